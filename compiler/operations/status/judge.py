@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.freshness import Signs, is_answered, moment_of, older_value, refreshed_at, silence
@@ -17,6 +18,7 @@ from compiler.operations.cluster.in_effect import (
     wanted_keys,
 )
 from compiler.operations.cluster.masking import Quotes, is_of_credential
+from compiler.operations.cluster.slim import ready_of
 from compiler.operations.cluster.store_access import credential_of
 from compiler.operations.status.before import Changes
 from compiler.operations.status.pods import look_commands, unlisted_keys, unready
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
+_AT_ONCE = 1.0  # seconds
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
 _NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *FAILING})
 
@@ -44,7 +47,8 @@ _NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *FAILING})
 class Judge:
     """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
 
-    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut.
+    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. `again` reads
+    the stores once more, for a judge that goes on: a value that is put meanwhile may be in what the operator says then.
     """
 
     def __init__(
@@ -56,11 +60,18 @@ class Judge:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_whole: bool = False,
+        again: Callable[[], tuple[Status, Iterable[RemoteSecret]]] | None = None,
     ) -> None:
         self.state = state
         self._rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
+        self._is_whole = is_whole
         self._quotes = Quotes(remotes, is_whole=is_whole)
+        self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
+        self._again = again
+        # What the operator said of a secret before the values were last read.
+        self._said: dict[str, tuple[object, ...]] = {}
+        self._read_at = -inf
         self._context = context
         self._now = now
 
@@ -142,11 +153,24 @@ class Judge:
     ) -> tuple[tuple[str, ...], int | None]:
         values = self._rows[secret].values
         warning = self.state.warning(external_secret)
-        said = self._quotes.of_failure(external_secret, warning, values.known_since, self._now())
+        self._read_before_quoting(secret, (warning, ready_of(external_secret)))
+        said = self._quotes.of_failure(external_secret, warning, self._known_since[secret], self._now())
         holder = credential_of(store or {}) if is_of_credential(said) else ""
         # What this machine could not check is no cause of the operator's: the report says it apart.
         causes = tuple(each for each in (said, holder, *values.faults) if each)
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
+
+    def _read_before_quoting(self, secret: str, said: tuple[object, ...]) -> None:
+        if self._again is None or self._said.get(secret) == said:
+            return
+        self._said[secret] = said
+        # One reading for all that fail at a time: what is said of them is in hand before it.
+        if monotonic() - self._read_at < _AT_ONCE:
+            return
+        status, remotes = self._again()
+        self._read_at = monotonic()
+        self._quotes = Quotes(remotes, is_whole=self._is_whole)
+        self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
 
     def _next_try(self, said: str, count: int) -> int:
         pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))

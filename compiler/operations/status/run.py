@@ -91,9 +91,11 @@ def _look(
         listed = _begin(state.read)
         status, remotes = _read_stores(so_far, wishes, stores)
         versions = listed()
+        is_over = wishes.seconds is None or wishes.is_offline
+        again = None if is_over else lambda: with_values(status, stores)
         return _live(
             so_far,
-            Judge(state, status, remotes, wishes.context, is_whole=wishes.is_whole),
+            Judge(state, status, remotes, wishes.context, is_whole=wishes.is_whole, again=again),
             versions,
             wishes,
             cluster,

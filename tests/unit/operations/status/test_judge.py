@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.status.judge import Judge
-from compiler.operations.status.look import with_values
+from compiler.operations.status.live import LiveState
+from compiler.operations.status.look import compiled_objects, with_values
 from compiler.operations.status.row import State
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
 from tests.unit.operations.status.conftest import JIRA, SPACE
@@ -169,6 +170,22 @@ def test_an_event_says_how_old_it_is(world: World) -> None:
     judge = world.judge()
     judge._now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
     assert judge.seen("jira").causes == ("1h ago: no",)
+
+
+def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -> None:
+    status, remotes = with_values(world.status(), world.bench.live())
+    state = LiveState(world.cluster, compiled_objects(status))
+    judge = Judge(state, status, remotes, again=lambda: with_values(status, world.bench.live()))
+    world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
+    state.read()
+    seen = judge.seen("jira")
+    assert VALUE not in repr(seen)
+    assert seen.causes[0].endswith("d ago: property … does not exist")
+    reads = len(world.bench.vault.reads)
+    judge.seen("jira")
+    # The same message takes no second reading.
+    assert len(world.bench.vault.reads) == reads
 
 
 def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> None:
