@@ -27,6 +27,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 # SERVICE.NAMESPACE, which search domains complete, and the longer forms of the same name.
 _SERVICE = regex(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _ROOT_NAMESPACE = "root"
+_NAMESPACE_HEADER = "x-vault-namespace"
 _V1, _V2 = "v1", "v2"
 
 
@@ -81,6 +82,10 @@ def vault_identity(provider: Mapping[str, Any]) -> StoreIdentity:
     server, path, namespace, version = (
         _text(provider.get(name)) for name in ("server", "path", "namespace", "version")
     )
+    if namespace is None:
+        # The operator sends `headers` with every request, behind the one that it makes of `namespace`.
+        named = {str(name).lower(): value for name, value in _mapping(provider.get("headers")).items()}
+        namespace = _text(named.get(_NAMESPACE_HEADER))
     return _identity(VAULT, server, path, namespace, version or _V2)
 
 

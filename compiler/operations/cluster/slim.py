@@ -49,7 +49,7 @@ _STORE: _Shape = {
         "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
         "provider": {
             "azurekv": {"vaultUrl": str},
-            "vault": dict.fromkeys(("server", "path", "namespace", "version"), str),
+            "vault": {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": _TEXTS},
             _ANY: {},
         },
     },
@@ -69,7 +69,7 @@ _PUSH_SECRET: _Shape = {
     "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
     "dataTo": [{}],
 }
-_GENERATOR: _Shape = {"path": str, "provider": dict.fromkeys(("server", "namespace"), str)}
+_GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
 _SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
 _CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
 _SHAPES: dict[str, _Shape] = {

@@ -229,3 +229,11 @@ def test_a_search_finds_whatever_lies_below_its_path() -> None:
     assert not finds("", vault("https://v", "kv"))
     # The operator passes over the path of a Key Vault's search.
     assert all(is_below("agents-jira", above) for above in found_below(key_vault("https://v"), "other"))
+
+
+def test_a_namespace_may_come_as_a_header_that_the_operator_adds() -> None:
+    provider = {"server": SERVICE, "path": "secret", "headers": {"x-vault-NAMESPACE": "team"}}
+    assert live_identity({"spec": {"provider": {"vault": provider}}}) == vault(SERVICE, namespace="team")
+    # Vault takes the first of two.
+    assert vault_identity({**provider, "namespace": "own"}) == vault(SERVICE, namespace="own")
+    assert vault_identity({**provider, "headers": {"X-Vault-Namespace": 1}}) == vault(SERVICE)
