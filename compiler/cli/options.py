@@ -171,7 +171,7 @@ def see_all(arguments: argparse.Namespace) -> str | None:
 
 
 def add_accept_cluster(parser: argparse.ArgumentParser) -> None:
-    help_text = "take the Vault with this cluster id for the one that is meant, after a rebuild or failover"
+    help_text = "accept the Vault with this cluster id in place of the expected one, after a rebuild or failover"
     parser.add_argument("--accept-cluster", metavar="ID", help=help_text)
 
 

@@ -80,7 +80,7 @@ def add_writing(
         metavar="STORE",
         action="append",
         default=[],
-        help="delete although this store, as a plan names it, may be the same one; repeatable",
+        help="treat this store, named as in the plan, as a different one, and delete; repeatable",
     )
     add_accept_cluster(parser)
     parser.add_written_file("--audit", "append a line to this file before and after each write")

@@ -39,7 +39,7 @@ Every environment would lack what it holds, so nothing else is looked at.
 
 Write what belongs there; `platform-secrets new secret` adds a first secret to an empty catalogue. A base that nobody
 needs can be removed.""",
-    "control-character": """A control character, an unusual line break, or a space that is none to YAML.
+    "control-character": """A control character, an unusual line break, or a space that is not one in YAML.
 
 Nobody types one on purpose, and a reviewer would not see what is compiled. Spaces of another kind come from web pages
 and chats.

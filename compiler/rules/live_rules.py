@@ -165,7 +165,7 @@ mount (`path`), KV version or Vault namespace than the environment writes. VAULT
 
 Correct the store object or the environment. On Key Vault, ready does not mean that it works: the operator never asks
 it.""",
-    "not-synchronised": """An ExternalSecret is not ready, is being deleted, or is not synchronised as and when due.
+    "not-synchronised": """An ExternalSecret is not ready, being deleted, or not synchronised as it is now and in time.
 
 The message is that of the newest event about it, with its age: it says more than the condition. It is shown only where
 all values that it may quote could be read, so that they can be hidden; the condition's reason is always shown. The
@@ -233,7 +233,7 @@ The message has the field that differs and, where the API server knows it, who c
     $ kubectl get externalsecret agent-github-secrets -o yaml        # secretStoreRef: {name: vault-secret-store}
 
 Deploy the newest values; after a `cutover` that is not deployed yet, this is normal.""",
-    "unproven-store": """Whether a store object of the cluster leads to the environment's store cannot be told.
+    "unproven-store": """It is unknown whether a store object of the cluster leads to the environment's store.
 
 A Vault's host is written in another way than in the cluster, or not at all; or the store chooses namespaces by what
 cannot be read.

@@ -34,7 +34,7 @@ def odd_character(text: str) -> Mistake | None:
     space = None if text.isascii() else _ODD_SPACE.search(text)
     if space is None:
         return None
-    message = f"the character U+{ord(space[1]):04X} looks like a space and is none to YAML"
+    message = f"the character U+{ord(space[1]):04X} looks like a space but is not one in YAML"
     return _mistake(message, "type a plain space in its place", *space.span(1), "control-character")
 
 

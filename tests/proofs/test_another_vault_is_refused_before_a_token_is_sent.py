@@ -211,7 +211,7 @@ def test_resume_and_undo_refuse_another_server_at_the_same_address(
         relay.lead_to(other)
         done = world.run(*words)
         assert (done.code, world.bao.token in relay.heard) == (3, False), done
-        assert f"the id of the one that is meant is {ours}" in done.err
+        assert f"the expected id is {ours}" in done.err
         assert f"--accept-cluster {theirs}" in done.err
         assert journal.read_text("utf-8") == text
     # One of an earlier release names no server, and can be gone on with.

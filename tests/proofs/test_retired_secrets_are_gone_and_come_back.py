@@ -92,7 +92,7 @@ def test_another_environment_that_reads_the_same_place_keeps_it(retiring: Retiri
 def test_an_environment_that_cannot_be_read_keeps_everything(retiring: Retiring) -> None:
     (retiring.world.root / "environments/broken.yaml").write_text("store: nowhere\n", "utf-8")
     done = retiring("--apply")
-    assert (done.code, "what the environments read is not known" in done.err) == (1, True)
+    assert (done.code, "cannot tell which secrets are in use" in done.err) == (1, True)
     assert retiring.states() == retiring.before
 
 

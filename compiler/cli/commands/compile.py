@@ -138,8 +138,8 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: Written) 
 def _notes(arguments: Namespace, root: Path, project: Project, outcome: Written) -> Iterator[str]:
     """What to know of the chart beside the values files."""
     if arguments.check and (edited := edited_files(root)):
-        of = "is not that of this release: it was edited, or is of another one; `--parity` proves what it prints"
-        yield f"{listed(edited, len(edited))} {of}"
+        why = "edited, or of another release; `--parity` proves what the chart renders"
+        yield f"not as this release has it: {listed(edited, len(edited))}; {why}"
     if outcome.is_written and arguments.out is None:
         yield from unmade_stores(first_named(project, outcome.files))
 

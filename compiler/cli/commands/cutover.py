@@ -65,7 +65,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for all of them")
     parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
     parser.add_argument(
-        "--back", action="store_true", help="go back to the store of before; with --to if the files do not tell it"
+        "--back", action="store_true", help="go back to the previous store; add --to if the files do not name it"
     )
     parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
     parser.add_argument("--finish", action="store_true", help="make --to the environment's store and remove overrides")
@@ -83,7 +83,7 @@ def configure(parser: Parser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        help="accept that the new store, a Vault, deletes what it holds of these secrets after a time",
+        help="accept that the new store, a Vault, will delete its versions of these secrets at a set time",
     )
     parser.add_argument(
         "--without-comparison", action="store_true", help="switch although the present store does not answer"

@@ -48,7 +48,7 @@ DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
   project: environments, schemas, the chart and editor settings in a folder without any (NAME, or the working folder)
   environment: environments/NAME.yaml, equal to what it extends except for the store and the addresses given
   secret: an entry of the catalogue, named by the patterns under its `naming`, and a line in each file of --into
-  store: a log-in under `stores` of --into, by which the chart makes the store's object in the cluster
+  store: a log-in under `stores` of --into, so that the chart makes the store's object in the cluster
   chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -122,7 +122,7 @@ def configure(parser: Parser) -> None:
         default=[],
         help="secret: environment, layer or `base` to list it in, repeatable; store: the one for it, base by default",
     )
-    parser.add_argument("--provider", metavar="NAME", help="store: vault or azurekv, for one that is not there yet")
+    parser.add_argument("--provider", metavar="NAME", help="store: vault or azurekv; for a new store only")
     parser.add_argument("--auth", metavar="METHOD", help="store: how the operator logs in, such as kubernetes")
     parser.add_argument("--role", metavar="NAME", help="store: its role in Vault, or the role id of an AppRole")
     parser.add_argument("--tenant-id", metavar="ID", help="store: the tenant of a service principal")
@@ -199,7 +199,7 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
 
 def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
     if arguments.auth is None:
-        ways = " or ".join(f"{', '.join(methods)} of {provider}" for provider, methods in LOG_INS.items())
+        ways = "; ".join(f"to {provider} by {', '.join(methods)}" for provider, methods in LOG_INS.items())
         raise Refusal("usage", "the store needs --auth", f"say how the operator logs in: {ways}")
     into, *others = arguments.into or [BASE]
     if others:

@@ -53,7 +53,7 @@ _OWN = {
     "--context": "context",
     "--continue-on-error": "continue_on_error",
 }
-_UNASKED = "who in the cluster reads the store is not asked: retire --apply needs --cluster or --without-cluster"
+_UNASKED = "no cluster was asked who reads the store: retire --apply needs --cluster or --without-cluster"
 _EITHER = "give either the store with --store or a run with --undo"
 
 
@@ -62,7 +62,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets; by default all")
     parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
     parser.add_cluster("also ask the cluster who reads it")
-    parser.add_argument("--without-cluster", action="store_true", help="do not ask: no cluster reads the store")
+    parser.add_argument("--without-cluster", action="store_true", help="ask no cluster, as none reads the store")
     parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
     add_writing(parser, apply_help="delete; without it, only show the plan", recovers=False)
     add_format(parser, REPORT_FORMATS)

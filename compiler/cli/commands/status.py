@@ -56,7 +56,7 @@ including a store or a cluster that hangs. Start it before the change is deploye
 UID and data, and reports restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, 3 if a store or the cluster does not
-answer, 4 if --wait runs out of time or may not ask for all that it takes."""
+answer, 4 if --wait runs out of time or lacks a right that it needs."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -92,7 +92,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--without-secrets",
         action="store_true",
-        help="ask for no Secret, so that --wait needs no right to list them; keys and UID are then not looked at",
+        help="list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
     )
     parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
     add_accept_cluster(parser)

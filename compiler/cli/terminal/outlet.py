@@ -88,7 +88,7 @@ class Outlet:
 
             if (place := command_place(text)) is not None:
                 message = f"GitHub would take a line of the output for a command: {place}"
-                raise Refusal("cannot run", message, "write it to a file with `--out FILE`, or correct what it is from")
+                raise Refusal("cannot run", message, "write it to a file with `--out FILE`, or change it at its source")
         self._stream.write(text)
 
     @property

@@ -106,4 +106,5 @@ def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
     named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
     for (kind, name), store in named.items():
         line = command_line("new", "store", store.id, "--auth", _USUAL_LOG_IN.get(store.provider, "METHOD"))
-        yield f"this project does not make the {kind} {quoted(name)}: it has to be in the cluster, or `{line}` adds it"
+        way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
+        yield f"this project does not make the {kind} {quoted(name)}: {way_out}"

@@ -158,7 +158,7 @@ def _differences(
             copy = f"to overwrite them with those of {here}: {over}"
             message = "; ".join(filter(None, (message, when(*versions, commands.writer_of))))
             run = run_of_later(*versions, commands.writer_of)
-            undo = [f"to take back what {run.command} wrote: {run.undo}"] if run is not None else []
+            undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 

@@ -91,7 +91,7 @@ def _provider(wanted: Wanted, store: Node | None, merged: Node) -> str:
     if wanted.provider not in (None, provider):
         raise Refusal("usage", f"the provider of {quoted(wanted.id)} is {provider}", "leave --provider out")
     if wanted.auth not in LOG_INS[provider]:
-        message = f"{quoted(wanted.auth)} is no log-in of {provider}"
+        message = f"{quoted(wanted.auth)} is not a log-in of {provider}"
         raise Refusal("usage", message, suggest(wanted.auth, LOG_INS[provider], "log-ins"))
     if wanted.role is not None and wanted.auth not in _HAVE_ROLES:
         raise Refusal("usage", f"{wanted.auth} has no role", "leave --role out")

@@ -81,7 +81,7 @@ def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]
         raise Refusal("usage", "the folder of a new project must be empty, or in a Git repository", way_out)
     for path in (*_OWN_FOLDERS, *files):
         if path in there and path not in KEPT:
-            raise Refusal("usage", f"{path} is there already", "name another folder, or move it away first")
+            raise Refusal("usage", f"{path} already exists", f"name another folder, or move {path} away first")
     origins = {
         ("namespace",): given("--namespace", platform.namespace),
         ("stores", "vault", "server"): given("--server", platform.server or ""),

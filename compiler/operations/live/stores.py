@@ -209,7 +209,7 @@ class LiveStores:
         cluster = self._met[address]
         self._say(self._sentence(store, address, cluster))
         if cluster is None and (meant := " or ".join(self._meant(store))):
-            self._say(f"the server of {_named(store)} does not say which Vault it is, so not whether it is {meant}")
+            self._say(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
 
     def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
         """That variables stand for what `store` has, or has not, of an address and a namespace; empty where none do."""
@@ -228,8 +228,8 @@ class LiveStores:
             written = store.node.get("vaultUrl")
             if written is None or written.source.path != VAULT_NAME_VARIABLE:
                 return ""
-            lacks = f"stands for the vaultUrl that {_named(store)} does not have"
-            return f"{VAULT_NAME_VARIABLE} {lacks}, as for that of every environment: {address.absolute}"
+            lacks = f"{_named(store)} has no vaultUrl, so {VAULT_NAME_VARIABLE} gives it"
+            return f"{lacks}, as for every environment without one: {address.absolute}"
         replaced, name = self._replaced(store), self._address_variable
         is_replaced = replaced is not None if store.address else bool(store.environment)
         # A values file has no address of a store that it does not render.
@@ -239,7 +239,7 @@ class LiveStores:
         # Nothing was sent to it: what was asked for is refused before.
         this = this if address in self._met else ""
         if replaced is None:
-            return f"{name} stands for the server that {_named(store)} does not have{this}"
+            return f"{_named(store)} has no server, so {name} gives it{this}"
         return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
 
     def _replaced(self, store: Store) -> str | None:

@@ -83,7 +83,7 @@ def _unknown(name: str, known: Collection[str], count: int) -> ValueInputError:
     # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
     if closest(name, known) is not None and _VARIABLE.fullmatch(name):
         message = f'the input has the key "{name}", which the secret does not have'
-    return ValueInputError(f"{message} ({counted(count, 'key')} in all)", suggest(name, known, "keys"))
+    return ValueInputError(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
 
 
 def _text(data: bytes) -> str:

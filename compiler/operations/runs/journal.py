@@ -195,7 +195,7 @@ def find_run(root: Path, run: str) -> Run:
 
 def _elsewhere() -> str:
     vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
-    place = f"it may be on another machine, in {FOLDER}/{RUNS} of its project"
+    place = f"the run may be on another machine, in {FOLDER}/{RUNS} of its project"
     by_hand = f"write the earlier version again by hand: `{vault}`, for Key Vault `{azure}` and `put`"
     return f"{place}; without it, restore a backup, or {by_hand}"
 

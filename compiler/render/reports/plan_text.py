@@ -134,7 +134,7 @@ def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> 
     only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
     line = command_line("status", ended.plan.environment, *only, "--wait", "--force-sync")
     within = short_duration(max(times.seconds[secret] for secret in secrets))
-    yield f"in the cluster within {within}, or now: ", line
+    yield f"the cluster gets it within {within}; to have it now: ", line
     if missing is not None:
         yield "  which needs ", missing
 

@@ -75,6 +75,6 @@ def _in_use(remote: Remote) -> dict[str, Any]:
 
 
 def _unseen(shown: Shown) -> list[str]:
-    needed = "" if shown.without_cluster else "; --apply needs that or --without-cluster"
+    needed = "" if shown.without_cluster else "; --apply needs --cluster or --without-cluster"
     clusters = "other clusters" if shown.asked_cluster else f"clusters (--cluster asks one{needed})"
     return [clusters, "programs and people that read the store directly"]

@@ -106,7 +106,8 @@ def _headline(status: Status) -> tuple[Piece, ...]:
         behind = sum(row.has_problem for row in status.rows)
         done = "every step of the move is done"
         if behind:
-            done = f"every step is in the files, {behind} {'is' if behind == 1 else 'are'} not in effect in the cluster"
+            verb = "is" if behind == 1 else "are"
+            done = f"every step is in the files, {counted(behind, 'secret')} {verb} not in effect in the cluster"
         return (where, f'"{progress.to.id}"', f"; {done}")
     return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
 

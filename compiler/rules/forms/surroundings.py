@@ -24,12 +24,16 @@ SETTINGS = frozenset(
         *("labels", "annotations", "secretLabels", "secretAnnotations"),
     }
 )
+# Those that one secret may have too.
+_OF_A_SECRET = frozenset({"store", "namespace", "refreshInterval", "fetch"})
 
 
 def of_setting(key: str) -> str:
     """The way out for one of `SETTINGS` that stands among the secrets."""
     if key == "secrets":
         return "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"
+    if key in _OF_A_SECRET:
+        return f"`{key}:` is a setting: write it beside `secrets:`, or indent it below one secret"
     return f"`{key}:` is a setting of the environment: it stands a level higher, beside `secrets:`"
 
 

@@ -14,7 +14,7 @@ class ReplyTooLargeError(ValueError):
 
 # Of a store's reply: a hundred times what the largest one has.
 MOST_VALUES: Final = 100_000
-TOO_LARGE_REPLY: Final = "its reply is larger than any of a store"
+TOO_LARGE_REPLY: Final = "its reply is larger than any that a store sends"
 
 
 class BoundedResponse(HTTPResponse):

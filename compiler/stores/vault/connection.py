@@ -143,9 +143,9 @@ class VaultConnection:
             raise OtherClusterError(
                 StoreLocation(self._address.absolute),
                 Action.CONNECT,
-                f"another Vault answers: {cluster}, and the id of the one that is meant is {' or '.join(meant)}",
-                f"correct {self._server.setting}; where it was rebuilt or has failed over, add --accept-cluster "
-                f"{cluster.id} once, and write that id as its clusterId",
+                f"another Vault answers: {cluster}, but the expected id is {' or '.join(meant)}",
+                f"correct {self._server.setting}; if the expected Vault was rebuilt or has failed over, add "
+                f"--accept-cluster {cluster.id} once, and write that id as its clusterId",
             )
         self._cluster, self._is_met = cluster, True
         self._on_contact(cluster)

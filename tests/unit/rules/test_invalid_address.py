@@ -89,7 +89,7 @@ def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
             "{vault: {server: \u201chttps://vault.example.com\u201d}}",
             "type straight quotes in place of typographic ones",
         ),
-        ("{vault: {server: '{{ .Values.address }}'}}", "an input file is no template: write the value itself"),
+        ("{vault: {server: '{{ .Values.address }}'}}", "templates are not supported: write the value itself"),
         ("{azure: {vaultUrl: platform}}", "write it as https://platform.vault.azure.net"),
         ("{azure: {vaultUrl: platform.vault.azure.net}}", "write it as https://platform.vault.azure.net"),
         ("{azure: {vaultUrl: http://platform.vault.azure.net}}", "write it as https://platform.vault.azure.net"),

@@ -126,7 +126,7 @@ def test_leaves_good_names_alone(judge: Judge) -> None:
     ("name", "way_out"),
     [
         ("AI_Platform", 'write "ai-platform"'),
-        ("'{{ ns }}'", "an input file is no template: write the value itself"),
+        ("'{{ ns }}'", "templates are not supported: write the value itself"),
         ("\u201cai\u201d", "type straight quotes in place of typographic ones"),
         ("'a/b'", "write it in the form that Kubernetes accepts"),
     ],

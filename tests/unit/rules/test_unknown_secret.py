@@ -31,7 +31,7 @@ def test_always_says_a_way_out(judge: Judge) -> None:
 
 def test_a_setting_among_the_secrets_is_told_its_place(judge: Judge) -> None:
     assert judge(RULE, "secrets: {fetch: {}}").helps == [
-        "`fetch:` is a setting of the environment: it stands a level higher, beside `secrets:`"
+        "`fetch:` is a setting: write it beside `secrets:`, or indent it below one secret"
     ]
     assert judge(RULE, "secrets: {secrets: {}}").helps == [
         "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"

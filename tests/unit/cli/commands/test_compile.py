@@ -23,8 +23,8 @@ def test_one_environment_is_written_and_then_left_alone(run: Callable[..., Any],
     done = run("compile", "prod")
     assert done.code == 0
     assert done.err == (
-        'note: this project does not make the ClusterSecretStore "azure-keyvault-store": it has to be in the cluster, '
-        "or `platform-secrets new store azure --auth workloadIdentity` adds it\n"
+        'note: this project does not make the ClusterSecretStore "azure-keyvault-store": it has to be in the cluster '
+        "already, or `platform-secrets new store azure --auth workloadIdentity` has the chart make it\n"
     )
     assert done.out == "chart/values-prod.yaml: written, 7 secrets, 22 keys\n"
     before = (project / "chart/values-prod.yaml").stat()
@@ -169,11 +169,11 @@ def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], projec
     template = project / "chart/templates/external-secret.yaml"
     template.parent.mkdir(exist_ok=True)
     template.write_text("mine\n", "utf-8")
-    note = 'note: "chart/templates/external-secret.yaml" is not that of this release: it was edited, or is of another'
+    note = 'note: not as this release has it: "chart/templates/external-secret.yaml"; edited, or of another release'
     done = run("compile", "--check")
-    assert (done.code, done.err) == (0, f"{note} one; `--parity` proves what it prints\n")
+    assert (done.code, done.err) == (0, f"{note}; `--parity` proves what the chart renders\n")
     assert run("compile", "--check", "--quiet").err == ""
-    assert "is not that of this release" not in run("compile").err
+    assert "not as this release has it" not in run("compile").err
 
 
 def test_check_shows_what_is_stale_and_writes_nothing(

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[4]
 UNMADE = (
-    'note: this project does not make the ClusterSecretStore "{}": it has to be in the cluster, or '
-    "`platform-secrets new store {} --auth {}` adds it\n"
+    'note: this project does not make the ClusterSecretStore "{}": it has to be in the cluster already, or '
+    "`platform-secrets new store {} --auth {}` has the chart make it\n"
 )
 
 
@@ -327,7 +327,7 @@ def test_a_store_is_written_and_the_note_of_it_ends(run: Callable[..., Any], pro
     [
         (
             (),
-            "the store needs --auth\nhelp: say how the operator logs in: kubernetes, jwt, appRole, token of vault or ",
+            "the store needs --auth\nhelp: say how the operator logs in: to vault by kubernetes, jwt, appRole, token",
         ),
         (("--auth", "token", "--into", "dev", "--into", "prod"), "a store goes into one file"),
         (("--auth", "token", "--key", "K"), "--key is an option of `new secret`"),

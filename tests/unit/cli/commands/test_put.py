@@ -255,6 +255,6 @@ def test_the_end_says_within_how_long_the_cluster_has_it(
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--apply")
     within, undo = done.out.splitlines()[-2:]
     now = "platform-secrets status dev --only jira --wait --force-sync"
-    assert within == f"in the cluster within 1h, or now: {now}"
+    assert within == f"the cluster gets it within 1h; to have it now: {now}"
     assert undo.startswith("to undo it: platform-secrets put dev --undo ")
     assert values(store)["ATLASSIAN_TOKEN"] == "s3ntinel"

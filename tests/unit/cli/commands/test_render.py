@@ -147,7 +147,7 @@ def test_a_runner_of_github_is_given_no_command(
     place = f'line {number}, from "chart/templates/b.yaml"'
     assert done.err.splitlines() == [
         f"error: GitHub would take a line of the output for a command: {place}",
-        "help: write it to a file with `--out FILE`, or correct what it is from",
+        "help: write it to a file with `--out FILE`, or change it at its source",
     ]
     written = run("render", "prod", "--helm", helm, "--out", "manifests.yaml")
     assert (written.code, written.out, written.err) == (0, "manifests.yaml: written\n", "")

@@ -299,7 +299,7 @@ def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_
     )
     assert check.more == (
         f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',
-        "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2",
+        "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
     )
 
 

@@ -142,7 +142,7 @@ def test_a_store_of_one_namespace_refers_to_its_own(root: Path) -> None:
         (Wanted("vualt", "token", "base"), 'there is no store "vualt"', 'did you mean "vault"?'),
         (Wanted("x", "token", "base", "gcp"), '"gcp" is not a provider of stores', "the providers are"),
         (Wanted("vault", "token", "base", "azurekv"), 'the provider of "vault" is vault', "leave --provider out"),
-        (Wanted("azure", "token", "base"), '"token" is no log-in of azurekv', "the log-ins are"),
+        (Wanted("azure", "token", "base"), '"token" is not a log-in of azurekv', "the log-ins are"),
         (Wanted("vault", "appRole", "base"), "an AppRole needs --role", "role id"),
         (Wanted("vault", "token", "base", role="r"), "token has no role", "leave --role out"),
         (Wanted("azure", "servicePrincipal", "base"), "a service principal needs --tenant-id", "tenant"),

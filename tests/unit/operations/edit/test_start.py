@@ -92,7 +92,7 @@ def test_nothing_of_a_repository_is_replaced(there: str, said: str, tmp_path: Pa
     (tmp_path / there).parent.mkdir()
     (tmp_path / there).write_text("mine\n", "utf-8")
     kind, message, _ = refused(lambda: new_project(tmp_path, SHOP))
-    assert (kind, message) == ("usage", f"{said} is there already")
+    assert (kind, message) == ("usage", f"{said} already exists")
     assert (tmp_path / there).read_text("utf-8") == "mine\n"
 
 

@@ -282,7 +282,7 @@ def test_a_variable_that_replaces_a_written_address_is_said_once_with_the_server
         (
             None,
             "prod",
-            f'VAULT_ADDR stands for the server that "vault" of prod does not have; this Vault is {CLUSTER}',
+            f'"vault" of prod has no server, so VAULT_ADDR gives it; this Vault is {CLUSTER}',
         ),
         # A values file has no address of a store that it does not render.
         (None, "", None),
@@ -305,16 +305,14 @@ def test_a_server_that_does_not_say_who_it_is_is_said(scripted: ScriptedVault, v
         assert stores.served("prod")["vault"].cluster is None
     assert told == [
         f"VAULT_ADDR replaces {WRITTEN} of prod; this Vault does not say which one it is",
-        'the server of "vault" of prod does not say which Vault it is, so not whether it is c1',
+        'the server of "vault" of prod does not say which Vault it is, so it may not be c1',
     ]
 
 
 def test_a_key_vaults_name_in_a_variable_is_said(azure: Store, told: list[str]) -> None:
     url = Node(KEY_VAULT, Source("AZURE_KEYVAULT_NAME", KEY_VAULT), extent(0, len(KEY_VAULT)))
     filled = replace(azure, node=Node({**azure.node.children, "vaultUrl": url}, azure.node.source, azure.node.extent))
-    said = (
-        'AZURE_KEYVAULT_NAME stands for the vaultUrl that "azure" of {} does not have, as for that of every environment'
-    )
+    said = '"azure" of {} has no vaultUrl, so AZURE_KEYVAULT_NAME gives it, as for every environment without one'
     with LiveStores({"AZURE_KEYVAULT_NAME": "agents", "AZURE_KEYVAULT_TOKEN": "t"}) as stores:
         stores.tell_by(told.append)
         stores.open(azure)

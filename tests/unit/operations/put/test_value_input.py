@@ -127,7 +127,7 @@ def test_any_text_survives_double_quotes(text: str) -> None:
         (f'{{"TOKEN": "{SENTINEL}"'.encode(), (), None, "not a JSON object"),
         (f'{{"TOKEN": "a", "TOKEN": "{SENTINEL}"}}'.encode(), (), None, "not a JSON object with unique"),
         (b'{"TOKEN": 47110815}', (), None, "value 1 of the input is a JSON number"),
-        (f"{SENTINEL}==".encode(), (), None, r"has a key that the secret does not have \(1 key in all\)"),
+        (f"{SENTINEL}==".encode(), (), None, r"has a key that the secret does not have \(the input has 1 key\)"),
         (b"# nothing", (), None, "is empty"),
         (b"TOKEN=x", ("TOKEN", "URL"), None, 'has no "URL"'),
         (b"x", (), InputForm.VALUE, "a bare value is for one key only"),

@@ -72,7 +72,7 @@ def test_a_store_that_nothing_uses_any_more_has_its_address_from_outside(bench: 
     assert Kind.DELETE in {step.kind for step in bench.plan(store="azure").steps}
     change = bench.change(store="azure")
     bench.write("prod", "store: nowhere\n")
-    with pytest.raises(Refusal, match="what the environments read is not known"):
+    with pytest.raises(Refusal, match="cannot tell which secrets are in use"):
         change.plan(None)
 
 

@@ -248,7 +248,7 @@ def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back()
         {("azure", "jira"): ("jira", "board"), ("azure", "other"): ("x",)}, {"board": 5400, "jira": 60}
     )
     now = "platform-secrets status prod --only board --only jira --wait --force-sync"
-    assert told(in_cluster_lines(ended, times, None)) == [f"in the cluster within 1h30m, or now: {now}"]
+    assert told(in_cluster_lines(ended, times, None)) == [f"the cluster gets it within 1h30m; to have it now: {now}"]
     assert told(in_cluster_lines(ended, times, "a kubeconfig"))[1:] == ["  which needs a kubeconfig"]
     assert told(undo_lines(ended)) == ["to undo it: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply"]
     many = RefreshTimes({("azure", "jira"): tuple("abcdef")}, dict.fromkeys("abcdef", 60))

@@ -20,7 +20,7 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
     shown = Shown(bench.found(), asked_cluster=False)
     assert told(shown) == (
         "in use vault:agents/jira read by lab-0/jira, lab-1/jira, lab-2/jira, lab-3/jira, lab-4/jira and 2 more "
-        "note: not seen here: clusters (--cluster asks one; --apply needs that or --without-cluster), "
+        "note: not seen here: clusters (--cluster asks one; --apply needs --cluster or --without-cluster), "
         "programs and people that read the store directly"
     )
     readers = [f"lab-{n}/jira" for n in range(7)]
@@ -30,7 +30,7 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
         "notTheSame": [],
         "askedCluster": False,
         "notSeen": [
-            "clusters (--cluster asks one; --apply needs that or --without-cluster)",
+            "clusters (--cluster asks one; --apply needs --cluster or --without-cluster)",
             "programs and people that read the store directly",
         ],
     }

@@ -59,7 +59,7 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
     assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is done'
     behind = with_row(world.status(), "jira", seen=Seen((Problem(State.NOT_SYNCED, "no"),)))
     assert shown(behind)[0] == (
-        'prod: 2 of 2 secrets on "azure"; every step is in the files, 1 is not in effect in the cluster'
+        'prod: 2 of 2 secrets on "azure"; every step is in the files, 1 secret is not in effect in the cluster'
     )
 
 

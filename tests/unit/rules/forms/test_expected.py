@@ -137,7 +137,7 @@ def test_a_store_in_place_of_options_is_the_secrets_store() -> None:
 @pytest.mark.parametrize("value", ["azure", "hunter2", "true"])
 def test_a_setting_among_the_secrets_is_told_its_place_and_put_into_no_store(value: str) -> None:
     found = advice(f"secrets.store: {value}", "object", CLOSED)
-    assert found.help == "`store:` is a setting of the environment: it stands a level higher, beside `secrets:`"
+    assert found.help == "`store:` is a setting: write it beside `secrets:`, or indent it below one secret"
     # A secret may be called so.
     known = Surroundings(["dev"], secrets=lambda: ("store",))
     own = of_type(

@@ -129,7 +129,7 @@ def test_another_vault_is_refused_before_a_token_or_a_credential_is_sent(vault: 
             with pytest.raises(OtherClusterError) as caught:
                 act()
             assert 'another Vault answers: "vault-cluster-1" (c2)' in caught.value.reason
-            assert "the id of the one that is meant is c1" in caught.value.reason
+            assert "the expected id is c1" in caught.value.reason
             assert "--accept-cluster c2" in caught.value.remedy
         assert told == []
     assert {(asked.path, asked.token, asked.method) for asked in vault.asked} == {(HEALTH, None, "GET")}
@@ -760,7 +760,7 @@ def test_a_reply_that_is_too_large_is_told_as_such(
     store.whoami()
     monkeypatch.setattr(Reader, "largest", 2000)
     vault.on("GET", READ, version(1, TOKEN="x" * 2000))
-    assert "its reply is larger than any of a store" in str(failure(store))
+    assert "its reply is larger than any that a store sends" in str(failure(store))
 
 
 def test_a_wait_is_as_long_as_chance_has_it(vault: ScriptedVault, clock: VirtualClock) -> None:
