@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import suggest_store
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from compiler.model.document import Node
     from compiler.model.environment import Environment
@@ -63,10 +63,14 @@ def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Iter
     yield Finding(
         f"no store has the id {quoted(word)}",
         node,
-        help=(suggest(word, known, "stores") if known else None) or _added(word),
+        help=(suggest_store(word, _providers(known)) if known else None) or _added(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),
         scope=scope,
     )
+
+
+def _providers(stores: Mapping[str, Node]) -> dict[str, str | None]:
+    return {store_id: store.text("provider") for store_id, store in stores.items()}
 
 
 def _added(word: str) -> str:

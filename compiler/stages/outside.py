@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.address import key_vault_url
-from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.catalogue import AZURE_KEY_VAULT, suggest_store
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, extent
 from compiler.model.record import dataclass
 from compiler.model.source import Source
 from compiler.text.credential import looks_like_credential
-from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _choose(
     chosen = wanted if wanted in stores else next((i for i, s in stores.items() if s.text("name") == wanted), None)
     if chosen is None:
         message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
-        help_text = suggest(wanted, stores, "stores")
+        help_text = suggest_store(wanted, {store_id: store.text("provider") for store_id, store in stores.items()})
         diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, node.span, help=help_text))
     else:
         members["store"] = _leaf(outside.store_origin, chosen)

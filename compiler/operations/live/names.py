@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import suggest_store
 from compiler.refusal import Refusal
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from compiler.model.environment import Environment, Secret, Store
 
 
@@ -19,7 +18,8 @@ def store_named(environment: Environment, name: str) -> Store:
     by_name = {store.name: store for store in environment.stores.values()}
     found = environment.stores.get(name) or by_name.get(name)
     if found is None:
-        raise _unknown(environment, "store", name, environment.stores)
+        providers = {store.id: store.provider for store in environment.stores.values()}
+        raise _unknown(environment, "store", name, suggest_store(name, providers))
     return found
 
 
@@ -29,7 +29,7 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
         message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
         raise Refusal("usage", message, f"remove `enabled: false` from it, at {_place(environment, secret_id)}")
     if secret_id not in environment.secrets:
-        raise _unknown(environment, "secret", secret_id, environment.secrets)
+        raise _unknown(environment, "secret", secret_id, suggest(secret_id, environment.secrets, "secrets"))
     return environment.secrets[secret_id]
 
 
@@ -37,8 +37,8 @@ def _place(environment: Environment, secret_id: str) -> str:
     return environment.root.nearest("secrets", secret_id, "enabled").key_span.where
 
 
-def _unknown(environment: Environment, kind: str, name: str, known: Iterable[str]) -> Refusal:
+def _unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
     message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
-    is_store = kind == "secret" and name in environment.stores
-    way_out = f"{quoted(name)} is a store: give it with --store or --to" if is_store else None
-    return Refusal("usage", message, way_out or suggest(name, known, f"{kind}s"))
+    if kind == "secret" and name in environment.stores:
+        way_out = f"{quoted(name)} is a store: give it with --store or --to"
+    return Refusal("usage", message, way_out)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from compiler.model.catalogue import suggest_store
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
 
@@ -24,3 +25,22 @@ def test_the_keys_of_variants_are_in_the_catalogues_order(variants: tuple[str, .
     entry = catalogue_of(document).entries["a"]
     assert entry.variants == ("one", "two")
     assert [key.name for key in entry.keys_of(variants)] == keys
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("keyvault", 'did you mean "azure"?'),
+        ("Key-Vault", 'did you mean "azure"?'),
+        ("openbao", 'did you mean "own"?'),
+        ("azur", 'did you mean "azure"?'),
+        ("s3", 'the stores are "own", "azure"'),
+    ],
+)
+def test_a_word_for_a_provider_leads_to_its_store_alone(word: str, said: str) -> None:
+    assert suggest_store(word, {"own": "vault", "azure": "azurekv"}) == said
+
+
+def test_a_store_of_the_other_provider_is_not_what_a_word_for_one_means() -> None:
+    assert suggest_store("keyvault", {"vault": "vault"}) == 'the stores are "vault"'
+    assert suggest_store("vault", {"vault-a": "vault", "vault-b": "vault"}) == 'the stores are "vault-a", "vault-b"'
