@@ -204,7 +204,7 @@ def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput
 
 
 def _unread(looked: Looked) -> tuple[str, ...]:
-    """The secrets of which the store in use did not say when their values were written."""
+    """The secrets whose store in use did not say when their values were written."""
     return tuple(row.secret.id for row in looked.status.rows if looked.status.is_asked and row.values.closed)
 
 
