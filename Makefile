@@ -12,8 +12,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 .DEFAULT_GOAL := help
 .PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart mutants bench bench-stores bench-status proofs test-live e2e sarif lock clean
 
+##@ to use it
 help: ## List the tasks
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^##@ /{print substr($$0, 5) ":"} /^[a-z0-9-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
 	@$(RUN) compile $(ENV)
@@ -25,7 +26,7 @@ check: .venv/.dev ## Fail where a generated file is stale: values, schemas, char
 	@$(BIN)/python scripts/build_docs.py --check
 
 # The program runs no Helm of a project's folder by itself: this project's own are named here.
-parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the same Secrets whatever store serves them
+parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the same Secrets whichever store serves them
 	@PLATFORM_SECRETS_HELM="$${HELM4:-$(wildcard $(CURDIR)/.tools/helm4/helm)}:$${HELM3:-$(wildcard $(CURDIR)/.tools/helm3/helm)}" \
 		$(RUN) compile --check --parity
 
@@ -35,6 +36,10 @@ migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secret
 test: .venv/.dev .tools/.helm ## Run all tests, with the branch coverage of the unit tests
 	@$(TESTS) $(WORKERS) --cov --cov-report=term -q
 
+clean: ## Remove what the other tasks made, except the values files
+	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* dist build
+
+##@ to work on it
 # What starts a program or a server, and what is marked `heavy`, is left to `make test`.
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
 	@$(TESTS) tests/unit tests/golden $(WORKERS) -q -m "not heavy" \
@@ -101,9 +106,6 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
 		pyproject.toml requirements/build.in -o requirements/dev.txt
-
-clean: ## Remove what the other tasks made, but for the values files
-	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* dist build
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -200,9 +200,9 @@ def test_a_page_that_quotes_shows_what_the_quoted_pages_do(path: Path) -> None:
 
 def test_readme_shows_the_switch_and_its_way_back() -> None:
     page = README.read_text("utf-8")
-    # Each says first which Vault stands for the one that is written.
-    for way in ("--to azure", "--back"):
-        assert re.search(rf"\$ platform-secrets cutover dev jira {way} --apply\n(?:note: .*\n)?dev: jira from", page)
+    assert re.search(r"\$ platform-secrets cutover dev jira --to azure --apply\ndev: jira from", page)
+    assert "`platform-secrets cutover dev jira --back --apply`" in page
+    assert "platform-secrets cutover dev jira --back --apply" in commands(TUTORIAL.read_text("utf-8"))
 
 
 def test_a_quotation_is_the_last_time_that_the_page_runs_the_command() -> None:
