@@ -45,31 +45,6 @@ deployment, and whoever deletes its own deletes both. An ExternalSecret of the e
 Switch the chart's own Secret off, as with `create: false`, or remove the secret from the environment.""",
 }
 
-# What a pod starts with all the same; and a program may have a use of its own for such a text.
-_WAIVABLE_ERRORS: dict[str, str] = {
-    "unset-variable": """A container refers to a variable that nothing sets, and starts with the reference as its value.
-
-Kubernetes puts variables in place of `$(NAME)` in `command`, `args`, `subPathExpr` and the values of `env`. It knows
-those that the container sets itself, in `env` only the ones that come before, and none of the image's. Any other
-reference stays as it is written, without an event: the program logs in with the text "$(GITHUB_TOKEN)". By a
-`subPathExpr` without a value the container is not made.
-
-    args: ["--token=$(GITHUB_TOKEN)"]      # and the container takes neither the key nor the Secret
-
-In the command of a probe it knows only what `env` writes out: a key of a Secret in `env` is an empty text there, one
-of `envFrom` stays as it is written. In the command of a hook every reference stays.
-
-    readinessProbe: {exec: {command: [redis-cli, -a, $(REDIS_PASSWORD), ping]}}
-
-It is an error where a secret of the catalogue has that key, or one of the container's variables nearly that name, and
-else a note. Words in a shell's script, such as `$(date)`, names that Kubernetes sets for Services, and containers that
-take a Secret or ConfigMap with unknown keys are not looked at.
-
-Take the key with `env` or the Secret with `envFrom`, mind the `prefix`, put the variable before those that have it, or
-choose its variant with `use:`. In a probe or a hook have a shell read it:
-`[sh, -c, 'redis-cli -a "$REDIS_PASSWORD" ping']`. Write `$$(NAME)` where the program is to get that text.""",
-}
-
 _WARNINGS: dict[str, str] = {
     "unread-secret": """The environment makes a Secret that no pod reads.
 
@@ -115,11 +90,7 @@ Tell whoever writes the manifest.""",
 
 CONSUMER_RULES: tuple[Rule, ...] = tuple(
     Rule(identifier, severity, Scope.LIVE, page, waivable=pages is not _ERRORS and identifier != "repeated-key")
-    for severity, pages in (
-        (Severity.ERROR, _ERRORS),
-        (Severity.ERROR, _WAIVABLE_ERRORS),
-        (Severity.WARNING, _WARNINGS),
-    )
+    for severity, pages in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS))
     for identifier, page in pages.items()
 )
 BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in CONSUMER_RULES})

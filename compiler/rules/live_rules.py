@@ -131,7 +131,8 @@ Use a name that the store has: on Key Vault 1 to 127 letters, digits and hyphens
 `.`, `..`, and without one of % ? # * and backslash.""",
     "unproven-reference": """The reference uses features that this program does not evaluate, so it is not verified.
 
-These are queries, modifiers and several paths of gjson; keys and certificates of Key Vault.
+These are wildcards, pipes, places in a list, queries and all else of gjson but names with dots between them; keys and
+certificates of Key Vault.
 
     property: 'tokens.#(name=="ci").value'
 

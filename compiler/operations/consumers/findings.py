@@ -10,7 +10,6 @@ from compiler.operations.consumers.gaps import missing_keys, unmade
 from compiler.operations.consumers.mounted import wrong_mounted_by
 from compiler.operations.consumers.objects import Gathered, Moment, Phase
 from compiler.operations.consumers.own import Own, Waivers
-from compiler.operations.consumers.unset import unset
 from compiler.operations.consumers.variables import shadowed, unusable
 from compiler.operations.consumers.wording import need, places
 from compiler.rules import shadowed_variable, unused_waiver
@@ -62,7 +61,6 @@ def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
     report.add(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
     report.add(shadowed_variable.RULE, shadowed(own, gathered))
     report.add(BY_ID["unusable-variable"], unusable(own, readers))
-    report.add(BY_ID["unset-variable"], unset(own, gathered))
     report.add(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
     unused = [unused_waiver.diagnostic(rule, reason) for rule, reason in report.waivers.unused(BY_ID, namespaces)]
     return tuple(sorted((*report.diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))

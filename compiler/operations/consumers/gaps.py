@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Readers = Sequence[tuple[Workload, Reading]]
 
-# Names of Secrets, and of variables, have much in common: from here on, one is the other misspelt.
-MISSPELT = 0.9
+# Names of Secrets have much in common: from here on, one is the other misspelt.
+_MISSPELT = 0.9
 
 
 def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
@@ -81,7 +81,7 @@ def _way_out(own: Own, name: Name, entry: Entry | None, *, is_manifest: bool) ->
         return f"list `{listed_as}` under `secrets:` of {own.environment.name} and {reading}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
     # Another application's is no misspelt one.
-    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= MISSPELT:
+    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
     new = command_line("new", "secret", "NAME", *placed(own, name), "--key", "KEY", "--into", own.environment.name)
     return f"add it: `{new}`, {elsewhere}"
@@ -135,7 +135,7 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
         return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
     known = secret.entry.keys.get(key)
     if known is not None:
-        way_out = in_other_variant(known)
+        way_out = _in_other_variant(known)
     else:
         way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
         match = closest(key, meant)
@@ -149,7 +149,7 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
     )
 
 
-def in_other_variant(key: CatalogueKey) -> str:
+def _in_other_variant(key: CatalogueKey) -> str:
     """Which variants have a key that the environment's secret leaves out."""
     of = "" if key.origin is None else f" of {quoted(key.origin.entry.id)}, whose value it takes"
     return f"the catalogue has it in another variant: add one of {listed(key.held.variants)} to `use:`{of}"

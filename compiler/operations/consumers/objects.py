@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.operations.consumers.expansion import Where
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -61,34 +60,10 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Use:
-    """A `$(NAME)` in one of a container's texts, and where the text is that has it.
-
-    Of the fields in common, see Reference.
-    """
-
-    name: str
-    at: Span | None
-    variable: str | None = None
-    earlier: int | None = None
-    is_script: bool = False
-    where: Where = Where.START
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Container:
-    """A container of a workload, with what sets its variables, lowest first, and its uses of them."""
-
-    name: str
-    settings: tuple[Setting, ...]
-    uses: tuple[Use, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Workload:
     """Something that runs pods. `hook` says which hook it is, None for what is none; `at` is its name's place.
 
-    `components` are the words by which a chart calls it.
+    `components` are the words by which a chart calls it. `containers` are the settings of each, the weakest first.
     """
 
     kind: str
@@ -96,7 +71,7 @@ class Workload:
     name: str
     components: frozenset[str]
     readings: tuple[Reading, ...]
-    containers: tuple[Container, ...]
+    containers: tuple[tuple[Setting, ...], ...]
     at: Span | None = None
     hook: str | None = None
     moment: Moment = _USUAL

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from compiler.operations.consumers.gaps import known_keys
 from compiler.operations.consumers.own import keys_of
 from compiler.operations.consumers.pod_specs import Way
-from compiler.operations.consumers.source_keys import SourceKeys
 from compiler.operations.consumers.wording import named, places
 from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding
@@ -17,7 +17,7 @@ from compiler.text.wording import listed, quoted
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from compiler.operations.consumers.objects import Container, Gathered, Name, Reading, Setting, Workload
+    from compiler.operations.consumers.objects import Gathered, Name, Reading, Setting, Workload
     from compiler.operations.consumers.own import Own
 
     Readers = Sequence[tuple[Workload, Reading]]
@@ -41,10 +41,28 @@ class _Source(NamedTuple):
         return "the `env` of the container"
 
 
+class _SourceKeys:
+    """Looks up the keys that a Secret or a ConfigMap will have, each once, an empty set where they cannot be known."""
+
+    def __init__(self, own: Own, gathered: Gathered) -> None:
+        self._own, self._gathered = own, gathered
+        self._of_secrets: dict[Name, frozenset[str]] = {}
+
+    def of(self, namespace: str, setting: Setting) -> frozenset[str]:
+        if setting.secret is None:
+            return self._gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
+        at = (namespace, setting.secret)
+        if at not in self._of_secrets:
+            secret = self._own.secrets.get(at)
+            keys = keys_of(secret) if secret is not None else known_keys(self._gathered.made.get(at, ()))
+            self._of_secrets[at] = keys or frozenset()
+        return self._of_secrets[at]
+
+
 def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
     """A finding for each Secret whose keys another source overrides in some container, by that source."""
     hidden: dict[tuple[str, str, _Source], dict[str, list[Workload]]] = {}
-    known = SourceKeys(own, gathered)
+    known = _SourceKeys(own, gathered)
     for workload in gathered.workloads:
         for container in workload.containers:
             for name, loser, winner in _conflicts(own, known, workload.namespace, container):
@@ -74,7 +92,9 @@ def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
         )
 
 
-def _conflicts(own: Own, known: SourceKeys, namespace: str, container: Container) -> Iterator[tuple[str, str, _Source]]:
+def _conflicts(
+    own: Own, known: _SourceKeys, namespace: str, container: Sequence[Setting]
+) -> Iterator[tuple[str, str, _Source]]:
     """Each variable that a Secret would set and another source does: its name, the Secret and that source.
 
     Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
@@ -82,7 +102,7 @@ def _conflicts(own: Own, known: SourceKeys, namespace: str, container: Container
     """
     ours = _ours(own, known, namespace, container)
     setters: dict[str, list[_Source]] = {}
-    for setting in container.settings if ours else ():
+    for setting in container if ours else ():
         for name, source in _sets(known, namespace, setting, ours):
             setters.setdefault(name, []).append(source)
     for name, sources in setters.items():
@@ -92,17 +112,17 @@ def _conflicts(own: Own, known: SourceKeys, namespace: str, container: Container
                 yield name, loser.secret, winner
 
 
-def _ours(own: Own, known: SourceKeys, namespace: str, container: Container) -> Collection[str]:
+def _ours(own: Own, known: _SourceKeys, namespace: str, container: Sequence[Setting]) -> Collection[str]:
     """The names of the variables that Secrets of the environment set in a container, sorted."""
     found: set[str] = set()
-    for setting in dict.fromkeys(container.settings):
+    for setting in dict.fromkeys(container):
         if (namespace, setting.secret) in own.secrets:
             one = setting.variable
             found.update({one} if one is not None else {setting.prefix + key for key in known.of(namespace, setting)})
     return dict.fromkeys(sorted(found)).keys()
 
 
-def _sets(known: SourceKeys, namespace: str, setting: Setting, ours: Collection[str]) -> Iterator[tuple[str, _Source]]:
+def _sets(known: _SourceKeys, namespace: str, setting: Setting, ours: Collection[str]) -> Iterator[tuple[str, _Source]]:
     """Those of the variables `ours` that `setting` sets."""
     if setting.variable is not None:
         if setting.variable in ours:

@@ -27,12 +27,8 @@ def named(workloads: Iterable[Workload]) -> str:
 
 def need(workloads: Iterable[Workload]) -> str:
     """`Deployment "a" needs` or `Deployment "a", Job "b" need`."""
-    return _do("need", workloads)
-
-
-def get(workloads: Iterable[Workload]) -> str:
-    """`Deployment "a" gets` or `Deployment "a", Job "b" get`."""
-    return _do("get", workloads)
+    every = list(workloads)
+    return f"{named(every)} need{'s' if len({each.title for each in every}) == 1 else ''}"
 
 
 def places(readers: Readers, *, of_key: bool = False) -> tuple[Related, ...]:
@@ -43,8 +39,3 @@ def places(readers: Readers, *, of_key: bool = False) -> tuple[Related, ...]:
         if at is not None:
             found.setdefault(at, Related(f"{workload.title} reads it", at))
     return tuple(found.values())[:_MOST]
-
-
-def _do(verb: str, workloads: Iterable[Workload]) -> str:
-    every = list(workloads)
-    return f"{named(every)} {verb}{'s' if len({each.title for each in every}) == 1 else ''}"

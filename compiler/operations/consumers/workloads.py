@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.slim import child
-from compiler.operations.consumers.expansion import references
-from compiler.operations.consumers.objects import Container, Moment, Phase, Reading, Setting, Use, Workload
+from compiler.operations.consumers.objects import Moment, Phase, Reading, Setting, Workload
 from compiler.operations.consumers.pod_specs import containers, maps, prefix, secret_reads, text
 from compiler.text.regex import regex
 
@@ -59,10 +58,7 @@ def workload_of(
             Reading(read, locate(read.path), locate(read.key_path) if read.key_path is not None else None)
             for read in secret_reads(spec)
         ),
-        tuple(
-            Container(str(each.get("name")), tuple(_settings(each)), tuple(_uses(path, each, locate)))
-            for path, each in containers(spec)
-        ),
+        tuple(tuple(_settings(each)) for _, each in containers(spec)),
         at=at,
         hook=hook,
         moment=moment,
@@ -98,8 +94,3 @@ def _settings(container: PlainMap) -> Iterator[Setting]:
         if set_one := text(variable, "name"):
             reference = child(variable, "valueFrom", "secretKeyRef")
             yield Setting(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
-
-
-def _uses(path: Path, container: PlainMap, locate: Locate) -> Iterator[Use]:
-    for each in references(container):
-        yield Use(each.name, locate((*path, *each.path)), each.variable, each.earlier, each.is_script, each.where)

@@ -9,17 +9,23 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
-from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.stores.values.document import write_object
+from compiler.stores.values.members import object_members
 from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compiler.stores.interface import RemoteSecret
 
 # Names of these characters mean the same to gjson and to a look-up by name.
 _PLAIN = regex(r"[A-Za-z0-9_-]+", re.ASCII)
+# Names with dots between them. A backslash takes the next character as it is; other signs are syntax to gjson.
+_NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
+_NAMES, _PATH = regex(_NAME, re.DOTALL), regex(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
+_ESCAPED = regex(r"\\(.)", re.DOTALL)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _DATA = "data/"
 # Of the name of a Secret's key, in bytes.
@@ -68,8 +74,8 @@ def remote_name(provider: str, mount: str, key: str) -> str:
 def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> SecretValue | Absence:
     """The value that the operator writes for the property `wanted`; None means the whole value.
 
-    `by_name` is how a template finds it in what is `extracted`: by the property's name only. A path is
-    followed by gjson, on Vault after a look-up by name, on Key Vault before one of names with dots.
+    `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
+    path up with gjson, on Vault after a look-up by name, on Key Vault before one that takes dots as part of a name.
     Raises UnprovenReferenceError.
     """
     if wanted is None:
@@ -79,14 +85,27 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
     named = remote.properties.get(wanted)
     if by_name or _PLAIN.fullmatch(wanted) or (provider == VAULT and named is not None):
         return named if named is not None else Absence.NO_PROPERTY
-    try:
-        found = find(_document(provider, remote), wanted)
-        if found is None and provider != VAULT and "." in wanted:
-            # The operator's second try: every dot is part of a name.
-            found = find(_document(provider, remote), wanted.replace(".", "\\."))
-    except UnprovenPathError:
-        raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate") from None
+    found = _find(remote.properties, wanted)
+    if found is None and provider != VAULT and "." in wanted:
+        # The operator's second try: every dot is part of a name.
+        found = _find(remote.properties, wanted.replace(".", "\\."))
     return found if found is not None else Absence.NO_PROPERTY
+
+
+def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | None:
+    """The value at a path of names; a null is a value too. Raises UnprovenReferenceError for any other gjson."""
+    if not _PATH.fullmatch(path):
+        raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate")
+    *above, last = (_ESCAPED.sub(r"\1", name) for name in _NAMES.findall(path))
+    members = properties
+    for name in above:
+        found = members.get(name)
+        if found is None:
+            return None
+        if found.kind is JsonKind.ARRAY:
+            raise UnprovenReferenceError("its property leads into a list, which this program does not evaluate")
+        members = object_members(found)
+    return members.get(last)
 
 
 def extracted(remote: RemoteSecret) -> RemoteSecret:
@@ -107,6 +126,6 @@ def extracted(remote: RemoteSecret) -> RemoteSecret:
 
 
 def _document(provider: str, remote: RemoteSecret) -> SecretValue:
-    # The operator serialises Vault's data again, which sorts the names: a wildcard may match another one first.
+    # The operator serialises Vault's data again, which sorts the names.
     ordered = sorted(remote.properties) if provider == VAULT else list(remote.properties)
     return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)

@@ -10,7 +10,6 @@ import json
 import secrets
 import ssl
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -22,7 +21,6 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.verify.eso_resolution import UnprovenReferenceError, remote_name, resolve
-from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -32,7 +30,6 @@ from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,
-    gjson,
     key_vault_name,
     of_key_vault,
     of_vault,
@@ -42,6 +39,7 @@ from tests.proofs.verify.conftest import EVERY_SECRET, key_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from compiler.demo.local_key_vault import LocalKeyVault
     from compiler.demo.local_openbao import LocalOpenBao
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from tests.commands import Done
 
 T = TypeVar("T")
-VECTORS = json.loads((Path(__file__).parents[1] / "gjson_vectors.json").read_text("utf-8"))
 MOUNT = "proof-16"
 # Values that tools between a store and a pod like to change.
 VALUES = (
@@ -212,15 +209,15 @@ def fill(found: Environment, openbao: LocalOpenBao) -> dict[tuple[str, str], str
     return meant
 
 
-# Keys on which the stores differ, with what facts.md says of them: dots as names and as nesting, wildcards that give
-# another key's value, characters that Key Vault alone stumbles over.
+# Keys on which the stores differ, with what facts.md says of them: dots as names and as nesting, characters that Key
+# Vault alone stumbles over. What needs more of gjson than names and dots is not claimed to be known.
+UNPROVEN = "not claimed to be known"
 ODD = {
     "PLAIN": "plain",
     "b.c": "literal",
     "b": {"c": "nested", "d.e": "half"},
     "only.dots": "dots",
-    "z_TOKEN": "first",
-    "a_TOKEN": "second",
+    "a_TOKEN": "first",
     "a|b": "pipe",
     "back\\slash": "back",
     "a*": "star",
@@ -235,23 +232,16 @@ CASES: dict[str, tuple[str | None, str | None]] = {
     "b.d.e": (None, None),
     "b.d\\.e": ("half", "half"),
     "only.dots": ("dots", "dots"),
-    "*_TOKEN": ("second", "first"),
-    "?_TOKEN": ("second", "first"),
-    "a|b": ("pipe", None),
+    "*_TOKEN": (UNPROVEN, UNPROVEN),
+    "a|b": ("pipe", UNPROVEN),
     "a\\|b": ("pipe", "pipe"),
     "back\\slash": ("back", None),
     "back\\\\slash": ("back", "back"),
-    "a*": ("star", "second"),
+    "a*": ("star", UNPROVEN),
     "a\\*": ("star", "star"),
-    "list.0.k": ("in a list", "in a list"),
-    "list.1": ("one", "one"),
-    "list.2": (None, None),
-    "*.k": (None, None),
-    "l*.0.k": ("in a list", "in a list"),
-    "*.c": ("nested", "nested"),
-    "*|c": (None, None),
-    "@here": ("at", "at"),
-    "#": ("hash", "hash"),
+    "list.0.k": (UNPROVEN, UNPROVEN),
+    "@here": ("at", UNPROVEN),
+    "#": ("hash", UNPROVEN),
     "\\#": ("hash", "hash"),
     "MISSING": (None, None),
     "no.such": (None, None),
@@ -281,10 +271,15 @@ def by_reference(reference: Callable[[T, str], str], answer: T, wanted: str) -> 
         return reference(answer, wanted)
     except NotThereError:
         return None
+    except UnknownSyntaxError:
+        return UNPROVEN
 
 
 def by_resolve(provider: str, remote: RemoteSecret, wanted: str) -> str | None:
-    found = resolve(provider, remote, wanted)
+    try:
+        found = resolve(provider, remote, wanted)
+    except UnprovenReferenceError:
+        return UNPROVEN
     return canonical(found) if isinstance(found, SecretValue) else None
 
 
@@ -300,39 +295,6 @@ def test_remote_names_are_cut_as_the_operator_cuts_them() -> None:
         assert f"kv/data/{remote_name(VAULT, 'kv', key)}" == vault_path("kv", key)
     for key in ("x", "secret/x", "secret/x/y/z", "secret/"):
         assert remote_name(AZURE_KEY_VAULT, "", key) == key_vault_name(key)
-
-
-def test_both_implementations_find_what_gjson_found() -> None:
-    known = 0
-    for index, path, recorded in VECTORS["cases"]:
-        document = VECTORS["documents"][index]
-        meant = None if recorded is None else comparable(*recorded)
-        for implementation in (by_find, by_gjson):
-            try:
-                found = implementation(document, path)
-            except (UnknownSyntaxError, UnprovenPathError):
-                continue
-            known += 1
-            assert found == meant, (implementation.__name__, document, path)
-    # Beyond both are only queries, modifiers, several paths and JSON lines.
-    assert known >= 0.85 * 2 * len(VECTORS["cases"])
-
-
-def comparable(kind: str, text: str) -> str:
-    return json.dumps(json.loads(text)) if kind in {"JSON", "Number", "True", "False"} else text
-
-
-def by_gjson(document: str, path: str) -> str | None:
-    try:
-        found = gjson(document, path)
-    except NotThereError:
-        return None
-    return found if isinstance(found, str) else "" if found is None else json.dumps(found)
-
-
-def by_find(document: str, path: str) -> str | None:
-    found = find(SecretValue(document, JsonKind.OBJECT), path)
-    return None if found is None else canonical(found)
 
 
 names = st.one_of(
@@ -358,14 +320,11 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
         value = value[choice]
         part = str(choice)
         match draw(st.integers(0, 4)):
-            case 0 | 1:
+            case 0 | 1 | 2:
                 part = "".join(each if each.isalnum() else f"\\{each}" for each in part)
-            case 2:
-                at = draw(st.integers(0, len(part)))
-                part = part[:at] + draw(st.sampled_from("*?")) + part[at + 1 :]
             case 3:
                 part = draw(names)
-        parts += [part, draw(st.sampled_from("...|"))]
+        parts += [part, draw(st.sampled_from(".....|"))]
     return document, "".join(parts[:-1])
 
 
@@ -377,12 +336,9 @@ def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[
     texts = {VAULT: json.dumps(document, sort_keys=True), AZURE_KEY_VAULT: json.dumps(document, ensure_ascii=False)}
     for provider, text in texts.items():
         whole = SecretValue(text) if provider == AZURE_KEY_VAULT else None
-        try:
-            found = by_resolve(provider, RemoteSecret("x", "1", read_object(text), Attributes(), whole), wanted)
-            if provider == VAULT:
-                meant = by_reference(of_vault, json.loads(text), wanted)
-            else:
-                meant = by_reference(of_key_vault, text, wanted)
-        except (UnknownSyntaxError, UnprovenReferenceError):
-            continue
+        found = by_resolve(provider, RemoteSecret("x", "1", read_object(text), Attributes(), whole), wanted)
+        if provider == VAULT:
+            meant = by_reference(of_vault, json.loads(text), wanted)
+        else:
+            meant = by_reference(of_key_vault, text, wanted)
         assert found == meant, provider

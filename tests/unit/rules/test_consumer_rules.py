@@ -31,7 +31,6 @@ def test_what_keeps_pods_from_starting_may_not_be_waived() -> None:
     assert waivable == {
         "unread-secret",
         "needed-by-hook",
-        "unset-variable",
         "unusable-variable",
         "wrong-mounted-by",
     }

@@ -115,7 +115,7 @@ def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeClust
     assert found.config_maps == {("agents", "conf"): {"CONF"}}
     ((made,),) = found.made.values()
     assert (made.kind, made.keys) == ("Secret", frozenset({"KEY"}))
-    assert found.workloads[0].containers[0].settings[-1].variable == "A"
+    assert found.workloads[0].containers[0][-1].variable == "A"
     assert SENTINEL not in repr((found, made))
 
 

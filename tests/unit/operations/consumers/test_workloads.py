@@ -84,8 +84,7 @@ def test_what_sets_variables_is_in_the_order_of_its_weight() -> None:
     found = workload_of("Pod", "n", {"generateName": "x-", "labels": labels}, spec, lambda _: None)
     assert (found.name, found.components) == ("x-", frozenset({"mcp", "release"}))
     (container,) = found.containers
-    assert container.name == "main"
-    assert container.settings == (
+    assert container == (
         Setting(secret="s", prefix="P_"),
         Setting(config_map="c"),
         Setting(variable="A"),
