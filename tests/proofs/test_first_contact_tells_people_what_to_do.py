@@ -24,7 +24,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from compiler.stores.interface import SecretWriter
@@ -389,8 +389,14 @@ def told(bench: Bench, command: tuple[str, ...], reason: str, remedy: str) -> No
     assert bench.world.journals() == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("failure", VAULTS)
+def cases(failures: Iterable[str], commands: Iterable[str]) -> list[tuple[str, str]]:
+    """Each failure with one command, and one that is waited for with each command: all log in by one way."""
+    return [(failure, "verify") for failure in failures] + [
+        ("no name server", command) for command in commands if command != "verify"
+    ]
+
+
+@pytest.mark.parametrize(("failure", "command"), cases(VAULTS, COMMANDS))
 def test_a_vault(bench: Bench, failure: str, command: str) -> None:
     arrange, reason, remedy, seconds = VAULTS[failure]
     arrange(bench)
@@ -402,8 +408,7 @@ def test_a_vault(bench: Bench, failure: str, command: str) -> None:
     assert bench.clocks.get(Provider.AZURE_KEY_VAULT, VirtualClock()).now() == 0
 
 
-@pytest.mark.parametrize("command", OF_KEY_VAULT)
-@pytest.mark.parametrize("failure", KEY_VAULTS)
+@pytest.mark.parametrize(("failure", "command"), cases(KEY_VAULTS, OF_KEY_VAULT))
 def test_a_key_vault(bench: Bench, failure: str, command: str) -> None:
     arrange, reason, remedy, seconds = KEY_VAULTS[failure]
     arrange(bench)
