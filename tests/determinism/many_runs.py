@@ -100,7 +100,7 @@ if __name__ == "__main__":
     for name, stage in ONCE.items():
         module, _, function = name.rpartition(".")
         setattr(import_module(module), function, stage)
-    # Waiting four hundred times for the disk would prove nothing here.
+    # Waiting a hundred times for the disk would prove nothing here.
     vars(os)["fsync"] = lambda _: None
     # As the program itself begins; the interpreter's own streams would have the locale's encoding.
     with open_streams():
