@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from compiler.operations.consumers.look import Look
 
 DESCRIPTION = """Finds which Secrets pods read, and compares them with what the environment makes: Secrets and keys that
-are missing, read by nobody, made twice, hidden by other variables, or needed by a hook too early, and variables that
-pods refer to and nothing sets. Reads rendered manifests of any application, or the live workloads of a cluster; never
-the value of a Secret.
+are missing, read by nobody, made twice, hidden by other variables, or needed by a hook too early. Reads rendered
+manifests of any application, or the live workloads of a cluster; never the value of a Secret.
 
 With --since it also prints, as commands to paste, what must exist before the new manifests replace the old ones, and
 lists what nobody needs afterwards.
