@@ -4,8 +4,8 @@ The `console` blocks of a page run in order in one shell, in an empty folder, wi
 cluster's API double started for it; CLONE is this project's folder. A `yaml` block below `<!-- append FILE -->` is what
 a reader adds at the end of a file, and is added. Lines of `<!-- unseen … -->` run unseen and must succeed; `<!--
 cluster WORDS -->` is what happens in the cluster (scripts/page_cluster.py). What differs from run to run (ports, run
-ids, versions, times) is shown by fixed stand-ins. README and docs/secret-management.md show pieces of these pages: a
-`console` block below `<!-- from PAGE -->` has commands of that page with what they print there.
+ids, versions, times) is shown by fixed stand-ins. README shows a piece of these pages: a `console` block below
+`<!-- from PAGE -->` has commands of that page with what they print there.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     from scripts.page_shell import PageShell
 
 README = ROOT / "README.md"
-QUOTING = (README, ROOT / "docs/secret-management.md")
 PAGES = (
     ROOT / "docs/tutorial.md",
     ROOT / "docs/how-to/your-own-platform.md",
     ROOT / "docs/how-to/adopt-a-running-platform.md",
-    ROOT / "docs/how-to/move-to-key-vault.md",
+    ROOT / "docs/how-to/recovery.md",
     ROOT / "docs/how-to/other-applications.md",
 )
 HELM = ROOT / ".tools/helm4"
@@ -213,7 +212,7 @@ def main(argv: Sequence[str]) -> int:
             with surroundings(shell) as where:
                 files[page] = built(page.read_text("utf-8"), where)
     pages = {str(path.relative_to(ROOT)): text for path, text in files.items()}
-    files |= {path: with_quotations(path.read_text("utf-8"), pages) for path in QUOTING}
+    files[README] = with_quotations(README.read_text("utf-8"), pages)
     return settle(files, check=check)
 
 

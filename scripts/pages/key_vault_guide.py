@@ -37,7 +37,7 @@ shred -u "$file"
 
 `platform-secrets put ENV SECRET` does the same without a file: it asks for each value and shows none.
 
-Whoever writes needs a [role that cannot purge](secret-management.md#set-up-key-vault), and not `Key Vault Secrets
+Whoever writes needs a [role that cannot purge](how-to/set-up-stores.md#set-up-key-vault), and not `Key Vault Secrets
 Officer`, which can; the operator in the cluster needs `Key Vault Secrets User` and no more. A value may have 25,600
 bytes. Setting a secret again makes a new version, and `az keyvault secret set` gives it no tags and no dates of the one
 before; the operator reads the newest version at its next refresh."""

@@ -27,7 +27,9 @@ def test_the_chart_that_is_shown_gives_what_is_shown(
 ) -> None:
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
     write_chart(tmp_path, "0.5.24", makes_secrets=False)
-    (tmp_path / "own.yaml").write_text("components: [mcp-jira, mcp-confluence]\n", "utf-8")
+    agents = ("argocd", "jira", "pagerduty", "backstage", "confluence")
+    own = f"components: [{', '.join(f'mcp-{agent}' for agent in agents)}]\n"
+    (tmp_path / "own.yaml").write_text(own, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLATFORM_SECRETS_HELM", helms[0].path)
     match = re.search(r"<!-- against -->\n```console\n\$ platform-secrets (.*)\n([^`]*(?:`[^`]+`[^`]*)*?)```", PAGE)

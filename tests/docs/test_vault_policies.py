@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from compiler.stores.interface import SecretWriter
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/secret-management.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/set-up-stores.md").read_text("utf-8")
 OPERATOR, PEOPLE = re.findall(r"```hcl\n(.*?)```", PAGE.replace("\n   ", "\n"), re.DOTALL)
 NAME = "ai-platform-engineering/github-secret"
 VALUES = {"TOKEN": SecretValue("sentinel-4711")}
