@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -21,6 +22,7 @@ OLD_ANCHORS = (ROOT / "tests/docs/old_anchors.txt").read_text("utf-8").split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 HELP = (ROOT / "docs/reference/commands.md").read_text("utf-8")
 LARGEST_OVERVIEW, MOST_SYMPTOMS, LARGEST_BY_HAND = 10_000, 30, 230 * 1024
+FEW_WITHOUT_HELP = 12
 # Other programs, whose options are their own.
 FOREIGN = re.compile(r"(?:az|bao|kubectl|helm|git|argocd|pip|age|openssl|scripts/bench\.py) ")
 
@@ -92,6 +94,19 @@ def test_options_that_a_page_names_are_options_of_the_program(page: Path) -> Non
     spans = [span for span in re.findall(r"`([^`]+)`", prose(page)) if not FOREIGN.match(span)]
     named = {option for span in spans for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)}
     assert named - set(re.findall(r"--[a-z][a-z-]+", HELP)) == set()
+
+
+def test_a_refusal_says_the_way_out() -> None:
+    """No page lists the messages. These few say it themselves, as in "may only have letters"."""
+    calls = (
+        node
+        for path in (ROOT / "compiler").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal"
+    )
+    has_help = [len(call.args) > 2 or any(word.arg == "help_text" for word in call.keywords) for call in calls]
+    assert len(has_help) > 150
+    assert has_help.count(False) <= FEW_WITHOUT_HELP
 
 
 def test_variables_that_the_guides_name_are_read() -> None:
