@@ -24,16 +24,22 @@ ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 (STEP,) = ACTION["runs"]["steps"]
 # The runner's Python, whose environments find the running packages: the lock is satisfied, and no index is asked. Pip,
 # which takes seconds to install, is one of them where it is not wanted anew. With IS_INSTALLED an environment is the
-# running one, and nothing is installed: what the step then runs is the same.
+# running one, and nothing is installed: what the step then runs is the same. With ARE_WORDS_PRINTED it prints its
+# arguments, each with a NUL behind it, in place of running the program.
 PYTHON = """#!/bin/sh
-if [ "$3" = venv ] && [ -n "$IS_INSTALLED" ]; then
-  mkdir bin && printf '%s\\n' '#!/bin/sh' '[ "$3" = pip ] || exec "{python}" "$@"' >bin/python && chmod +x bin/python
+if [ "$3" = venv ] && [ -n "$IS_INSTALLED$ARE_WORDS_PRINTED" ]; then
+  run='exec "{python}" "$@"'
+  [ -z "$ARE_WORDS_PRINTED" ] || run='printf "%s\\0" "$@"'
+  mkdir bin && printf '%s\\n' '#!/bin/sh' '[ "$3" = pip ] || '"$run" >bin/python && chmod +x bin/python
   exit
 fi
+[ "$2" != -c ] || [ -z "$ARE_WORDS_PRINTED" ] || exit 0
 [ "$3" != venv ] || [ -n "$FRESH_PIP" ] || set -- "$@" --without-pip
 "{python}" "$@" || exit
 [ "$3" != venv ] || echo "{packages}" >"$(echo lib/python3*/site-packages)/running.pth"
 """
+
+COMMAND = ["compile", "--check", "--format", "github"]
 
 
 @pytest.fixture
@@ -119,13 +125,11 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "-x", "--debug", "--out", "x\n::error::told"])
-def test_a_hostile_root_is_a_folder_that_does_not_exist(
+def test_a_hostile_root_is_one_word(
     workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
 ) -> None:
-    done = check(root=text, RAN=str(workspace.ran), IS_INSTALLED="1")
-    assert done.returncode == 2
-    assert 'error: no folder "environments" in ' in done.stderr
-    assert not any(line.startswith("::") for line in (done.stdout + done.stderr).splitlines())
+    done = check(root=text, RAN=str(workspace.ran), ARE_WORDS_PRINTED="1")
+    assert words(done) == [str(ROOT), f"--root={text}", *COMMAND]
     assert not workspace.ran.exists()
 
 
@@ -134,14 +138,40 @@ def test_hostile_arguments_are_words_and_no_more(
     workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
 ) -> None:
     before = sorted(workspace.root.rglob("*"))
+    done = check(arguments=text, RAN=str(workspace.ran), ARE_WORDS_PRINTED="1")
+    # As they were written: neither a variable's content nor the names of files.
+    assert words(done) == [str(ROOT), "--root=.", *COMMAND, *text.split()]
+    assert not workspace.ran.exists()
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+def words(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The words behind the program's text."""
+    assert done.returncode == 0, done.stderr
+    isolated, code, text, *given, end = done.stdout.split("\0")
+    assert (isolated, code, end) == ("-I", "-c", "")
+    assert "from compiler.__main__ import run" in text
+    return given
+
+
+def test_a_hostile_root_is_a_folder_that_does_not_exist_and_drives_no_runner(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = check(root="x\n::error::told", RAN=str(workspace.ran), IS_INSTALLED="1")
+    assert done.returncode == 2
+    assert 'error: no folder "environments" in ' in done.stderr
+    assert not any(line.startswith("::") for line in (done.stdout + done.stderr).splitlines())
+
+
+@pytest.mark.parametrize("text", ['$(touch "$RAN")', "chart/*", "--roo"])
+def test_what_hostile_arguments_say_is_refused(
+    check: Callable[..., subprocess.CompletedProcess[str]], workspace: Workspace, text: str
+) -> None:
     done = check(arguments=text, RAN=str(workspace.ran), IS_INSTALLED="1")
     assert done.returncode == 2
     assert done.stderr.startswith(("error: there is no environment ", "error: unknown option "))
-    # As they were written: neither a variable's content nor the names of files.
     assert str(workspace.root.parent) not in done.stderr
     assert "values-" not in done.stderr
-    assert not workspace.ran.exists()
-    assert sorted(workspace.root.rglob("*")) == before
 
 
 def test_several_options_are_several_words(check: Callable[..., subprocess.CompletedProcess[str]]) -> None:
