@@ -38,6 +38,8 @@ LONGEST = (
 # walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
 # alone reaches is not covered in every run.
 TRACED = "tests/unit"
+# What they run of the package, other tests are there for.
+OF_SCRIPTS = "tests/unit/scripts"
 # Large packages that the program's modules import: tracing each of their lines, to keep none, takes seconds.
 THIRD_PARTY = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema", "pyrage", "requests", "ruamel.yaml")
 IS_TRACED = pytest.StashKey[bool]()
@@ -97,13 +99,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place)
     for item in items:
         heavy = item.get_closest_marker("heavy") is not None or is_hypothesis_test(getattr(item, "obj", None))
-        item.stash[IS_TRACED] = not heavy and _is_below(item.nodeid, TRACED)
+        item.stash[IS_TRACED] = not heavy and _is_traced(item.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
     node = request.node
-    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_below(node.nodeid, TRACED))):
+    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_traced(node.nodeid))):
         return (yield)
 
 
@@ -152,6 +154,10 @@ def files_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _place(item: pytest.Item) -> int:
     return next((place for place, path in enumerate(LONGEST) if _is_below(item.nodeid, path)), len(LONGEST))
+
+
+def _is_traced(nodeid: str) -> bool:
+    return _is_below(nodeid, TRACED) and not _is_below(nodeid, OF_SCRIPTS)
 
 
 def _is_below(nodeid: str, path: str) -> bool:

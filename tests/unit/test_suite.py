@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import (
     IS_TRACED,
     LONGEST,
+    OF_SCRIPTS,
     TRACED,
     pytest_collection_modifyitems,
     pytest_fixture_setup,
@@ -70,11 +71,12 @@ def generated(_: None) -> None:
     ("item", "is_traced"),
     [
         (Item("tests/unit/a.py::a"), True),
+        (Item("tests/unit/scripts/a.py::a"), False),
         (Item("tests/unit/a.py::a", ["heavy"]), False),
         (Item("tests/unit/a.py::a", obj=generated), False),
     ],
 )
-def test_neither_heavy_tests_nor_generated_examples_are_traced(item: Item, *, is_traced: bool) -> None:
+def test_neither_heavy_tests_nor_generated_examples_nor_those_of_scripts_are_traced(item: Item, *, is_traced: bool) -> None:
     pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
     assert item.stash[IS_TRACED] == is_traced
 
@@ -161,6 +163,6 @@ def test_without_coverage_there_is_nothing_to_trace() -> None:
     next(pytest_pyfunc_call(cast("pytest.Function", item)))
 
 
-@pytest.mark.parametrize("path", [*LONGEST, TRACED])
+@pytest.mark.parametrize("path", [*LONGEST, TRACED, OF_SCRIPTS])
 def test_what_the_order_names_is_there(path: str) -> None:
     assert (ROOT / path).exists()

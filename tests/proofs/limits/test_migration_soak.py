@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
     from tests.proofs.limits.conftest import Ends
 
-MANY = 2_000
+# `make proofs` takes what makes chance even out more.
+MANY = 2_000 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 700
 # What one secret costs without any fault. Key Vault as destination: two reads of the plan (a name that is not there is
 # looked for among the deleted), the last look, the write, the look for other writers, the reading back. Vault: the plan
 # reads the value and the metadata, which says when what is written will delete itself.
@@ -50,7 +52,7 @@ def test_a_secret_costs_the_ideal_number_of_requests_where_nothing_fails(
 
 
 @pytest.mark.parametrize("to", ["azure", "vault"])
-def test_2000_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
+def test_many_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
     make_ends: Callable[..., Ends], to: str
 ) -> None:
     ends = make_ends(MANY)

@@ -138,7 +138,7 @@ def test_a_signal_around_any_step_leaves_all_or_none_and_no_stray(
 @pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
 def test_a_signal_at_any_moment(folder: Folder, run: Callable[..., Done], number: signal.Signals) -> None:
     chance = random.Random(int(number))  # noqa: S311 - when, not what
-    for _ in range(6):
+    for _ in range(3):
         folder.reset()
         process = folder.start("-m", "compiler", "compile", "--quiet")
         time.sleep(chance.uniform(0.05, 0.4))
@@ -180,7 +180,7 @@ def ignored_by_git(project: Path, patterns: str, names: list[str]) -> list[str]:
 
 
 def test_two_compiles_at_once_do_not_take_each_others_files(folder: Folder) -> None:
-    for _ in range(5):
+    for _ in range(3):
         folder.reset()
         both = [folder.start("-m", "compiler", "compile", "--quiet") for _ in range(2)]
         assert [(process.communicate(timeout=60), process.returncode) for process in both] == [((b"", b""), 0)] * 2

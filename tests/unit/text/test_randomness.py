@@ -44,24 +44,24 @@ def test_padding_makes_fewer_surprises_enough() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("make", "missed_in_20000"),
+    ("make", "missed_in_5000"),
     [
-        pytest.param(base64_of(16), 4, id="16 bytes in Base64"),
+        pytest.param(base64_of(16), 1, id="16 bytes in Base64"),
         pytest.param(base64_of(32), 0, id="32 bytes in Base64"),
-        pytest.param(url_base64_of(16), 80, id="16 bytes in URL Base64 without padding"),
-        pytest.param(url_base64_of(32), 2, id="32 bytes in URL Base64 without padding"),
-        pytest.param(drawn(ascii_letters + digits + "+/", 40), 2, id="AWS secret access key"),
-        pytest.param(drawn(ascii_letters + digits, 24), 40, id="24 letters and digits"),
-        pytest.param(drawn(ascii_letters, 32), 40, id="32 letters"),
+        pytest.param(url_base64_of(16), 20, id="16 bytes in URL Base64 without padding"),
+        pytest.param(url_base64_of(32), 1, id="32 bytes in URL Base64 without padding"),
+        pytest.param(drawn(ascii_letters + digits + "+/", 40), 1, id="AWS secret access key"),
+        pytest.param(drawn(ascii_letters + digits, 24), 10, id="24 letters and digits"),
+        pytest.param(drawn(ascii_letters, 32), 10, id="32 letters"),
         pytest.param(drawn("0123456789abcdef", 32), 0, id="32 hexadecimal digits"),
         pytest.param(drawn("0123456789ABCDEF", 40), 0, id="40 hexadecimal digits"),
-        pytest.param(drawn(ascii_lowercase + digits, 40), 400, id="40 lower-case letters and digits"),
+        pytest.param(drawn(ascii_lowercase + digits, 40), 100, id="40 lower-case letters and digits"),
     ],
 )
-def test_generated_values_are_found(make: Callable[[random.Random], str], missed_in_20000: int) -> None:
+def test_generated_values_are_found(make: Callable[[random.Random], str], missed_in_5000: int) -> None:
     dice = DICE(1)
-    values = [make(dice) for _ in range(20_000)]
-    assert sum(not any(random_words(value)) for value in values) <= missed_in_20000
+    values = [make(dice) for _ in range(5_000)]
+    assert sum(not any(random_words(value)) for value in values) <= missed_in_5000
 
 
 @pytest.mark.heavy

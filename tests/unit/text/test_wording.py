@@ -30,7 +30,7 @@ def test_cuts_a_long_list_and_says_so() -> None:
 
 def test_a_name_that_is_longer_than_any_is_cut() -> None:
     assert quoted("a" * 300) == f'"{"a" * 300}"'
-    assert quoted("a" * 2_000_000) == f'"{"a" * 300}..."'
+    assert quoted("a" * 200_000) == f'"{"a" * 300}..."'
     token = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
     assert "ghp_" not in quoted("-" * 290 + token)
 

@@ -53,35 +53,36 @@ def test_the_shell_takes_the_script(run: Callable[..., Any], shell: str) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("platform-secrets com", ["compile", "completion"]),
-        ("platform-secrets compile pr", ["prod"]),
-        ("platform-secrets verify st", ["staging"]),
-        ("platform-secrets compile --ch", ["--check"]),
-        ("platform-secrets --root . compile --par", ["--parity"]),
-        ("platform-secrets rules --f", ["--format"]),
-        ("platform-secrets --de", ["--debug"]),
-    ],
-)
-def test_bash_completes(project: Path, line: str, expected: list[str]) -> None:
+COMPLETED = {
+    "platform-secrets com": ["compile", "completion"],
+    "platform-secrets compile pr": ["prod"],
+    "platform-secrets verify st": ["staging"],
+    "platform-secrets compile --ch": ["--check"],
+    "platform-secrets --root . compile --par": ["--parity"],
+    "platform-secrets rules --f": ["--format"],
+    "platform-secrets --de": ["--debug"],
+}
+
+
+def test_bash_completes(project: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
-    words = line.split()
     script = f"""
 platform-secrets() {{ {sys.executable} -m compiler "$@"; }}
 eval "$(platform-secrets completion bash)"
-COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}
-_platform_secrets
-printf '%s\\n' "${{COMPREPLY[@]}}"
+while read -r line; do
+  COMP_WORDS=($line); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=()
+  _platform_secrets </dev/null
+  echo "${{COMPREPLY[@]}}"
+done
 """
     done = subprocess.run(
         [bash, "-c", script],
+        input="".join(f"{line}\n" for line in COMPLETED),
         capture_output=True,
         text=True,
         check=True,
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout.split() == expected
+    assert dict(zip(COMPLETED, map(str.split, done.stdout.splitlines()), strict=True)) == COMPLETED

@@ -148,8 +148,8 @@ def test_reading_many_secrets_keeps_memory_flat(vault: LocalKeyVault) -> None:
                     pass
             return _resident_pages()
 
-        before = read(200)
-        after = read(800)
+        before = read(100)
+        after = read(500)
         store.close()
         assert (after - before) * os.sysconf("SC_PAGE_SIZE") < 8 * 2**20
 
