@@ -76,7 +76,7 @@ def generated(_: None) -> None:
         (Item("tests/unit/a.py::a", obj=generated), False),
     ],
 )
-def test_neither_heavy_tests_nor_generated_examples_nor_those_of_scripts_are_traced(item: Item, *, is_traced: bool) -> None:
+def test_heavy_tests_generated_examples_and_scripts_are_not_traced(item: Item, *, is_traced: bool) -> None:
     pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
     assert item.stash[IS_TRACED] == is_traced
 
