@@ -88,7 +88,6 @@ class PageCluster:
         actions: dict[str, Callable[..., None]] = {
             "deploy": self._deploy,
             "fail": self._fail,
-            "store": self._store,
             "secret": self._hand_made,
             "external-secret": self._foreign,
             "orphan": self._orphan,
@@ -135,9 +134,6 @@ class PageCluster:
         self.platform.deploy(environment)
         found = environment.secrets[secret]
         self.platform.fail(found.namespace or "", found.entry.target, " ".join(message), moment=_now())
-
-    def _store(self, _: Path, name: str, is_ready: str) -> None:
-        self.platform.store(name, ready=is_ready == "ready")
 
     def _hand_made(self, _: Path, space: str, name: str, *keys: str) -> None:
         self.platform.secret(space, name, keys, "hash-1")

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _INTRODUCTION = """Every command that has `--format json` prints one object on standard output, in ASCII; progress,
-notes and errors go to standard error. What is refused before there is anything to report (the command line, an
-environment with errors where the command does not judge the input) leaves standard output empty.
+notes and errors go to standard error. If the command is refused before there is anything to report (a wrong command
+line; an environment with errors, unless the command judges it), standard output stays empty.
 
-Every object begins with `format`, `command` and `environment`, which is null where the command is about none or about
-several, and ends with `exitCode`. None holds a value of a secret, and what looks like a credential is shown as `…`;
-versions of Key Vault stand under `version` and `otherVersions` as the vault names them.
+Every object begins with `format`, `command` and `environment`, which is null for a command on no environment or on
+several, and ends with `exitCode`. None holds a value of a secret, and what looks like a credential is shown as `…`; the
+versions of a Key Vault under `version` and `otherVersions` are shown as the vault names them.
 
-Each object fits a closed schema, JSON Schema draft-07, in `schemas/output`. Every key below is there, but for those
-that name the command that alone has them. `--format sarif` is SARIF 2.1.0, `--format junit` a JUnit report with a case
-for each file, of `verify` for each secret, and `--format github` are GitHub's workflow commands."""
+Each object fits a closed schema, JSON Schema draft-07, in `schemas/output`. Every key below is always there, except the
+keys that belong to one command, which name it. `--format sarif` prints SARIF 2.1.0, `--format github` GitHub's workflow
+commands, and `--format junit` a JUnit report with a case for each file, or for `verify` for each secret."""
 
 
 def output_page(schemas: Mapping[str, dict[str, Any]]) -> str:

@@ -69,6 +69,9 @@ def test_examples_of_environments_are_valid(page: Path) -> None:
 def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
     commands = (ROOT / "docs/reference/commands.md").read_text("utf-8")
     helped = subprocess.run(["/usr/bin/make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True)
+    first, _, rest = helped.stdout.partition("to work on it:\n")
+    assert all(f"make {task} " in first for task in ("values", "check", "parity", "test"))
+    assert first.count("\n") < rest.count("\n")
     for task in [
         "values",
         "check",
