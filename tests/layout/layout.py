@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,11 +48,20 @@ _SHELL = re.compile(
 
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
-    return sorted(found for check in CHECKS for found in check(root))
+    try:
+        return sorted(found for check in CHECKS for found in check(root))
+    finally:
+        _nodes.cache_clear()
 
 
 def _modules(root: Path) -> Iterator[Path]:
     return (root / "compiler").rglob("*.py")
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module, which several checks look at."""
+    return tuple(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
 def _untested(root: Path) -> Iterator[str]:
@@ -69,7 +79,7 @@ def _too_long(root: Path) -> Iterator[str]:
         shown, text = path.relative_to(root), path.read_text("utf-8")
         if (lines := len(text.splitlines())) > LONGEST_MODULE:
             yield f"{shown} has {lines} lines"
-        for node in ast.walk(ast.parse(text)):
+        for node in _nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > LONGEST_FUNCTION:
@@ -109,11 +119,11 @@ def _misnamed_rules(root: Path) -> Iterator[str]:
 
 def _idle_errors(root: Path) -> Iterator[str]:
     """Exception classes of operations that no operation catches: what is only shown is a Refusal."""
-    modules = {path: ast.parse(path.read_text("utf-8")) for path in (root / "compiler/operations").rglob("*.py")}
-    nodes = [node for tree in modules.values() for node in ast.walk(tree)]
-    caught = {name for node in nodes if isinstance(node, ast.ExceptHandler) for name in _names(node.type)}
-    for path, tree in modules.items():
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    modules = {path: _nodes(path) for path in (root / "compiler/operations").rglob("*.py")}
+    handlers = [node for nodes in modules.values() for node in nodes if isinstance(node, ast.ExceptHandler)]
+    caught = {name for node in handlers for name in _names(node.type)}
+    for path, nodes in modules.items():
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         errors = [each.name for each in classes if any(map(_is_error, each.bases))]
         for name in errors:
             if name not in caught:
@@ -146,9 +156,8 @@ def _unwritten_command_lines(root: Path) -> Iterator[str]:
         relative = path.relative_to(root / "compiler").as_posix()
         if relative in _SAY_NO_ROOT:
             continue
-        tree = ast.parse(path.read_text("utf-8"))
-        rootless = {id(inner) for node in ast.walk(tree) if _says_no_root(node) for inner in ast.walk(node)}
-        for node in ast.walk(tree):
+        rootless = {id(inner) for node in _nodes(path) if _says_no_root(node) for inner in ast.walk(node)}
+        for node in _nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in rootless:
                 yield from (
                     f"compiler/{relative} writes `{said}` past command_line" for said in line.findall(node.value)
@@ -161,11 +170,10 @@ def _unquoted_shell_lines(root: Path) -> Iterator[str]:
         relative = path.relative_to(root / "compiler").as_posix()
         if relative in (_SHELL_LINE, *_SAY_NO_ROOT) or relative.startswith("demo/"):
             continue
-        tree = ast.parse(path.read_text("utf-8"))
-        if any(isinstance(node, ast.Import) and node.names[0].name == "shlex" for node in ast.walk(tree)):
+        if any(isinstance(node, ast.Import) and node.names[0].name == "shlex" for node in _nodes(path)):
             yield f"compiler/{relative} imports shlex, which is shell_line's"
-        strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
-        skipped = {id(inner) for node in ast.walk(tree) if _says_no_root(node) for inner in ast.walk(node)}
+        strings = [node for node in _nodes(path) if isinstance(node, ast.Constant | ast.JoinedStr)]
+        skipped = {id(inner) for node in _nodes(path) if _says_no_root(node) for inner in ast.walk(node)}
         skipped |= {id(each) for node in strings if isinstance(node, ast.JoinedStr) for each in node.values}
         for node in strings:
             if id(node) not in skipped:
@@ -188,7 +196,7 @@ def _says_no_root(node: ast.AST) -> bool:
 
 
 def _calls(path: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    return [node for node in _nodes(path) if isinstance(node, ast.Call)]
 
 
 def _is_print(name: str) -> bool:
