@@ -63,7 +63,7 @@ def load(root: Path, sources: Iterable[Path]) -> list[Mutant]:
     return [
         mutant_of(source.relative_to(root).as_posix(), entry)
         for source in sources
-        for entry in yaml.safe_load(source.read_text("utf-8"))
+        for entry in yaml.load(source.read_text("utf-8"), yaml.CSafeLoader)
     ]
 
 

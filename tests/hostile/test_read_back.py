@@ -123,7 +123,7 @@ def test_a_values_file_to_verify_is_refused_at_its_place(command: Command, chart
     assert f"{chart / 'other.yaml'}:2:" in said
 
 
-def test_ten_thousand_secrets_are_compiled_and_compiled_again(command: Command, project: Path, chart: Path) -> None:
+def test_ten_thousand_secrets_are_compiled_and_compared_again(command: Command, project: Path, chart: Path) -> None:
     folder = project / "environments"
     entries = (
         f"  s{each}: {{target: t{each}, remote: {{vault: p/s{each}}}, syncWave: -49, keys: {{KEY_{each}: {{}}}}}}"
@@ -134,20 +134,21 @@ def test_ten_thousand_secrets_are_compiled_and_compiled_again(command: Command, 
     secrets = (f"  s{number}: {{}}" for number in range(10_000))
     base = ["namespace: agents", "store: vault", 'externalSecretsOperator: "2.9"', stores, "secrets:", *secrets, ""]
     (folder / "base.yaml").write_text("\n".join(base), "utf-8")
-    for interval in ("1h", "2h"):
-        (folder / "prod.yaml").write_text(f"refreshInterval: {interval}\n", "utf-8")
-        code, said, seconds = command("compile", "--format", "json")
-        assert (code, seconds < allowed(10)) == (0, True), said
-        assert "chart/values-prod.yaml: written, 10000 secrets, 10000 keys" in said
+    (folder / "prod.yaml").write_text("refreshInterval: 1h\n", "utf-8")
+    code, said, seconds = command("compile", "--format", "json")
+    assert (code, seconds < allowed(10)) == (0, True), said
+    assert "chart/values-prod.yaml: written, 10000 secrets, 10000 keys" in said
+    (folder / "prod.yaml").write_text("refreshInterval: 2h\n", "utf-8")
+    code, said, seconds = command("compile", "--check")
+    assert (code, seconds < allowed(10)) == (1, True), said
+    assert "error[stale-values]" in said
     # It has more values than an input file may have.
     assert (chart / "values-prod.yaml").read_text("utf-8").count(": ") > 100_000
-    code, said, _ = command("compile", "--check")
-    assert code == 0, said
 
 
 def test_a_file_of_repeated_lines_is_not_compared_for_minutes(command: Command, chart: Path) -> None:
     assert command("compile", "--quiet")[0] == 0
     path = chart / "values-prod.yaml"
-    path.write_text(FIRST + "# a\n#\n" * 500_000 + path.read_text("utf-8"), "utf-8")
+    path.write_text(FIRST + "# a\n#\n" * 200_000 + path.read_text("utf-8"), "utf-8")
     code, said, seconds = command("compile", "--check")
-    assert (code, "error[stale-values]" in said, seconds < allowed(5)) == (1, True, True), seconds
+    assert (code, "error[stale-values]" in said, seconds < allowed(3)) == (1, True, True), seconds

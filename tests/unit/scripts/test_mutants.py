@@ -9,9 +9,9 @@ import yaml
 from scripts.mutants import FOLDER, ROOT, Mutant, load, main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-MUTANTS = load(ROOT, sorted((ROOT / FOLDER).glob("*.yaml")))
 CODE = "def larger(a: int, b: int) -> int:\n    return a if a > b else b\n"
 TEST = "from larger import larger\n\n\ndef test_the_larger() -> None:\n    assert larger(2, 1) == 2\n"
 
@@ -30,13 +30,24 @@ def plant(tree: Path, *entries: dict[str, str]) -> None:
     (tree / FOLDER / "area.yaml").write_text(yaml.safe_dump([{**common, **entry} for entry in entries]))
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_mutant_of_the_project_can_be_planted(mutant: Mutant) -> None:
-    text = mutant.applied(ROOT)
-    assert text != (ROOT / mutant.file).read_text("utf-8")
-    if mutant.file.endswith(".py"):
-        compile(text, mutant.file, "exec")
-    assert [test for test in mutant.tests if not (ROOT / test.partition("::")[0]).exists()] == []
+def test_each_mutant_of_the_project_can_be_planted() -> None:
+    assert [
+        problem for mutant in load(ROOT, sorted((ROOT / FOLDER).glob("*.yaml"))) for problem in problems(mutant)
+    ] == []
+
+
+def problems(mutant: Mutant) -> Iterator[str]:
+    try:
+        text = mutant.applied(ROOT)
+        if mutant.file.endswith(".py"):
+            compile(text, mutant.file, "exec")
+    except (OSError, SyntaxError, ValueError) as error:
+        yield f"{mutant}: {error}"
+        return
+    if mutant.old == mutant.new:
+        yield f"{mutant}: the new text is the old one"
+    missing = [test for test in mutant.tests if not (ROOT / test.partition("::")[0]).exists()]
+    yield from (f"{mutant}: there is no {test}" for test in missing)
 
 
 def test_what_survives_is_printed_and_fails(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
