@@ -1,4 +1,4 @@
-"""Input files that many tests have alike, loaded and checked against their schema once a process: documents are frozen.
+"""Input files that many tests have alike, loaded and judged by themselves once a process: documents are frozen.
 
 For tests of what comes after: reading the shipped catalogue is half of the time of a command. What is concealed of a
 text is looked for once a process too: the rules that SARIF lists, for one, are the same hundred each time.
@@ -7,15 +7,20 @@ text is looked for once a process too: the rules that SARIF lists, for one, are 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.operations.edit.second_reading import second_reading
 from compiler.stages import load, validate
+from compiler.stages.catalogue import catalogue_of
+from compiler.stages.check import Checker
 from compiler.text import credential
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
+    from compiler.model.catalogue import Catalogue
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
     from compiler.rules.forms.surroundings import Surroundings
@@ -50,6 +55,27 @@ def _validated_once(
     return validate.validate(document, schema, surroundings)
 
 
+@lru_cache(_FILES)
+def _catalogue_once(document: Document) -> Catalogue:
+    return catalogue_of(document)
+
+
+class _CheckerOnce(Checker):
+    """Judges by itself only what is not known to have no finding, not even one that is waived."""
+
+    def document(self, document: Document) -> tuple[Diagnostic, ...]:
+        return () if _is_clean(Checker.document, document) else super().document(document)
+
+    def catalogue(self, catalogue: Catalogue) -> tuple[Diagnostic, ...]:
+        return () if _is_clean(Checker.catalogue, catalogue) else super().catalogue(catalogue)
+
+
+@lru_cache(_FILES)
+def _is_clean(judge: Callable[[Checker, Any], tuple[Diagnostic, ...]], subject: Document | Catalogue) -> bool:
+    checker = Checker()
+    return not judge(checker, subject) and not checker._used
+
+
 @lru_cache(_TEXTS)
 def _parts(text: str) -> list[tuple[int, int]]:
     return _credential_parts(text)
@@ -69,6 +95,8 @@ def _read_as_other_tools_do(text: str) -> object:
 ONCE = {
     "compiler.project_files.load_text": _loaded_once,
     "compiler.project_files.validate": _validated_once,
+    "compiler.pipeline.catalogue_of": _catalogue_once,
+    "compiler.pipeline.Checker": _CheckerOnce,
     "compiler.operations.edit.proof.second_reading": _read_as_other_tools_do,
     "compiler.text.credential.credential_parts": _parts_once,
 }
@@ -77,3 +105,5 @@ ONCE = {
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, stage in ONCE.items():
         monkeypatch.setattr(name, stage)
+    # What is to be on the disk before what, tests of their own watch; here each command would wait for it.
+    monkeypatch.setattr("os.fsync", lambda _: None)
