@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
 SEEDS = range(1, 7) if IS_LONG else range(1, 2)
-ROUNDS = 20 if IS_LONG else 12
-LEAST, LEAST_EACH = 2000, 50
+ROUNDS = 20 if IS_LONG else 7
+LEAST, LEAST_EACH = 100 * ROUNDS, 4 * ROUNDS
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -192,9 +192,9 @@ def test_its_environment_is_completed(project: Path) -> None:
 
 
 @pytest.mark.heavy
-def test_ten_thousand_documents_take_seconds_and_not_much_memory(project: Path) -> None:
-    path = generate_manifests(project / "many.yaml", 10_000)
-    assert path.stat().st_size > 10_000 * 1500
+def test_thousands_of_documents_take_seconds_and_not_much_memory(project: Path) -> None:
+    path = generate_manifests(project / "many.yaml", 3_000)
+    assert path.stat().st_size > 3_000 * 1500
     # From a small process: the largest memory of one that is forked begins with its parent's.
     measure = (
         "import sys; from scripts import bench;"
@@ -205,8 +205,8 @@ def test_ten_thousand_documents_take_seconds_and_not_much_memory(project: Path) 
         [sys.executable, "-c", measure, *map(str, words)], check=True, capture_output=True, text=True, cwd=ROOT
     )
     cpu, memory = map(float, done.stdout.split())
-    assert cpu < allowed(10)
-    assert memory < 200
+    assert cpu < allowed(3)
+    assert memory < 90
 
 
 @pytest.mark.parametrize("body", BODIES, ids=str)
