@@ -70,14 +70,18 @@ def test_can_be_waived() -> None:
     assert RULE.waivable
 
 
-@pytest.mark.parametrize("url", [*NEAR, *FAR])
-def test_finds_exactly_what_live_commands_refuse(judge: Judge, url: str) -> None:
+def test_finds_exactly_what_live_commands_refuse(judge: Judge) -> None:
+    assert [url for url in (*NEAR, *FAR) if is_refused(url) is not (url in FAR)] == []
+    found = [url for url in (*NEAR, *FAR) if judge(RULE, f'stores: {{vault: {{server: "{url}"}}}}')]
+    assert found == list(FAR)
+
+
+def is_refused(url: str) -> bool:
     try:
         open_session(StoreAddress(Provider.VAULT, url), {}).close()
-        is_refused = False
     except TlsFailureError:
-        is_refused = True
-    assert bool(judge(RULE, f'stores: {{vault: {{server: "{url}"}}}}')) is is_refused is (url in FAR)
+        return True
+    return False
 
 
 def test_judges_where_live_commands_reach_it_too(judge: Judge) -> None:

@@ -176,11 +176,14 @@ def test_names_placeholders_and_prose_are_not(text: str) -> None:
     assert not list(known_forms(text))
 
 
-@pytest.mark.parametrize("word", _WORDS)
-@pytest.mark.parametrize("sign", ["=", "='", ": ", '": "', "':'"])
-def test_each_word_for_a_secret_counts_in_any_case(word: str, sign: str) -> None:
-    for shown in (word, word.upper(), word.title()):
-        assert covered(f"a {shown}{sign}hunter2", "hunter2"), shown
+def test_each_word_for_a_secret_counts_in_any_case() -> None:
+    texts = [
+        f"a {shown}{sign}hunter2"
+        for word in _WORDS
+        for shown in (word, word.upper(), word.title())
+        for sign in ("=", "='", ": ", '": "', "':'")
+    ]
+    assert [text for text in texts if not covered(text, "hunter2")] == []
 
 
 @pytest.mark.heavy
@@ -208,8 +211,7 @@ def beginnings(parsed: Any) -> list[str]:  # noqa: ANN401 - the parser has no ty
     return begun
 
 
-@pytest.mark.parametrize("token", _TOKENS)
-def test_no_token_is_passed_over_for_how_it_begins(token: str) -> None:
-    found = beginnings(_parser.parse(token))
-    assert all(found)
-    assert [each for each in found if not any(known in each for known in _BEGINNINGS)] == []
+def test_no_token_is_passed_over_for_how_it_begins() -> None:
+    found = [(token, each) for token in _TOKENS for each in beginnings(_parser.parse(token))]
+    assert {token for token, _ in found} == set(_TOKENS)
+    assert [(token, each) for token, each in found if not any(known in each for known in _BEGINNINGS)] == []
