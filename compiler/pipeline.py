@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import Environment
-from compiler.model.limits import MAX_BYTES
-from compiler.model.outline import SecretChange, compare, outlines_of_values
-from compiler.model.project import Project
-from compiler.model.record import dataclass
-from compiler.model.source import Source, Span
-from compiler.model.subchart import located, nested, nesting_change
-from compiler.model.values import values_of
+from compiler.model.document import Source, Span
+from compiler.model.environment import Environment, Project
+from compiler.model.facts import MAX_BYTES
+from compiler.model.values import SecretChange, compare, located, nested, nesting_change, outlines_of_values, values_of
 from compiler.project_files import Library
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import HEADER, read_back, values_text
-from compiler.stages.merge import merge, merge_onto
-from compiler.stages.outside import Outside, outside_layer
-from compiler.stages.resolve import Resolver
-from compiler.stages.write import Output, read_old, refuse_outside, write_all
+from compiler.stages.files import Output, read_old, refuse_outside, write_all
+from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -30,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.document import Document, Node
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
 
 VALUES_FOLDER = "chart"
 

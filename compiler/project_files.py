@@ -6,20 +6,18 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
-from compiler.model.limits import MAX_LAYERS
-from compiler.model.source import Source, Span
+from compiler.model.document import Source, Span
+from compiler.model.facts import MAX_LAYERS
+from compiler.model.files import is_inside
 from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
-from compiler.rules.forms.surroundings import Surroundings
+from compiler.rules.forms.schema_error import Surroundings
+from compiler.stages.files import read_text
 from compiler.stages.load import load_text
-from compiler.stages.read import read_text
 from compiler.stages.validate import validate
 from compiler.text.command_line import command_line
-from compiler.text.regex import regex
-from compiler.text.suggestion import closest, suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +29,9 @@ FOLDER = "environments"
 LAYERS_FOLDER = "environments/layers"
 BASE = "base"
 CATALOGUE = "catalogue"
-_NAME = regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _RULE_IDS = tuple(rule.id for rule in ALL_RULES)
-_VALUES = regex(r"values-(.+)\.yaml", re.DOTALL)
+_VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
 class Library:
@@ -203,8 +201,8 @@ class Library:
             else:
                 path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
-                from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where one is wrong
-                from compiler.text.foreign_character import foreign_character  # noqa: PLC0415 - likewise
+                from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where one is wrong
+                from compiler.text.characters import foreign_character  # noqa: PLC0415 - likewise
 
                 form = as_id(stem)
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"

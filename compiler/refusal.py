@@ -27,3 +27,20 @@ class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls 
         self.message = message
         self.help = help_text
         self.details = details
+
+
+def follows_interrupt(error: BaseException | None) -> bool:
+    """True for an interrupt and for what came while one was handled.
+
+    A KeyboardInterrupt inside a lock's own code surfaces as that lock's error that it is not held.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
+
+
+def system_reason(error: OSError) -> str:
+    """The reason as messages have it: in lower case, without number and path, such as `permission denied`."""
+    return (error.strerror or "unknown reason").lower()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.operations.parity.manifests import manifests_of  # noqa: E402 - a script is run by path
+from compiler.operations.parity import manifests_of  # noqa: E402 - a script is run by path
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.bench import MEBIBYTE, Budget, Figure, as_json, table  # noqa: E402
@@ -42,12 +42,12 @@ _PROGRAM = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from compiler.operations.cluster.connect import connected
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.status.next_step import Next
-from compiler.operations.status.run import Wishes, look_at
+from compiler.cluster.connect import connected
+from compiler.live.stores import LiveStores
+from compiler.operations.next_step import Next
+from compiler.operations.status_wait import Wishes, look_at
 from compiler.pipeline import compile_project
-from compiler.render.reports.status_text import status_lines
+from compiler.render.reports.status import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 found = look_at(environment, Wishes(is_offline=True), LiveStores({}), lambda: connected(os.environ, None), print)

@@ -28,34 +28,32 @@ from pyrage.x25519 import Identity  # type: ignore[import-untyped]
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.change.apply import apply_plan  # noqa: E402
+from compiler.change.audit import RunLog  # noqa: E402
+from compiler.change.journal import Journal, identity_of, new_id  # noqa: E402
+from compiler.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.operations.change.apply import apply_plan  # noqa: E402
-from compiler.operations.change.plan import Options, Outcome, State  # noqa: E402
-from compiler.operations.live.readers import Readers, in_files  # noqa: E402
-from compiler.operations.live.stores import LiveStores  # noqa: E402
-from compiler.operations.migrate.plan import plan_migration  # noqa: E402
-from compiler.operations.migrate.routes import routes_of  # noqa: E402
-from compiler.operations.retire.candidates import candidates_of  # noqa: E402
-from compiler.operations.retire.plan import plan_retirement  # noqa: E402
-from compiler.operations.runs.journal import Journal, identity_of, new_id  # noqa: E402
-from compiler.operations.runs.run_log import RunLog  # noqa: E402
-from compiler.operations.verify.references import references_of  # noqa: E402
-from compiler.operations.verify.verify import verify  # noqa: E402
+from compiler.live.readers import Readers, in_files  # noqa: E402
+from compiler.live.stores import LiveStores  # noqa: E402
+from compiler.operations.migrate import plan_migration, routes_of  # noqa: E402
+from compiler.operations.references import references_of  # noqa: E402
+from compiler.operations.retire import candidates_of, plan_retirement  # noqa: E402
+from compiler.operations.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
-from compiler.stores.values.secret import SecretValue  # noqa: E402
+from compiler.stores.secret_value.secret import SecretValue  # noqa: E402
 from compiler.stores.vault.session import VaultSession  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from compiler.change.run import Planned
     from compiler.model.environment import Environment
     from compiler.model.environment import Secret as SecretOfEnvironment
-    from compiler.model.store_address import StoreAddress
-    from compiler.operations.change.run import Planned
+    from compiler.model.store import StoreAddress
     from compiler.stores.interface import SecretWriter
 
 PAGE = ROOT / "docs/reference/performance-stores.md"

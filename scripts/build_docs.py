@@ -24,7 +24,7 @@ from compiler.cli import exit_codes  # noqa: E402 - found only with the path abo
 from compiler.cli.command_table import COMMANDS  # noqa: E402
 from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
-from compiler.stages.catalogue import catalogue_of  # noqa: E402
+from compiler.stages.resolve import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
 from scripts.page_shell import page_shell  # noqa: E402
 from scripts.pages.key_vault_guide import key_vault_guide  # noqa: E402

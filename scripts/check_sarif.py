@@ -18,9 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.cli.terminal.contents import text_of  # noqa: E402 - run by path, without installing
 from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E402
-from compiler.model.source import Source, Span  # noqa: E402
-from compiler.render.excerpt import show  # noqa: E402
-from compiler.render.interface import Run  # noqa: E402
+from compiler.model.document import Source, Span  # noqa: E402
+from compiler.render.content import Run, show  # noqa: E402
 from compiler.render.sarif import render  # noqa: E402
 from compiler.rules.interface import Rule, Scope  # noqa: E402
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.cli.main import main as run_command  # noqa: E402 - a script is run by path
-from compiler.operations.cluster.objects import ClusterError  # noqa: E402
+from compiler.cluster.view import ClusterError  # noqa: E402
 from compiler.refusal import Refusal  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.end_to_end.room import HelmError  # noqa: E402

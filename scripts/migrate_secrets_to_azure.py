@@ -19,7 +19,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
 from compiler.project_files import Library
 from compiler.refusal import Refusal
-from compiler.stages.outside import outside_of
+from compiler.stages.resolve import outside_of
 from compiler.start import run_program
 
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.in_effect import wanted_keys
-from compiler.operations.parity.manifests import manifests_of
+from compiler.cluster.judge import wanted_keys
+from compiler.operations.parity import manifests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.operations.cluster.store_access import Access, access_of, is_ready
-from compiler.operations.consumers.pod_specs import secret_reads
+from compiler.cluster.store_access import Access, access_of, is_ready
+from compiler.consumers.readers import secret_reads
 from tests.proofs.eso_reference import NotThereError, key_vault_name, of_key_vault, of_vault, vault_path
 
 if TYPE_CHECKING:

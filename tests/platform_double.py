@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault.throttle import Limits
+from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.cluster_double import ClusterDouble

@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.edit.second_reading import second_reading
+from compiler.edit.yaml_edit import second_reading
 from compiler.stages import load, validate
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
+from compiler.stages.resolve import catalogue_of
 from compiler.text import credential
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.model.catalogue import Catalogue
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
-    from compiler.rules.forms.surroundings import Surroundings
+    from compiler.rules.forms.schema_error import Surroundings
 
 _FILES = 64
 # Larger ones are made by one test, which may measure what they take.
@@ -97,7 +97,7 @@ ONCE = {
     "compiler.project_files.validate": _validated_once,
     "compiler.pipeline.catalogue_of": _catalogue_once,
     "compiler.pipeline.Checker": _CheckerOnce,
-    "compiler.operations.edit.proof.second_reading": _read_as_other_tools_do,
+    "compiler.edit.yaml_edit.second_reading": _read_as_other_tools_do,
     "compiler.text.credential.credential_parts": _parts_once,
 }
 

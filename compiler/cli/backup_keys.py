@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from compiler.cli.terminal.prompts import hidden, is_terminal
-from compiler.cli.terminal.secret_input import read_file
-from compiler.operations.backup.encryption import SHORTEST_PASSPHRASE
+from compiler.cli.terminal.prompts import hidden, is_terminal, read_file
+from compiler.operations.age_file import SHORTEST_PASSPHRASE
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import Comparer, SecretValue
+from compiler.stores.secret_value.secret import Comparer, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

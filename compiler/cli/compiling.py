@@ -1,12 +1,15 @@
-"""Compiles a project for a command, and shows its diagnostics in the format that was asked for."""
+"""Compiles a project for a command, with what overrides it from outside, and shows its diagnostics."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
+from compiler.refusal import Refusal
+from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
@@ -15,8 +18,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
-    from compiler.render.interface import Run
-    from compiler.stages.outside import Outside
+    from compiler.render.content import Run
 
 
 def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -> Result:
@@ -32,9 +34,7 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
     if form == "text" and not diagnostics:
         return
     # Most runs have nothing to show, and do not import what would render it.
-    from compiler.render.excerpt import show  # noqa: PLC0415
-    from compiler.render.interface import format_named  # noqa: PLC0415
-    from compiler.render.omission import first_of_each_rule  # noqa: PLC0415
+    from compiler.render.content import first_of_each_rule, format_named, show  # noqa: PLC0415
     from compiler.rules import ALL_RULES  # noqa: PLC0415
 
     outlet = standard_error() if form == "text" else standard_output()
@@ -55,9 +55,7 @@ def by_compile() -> str:
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
-    from compiler.render.content import Lines  # noqa: PLC0415 - as in `report`
-    from compiler.render.excerpt import show  # noqa: PLC0415
-    from compiler.render.omission import first_of_each_rule  # noqa: PLC0415
+    from compiler.render.content import Lines, first_of_each_rule, show  # noqa: PLC0415
     from compiler.render.text import lines  # noqa: PLC0415
 
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
@@ -82,3 +80,26 @@ def environments(result: Result, told: Container[str] = ()) -> tuple[Environment
         return ()
     tell_notes(result, told)
     return result.project.environments
+
+
+def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
+    """The options and variables that apply to a command that names the environments `named`.
+
+    Raises Refusal where a store is asked for and not exactly one environment is named: a variable that somebody
+    forgot must not move all environments to another store. With `ignores_variable` the variable is ignored, and a note
+    says so. AZURE_KEYVAULT_NAME always applies: it only fills in an address that the files leave out.
+    """
+    variable = os.environ.get(STORE_VARIABLE)
+    if ignores_variable and variable:
+        standard_error().note(f"{STORE_VARIABLE} is ignored: --check uses the stores that the files choose")
+    if len(set(named)) != 1:
+        if store is not None:
+            raise Refusal("usage", f"{STORE_OPTION} applies to one environment, {_how_many(named)}", "name exactly one")
+        if variable and not ignores_variable:
+            message = f"{STORE_VARIABLE} is set and applies to one environment, {_how_many(named)}"
+            raise Refusal("usage", message, f"name exactly one, or unset {STORE_VARIABLE}")
+    return outside_of(store, os.environ, variable_counts=not ignores_variable)
+
+
+def _how_many(named: Sequence[str]) -> str:
+    return f"but {len(set(named))} are named" if named else "but none is named, which means all"

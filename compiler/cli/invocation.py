@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from compiler.cli.exit_codes import OK
-from compiler.cli.options import Parser
+from compiler.cli.parser import Parser
+from compiler.cli.terminal.interrupts import orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.model.confinement import foreign_part, leads_out
-from compiler.model.record import dataclass
+from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal
 from compiler.text.command_line import BLANK, PROGRAM, name_project, shell_line
 

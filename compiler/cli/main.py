@@ -136,7 +136,7 @@ def _globals(options: dict[str, str]) -> Globals:
 
 def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
     from compiler.cli.typing_mistakes import of_command  # noqa: PLC0415 - only where it is needed
-    from compiler.text.suggestion import suggest  # noqa: PLC0415 - likewise
+    from compiler.text.wording import suggest  # noqa: PLC0415 - likewise
 
     way_out = of_command(name, arguments, COMMANDS) or suggest(name, COMMANDS, "commands")
     return Refusal("usage", f'unknown command "{name}"', way_out)

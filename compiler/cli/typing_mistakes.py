@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from compiler.refusal import Refusal
 from compiler.text.command_line import BLANK, command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ _YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
 _ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
 # `command_line` names the project by itself.
 _ELSEWHERE = frozenset({"--root"})
-_NAME = regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_KEY = regex(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 
 
 def of_command(name: str, arguments: Sequence[str], commands: Container[str]) -> str | None:

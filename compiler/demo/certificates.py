@@ -6,15 +6,12 @@ import datetime as dt
 import ipaddress
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _AUTHORITY_LIFE = dt.timedelta(days=7)
 _SERVER_LIFE = dt.timedelta(days=2)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import http.client
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _LOOPBACK: Final = "127.0.0.1"
 _HOP_BY_HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})

@@ -8,24 +8,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.rules import SecretBody
+from compiler.demo.key_vault.faults import Fault, Limits, LocalAccessToken, LocalCredential, TokenIssuer
 from compiler.demo.key_vault.server import KeyVaultServer, LoggedRequest
-from compiler.demo.key_vault.state import Delays, KeyVaultState
-from compiler.demo.key_vault.throttle import Limits
-from compiler.demo.key_vault.tokens import LocalAccessToken, LocalCredential, TokenIssuer
+from compiler.demo.key_vault.state import Delays, KeyVaultState, SecretBody, SecretVersion
 from compiler.start import leave_no_core
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from compiler.demo.key_vault.faults import Fault
-    from compiler.demo.key_vault.records import SecretVersion
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
 _TENANT = "22222222-2222-4222-8222-222222222222"

@@ -12,15 +12,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.text.extra import install_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0

@@ -6,11 +6,9 @@ Rules judge by it what an environment says, and the stores' adapters what they a
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
-
-from compiler.model.record import dataclass
-from compiler.text.regex import regex
 
 # Where Vault's own documentation and the operator's have the KV engine.
 DEFAULT_MOUNT: Final = "secret"
@@ -24,15 +22,15 @@ CLOUDS: Final = {
 }
 DEFAULT_CLOUD: Final = "PublicCloud"
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
-VAULT_NAME: Final = regex(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
+VAULT_NAME: Final = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 # What nearly every address looks like; it needs no closer look.
-_PLAIN = regex(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
-_LOCALHOST = regex(r"(?:[a-z0-9-]+\.)*localhost")
+_PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
+_LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
 # SERVICE.NAMESPACE, and no more: a third label would be anybody's `*.svc`. The domain behind is the usual one alone, as
 # no other can be told from a name on the internet.
-_SERVICE = regex(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _HIGHEST_PORT = 65535
-_API = regex(r"/(?:v1|ui)(?:/.*)?")
+_API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.model.record import dataclass
-from compiler.text.suggestion import suggest
+from compiler.text.wording import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from compiler.model.record import dataclass
-
 if TYPE_CHECKING:
-    from compiler.model.source import Span
+    from compiler.model.document import Span
 
 
 # Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.

@@ -1,19 +1,101 @@
-"""Defines an environment after its layers are merged and its secrets resolved: what rules judge and commands act on."""
+"""Defines an environment after its layers are merged and its secrets resolved: what rules judge and commands act on.
+
+Naming patterns serve scaffolding alone: an entry holds its own names, and compiling reads no name from a pattern.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.record import dataclass
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.text.wording import quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
-    from compiler.model.duration import Duration
-    from compiler.model.place import Place
+    from compiler.model.facts import Duration
+    from compiler.model.store import Place
+
+
+# The member of `naming:` that names the Kubernetes Secret; the others are the providers.
+TARGET: Final = "target"
+PATTERNS: Final = {TARGET: "{name}-{secret}", VAULT: "{namespace}/{secret}", AZURE_KEY_VAULT: "{namespace}-{secret}"}
+# Stands for the id of the new secret, and alone tells one from another.
+OWN_ID: Final = "secret"
+PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
+_PART = re.compile(r"\{([^{}]*)\}|[{}]")
+
+
+@dataclass(frozen=True, slots=True)
+class PatternFault:
+    """An error in a pattern: its start and end in the text, the message and the way out."""
+
+    start: int
+    end: int
+    message: str
+    help: str | None
+
+
+def faults(pattern: str) -> Iterator[PatternFault]:
+    """What keeps `pattern` from naming secrets: braces that are no placeholder, and no place for the secret's id."""
+    for part in _PART.finditer(pattern):
+        if part[1] is None:
+            message = f'a "{part[0]}" alone is not a placeholder'
+            yield PatternFault(part.start(), part.end(), message, f"the placeholders are {_LISTED}")
+        elif part[1] not in PLACEHOLDERS:
+            message = f"{quoted(part[1])} is not a placeholder"
+            yield PatternFault(part.start(), part.end(), message, suggest(part[1], PLACEHOLDERS, "placeholders"))
+    if OWN_ID not in placeholders(pattern):
+        message = f'the pattern has no "{{{OWN_ID}}}", so that every secret would have one name'
+        yield PatternFault(0, len(pattern), message, f"write {{{OWN_ID}}} where the secret's id belongs")
+
+
+def placeholders(pattern: str) -> tuple[str, ...]:
+    """The names in braces, in order."""
+    return tuple(part[1] for part in _PART.finditer(pattern) if part[1] is not None)
+
+
+def filled(pattern: str, meanings: Mapping[str, str]) -> str:
+    """`pattern`, which has no faults, with each placeholder replaced by its meaning."""
+    return _PART.sub(lambda part: meanings[part[1]], pattern)
+
+
+_LISTED = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+
+
+KEY = "moves"
+# In a step: every secret that no other step names.
+REST = "all"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """The store that all go `to`, and the secrets of each step in order; empty where the input leaves them out."""
+
+    to: str
+    steps: tuple[tuple[str, ...], ...]
+    node: Node
+
+
+def moves_of(root: Node) -> Moves | None:
+    """The `moves:` of the merged tree `root`; None where it has none."""
+    node = root.get(KEY)
+    if node is None or not isinstance(node.value, dict):
+        return None
+    steps = node.get("steps")
+    return Moves(
+        node.text("to") or "",
+        tuple(
+            tuple(item.value for item in step.items if isinstance(item.value, str))
+            for step in (steps.items if steps is not None else ())
+        ),
+        node,
+    )
+
 
 # What `fetch` may say: one read for each key, which is the default, or one for each secret.
 PER_KEY, BUNDLE = "perKey", "bundle"
@@ -129,3 +211,21 @@ class Environment:
         """The stores that some secret reads, each once, in the order of the input."""
         used = {secret.store.id for secret in self.secrets.values() if secret.store is not None}
         return tuple(store for store in self.stores.values() if store.id in used)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Project:
+    """The environments of a run, in the order of names; `names` are all that have a file.
+
+    `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people.
+    """
+
+    catalogue: Catalogue
+    environments: tuple[Environment, ...]
+    names: tuple[str, ...]
+    values_files: Mapping[str, str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this run compiles every environment there is."""
+        return len(self.environments) == len(self.names)

@@ -7,25 +7,24 @@ names are brought to one form as External Secrets Operator's clients do.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.address import cloud_of, is_loopback, parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.record import dataclass
-from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from compiler.model.environment import Store
-    from compiler.model.store_address import StoreAddress
+    from compiler.model.store import StoreAddress
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # SERVICE.NAMESPACE, which search domains complete, and the longer forms of the same name.
-_SERVICE = regex(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+_SERVICE = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _ROOT_NAMESPACE = "root"
 _NAMESPACE_HEADER = "x-vault-namespace"
 _V1, _V2 = "v1", "v2"

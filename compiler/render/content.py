@@ -1,18 +1,43 @@
-"""Defines what a renderer returns to be printed: lines, data, XML or workflow commands.
+"""Defines what a renderer is given to show and what it returns to be printed, and quotes source lines.
 
 All text in it is raw. The outlet alone conceals, escapes and colours it on the way out, so that no renderer can forget
-to. The classes are named tuples because every command pays for creating them, and that takes a third of a dataclass's
-time.
+to. Excerpts of source lines conceal by structure besides: values under unknown keys, and credentials that are
+recognised in the whole file. A rule that every environment breaks must not bury what only one of them does; formats for
+programs are never shortened. `schemas/output` holds a closed schema of each JSON output.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from compiler.model.diagnostic import MOST_OF_A_RULE
+from compiler.text.characters import cells, printable
+from compiler.text.credential import CONCEALED, credential_parts
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import Protocol
+
+    from compiler.model.diagnostic import Diagnostic, Related, Severity
+    from compiler.model.document import Source, Span
+    from compiler.rules.interface import Rule
+
+    class Format(Protocol):
+        """A module of this package that turns a run's diagnostics into what the outlet prints.
+
+        `rules` are all there are, for formats that describe them.
+        """
+
+        def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
+
+    Bounds = tuple[int, int]
 
 
 class Style(Enum):
@@ -109,3 +134,276 @@ class Commands(NamedTuple):
 
 
 Content = Lines | Data | Element | Commands
+
+
+class Run(NamedTuple):
+    """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
+
+    `keys` are all that `verify` checked, None for other commands; `content` are further members of the JSON report.
+    `omission` counts the diagnostics that the text format does not show; the other formats show all.
+    """
+
+    command: str
+    environment: str | None = None
+    exit_code: int = 0
+    keys: tuple[ShownKey, ...] | None = None
+    content: Mapping[str, Any] = MappingProxyType({})
+    omission: Omission | None = None
+
+
+# Of diagnostics; of a command's own report; of a comparison.
+FORMATS = ("text", "json", "github", "sarif", "junit")
+REPORT_FORMATS = ("text", "json")
+DIFF_FORMATS = ("text", "json", "markdown")
+
+
+def format_named(name: str) -> Format:
+    """The format of that name, one of FORMATS; only the one that is used is imported."""
+    return cast("Format", import_module(f"compiler.render.{FORMATS[FORMATS.index(name)]}"))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRelated:
+    """Another place that explains a diagnostic; `line` and `column` are 1-based and count characters.
+
+    Those of keys have the same `about` and a `key` each, for who tells them together.
+    """
+
+    message: str
+    path: str
+    line: int
+    column: int
+    about: str = ""
+    key: str = ""
+
+
+class ShownKey(NamedTuple):
+    """The status and place of one key that `verify` checked; `found` are the indexes of its diagnostics among all.
+
+    `status` is ok, warning or error.
+    """
+
+    secret: str
+    key: str
+    store: str
+    name: str
+    property: str | None
+    status: str
+    found: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One diagnostic as formats get it, with the secrets that its places mark concealed; the outlet does the rest.
+
+    Lines and columns are 1-based, count characters and name places in
+    the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
+    line of at most 160 terminal cells, None where the file could not be read; `brief` tells that people need not see
+    it. `caret` and `caret_width` are in
+    cells of `source_line`.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    source_line: str | None = None
+    caret: int = 0
+    caret_width: int = 1
+    help: str | None = None
+    related: tuple[ShownRelated, ...] = ()
+    brief: bool = False
+
+
+# Raised when a key changes its meaning or goes; a new key does not raise it.
+FORMAT = 1
+
+
+def envelope(command: str, environment: str | None, exit_code: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole object; `environment` is None, and null in JSON, where the command is about none or about several."""
+    return {"format": FORMAT, "command": command, "environment": environment, **content, "exitCode": exit_code}
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """How many findings are not shown, of each rule and of each severity, and how to see them."""
+
+    of_rules: Mapping[str, int]
+    of_severities: Mapping[Severity, int]
+    see_all: str
+
+    def lines(self) -> list[str]:
+        """A line for each rule that has more findings than are shown."""
+        return [
+            f'{counted(count, "more finding")} of "{rule}" not shown; {self.see_all}'
+            for rule, count in self.of_rules.items()
+        ]
+
+
+def first_of_each_rule(
+    diagnostics: Sequence[Diagnostic], see_all: str
+) -> tuple[tuple[Diagnostic, ...], Omission | None]:
+    """The first 20 of each rule in their order; what is left out, or None where all are shown.
+
+    `see_all` is the sentence that says how to see the rest.
+    """
+    counts: Counter[str] = Counter()
+    severities: Counter[Severity] = Counter()
+    kept = []
+    for each in diagnostics:
+        counts[each.rule] += 1
+        if counts[each.rule] <= MOST_OF_A_RULE:
+            kept.append(each)
+        else:
+            severities[each.severity] += 1
+    left = {rule: count - MOST_OF_A_RULE for rule, count in counts.items() if count > MOST_OF_A_RULE}
+    return tuple(kept), Omission(left, severities, see_all) if left else None
+
+
+# As wide as two editor columns side by side; a longer line is cut around the caret.
+WIDEST = 160
+# How much of a long line stands before the caret.
+_BEFORE = 60
+_CUT = "..."  # not `…`, which means that something is concealed
+# A shorter concealed word may well be one that the message must say, such as a known key's name.
+_SHORTEST_QUOTED = 6
+
+
+def show(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic] | None = None) -> tuple[Shown, ...]:
+    """What may be shown of `diagnostics`, in their order.
+
+    `of_run` are all of the run, where `diagnostics` are not: what any of them conceals is concealed in the source lines
+    of all.
+    """
+    concealed = _concealed_bounds(diagnostics, diagnostics if of_run is None else of_run)
+    return tuple(_shown(diagnostic, concealed[diagnostic.span.source]) for diagnostic in diagnostics)
+
+
+def _concealed_bounds(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic]) -> dict[Source, list[Bounds]]:
+    """The parts of each source that `diagnostics` point into which no output may show."""
+    sources = dict.fromkeys(diagnostic.span.source for diagnostic in diagnostics)
+    bounds = {source: credential_parts(source.text) for source in sources}
+    for diagnostic in of_run:
+        for span in diagnostic.conceals:
+            if span.source in bounds:
+                bounds[span.source].append((span.start, span.end))
+    return {source: _merged(parts) for source, parts in bounds.items()}
+
+
+def _merged(bounds: Iterable[Bounds]) -> list[Bounds]:
+    merged: list[Bounds] = []
+    for start, end in sorted(bounds):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif end > start:
+            merged.append((start, end))
+    return merged
+
+
+def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
+    span = diagnostic.span
+    source = span.source
+    end = _end_to_tell(span, concealed)
+    line, column = source.place(span.start)
+    end_line, end_column = source.place(end)
+    quoted = _quoted(diagnostic.conceals)
+    source_line, caret, caret_width = _excerpt(source, line, span.start, end, concealed)
+    return Shown(
+        rule=diagnostic.rule,
+        severity=diagnostic.severity,
+        message=_without(quoted, diagnostic.message),
+        path=span.path,
+        line=line,
+        column=column,
+        end_line=end_line,
+        end_column=end_column,
+        source_line=source_line,
+        caret=caret,
+        caret_width=caret_width,
+        help=_without(quoted, diagnostic.help) if diagnostic.help else None,
+        related=tuple(_related(related, quoted) for related in diagnostic.related),
+        brief=diagnostic.brief,
+    )
+
+
+def _related(related: Related, quoted: tuple[str, ...]) -> ShownRelated:
+    line, column = related.span.source.place(related.span.start)
+    about, key = _without(quoted, related.about), _without(quoted, related.key)
+    return ShownRelated(_without(quoted, related.message), related.span.path, line, column, about, key)
+
+
+def _quoted(conceals: tuple[Span, ...]) -> tuple[str, ...]:
+    """The texts that a careless message might repeat."""
+    texts = {span.source.text[span.start : span.end].strip(" \t\r\n\"'") for span in conceals}
+    return tuple(sorted((text for text in texts if len(text) >= _SHORTEST_QUOTED), key=len, reverse=True))
+
+
+def _without(quoted: tuple[str, ...], text: str) -> str:
+    for concealed in quoted:
+        text = text.replace(concealed, CONCEALED)
+    return text
+
+
+def _part_at(concealed: list[Bounds], offset: int) -> Bounds | None:
+    """The concealed part that the character at `offset` belongs to."""
+    index = bisect_right(concealed, offset, key=lambda part: part[0]) - 1
+    return concealed[index] if index >= 0 and offset < concealed[index][1] else None
+
+
+def _end_to_tell(span: Span, concealed: list[Bounds]) -> int:
+    """The span's end; right after its beginning, or the concealed part's, where it would tell a secret's length."""
+    part = _part_at(concealed, span.end - 1) if span.end > span.start else None
+    return span.end if part is None else max(span.start, part[0]) + 1
+
+
+def _excerpt(source: Source, line: int, start: int, end: int, concealed: list[Bounds]) -> tuple[str | None, int, int]:
+    """The line to show with the caret's cell and width in it."""
+    if not source.text:
+        return None, 0, 1
+    line_start, line_end = source.line_bounds(line)
+    # A window of characters first, so that ten thousand findings on one line of a megabyte cost no more than they must.
+    left, right = max(line_start, start - WIDEST), min(line_end, start + WIDEST)
+    pieces = _pieces(source.text, left, right, concealed)
+    at = max((index for index, (offset, _) in enumerate(pieces) if offset <= start), default=0)
+    first, last = _cut(pieces, at, clipped=(left, right) != (line_start, line_end))
+    before = _CUT if first or left > line_start else ""
+    after = _CUT if last < len(pieces) or right < line_end else ""
+    kept = pieces[first:last]
+    shown = before + "".join(text for _, text in kept) + after
+    caret = cells(before + "".join(text for _, text in pieces[first:at]))
+    if start >= right and pieces:
+        return shown, cells(before + "".join(text for _, text in kept)), 1
+    under = sum(cells(text) for offset, text in pieces[at:last] if offset < end)
+    return shown, caret, max(1, under)
+
+
+def _pieces(text: str, left: int, right: int, concealed: list[Bounds]) -> list[tuple[int, str]]:
+    """Each character from `left` to `right` as it is shown, with its offset; a concealed part is one piece."""
+    pieces: list[tuple[int, str]] = []
+    offset = left
+    while offset < right:
+        part = _part_at(concealed, offset)
+        pieces.append((offset, CONCEALED if part else printable(text[offset])))
+        offset = part[1] if part else offset + 1
+    return pieces
+
+
+def _cut(pieces: list[tuple[int, str]], at: int, *, clipped: bool) -> tuple[int, int]:
+    """The first and one past the last of the pieces around `at` that are no wider than the widest line."""
+    widths = [cells(text) for _, text in pieces]
+    first, last, room = 0, len(pieces), WIDEST - sum(widths)
+    if room < 0 or clipped:
+        room -= 2 * cells(_CUT)
+    before = sum(widths[:at])
+    while room < 0 and before > _BEFORE:
+        room += widths[first]
+        before -= widths[first]
+        first += 1
+    while room < 0 and last > at + 1:
+        last -= 1
+        room += widths[last]
+    return first, last

@@ -10,8 +10,7 @@ from compiler.render.content import Command, Commands
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Run
-    from compiler.render.shown import Shown
+    from compiler.render.content import Run, Shown
     from compiler.rules.interface import Rule
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}

@@ -6,14 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Data
-from compiler.render.envelope import envelope
+from compiler.render.content import Data, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Run
-    from compiler.render.shown import Shown, ShownKey
+    from compiler.render.content import Run, Shown, ShownKey
     from compiler.rules.interface import Rule
 
 _STATUSES = ("ok", "warning", "error")

@@ -11,8 +11,7 @@ from compiler.render.text import lines, summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Run
-    from compiler.render.shown import Shown, ShownKey
+    from compiler.render.content import Run, Shown, ShownKey
     from compiler.rules.interface import Rule
 
 _NAME = "platform-secrets"

@@ -11,8 +11,7 @@ from compiler.render.content import Data, Fingerprint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Run
-    from compiler.render.shown import Shown, ShownRelated
+    from compiler.render.content import Run, Shown, ShownRelated
     from compiler.rules.interface import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

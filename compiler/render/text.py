@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.render.content import Lines, Painted, Style
-from compiler.text.printable import cells
+from compiler.text.characters import cells
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from compiler.render.content import Line
-    from compiler.render.interface import Run
-    from compiler.render.omission import Omission
-    from compiler.render.shown import Shown, ShownRelated
+    from compiler.render.content import Line, Omission, Run, Shown, ShownRelated
     from compiler.rules.interface import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
 
-_FORM = regex(r"[A-Za-z0-9_-]{1,253}", re.ASCII)
+_FORM = re.compile(r"[A-Za-z0-9_-]{1,253}", re.ASCII)
 _HELP = "use at most 253 letters, digits, _ and -; `property` gives a key another name in the store"
 
 

@@ -20,12 +20,12 @@ Write strings that look like another type in double quotes:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.where import paths_below, waiver_scope
+from compiler.rules.forms.names import paths_below, waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _WORDS = dict.fromkeys(("y", "n", "yes", "no", "true", "false", "on", "off"), "a boolean")
 _SIGNS = {"=": "a default", "<<": "a merge key"}
 _FORMS = (
-    (regex(r"\d{4}-\d\d?-\d\d?.*"), "a date"),
-    (regex(r"[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?"), "a number in base 60"),
+    (re.compile(r"\d{4}-\d\d?-\d\d?.*"), "a date"),
+    (re.compile(r"[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?"), "a number in base 60"),
 )
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.moves import KEY, REST
+from compiler.model.environment import KEY, REST
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

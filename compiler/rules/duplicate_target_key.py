@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import PROVIDERS
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.place import place_of
+from compiler.model.store import place_of
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
-    from compiler.model.place import Place
+    from compiler.model.store import Place
 
 
 def check(catalogue: Catalogue) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.sync_wave import STORE_WAVE
+from compiler.model.facts import STORE_WAVE
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

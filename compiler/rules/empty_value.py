@@ -16,12 +16,12 @@ Write which of the two is meant:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.where import waiver_scope
+from compiler.rules.forms.names import waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from compiler.model.document import Document, Node
 
-_COMMENTED = regex(r"[\"']?:[ \t]+#[^\s#]")
+_COMMENTED = re.compile(r"[\"']?:[ \t]+#[^\s#]")
 # The keys whose value is a mapping, in whichever mapping they stand.
 _MAPPINGS = frozenset(
     {"secrets", "stores", "remote", "labels", "annotations", "waive", "auth", "conditions", "caProvider", "keys"}

@@ -37,9 +37,8 @@ from compiler.text.wording import listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.model.document import Node
+    from compiler.model.document import Node, Span
     from compiler.model.environment import Environment, Store
-    from compiler.model.source import Span
 
 _ACCOUNT = ("name",)
 _SECRET_KEY = ("name", "key")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from compiler.model.address import is_near, parse_address
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.where import waiver
+from compiler.rules.forms.names import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Node
-    from compiler.model.source import Span
+    from compiler.model.document import Node, Span
 
 
 _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."

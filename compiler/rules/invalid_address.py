@@ -33,8 +33,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-from compiler.text.regex import regex
-from compiler.text.slip import slip
+from compiler.text.wording import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +41,10 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 # A host without a scheme, and nothing that could be a password.
-_HOST = regex(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
-_AZURE_DOMAIN = regex(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
+_AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
 # What nearly every address looks like; it needs no closer look.
-_PLAIN_KEY_VAULT = regex(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
+_PLAIN_KEY_VAULT = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:

@@ -17,10 +17,9 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.duration import days_in_words, parse_duration, seconds_in_words, short_duration
+from compiler.model.facts import days_in_words, parse_duration, seconds_in_words, short_duration
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.regex import regex
-from compiler.text.slip import slip
+from compiler.text.wording import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
-_ZERO = regex(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
-_NUMBER = regex(r"\d{1,9}", re.ASCII)
+_ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -51,7 +50,7 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
     text = node.value
     if not isinstance(text, str) or parse_duration(text) is not None:
         return
-    from compiler.rules.forms.expected import duration_help  # noqa: PLC0415 - only where something is wrong
+    from compiler.rules.forms.schema_error import duration_help  # noqa: PLC0415 - only where something is wrong
 
     message, way_out = "this is not a duration", "write it as `1h`, `30m` or `1h30m`"
     if _ZERO.fullmatch(text):

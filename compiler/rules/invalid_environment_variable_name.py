@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from compiler.model.catalogue import Catalogue
 
-_FORM = regex(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def check(catalogue: Catalogue) -> Iterator[Finding]:

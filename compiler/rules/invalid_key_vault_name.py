@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.foreign_character import foreign_character
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers
-_FORM = regex(r"[0-9A-Za-z-]{1,127}", re.ASCII)
+_FORM = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 _LONGEST = 127
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.kubernetes_form import (
+from compiler.rules.forms.names import (
     LONGEST_LABEL,
     LONGEST_NAME,
     label_key_problem,
@@ -31,9 +31,8 @@ from compiler.rules.forms.kubernetes_form import (
     secret_key_problem,
 )
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.foreign_character import foreign_character
-from compiler.text.slip import slip
-from compiler.text.wording import quoted
+from compiler.text.characters import foreign_character
+from compiler.text.wording import quoted, slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,7 +139,7 @@ def _annotation_size(
 
 
 def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
-    from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where something is wrong
+    from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where something is wrong
 
     form = as_id(name) if name.isascii() else None
     way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))

@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.naming import PATTERNS, faults
-from compiler.model.source import Span
+from compiler.model.document import Span
+from compiler.model.environment import PATTERNS, faults
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.foreign_character import foreign_character
-from compiler.text.regex import regex
+from compiler.text.characters import foreign_character
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 # What nearly every path looks like; it needs no closer look.
-_PLAIN = regex(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
-_SPECIAL = regex(r"[%?#*+\\]")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
+_SPECIAL = re.compile(r"[%?#*+\\]")
 
 
 def check(environment: Environment) -> Iterator[Finding]:

@@ -22,13 +22,12 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.place import Place, place_of, remote_of
-from compiler.model.record import dataclass
+from compiler.model.store import Place, place_of, remote_of
 from compiler.model.store_identity import written_identity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 _TYPES = ("secret", "key", "cert")
-_PLAIN = regex(r"[0-9A-Za-z-]{1,127}", re.ASCII)
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.rules.forms.where import top_of
+from compiler.rules.forms.names import top_of
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.operator_release import NEWEST, parse_minor
+from compiler.model.facts import NEWEST, parse_minor
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

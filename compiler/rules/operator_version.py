@@ -19,17 +19,16 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
+from compiler.model.facts import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.regex import regex
-from compiler.text.slip import slip
+from compiler.text.wording import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.model.environment import Environment
 
-_LONGER = regex(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
+_LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
 _KNOWN = f"known are {KNOWN}"
 
 

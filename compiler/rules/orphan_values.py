@@ -15,16 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.source import Source, Span
+from compiler.model.document import Source, Span
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
-from compiler.text.suggestion import closest
-from compiler.text.wording import quoted
+from compiler.text.wording import closest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.model.project import Project
+    from compiler.model.environment import Project
 
 
 # A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.

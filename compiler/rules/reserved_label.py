@@ -22,8 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.part_of import LABEL
-from compiler.model.sync_wave import ANNOTATION
+from compiler.model.facts import ANNOTATION, LABEL
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

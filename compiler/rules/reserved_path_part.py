@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.where import paths_below, waiver_scope
+from compiler.rules.forms.names import paths_below, waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
 

@@ -32,17 +32,15 @@ from typing import TYPE_CHECKING
 from compiler.model.address import parse_address
 from compiler.model.diagnostic import Related, Severity
 from compiler.model.store_identity import remote_name, written_identity
-from compiler.rules.forms.address import is_cluster_internal
-from compiler.rules.forms.where import top_of, waiver
+from compiler.rules.forms.names import is_cluster_internal, top_of, waiver
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from compiler.model.environment import Environment, Secret, Store
-    from compiler.model.project import Project
-    from compiler.model.source import Span
+    from compiler.model.document import Span
+    from compiler.model.environment import Environment, Project, Secret, Store
     from compiler.model.store_identity import StoreIdentity
 
     # Provider, address, mount, Vault namespace and cluster's id, as written.

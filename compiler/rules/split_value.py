@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.rules.forms.where import waiver
+from compiler.rules.forms.names import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import listed, quoted
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address, vault_name_of
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.where import waiver
+from compiler.rules.forms.names import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from compiler.model.diagnostic import Severity
 from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
-from compiler.text.suggestion import closest
-from compiler.text.wording import quoted
+from compiler.text.wording import closest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,18 +17,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.moves import KEY, REST
+from compiler.model.environment import KEY, REST
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.suggestion import closest, suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from compiler.model.document import Span
     from compiler.model.environment import Environment
-    from compiler.model.source import Span
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -58,7 +57,7 @@ def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str,
 
 
 def _way_out(name: str, entries: Collection[str]) -> str:
-    from compiler.rules.forms.surroundings import SETTINGS, of_setting  # noqa: PLC0415 - only where one is wrong
+    from compiler.rules.forms.schema_error import SETTINGS, of_setting  # noqa: PLC0415 - only where one is wrong
 
     if name in SETTINGS:
         return of_setting(name)

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.suggestion import closest, suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

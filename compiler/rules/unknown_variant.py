@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.suggestion import suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.rules.forms.where import waiver_scope
+from compiler.rules.forms.names import waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

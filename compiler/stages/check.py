@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from compiler.model.catalogue import Catalogue
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node
-    from compiler.model.environment import Environment
-    from compiler.model.project import Project
+    from compiler.model.environment import Environment, Project
     from compiler.rules.interface import Finding, Rule
 
 _BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope and rule.check is not None) for scope in Scope}

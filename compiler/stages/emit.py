@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import yaml
 
-from compiler.model.limits import MAX_DEPTH, MAX_MANIFEST_NODES, most_values
-from compiler.model.record import dataclass
-from compiler.text.regex import regex
+from compiler.model.facts import MAX_DEPTH, MAX_MANIFEST_NODES, most_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -32,9 +31,9 @@ _KNOWN_TEXTS = 4096
 # The maps that are always printed one member a line: the file's own, the secrets or stores, and one of them.
 _BLOCK_DEPTH = 3
 # YAML 1.1 gives these words and everything like a number another type, map keys included: they are quoted.
-_PLAIN_KEY = regex(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _OTHER_KEYS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_PLAIN_TEXT = regex(r"[ !#-\[\]-~]*", re.ASCII)
+_PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*", re.ASCII)
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 

@@ -1,4 +1,9 @@
-"""Reads YAML strictly into a tree with the place of every node; beside emit, the only module that imports yaml."""
+"""Reads YAML strictly into a tree with the place of every node; beside emit, the only module that imports yaml.
+
+Input of this project is read as closed documents; manifests of other programs as several documents, with anchors and
+tags of strings. Lines of manifests may hold values of Secrets, so no diagnostic about them has any of their text: its
+source is the text with every character but line breaks blanked out.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 import yaml
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node, Scalar, extent
-from compiler.model.limits import MAX_DEPTH, MAX_NODES, most_values
-from compiler.model.source import Source, Span
+from compiler.model.document import Document, Node, Scalar, Source, Span, extent
+from compiler.model.facts import MAX_DEPTH, MAX_NODES, most_values
+from compiler.text.characters import has_control, odd_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.odd_character import has_control, odd_character
 from compiler.text.plain_scalar import plain_scalar
 from compiler.text.wording import quoted
 

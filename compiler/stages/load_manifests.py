@@ -6,18 +6,17 @@ character but line breaks blanked out.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
-from compiler.model.document import Node, Scalar, extent
-from compiler.model.limits import MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES
-from compiler.model.record import dataclass
-from compiler.model.source import Source, Span
+from compiler.model.document import Node, Scalar, Source, Span, extent
+from compiler.model.facts import MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES
 from compiler.rules.consumer_rules import BY_ID
 from compiler.rules.interface import Finding
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 from compiler.text.yaml_mistake import Rejection, explained
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_LINE = regex(r"[^\r\n]+")
+_LINE = re.compile(r"[^\r\n]+")
 # What YAML itself does not allow, escaped or not written at all.
-_NO_YAML = regex("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_NO_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"})
 _PLAIN_TAGS = frozenset({"!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})

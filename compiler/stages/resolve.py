@@ -1,21 +1,305 @@
-"""Resolves a merged tree with the catalogue into an environment: the store of each secret, the place of each key."""
+"""Merges layers and resolves them with the catalogue: the store of each secret, and the place of each key.
+
+Every value knows its layer and the values that it overrode. What is missing becomes empty, and a rule reports it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
-from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entry
-from compiler.model.duration import Duration, parse_duration
+from compiler.model.address import DEFAULT_MOUNT, key_vault_url
+from compiler.model.catalogue import (
+    AZURE_KEY_VAULT,
+    PROVIDERS,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    KeyRemote,
+    Origin,
+    suggest_store,
+)
+from compiler.model.diagnostic import Diagnostic, Related, Severity
+from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
-from compiler.model.limits import MAX_BYTES, MAX_RESOLVED, most_values
-from compiler.model.part_of import PART_OF
-from compiler.model.place import place_in, remote_of
+from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, Duration, most_values, parse_duration
+from compiler.model.store import place_in, remote_of
+from compiler.text.credential import looks_like_credential
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from compiler.model.document import Document, Node
+
+# `extends` says which layers are merged; it is no value of the merged environment.
+_OUTSIDE_MERGE = "extends"
+
+
+def merge(layers: Sequence[Document]) -> tuple[Node, tuple[Diagnostic, ...]]:
+    """The left fold of `layers`: maps merge, scalars and lists replace, a written null removes.
+
+    A map that meets a scalar or a list is a `layer-conflict`; the lower value is kept so that the run can go on.
+    """
+    root, diagnostics = None, list[Diagnostic]()
+    for layer in layers:
+        root = merge_onto(root, layer, diagnostics)
+    return root if root is not None else Node({}, layers[0].source, extent(0, 0)), tuple(diagnostics)
+
+
+def merge_onto(lower: Node | None, layer: Document, diagnostics: list[Diagnostic]) -> Node:
+    """One step of the fold: `layer` onto what lies below it. Conflicts are added to `diagnostics`."""
+    upper = layer.root
+    if _OUTSIDE_MERGE in upper.children:
+        members = {key: child for key, child in upper.children.items() if key != _OUTSIDE_MERGE}
+        upper = replace(upper, value=members)
+    if lower is None:
+        # A tree without nulls has nothing to remove, so it may be shared as it is.
+        return _merge_maps(replace(upper, value={}), upper, diagnostics) if layer.nulls else upper
+    return _merge_maps(lower, upper, diagnostics)
+
+
+def _merge_maps(lower: Node, upper: Node, diagnostics: list[Diagnostic]) -> Node:
+    members = dict(lower.children)
+    removed = dict(lower.removed)
+    for key, value in upper.children.items():
+        below = members.get(key)
+        if value.value is None:
+            gone = members.pop(key, None)
+            removed[key] = _placed_over(value, gone) if gone is not None else value
+            continue
+        if below is None:
+            below = removed.pop(key, None)
+            fresh = _placed_over(value, below) if below is not None else value
+            members[key] = _merge_maps(replace(fresh, value={}), value, diagnostics) if _has_null(value) else fresh
+        elif isinstance(below.value, dict) and isinstance(value.value, dict):
+            members[key] = _merge_maps(below, value, diagnostics)
+        elif isinstance(below.value, dict) or isinstance(value.value, dict):
+            diagnostics.append(_conflict(key, below, value))
+        else:
+            members[key] = _placed_over(value, below)
+    return replace(upper, value=members, removed=removed, overrode=(lower, *lower.overrode))
+
+
+def _has_null(node: Node) -> bool:
+    return isinstance(node.value, dict) and any(
+        child.value is None or _has_null(child) for child in node.value.values()
+    )
+
+
+def _placed_over(winner: Node, loser: Node) -> Node:
+    return replace(winner, overrode=(loser, *loser.overrode))
+
+
+def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
+    return Diagnostic(
+        "layer-conflict",
+        Severity.ERROR,
+        f"{quoted(key)} is a map in one layer and not in another",
+        value.key_span,
+        help="write the same type in both layers",
+        related=(Related("the other layer", below.key_span),),
+        conceals=tuple(node.span for node in (value, below) if isinstance(node.value, str)),
+    )
+
+
+def catalogue_of(document: Document) -> Catalogue:
+    """The entries of a validated catalogue, in the order of the file."""
+    secrets = document.root.get("secrets")
+    entries = {name: _entry(name, node) for name, node in (secrets.children if secrets else {}).items()}
+    known: dict[tuple[str, str], Origin | None] = {}
+    for entry in entries.values():
+        _link(entry, entries, known)
+    origins = {name: holders for name, entry in entries.items() if (holders := _holders(entry))}
+    return Catalogue(entries, document, origins)
+
+
+def _link(entry: Entry, entries: Mapping[str, Entry], known: dict[tuple[str, str], Origin | None]) -> None:
+    # An entry is frozen, but here nobody else has seen it: entries that take from one another need each other first.
+    keys = cast("dict[str, CatalogueKey]", entry.keys)
+    for name, key in entry.keys.items():
+        if key.is_taken and (origin := _origin((entry.id, name), entries, known)) is not None:
+            keys[name] = replace(
+                key,
+                description=key.description or origin.key.description,
+                rotate_days=origin.key.rotate_days,
+                origin=origin,
+            )
+
+
+def _holders(entry: Entry) -> tuple[Entry, ...]:
+    return tuple({key.origin.entry.id: key.origin.entry for key in entry.keys.values() if key.origin}.values())
+
+
+def _origin(
+    at: tuple[str, str], entries: Mapping[str, Entry], known: dict[tuple[str, str], Origin | None]
+) -> Origin | None:
+    """The end of the chain that begins `at` a key; None where that leads nowhere or in a circle, as rules report."""
+    passed: list[tuple[str, str]] = []
+    found: Origin | None = None
+    while at not in known:
+        entry = entries.get(at[0])
+        key = entry.keys.get(at[1]) if entry is not None else None
+        if entry is None or key is None:
+            break
+        source = key.source
+        if source is None:
+            found = Origin(entry, key)
+            break
+        passed.append(at)
+        # For whoever comes here again: the chain has no end, unless it turns out to have one.
+        known[at] = None
+        at = source
+    else:
+        found = known[at]
+    known.update(dict.fromkeys(passed, found))
+    return found
+
+
+def _entry(name: str, node: Node) -> Entry:
+    keys = {key: _key(key, child) for key, child in node.nearest("keys").children.items() if node.get("keys")}
+    wave = node.get("syncWave")
+    use = node.get("use")
+    return Entry(
+        id=name,
+        description=node.text("description") or "",
+        target=node.text("target") or "",
+        remote={provider: str(child.value) for provider, child in _members(node, "remote").items()},
+        sync_wave=wave.value if wave is not None and isinstance(wave.value, int) else 0,
+        default_variants=_texts(use) if use is not None else None,
+        mounted_by=_texts(node.get("mountedBy")),
+        keys=keys,
+        variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
+        node=node,
+        guards=node.nearest("guards").value is True,
+    )
+
+
+def _key(name: str, node: Node) -> CatalogueKey:
+    rotate = node.text("rotate")
+    return CatalogueKey(
+        name=name,
+        description=node.text("description") or "",
+        variants=_texts(node.get("variants")),
+        rotate_days=int(rotate.removesuffix("d")) if rotate else None,
+        remote={provider: _key_remote(child) for provider, child in _members(node, "remote").items()},
+        node=node,
+    )
+
+
+def _key_remote(node: Node) -> KeyRemote:
+    if isinstance(node.value, str):
+        return KeyRemote(name=node.value)
+    whole = node.get("whole")
+    return KeyRemote(node.text("name"), node.text("property"), whole is not None and whole.value is True)
+
+
+def _members(node: Node, name: str) -> dict[str, Node]:
+    child = node.get(name)
+    return dict(child.children) if child is not None else {}
+
+
+def _texts(node: Node | None) -> tuple[str, ...]:
+    return tuple(item.value for item in node.items if isinstance(item.value, str)) if node is not None else ()
+
+
+STORE_OPTION = "--store"
+STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
+VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What this run was told beside its files: the wanted store and where it was named, and a Key Vault's name."""
+
+    store: str | None = None
+    store_origin: str = STORE_OPTION
+    vault_name: str | None = None
+
+
+def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts: bool) -> Outside:
+    """`--store` goes before the variable, which counts only where exactly one environment is compiled."""
+    vault_name = environ.get(VAULT_NAME_VARIABLE) or None
+    if store is not None:
+        return Outside(store, STORE_OPTION, vault_name)
+    wanted = (environ.get(STORE_VARIABLE) or None) if variable_counts else None
+    return Outside(wanted, STORE_VARIABLE, vault_name)
+
+
+def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """The layer that goes on top of the merged `root`, or None where nothing new is said.
+
+    An id of a store beats a Kubernetes name. AZURE_KEYVAULT_NAME gives `vaultUrl` where none is written; where
+    another is written for a store in use, that is `conflicting-vault-url`.
+    """
+    stores = root.nearest("stores").children if root.get("stores") is not None else {}
+    members: dict[str, Node] = {}
+    diagnostics: list[Diagnostic] = []
+    if outside.store is not None:
+        _choose(outside, stores, members, diagnostics)
+    if outside.vault_name is not None and looks_like_credential(outside.vault_name):
+        diagnostics.append(_no_name(VAULT_NAME_VARIABLE, outside.vault_name))
+    elif outside.vault_name is not None:
+        _fill(root, outside.vault_name, stores, members, diagnostics)
+    if not members:
+        return None, tuple(diagnostics)
+    top = Node(members, Source(outside.store_origin), extent(0, 0))
+    return Document(top.source, top), tuple(diagnostics)
+
+
+def _no_name(variable: str, value: str) -> Diagnostic:
+    span = _leaf(variable, value).span
+    message, help_text = f"the value of {variable} looks like a credential", "set it to the name of a Key Vault"
+    return Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
+
+
+def _choose(
+    outside: Outside, stores: Mapping[str, Node], members: dict[str, Node], diagnostics: list[Diagnostic]
+) -> None:
+    wanted = outside.store or ""
+    node = _leaf(outside.store_origin, wanted)
+    chosen = wanted if wanted in stores else next((i for i, s in stores.items() if s.text("name") == wanted), None)
+    if chosen is None:
+        message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
+        help_text = suggest_store(wanted, {store_id: store.text("provider") for store_id, store in stores.items()})
+        diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, node.span, help=help_text))
+    else:
+        members["store"] = _leaf(outside.store_origin, chosen)
+
+
+def _fill(
+    root: Node,
+    vault_name: str,
+    stores: Mapping[str, Node],
+    members: dict[str, Node],
+    diagnostics: list[Diagnostic],
+) -> None:
+    chosen = members.get("store") or root.get("store")
+    used = {chosen.value} if chosen is not None else set()
+    secrets = root.get("secrets")
+    used |= {node.text("store") for node in (secrets.children.values() if secrets is not None else ())}
+    filled: dict[str, Node] = {}
+    for store_id, node in stores.items():
+        if node.text("provider") != AZURE_KEY_VAULT:
+            continue
+        url = key_vault_url(vault_name, node.text("environmentType"))
+        written = node.get("vaultUrl")
+        if written is None:
+            members_of_store = {"vaultUrl": _leaf(VAULT_NAME_VARIABLE, url)}
+            filled[store_id] = Node(members_of_store, Source(VAULT_NAME_VARIABLE), extent(0, 0))
+        elif store_id in used and str(written.value).rstrip("/").lower() != url.lower():
+            message = f"{VAULT_NAME_VARIABLE} names another vault than this"
+            help_text = f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl"
+            diagnostics.append(
+                Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)
+            )
+    if filled:
+        members["stores"] = Node(dict(filled), Source(VAULT_NAME_VARIABLE), extent(0, 0))
+
+
+def _leaf(origin: str, value: str) -> Node:
+    source = Source(origin, value)
+    return Node(value, source, extent(0, len(value)))
+
 
 _DEFAULT_KIND = "ClusterSecretStore"
 _TEXTS = frozenset({"labels", "annotations", "secretLabels", "secretAnnotations"})

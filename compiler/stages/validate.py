@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Document, Node
-    from compiler.model.source import Span
-    from compiler.rules.forms.surroundings import Surroundings
+    from compiler.model.document import Document, Node, Span
+    from compiler.rules.forms.schema_error import Surroundings
 
 _PACKAGED = Path(__file__).parent.parent / "schemas"
 _CHECKED_OUT = Path(__file__).parent.parent.parent / "schemas"

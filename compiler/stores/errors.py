@@ -1,10 +1,10 @@
 """Defines an exception for each cause of a store's refusal, with place, action and remedy, never a value."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from compiler.model.record import dataclass
 from compiler.refusal import Refusal
 
 

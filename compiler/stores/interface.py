@@ -1,14 +1,18 @@
 """Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from compiler.model.record import dataclass
-from compiler.model.store_address import StoreAddress
-from compiler.stores.values.secret import SecretValue
+from compiler.model.store import StoreAddress
+from compiler.stores.deadline import Clock, SystemClock
+from compiler.stores.pacing import Quota, RequestClass, RetryPolicy, unheard
+from compiler.stores.secret_value.secret import SecretValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,3 +299,23 @@ class SecretWriter(SecretReader, Protocol):
 
     def recover(self, name: str) -> SecretState:
         """Bring a soft-deleted secret back and wait until it can be read and written."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """`workers` threads share the adapter; `quotas` None means the provider's own limits; timeouts are in seconds.
+
+    `on_contact` is called once with who the server says it is, before a log-in. `on_wait` is called with a sentence
+    about what an operation waits for that has taken `silent` seconds, and not again before another reason.
+    """
+
+    workers: int = 16
+    quotas: Mapping[RequestClass, Quota] | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=SystemClock)
+    chance: Callable[[], float] = random.random
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    on_contact: Callable[[Cluster | None], None] = unheard
+    on_wait: Callable[[str], None] = unheard
+    silent: float = 5.0

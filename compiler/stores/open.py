@@ -4,10 +4,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Final, cast
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
-from compiler.stores.interface import SecretWriter
-from compiler.stores.options import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.text.extra import install_line
 
 # provider: the module that holds its adapter, the adapter's class, and the extra that installs the provider's client.

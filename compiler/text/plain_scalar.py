@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.text.regex import regex
+import re
 
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -10,9 +10,9 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _OTHER_WORDS = frozenset(
     form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
 ) | {"=", "<<"}
-_INTEGER = regex(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT = regex(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
-_OTHER_NUMBER = regex(
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
+_OTHER_NUMBER = re.compile(
     r"[-+]?(?:0[0-9_]+|0o[0-7]+|0x[0-9A-Fa-f_]+|0b[01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"
     r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
     r"|\.(?:nan|NaN|NAN)|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?"

@@ -1,4 +1,4 @@
-"""Words names and numbers for messages: quoted, listed, counted; conceals what looks like a secret."""
+"""Words messages: quotes, lists and counts names, suggests the closest word, and says what the system answered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from compiler.text.credential import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
 
 # More names than this make a message that nobody reads to its end.
 _MOST_NAMES = 5
@@ -56,3 +57,61 @@ def numbered(versions: Sequence[str]) -> str:
     if not versions:
         return ""
     return f"version {versions[0]}" if len(versions) == 1 else f"versions {', '.join(versions)}"
+
+
+# A list longer than this helps nobody; the reader is sent to the reference instead.
+_SHORT_LIST = 18
+# No name of anything is longer; comparing costs time in proportion to the length.
+_LONGEST_WORD = 253
+
+
+def closest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word most like `word`, or None where none is like it."""
+    if len(word) > _LONGEST_WORD:
+        return None
+    # Only a mistake needs it, and most runs have none.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    choices = list(allowed)
+    by_folded = {choice.casefold(): choice for choice in reversed(choices)}
+    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def suggest(word: str, allowed: Iterable[str], kind: str) -> str | None:
+    """The help line for an unknown word: `did you mean "github"?`, or the allowed ones where the list is short.
+
+    `kind` names what is listed, in the plural ("variants", "stores"). Only allowed words are quoted, never `word`.
+    """
+    choices = list(allowed)
+    match = closest(word, choices)
+    if match is not None:
+        return f'did you mean "{match}"?'
+    if not choices:
+        return f"there are no {kind}"
+    if len(choices) > _SHORT_LIST:
+        return None
+    return f"the {kind} are " + ", ".join(f'"{choice}"' for choice in choices)
+
+
+_TEMPLATES = ("{{", "${", "$(", "<%")
+_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+
+
+def slip(text: str) -> str | None:
+    """The way out for a value that is wrong because of how it was typed, or None."""
+    if any(sign in text for sign in _TEMPLATES):
+        return "templates are not supported: write the value itself"
+    if any(sign in text for sign in _QUOTES):
+        return "type straight quotes in place of typographic ones"
+    return "write it on the line of its key, without `|` or `>`" if text.endswith("\n") else None
+
+
+def first_difference(old: str, new: str) -> int:
+    """The offset in `old` of the first line that `new` has otherwise; its last character where it goes on in `new`."""
+    offset = 0
+    for before, after in zip(old.splitlines(keepends=True), new.splitlines(keepends=True), strict=False):
+        if before != after:
+            break
+        offset += len(before)
+    return min(offset, max(0, len(old) - 1))

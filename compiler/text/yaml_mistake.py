@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from compiler.text.regex import regex
-
-_CONFLICT = regex(r"^(?:(?:<{7}|>{7}|\|{7})(?=[ \r\n]|\Z)|={7}(?=\r?\n|\Z))", re.MULTILINE)
-_KEY = regex(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
+_CONFLICT = re.compile(r"^(?:(?:<{7}|>{7}|\|{7})(?=[ \r\n]|\Z)|={7}(?=\r?\n|\Z))", re.MULTILINE)
+_KEY = re.compile(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
 # Of a line that cannot be read: its first key with a template's braces behind it, or a mark that is no part of a value.
-_SHOWN = regex(r"(?:<{7}|={7}|>{7}|\|{7}|---)(?=\s|$)|\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+(?:\{\{)?|$)")
-_TIGHT_KEY = regex(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
-_DASHES = regex(r" *(?:- +)*")
+_SHOWN = re.compile(r"(?:<{7}|={7}|>{7}|\|{7}|---)(?=\s|$)|\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+(?:\{\{)?|$)")
+_TIGHT_KEY = re.compile(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
+_DASHES = re.compile(r" *(?:- +)*")
 # A hostile file has a million lines to look through; no person's has so many characters in one block.
 _FARTHEST = 100_000
-_COMMENT = regex(r"[ \t]#")
+_COMMENT = re.compile(r"[ \t]#")
 _CLOSING = {"{": "}", "[": "]"}
 # What no plain value may begin with, beside a quote and a bracket.
 _RESERVED = "@`%&*!|>"

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.operations.cluster.slim import keys_of
-from compiler.operations.status.follow import Failed, Follower, Listed
+from compiler.cluster.view import keys_of
+from compiler.operations.status_wait import Failed, Follower, Listed
 from compiler.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from compiler.operations.cluster.objects import LiveCollections
-    from compiler.operations.status.follow import Event
+    from compiler.cluster.view import LiveCollections
+    from compiler.operations.status_wait import Event
 
     LiveObject = Mapping[str, Any]
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from compiler.model.address import DEFAULT_CLOUD, DEFAULT_MOUNT, cloud_of, is_near
 from compiler.model.diagnostic import Severity
-from compiler.operations.verify.references import references_of
+from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 from scripts.end_to_end.secret_data import encoded
 from scripts.end_to_end.setting import ROOT
 

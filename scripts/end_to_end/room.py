@@ -8,7 +8,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.objects import ClusterError
+from compiler.cluster.view import ClusterError
 from scripts.end_to_end.setting import ROOT
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import base64
 import math
 from typing import TYPE_CHECKING
 
-from compiler.operations.cluster.client import KubernetesCluster
+from compiler.cluster.client import KubernetesCluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.model.duration import parse_duration
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.cluster.connect import connected
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cluster.store_access import is_ready
+from compiler.cluster.connect import connected
+from compiler.cluster.store_access import is_ready
+from compiler.cluster.view import ClusterError
+from compiler.model.facts import parse_duration
+from compiler.model.store import Provider, StoreAddress
 from compiler.refusal import Refusal
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.pacing import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from compiler.operations.cluster.objects import LiveCollections
+    from compiler.cluster.view import LiveCollections
 
     LiveObject = Mapping[str, Any]
 

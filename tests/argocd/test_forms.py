@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from compiler.generate.argocd.forms import FORMS
+from compiler.generate.argocd import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.generate.argocd.health import script
+from compiler.generate.argocd import script
 from tests.argocd.health_scripts import ARGO_CD, Case, Health, built, judged
 from tests.recorded_cluster import recorded, watched
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from compiler.model.part_of import PART_OF
+from compiler.model.facts import PART_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable

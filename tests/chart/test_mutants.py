@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.chart.helm import helm_at
-from compiler.operations.parity.prove import prove
+from compiler.helm import helm_at
+from compiler.operations.parity import prove
 from compiler.pipeline import compile_project
 
 if TYPE_CHECKING:
-    from compiler.model.project import Project
+    from compiler.model.environment import Project
     from tests.conftest import Helm
 
 CHART = Path(__file__).resolve().parents[2] / "chart"
@@ -274,7 +274,7 @@ def test_a_mutant_fails(
     mutant: str, project: Project, root: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One rendering sees each: what `prove` finds with the secrets on every store in turn is more, never less.
-    monkeypatch.setattr("compiler.operations.parity.prove._forcings", lambda _data, _catalogue: ())
+    monkeypatch.setattr("compiler.operations.parity._forcings", lambda _data, _catalogue: ())
     file, *edits = MUTANTS[mutant]
     path = root / "chart/templates" / file
     text = path.read_text()

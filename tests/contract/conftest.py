@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
-from compiler.demo.key_vault.throttle import Limits
+from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.interface import StoreState
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.deadline import VirtualClock
+from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.limiter import UNLIMITED
+from compiler.stores.pacing import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

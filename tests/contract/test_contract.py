@@ -21,8 +21,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
-from compiler.stores.values.secret import Comparer, SecretValue
-from compiler.stores.values.traits import UNWRITABLE, traits
+from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

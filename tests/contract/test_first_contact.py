@@ -11,11 +11,11 @@ from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.key_vault.faults import Fault as VaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,9 @@ import pytest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -30,10 +31,8 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import Attributes, StoreState
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Comparer, JsonKind, SecretValue
+from compiler.stores.interface import Attributes, StoreOptions, StoreState
+from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
 from tests.pace import allowed_wall
 
 START = 1_800_000_000.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     OutcomeUnknownError,
     RedirectRefusedError,
@@ -21,9 +22,8 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Comparer, SecretValue
+from compiler.stores.interface import StoreOptions
+from compiler.stores.secret_value.secret import Comparer, SecretValue
 from tests.pace import allowed_wall
 
 if TYPE_CHECKING:

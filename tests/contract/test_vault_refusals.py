@@ -28,7 +28,7 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.interface import Attributes, StoreState
-from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.retry import RetryPolicy
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.interface import StoreOptions
+from compiler.stores.pacing import RetryPolicy
+from compiler.stores.secret_value.secret import SecretValue
 from tests.pace import allowed_wall
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
-from compiler.stores.options import StoreOptions
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.interface import StoreOptions
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

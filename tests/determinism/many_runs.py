@@ -18,7 +18,7 @@ from typing import IO
 
 from compiler.cli.main import main
 from compiler.cli.terminal.streams import open_streams
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
 from tests.golden.conftest import cases, compile_case
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends
 
@@ -92,10 +92,10 @@ def run(root: Path, out: Path, zone: str, umask: int, folder: str) -> dict[str, 
 
 
 if __name__ == "__main__":
-    import compiler.cli.writing
+    import compiler.cli.running
     from tests.read_once import ONCE
 
-    vars(compiler.cli.writing)["LiveStores"] = stores
+    vars(compiler.cli.running)["LiveStores"] = stores
     # A file's text is all that decides what is read of it, and each process reads each once.
     for name, stage in ONCE.items():
         module, _, function = name.rpartition(".")

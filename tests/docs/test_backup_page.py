@@ -4,8 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from compiler.operations.backup.encryption import SHORTEST_PASSPHRASE
-from compiler.operations.backup.format import Backup, encode
+from compiler.operations.age_file import SHORTEST_PASSPHRASE
+from compiler.operations.backup import Backup, encode
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/backup.md").read_text("utf-8")
 

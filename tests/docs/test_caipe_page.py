@@ -6,8 +6,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from compiler.generate.platform.version import version_of
-from compiler.operations.generated.platform.packaged import caipe_forms
+from compiler.generate.platform import caipe_forms, version_of
 from tests.commands import run_command
 from tests.conftest import ROOT
 from tests.platform.charts import write_chart

@@ -11,8 +11,8 @@ import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.operations.status.row import State
-from compiler.render.reports.status_text import word_of
+from compiler.operations.status import State
+from compiler.render.reports.status import word_of
 from tests.docs.anchors import anchors
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import StoreState, Use
 from compiler.stores.open import open_store
-from compiler.stores.values.secret import SecretValue
-from compiler.stores.vault.access import ACCESS
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.replies import ACCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,10 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
-from compiler.render.excerpt import show
-from compiler.render.interface import Run
+from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 
 if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from compiler.model.outline import outlines_of_manifests, outlines_of_values
-from compiler.model.subchart import located
-from compiler.operations.parity.parent import parent_chart
+from compiler.model.values import located, outlines_of_manifests, outlines_of_values
+from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
 from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.live_rules import LIVE_RULES
@@ -27,8 +26,8 @@ ELSEWHERE = {
     "layer-conflict": "the schema gives every place one type; tests/unit/stages/test_merge.py",
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
-    "stale-output": "said by `generate --check`; tests/unit/operations/generated/test_files.py",
-    "unconfirmed-prune": "said by `generate argocd`; tests/unit/operations/generated/argocd/test_texts.py",
+    "stale-output": "said by `generate --check`; tests/unit/generate/test_files.py",
+    "unconfirmed-prune": "said by `generate argocd`; tests/unit/generate/argocd/test_texts.py",
     "unproven-chart": "said by `compile --parity`",
     "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},

@@ -8,8 +8,7 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
-from compiler.render.excerpt import show
-from compiler.render.interface import Run
+from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
 

@@ -11,8 +11,7 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.excerpt import show
-from compiler.render.interface import FORMATS, Run, format_named
+from compiler.render.content import FORMATS, Run, format_named, show
 from compiler.rules import ALL_RULES
 
 if TYPE_CHECKING:

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.cluster.verify import Look, expected_of, verify_cluster
+from compiler.cluster.view import _TYPES, ClusterError, Readings
+from compiler.consumers.gather import gather, readers_in
+from compiler.live.readers import Readers
+from compiler.live.readers import in_cluster as read_in_cluster
 from compiler.model.store_identity import written_identity
-from compiler.operations.cluster.look import Look
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cluster.readers import in_cluster as read_in_cluster
-from compiler.operations.cluster.readings import _TYPES, Readings
-from compiler.operations.cluster.verify import expected_of, verify_cluster
-from compiler.operations.consumers.live import gather, readers_in
-from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_values
-from compiler.operations.cutover.trial import Switch
-from compiler.operations.live.readers import Readers
-from compiler.operations.parity.manifests import manifests_of
-from compiler.operations.status.judge import Judge
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import compiled_objects, from_files, with_values
-from compiler.operations.status.wait import Wait
+from compiler.operations.cutover import Switch
+from compiler.operations.cutover_checks import in_cluster, in_effect, unread_values
+from compiler.operations.parity import manifests_of
+from compiler.operations.status_live import Judge, LiveState
+from compiler.operations.status_wait import Wait, compiled_objects, from_files, with_values
 from compiler.refusal import Refusal
 from tests.live_platform import provider_of
 from tests.unit.operations.cutover.conftest import Bench

@@ -23,8 +23,8 @@ import json, re, sys, time
 from pathlib import Path
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
-from compiler.render.interface import Run
-from compiler.render.excerpt import show
+from compiler.render.content import Run
+from compiler.render.content import show
 from compiler.render.text import render
 start = time.process_time()
 diagnostics = compile_project(Path(sys.argv[1])).diagnostics

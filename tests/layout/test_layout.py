@@ -141,3 +141,9 @@ def test_a_test_of_the_room_serves_its_modules(tree: Path) -> None:
     (tree / "tests/unit/operations").mkdir(parents=True)
     (tree / "tests/unit/operations/test_retire.py").write_text("")
     assert mistakes(tree) == []
+
+
+def test_a_unit_test_that_imports_a_module_tests_it(tree: Path) -> None:
+    plant(tree, "change/plan.py", "", tested=False)
+    (tree / "tests/unit/cli/test_undo.py").write_text("from compiler.change import audit, plan\n")
+    assert mistakes(tree) == []

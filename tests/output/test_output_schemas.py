@@ -14,26 +14,23 @@ from jsonschema import Draft7Validator
 
 from compiler.cli.terminal.contents import text_of
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.place import Place
-from compiler.operations.backup.gather import Lacking
-from compiler.operations.cutover.check import About
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.write import commit
-from compiler.operations.status.look import from_files
-from compiler.operations.status.next_step import Next
-from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.so_far import Looked
-from compiler.operations.status.values import Likeness, Values
-from compiler.operations.status.wait import End, Waited
+from compiler.model.store import Place
+from compiler.operations.backup import Lacking
+from compiler.operations.cutover import commit
+from compiler.operations.cutover_checks import About
+from compiler.operations.cutover_request import Mode
+from compiler.operations.next_step import Next
+from compiler.operations.status import Likeness, Problem, Seen, State, Values
+from compiler.operations.status_wait import End, Looked, Waited, from_files
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
-from compiler.render.reports.cutover_json import cutover_report
-from compiler.render.reports.status_json import status_report
+from compiler.render.reports.cutover import cutover_report
+from compiler.render.reports.status import status_report
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
+from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
-from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault.throttle import Limits
+from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project

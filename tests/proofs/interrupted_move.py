@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from compiler.model.store_address import Provider
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
+from compiler.model.store import Provider
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.pacing import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from compiler.model.store_address import StoreAddress
+    from compiler.model.store import StoreAddress
     from tests.commands import Done
     from tests.proofs.conftest import World
 
@@ -68,7 +68,7 @@ def tripped(
         return Tripwire(store, method, acts) if address.provider is provider else store
 
     with world.monkeypatch.context() as patch:
-        patch.setattr("compiler.cli.writing.LiveStores", partial(LiveStores, opener=opener))
+        patch.setattr("compiler.cli.running.LiveStores", partial(LiveStores, opener=opener))
         yield
 
 

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.parity.manifests import manifests_of
-from compiler.operations.status import wait as wait_module
-from compiler.operations.status.follow import Follower
-from compiler.operations.status.judge import Judge
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import from_files
-from compiler.operations.status.values import Likeness, Values
-from compiler.operations.status.wait import End, Wait, Waited
+from compiler.cluster.client import KubernetesCluster
+from compiler.operations import status_wait as wait_module
+from compiler.operations.parity import manifests_of
+from compiler.operations.status import Likeness, Values
+from compiler.operations.status_live import Judge, LiveState
+from compiler.operations.status_wait import End, Follower, Wait, Waited, from_files
 from compiler.pipeline import compile_project
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
@@ -28,7 +25,7 @@ from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from compiler.operations.status.row import Seen, Status
+    from compiler.operations.status import Seen, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = "agent-slack-secrets"

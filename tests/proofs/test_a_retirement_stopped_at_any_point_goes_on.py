@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.apply import RemoteWriter
+from compiler.change.run_files import RunLock
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.operations.change.write_remote import RemoteWriter
-from compiler.operations.runs.lock import RunLock
 from tests.leaks import leaks
 from tests.proofs.retiring import GITHUB, JIRA, NAMES, STORES, Retiring
 from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILLED, STORED
@@ -19,7 +19,7 @@ from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.operations.change.plan import Result, Write
+    from compiler.change.plan import Result, Write
     from tests.commands import Done
     from tests.proofs.conftest import World
 
@@ -198,7 +198,7 @@ def test_a_vault_that_only_says_that_it_deleted_is_found_out(world: World, gatew
 
 
 def test_a_key_vault_without_soft_delete_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
     retiring = Retiring(world, "azure")
     done = retiring("--apply")
     assert (done.code, "soft delete is off in this vault" in " ".join(done.out.split())) == (1, True)
@@ -208,8 +208,8 @@ def test_a_key_vault_without_soft_delete_deletes_nothing(world: World, monkeypat
 def test_another_run_of_the_project_is_waited_for_and_named(
     retiring: Retiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.operations.runs.lock.time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("compiler.operations.runs.lock.time.monotonic", iter(range(0, 1000, 5)).__next__)
+    monkeypatch.setattr("compiler.change.run_files.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("compiler.change.run_files.time.monotonic", iter(range(0, 1000, 5)).__next__)
     with RunLock(retiring.world.root, "put, run 20250131-120000-4fa1c2"):
         done = retiring("--apply")
     assert (done.code, "another run is in progress: put, run 20250131-120000-4fa1c2" in done.err) == (3, True)

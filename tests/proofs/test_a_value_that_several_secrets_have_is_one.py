@@ -8,9 +8,9 @@ import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE
-from compiler.operations.backup.encryption import decrypt_by
-from compiler.operations.backup.format import decode
-from compiler.stores.values.secret import SecretValue
+from compiler.operations.age_file import decrypt_by
+from compiler.operations.backup import decode
+from compiler.stores.secret_value.secret import SecretValue
 from tests.leaks import leaks
 
 if TYPE_CHECKING:

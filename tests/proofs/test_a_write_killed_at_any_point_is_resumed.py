@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DYING = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations.runs import line_file
+from compiler.change import run_files
 
-append, seen = line_file.LineFile.append, 0
+append, seen = run_files.LineFile.append, 0
 
 def dying(self, line, **given):
     global seen
@@ -33,7 +33,7 @@ def dying(self, line, **given):
         os.kill(os.getpid(), signal.SIGKILL)
     append(self, line, **given)
 
-line_file.LineFile.append = dying
+run_files.LineFile.append = dying
 sys.exit(main(sys.argv[1:]))
 """
 # run, two plans, planned, three for each write, end.
@@ -159,8 +159,8 @@ def test_a_put_whose_place_moved_meanwhile_does_not_say_that_it_is_done(world: W
 STORED = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations.runs.journal import Journal
-from compiler.operations.runs.audit import AuditLog
+from compiler.change.journal import Journal
+from compiler.change.audit import AuditLog
 
 record = AuditLog.record
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.backup.private_file import write_private
+from compiler.cli.terminal.interrupts import orderly_termination
+from compiler.operations.age_file import write_private
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear(tmp_path
     program = f"""
 import os, pathlib, pytest, signal
 from tests.proofs.test_backup_file_is_old_or_new import NEW, at
-from compiler.operations.backup.private_file import write_private
+from compiler.operations.age_file import write_private
 with pytest.MonkeyPatch.context() as patch:
     at({point!r}, patch, lambda: os.kill(os.getpid(), signal.SIGKILL))
     write_private(pathlib.Path({str(path)!r}), NEW, replaces=True)

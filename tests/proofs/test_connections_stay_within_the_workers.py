@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.apply import WORKERS
 from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.change.apply import WORKERS
-from compiler.operations.live.read_many import read_all
+from compiler.live.read_many import read_all
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
 from tests.proofs.test_migration_survives_weather import spread
 from tests.proofs.trickling import behind_gateways
 from tests.trickling_gateway import TricklingGateway

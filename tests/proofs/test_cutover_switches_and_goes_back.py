@@ -224,13 +224,13 @@ def counted(call):
             os.kill(os.getpid(), signal.SIGINT)
         return call(*given, **more)
     return calling
-from compiler.operations.cutover import write
-inner = write.write_all
+from compiler.operations import cutover
+inner = cutover.write_all
 def armed(*given):
     os.fsync, os.link, os.open = counted(os.fsync), counted(os.link), counted(os.open)
     Path.replace = counted(Path.replace)
     return inner(*given)
-write.write_all = armed
+cutover.write_all = armed
 sys.exit(main(sys.argv[1:]))
 """
     old = environment(filled).read_bytes(), values(filled).read_bytes()
@@ -251,15 +251,15 @@ def test_an_interrupt_while_the_stores_are_asked_leaves_all_as_it_was(filled: Wo
     program = f"""
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations.cutover import comparison
-left, verify = {call}, comparison.verify
+from compiler.operations import cutover_gate
+left, verify = {call}, cutover_gate.verify
 def interrupted(*given, **more):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGTERM)
     return verify(*given, **more)
-comparison.verify = interrupted
+cutover_gate.verify = interrupted
 sys.exit(main(sys.argv[1:]))
 """
     old = environment(filled).read_bytes(), values(filled).read_bytes()
@@ -287,7 +287,7 @@ def test_no_value_is_shown_whatever_the_stores_hold_and_whatever_breaks(
         assert set(codes) <= {0, 1}
     # A defect while the values are in every frame.
     monkeypatch.setattr(
-        "compiler.operations.cutover.run.likenesses", lambda found, *_, **__: int(repr([found.found.values, found]))
+        "compiler.operations.cutover.likenesses", lambda found, *_, **__: int(repr([found.found.values, found]))
     )
     broken = cutover(filled, *words)
     assert (broken.code, "internal error" in broken.err) == (3, True)

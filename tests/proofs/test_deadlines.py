@@ -15,14 +15,14 @@ import pytest
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.live.read_many import read_all
-from compiler.operations.live.stores import LiveStores
+from compiler.live.read_many import read_all
+from compiler.live.stores import LiveStores
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import ThrottledError, UnavailableError
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.pacing import RetryPolicy
 from tests.pace import allowed_wall
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
 
@@ -47,7 +47,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return open_store(address, environ, SHORT)
 
     monkeypatch.setattr("compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, opened))
-    monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, opened))
+    monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opened))
 
 
 @pytest.mark.usefixtures("hurried")

@@ -17,11 +17,11 @@ from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.deadline import VirtualClock
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -135,7 +135,7 @@ def bench(world: World, tmp_path: Path, raft: Any, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(
             "compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, made.open)
         )
-        monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, made.open))
+        monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, made.open))
         yield made
 
 

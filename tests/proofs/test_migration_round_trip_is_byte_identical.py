@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.values.secret import SecretValue
-from compiler.stores.values.traits import UNWRITABLE, traits
+from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
 
 if TYPE_CHECKING:
     from tests.proofs.conftest import World

@@ -14,7 +14,7 @@ from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, pr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.model.store_address import Provider
+    from compiler.model.store import Provider
     from tests.proofs.conftest import World
 
 

@@ -105,7 +105,7 @@ def test_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(world: Wo
     with FaultyGateway(world.bao.url, lambda _: GatewayFault(status=503, body=body)) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         world.monkeypatch.setattr(
-            "compiler.stores.sending.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1, 0.1)
+            "compiler.stores.pacing.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1, 0.1)
         )
         done = world.migrate("--apply")
     assert done.code == 3

@@ -46,12 +46,12 @@ PREFIXES = ("AZURE_", "VAULT_", "PLATFORM_SECRETS_", "REQUESTS_", "CURL_", "SSL_
 TRIED = r"""
 import contextlib, os, sys, traceback
 from compiler.cli.backup_keys import passphrase
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.cluster.client import KubernetesCluster
-from compiler.stores.sending.clock import VirtualClock
+from compiler.model.store import Provider, StoreAddress
+from compiler.cluster.client import KubernetesCluster
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.interface import StoreOptions
+from compiler.stores.pacing import RetryPolicy
 
 SOON = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=1, first_contact=1))
 authority, names, holds = sys.argv[1], sys.argv[2].split(), sys.argv[3:]

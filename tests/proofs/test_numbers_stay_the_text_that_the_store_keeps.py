@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
-from compiler.stores.values.document import read_object
+from compiler.stores.secret_value.document import read_object
 from tests.unit.stores.scripted_vault import ScriptedVault, data
 
 if TYPE_CHECKING:

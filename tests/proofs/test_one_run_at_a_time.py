@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from compiler.change.run_files import RunLock
 from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.operations.runs.lock import RunLock
 from tests.proofs.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from compiler.operations.runs.lock import RunLock
+from compiler.change.run_files import RunLock
 with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
     time.sleep(SECONDS)
@@ -62,7 +62,7 @@ def test_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
     with held(world, 60) as first:
         with monkeypatch.context() as patch:
             clock = SimpleNamespace(monotonic=lambda: seconds[0], sleep=sleep)
-            patch.setattr("compiler.operations.runs.lock.time", clock)
+            patch.setattr("compiler.change.run_files.time", clock)
             world.azure.forget_requests()
             done = writing("--apply")
         holder = f"run 20250131-120000-4fa1c2 (process {first.pid})"

@@ -120,15 +120,15 @@ def test_backup_and_restore_show_and_keep_no_value(world: World, monkeypatch: py
 def test_no_value_is_in_the_process_list(world: World) -> None:
     program = """
 import pathlib, sys
-from compiler.cli import writing
+from compiler.cli import running
 from compiler.__main__ import run
-asked = writing.carry_out
+asked = running.carry_out
 def look(*parts):
     shown = pathlib.Path("/proc/self/cmdline").read_bytes() + pathlib.Path("/proc/self/environ").read_bytes()
     assert b"s3" + b"ntinel" not in shown
     sys.stderr.write("looked\\n")
     return asked(*parts)
-writing.carry_out = look
+running.carry_out = look
 sys.exit(run())
 """
     path = world.root / "token"

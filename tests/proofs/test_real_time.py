@@ -22,17 +22,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.apply import apply_plan
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.key_vault.throttle import Limits, Throttle
+from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.operations.change.apply import apply_plan
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.migrate.plan import plan_migration
+from compiler.live.stores import LiveStores
+from compiler.operations.migrate import plan_migration
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.limiter import UNLIMITED
+from compiler.stores.pacing import UNLIMITED
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread
 
@@ -151,13 +150,11 @@ def with_workers(world: World, workers: int) -> None:
     def opened(environ: dict[str, str]) -> LiveStores:
         return LiveStores(environ, lambda address, env: open_store(address, env, StoreOptions(workers=workers)))
 
-    world.monkeypatch.setattr("compiler.cli.writing.LiveStores", opened)
+    world.monkeypatch.setattr("compiler.cli.running.LiveStores", opened)
     world.monkeypatch.setattr(
-        "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
+        "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
     )
-    world.monkeypatch.setattr(
-        "compiler.operations.change.run.apply_plan", functools.partial(apply_plan, workers=workers)
-    )
+    world.monkeypatch.setattr("compiler.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
 
 
 def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(

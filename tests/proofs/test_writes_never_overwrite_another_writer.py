@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.apply import apply_plan
+from compiler.change.apply import apply_plan
 from tests.proofs.writing import PEM, TOKEN, VALUES, VAULT, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from compiler.operations.change.plan import Outcome, Plan
+    from compiler.change.plan import Outcome, Plan
     from tests.proofs.conftest import World
 
 THEIRS = {"GITHUB_TOKEN": "theirs", "OTHER": "kept"}
@@ -29,7 +29,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]],
             action()
             return apply_plan(plan, *rest, **options)
 
-        monkeypatch.setattr("compiler.operations.change.run.apply_plan", late)
+        monkeypatch.setattr("compiler.change.run.apply_plan", late)
 
     return arrange
 

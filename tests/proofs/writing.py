@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.operations.backup.encryption import encrypt_to
-from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import SecretValue
+from compiler.operations.age_file import encrypt_to
+from compiler.operations.backup import Backup, encode
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from tests.property.conftest import AWKWARD, texts, values
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
     from tests.conftest import Helm
 
 HEADER = (

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from compiler.operations.edit.environment_edit import Edit, edited
+from compiler.edit.yaml_edit import Edit, edited
 from compiler.stages.load import load_text
 from tests.property.environment_files import SECRETS, environment_files
 

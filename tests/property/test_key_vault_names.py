@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from compiler.model.project import Project
-from compiler.stages.catalogue import catalogue_of
+from compiler.model.environment import Project
 from compiler.stages.check import Checker
 from compiler.stages.load import load_text
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.stages.load import load_text
-from compiler.stages.merge import merge
+from compiler.stages.resolve import merge
 from tests.property.conftest import layers
 
 if TYPE_CHECKING:

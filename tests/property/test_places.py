@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.pipeline import compile_project
-from compiler.render.excerpt import show
+from compiler.render.content import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

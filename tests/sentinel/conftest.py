@@ -17,8 +17,7 @@ import pytest
 from compiler.cli.main import main
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project, plan_values
-from compiler.render.excerpt import show
-from compiler.render.interface import FORMATS, Run, format_named
+from compiler.render.content import FORMATS, Run, format_named, show
 from compiler.rules import ALL_RULES
 from tests.github_project import BASE, CATALOGUE
 

@@ -14,11 +14,24 @@ import pytest
 from compiler.cli.commands import diff, explain, rules
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
-from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.running import CommandOutput
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
-from compiler.render.content import Code, Command, Commands, Data, Element, Fingerprint, Lines, Painted, Style, Words
-from compiler.render.interface import DIFF_FORMATS, FORMATS, REPORT_FORMATS
+from compiler.render.content import (
+    DIFF_FORMATS,
+    FORMATS,
+    REPORT_FORMATS,
+    Code,
+    Command,
+    Commands,
+    Data,
+    Element,
+    Fingerprint,
+    Lines,
+    Painted,
+    Style,
+    Words,
+)
 from tests.leaks import leaks
 from tests.sentinel.conftest import SECRET_PARTS, SHAPES
 

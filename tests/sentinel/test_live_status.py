@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
 from tests.commands import run_command
@@ -20,7 +20,7 @@ from tests.unit.cli.two_ends import Ends
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.stores.options import StoreOptions
+    from compiler.stores.interface import StoreOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.render.interface import FORMATS
+from compiler.render.content import FORMATS
 from tests.commands import run_command
 from tests.leaks import leaks
 from tests.sentinel.conftest import PLAIN, SECRET_PARTS, SHAPES, write

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.cluster.in_effect import is_synced, ready_reason
-from compiler.operations.cluster.objects import ClusterError, WatchEndedError
-from compiler.operations.cluster.slim import keys_of
-from compiler.operations.cluster.store_access import is_ready
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.judge import is_synced, ready_reason
+from compiler.cluster.store_access import is_ready
+from compiler.cluster.view import ClusterError, WatchEndedError, keys_of
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
 from tests.operator_double import DATA_HASH

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import compiler
-from compiler.text.regex import LatePattern
 from tests.pace import Allowed, allowed
 
 if TYPE_CHECKING:
@@ -71,9 +70,7 @@ def _of_schema(schema: object) -> Iterator[str]:
 
 
 def _within(value: object) -> Iterator[re.Pattern[str]]:
-    if isinstance(value, LatePattern):
-        yield value.compiled()
-    elif isinstance(value, re.Pattern) and isinstance(value.pattern, str):
+    if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         yield value
     elif isinstance(value, dict | tuple | list):
         for each in value.values() if isinstance(value, dict) else value:
@@ -128,17 +125,6 @@ def every_pattern() -> dict[str, tuple[re.Pattern[str], set[str]]]:
 def test_all_patterns_and_their_uses_are_found(every_pattern: dict[str, tuple[re.Pattern[str], set[str]]]) -> None:
     assert len(every_pattern) > 60
     assert [name for name, (_, used) in every_pattern.items() if not used] == []
-
-
-def test_no_module_compiles_a_pattern_that_its_command_may_not_need() -> None:
-    compiled = [
-        f"{info.name}.{name}"
-        for info in pkgutil.walk_packages(compiler.__path__, "compiler.")
-        if info.name != "compiler.__main__"
-        for name, value in vars(importlib.import_module(info.name)).items()
-        if isinstance(value, re.Pattern) and isinstance(value.pattern, str)
-    ]
-    assert compiled == [], "make them with compiler.text.regex"
 
 
 def slowest(pattern: re.Pattern[str], used: set[str], longest: Allowed | float) -> tuple[float, str, int]:

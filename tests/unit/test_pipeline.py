@@ -8,11 +8,11 @@ import pytest
 
 import compiler.pipeline
 from compiler.model.diagnostic import Severity
-from compiler.model.outline import SecretChange
+from compiler.model.values import SecretChange
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.emit import HEADER, values_text
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,8 +246,8 @@ def test_an_output_with_more_values_than_an_input_may_have_is_compared_and_repla
     result = compile_project(project, ["prod"])
     assert result.project is not None
     # The limit of input files, after they were read; the file's length allows more.
-    monkeypatch.setattr("compiler.model.limits.MAX_NODES", 20)
-    monkeypatch.setattr("compiler.model.limits.OUTPUT_CHARACTERS_A_VALUE", 1)
+    monkeypatch.setattr("compiler.model.facts.MAX_NODES", 20)
+    monkeypatch.setattr("compiler.model.facts.OUTPUT_CHARACTERS_A_VALUE", 1)
     (file,), diagnostics = plan_values(result.project, project / "chart", "chart", project)
     assert diagnostics == ()
     older = file.output.text.replace("prod", "dorp", 1)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.limits import MAX_LAYERS
+from compiler.model.facts import MAX_LAYERS
 from compiler.project_files import Library
 from compiler.refusal import Refusal
 

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compiler.cli import backup_keys
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.live_environment import live_environment, refusals
-from compiler.cli.options import add_accept_cluster, add_format
-from compiler.cli.terminal.command_output import CommandOutput
-from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.running import CommandOutput, live_environment, refusals
+from compiler.cli.terminal.interrupts import interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.backup.encryption import (
+from compiler.live.stores import LiveStores, secret_named
+from compiler.model.environment import Environment
+from compiler.operations.age_file import (
     SHORTEST_PASSPHRASE,
     encrypt_to,
     encrypt_with,
     parsed_recipients,
     require_passphrase,
+    require_writable,
+    write_private,
 )
-from compiler.operations.backup.format import encode
-from compiler.operations.backup.gather import gather
-from compiler.operations.backup.private_file import require_writable, write_private
-from compiler.operations.live.names import secret_named
-from compiler.operations.live.stores import LiveStores
-from compiler.render.interface import REPORT_FORMATS
+from compiler.operations.backup import Gathered, encode, gather
+from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_report
+from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.model.environment import Environment
-    from compiler.operations.backup.gather import Gathered
-    from compiler.stores.values.secret import SecretValue
 
 DESCRIPTION = f"""Reads the keys of the catalogue from an environment's stores and saves them to one file, encrypted
 with age to the recipients' public keys, or with a passphrase: the content of the file that

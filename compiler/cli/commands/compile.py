@@ -6,17 +6,16 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import compiled, report, tell_notes
+from compiler.cli.compiling import compiled, outside, report, tell_notes
 from compiler.cli.exit_codes import code_of
-from compiler.cli.options import add_all, add_format, add_store, see_all
-from compiler.cli.outside import outside
+from compiler.cli.parser import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.operations.chart.packaged import edited_files
-from compiler.operations.chart.values_files import Wanted, Written, first_named, unmade_stores, values_files
+from compiler.operations.values_files import Wanted, Written, first_named, unmade_stores, values_files
+from compiler.packaged import edited_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
-from compiler.render.interface import Run
+from compiler.render.content import Run
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed
 
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
+    from compiler.cli.parser import Parser
     from compiler.cli.terminal.outlet import Outlet
-    from compiler.model.project import Project
+    from compiler.model.environment import Project
     from compiler.pipeline import Result, ValuesFile
     from compiler.render.content import Line
 
@@ -114,9 +113,8 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
         return Written(result.diagnostics)
     found = [*result.diagnostics]
     if arguments.parity:
-        from compiler.operations.chart.find_chart import find_chart  # noqa: PLC0415 - only a proof needs a Helm
-        from compiler.operations.chart.helm import find_helms  # noqa: PLC0415
-        from compiler.operations.parity.prove import prove  # noqa: PLC0415
+        from compiler.helm import find_chart, find_helms  # noqa: PLC0415
+        from compiler.operations.parity import prove  # noqa: PLC0415
 
         chart, unconfined = find_chart(root)
         found += unconfined or prove(result.project, chart, find_helms(root, arguments.helm, os.environ))
@@ -158,7 +156,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
         counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
         outlet.lines([(file.output.shown, ": ", state, ", ", counts), *changes])
         if differs:
-            from compiler.operations.chart.staleness import differing_lines  # noqa: PLC0415 - only a check needs it
+            from compiler.operations.stale_values import differing_lines  # noqa: PLC0415 - only a check needs it
 
             # All at once: what is wrapped over several lines of the old file is seen only in all of them.
             outlet.write("".join(f"{line}\n" for line in differing_lines(file)))

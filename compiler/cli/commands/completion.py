@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Namespace
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.exit_codes import OK
-from compiler.cli.invocation import parser_of
+from compiler.cli.invocation import Invocation, parser_of
+from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 from compiler.text.command_line import PROGRAM
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
 
 DESCRIPTION = """Prints a completion script. Load it in the shell's start-up file:
   bash, in ~/.bashrc: eval "$(platform-secrets completion bash)"

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from argparse import Namespace
 
 from compiler.cli.compiling import compiled, report
 from compiler.cli.exit_codes import code_of
-from compiler.cli.options import add_all, add_format, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_all, add_format, see_all
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.cluster.connect import connected
-from compiler.operations.consumers.look import look_at_cluster, look_at_manifests
-from compiler.operations.consumers.read import STDIN
+from compiler.cluster.connect import connected
+from compiler.consumers.findings import STDIN, Look, look_at_cluster, look_at_manifests
+from compiler.model.environment import Environment
 from compiler.refusal import Refusal
-from compiler.render.interface import Run
-from compiler.render.reports.consumers_report import content, lines, nothing
-from compiler.stages.outside import outside_of
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.model.environment import Environment
-    from compiler.operations.consumers.look import Look
+from compiler.render.content import Run
+from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
+from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Finds which Secrets pods read, and compares them with what the environment makes: Secrets and keys that
 are missing, read by nobody, made twice, hidden by other variables, or needed by a hook too early. Reads rendered
@@ -81,7 +73,9 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     result = compiled(invocation.root, [arguments.environment], outside_of(None, os.environ, variable_counts=False))
     if result.failed or result.project is None or not result.project.environments:
         code = code_of(result.diagnostics)
-        run_ = Run("consumers", arguments.environment, code, content=nothing(arguments.manifests, arguments.since))
+        run_ = Run(
+            "consumers", arguments.environment, code, content=consumers_nothing(arguments.manifests, arguments.since)
+        )
         report(result.diagnostics, run_, arguments.format, see_all(arguments))
         return code
     (environment,) = result.project.environments
@@ -90,7 +84,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         for note in look.notes:
             standard_error().note(note)
     code = code_of(look.diagnostics, is_strict=arguments.strict)
-    told = content(look, arguments.manifests, arguments.since)
+    told = consumers_content(look, arguments.manifests, arguments.since)
     run_ = Run("consumers", arguments.environment, code, content=told)
     report(look.diagnostics, run_, arguments.format, see_all(arguments))
     if not arguments.quiet:

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
+from compiler.change.journal import history_of, runs
+from compiler.change.run_files import RunLock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
-from compiler.cli.invocation import working_folder
-from compiler.cli.live_environment import live_environment, refusals
-from compiler.cli.options import add_accept_cluster, add_format
-from compiler.cli.terminal.command_output import CommandOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.invocation import Invocation, working_folder
+from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.running import CommandOutput, live_environment, refusals
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.cluster.connect import connected, missing_for_cluster
-from compiler.operations.cluster.look import Look
-from compiler.operations.cutover.commands import Commands
-from compiler.operations.cutover.request import Mode, Request
-from compiler.operations.cutover.run import checked_request, planned
-from compiler.operations.cutover.write import commit, write
-from compiler.operations.runs.history import history_of
-from compiler.operations.runs.journal import runs
-from compiler.operations.runs.lock import RunLock
-from compiler.operations.verify.asked import stores_to_ask
+from compiler.cluster.connect import connected, missing_for_cluster
+from compiler.cluster.verify import Look
+from compiler.operations.cutover import Cutover, checked_request, commit, planned, write
+from compiler.operations.cutover_request import Commands, Mode, Request
+from compiler.operations.references import stores_to_ask
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
-from compiler.render.reports.cutover_json import cutover_report
-from compiler.render.reports.cutover_text import end_lines, head_lines, values_lines
-from compiler.stages.outside import outside_of
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.operations.cutover.run import Cutover
+from compiler.render.content import REPORT_FORMATS
+from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
+from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and

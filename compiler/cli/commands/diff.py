@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import compiled, environments
+from compiler.cli.compiling import compiled, environments, outside
 from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.options import add_format, add_store
-from compiler.cli.outside import outside
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format, add_store
 from compiler.cli.terminal.outlet import standard_output
-from compiler.model.limits import MAX_MANIFEST_BYTES
-from compiler.operations.chart.diff import compare_sides, side_of_content, side_of_environment
-from compiler.refusal import Refusal
-from compiler.render.content import Data
-from compiler.render.envelope import envelope
-from compiler.render.interface import DIFF_FORMATS
-from compiler.render.reports.comparison import comparison_data, comparison_lines, markdown
-from compiler.text.system_reason import system_reason
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.operations.chart.diff import Side
+from compiler.model.facts import MAX_MANIFEST_BYTES
+from compiler.operations.diff import Side, compare_sides, side_of_content, side_of_environment
+from compiler.refusal import Refusal, system_reason
+from compiler.render.content import DIFF_FORMATS, Data, envelope
+from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 DESCRIPTION = """Compares Secrets, keys, their remote places, stores, their addresses and settings of two environments,
 of one environment on two stores, or of a file and an environment; order and formatting do not matter. Where a file does

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from compiler.cli.compiling import compiled, report_errors, tell_notes
+from compiler.cli.compiling import compiled, outside, report_errors, tell_notes
 from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.options import add_format
-from compiler.cli.outside import outside
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format
 from compiler.cli.terminal.outlet import standard_output
-from compiler.operations.explain.explain import explain
-from compiler.render.content import Data
-from compiler.render.envelope import envelope
-from compiler.render.interface import REPORT_FORMATS
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.operations.explain.explanation import Explanation
-    from compiler.render.content import Line
+from compiler.operations.explain import Explanation, explain
+from compiler.render.content import REPORT_FORMATS, Data, Line, envelope
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
 layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as

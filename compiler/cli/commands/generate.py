@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser
 from compiler.cli.targets import argocd, argocd_health, platform
+from compiler.cli.targets.interface import Target
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Mapping
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.cli.targets.interface import Target
 
 DESCRIPTION = """Generates files for Argo CD and CAIPE from environments; from all if none is named.
   argocd: AppProjects and Applications; printed, or written to --out

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Namespace
 
-from compiler.cli.options import add_format
-from compiler.cli.writing import WritingCommand, add_writing, run_writing
-from compiler.operations.change.plan import OnConflict, Options
-from compiler.operations.migrate.plan import COMMAND
-from compiler.operations.migrate.run import migration
+from compiler.change.plan import OnConflict, Options
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format
+from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.operations.migrate import COMMAND, migration
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
-from compiler.stores.values.stringify import RULE
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.cli.writing import Answer, Asked
+from compiler.render.content import REPORT_FORMATS
+from compiler.stores.secret_value.document import RULE
 
 DESCRIPTION = f"""Copies an environment's secrets to another of its stores. Without --apply it only reads, and shows the
 plan for each key:

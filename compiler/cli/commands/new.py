@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import by_compile, report
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import working_folder
+from compiler.cli.invocation import Invocation, working_folder
+from compiler.cli.parser import Parser
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
-from compiler.operations.chart.values_files import unmade_stores
-from compiler.operations.edit.list_secret import listing
-from compiler.operations.edit.new_entry import Wanted, new_entry
-from compiler.operations.edit.new_project import IGNORE_FILE, IGNORED, Platform
-from compiler.operations.edit.new_store import LOG_INS, new_store
-from compiler.operations.edit.new_store import Wanted as StoreWanted
-from compiler.operations.edit.start import (
+from compiler.edit.new_project import (
+    IGNORE_FILE,
+    IGNORED,
     KEPT,
+    LOG_INS,
+    Platform,
     checked_name,
     name_of_folder,
     new_chart,
     new_environment,
     new_project,
+    new_store,
     write_new,
 )
+from compiler.edit.new_project import Wanted as StoreWanted
+from compiler.edit.new_secret import Wanted, new_entry
+from compiler.edit.yaml_edit import listing
+from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
+from compiler.operations.values_files import unmade_stores
+from compiler.pipeline import Result
 from compiler.project_files import BASE
 from compiler.refusal import Refusal
-from compiler.render.interface import Run
+from compiler.render.content import Run
+from compiler.stages.files import Output
 from compiler.text.command_line import command_line, name_project, shell_line
-from compiler.text.regex import regex
-from compiler.text.suggestion import suggest
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Collection, Sequence
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.pipeline import Result
-    from compiler.stages.write import Output
+from compiler.text.wording import quoted, suggest
 
 DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
   project: environments, schemas, the chart and editor settings in a folder without any (NAME, or the working folder)
@@ -75,9 +71,9 @@ _OF_KINDS = {
 }
 _OPTIONS = {"platform": "--name", "vault_url": "--vault-url", "taken": "--from", "tenant_id": "--tenant-id"}
 # What may be shown of `KEY=value`: the form that hardly any value has.
-_KEY = regex(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
+_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
-_SOURCE = regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253}", re.ASCII)
+_SOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253}", re.ASCII)
 
 
 def configure(parser: Parser) -> None:

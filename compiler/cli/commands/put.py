@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from compiler.cli.options import add_format, add_store
+from compiler.change.plan import Options, Plan
+from compiler.change.run import End, Ended
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format, add_store
+from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cli.terminal.prompts import hidden_values, is_terminal
-from compiler.cli.terminal.secret_input import read_file, read_stdin
-from compiler.cli.writing import WritingCommand, add_writing, run_writing
-from compiler.operations.change.plan import Options, Plan
-from compiler.operations.change.run import End, Ended
-from compiler.operations.put.in_common import in_common
-from compiler.operations.put.plan import COMMAND, put, quoted_keys, spaced_keys, target_of
-from compiler.operations.put.value_input import InputForm, read_values
+from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
+from compiler.live.stores import LiveStores
+from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
+from compiler.operations.value_input import InputForm, read_values
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
-from compiler.text.suggestion import suggest
-from compiler.text.wording import pieces_of, quoted
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Iterable, Mapping
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.cli.writing import Answer, Asked
-    from compiler.operations.live.stores import LiveStores
-    from compiler.operations.put.in_common import Common
-    from compiler.operations.put.plan import Target
-    from compiler.stores.values.secret import SecretValue
+from compiler.render.content import REPORT_FORMATS
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.wording import pieces_of, quoted, suggest
 
 DESCRIPTION = """Sets keys of one secret in its store; other keys stay as they are. Asks for the values without showing
 them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import compiled, environments, report_errors
+from compiler.cli.compiling import compiled, environments, outside, report_errors
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.options import add_store
-from compiler.cli.outside import outside
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_store
 from compiler.cli.terminal.outlet import standard_output
-from compiler.operations.backup.private_file import write_private
-from compiler.operations.chart.find_chart import find_chart
-from compiler.operations.chart.helm import RELEASE, VARIABLE, find_helms
-from compiler.operations.chart.render import rendered
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
+from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, rendered
+from compiler.operations.age_file import write_private
 
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
 manifests. No values file is written.

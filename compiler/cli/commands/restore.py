@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Namespace
 
+from compiler.change.plan import OnConflict, Options
 from compiler.cli import backup_keys
-from compiler.cli.options import add_format
-from compiler.cli.terminal.secret_input import read_file
-from compiler.cli.writing import WritingCommand, add_writing, run_writing
-from compiler.operations.backup.encryption import age_file, decrypt_by, decrypt_with, needs_passphrase
-from compiler.operations.backup.format import decode
-from compiler.operations.backup.restore import COMMAND, require_only, require_origin, restoration
-from compiler.operations.change.plan import OnConflict, Options
-from compiler.operations.live.names import store_named
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format
+from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.cli.terminal.prompts import read_file
+from compiler.live.stores import store_named
+from compiler.operations.age_file import age_file, decrypt_by, decrypt_with, needs_passphrase
+from compiler.operations.backup import COMMAND, Backup, decode, require_only, require_origin, restoration
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
+from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_data, opened_lines
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.cli.writing import Answer, Asked
-    from compiler.operations.backup.format import Backup
 
 DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that
 {backup_keys.PASSPHRASE_FILE_VARIABLE} names or asked for, and checks it.

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from argparse import Namespace
+from typing import Any
 
-from compiler.cli.options import add_format
-from compiler.cli.writing import WritingCommand, add_writing, run_writing
-from compiler.operations.cluster.connect import connected
-from compiler.operations.retire.plan import COMMAND
-from compiler.operations.retire.run import Retirement, retire
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format
+from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.cluster.connect import connected
+from compiler.operations.retire import COMMAND, Candidates, Retirement, retire
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
-from compiler.render.reports.retirement import Shown, retirement_lines, retirement_part
-from compiler.stages.outside import outside_of
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from typing import Any
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.cli.writing import Answer, Asked
-    from compiler.operations.retire.candidates import Candidates
+from compiler.render.content import REPORT_FORMATS
+from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
+from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.

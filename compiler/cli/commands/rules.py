@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Namespace
+from typing import Any
 
 from compiler.cli.exit_codes import OK
-from compiler.cli.options import add_format
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_format
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
-from compiler.render.content import Data
-from compiler.render.envelope import envelope
-from compiler.render.interface import REPORT_FORMATS
+from compiler.render.content import REPORT_FORMATS, Data, envelope
 from compiler.rules import ALL_RULES
+from compiler.rules.interface import Rule
 from compiler.text.command_line import command_line
-from compiler.text.suggestion import suggest
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from typing import Any
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.rules.interface import Rule
+from compiler.text.wording import suggest
 
 DESCRIPTION = "Lists all rules with severity and summary, or shows one rule's page."
 EXAMPLES = (

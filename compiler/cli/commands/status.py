@@ -3,47 +3,34 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from compiler.change.journal import writers
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
-from compiler.cli.live_environment import live_environments
-from compiler.cli.options import add_accept_cluster, add_format
-from compiler.cli.terminal.command_output import CommandOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.running import CommandOutput, live_environments
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.cli.terminal.waiting import Item, Waiting
-from compiler.model.duration import parse_duration
-from compiler.operations.cluster.connect import connected
-from compiler.operations.cluster.masking import without_age
-from compiler.operations.cluster.readers import readers_of
-from compiler.operations.live.readers import every_environment
-from compiler.operations.runs.history import writers
-from compiler.operations.status.next_step import Asked, next_step
-from compiler.operations.status.rbac import rbac
-from compiler.operations.status.row import State
-from compiler.operations.status.run import Wishes, look_at
-from compiler.operations.status.wait import End
-from compiler.operations.verify.asked import stores_to_ask
+from compiler.cli.terminal.progress import Item, Waiting
+from compiler.cluster.connect import connected
+from compiler.cluster.masking import without_age
+from compiler.live.readers import Readers, every_environment, readers_of
+from compiler.model.environment import Environment, Store
+from compiler.model.facts import parse_duration
+from compiler.operations.next_step import Asked, next_step
+from compiler.operations.rbac import rbac
+from compiler.operations.references import stores_to_ask
+from compiler.operations.status import Seen, State
+from compiler.operations.status_wait import End, Looked, Wishes, look_at
 from compiler.refusal import Refusal
-from compiler.render.interface import REPORT_FORMATS
-from compiler.render.reports.status_json import status_report
-from compiler.render.reports.status_text import seen_lines, status_lines, wait_lines, word_of
-from compiler.stages.outside import outside_of
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.model.environment import Environment, Store
-    from compiler.operations.live.readers import Readers
-    from compiler.operations.status.row import Seen
-    from compiler.operations.status.so_far import Looked
+from compiler.render.content import REPORT_FORMATS
+from compiler.render.reports.status import seen_lines, status_lines, status_report, wait_lines, word_of
+from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.exit_codes import code_of
-from compiler.cli.options import add_accept_cluster, add_all, add_format, add_store, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, see_all
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.cluster.verify import cluster_checker, expected_of
-from compiler.operations.live.names import store_named
-from compiler.operations.parity.manifests import manifests_of
-from compiler.operations.verify.asked import asked_of_environment, asked_of_values, stores_to_ask
-from compiler.operations.verify.verify import EXPIRES_WITHIN, dates_of, verify
+from compiler.cluster.verify import Check, cluster_checker, expected_of
+from compiler.live.stores import store_named
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
+from compiler.operations.parity import manifests_of
+from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
+from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
+from compiler.pipeline import Result
 from compiler.refusal import Refusal
+from compiler.render.content import Run
 from compiler.render.reports.verification import run_of
-from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
+from compiler.stages.resolve import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.text.wording import counted
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Sequence
-
-    from compiler.cli.invocation import Invocation
-    from compiler.cli.options import Parser
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.environment import Environment
-    from compiler.operations.cluster.verify import Check
-    from compiler.operations.verify.verify import Verification
-    from compiler.pipeline import Result
-    from compiler.render.interface import Run
 
 DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
 Operator could not read or would read wrongly, at the lines that reference them. Changes nothing. Exits 1 for an error,

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.cli.compiling import compiled, environments, report
 from compiler.cli.exit_codes import FOUND, code_of
+from compiler.cli.invocation import Invocation
 from compiler.cli.targets.interface import OF_FILES, Target
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.generate.argocd.forms import FORMS
-from compiler.operations.generated.argocd.hand_over import hand_over
-from compiler.operations.generated.argocd.request import Given, named_project, wanted_of, words_of
-from compiler.operations.generated.argocd.texts import argocd_texts, unmade_namespaces
-from compiler.operations.generated.files import HEADER, generated_files, refuse_place
-from compiler.operations.generated.left_over import generated_texts, left_over
+from compiler.generate.argocd import FORMS
+from compiler.generate.argocd_files import (
+    Given,
+    argocd_texts,
+    hand_over,
+    named_project,
+    unmade_namespaces,
+    wanted_of,
+    words_of,
+)
+from compiler.generate.files import HEADER, generated_files, generated_texts, left_over, refuse_place
 from compiler.refusal import Refusal
-from compiler.render.interface import Run
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from compiler.cli.invocation import Invocation
+from compiler.render.content import Run
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--form": {"choices": FORMS, "metavar": "FORM", "help": "argocd: the form of deployment, such as app-of-apps"},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Callable, Mapping
-
-    from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation
 
 # What every target takes that writes files: one text for all, as each option is told once.
 OF_FILES: Mapping[str, dict[str, Any]] = {

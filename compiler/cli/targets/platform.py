@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.cli.compiling import compiled, environments, report
 from compiler.cli.exit_codes import FOUND, OK, code_of
+from compiler.cli.invocation import Invocation
 from compiler.cli.targets.interface import OF_FILES, Target
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.chart.find_chart import chart_at
-from compiler.operations.chart.helm import VARIABLE, find_helms
-from compiler.operations.consumers.against import look_at_chart
-from compiler.operations.generated.files import generated_files, refuse_place, refuse_unfit
-from compiler.operations.generated.platform.at_hand import chart_at_hand
-from compiler.operations.generated.platform.packaged import caipe_forms
-from compiler.operations.generated.platform.text import platform_text
+from compiler.consumers.findings import look_at_chart
+from compiler.generate.files import generated_files, refuse_place, refuse_unfit
+from compiler.generate.platform import Chart, Forms, PlatformText, caipe_forms, chart_at_hand, platform_text
+from compiler.helm import VARIABLE, chart_at, find_helms
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
 from compiler.refusal import Refusal
-from compiler.render.interface import FORMATS, Run
-from compiler.render.reports.consumers_report import lines
-from compiler.render.reports.platform_report import content, nothing
-from compiler.rules.forms.kubernetes_form import object_name_problem
-
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Sequence
-
-    from compiler.cli.invocation import Invocation
-    from compiler.generate.platform.forms import Forms
-    from compiler.generate.platform.values import Chart
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.environment import Environment
-    from compiler.operations.generated.platform.text import PlatformText
+from compiler.render.content import FORMATS, Run
+from compiler.render.reports.consumers import lines, platform_content, platform_nothing
+from compiler.rules.forms.names import object_name_problem
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
@@ -155,7 +144,7 @@ def _hold(
     (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
     look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
     code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
-    told = content(look, made, arguments.chart_version, release, arguments.against)
+    told = platform_content(look, made, arguments.chart_version, release, arguments.against)
     report(look.diagnostics, Run("generate", environment.name, code, content=told), form)
     outlet = standard_output() if form == "text" else standard_error()
     outlet.lines(lines(look))
@@ -163,7 +152,7 @@ def _hold(
 
 
 def _found_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
-    told = nothing(arguments.chart_version, release, arguments.against)
+    told = platform_nothing(arguments.chart_version, release, arguments.against)
     run_ = Run("generate", arguments.environments[0], FOUND, content=told)
     report(diagnostics, run_, arguments.format or "text")
     return FOUND

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from compiler.text.characters import printable
 from compiler.text.credential import CONCEALED, conceal
-from compiler.text.printable import printable
-from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
 _VERSIONS = frozenset({"version", "otherVersions"})
-_VERSION = regex("[0-9a-f]{32}")
-_MARKS = regex(r"[\\|`_*\[]")
-_COMMAND = regex(r"(?m)^[^\S\n]*:(?=:)|##(?=\[)")
+_VERSION = re.compile("[0-9a-f]{32}")
+_MARKS = re.compile(r"[\\|`_*\[]")
+_COMMAND = re.compile(r"(?m)^[^\S\n]*:(?=:)|##(?=\[)")
 # One that is whole: `::1` in a file of hosts is none.
-_WHOLE_COMMAND = regex(r"(?m)^[^\S\n]*::[^\n]*?::|##\[")
+_WHOLE_COMMAND = re.compile(r"(?m)^[^\S\n]*::[^\n]*?::|##\[")
 # As Helm writes above each manifest.
 _ORIGIN = "\n# Source: "
 # Characters of a wrapped line: what a terminal has where nobody made it wider.

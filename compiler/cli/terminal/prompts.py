@@ -1,26 +1,29 @@
-"""Asks a person on a terminal for hidden values and for confirmation; nothing typed is shown or kept."""
+"""Asks a person for hidden values and confirmation, and reads values from a file or a pipe; shows none."""
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from compiler.cli.terminal.outlet import standard_error
+from compiler.model.files import NamedFileError, read_named
+from compiler.operations.value_input import LARGEST_BYTES
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import SecretValue
-from compiler.text.regex import regex
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
 
 # Bytes of a terminal's line; Linux drops what is typed beyond them (n_tty), and says nothing.
 _LONGEST: Final = 4095
 # The first line of a pasted JSON object or array.
 _BRACKETS: Final = ("{", "[")
 # But for a tab: what keys make that move a cursor nobody sees, or a terminal around what is pasted.
-_CONTROL: Final = regex(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 def is_terminal() -> bool:
@@ -100,3 +103,28 @@ def confirmed(question: str) -> bool:
     outlet.write(f"{question} [y/N] ")
     outlet.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def read_stdin() -> bytes:
+    # None where it was closed when the process began: as empty as a pipe that nobody wrote into.
+    return sys.stdin.buffer.read(LARGEST_BYTES + 1) if sys.stdin is not None else b""
+
+
+def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
+    """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one, a device not.
+
+    Warns where others can read a secret file. `variable` is the variable that names the file; messages show it in place
+    of the name, for somebody may have put the secret itself there, and it would be logged. Raises Refusal.
+    """
+    shown = f'"{name}"' if variable is None else f"the file that {variable} names"
+    try:
+        content = read_named(name, limit)
+    except NamedFileError as error:
+        reason = str(error)
+    else:
+        if is_secret and content.is_exposed:
+            standard_error().note(f"{shown} can be read by other users; `chmod 600` it, or remove it")
+        return content.data
+    way_out = "name another file" if variable is None else f"{variable} must hold the path of a file, not the secret"
+    # Raised out here, without the error that has the name.
+    raise Refusal("cannot run", f"{shown} {reason}", way_out)

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 
 from compiler.cli.exit_codes import COULD_NOT_RUN
-from compiler.text.system_reason import system_reason
+from compiler.refusal import system_reason
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:

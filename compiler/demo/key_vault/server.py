@@ -1,7 +1,9 @@
-"""Serves the local vault over TLS, with faults, and keeps a log of requests without values."""
+"""Serves the local vault over TLS, with faults, and logs requests without values."""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import socket
 import socketserver
@@ -9,23 +11,225 @@ import ssl
 import struct
 import threading
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
 
-from compiler.demo.key_vault.faults import Fault, FaultKind, FaultScript
-from compiler.demo.key_vault.http import BadRequestError, Reply, Request, read_request
-from compiler.demo.key_vault.routes import answer, kind_of, permission_of
-from compiler.demo.key_vault.rules import RefusedError
-from compiler.demo.key_vault.throttle import Limits, RequestKind, Throttle
+from compiler.demo.certificates import ServerCertificate
+from compiler.demo.key_vault.faults import Fault, FaultKind, FaultScript, Limits, RequestKind, Throttle, TokenIssuer
+from compiler.demo.key_vault.state import (
+    API_VERSIONS,
+    KeyVaultState,
+    RefusedError,
+    SecretBody,
+    checked_name,
+    checked_page_size,
+    checked_version,
+    parsed_body,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from io import BufferedIOBase
-    from pathlib import Path
+_MAX_LINE = 65_536
+_MAX_BODY = 1_048_576
+_REASONS = {
+    200: "OK",
+    204: "No Content",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
-    from compiler.demo.certificates import ServerCertificate
-    from compiler.demo.key_vault.state import KeyVaultState
-    from compiler.demo.key_vault.tokens import TokenIssuer
+
+class BadRequestError(Exception):
+    """What came is not an HTTP/1.1 request that this server reads; the connection cannot be used any more."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; header names are in lower case, `path` is split and unquoted, `target` is as it was sent."""
+
+    method: str
+    target: str
+    path: tuple[str, ...]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply; `body` None sends none, and a str is sent as it is with `content_type`."""
+
+    status: int
+    body: dict[str, Any] | str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json; charset=utf-8"
+
+    @property
+    def text(self) -> str:
+        """The body as it is sent."""
+        return "" if self.body is None else self.body if isinstance(self.body, str) else json.dumps(self.body)
+
+    def to_bytes(self) -> bytes:
+        content = self.text.encode("utf-8")
+        lines = [f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Status')}"]
+        if self.body is not None:
+            lines.append(f"Content-Type: {self.content_type}")
+        lines.append(f"Content-Length: {len(content)}")
+        lines.extend(f"{name}: {value}" for name, value in self.headers)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+
+
+def read_request(stream: BufferedIOBase) -> Request | None:
+    """The next request of a connection, None when the client has closed it. Raises BadRequestError."""
+    line = stream.readline(_MAX_LINE)
+    if not line:
+        return None
+    method, target = _request_line(line)
+    headers: dict[str, str] = {}
+    while (line := stream.readline(_MAX_LINE)) not in (b"\r\n", b"\n"):
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon:
+            raise BadRequestError
+        headers[name.strip().lower()] = value.strip()
+    body = _body(stream, headers)
+    # Not urlsplit: it takes what follows "//" for a host, and refuses some.
+    path, _, query = target.partition("?")
+    return Request(
+        method=method,
+        target=target,
+        path=tuple(unquote(part) for part in path.split("/")[1:]),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        headers=headers,
+        body=body,
+    )
+
+
+def _request_line(line: bytes) -> tuple[str, str]:
+    parts = line.decode("latin-1").split()
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or not parts[1].startswith("/"):  # noqa: PLR2004
+        raise BadRequestError
+    return parts[0], parts[1]
+
+
+def _body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
+    length = headers.get("content-length", "0")
+    if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > _MAX_BODY:
+        raise BadRequestError
+    body = stream.read(int(length))
+    if len(body) != int(length):
+        raise BadRequestError
+    return body
+
+
+def kind_of(request: Request) -> RequestKind:
+    """A PUT makes a version and counts among the creates; everything else is "other"."""
+    return "create" if request.method == "PUT" else "other"
+
+
+def permission_of(request: Request) -> str:
+    """The data permission a request needs, in the words of an access policy."""
+    match request.method, _without_empty_end(request.path):
+        case "GET", ("secrets" | "deletedsecrets",) | ("secrets", _, "versions"):
+            return "list"
+        case "GET", _:
+            return "get"
+        case "DELETE", ("deletedsecrets", _):
+            return "purge"
+        case "DELETE", _:
+            return "delete"
+        case "POST", (*_, "recover"):
+            return "recover"
+        case _:
+            return "set"
+
+
+def answer(state: KeyVaultState, request: Request, base: str) -> Reply:
+    """What Key Vault answers; raises RefusedError. `base` is the vault's URL as the client wrote it, for ids."""
+    version = request.query.get("api-version")
+    if version not in API_VERSIONS:
+        raise RefusedError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")
+    match request.method, _without_empty_end(request.path):
+        case "PUT", ("secrets", name):
+            return Reply(200, state.set(base, checked_name(name), _body_of(request, with_value=True)))
+        case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
+            body = _body_of(request, with_value=False)
+            return Reply(200, state.update(base, checked_name(name), _version(rest), body))
+        case "DELETE", ("secrets", name):
+            return Reply(200, state.delete(base, checked_name(name)))
+        case "DELETE", ("deletedsecrets", name):
+            state.purge(checked_name(name))
+            return Reply(204)
+        case "POST", ("deletedsecrets", name, "recover"):
+            return Reply(200, state.recover(base, checked_name(name)))
+        case "GET", path:
+            return _read(state, path, request, base)
+        case _:
+            raise RefusedError(405, "MethodNotAllowed", "The requested operation is not allowed on this resource.")
+
+
+def _read(state: KeyVaultState, path: tuple[str, ...], request: Request, base: str) -> Reply:
+    match path:
+        case ("secrets",):
+            return _page_path(state.list_secrets, request, base)
+        case ("deletedsecrets",):
+            return _page_path(state.list_deleted, request, base)
+        case ("deletedsecrets", name):
+            return Reply(200, state.get_deleted(base, checked_name(name)))
+        case ("secrets", name, "versions"):
+            checked = checked_name(name)
+            return _page_path(lambda b, after, size: state.list_versions(b, checked, after, size), request, base)
+        case ("secrets", name, *rest) if len(rest) <= 1:
+            return Reply(200, state.get(base, checked_name(name), _version(rest)))
+        case _:
+            raise RefusedError(404, "NotFound", "Resource not found.")
+
+
+def _page_path(
+    lister: Callable[[str, str, int], tuple[list[dict[str, Any]], str | None]],
+    request: Request,
+    base: str,
+) -> Reply:
+    size = checked_page_size(request.query.get("maxresults"))
+    items, marker = lister(base, _after(request.query.get("$skiptoken")), size)
+    link = None
+    if marker is not None:
+        path = "/".join(quote(part) for part in request.path)
+        token = base64.urlsafe_b64encode(marker.encode()).decode()
+        link = f"{base}/{path}?api-version={request.query['api-version']}&$skiptoken={token}&maxresults={size}"
+    return Reply(200, {"value": items, "nextLink": link})
+
+
+def _after(token: str | None) -> str:
+    try:
+        return "" if token is None else base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise RefusedError(400, "BadParameter", "Invalid $skiptoken") from None
+
+
+def _body_of(request: Request, *, with_value: bool) -> SecretBody:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise RefusedError(415, "UnsupportedMediaType", "The request body must be application/json.")
+    return parsed_body(request.body, with_value=with_value)
+
+
+def _version(rest: list[str]) -> str | None:
+    return checked_version(rest[0]) if rest else None
+
+
+def _without_empty_end(path: tuple[str, ...]) -> tuple[str, ...]:
+    # The SDK asks for the newest version as /secrets/NAME/ with an empty version.
+    return path[:-1] if len(path) > 1 and path[-1] == "" else path
+
 
 _BEFORE_HANDLING = frozenset({FaultKind.DROP_REQUEST, FaultKind.RESET})
 _DROPPING = frozenset({FaultKind.DROP_REQUEST, FaultKind.DROP_REPLY})

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from compiler.render.envelope import envelope
+from compiler.operations.backup import Backup, Gathered, KeyName, Lacking
+from compiler.render.content import Line, envelope
 from compiler.text.wording import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from compiler.operations.backup.format import Backup, KeyName
-    from compiler.operations.backup.gather import Gathered, Lacking
-    from compiler.render.content import Line
 
 
 def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from compiler.render.content import Code, Words
+from compiler.model.values import SecretChange
+from compiler.operations.diff import Comparison
+from compiler.render.content import Code, Piece, Words
 from compiler.text.wording import pieces_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from compiler.model.outline import SecretChange
-    from compiler.render.content import Piece
-
-    Pieces = tuple[Piece, ...]
+Pieces = tuple[Piece, ...]
 
 
 def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pieces]:
@@ -75,3 +72,44 @@ def _moves(moves: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, ...]]:
 
 def _names(before: str, names: Sequence[str]) -> tuple[str, ...]:
     return before, *pieces_of(names)
+
+
+# The one side is an environment, which tells them all: this is of the file that it is compared with.
+_NOT_COMPARED = "addresses not compared, as {} does not tell them: "
+
+
+def comparison_lines(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
+    """The comparison in words, a line for each store that is elsewhere."""
+    yield "from ", before, " to ", after, ":" if found.is_different else ": no differences"
+    for each in found.addresses:
+        yield "  ", each.store, ": ", each.before, " -> ", each.after
+    for change in found.changes:
+        yield from (("  ", *line) for line in change_lines(change))
+    if found.uncompared:
+        yield _NOT_COMPARED.format(before), ", ".join(found.uncompared)
+
+
+def markdown(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
+    """A section for a pull request: a table with a row for each store that is elsewhere, and for each Secret."""
+    yield "### ", Code(before), " → ", Code(after)
+    yield ("",)
+    if found.is_different:
+        yield ("| | what | details |",)
+        yield ("|---|---|---|",)
+        for each in found.addresses:
+            yield "| changed | ", Code(each.store), " | ", Words(each.before), " -> ", Words(each.after), " |"
+        yield from map(change_row, found.changes)
+    else:
+        yield ("No differences.",)
+    if found.uncompared:
+        yield ("",)
+        yield Words(_NOT_COMPARED.format(before)), Words(", ".join(found.uncompared))
+
+
+def comparison_data(found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON has it."""
+    return {
+        "addresses": [{"store": each.store, "before": each.before, "after": each.after} for each in found.addresses],
+        "addressesNotCompared": list(found.uncompared),
+        "changes": [as_data(change) for change in found.changes],
+    }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from compiler.render.interface import Run
-from compiler.render.shown import ShownKey
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.operations.verify.verify import KeyStatus, Seen, Verification
+from compiler.model.diagnostic import Diagnostic
+from compiler.operations.verify import KeyStatus, Seen, Verification
+from compiler.render.content import Run, ShownKey
 
 
 def run_of(

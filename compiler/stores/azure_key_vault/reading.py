@@ -1,29 +1,149 @@
-"""Reads versions, states and the caller's identity from Key Vault; every request is limited and retried."""
+"""Reads, soft-deletes and recovers Key Vault secrets, and finds what the vault would refuse.
 
+A gateway, a cache or a vault behind the wrong address can answer a request with another secret's value. Every reply
+carries the id of what it shows, so that such a value is neither compared nor copied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from compiler.model.store_address import StoreAddress
-from compiler.stores.azure_key_vault.answers import require_name, require_version
-from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
-from compiler.stores.azure_key_vault.errors import soft_deleted
-from compiler.stores.azure_key_vault.limits import is_name, is_version
+from compiler.model.store import StoreAddress
+from compiler.stores.azure_key_vault.client import Bundle, VaultClient, soft_deleted
+from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
+    ConflictError,
     DisabledError,
+    ForbiddenCause,
     ForbiddenError,
     InvalidNameError,
+    InvalidValueError,
+    MalformedDocumentError,
+    ManagedError,
     NotFoundError,
     StoreLocation,
+    TooLargeError,
     UnauthenticatedError,
+    UnavailableError,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState, VersionState, VersionStates
-from compiler.stores.sending.deadline import one_operation
-from compiler.stores.sending.retry import Retrier
-from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.interface import (
+    Attributes,
+    Identity,
+    Problem,
+    RemoteSecret,
+    SecretState,
+    StoreState,
+    VersionState,
+    VersionStates,
+)
+from compiler.stores.pacing import RequestClass, Retrier
+from compiler.stores.secret_value.document import NotAnObjectError, read_object
+from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, Trait, traits
+
+# https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.
+MAX_VALUE_BYTES: Final = 25_600
+MAX_TAGS: Final = 15
+MAX_TAG_NAME: Final = 512
+MAX_TAG_VALUE: Final = 256
+MAX_CONTENT_TYPE: Final = 255
+
+_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
+_VERSION: Final = re.compile(r"[0-9a-f]{32}")
+_UNWRITABLE_REASONS: Final = {
+    Trait.EMPTY: ("the value is empty", "give it a value, or leave the key out"),
+    Trait.LONE_SURROGATE: ("the value is not valid Unicode text", "encode it, for example as Base64"),
+    Trait.NUL: ("the value has a NUL character", "encode it, for example as Base64"),
+}
+
+
+def is_name(name: str) -> bool:
+    """Whether Key Vault takes this as a secret's name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def is_version(version: str) -> bool:
+    """Whether this is the form of a version's id; anything else would be read as another path."""
+    return _VERSION.fullmatch(version) is not None
+
+
+def name_problems(name: str) -> tuple[Problem, ...]:
+    if is_name(name):
+        return ()
+    remedy = "use 1 to 127 letters, digits and hyphens"
+    return (Problem(InvalidNameError.code, name, "the name is not valid in Key Vault", remedy),)
+
+
+def value_problems(name: str, value: SecretValue, prop: str | None = None) -> tuple[Problem, ...]:
+    """Problems of one property's value, or of a whole value where `prop` is None."""
+    return tuple(
+        Problem(InvalidValueError.code, name, *_UNWRITABLE_REASONS[trait], prop)
+        for trait in sorted(traits(value) & UNWRITABLE)
+    )
+
+
+def size_problems(name: str, text: str) -> tuple[Problem, ...]:
+    """Problems of the text that would be stored: the whole JSON object, for a secret with properties."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size <= MAX_VALUE_BYTES:
+        return ()
+    reason = f"the value would have {size} bytes, and Key Vault allows {MAX_VALUE_BYTES}"
+    return (Problem(TooLargeError.code, name, reason, "split its keys over several secrets"),)
+
+
+def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]:
+    found: list[tuple[str, str, str]] = []
+    if len(attributes.tags) > MAX_TAGS:
+        reason = f"it would have {len(attributes.tags)} tags, and Key Vault allows {MAX_TAGS}"
+        found.append((TooLargeError.code, reason, "remove tags"))
+    for tag, value in attributes.tags.items():
+        if not tag or len(tag) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
+            reason = f"a tag's name must have 1 to {MAX_TAG_NAME} characters, and its value at most {MAX_TAG_VALUE}"
+            found.append((TooLargeError.code, reason, f'shorten the tag "{tag[:40]}"'))
+    if len(attributes.content_type or "") > MAX_CONTENT_TYPE:
+        reason = f"the content type is longer than {MAX_CONTENT_TYPE} characters"
+        found.append((TooLargeError.code, reason, "shorten it"))
+    if attributes.expires and attributes.not_before and attributes.expires <= attributes.not_before:
+        found.append((InvalidValueError.code, "it would expire before it is valid", "correct one of the two dates"))
+    return tuple(Problem(code, name, reason, remedy) for code, reason, remedy in found)
+
+
+def malformed(name: str) -> Problem:
+    reason = "its value is not a JSON object with distinct names, so it has no properties to change"
+    return Problem(MalformedDocumentError.code, name, reason, "write the whole value, or repair it by hand")
+
+
+_REMEDY: Final = "check the vault's URL and the proxy in between, and do not trust this address"
+
+
+def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
+    """Return the bundle where it is of the place's secret, in whatever case, and its version, if any, is a vault's.
+
+    Raises UnexpectedReplyError.
+    """
+    if bundle.name.lower() != (place.name or "").lower():
+        other = f', "{bundle.name}"' if is_name(bundle.name) else ""
+        raise UnexpectedReplyError(place, action, f"the reply is for another secret{other}", _REMEDY)
+    if bundle.version is not None and not is_version(bundle.version):
+        raise UnexpectedReplyError(place, action, "the reply has an invalid version id", _REMEDY)
+    return bundle
+
+
+def require_version(bundle: Bundle, version: str | None, place: StoreLocation, action: Action) -> Bundle:
+    """The same for one version: `version`, or any where that is None. Raises UnexpectedReplyError."""
+    require_name(bundle, place, action)
+    if bundle.version is None:
+        raise UnexpectedReplyError(place, action, "the reply has no version", _REMEDY)
+    if version is not None and bundle.version != version:
+        reason = f"the reply has version {bundle.version}, version {version} was requested"
+        raise UnexpectedReplyError(place, action, reason, _REMEDY)
+    return bundle
+
 
 # Of 25 entries each: more than any secret has versions.
 _MOST_PAGES: Final = 10_000
@@ -205,3 +325,136 @@ def _state(bundle: Bundle) -> StoreState:
 def _made(bundle: Bundle) -> float:
     created = bundle.attributes.created
     return created.timestamp() if created is not None else 0.0
+
+
+MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
+_FINAL: Final = (
+    "soft delete is off in this vault, so a delete would be final",
+    "turn soft delete on, or delete it by hand",
+)
+_POLL_SECONDS: Final = 1.0
+
+
+class KeyVaultLifecycle(KeyVaultReader):
+    """The part of SecretWriter that changes no value."""
+
+    @one_operation
+    def soft_delete(self, name: str, version: str) -> None:
+        self._require_name(name, Action.DELETE)
+        try:
+            newest = self._require_newest(name, version, Action.DELETE)
+        except ConflictError as error:
+            if error.found is None and self._is_deleted_at(name, version):
+                return
+            raise
+        if newest is not None and not newest.attributes.is_recoverable:
+            reason, remedy = _FINAL
+            cause = ForbiddenCause.OTHER
+            raise ForbiddenError(
+                self._place(name), Action.DELETE, reason, remedy, cause=cause, permission="soft delete"
+            )
+        self._change(name, Action.DELETE, self._client.delete, lambda: self._newest(name, Action.DELETE) is None)
+        # Until then it can neither be recovered nor told from a name that never was.
+        try:
+            self._poll(name, Action.DELETE, lambda: self._deleted(name, Action.DELETE) is not None)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        if base.attributes.managed:
+            return (Problem(ManagedError.code, base.name, *MANAGED),)
+        if not base.attributes.is_recoverable:
+            return (Problem(ForbiddenError.code, base.name, *_FINAL),)
+        return ()
+
+    @one_operation
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        self.soft_delete(name, versions[-1])
+
+    @one_operation
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        self._require_name(name, Action.RECOVER)
+        place = self._place(name)
+        deleted = self._deleted(name, Action.RECOVER)
+        if deleted is None:
+            newest = self._newest(name, Action.RECOVER)
+            if newest is None:
+                reason = "it is not among the deleted secrets: it was purged"
+                raise VersionGoneError(place, Action.RECOVER, reason, "restore it from a backup", versions[-1])
+            if newest.version not in versions:
+                raise self._conflict(name, Action.RECOVER, versions[-1], newest.version)
+            return
+        if deleted.version not in versions:
+            raise self._conflict(name, Action.RECOVER, versions[-1], deleted.version)
+        self.recover(name)
+
+    @one_operation
+    def recover(self, name: str) -> SecretState:
+        self._require_name(name, Action.RECOVER)
+        try:
+            self._change(
+                name, Action.RECOVER, self._client.recover, lambda: self._deleted(name, Action.RECOVER) is None
+            )
+        except NotFoundError:
+            # Not deleted: somebody else may have recovered it just now.
+            if (state := self.describe(name)).state is StoreState.ABSENT:
+                raise
+            return state
+        self._poll(name, Action.RECOVER, lambda: self._is_listed(name))
+        return self.describe(name)
+
+    def _change(self, name: str, action: Action, send: Callable[[str], Bundle], is_done: Callable[[], bool]) -> None:
+        """Send a delete or a recovery; `is_done` looks, where the reply was lost."""
+
+        def reply() -> Bundle | bool:
+            return send(name)
+
+        found = self._retrier.write(reply, lambda: True if is_done() else None, RequestClass.OTHER)
+        if isinstance(found, Bundle):
+            require_name(found, self._place(name), action)
+
+    def _newest(self, name: str, action: Action) -> Bundle | None:
+        try:
+            return self._get(name, None, action)
+        except NotFoundError:
+            return None
+
+    def _require_newest(self, name: str, expected: str | None, action: Action) -> Bundle | None:
+        newest = self._newest(name, action)
+        found = newest.version if newest is not None else None
+        if found != expected:
+            raise self._conflict(name, action, expected, found)
+        if newest is not None and newest.attributes.managed:
+            reason, remedy = MANAGED
+            raise ManagedError(self._place(name), action, reason, remedy)
+        return newest
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f"version {expected}" if expected is not None else "no version"
+        stands = f"version {found}" if found is not None else "none"
+        reason = f"another writer changed it: {was} was read, and the current one is {stands}"
+        remedy = "plan again to see the other writer's values"
+        return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
+
+    def _is_deleted_at(self, name: str, version: str) -> bool:
+        try:
+            deleted = self._deleted(name, Action.DELETE)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return False
+        return deleted is not None and deleted.version == version
+
+    def _is_listed(self, name: str) -> bool:
+        try:
+            return bool(self._versions(name, Action.RECOVER))
+        except NotFoundError:
+            return False
+
+    def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
+        clock = self._retrier.clock
+        while not is_done():
+            if clock.now() + _POLL_SECONDS >= self._deadlines.end():
+                reason = "the vault did not finish it in time"
+                raise UnavailableError(self._place(name), action, reason, "run again in a minute")
+            clock.sleep(_POLL_SECONDS)

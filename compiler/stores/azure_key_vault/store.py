@@ -1,8 +1,11 @@
 """Implements SecretWriter for Azure Key Vault on Microsoft's SDK; the only module that imports azure."""
 
+from __future__ import annotations
+
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -18,37 +21,286 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
 
 from compiler.model.address import is_loopback, parse_address
-from compiler.model.store_address import StoreAddress
-from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error, require_proxy, server_of, verified
-from compiler.stores.azure_key_vault.credential import (
+from compiler.model.store import StoreAddress
+from compiler.stores.azure_key_vault.client import (
+    Answer,
+    Bundle,
+    Denial,
+    ForeignHostError,
+    VaultClient,
+    VaultSession,
+    authorities,
+    connection_error,
+    error_of,
+    proxy_for,
+    require_proxy,
+    server_of,
+    verified,
+)
+from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
+    Credential,
+    ForeignResourceError,
+    NoTokenError,
+    NoTokenInTimeError,
     no_token,
     no_token_in_time,
     shared_credential,
 )
-from compiler.stores.azure_key_vault.errors import Answer, Denial, error_of
-from compiler.stores.azure_key_vault.identity import Credential, ForeignResourceError, NoTokenError, NoTokenInTimeError
-from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities, proxy_for
-from compiler.stores.azure_key_vault.writing import KeyVaultWriter
+from compiler.stores.azure_key_vault.reading import (
+    MANAGED,
+    KeyVaultLifecycle,
+    attribute_problems,
+    malformed,
+    name_problems,
+    require_version,
+    size_problems,
+    value_problems,
+)
+from compiler.stores.deadline import held, one_operation
 from compiler.stores.errors import (
     Action,
+    InvalidNameError,
+    InvalidValueError,
+    MalformedDocumentError,
+    ManagedError,
+    NotFoundError,
+    OutcomeUnknownError,
     RedirectRefusedError,
     StoreError,
     StoreLocation,
+    TooLargeError,
     UnauthenticatedError,
     UnexpectedReplyError,
+    UnfinishedWriteError,
+    UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Identity
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.deadline import held
-from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, Limiter
-from compiler.stores.sending.quiet_logs import silence
-from compiler.stores.sending.retry import Retrier, Waits
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.http import silence
+from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, StoreOptions, Use, Written
+from compiler.stores.pacing import KEY_VAULT_QUOTAS, Limiter, RequestClass, Retrier, Waits
+from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+
+
+JSON_CONTENT_TYPE: Final = "application/json"
+# Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
+_RECENT: Final = timedelta(seconds=60)
+_ERRORS: Final[Mapping[str, type[StoreError]]] = {
+    kind.code: kind
+    for kind in (InvalidNameError, InvalidValueError, MalformedDocumentError, ManagedError, TooLargeError)
+}
+
+
+class KeyVaultWriter(KeyVaultLifecycle):
+    """Implements SecretWriter; may be used from many threads, one thread a name."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        client: VaultClient,
+        retrier: Retrier,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(address, client, retrier)
+        self._now = now
+        self._may_list = False
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """A refusal of Key Vault names the one permission that is missing."""
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
+        del uses
+        return ()
+
+    def check(
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> tuple[Problem, ...]:
+        problems = (
+            *name_problems(name),
+            *_managed_problems(base),
+            *(problem for prop, value in changes.items() for problem in value_problems(name, value, prop)),
+            *attribute_problems(name, _object_attributes(base, attributes)),
+        )
+        try:
+            return (*problems, *size_problems(name, _changed(changes, base)))
+        except NotAnObjectError:
+            return (*problems, malformed(name))
+
+    @one_operation
+    def write(
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> Written:
+        self._raise_first(name, self.check(name, changes, base, attributes))
+        value = SecretValue(_changed(changes, base))
+        return self._write(name, value, base, _object_attributes(base, attributes))
+
+    def check_whole(
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        return (
+            *name_problems(name),
+            *_managed_problems(base),
+            *value_problems(name, value),
+            *attribute_problems(name, _whole_attributes(base, attributes)),
+            *size_problems(name, value.reveal()),
+        )
+
+    @one_operation
+    def write_whole(
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        self._raise_first(name, self.check_whole(name, value, base, attributes))
+        return self._write(name, value, base, _whole_attributes(base, attributes))
+
+    @one_operation
+    def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
+        """Write the earlier text as it was, also one that `write` would refuse."""
+        value = earlier.whole if earlier.whole is not None else SecretValue("")
+        return self.write_whole(base.name, value, base, earlier.attributes)
+
+    def _write(self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes) -> Written:
+        expected = base.version if base is not None else None
+        is_new = self._newness(name, base)
+        self._require_newest(name, expected, Action.WRITE)
+
+        def settle() -> Bundle | None:
+            return self._settled(name, value, attributes, expected, is_new)
+
+        made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle, RequestClass.CREATE)
+        self._require_own(made, name, expected, settle)
+        if made.value is not None and made.value.reveal() != value.reveal():
+            reason = f"version {made.version} was stored, with another value than the one sent"
+            remedy = "check that version by hand, and do not trust this address"
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, made.version or "")
+        # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
+        return Written(made.version or "", self._slipped(name, made.version or "", is_new))
+
+    def _slipped(self, name: str, own: str, is_new: Callable[[Bundle], bool]) -> tuple[str, ...]:
+        try:
+            found = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
+        except StoreError as error:
+            failure = error
+        else:
+            found.sort(key=lambda version: version.attributes.created or self._now())
+            return tuple(version.version or "" for version in found if version.version != own)
+        # Not that error: it would deny a version that was stored.
+        reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
+        raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, failure.remedy, own)
+
+    def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
+        """Raise where the reply to a write is about another secret, or about the version that was there before."""
+        place = self._place(name)
+        try:
+            require_version(made, None, place, Action.WRITE)
+            if made.version != expected:
+                return
+            reason = f"the reply has version {expected}, which existed before"
+            mismatch = UnexpectedReplyError(place, Action.WRITE, reason, "do not trust this address")
+        except UnexpectedReplyError as error:
+            mismatch = error
+        if (stored := settle()) is None:
+            raise mismatch
+        reason = f"{mismatch.reason}, but version {stored.version} has the value that was sent"
+        raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, stored.version or "")
+
+    def _settled(
+        self,
+        name: str,
+        value: SecretValue,
+        attributes: Attributes,
+        expected: str | None,
+        is_new: Callable[[Bundle], bool],
+    ) -> Bundle | None:
+        """The version that a write with a lost reply made, None when it made none."""
+        try:
+            newest = self._newest(name, Action.WRITE)
+            if newest is None or newest.version == expected:
+                # Also where it was deleted meanwhile: sending again is answered with that.
+                return None
+            candidates = [newest, *(version for version in self._versions(name, Action.WRITE) if is_new(version))]
+            for candidate in candidates:
+                if _same_attributes(candidate.attributes, attributes):
+                    found = self._get(name, candidate.version, Action.WRITE)
+                    if found.value is not None and found.value.reveal() == value.reveal():
+                        return found
+            failure: StoreError = self._conflict(name, Action.WRITE, expected, newest.version)
+        except StoreError:
+            reason = "the reply to the write was lost, and reading back did not show whether it was stored"
+            remedy = "run the same command again: it compares first"
+            failure = OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
+        raise failure
+
+    def _newness(self, name: str, base: RemoteSecret | None) -> Callable[[Bundle], bool]:
+        """Return what tells a version made after `base` was read from the ones before.
+
+        Dates do, unless `base` is of this very minute: then the versions are listed now. The first write lists them in
+        any case: who may not list could not find out afterwards that another writer was there.
+        """
+        created = base.attributes.created if base is not None else None
+        is_recent = created is not None and self._now() - created < _RECENT
+        if self._may_list and not is_recent:
+            return lambda version: created is None or _made_after(version, created)
+        try:
+            before = {version.version for version in self._versions(name, Action.LIST)}
+        except NotFoundError:
+            before = set()
+        self._may_list = True
+        return lambda version: version.version not in before
+
+    def _raise_first(self, name: str, problems: tuple[Problem, ...]) -> None:
+        if problems:
+            problem = problems[0]
+            subject = f'of "{problem.property}", ' if problem.property is not None else ""
+            raise _ERRORS[problem.code](self._place(name), Action.WRITE, subject + problem.reason, problem.remedy)
+
+
+def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
+    if base is None:
+        return write_object(changes)
+    if base.whole is None or not base.is_object:
+        raise NotAnObjectError
+    return change_object(base.whole.reveal(), changes)
+
+
+def _object_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+    if attributes is None and base is not None:
+        return base.attributes
+    wanted = attributes or Attributes()
+    return wanted if wanted.content_type is not None else replace(wanted, content_type=JSON_CONTENT_TYPE)
+
+
+def _whole_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+    if attributes is not None:
+        return attributes
+    return base.attributes if base is not None else Attributes()
+
+
+def _same_attributes(one: Attributes, other: Attributes) -> bool:
+    return (one.content_type, dict(one.tags), one.enabled) == (other.content_type, dict(other.tags), other.enabled)
+
+
+def _made_after(version: Bundle, moment: datetime) -> bool:
+    return version.attributes.created is None or version.attributes.created > moment
+
+
+def _managed(name: str) -> Problem:
+    return Problem(ManagedError.code, name, *MANAGED)
+
+
+def _managed_problems(base: RemoteSecret | None) -> tuple[Problem, ...]:
+    return (_managed(base.name),) if base is not None and base.attributes.managed else ()
+
 
 T = TypeVar("T")
 EMULATOR_VARIABLE: Final = "AZURE_KEYVAULT_EMULATOR"

@@ -1,42 +1,256 @@
-"""Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
+"""Reads secrets and their states from Vault, deletes and recovers versions, and finds what it would refuse."""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
-from compiler.model.store_address import StoreAddress
+from compiler.model.facts import parse_duration
+from compiler.model.store import StoreAddress
+from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
+    ConflictError,
     ForbiddenError,
     InvalidNameError,
+    InvalidValueError,
     NotFoundError,
     SoftDeletedError,
+    StoreError,
     StoreLocation,
+    TooLargeError,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Cluster, Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionStates
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.deadline import one_operation
-from compiler.stores.sending.no_answer import Server
-from compiler.stores.vault.connection import VaultConnection
-from compiler.stores.vault.document import (
-    MountSettings,
-    dropped_by_next,
-    mount_settings,
-    remote_secret,
-    secret_state,
-    version_states,
+from compiler.stores.http import Server
+from compiler.stores.interface import (
+    Attributes,
+    Cluster,
+    Dropped,
+    Identity,
+    Limit,
+    Problem,
+    RemoteSecret,
+    SecretState,
+    StoreOptions,
+    StoreState,
+    VersionState,
+    VersionStates,
 )
-from compiler.stores.vault.login import VaultLogin
-from compiler.stores.vault.names import name_problem
-from compiler.stores.vault.questions import Request
-from compiler.text.regex import regex
+from compiler.stores.secret_value.document import write_object
+from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
+from compiler.stores.vault.client import VaultConnection
+from compiler.stores.vault.log_in import VaultLogin, name_problem, property_problem
+from compiler.stores.vault.replies import Request
+from compiler.text.wording import numbered
+
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
+DEFAULT_KEEPS: Final = 10
+
+
+def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
+    """Return the version that a read returned. KeyError, TypeError or ValueError for a body of another shape."""
+    data, metadata = body["data"]["data"], body["data"]["metadata"]
+    return RemoteSecret(
+        name,
+        str(int(metadata["version"])),
+        dict(data),
+        Attributes(
+            # `delete_version_after` makes it: the time at which this version deletes itself.
+            expires=_time(metadata.get("deletion_time")),
+            tags=dict(metadata.get("custom_metadata") or {}),
+            created=_time(metadata["created_time"]),
+        ),
+    )
+
+
+def made_of(body: Mapping[str, Any]) -> datetime | None:
+    """Return when a write's version was made, None where the reply to it does not tell: the version is stored."""
+    try:
+        return _time(body["data"].get("created_time"))
+    except (AttributeError, ArithmeticError, TypeError, ValueError):
+        return None
+
+
+def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
+    """Return the state that the metadata of a name tells. Raises as `remote_secret` does."""
+    data = body["data"]
+    current = int(data["current_version"])
+    attributes = Attributes(
+        tags=dict(data.get("custom_metadata") or {}),
+        created=_time(data["created_time"]),
+        updated=_time(data["updated_time"]),
+    )
+    newest = data["versions"].get(str(current))
+    if newest is None:
+        return SecretState(name, StoreState.ABSENT, None, attributes)
+    if newest["destroyed"]:
+        state = StoreState.DESTROYED
+    else:
+        is_deleted = _is_past(newest["deletion_time"], datetime.now(UTC))
+        state = StoreState.SOFT_DELETED if is_deleted else StoreState.PRESENT
+    return SecretState(name, state, str(current), attributes)
+
+
+def version_states(body: Mapping[str, Any]) -> VersionStates:
+    """Return the state of each version that the metadata of a name lists, oldest first. Raises as `remote_secret`."""
+    now = datetime.now(UTC)
+    versions = body["data"]["versions"]
+    found = {str(version): versions[str(version)] for version in sorted(map(int, versions))}
+    made = {version: time for version, each in found.items() if (time := _time(each.get("created_time"))) is not None}
+    return VersionStates({version: _state_of(each, now) for version, each in found.items()}, made)
+
+
+def _state_of(version: Mapping[str, Any], now: datetime) -> VersionState:
+    if version["destroyed"]:
+        return VersionState.DESTROYED
+    return VersionState.DELETED if _is_past(version["deletion_time"], now) else VersionState.READABLE
+
+
+@dataclass(frozen=True, slots=True)
+class MountSettings:
+    """What a mount does with versions by itself: how many it `keeps`, 0 for the default, and for how many seconds.
+
+    A negative `lives` has all versions stay. None: the mount does not tell.
+    """
+
+    keeps: int | None = None
+    lives: int | None = None
+
+
+def mount_settings(body: Mapping[str, Any]) -> MountSettings:
+    """Return what the configuration of a mount says. Raises as `remote_secret` does."""
+    data = body["data"]
+    return MountSettings(int(data["max_versions"]), _seconds(data.get("delete_version_after")))
+
+
+def dropped_by_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dropped | None:
+    """Return the readable versions that one more write makes Vault drop, by the metadata of a name, None for no name.
+
+    Raises as `remote_secret` does.
+    """
+    data = body["data"] if body is not None else {}
+    versions, keeps = _dropped(body, mount.keeps) if body is not None else ((), mount.keeps or DEFAULT_KEEPS)
+    found = {Limit.NAME: _seconds(data.get("delete_version_after")), Limit.MOUNT: mount.lives or 0}
+    # A mount with a negative time ends no version, whatever the secret says; else the shorter time counts (measured on
+    # OpenBao 2.7).
+    limits = tuple(limit for limit, seconds in found.items() if seconds > 0) if found[Limit.MOUNT] >= 0 else ()
+    lives = min((found[limit] for limit in limits), default=None)
+    return Dropped(versions, keeps, lives, limits) if versions or limits else None
+
+
+def _dropped(body: Mapping[str, Any], mount_keeps: int | None) -> tuple[tuple[str, ...], int]:
+    data = body["data"]
+    current, oldest = int(data["current_version"]), int(data["oldest_version"])
+    if mount_keeps is None and oldest > 1:
+        # What it has dropped before shows how many it keeps.
+        keeps = current + 1 - oldest
+    else:
+        # The larger one counts, the secret's own or the mount's (measured on OpenBao 2.7).
+        keeps = max(int(data["max_versions"]), mount_keeps or 0) or DEFAULT_KEEPS
+    last = current + 1 - keeps
+    states = version_states(body).items()
+    return tuple(version for version, state in states if int(version) <= last and state is VersionState.READABLE), keeps
+
+
+def _seconds(text: str | None) -> int:
+    """The seconds of a duration as Vault writes it, `1h0m0s`; 0 for none, and negative for "never"."""
+    if text and text.startswith("-"):
+        return -1
+    duration = parse_duration(text) if text else None
+    return int(duration.seconds) if duration is not None else 0
+
+
+def _is_past(text: str | None, now: datetime) -> bool:
+    moment = _time(text)
+    return moment is not None and moment <= now
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+# Raft's max_entry_size is 1 MiB by default, less what KV keeps beside the document.
+# https://developer.hashicorp.com/vault/docs/internals/limits
+_LARGEST_DOCUMENT: Final = 1024 * 1024 - 4096
+# JSON makes of one character at most six bytes, and puts eight around a name and its value.
+_LARGEST_CHARACTER, _LARGEST_FRAME = 6, 8
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#custom_metadata
+_MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
+_ERRORS: Final = {error.code: error for error in (InvalidNameError, InvalidValueError, TooLargeError)}
+
+
+def problems_of_write(
+    name: str, changes: Mapping[str, SecretValue], base: RemoteSecret | None, attributes: Attributes | None
+) -> Iterator[Problem]:
+    """Go through the problems of setting `changes` over `base`."""
+    if problem := name_problem(name):
+        yield Problem(InvalidNameError.code, name, f"the name cannot be used in Vault: {problem}", "correct it")
+    if not changes:
+        yield Problem(InvalidValueError.code, name, "no keys are given", "name a key")
+    sound = True
+    for key, value in changes.items():
+        if problem := property_problem(key):
+            yield Problem(InvalidNameError.code, name, problem, "rename it", key)
+            sound = False
+        if bad := traits(value) & (UNWRITABLE | {"not-a-string"}):
+            what = ", ".join(sorted(bad))
+            yield Problem(
+                InvalidValueError.code, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key
+            )
+            sound = False
+    document = {**(base.properties if base is not None else {}), **changes}
+    if sound and _is_too_large(document):
+        yield Problem(
+            TooLargeError.code, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
+        )
+    yield from problems_of_tags(name, attributes.tags if attributes is not None else {})
+
+
+def problems_of_whole(name: str) -> Iterator[Problem]:
+    """Vault holds documents of properties; a whole value exists in Key Vault only."""
+    yield Problem(
+        InvalidValueError.code,
+        name,
+        "a Vault secret has properties, not one whole value",
+        "give the key a property in Vault",
+    )
+
+
+def error_of_problem(problem: Problem, place: StoreLocation) -> StoreError:
+    """Return the error that a write with this problem raises."""
+    return _ERRORS[problem.code](place, Action.WRITE, problem.reason, problem.remedy)
+
+
+def _is_too_large(document: Mapping[str, SecretValue]) -> bool:
+    # Nearly every document is far below, which needs no second copy of it to know.
+    characters = sum(len(key) + value.length for key, value in document.items())
+    if characters * _LARGEST_CHARACTER + len(document) * _LARGEST_FRAME < _LARGEST_DOCUMENT:
+        return False
+    return len(write_object(document).encode("utf-8", "surrogatepass")) > _LARGEST_DOCUMENT
+
+
+def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Go through the problems of `tags` as all of a secret's custom_metadata."""
+    if len(tags) > _MOST_TAGS:
+        yield Problem(
+            TooLargeError.code, name, f"it would have {len(tags)} tags, and Vault allows {_MOST_TAGS}", "remove tags"
+        )
+    for key, value in tags.items():
+        if not key or len(key.encode()) > _LONGEST_TAG_KEY or len(value.encode()) > _LONGEST_TAG_VALUE:
+            limits = f"{_LONGEST_TAG_KEY} and {_LONGEST_TAG_VALUE} bytes"
+            yield Problem(
+                TooLargeError.code, name, f'the tag "{key}" or its value is longer than {limits}', "shorten it"
+            )
+
 
 T = TypeVar("T")
 
 # No text of a journal becomes a number that takes long, or that Python refuses.
-_NUMBER = regex(r"[0-9]{1,9}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class VaultReading:
@@ -186,3 +400,92 @@ class VaultReading:
 
     def _place(self, name: str | None) -> StoreLocation:
         return StoreLocation(self._address.absolute, name)
+
+
+class VaultLifecycle(VaultReading):
+    """The part of SecretWriter that changes no value."""
+
+    @one_operation
+    def soft_delete(self, name: str, version: str) -> None:
+        state = self.describe(name)
+        if state.state is StoreState.SOFT_DELETED and state.version == version:
+            return
+        if state.version != version or state.state is not StoreState.PRESENT:
+            raise self._conflict(name, Action.DELETE, version, state.version)
+        # By its number: a version that slips in after the look above is not touched.
+        self._repeatable(
+            self._request(Action.DELETE, name, "delete", "update"),
+            lambda _: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
+        )
+
+    @one_operation
+    def recover(self, name: str) -> SecretState:
+        state = self.describe(name)
+        if state.state is StoreState.PRESENT:
+            return state
+        if state.state is not StoreState.SOFT_DELETED or state.version is None:
+            raise NotFoundError(
+                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write a new version"
+            )
+        version = int(state.version)
+        self._repeatable(
+            self._request(Action.RECOVER, name, "undelete", "update"),
+            lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
+        )
+        return replace(state, state=StoreState.PRESENT, version=self.read(name).version)
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        del base
+        return ()
+
+    @one_operation
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        states = self.version_states(name)
+        readable = [version for version, state in states.items() if state is VersionState.READABLE]
+        if not readable and all(states.get(version) is VersionState.DELETED for version in versions):
+            return
+        if readable != list(versions):
+            raise self._other_versions(name, Action.DELETE, versions, readable)
+        # By their numbers: a version that slips in after the look above is not touched.
+        self._repeatable(
+            self._request(Action.DELETE, name, "delete", "update"),
+            lambda _: self._kv.delete_secret_versions(
+                name, [int(version) for version in versions], mount_point=self._address.mount
+            ),
+        )
+
+    @one_operation
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        states = self.version_states(name)
+        readable = [version for version, state in states.items() if state is VersionState.READABLE]
+        if not set(readable) <= set(versions):
+            raise self._other_versions(name, Action.RECOVER, versions, readable)
+        for version in versions:
+            if states.get(version, VersionState.DESTROYED) is VersionState.DESTROYED:
+                reason = f"version {version} is destroyed or evicted for good"
+                raise VersionGoneError(self._place(name), Action.RECOVER, reason, "restore it from a backup", version)
+        deleted = [int(version) for version in versions if version not in readable]
+        if deleted:
+            self._repeatable(
+                self._request(Action.RECOVER, name, "undelete", "update"),
+                lambda _: self._kv.undelete_secret_versions(name, deleted, mount_point=self._address.mount),
+            )
+
+    def _other_versions(
+        self, name: str, action: Action, expected: Sequence[str], found: Sequence[str]
+    ) -> ConflictError:
+        now = numbered(found) or "none can"
+        reason = f"another writer changed it: {numbered(expected)} could be read before, and now {now}"
+        newest = found[-1] if found else None
+        return ConflictError(
+            self._place(name), action, reason, "plan again", expected=expected[-1] if expected else None, found=newest
+        )
+
+    def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
+        # Doing it twice is as doing it once, so it may be sent again like a read.
+        self._connection.read(request, call)
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f"version {expected}" if expected not in {None, "0"} else "no version"
+        reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
+        return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from compiler.change.apply import apply_plan
 from compiler.cli.main import main
-from compiler.demo.key_vault.throttle import Limits
+from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider
-from compiler.operations.change.apply import apply_plan
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.migrate.plan import plan_migration
+from compiler.live.stores import LiveStores
+from compiler.model.store import Provider
+from compiler.operations.migrate import plan_migration
+from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from compiler.model.store_address import StoreAddress
+    from compiler.model.store import StoreAddress
     from compiler.stores.interface import SecretWriter
 
 MOUNT = "kv"
@@ -144,14 +144,14 @@ def make_ends(
         for name, value in {"VAULT_TOKEN": "root", **azure.environ(lifetime=1e9)}.items():
             monkeypatch.setenv(name, value)
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
-        monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, opener))
+        monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opener))
         monkeypatch.setattr(
-            "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
+            "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
         )
-        monkeypatch.setattr("compiler.operations.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
+        monkeypatch.setattr("compiler.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
         for module in ("change.apply", "live.read_many"):
-            monkeypatch.setattr(f"compiler.operations.{module}.ThreadPoolExecutor", clock.pool)
-        monkeypatch.setattr("compiler.operations.change.apply.wait", clock.wait)
+            monkeypatch.setattr(f"compiler.{module}.ThreadPoolExecutor", clock.pool)
+        monkeypatch.setattr("compiler.change.apply.wait", clock.wait)
         return ends
 
     yield make

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault.throttle import Limits, Throttle
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.demo.key_vault.faults import Limits, Throttle
+from compiler.stores.pacing import RetryPolicy
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 
 if TYPE_CHECKING:

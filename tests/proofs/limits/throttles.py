@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.demo.key_vault.throttle import Limits, RequestKind, Throttle
+from compiler.demo.key_vault.faults import Limits, RequestKind, Throttle
 
 # What a Retry-After may say, and the seconds of it that are obeyed.
 ASKED = {None: 0, "1": 1, "0": 0, "garbage": 0, "86400": 30}

@@ -11,16 +11,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from compiler.demo.key_vault.faults import FaultKind, FaultScript
-from compiler.demo.key_vault.http import Request
-from compiler.demo.key_vault.throttle import Limits, Throttle
-from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error, server_of
-from compiler.stores.azure_key_vault.errors import Answer, error_of
+from compiler.demo.key_vault.faults import FaultKind, FaultScript, Limits, Throttle
+from compiler.demo.key_vault.server import Request
+from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import SecretValue
-from compiler.stores.vault.body import write_body
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.client import write_body
 from compiler.stores.vault.session import HttpReply
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import signal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.operations.runs.line_file import LineFile
-from compiler.stages import write
+from compiler.change.run_files import LineFile
+from compiler.stages import files
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, UnavailableError
 
 if TYPE_CHECKING:
@@ -184,13 +184,13 @@ class Faults:
             faults.file(_WRITE, temporary, content, mode)
 
         monkeypatch.setattr(LineFile, "append", append)
-        monkeypatch.setattr(write, "_write", staged)
+        monkeypatch.setattr(files, "_write", staged)
         for name, change in (("replace", _REPLACE), ("link", os.link), ("unlink", os.unlink)):
             monkeypatch.setattr(os, name, lambda *given, _change=change, **more: faults.file(_change, *given, **more))
         monkeypatch.setattr(os, "fsync", lambda _descriptor: faults._breathe())
 
 
-_APPEND, _WRITE, _REPLACE = LineFile.append, write._write, os.replace
+_APPEND, _WRITE, _REPLACE = LineFile.append, files._write, os.replace
 
 
 def _no_space() -> OSError:

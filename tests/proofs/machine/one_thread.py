@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.operations.change import apply, version_loss
-from compiler.operations.live import read_many, version_states
+from compiler.change import apply, plan
+from compiler.live import read_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +53,6 @@ class Thread:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (apply, read_many, version_loss, version_states):
+    for module in (apply, read_many, plan, read_many):
         monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(read_many, "Thread", Thread)

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.change import run
+from compiler.change import run
+from compiler.model.store import Provider, StoreAddress
 from compiler.pipeline import compile_project, plan_values
 from compiler.stores import open as opening
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 from tests.commands import Done, run_command
 from tests.leaks import leaks
 from tests.proofs.machine import one_thread
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from compiler.model.store_address import StoreAddress as Address
+    from compiler.model.store import StoreAddress as Address
     from compiler.stores.interface import SecretWriter
 
 # A remote secret: the id of its store and its name there.

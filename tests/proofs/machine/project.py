@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.cli import compiling
+from compiler.edit import scaffold
+from compiler.live import readers
 from compiler.model.document import Document
-from compiler.operations.cutover import trial
-from compiler.operations.edit import draft
-from compiler.operations.live import readers
+from compiler.operations import cutover
 from compiler.pipeline import compile_project
 from compiler.stages.load import load_text
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pytest
 
     from compiler.pipeline import Result
-    from compiler.stages.outside import Outside
+    from compiler.stages.resolve import Outside
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")
@@ -121,7 +121,7 @@ def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = compile_project(root, names, outside, unwritten)
         return known[key]
 
-    for module in (compiling, draft, readers, trial):
+    for module in (compiling, scaffold, readers, cutover):
         monkeypatch.setattr(module, "compile_project", compiled)
 
 

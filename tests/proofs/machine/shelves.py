@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -34,8 +34,8 @@ from compiler.stores.interface import (
     VersionStates,
     Written,
 )
-from compiler.stores.values.document import read_object
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.document import read_object
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

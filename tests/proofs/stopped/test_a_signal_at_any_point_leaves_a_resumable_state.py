@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stores.sending.limiter import Limiter
+from compiler.stores.pacing import Limiter
 from tests.proofs.stopped.conftest import NAMES, ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from compiler.stores.sending.limiter import RequestClass
+    from compiler.stores.pacing import RequestClass
     from tests.commands import Done
     from tests.proofs.conftest import World
 
@@ -137,7 +137,7 @@ def test_a_process_of_its_own_ends_with_130_and_one_line(
     argv = ready(world, commands, command)
     program = f"""
 import os, signal, sys
-from compiler.stores.sending.limiter import Limiter
+from compiler.stores.pacing import Limiter
 enter = Limiter._enter
 
 def stopping(self, *given):

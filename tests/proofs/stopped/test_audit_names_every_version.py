@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DYING = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations.runs.audit import AuditLog
+from compiler.change.audit import AuditLog
 
 record, seen = AuditLog.record, 0
 

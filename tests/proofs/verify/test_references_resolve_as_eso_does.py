@@ -17,16 +17,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compiler.live.stores import LiveStores
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.verify.eso_resolution import UnprovenReferenceError, remote_name, resolve
-from compiler.operations.verify.references import references_of
+from compiler.model.store import Provider, StoreAddress
+from compiler.operations.eso_resolution import UnprovenReferenceError, remote_name, resolve
+from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.open import open_store
-from compiler.stores.values.document import read_object
-from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.stores.secret_value.document import read_object
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,

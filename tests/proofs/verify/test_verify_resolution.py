@@ -7,11 +7,11 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.verify.eso_resolution import remote_name, resolve
-from compiler.operations.verify.references import references_of
+from compiler.live.stores import LiveStores
+from compiler.operations.eso_resolution import remote_name, resolve
+from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 from tests.proofs.verify.conftest import EVERY_SECRET
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
 from tests.commands import run_command
 from tests.lying_cluster import LyingCluster
 from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
@@ -90,7 +90,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    monkeypatch.setattr("compiler.cli.writing.LiveStores", stores)
+    monkeypatch.setattr("compiler.cli.running.LiveStores", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.temporary_name import is_temporary
-from compiler.operations.edit.new_project import Platform, project_files
+from compiler.edit.new_project import Platform, project_files
+from compiler.model.files import is_temporary
 from tests.own_process import COMPILE, OwnProcesses, processes_with
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def stepping(original):
                 os.kill(os.getpid(), NUMBER)
     return call
 
-import compiler.stages.write
+import compiler.stages.files
 for name in ("link", "fsync", "replace", "unlink"):
     setattr(os, name, stepping(getattr(os, name)))
 from compiler.__main__ import run

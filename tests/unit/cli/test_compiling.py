@@ -6,10 +6,10 @@ import pytest
 
 from compiler.cli.compiling import compiled, environments, report, report_errors
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
+from compiler.model.document import Source, Span
 from compiler.refusal import Refusal
-from compiler.render.interface import Run
-from compiler.stages.outside import Outside
+from compiler.render.content import Run
+from compiler.stages.resolve import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable

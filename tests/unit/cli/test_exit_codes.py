@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
+from compiler.change.run import End, Ended
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.operations.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
-from compiler.operations.change.run import End, Ended
-from tests.unit.operations.changes import plan_of, write_of
-from tests.unit.operations.memory_store import MemoryStore
+from compiler.model.document import Source, Span
+from tests.unit.changes import plan_of, write_of
+from tests.unit.memory_store import MemoryStore
 
 ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.operations.backup.encryption import encrypt_to
-from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import SecretValue
+from compiler.operations.age_file import encrypt_to
+from compiler.operations.backup import Backup, encode
+from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.cli.two_ends import journal, lines
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from compiler.cli import main
 from compiler.cli.command_table import COMMANDS
-from compiler.cli.help_text import help_text
 from compiler.cli.invocation import parser_of
+from compiler.cli.parser import help_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

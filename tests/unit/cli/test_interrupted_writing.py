@@ -26,19 +26,19 @@ _WATCHED = {
     str(_HOME / path)
     for path in (
         "cli/main.py",
+        "cli/compiling.py",
         "cli/invocation.py",
-        "cli/run_output.py",
-        "cli/writing.py",
+        "cli/running.py",
         *(f"cli/commands/{name}.py" for name in ("migrate", "put", "restore")),
         "cli/terminal/interrupts.py",
-        "operations/change/run.py",
-        "operations/change/undo_run.py",
-        "operations/live/stores.py",
+        "change/run.py",
+        "change/undo.py",
+        "live/stores.py",
     )
 }
 UNWRITTEN, BEGUN = f"interrupted; {NOTHING_WRITTEN}", f"interrupted; {GOES_ON}"
-# Once the boundary has caught what there is to catch, the command is over.
-_OVER = {"_guarded", "main"}
+# Once the boundary has caught what there is to catch, the command is over; nor does it begin before signals are heeded.
+_OVER = {"_guarded", "main", "orderly_termination", "heeded", "<dictcomp>"}
 
 
 class Interrupting:
@@ -113,8 +113,8 @@ def test_of_a_write_it_says_what_is_so(writing: Writing) -> None:
         assert writing.over("--apply").code == 0, told.place
         assert azure.shown(AZURE) == writing.ends.vault.shown(VAULT)
     # The run is begun, the last write is done, the outcome told, the stores closed.
-    assert lines["run_output.py:shows"] == UNWRITTEN
-    for place in ("run.py:_applied", "run.py:carry_out", "run_output.py:end", "main.py:_run"):
+    assert lines["running.py:shows"] == UNWRITTEN
+    for place in ("run.py:_applied", "run.py:carry_out", "running.py:end", "main.py:_run"):
         assert lines[place] == BEGUN, place
 
 
@@ -137,6 +137,6 @@ def test_of_an_undo_it_says_what_is_so(writing: Writing) -> None:
         lines[told.place] = told.line
         assert writing.undo(run, "--apply").code == 0, told.place
         assert azure.shown(AZURE) == {KEY: "before"}
-    assert lines["run_output.py:shows"] == UNWRITTEN
-    for place in ("undo_run.py:undo_run", "run_output.py:end", "main.py:_run"):
+    assert lines["running.py:shows"] == UNWRITTEN
+    for place in ("undo.py:undo_run", "running.py:end", "main.py:_run"):
         assert lines[place] == BEGUN, place

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.live_environment import live_environment, live_environments, refusals
+from compiler.cli.running import live_environment, live_environments, refusals
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 

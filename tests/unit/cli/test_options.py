@@ -6,7 +6,7 @@ import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.cli.options import Parser, add_format, add_store
+from compiler.cli.parser import Parser, add_format, add_store
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.cli.outside import outside
+from compiler.cli.compiling import outside
 from compiler.refusal import Refusal
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.plan import Adopted, Kind, Outcome, Result, State, Step
+from compiler.change.run import End, Ended
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.run_output import RunOutput
+from compiler.cli.running import RunOutput
 from compiler.cli.terminal.progress import Progress
-from compiler.operations.change.plan import Adopted, Kind, Outcome, Result, State, Step
-from compiler.operations.change.run import End, Ended
-from compiler.operations.live.stores import Served
-from tests.unit.operations.changes import plan_of, write_of
-from tests.unit.operations.memory_store import MemoryStore
+from compiler.live.stores import Served
+from tests.unit.changes import plan_of, write_of
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from compiler.operations.change.plan import Plan
+    from compiler.change.plan import Plan
 
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 

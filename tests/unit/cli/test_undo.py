@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from compiler.operations.runs.lock import RunLock
+from compiler.change.run_files import RunLock
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Writing, journal, journals, lines
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,7 @@ def test_what_another_command_noted_before_this_one_had_the_lock_counts(
                 file.write(json.dumps(note) + "\n")
             return super().__enter__()
 
-    monkeypatch.setattr("compiler.operations.change.undo_run.RunLock", Late)
+    monkeypatch.setattr("compiler.change.undo.RunLock", Late)
     undone = writing.undo(done, "--apply", "--format", "json")
     assert (undone.code, kinds(undone)) == (0, ["keep"])
     assert writing.ends.azure.deleted == set()

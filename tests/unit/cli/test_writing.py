@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.run_files import RunLock
 from compiler.cli.terminal.progress import Progress
-from compiler.operations.runs.lock import RunLock
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Problem
 from tests.unit.cli.two_ends import AZURE, KEY, Writing, journal, journals, lines
@@ -45,7 +45,7 @@ def unfinished(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> str:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("compiler.operations.change.run.apply_plan", interrupted)
+        patch.setattr("compiler.change.run.apply_plan", interrupted)
         assert writing.over("--apply").code == 130
     return journal(writing.project).stem
 
@@ -147,7 +147,7 @@ def test_an_interrupt_says_how_to_go_on(writing: Writing, monkeypatch: pytest.Mo
             del line, is_fine
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("compiler.cli.run_output.Progress", Interrupting)
+    monkeypatch.setattr("compiler.cli.running.Progress", Interrupting)
     found = writing("--apply")
     assert (found.code, "interrupted; run the same command again" in found.out) == (130, True)
 
@@ -254,7 +254,7 @@ class TestAnotherRun:
 
         with RunLock(writing.project, "put, run 20250131-120000-4fa1c2"):
             clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
-            monkeypatch.setattr("compiler.operations.runs.lock.time", clock)
+            monkeypatch.setattr("compiler.change.run_files.time", clock)
             found = writing.undo(done, "--apply") if undone else writing.over("--apply")
         assert (found.code, "another run is in progress: put, run 20250131" in found.err) == (3, True)
         assert 10 <= now[0] < 11
@@ -294,7 +294,7 @@ class TestADefect:
     ) -> None:
         words = (*writing.words, "--apply", "--quiet")
         found = run("--debug", *words) if first else run(*words, "--debug")
-        assert "compiler/operations/change/write_remote.py" in found.err
+        assert "compiler/change/apply.py" in found.err
         assert "s3ntinel" not in found.out + found.err
 
     def test_a_report_for_programs_has_it_too(self, writing: Writing) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.operations.backup.encryption import encrypt_to
-from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import SecretValue
-from tests.unit.operations.memory_store import MemoryStore
+from compiler.operations.age_file import encrypt_to
+from compiler.operations.backup import Backup, encode
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from compiler.model.store_address import StoreAddress
+    from compiler.model.store import StoreAddress
     from tests.commands import Done
 
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"

@@ -17,9 +17,8 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind, Limits
 from compiler.demo.key_vault.state import Delays
-from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions, main
 from tests.pace import allowed_wall
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from compiler.generate.manifest import manifest_text
+from compiler.generate.files import manifest_text
 
 
 def test_a_manifest_is_written_in_its_order_and_in_block_style() -> None:

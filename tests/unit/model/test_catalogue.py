@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.catalogue import suggest_store
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
+from compiler.stages.resolve import catalogue_of
 
 TEXT = "secrets: {a: {keys: {KX: {}, KY: {variants: [one]}, KZ: {variants: [two, one]}, KW: {variants: [two]}}}}\n"
 

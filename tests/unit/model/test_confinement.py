@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.confinement import foreign_part, is_inside, leads_out
+from compiler.model.files import foreign_part, is_inside, leads_out
 
 if TYPE_CHECKING:
     from pathlib import Path

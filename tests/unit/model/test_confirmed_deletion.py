@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.confirmed_deletion import ASKS_FIRST, asks_before_pruning, lacking
+from compiler.model.facts import ASKS_FIRST, asks_before_pruning, lacking
 
 
 @pytest.mark.parametrize(

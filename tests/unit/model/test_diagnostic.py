@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
+from compiler.model.document import Source, Span
 
 
 def test_equal_findings_are_equal_so_that_they_can_be_told_once() -> None:

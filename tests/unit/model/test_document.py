@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.document import Document, Node, extent
-from compiler.model.source import Source
+from compiler.model.document import Document, Node, Source, extent
 
 TEXT = "stores: {vault: {mount: secret}}\nuse: [pat]\nslack:\n"
 SOURCE = Source("a.yaml", TEXT)

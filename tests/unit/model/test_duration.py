@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.duration import days_in_words, parse_duration, seconds_in_words, short_age, short_duration
+from compiler.model.facts import days_in_words, parse_duration, seconds_in_words, short_age, short_duration
 
 
 @pytest.mark.parametrize(

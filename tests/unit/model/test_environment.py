@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 
 CATALOGUE = "secrets: {a: {keys: {X: {}}}, b: {keys: {KY: {}}}, c: {keys: {Z: {}}}}\n"
 BASE = "store: one\nstores: {one: {provider: vault}, two: {provider: vault}, three: {provider: vault}}\n"

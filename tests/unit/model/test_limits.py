@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.limits import (
+from compiler.model.facts import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_MANIFEST_BYTES,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from compiler.model.moves import moves_of
+from compiler.model.environment import moves_of
 from compiler.stages.load import load_text
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.named_file import NamedFileError, as_file, is_pipe, read_named, require_file
+from compiler.model.files import NamedFileError, as_file, is_pipe, read_named, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.model.naming import PATTERNS, faults, filled, placeholders
+from compiler.model.environment import PATTERNS, faults, filled, placeholders
 
 
 @pytest.mark.parametrize("pattern", [*PATTERNS.values(), "{secret}", "agent-{secret}-secrets"])

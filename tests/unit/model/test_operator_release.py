@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
+from compiler.model.facts import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 
 
 @pytest.mark.parametrize(

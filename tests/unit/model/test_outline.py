@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.model.outline import (
+from compiler.model.values import (
     SecretChange,
     SecretOutline,
     compare,
@@ -14,7 +14,7 @@ from compiler.model.outline import (
 )
 
 if TYPE_CHECKING:
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
 
 SECRET: dict[str, ValuesData] = {
     "name": "agent",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from compiler.model.part_of import LABEL, PART_OF
+from compiler.model.facts import LABEL, PART_OF
 
 ROOT = Path(__file__).resolve().parents[3]
 

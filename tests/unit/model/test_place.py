@@ -5,9 +5,8 @@ import json
 import pytest
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, Entry, KeyRemote
-from compiler.model.document import Node, extent
-from compiler.model.place import Place, place_of, remote_of, way_to_place
-from compiler.model.source import Source
+from compiler.model.document import Node, Source, extent
+from compiler.model.store import Place, place_of, remote_of, way_to_place
 from compiler.stages.load import load_text
 
 

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.model.project import Project
-from compiler.stages.catalogue import catalogue_of
+from compiler.model.environment import Project
 from compiler.stages.load import load_text
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of
 
 
 def test_it_is_whole_when_every_environment_is_in_the_run() -> None:

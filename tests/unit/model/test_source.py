@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.source import Source, Span
+from compiler.model.document import Source, Span
 
 SOURCE = Source("a.yaml", "one\r\ntwö\n\nend")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 
 
 def test_the_absolute_address_of_a_vault_has_namespace_and_mount() -> None:

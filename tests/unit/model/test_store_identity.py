@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.model.store_identity import (
     Sameness,
     StoreIdentity,

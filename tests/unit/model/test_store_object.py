@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store_object import store_object
+from compiler.model.store import store_object
 from compiler.stages.load import load_text
 from compiler.stages.resolve import store_of
 

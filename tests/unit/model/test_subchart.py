@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.model.outline import SecretChange
-from compiler.model.subchart import Located, located, nested, nesting_change, subchart_of
+from compiler.model.values import Located, SecretChange, located, nested, nesting_change, subchart_of
 
 if TYPE_CHECKING:
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "partOf": "shop"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.model.sync_wave import ANNOTATION, NEW_SECRET_WAVE, STORE_WAVE
+from compiler.model.facts import ANNOTATION, NEW_SECRET_WAVE, STORE_WAVE
 from compiler.pipeline import compile_project
 
 ROOT = Path(__file__).resolve().parents[3]

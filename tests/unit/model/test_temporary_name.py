@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.model.temporary_name import is_temporary, temporary_beside
+from compiler.model.files import is_temporary, temporary_beside
 
 
 def test_no_two_names_are_alike_and_each_is_known_again() -> None:

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.model.values import values_of
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.github_project import BASE
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.source import Source, Span
-from compiler.render.excerpt import show
+from compiler.model.document import Source, Span
+from compiler.render.content import show
 from compiler.rules.interface import Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
 
 UNKNOWN_SECRET = Rule(
     "unknown-secret",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from compiler.render.envelope import envelope
+from compiler.render.content import envelope
 
 
 def test_what_all_have_is_around_the_content() -> None:

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.render.excerpt import WIDEST, show
-from compiler.text.printable import cells
+from compiler.model.document import Source, Span
+from compiler.render.content import WIDEST, show
+from compiler.text.characters import cells
 from tests.pace import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
 
     At = Callable[[Source, str], Span]
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
+from compiler.render.content import Run
 from compiler.render.github import render
-from compiler.render.interface import Run
 
 if TYPE_CHECKING:
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
 
 
 def test_commands(two: tuple[Shown, ...]) -> None:

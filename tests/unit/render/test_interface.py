@@ -10,12 +10,11 @@ import pytest
 import compiler.render
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.source import Source, Span
-from compiler.render.excerpt import show
-from compiler.render.interface import FORMATS, Run, format_named
+from compiler.model.document import Source, Span
+from compiler.render.content import FORMATS, Run, format_named, show
 
 if TYPE_CHECKING:
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
     from compiler.rules.interface import Rule
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"

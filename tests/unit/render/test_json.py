@@ -4,12 +4,11 @@ import json
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
-from compiler.render.interface import Run
+from compiler.render.content import Run, ShownKey
 from compiler.render.json import render
-from compiler.render.shown import ShownKey
 
 if TYPE_CHECKING:
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
 
 
 def test_json(two: tuple[Shown, ...]) -> None:

@@ -6,12 +6,11 @@ from xml.etree import ElementTree as ET
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.interface import Run
+from compiler.render.content import Run, ShownKey, ShownRelated
 from compiler.render.junit import render
-from compiler.render.shown import ShownKey, ShownRelated
 
 if TYPE_CHECKING:
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
 
 
 def suite(text: str) -> ET.Element:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from compiler.model.diagnostic import MOST_OF_A_RULE, Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.render.omission import first_of_each_rule
+from compiler.model.document import Source, Span
+from compiler.render.content import first_of_each_rule
 
 SOURCE = Source("environments/prod.yaml", "a: b\n")
 

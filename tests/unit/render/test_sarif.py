@@ -8,16 +8,15 @@ import jsonschema
 
 import compiler
 from compiler.cli.terminal.contents import text_of
-from compiler.model.source import Source, Span
-from compiler.render.excerpt import show
-from compiler.render.interface import Run
+from compiler.model.document import Source, Span
+from compiler.render.content import Run, show
 from compiler.render.sarif import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.model.diagnostic import Diagnostic
-    from compiler.render.shown import Shown
+    from compiler.render.content import Shown
     from compiler.rules.interface import Rule
 
 

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.render.shown import Shown, ShownKey, ShownRelated
+from compiler.render.content import Shown, ShownKey, ShownRelated
 
 
 def test_what_is_shown_of_a_diagnostic_stays_as_it_was_made() -> None:

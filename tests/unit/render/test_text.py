@@ -5,10 +5,7 @@ from dataclasses import replace
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Lines
-from compiler.render.interface import Run
-from compiler.render.omission import Omission
-from compiler.render.shown import Shown, ShownRelated
+from compiler.render.content import Lines, Omission, Run, Shown, ShownRelated
 from compiler.render.text import lines, render, summary
 
 EXPECTED = """\

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from compiler.model.project import Project
+from compiler.model.environment import Project
 from compiler.rules.interface import Rule, Scope
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate
 
 if TYPE_CHECKING:

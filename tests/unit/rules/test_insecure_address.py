@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.rules.insecure_address import RULE
 from compiler.stores.errors import TlsFailureError
-from compiler.stores.vault.transport import open_session
+from compiler.stores.vault.session import open_session
 from tests.plain_http import FAR, NEAR
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Node, extent
-from compiler.model.source import Source, Span
+from compiler.model.document import Node, Source, Span, extent
 from compiler.rules.interface import Finding, Rule, Scope
 
 RULE = Rule("a-rule", Severity.WARNING, Scope.INPUT, page="A summary.\n\nMore of it.\n")

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.values.secret import SecretValue
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.session import HttpReply, VaultSession
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path

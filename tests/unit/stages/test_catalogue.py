@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from compiler.model.catalogue import KeyRemote
-from compiler.stages.catalogue import catalogue_of
+from compiler.stages.resolve import catalogue_of
 from tests.unit.stages.conftest import load
 
 TEXT = """\

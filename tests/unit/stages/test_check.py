@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
-from compiler.model.environment import Environment
-from compiler.model.project import Project
-from compiler.stages.catalogue import catalogue_of
+from compiler.model.environment import Environment, Project
 from compiler.stages.check import Checker
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.stages.conftest import load
 

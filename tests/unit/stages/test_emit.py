@@ -7,7 +7,7 @@ import pytest
 from compiler.stages.emit import HEADER, quote, read_values, values_text, values_tree
 
 if TYPE_CHECKING:
-    from compiler.model.values_data import ValuesData
+    from compiler.model.facts import ValuesData
 
 
 def body(data: dict[str, ValuesData]) -> str:

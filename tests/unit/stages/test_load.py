@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.stages.load
-from compiler.model.limits import MAX_DEPTH, MAX_NODES
+from compiler.model.facts import MAX_DEPTH, MAX_NODES
 from compiler.stages.load import load_text
 from tests.unit.stages.conftest import load
 
@@ -163,7 +163,7 @@ def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_values_file_may_have_more_values_than_an_input_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.model.limits.MAX_NODES", 5)
+    monkeypatch.setattr("compiler.model.facts.MAX_NODES", 5)
     monkeypatch.setattr(compiler.stages.load, "MAX_NODES", 5)
     sparse, dense = "- a longer text than that\n" * 50, "- 1\n" * 50
     assert load_text("a.yaml", sparse, is_output=True)[1] == ()

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
-from compiler.model.limits import MAX_MANIFEST_DEPTH
-from compiler.render.excerpt import show
+from compiler.model.facts import MAX_MANIFEST_DEPTH
+from compiler.render.content import show
 from compiler.stages import load_manifests as module
 from compiler.stages.load_manifests import load_manifests
 

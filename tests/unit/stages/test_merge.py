@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.stages.merge import merge, merge_onto
+from compiler.stages.resolve import merge, merge_onto
 from tests.unit.stages.conftest import load
 
 if TYPE_CHECKING:

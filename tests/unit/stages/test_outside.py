@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stages.outside import Outside, outside_layer, outside_of
+from compiler.stages.resolve import Outside, outside_layer, outside_of
 from tests.unit.stages.conftest import load
 
 if TYPE_CHECKING:

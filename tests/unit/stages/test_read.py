@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.limits import MAX_BYTES
-from compiler.stages.read import read_text
+from compiler.model.facts import MAX_BYTES
+from compiler.stages.files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +90,7 @@ def test_a_right_to_read_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuses(*_arguments: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("compiler.stages.read.os.open", refuses)
+    monkeypatch.setattr("compiler.stages.files.os.open", refuses)
     assert read_text(tmp_path, "a.yaml")[1][0].help == "let your user read it"
 
 
@@ -111,7 +111,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypat
             file.write("c: d\n")
         return read(descriptor, most)
 
-    monkeypatch.setattr("compiler.stages.read.os.read", grows)
+    monkeypatch.setattr("compiler.stages.files.os.read", grows)
     text, (diagnostic,) = read_text(tmp_path, "a.yaml")
     assert (text, diagnostic.message) == (None, "the file changed while it was read; run again")
 
@@ -122,6 +122,6 @@ def test_a_disk_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def fails(*_arguments: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("compiler.stages.read.os.read", fails)
+    monkeypatch.setattr("compiler.stages.files.os.read", fails)
     text, (diagnostic,) = read_text(tmp_path, "a.yaml")
     assert (text, diagnostic.message) == (None, "the file cannot be read: input/output error")

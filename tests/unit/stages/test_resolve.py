@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.place import Place
-from compiler.stages.catalogue import catalogue_of
-from compiler.stages.merge import merge
-from compiler.stages.resolve import Resolver
+from compiler.model.store import Place
+from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.unit.stages.conftest import load
 
 if TYPE_CHECKING:

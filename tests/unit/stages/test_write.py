@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.model.temporary_name import temporary_beside
-from compiler.stages import write
-from compiler.stages.write import Output, read_old, write_all
+from compiler.model.files import temporary_beside
+from compiler.stages import files
+from compiler.stages.files import Output, read_old, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -148,7 +148,7 @@ def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: P
 def test_the_files_of_a_run_that_is_under_way_are_left_alone(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = temporary_beside(three / "a")
     theirs.write_text("under way", "utf-8")
-    monkeypatch.setattr("compiler.stages.write._PATIENCE", 0.05)
+    monkeypatch.setattr("compiler.stages.files._PATIENCE", 0.05)
     with locked(three):
         assert write_all([], three, [three]) == ()
         (diagnostic,) = write_all(outputs(three, "a", "c"), three)
@@ -163,7 +163,7 @@ def test_only_a_folder_that_is_written_is_waited_for(three: Path, monkeypatch: p
     def slept(_seconds: float) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("compiler.stages.write.time.sleep", slept)
+    monkeypatch.setattr("compiler.stages.files.time.sleep", slept)
     with locked(three):
         assert write_all([], three, [three]) == ()
 
@@ -208,7 +208,7 @@ def test_what_lies_at_a_files_new_name_is_not_written_to(three: Path) -> None:
     (three / "link").symlink_to("c")
     for name in ("a", "link"):
         with pytest.raises(FileExistsError):
-            write._write(three / name, NEW.encode())
+            files._write(three / name, NEW.encode())
     (three / "link").unlink()
     assert contents(three) == {"a": OLD, "b": OLD}
 
@@ -279,7 +279,7 @@ def test_a_signal_while_a_failure_is_undone_does_not_end_the_undoing(
 ) -> None:
     failing(monkeypatch, "fsync", 4, OSError(errno.EIO, "Input/output error"))
     with monkeypatch.context() as patch:
-        patch.setattr("compiler.stages.write._put_back", _interrupted_once(patch, turn))
+        patch.setattr("compiler.stages.files._put_back", _interrupted_once(patch, turn))
         with pytest.raises(KeyboardInterrupt):
             write_all(outputs(three, "c", "a", "b"), three)
     assert contents(three) == {"a": OLD, "b": OLD}
@@ -287,7 +287,7 @@ def test_a_signal_while_a_failure_is_undone_does_not_end_the_undoing(
 
 def _interrupted_once(patch: pytest.MonkeyPatch, turn: int) -> Callable[..., None]:
     """`_put_back`, with a signal at the first time that it looks for a file the `turn`th time."""
-    original, lexists, looks = write._put_back, os.path.lexists, count(1)
+    original, lexists, looks = files._put_back, os.path.lexists, count(1)
 
     def look(path: str) -> bool:
         if next(looks) == turn:
@@ -356,7 +356,7 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced() -> None:
 
 
 def test_refuses_what_is_larger_than_any_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write, "MAX_BYTES", len(OLD))
+    monkeypatch.setattr(files, "MAX_BYTES", len(OLD))
     path = tmp_path / "values-prod.yaml"
     path.write_text(OLD, "utf-8")
     assert refusal(path) == (OLD, [])
@@ -365,7 +365,7 @@ def test_refuses_what_is_larger_than_any_output(tmp_path: Path, monkeypatch: pyt
         what = f"was not written by this compiler: it has more than {len(OLD)} bytes"
         assert refusal(path) == (None, [("foreign-output", what)])
         # Enough to know that, and no more of what may be gigabytes.
-        assert len(write._read(path)) == len(OLD) + 1
+        assert len(files._read(path)) == len(OLD) + 1
 
 
 def test_a_link_or_a_pipe_put_there_after_the_look_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
@@ -373,10 +373,10 @@ def test_a_link_or_a_pipe_put_there_after_the_look_is_neither_followed_nor_waite
     link.symlink_to(tmp_path / "target")
     (tmp_path / "target").write_text(OLD, "utf-8")
     with pytest.raises(OSError, match="symbolic links"):
-        write._read(link)
+        files._read(link)
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(write._read, pipe)
+        reading = pool.submit(files._read, pipe)
         try:
             assert reading.result(10) == b""
         finally:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from compiler.demo.local_key_vault import LocalKeyVault
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.deadline import VirtualClock
+from compiler.stores.interface import StoreOptions
 from tests.unit.stores.scripted_vault import ScriptedVault
 
 

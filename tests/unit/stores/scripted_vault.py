@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.document import read_object
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.deadline import VirtualClock
+from compiler.stores.interface import StoreOptions
+from compiler.stores.secret_value.document import read_object
 from compiler.stores.vault.store import VaultStore
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, StoreState
 from compiler.stores.open import open_store
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 
 SENTINEL = "s3ntinel-4711"
 URLS: Mapping[Provider, str] = {

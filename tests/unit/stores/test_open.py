@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import MissingDependencyError
 from compiler.stores.open import open_store
 
@@ -43,8 +43,8 @@ def test_a_key_vault_is_opened_without_the_parser_of_replies(monkeypatch: pytest
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "compiler.stores.vault.store", raising=False)
-    monkeypatch.setitem(sys.modules, "compiler.stores.vault.writing", None)
-    with pytest.raises(ModuleNotFoundError, match=r"vault\.writing"):
+    monkeypatch.setitem(sys.modules, "compiler.stores.vault.store", None)
+    with pytest.raises(ModuleNotFoundError, match=r"vault\.store"):
         open_store(ADDRESSES["vault"], {})
 
 

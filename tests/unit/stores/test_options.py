@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import SystemClock
+from compiler.stores.deadline import SystemClock
+from compiler.stores.interface import StoreOptions
 
 
 def test_the_defaults_give_a_minute_of_patience_and_finite_timeouts() -> None:

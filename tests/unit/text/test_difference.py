@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.difference import first_difference
+from compiler.text.wording import first_difference
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.foreign_character import foreign_character
+from compiler.text.characters import foreign_character
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.odd_character import has_control, odd_character
+from compiler.text.characters import has_control, odd_character
 
 
 @pytest.mark.parametrize("text", ["a:\n\u00a0 b: c\n", "a:\u00a0b\n", "a: \u3000b\n", "a:\n \u200bb: c\n"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.text.printable import cells, printable
+from compiler.text.characters import cells, printable
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.text.randomness import random_words
+from compiler.text.credential import random_words
 from tests.pace import allowed
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.slip import slip
+from compiler.text.wording import slip
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.suggestion import closest, suggest
+from compiler.text.wording import closest, suggest
 
 SECRETS = ("global", "argocd", "github", "jira", "pagerduty", "slack", "backstage")
 

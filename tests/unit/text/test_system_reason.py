@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from compiler.text.system_reason import system_reason
+from compiler.refusal import system_reason
 
 
 def test_the_systems_words_stand_without_number_and_path() -> None:

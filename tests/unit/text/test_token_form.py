@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.text.token_form import _BEGINNINGS, _TOKENS, known_forms
+from compiler.text.credential import _BEGINNINGS, _TOKENS, known_forms
 from tests.pace import allowed
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.model.place import Place
-from compiler.operations.backup.format import Backup
-from compiler.operations.backup.gather import Gathered, Lacking
-from compiler.stores.values.secret import SecretValue
+from compiler.model.store import Place
+from compiler.operations.backup import Backup, Gathered, Lacking
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

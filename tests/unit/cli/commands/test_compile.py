@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.chart import helm
-from compiler.operations.parity import prove as parity
+from compiler import helm
+from compiler.operations import parity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -327,7 +327,7 @@ def test_what_parity_finds_stops_the_writing(
     run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compiler.model.diagnostic import Diagnostic, Severity  # noqa: PLC0415
-    from compiler.model.source import Source, Span  # noqa: PLC0415
+    from compiler.model.document import Source, Span  # noqa: PLC0415
 
     def prove(*_: object) -> Sequence[Diagnostic]:
         return (Diagnostic("unproven-chart", Severity.ERROR, "it differs", Span(Source("chart"))),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.cli.options import Parser
+from compiler.cli.parser import Parser
 from scripts.bench_projects import generate_manifests
 from tests.fake_cluster import ESO, FakeCluster
 from tests.lying_cluster import BODIES

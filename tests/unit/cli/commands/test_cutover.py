@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.parity.manifests import manifests_of
+from compiler.live.stores import LiveStores
+from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from tests.fake_cluster import ESO, FakeCluster
 from tests.lying_cluster import BODIES
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ NAME = "ai-platform-engineering/jira-secret"
 def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """One store for all addresses."""
     made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
-    monkeypatch.setattr("compiler.operations.live.stores.LiveStores.open", lambda *_: made)
+    monkeypatch.setattr("compiler.live.stores.LiveStores.open", lambda *_: made)
     return made
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.backup.encryption import encrypt_to
-from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import SecretValue
-from tests.unit.operations.memory_store import MemoryStore
+from compiler.model.store import Provider, StoreAddress
+from compiler.operations.age_file import encrypt_to
+from compiler.operations.backup import Backup, encode
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def identity(project: Path) -> Any:  # noqa: ANN401 - pyrage has no types
 def store(identity: object, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """One store for all addresses, into which the backup is restored."""
     made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
-    monkeypatch.setattr("compiler.operations.live.stores.LiveStores.open", lambda *_: made)
+    monkeypatch.setattr("compiler.live.stores.LiveStores.open", lambda *_: made)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.api_double import ApiDouble

@@ -10,7 +10,7 @@ import pytest
 from compiler.cli.commands.verify import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.operations.parity.manifests import manifests_of
+from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from tests.fake_cluster import ESO, FakeCluster
 from tests.lying_cluster import BODIES
@@ -377,7 +377,7 @@ def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold
 def test_without_the_kubernetes_client_the_extra_is_named(
     run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "compiler.operations.cluster.client", raising=False)
+    monkeypatch.delitem(sys.modules, "compiler.cluster.client", raising=False)
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     done = run("verify", "dev", "github", "--cluster")
     assert (done.code, "pip install 'platform-secrets[cluster]'" in done.err) == (3, True)

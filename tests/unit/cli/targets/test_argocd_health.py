@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from compiler.generate.argocd.health import health_patch
+from compiler.generate.argocd import health_patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.running import CommandOutput
 
 if TYPE_CHECKING:
     import pytest

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.terminal.interrupts import interruption, left_behind, stoppable
-from compiler.cli.terminal.termination import SIGNALS
+from compiler.cli.terminal.interrupts import SIGNALS, interruption, left_behind, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

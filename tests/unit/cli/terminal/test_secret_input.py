@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.terminal.secret_input import read_file, read_stdin
-from compiler.operations.put.value_input import LARGEST_BYTES
+from compiler.cli.terminal.prompts import read_file, read_stdin
+from compiler.operations.value_input import LARGEST_BYTES
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from compiler.cli.terminal.termination import SIGNALS, orderly_termination
+from compiler.cli.terminal.interrupts import SIGNALS, orderly_termination
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.http import BadRequestError, Reply, read_request
+from compiler.demo.key_vault.server import BadRequestError, Reply, read_request
 
 
 def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:

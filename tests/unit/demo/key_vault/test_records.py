@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.demo.key_vault.records import SecretVersion, StoredSecret, bundle, deleted_bundle, item
+from compiler.demo.key_vault.state import SecretVersion, StoredSecret, bundle, deleted_bundle, item
 
 BASE = "https://v.vault.azure.net"
 VALUE = "s3ntinel-value"

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.keyvault.secrets import ApiVersion
 
-from compiler.demo.key_vault.http import Reply, Request, read_request
-from compiler.demo.key_vault.routes import answer, kind_of, permission_of
-from compiler.demo.key_vault.rules import RefusedError
-from compiler.demo.key_vault.state import Delays, KeyVaultState
-from compiler.stores.sending.clock import VirtualClock
+from compiler.demo.key_vault.server import Reply, Request, answer, kind_of, permission_of, read_request
+from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedError
+from compiler.stores.deadline import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

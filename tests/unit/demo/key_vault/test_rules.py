@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.rules import (
+from compiler.demo.key_vault.state import (
     RefusedError,
     checked_name,
     checked_page_size,

@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.key_vault.http import Reply, Request, read_request
-from compiler.demo.key_vault.server import KeyVaultServer
+from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, TokenIssuer
+from compiler.demo.key_vault.server import KeyVaultServer, Reply, Request, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState
-from compiler.demo.key_vault.throttle import Limits
-from compiler.demo.key_vault.tokens import TokenIssuer
-from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.deadline import VirtualClock
 from tests.pace import allowed_wall
 
 if TYPE_CHECKING:

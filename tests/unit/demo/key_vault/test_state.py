@@ -1,8 +1,7 @@
 import pytest
 
-from compiler.demo.key_vault.rules import RefusedError, SecretBody
-from compiler.demo.key_vault.state import Delays, KeyVaultState
-from compiler.stores.sending.clock import VirtualClock
+from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedError, SecretBody
+from compiler.stores.deadline import VirtualClock
 
 BASE = "https://v"
 

@@ -1,4 +1,4 @@
-from compiler.demo.key_vault.throttle import Limits, Throttle
+from compiler.demo.key_vault.faults import Limits, Throttle
 
 
 def test_300_creates_and_4000_others_are_admitted_in_any_10_seconds() -> None:

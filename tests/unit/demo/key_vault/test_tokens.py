@@ -6,8 +6,8 @@ import json
 import jwt
 import pytest
 
-from compiler.demo.key_vault.tokens import LocalCredential, TokenIssuer
-from compiler.stores.sending.clock import VirtualClock
+from compiler.demo.key_vault.faults import LocalCredential, TokenIssuer
+from compiler.stores.deadline import VirtualClock
 
 AUDIENCE = "https://vault.azure.net"
 
@@ -95,7 +95,7 @@ def test_a_token_for_another_cloud_is_refused_with_the_audience_that_is_meant(
     monkeypatch: pytest.MonkeyPatch, clock: VirtualClock
 ) -> None:
     # One key for both, as one tenant signs for every resource.
-    monkeypatch.setattr("compiler.demo.key_vault.tokens.secrets.token_bytes", lambda size: b"k" * size)
+    monkeypatch.setattr("compiler.demo.key_vault.faults.secrets.token_bytes", lambda size: b"k" * size)
     public, china = TokenIssuer(AUDIENCE, clock.now), TokenIssuer("https://vault.azure.cn", clock.now)
     refusal = public.fault_of(f"Bearer {china.issue().token}")
     assert refusal == "AKV10022: Invalid audience. Expected https://vault.azure.net."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.generate.argocd.wanted import ChartSource, Deployed, Platform, Wanted
+from compiler.generate.argocd import ChartSource, Deployed, Platform, Wanted
 
 WANTED = Wanted("https://git/a.git", "main", "chart", "secrets", "argocd", {"prod": "west"}, apps="deploy/argocd")
 PROD, DEV = Deployed("prod", ("platform", "web"), is_asked=True), Deployed("dev", ("platform",), is_asked=False)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.generate.argocd.application import (
+from compiler.generate.argocd import (
     application,
     destination,
     one_source,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.generate.argocd.forms import FORMS, files
+from compiler.generate.argocd import FORMS, files
 from tests.unit.generate.argocd.asked import CHART, DEV, PLATFORM, PROD, WANTED
 
 

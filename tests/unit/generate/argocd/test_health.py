@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import yaml
 
-from compiler.generate.argocd.health import health_patch, script
+from compiler.generate.argocd import health_patch, script
 
 
 def test_the_patch_has_each_script_under_argo_cds_name_of_its_kind() -> None:

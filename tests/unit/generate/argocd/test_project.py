@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.generate.argocd.project import apps_project, secrets_project
+from compiler.generate.argocd import apps_project, secrets_project
 from tests.unit.generate.argocd.asked import CHART, DEV, PROD, WANTED
 
 STORE = ("external-secrets.io", "SecretStore")

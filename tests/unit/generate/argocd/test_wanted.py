@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from compiler.generate.argocd.wanted import Deployed
+from compiler.generate.argocd import Deployed
 
 
 def test_an_environments_own_namespace_is_the_first() -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.generate.platform.forms import Absent, Derived, Row, forms_of
-from compiler.generate.platform.version import Version, version_of
+from compiler.generate.platform import Absent, Derived, Row, Version, forms_of, version_of
 
 DATA: dict[str, Any] = {
     "oldest": "0.1.0",

@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.generate.platform.forms import Absent, Derived, Forms, Row
-from compiler.generate.platform.values import Available, Mounted, derived_name, mounted
-from compiler.generate.platform.version import Version
+from compiler.generate.platform import Absent, Available, Derived, Forms, Mounted, Row, Version, derived_name, mounted
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from compiler.generate.platform.version import Version, version_of
+from compiler.generate.platform import Version, version_of
 
 # The order that semantic versioning gives as its example, and around it.
 ORDER = (

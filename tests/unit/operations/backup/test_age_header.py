@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from compiler.operations.backup.age_header import AgeHeaderError, memory_of, unarmored, work_factor
+from compiler.operations.age_file import AgeHeaderError, memory_of, unarmored, work_factor
 from tests.pace import allowed
 
 HEAD = b"age-encryption.org/v1\n-> scrypt gturY37bJRYKBgnuPmrrHQ 18\nSHH2Jb4p5uedDynAMofiX3mHYURJ6GYuaDKjb4yKVUs\n"

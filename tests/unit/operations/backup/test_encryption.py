@@ -6,7 +6,7 @@ import pyrage  # type: ignore[import-untyped]
 import pytest
 from pyrage import x25519
 
-from compiler.operations.backup.encryption import (
+from compiler.operations.age_file import (
     age_file,
     decrypt_by,
     decrypt_with,
@@ -17,7 +17,7 @@ from compiler.operations.backup.encryption import (
     require_passphrase,
 )
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 
 PLAIN = b"plain s3ntinel"
 PASSPHRASE = SecretValue("correct horse battery")
@@ -103,7 +103,7 @@ def test_a_file_that_costs_too_much_is_refused_before_it_is_opened(
     factor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed = with_factor(factor)
-    monkeypatch.setattr("compiler.operations.backup.encryption._pyrage", lambda: pytest.fail("it was opened"))
+    monkeypatch.setattr("compiler.operations.age_file._pyrage", lambda: pytest.fail("it was opened"))
     for opens in (needs_passphrase, lambda data: decrypt_with(data, PASSPHRASE)):
         with pytest.raises(Refusal, match=f"work factor is {factor}, which takes") as caught:
             opens(sealed)
@@ -120,7 +120,7 @@ def test_a_file_of_a_usual_cost_is_opened(factor: str, monkeypatch: pytest.Monke
         opened.append(sealed)
         return PLAIN
 
-    monkeypatch.setattr("compiler.operations.backup.encryption._opened", open_it)
+    monkeypatch.setattr("compiler.operations.age_file._opened", open_it)
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
     assert opened == [sealed]

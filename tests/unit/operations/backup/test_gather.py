@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.backup.gather import gather
+from compiler.operations.backup import gather
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
-from compiler.stores.values.secret import JsonKind, SecretValue
-from tests.unit.operations.conftest import taking
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.unit.conftest import taking
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.environment import Environment
-    from compiler.operations.backup.gather import Gathered
-    from tests.unit.operations.conftest import Stores
+    from compiler.operations.backup import Gathered
+    from tests.unit.conftest import Stores
 
 
 @pytest.fixture

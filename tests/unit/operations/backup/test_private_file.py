@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.backup.private_file import require_writable, write_private
+from compiler.operations.age_file import require_writable, write_private
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

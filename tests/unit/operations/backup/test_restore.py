@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.backup.format import Backup
-from compiler.operations.backup.restore import require_only, require_origin, restoration
-from compiler.operations.change.plan import Kind, OnConflict, Options, Plan, State
-from compiler.operations.change.run import End, Setting, carry_out
-from compiler.operations.runs.journal import runs
+from compiler.change.journal import runs
+from compiler.change.plan import Kind, OnConflict, Options, Plan, State
+from compiler.change.run import End, Setting, carry_out
+from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
 from compiler.stores.errors import SoftDeletedError, UnavailableError
-from compiler.stores.values.secret import SecretValue
-from tests.unit.operations.conftest import taking
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.conftest import taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from compiler.change.run import Change
     from compiler.model.environment import Environment, Store
-    from compiler.operations.change.run import Change
-    from tests.unit.operations.changes import Listening
-    from tests.unit.operations.conftest import Stores
+    from tests.unit.changes import Listening
+    from tests.unit.conftest import Stores
 
 BACKUP = Backup(
     "prod",

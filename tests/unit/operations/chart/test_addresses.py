@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.chart.addresses import AddressChange, address_changes, addresses_of
+from compiler.operations.diff import AddressChange, address_changes, addresses_of
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
 

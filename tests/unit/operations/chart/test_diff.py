@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.limits import MAX_MANIFEST_BYTES
-from compiler.model.outline import SecretChange
-from compiler.operations.chart.diff import Side, compare_sides, differences, side_of_content, side_of_environment
+from compiler.model.facts import MAX_MANIFEST_BYTES
+from compiler.model.values import SecretChange
+from compiler.operations.diff import Side, compare_sides, differences, side_of_content, side_of_environment
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from tests.pace import allowed

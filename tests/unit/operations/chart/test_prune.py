@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.chart.prune import prune
+from compiler.operations.values_files import prune
 from compiler.pipeline import compile_project
 
 if TYPE_CHECKING:
-    from compiler.model.project import Project
+    from compiler.model.environment import Project
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "# Compiled from environments/base.yaml. Do not edit.\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.chart.staleness import differing_lines, stale_values
+from compiler.operations.stale_values import differing_lines, stale_values
 from compiler.pipeline import ValuesFile
-from compiler.render.excerpt import show
-from compiler.stages.write import Output
+from compiler.render.content import show
+from compiler.stages.files import Output
 from tests.pace import allowed
 
 

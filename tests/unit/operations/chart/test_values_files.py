@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.operations.chart.values_files import Wanted, Written, first_named, unmade_stores, values_files
+from compiler.model.document import Source, Span
+from compiler.operations.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
 

@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cutover.commands import Commands
-from compiler.operations.cutover.request import Mode, Request
-from compiler.operations.cutover.run import planned
-from compiler.operations.live.stores import LiveStores
+from compiler.live.stores import LiveStores
+from compiler.operations.cutover import planned
+from compiler.operations.cutover_request import Commands, Mode, Request
 from compiler.pipeline import compile_project
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.agents_project import write_agents_project
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from compiler.cluster.verify import Look
     from compiler.model.environment import Environment
-    from compiler.model.store_address import StoreAddress
-    from compiler.operations.cluster.look import Look
-    from compiler.operations.cutover.run import Cutover
+    from compiler.model.store import StoreAddress
+    from compiler.operations.cutover import Cutover
 
 OUTSIDE = Outside()
 

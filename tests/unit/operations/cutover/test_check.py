@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.operations.cutover.check import About, Check, Verdict, is_closed, stated
+from compiler.model.document import Source, Span
+from compiler.operations.cutover_checks import About, Check, Verdict, is_closed, stated
 from compiler.text.credential import looks_like_credential
 
 

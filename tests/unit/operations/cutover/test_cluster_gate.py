@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cluster.look import Look
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_note, unread_values
-from compiler.operations.cutover.trial import Switch
-from compiler.operations.parity.manifests import manifests_of
+from compiler.cluster.verify import Look
+from compiler.cluster.view import ClusterError
+from compiler.operations.cutover import Switch
+from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from tests.live_platform import provider_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from compiler.model.environment import Environment
-    from compiler.operations.cutover.check import Check
+    from compiler.operations.cutover_checks import Check
 
 SLACK = "agent-slack-secrets"
 NAMED = Outside(vault_name="myvault")

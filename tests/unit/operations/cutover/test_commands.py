@@ -5,8 +5,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.operations.cutover.commands import Commands
-from compiler.operations.cutover.request import Mode, Request
+from compiler.operations.cutover_request import Commands, Mode, Request
 from compiler.text.command_line import name_project
 
 ROOT = Path("/srv/project")

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.comparison import Comparison, Likeness, compared
-from compiler.operations.cutover.trial import Switch
+from compiler.operations.cutover import Switch
+from compiler.operations.cutover_gate import Comparison, Likeness, compared
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
-from compiler.stores.values.secret import JsonKind, SecretValue
-from tests.unit.operations.memory_store import secrets
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.unit.memory_store import secrets
 
 if TYPE_CHECKING:
     from tests.unit.operations.cutover.conftest import Bench

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.check import Verdict
-from compiler.operations.cutover.gate import likenesses, one_place, verified
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.trial import Switch
-from compiler.operations.live.later import PastRun
-from compiler.operations.live.stores import LiveStores
+from compiler.live.read_many import PastRun
+from compiler.live.stores import LiveStores
+from compiler.operations.cutover import Switch
+from compiler.operations.cutover_checks import Verdict
+from compiler.operations.cutover_gate import likenesses, one_place, verified
+from compiler.operations.cutover_request import Mode
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Dropped, Limit
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import said
-from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
-    from compiler.operations.cutover.run import Cutover
+    from compiler.operations.cutover import Cutover
     from tests.unit.operations.cutover.conftest import Bench
 
 MIGRATE = "platform-secrets migrate prod --to azure --only jira"

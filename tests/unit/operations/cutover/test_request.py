@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.request import Mode, Request, accepted_keys, wish_of
+from compiler.operations.cutover_request import Mode, Request, accepted_keys, wish_of
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cluster.look import Look
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.run import checked_request
+from compiler.cluster.verify import Look
+from compiler.cluster.view import ClusterError
+from compiler.operations.cutover import checked_request
+from compiler.operations.cutover_request import Mode
 from compiler.refusal import Refusal
+from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import said
-from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
     from tests.unit.operations.cutover.conftest import Bench

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.request import Mode
-from tests.unit.operations.conftest import TAKERS
+from compiler.operations.cutover_request import Mode
+from tests.unit.conftest import TAKERS
 from tests.unit.operations.cutover.conftest import said
 
 if TYPE_CHECKING:
-    from compiler.operations.cutover.run import Cutover
+    from compiler.operations.cutover import Cutover
     from tests.unit.operations.cutover.conftest import Bench
 
 # Reads what jira reads; a third reads what this one reads beside it.

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.outline import SecretChange
-from compiler.operations.cutover.check import Verdict
-from compiler.operations.cutover.request import Mode, Request
-from compiler.operations.cutover.trial import checks_of, tried
+from compiler.model.values import SecretChange
+from compiler.operations.cutover import checks_of, tried
+from compiler.operations.cutover_checks import Verdict
+from compiler.operations.cutover_request import Mode, Request
 from compiler.pipeline import compile_project, plan_values, write_values
 from tests.unit.operations.cutover.conftest import OUTSIDE
 
 if TYPE_CHECKING:
-    from compiler.operations.cutover.trial import Trial
+    from compiler.operations.cutover import Trial
     from tests.unit.operations.cutover.conftest import Bench
 
 MOVED = "labels: {team: platform}\nsecrets: {jira: {store: azure}}\n"
@@ -122,5 +122,5 @@ def test_a_dependant_with_errors_cannot_be_taken_along(bench: Bench) -> None:
 def test_an_edit_that_would_change_secrets_or_keys_is_refused(
     bench: Bench, change: SecretChange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.operations.cutover.trial.compare", lambda *_: (change,))
+    monkeypatch.setattr("compiler.operations.cutover.compare", lambda *_: (change,))
     assert ("same-keys", "refused", "platform-secrets diff prod") in found(bench, trial(bench))

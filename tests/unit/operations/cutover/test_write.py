@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.write import commit, outputs, write
+from compiler.operations.cutover import commit, outputs, write
+from compiler.operations.cutover_request import Mode
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from tests.unit.operations.memory_store import secrets
+from tests.unit.memory_store import secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.explain.explain import explain
-from compiler.operations.explain.explanation import Earlier, Explanation
+from compiler.operations.explain import Earlier, Explanation, explain
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 

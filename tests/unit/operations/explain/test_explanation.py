@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.source import Source, Span
-from compiler.operations.explain.explanation import shown_value, shown_where
+from compiler.model.document import Source, Span
+from compiler.operations.explain import shown_value, shown_where
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.explain.explain import explain
+from compiler.operations.explain import explain
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 

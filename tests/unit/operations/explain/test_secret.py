@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.explain.explain import explain
+from compiler.operations.explain import explain
 from compiler.refusal import Refusal
 from tests.unit.operations.explain.test_key import _environment
 

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Adopted, Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan
+from compiler.live.stores import LiveStores
 from compiler.model.catalogue import KeyRemote
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, OnConflict, Options, Plan
-from compiler.operations.change.version_loss import LossKind
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.migrate.plan import plan_migration
-from compiler.operations.migrate.routes import routes_of
-from compiler.operations.runs.entries import Run, RunEntry
+from compiler.model.store import Provider, StoreAddress
+from compiler.operations.migrate import plan_migration, routes_of
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Attributes, Dropped, Limit
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

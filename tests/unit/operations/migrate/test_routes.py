@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live.names import store_named
-from compiler.operations.migrate.routes import routes_of
+from compiler.live.stores import store_named
+from compiler.operations.migrate import routes_of
 from compiler.refusal import Refusal
-from tests.unit.operations.conftest import taking
+from tests.unit.conftest import taking
 
 if TYPE_CHECKING:
     from pathlib import Path

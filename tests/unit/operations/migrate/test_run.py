@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Kind, OnConflict, Options
-from compiler.operations.change.run import Setting
-from compiler.operations.migrate.run import migration
+from compiler.change.plan import Kind, OnConflict, Options
+from compiler.change.run import Setting
+from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.environment import Environment
-    from tests.unit.operations.conftest import Stores
+    from tests.unit.conftest import Stores
 
 
 def test_a_migration_is_planned_between_the_named_stores(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.parity.compare import differences, targets
+from compiler.operations.parity import differences, targets
 
 
 def manifest(*keys: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.operations.parity.manifests import manifests_of
+from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from compiler.operations.parity.parent import parent_chart
+from compiler.operations.parity import parent_chart
 
 if TYPE_CHECKING:
     from tests.conftest import Helm

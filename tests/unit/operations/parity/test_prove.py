@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.chart.helm import Helm, HelmError, helm_at
-from compiler.operations.parity import prove as parity
-from compiler.operations.parity.parent import parent_chart
-from compiler.operations.parity.prove import prove
-from compiler.operations.parity.table import expected_manifests
+from compiler.helm import Helm, HelmError, helm_at
+from compiler.operations import parity
+from compiler.operations.parity import expected_manifests, parent_chart, prove
 from compiler.pipeline import compile_project
 from compiler.stages.emit import read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from compiler.model.project import Project
+    from compiler.model.environment import Project
     from tests.conftest import Helm as Installed
 
 ROOT = Path(__file__).resolve().parents[4]

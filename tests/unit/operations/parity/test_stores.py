@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.parity.stores import expected_stores
+from compiler.operations.parity import expected_stores
 
 ACCOUNT = {"name": "eso", "namespace": "eso", "audiences": ["vault"]}
 REFERENCE = {"name": "login", "key": "token"}

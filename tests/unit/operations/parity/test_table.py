@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.parity.table import (
+from compiler.operations.parity import (
     _go_duration,
     enabled_secrets,
     expected_manifests,

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.put.in_common import Common, in_common
-from compiler.operations.put.plan import target_of
-from tests.unit.operations.conftest import taking
+from compiler.operations.put import Common, in_common, target_of
+from tests.unit.conftest import taking
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.put.value_input import LARGEST_BYTES, InputForm, ValueInputError, read_values
+from compiler.operations.value_input import LARGEST_BYTES, InputForm, ValueInputError, read_values
 from tests.pace import allowed
 
 KNOWN = ("TOKEN", "URL")

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.run import Change, Setting
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.retire.run import Retirement, retire
+from compiler.change.run import Change, Setting
+from compiler.live.stores import LiveStores
+from compiler.operations.retire import Retirement, retire
 from compiler.pipeline import compile_project
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from tests.agents_project import write_agents_project
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from compiler.change.plan import Plan, Step
+    from compiler.cluster.view import LiveObjects
     from compiler.model.environment import Environment
-    from compiler.model.store_address import StoreAddress
-    from compiler.operations.change.plan import Plan, Step
-    from compiler.operations.cluster.objects import LiveObjects
-    from compiler.operations.retire.candidates import Candidates
+    from compiler.model.store import StoreAddress
+    from compiler.operations.retire import Candidates
 
 
 @dataclass

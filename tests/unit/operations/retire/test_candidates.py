@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.live.readers import Readers
 from compiler.model.store_identity import remote_places, written_identity
-from compiler.operations.live.readers import Readers
-from compiler.operations.retire.candidates import Candidates, candidates_of
+from compiler.operations.retire import Candidates, candidates_of
 from compiler.refusal import Refusal
-from tests.unit.operations.conftest import TAKERS
+from tests.unit.conftest import TAKERS
 
 if TYPE_CHECKING:
     from tests.unit.operations.retire.conftest import Bench

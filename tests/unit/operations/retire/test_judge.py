@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Kind
+from compiler.change.plan import Kind
 from compiler.stores.errors import (
     Action,
     ForbiddenCause,
@@ -16,11 +16,11 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Problem
-from compiler.stores.values.secret import JsonKind, SecretValue
-from tests.unit.operations.memory_store import secrets
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.unit.memory_store import secrets
 
 if TYPE_CHECKING:
-    from tests.unit.operations.memory_store import MemoryStore
+    from tests.unit.memory_store import MemoryStore
     from tests.unit.operations.retire.conftest import Bench
 
 PLACE = StoreLocation("vault", "agents/jira")

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.store_address import Provider
-from compiler.operations.change.apply import apply_plan
-from compiler.operations.change.plan import Kind, State
-from compiler.operations.retire.plan import plan_retirement
-from compiler.operations.runs.journal import Journal, read_run
-from compiler.operations.runs.run_log import RunLog
+from compiler.change.apply import apply_plan
+from compiler.change.audit import RunLog
+from compiler.change.journal import Journal, read_run
+from compiler.change.plan import Kind, State
+from compiler.model.store import Provider
+from compiler.operations.retire import plan_retirement
 from compiler.stores.errors import (
     Action,
     ForbiddenCause,
@@ -19,7 +19,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Problem, Use
 
 if TYPE_CHECKING:
-    from compiler.operations.change.run import Planned
+    from compiler.change.run import Planned
     from tests.unit.operations.retire.conftest import Bench
 
 ID = "20250131-120000-4fa1c2"

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Kind
-from compiler.operations.change.run import Setting
-from compiler.operations.live.stores import AddressError
-from compiler.operations.retire.run import Retirement, retire
+from compiler.change.plan import Kind
+from compiler.change.run import Setting
+from compiler.live.stores import AddressError
+from compiler.operations.retire import Retirement, retire
 from compiler.refusal import Refusal
-from compiler.stages.outside import Outside
+from compiler.stages.resolve import Outside
 from compiler.stores.interface import Cluster
-from tests.unit.operations.cluster.test_readers import Cluster as LiveCluster
-from tests.unit.operations.cluster.test_readers import external_secret
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.cluster.test_readers import Cluster as LiveCluster
+from tests.unit.cluster.test_readers import external_secret
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.operations.retire.conftest import Bench

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.status.judge import Judge
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import compiled_objects, from_files, with_values
+from compiler.cluster.client import KubernetesCluster
+from compiler.operations.status_live import Judge, LiveState
+from compiler.operations.status_wait import compiled_objects, from_files, with_values
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.unit.operations.cutover.conftest import Bench
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from compiler.operations.status.row import Status
+    from compiler.operations.status import Status
 
 SPACE, GITHUB, JIRA = "agents", "agent-github-secrets", "agent-jira-secrets"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.cluster.in_effect import Live
-from compiler.operations.status.before import Before, compared
-from compiler.operations.status.row import State
+from compiler.cluster.judge import Live
+from compiler.operations.status import State
+from compiler.operations.status_pods import Before, compared
 
 TITLE = "agents/agent-jira-secrets"
 

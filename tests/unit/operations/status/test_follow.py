@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.objects import ClusterError, WatchEndedError
-from compiler.operations.status import follow
-from compiler.operations.status.follow import Changed, Failed, Follower, Listed
+from compiler.cluster.view import ClusterError, WatchEndedError
+from compiler.operations import status_wait
+from compiler.operations.status_wait import Changed, Failed, Follower, Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from compiler.operations.status.follow import Event
+    from compiler.operations.status_wait import Event
 
 SECRETS = ("secrets", "team")
 
@@ -41,8 +41,8 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_PAUSE", 0.01)
-    monkeypatch.setattr(follow, "_POLL", 0.01)
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.01)
+    monkeypatch.setattr(status_wait, "_POLL", 0.01)
 
 
 def changed(name: str, version: str, kind: str = "MODIFIED") -> tuple[str, Any]:

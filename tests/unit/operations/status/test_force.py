@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.status.force import force
+from compiler.cluster.view import ClusterError
+from compiler.operations.status_wait import force
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
 if TYPE_CHECKING:

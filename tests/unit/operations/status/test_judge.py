@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.status.judge import Judge
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import compiled_objects, with_values
-from compiler.operations.status.row import State
+from compiler.operations.status import State
+from compiler.operations.status_live import Judge, LiveState
+from compiler.operations.status_wait import compiled_objects, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
 from tests.unit.operations.status.conftest import JIRA, SPACE
 

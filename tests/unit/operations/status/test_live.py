@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cluster.in_effect import reasons_against
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import compiled_objects
+from compiler.cluster.judge import reasons_against
+from compiler.cluster.view import ClusterError
+from compiler.operations.status_live import LiveState
+from compiler.operations.status_wait import compiled_objects
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
 if TYPE_CHECKING:

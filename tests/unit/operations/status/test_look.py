@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.status.look import compiled_objects, from_files, with_seen, with_values
-from compiler.operations.status.row import Seen
-from compiler.operations.status.values import Likeness
+from compiler.operations.status import Likeness, Seen
+from compiler.operations.status_wait import compiled_objects, from_files, with_seen, with_values
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import JIRA
 

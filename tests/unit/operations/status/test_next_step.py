@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.live.readers import Readers
 from compiler.model.store_identity import remote_places, written_identity
-from compiler.operations.live.readers import Readers
-from compiler.operations.status.next_step import Asked, Next, next_step
-from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.values import Likeness, Values
+from compiler.operations.next_step import Asked, Next, next_step
+from compiler.operations.status import Likeness, Problem, Seen, State, Values
 
 if TYPE_CHECKING:
-    from compiler.operations.status.row import Status
+    from compiler.operations.status import Status
     from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"

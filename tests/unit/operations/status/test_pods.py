@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.cluster.slim import slim_pod
-from compiler.operations.status.pods import Pod, keepers, pod_of, restart_commands, unready
-from compiler.operations.status.row import State
+from compiler.cluster.view import slim_pod
+from compiler.operations.status import State
+from compiler.operations.status_pods import Pod, keepers, pod_of, restart_commands, unready
 
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
 

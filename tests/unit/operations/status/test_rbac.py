@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from compiler.consumers.gather import gather
+from compiler.live.readers import KINDS, Readers, in_cluster
 from compiler.model.store_identity import written_identity
-from compiler.operations.cluster.readers import KINDS, in_cluster
-from compiler.operations.consumers.live import gather
-from compiler.operations.live.readers import Readers
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.look import compiled_objects
-from compiler.operations.status.rbac import rbac
+from compiler.operations.rbac import rbac
+from compiler.operations.status_live import LiveState
+from compiler.operations.status_wait import compiled_objects
 from compiler.text.command_line import name_project
 
 if TYPE_CHECKING:

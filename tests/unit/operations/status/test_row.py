@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.in_effect import Lack
-from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.values import Values
+from compiler.cluster.judge import Lack
+from compiler.operations.status import Problem, Seen, State, Values
 
 if TYPE_CHECKING:
     from tests.unit.operations.status.conftest import World

@@ -6,23 +6,20 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import pytest
 
-from compiler.operations.status import run as run_module
-from compiler.operations.status import wait as wait_module
-from compiler.operations.status.follow import Follower
-from compiler.operations.status.live import LiveState
-from compiler.operations.status.row import State
-from compiler.operations.status.run import Wishes, look_at
-from compiler.operations.status.values import Likeness
-from compiler.operations.status.wait import End
+from compiler.operations import status_wait as run_module
+from compiler.operations import status_wait as wait_module
+from compiler.operations.status import Likeness, State
+from compiler.operations.status_live import LiveState
+from compiler.operations.status_wait import End, Follower, Wishes, look_at
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from compiler.operations.cluster.objects import LiveCollections
-    from compiler.operations.status.row import Seen
-    from compiler.operations.status.so_far import Looked
+    from compiler.cluster.view import LiveCollections
+    from compiler.operations.status import Seen
+    from compiler.operations.status_wait import Looked
     from tests.unit.operations.status.conftest import World
 
 

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.so_far import SoFar
-from compiler.operations.status.wait import End, Wait
+from compiler.operations.status import Problem, Seen, State
+from compiler.operations.status_wait import End, SoFar, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

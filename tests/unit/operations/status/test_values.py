@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.masking import EVER
-from compiler.operations.edit.moves import progress_of
-from compiler.operations.status.values import Likeness, Values, other_store, read_values
+from compiler.cluster.masking import EVER
+from compiler.edit.moves import progress_of
+from compiler.operations.status import Likeness, Values, other_store, read_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
-from tests.unit.operations.memory_store import secrets
+from tests.unit.memory_store import secrets
 
 if TYPE_CHECKING:
-    from compiler.operations.status.values import Read
+    from compiler.operations.status import Read
     from tests.unit.operations.status.conftest import World
 
 

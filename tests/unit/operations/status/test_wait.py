@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.status import wait as wait_module
-from compiler.operations.status.follow import Follower
-from compiler.operations.status.look import with_values
-from compiler.operations.status.row import State
-from compiler.operations.status.wait import End, Wait, Waited
-from tests.unit.operations.memory_store import secrets
+from compiler.cluster.view import ClusterError
+from compiler.operations import status_wait as wait_module
+from compiler.operations.status import State
+from compiler.operations.status_wait import End, Follower, Wait, Waited, with_values
+from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from compiler.operations.status.row import Seen
+    from compiler.operations.status import Seen
     from tests.unit.operations.status.conftest import World
 
 PATIENCE = 60.0
@@ -272,7 +270,7 @@ def test_a_store_that_gets_ready_is_noticed_although_nothing_watches_it(world: W
 
 
 def test_watches_that_close_or_expire_are_taken_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.operations.status.follow._PAUSE", 0.05)
+    monkeypatch.setattr("compiler.operations.status_wait._PAUSE", 0.05)
     deploy, sync = switched(world)
 
     def forget() -> None:
@@ -289,14 +287,14 @@ def test_watches_that_close_or_expire_are_taken_up_again(world: World, monkeypat
 def test_without_the_permission_to_watch_it_lists_from_time_to_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.operations.status.follow._POLL", 0.1)
+    monkeypatch.setattr("compiler.operations.status_wait._POLL", 0.1)
     world.double.refused.update({f"watch {each}": 403 for each in ("externalsecrets", "secrets", "pods")})
     waited, _ = followed(world, *switched(world))
     assert waited.end is End.IN_EFFECT
 
 
 def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.operations.status.follow._PAUSE", 0.05)
+    monkeypatch.setattr("compiler.operations.status_wait._PAUSE", 0.05)
     world.switch()
 
     def break_down() -> None:

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.store_address import Provider
+from compiler.model.store import Provider
 from compiler.model.values import values_of
-from compiler.operations.verify.asked import asked_of_environment, asked_of_values, stores_to_ask
+from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
 from compiler.refusal import Refusal
 from compiler.stages.emit import values_text
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.environment import Environment
-    from compiler.model.store_address import StoreAddress
-    from compiler.stores.options import StoreOptions
+    from compiler.model.store import StoreAddress
+    from compiler.stores.interface import StoreOptions
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
@@ -109,7 +109,7 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
         opened.append((address.provider, options.retry.patience))
         return _Opened()
 
-    monkeypatch.setattr("compiler.operations.live.stores.open_store", opener)
+    monkeypatch.setattr("compiler.live.stores.open_store", opener)
     with stores_to_ask({}) as stores:
         stores.open(environment.stores["vault"])
     assert opened == [(Provider.VAULT, 30.0)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.operations.verify.eso_resolution import (
+from compiler.operations.eso_resolution import (
     Absence,
     InvalidReferenceError,
     UnextractedError,
@@ -17,8 +17,8 @@ from compiler.operations.verify.eso_resolution import (
     resolve,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.document import read_object
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.document import read_object
+from compiler.stores.secret_value.secret import SecretValue
 
 BOTH = pytest.mark.parametrize("provider", [VAULT, AZURE_KEY_VAULT])
 # Dots as names and as nesting, special characters in names.

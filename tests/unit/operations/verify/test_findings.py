@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
+from compiler.live.stores import AddressError, address_of
 from compiler.model.diagnostic import Severity
-from compiler.model.document import Node, extent
+from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.model.source import Source, Span
-from compiler.operations.live.stores import AddressError, address_of
-from compiler.operations.verify.eso_resolution import Absence
-from compiler.operations.verify.findings import (
+from compiler.operations.eso_resolution import Absence
+from compiler.operations.references import Reference
+from compiler.operations.verify import (
     KeyFinding,
     date_finding,
     of_remote,
@@ -23,16 +23,14 @@ from compiler.operations.verify.findings import (
     value_findings,
     with_own_count,
 )
-from compiler.operations.verify.references import Reference
-from compiler.render.excerpt import show
-from compiler.render.interface import Run
+from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)

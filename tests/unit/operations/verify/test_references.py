@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.operations.verify.references import references_of
+from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.model.document import Node, extent
+from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.model.source import Source, Span
-from compiler.operations.verify.references import Reference
-from compiler.operations.verify.remedies import put_command, way_out_of
+from compiler.operations.references import Reference
+from compiler.operations.verify import put_command, way_out_of
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
 
 SOURCE = Source("environments/prod.yaml", "vault: {}\n")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.address import CLOUDS
-from compiler.operations.verify.values_references import references_of_values, secrets_of_values
+from compiler.operations.references import references_of_values, secrets_of_values
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 

@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from compiler.model.document import Node, extent
+from compiler.live.stores import LiveStores
+from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.model.source import Source, Span
-from compiler.operations.live.stores import LiveStores
-from compiler.operations.verify.references import Reference
-from compiler.operations.verify.verify import dates_of, verify
+from compiler.operations.references import Reference
+from compiler.operations.verify import dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
-from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.document import NotAnObjectError, read_object
+from compiler.stores.secret_value.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.model.store_address import StoreAddress
-    from compiler.operations.verify.verify import Verification
+    from compiler.model.store import StoreAddress
+    from compiler.operations.verify import Verification
     from compiler.stores.interface import SecretWriter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

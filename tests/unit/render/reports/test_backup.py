@@ -4,12 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.place import Place
-from compiler.operations.backup.format import Backup
-from compiler.operations.backup.gather import Gathered, Lacking
+from compiler.model.store import Place
+from compiler.operations.backup import Backup, Gathered, Lacking
 from compiler.render.content import Lines
 from compiler.render.reports.backup import backup_data, backup_report, opened_lines
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 
 
 def test_a_backup_names_its_keys_and_what_it_lacks() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.outline import SecretChange
+from compiler.model.values import SecretChange
 from compiler.render.content import Data, Lines
 from compiler.render.reports.changes import as_data, change_lines, change_row
 from tests.leaks import leaks

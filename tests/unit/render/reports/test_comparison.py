@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.outline import SecretChange
-from compiler.operations.chart.addresses import AddressChange
-from compiler.operations.chart.diff import Comparison
+from compiler.model.values import SecretChange
+from compiler.operations.diff import AddressChange, Comparison
 from compiler.render.content import Lines
-from compiler.render.reports.comparison import comparison_data, comparison_lines, markdown
+from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.consumers.look import Look
-from compiler.operations.consumers.objects import Gathered, Reading, Workload
-from compiler.operations.consumers.own import own_of
-from compiler.operations.consumers.pod_specs import SecretRead, Way
-from compiler.operations.consumers.upgrade import Need, Upgrade
+from compiler.consumers.findings import Look, Need, Upgrade
+from compiler.consumers.needs import own_of
+from compiler.consumers.readers import Gathered, Reading, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
 from compiler.render.content import Lines
-from compiler.render.reports.consumers_report import content, lines, nothing
+from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
 from tests.agents_project import write_agents_project
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, 
 def test_of_refused_manifests_nothing_is_told(look: Look) -> None:
     refused = replace(look, gathered=None)
     assert told(refused) == []
-    assert content(refused, ["a"], []) == nothing(["a"], [])
+    assert consumers_content(refused, ["a"], []) == consumers_nothing(["a"], [])
 
 
 def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
@@ -88,7 +86,7 @@ def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
 
 
 def test_programs_get_every_secret_with_its_readers(look: Look) -> None:
-    found: dict[str, Any] = content(replace(look, upgrade=Upgrade((NEED,), ("github",))), ["-"], ["old"])
+    found: dict[str, Any] = consumers_content(replace(look, upgrade=Upgrade((NEED,), ("github",))), ["-"], ["old"])
     github, jira = found["secrets"]
     assert (github["readBy"], jira["namespace"], jira["target"]) == ([], "agents", "agent-jira-secrets")
     assert jira["readBy"] == [

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.write import commit
-from compiler.render.reports.cutover_json import cutover_report
+from compiler.operations.cutover import commit
+from compiler.operations.cutover_request import Mode
+from compiler.render.reports.cutover import cutover_report
+from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, bench
-from tests.unit.operations.memory_store import secrets
 
 __all__ = ["bench"]
 

@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.cluster.freshness import Unread
-from compiler.operations.cutover.request import Mode
-from compiler.operations.cutover.write import commit
+from compiler.cluster.judge import Unread
+from compiler.operations.cutover import commit
+from compiler.operations.cutover_request import Mode
 from compiler.render.content import Lines
-from compiler.render.reports.cutover_text import end_lines, head_lines, values_lines
+from compiler.render.reports.cutover import end_lines, head_lines, values_lines
+from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, bench
-from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compiler.operations.cutover.run import Cutover
+    from compiler.operations.cutover import Cutover
     from compiler.render.content import Line
 
 __all__ = ["bench"]

@@ -4,15 +4,27 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from compiler.change.plan import (
+    Adopted,
+    Kind,
+    Location,
+    LossKind,
+    Note,
+    NoteKind,
+    Outcome,
+    Result,
+    State,
+    Step,
+    VersionLoss,
+    Write,
+)
+from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Outcome, Result, State, Step, Write
-from compiler.operations.change.run import End, Ended
-from compiler.operations.change.version_loss import LossKind, VersionLoss
-from compiler.operations.live.stores import Served
+from compiler.live.stores import Served
 from compiler.render.content import Data
-from compiler.render.reports.plan_json import plan_report
+from compiler.render.reports.plan import plan_report
 from compiler.stores.interface import Cluster
-from tests.unit.operations.changes import plan_of
+from tests.unit.changes import plan_of
 
 STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
 BARE = Step("jira", "OTHER", Kind.MISSING, None, None)

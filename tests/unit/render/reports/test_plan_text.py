@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.terminal.contents import text_of
-from compiler.operations.change.plan import (
+from compiler.change.plan import (
     Adopted,
     Kind,
     Location,
+    LossKind,
     Note,
     NoteKind,
     OnConflict,
@@ -19,14 +19,15 @@ from compiler.operations.change.plan import (
     Result,
     State,
     Step,
+    VersionLoss,
     Write,
 )
-from compiler.operations.change.run import End, Ended
-from compiler.operations.change.version_loss import LossKind, VersionLoss
-from compiler.operations.live.refresh import RefreshTimes
-from compiler.operations.live.stores import Served
+from compiler.change.run import End, Ended
+from compiler.cli.terminal.contents import text_of
+from compiler.live.read_many import RefreshTimes
+from compiler.live.stores import Served
 from compiler.render.content import Lines
-from compiler.render.reports.plan_text import (
+from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
     outcome_lines,
@@ -36,7 +37,7 @@ from compiler.render.reports.plan_text import (
     unaudited_lines,
     undo_lines,
 )
-from tests.unit.operations.changes import plan_of
+from tests.unit.changes import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

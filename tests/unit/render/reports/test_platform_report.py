@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.operations.consumers.look import Look
-from compiler.operations.consumers.objects import Gathered
-from compiler.operations.consumers.own import own_of
-from compiler.operations.generated.platform.text import PlatformText
+from compiler.consumers.findings import Look
+from compiler.consumers.needs import own_of
+from compiler.consumers.readers import Gathered
+from compiler.generate.platform import PlatformText
 from compiler.pipeline import compile_project
-from compiler.render.reports.platform_report import content, nothing
+from compiler.render.reports.consumers import platform_content, platform_nothing
 from tests.agents_project import write_agents_project
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
     assert project is not None
     look = Look(own_of(project.environments[0]), Gathered(), ())
     text = PlatformText("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
-    told = content(look, text, "9.0.0", "caipe", "charts/caipe")
+    told = platform_content(look, text, "9.0.0", "caipe", "charts/caipe")
     assert told == {
         "target": "platform",
         "chart": "charts/caipe",
@@ -35,5 +35,5 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
             for each in ("github", "jira")
         ],
     }
-    empty = nothing("9.0.0", "caipe", "charts/caipe")
+    empty = platform_nothing("9.0.0", "caipe", "charts/caipe")
     assert empty == {**told, "newerThanKnown": False, "notes": [], "unread": [], "secrets": []}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import Lines
-from compiler.render.reports.retirement import Shown, retirement_lines, retirement_part
+from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
 from tests.unit.operations.retire.conftest import Bench, bench
 
 __all__ = ["bench"]

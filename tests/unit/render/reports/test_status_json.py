@@ -3,12 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.operations.status.next_step import Next
-from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.so_far import Looked
-from compiler.operations.status.values import Likeness, Values
-from compiler.operations.status.wait import End, Waited
-from compiler.render.reports.status_json import status_report
+from compiler.operations.next_step import Next
+from compiler.operations.status import Likeness, Problem, Seen, State, Values
+from compiler.operations.status_wait import End, Looked, Waited
+from compiler.render.reports.status import status_report
 from tests.unit.operations.status.conftest import World, world
 
 __all__ = ["world"]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.live.later import PastRun, StoredVersion
-from compiler.operations.status.next_step import Next
-from compiler.operations.status.row import Problem, Row, Seen, State, Status
-from compiler.operations.status.values import Likeness, Values
-from compiler.operations.status.wait import End, Waited
+from compiler.cluster.view import ClusterError
+from compiler.live.read_many import PastRun, StoredVersion
+from compiler.operations.next_step import Next
+from compiler.operations.status import Likeness, Problem, Row, Seen, State, Status, Values
+from compiler.operations.status_wait import End, Waited
 from compiler.render.content import Lines
-from compiler.render.reports.status_text import status_lines, wait_lines, word_of
+from compiler.render.reports.status import status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
 
 if TYPE_CHECKING:

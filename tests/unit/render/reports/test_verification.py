@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.source import Source, Span
-from compiler.operations.verify.verify import KeyStatus, Seen, Verification
+from compiler.model.document import Source, Span
+from compiler.operations.verify import KeyStatus, Seen, Verification
+from compiler.render.content import ShownKey
 from compiler.render.reports.verification import run_of
-from compiler.render.shown import ShownKey
 from compiler.stores.interface import Cluster, Identity
 
 REFERENCE: Any = SimpleNamespace(

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from compiler.change.plan import LossKind, VersionLoss
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.render.content import Data, Lines
-from compiler.render.reports.version_loss import loss_lines, loss_note
+from compiler.render.reports.plan import loss_lines, loss_note
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
 VERSIONS = "the store will permanently drop earlier versions:"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.rules.forms.address import is_cluster_internal
+from compiler.rules.forms.names import is_cluster_internal
 
 
 @pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "::1"])

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.rules.forms.expected import (
+from compiler.rules.forms.schema_error import (
+    SETTINGS,
     Advice,
     Place,
+    Surroundings,
     as_id,
     duration_help,
     of_form,
@@ -16,7 +18,6 @@ from compiler.rules.forms.expected import (
     of_type,
     of_unknown_key,
 )
-from compiler.rules.forms.surroundings import SETTINGS, Surroundings
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:

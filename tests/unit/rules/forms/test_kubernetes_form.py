@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.rules.forms.kubernetes_form import (
+from compiler.rules.forms.names import (
     label_key_problem,
     label_value_problem,
     namespace_problem,

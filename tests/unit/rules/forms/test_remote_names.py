@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.remote_names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

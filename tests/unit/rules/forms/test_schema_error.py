@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from compiler.rules.forms.schema_error import explained, node_at, whole
-from compiler.rules.forms.surroundings import Surroundings
+from compiler.rules.forms.schema_error import Surroundings, explained, node_at, whole
 from tests.unit.stages.conftest import load
 
 SCHEMA: dict[str, Any] = {

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from compiler.rules.forms.surroundings import Surroundings
+from compiler.rules.forms.schema_error import Surroundings
 
 
 def test_the_environment_of_a_command_is_the_documents_own_or_one_that_exists() -> None:

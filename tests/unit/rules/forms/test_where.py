@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.source import Span
-from compiler.rules.forms.where import paths_below, top_of, waiver, waiver_scope
+from compiler.model.document import Span
+from compiler.rules.forms.names import paths_below, top_of, waiver, waiver_scope
 from compiler.stages.load import load_text
 
 

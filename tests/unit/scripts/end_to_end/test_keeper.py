@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.status.follow import Failed, Listed
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.view import ClusterError
+from compiler.operations.status_wait import Failed, Listed
 from scripts.end_to_end import keeper as keeper_module
 from scripts.end_to_end.keeper import Keeper
 from tests.api_double import ApiDouble

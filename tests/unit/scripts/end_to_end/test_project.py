@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from scripts.end_to_end import project
@@ -13,7 +13,7 @@ from scripts.end_to_end.project import Project
 from scripts.end_to_end.room import Room
 from scripts.end_to_end.setting import Setting
 from tests.platform_double import key_vault_object, vault_object
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path

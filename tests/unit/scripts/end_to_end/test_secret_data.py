@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.objects import ClusterError
+from compiler.cluster.view import ClusterError
 from scripts.end_to_end.secret_data import SecretData, encoded
 from tests.cluster_double import ClusterDouble
 

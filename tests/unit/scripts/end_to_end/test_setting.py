@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from scripts.end_to_end import setting
 from scripts.end_to_end.setting import MissingError, address_of, helm_of, setting_of
 from tests.cluster_double import ClusterDouble

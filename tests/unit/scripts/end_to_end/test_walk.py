@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.main import main
-from compiler.operations.cluster.in_effect import is_synced, ready_reason
+from compiler.cluster.judge import is_synced, ready_reason
 from scripts.end_to_end.setting import setting_of
 from scripts.end_to_end.walk import BrokenPromiseError, Walk
 from tests.operator_double import Misdeed

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from compiler.project_files import Library
-from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
+from compiler.stages.resolve import catalogue_of
 from scripts.pages.key_vault_guide import key_vault_guide
 
 ROOT = Path(__file__).resolve().parents[4]

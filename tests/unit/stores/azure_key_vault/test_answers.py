@@ -1,7 +1,7 @@
 import pytest
 
-from compiler.stores.azure_key_vault.answers import require_name, require_version
-from compiler.stores.azure_key_vault.bundle import Bundle
+from compiler.stores.azure_key_vault.client import Bundle
+from compiler.stores.azure_key_vault.reading import require_name, require_version
 from compiler.stores.errors import Action, StoreLocation, UnexpectedReplyError
 from compiler.stores.interface import Attributes
 

@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 
-from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
+from compiler.stores.azure_key_vault.client import Bundle, VaultClient
 from compiler.stores.azure_key_vault.store import SdkClient
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 
 SENTINEL = "s3ntinel-4711"
 BUNDLE = Bundle("github", "1f" * 16, SecretValue(SENTINEL), Attributes(tags={"team": "platform"}))

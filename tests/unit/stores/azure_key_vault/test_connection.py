@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.stores.azure_key_vault.connection import connection_error, require_proxy, server_of, verified
+from compiler.stores.azure_key_vault.client import connection_error, require_proxy, server_of, verified
 from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError, UnreachableError
-from compiler.stores.sending.timed_connection import UnknownHostError
+from compiler.stores.http import UnknownHostError
 
 PLACE = StoreLocation("https://v.vault.azure.net")
 SERVER = server_of("https://v.vault.azure.net")

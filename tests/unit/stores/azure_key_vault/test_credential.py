@@ -5,14 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, no_token_in_time, shared_credential
-from compiler.stores.azure_key_vault.identity import AccessToken, ForeignResourceError, NoTokenError
+from compiler.stores.azure_key_vault.log_in import (
+    TOKEN_VARIABLE,
+    AccessToken,
+    ForeignResourceError,
+    NoTokenError,
+    no_token,
+    no_token_in_time,
+    shared_credential,
+)
 from compiler.stores.errors import MissingDependencyError, StoreLocation, UnauthenticatedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.stores.azure_key_vault.identity import Credential, SharedCredential
+    from compiler.stores.azure_key_vault.log_in import Credential, SharedCredential
 
 PLACE = StoreLocation("https://v.vault.azure.net")
 VAULTS = "https://vault.azure.net/.default"

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.azure_key_vault.errors import Answer, Denial, error_of, soft_deleted
+from compiler.stores.azure_key_vault.client import Answer, Denial, error_of, soft_deleted
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, ThrottledError
 
 PLACE = StoreLocation("https://v.vault.azure.net", "github")

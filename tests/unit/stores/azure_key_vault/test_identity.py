@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.azure_key_vault.identity import (
+from compiler.stores.azure_key_vault.log_in import (
     AccessToken,
     FixedToken,
     ForeignResourceError,
@@ -14,8 +14,7 @@ from compiler.stores.azure_key_vault.identity import (
     SharedCredential,
     claims_of,
 )
-from compiler.stores.sending.clock import SystemClock
-from compiler.stores.sending.deadline import Deadlines
+from compiler.stores.deadline import Deadlines, SystemClock
 
 SCOPE = "https://vault.azure.net/.default"
 

@@ -4,6 +4,7 @@ from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     ConflictError,
     ForbiddenError,
@@ -13,10 +14,8 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import StoreState, VersionState
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.interface import StoreOptions, StoreState, VersionState
+from compiler.stores.pacing import RetryPolicy
 from tests.unit.stores.conftest import address_of
 
 
@@ -34,7 +33,7 @@ def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, 
 def test_soft_delete_refuses_a_vault_where_a_delete_destroys(
     vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
     version = vault.seed("github", "x")
     with pytest.raises(ForbiddenError, match="soft delete is off"):
         store.soft_delete("github", version)
@@ -151,7 +150,7 @@ def test_what_cannot_be_recovered_or_belongs_to_a_certificate_is_refused_without
 ) -> None:
     vault.seed("github", "x")
     assert store.check_deletion(store.read("github")) == ()
-    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
     vault.seed_certificate("certificate")
     found = [store.read(name) for name in ("github", "certificate")]
     before = len(vault.requests())

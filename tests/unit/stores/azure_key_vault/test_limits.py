@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.stores.azure_key_vault.limits import (
+from compiler.stores.azure_key_vault.reading import (
     attribute_problems,
     is_name,
     is_version,
@@ -12,7 +12,7 @@ from compiler.stores.azure_key_vault.limits import (
     value_problems,
 )
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SENTINEL = "s3ntinel-4711"

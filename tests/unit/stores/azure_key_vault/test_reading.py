@@ -9,9 +9,10 @@ import pytest
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.operations.live.read_many import is_of_store
-from compiler.stores.azure_key_vault.bundle import Bundle
+from compiler.live.read_many import is_of_store
+from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.deadline import VirtualClock, rest
 from compiler.stores.errors import (
     Action,
     DisabledError,
@@ -20,11 +21,8 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import StoreState, VersionState
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.deadline import rest
-from compiler.stores.sending.limiter import UNLIMITED
+from compiler.stores.interface import StoreOptions, StoreState, VersionState
+from compiler.stores.pacing import UNLIMITED
 from tests.unit.stores.conftest import address_of, opened_with
 
 

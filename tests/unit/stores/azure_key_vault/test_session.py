@@ -11,12 +11,10 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
-from compiler.stores.azure_key_vault import session
-from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities, proxy_for
-from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.deadline import Deadlines
-from compiler.stores.sending.timed_connection import TimedConnection
+from compiler.stores.azure_key_vault import client
+from compiler.stores.azure_key_vault.client import ForeignHostError, VaultSession, authorities, proxy_for
+from compiler.stores.deadline import Deadlines, VirtualClock
+from compiler.stores.http import BoundedResponse, ReplyTooLargeError, TimedConnection
 
 URL = "https://team.vault.azure.net"
 HEADERS = {"Authorization": "Bearer t0ken-4711"}
@@ -270,7 +268,7 @@ def test_a_connection_that_cannot_be_made_is_told_as_urllib3_tells_it(
         raise problem
 
     # Not by its path: another test has the package imported anew.
-    monkeypatch.setattr(session, "open_socket", refuse)
+    monkeypatch.setattr(client, "open_socket", refuse)
     with pytest.raises(kind) as caught:
         VaultSession(URL, 4, lambda _token: None).get(f"{URL}/secrets", timeout=(3, 4))
     assert asked == [("team.vault.azure.net", 443, 3)]

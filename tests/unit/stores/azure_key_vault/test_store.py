@@ -16,9 +16,10 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.azure_key_vault.session import VaultSession
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.azure_key_vault.client import VaultSession
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     StoreError,
@@ -27,10 +28,8 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import StoreState
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.interface import StoreOptions, StoreState
+from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.stores.conftest import address_of, opened_with
 
 SENTINEL = "s3ntinel-Välue"

@@ -5,6 +5,7 @@ import pytest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -19,10 +20,8 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.interface import Attributes, StoreOptions
+from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import conceal
 from tests.unit.stores.conftest import address_of
 

@@ -2,8 +2,8 @@ import pytest
 
 from compiler.stores.errors import InvalidNameError, InvalidValueError, StoreLocation, TooLargeError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
-from compiler.stores.values.secret import JsonKind, SecretValue
-from compiler.stores.vault.checks import error_of_problem, problems_of_whole, problems_of_write
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.vault.reading import error_of_problem, problems_of_whole, problems_of_write
 
 SENTINEL = "s3ntinel-4711"
 

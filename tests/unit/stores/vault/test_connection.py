@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     ExpiredTokenError,
@@ -26,14 +27,11 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     UnsupportedEngineError,
 )
-from compiler.stores.interface import Cluster
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.exchange import Reader
-from compiler.stores.sending.limiter import Quota, RequestClass
-from compiler.stores.sending.retry import RetryPolicy
-from compiler.stores.values.secret import SecretValue
-from compiler.stores.vault.questions import Request
+from compiler.stores.interface import Cluster, StoreOptions
+from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.exchange import Reader
+from compiler.stores.vault.replies import Request
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,

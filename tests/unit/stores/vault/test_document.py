@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from compiler.stores.interface import Dropped, Limit, StoreState, VersionState
-from compiler.stores.values.secret import JsonKind, SecretValue
-from compiler.stores.vault.document import (
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.vault.reading import (
     MountSettings,
     dropped_by_next,
     made_of,

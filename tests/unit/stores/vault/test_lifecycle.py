@@ -6,7 +6,7 @@ import pytest
 
 from compiler.stores.errors import Action, ConflictError, ForbiddenError, NotFoundError, VersionGoneError
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState
-from compiler.stores.values.secret import SecretValue
+from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.vault.names import name_problem, property_problem
+from compiler.stores.vault.log_in import name_problem, property_problem
 
 
 @pytest.mark.parametrize(

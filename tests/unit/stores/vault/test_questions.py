@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
     Action,
     ExpiredTokenError,
@@ -22,9 +22,18 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.interface import Use
-from compiler.stores.vault.login import VaultLogin
-from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
-from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply, error_of_reply, malformed
+from compiler.stores.vault.log_in import VaultLogin
+from compiler.stores.vault.replies import (
+    NOT_INITIALISED,
+    SEALED,
+    RefusedError,
+    Reply,
+    Request,
+    TokenFacts,
+    VaultQuestions,
+    error_of_reply,
+    malformed,
+)
 
 ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
 PLACE = StoreLocation(ADDRESS.absolute, "github")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.live.read_many import is_of_store
+from compiler.live.read_many import is_of_store
 from compiler.stores.errors import (
     Action,
     ForbiddenError,

@@ -4,7 +4,7 @@ from http.client import BadStatusLine
 import pytest
 
 from compiler.stores.errors import Action, StoreError, StoreLocation, ThrottledError
-from compiler.stores.sending.no_answer import Server
+from compiler.stores.http import Server
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, error_of_transport, malformed
 
 PLACE = StoreLocation("https://vault/secret", "a")

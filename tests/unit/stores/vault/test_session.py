@@ -6,8 +6,7 @@ from http.client import HTTPException
 
 import pytest
 
-from compiler.stores.sending.bounded_reply import ReplyTooLargeError
-from compiler.stores.sending.timed_connection import TimedConnection
+from compiler.stores.http import ReplyTooLargeError, TimedConnection
 from compiler.stores.vault.session import VaultSession
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"

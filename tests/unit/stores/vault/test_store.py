@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import InvalidNameError
-from compiler.stores.options import StoreOptions
+from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.replies import RefusedError
 from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.store import _TLS_ONLY, VaultStore, _JsonAdapter

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
-from compiler.stores.vault.session import VaultSession
-from compiler.stores.vault.transport import open_session, server_of
+from compiler.stores.vault.session import VaultSession, open_session, server_of
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
 

@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,

@@ -1,0 +1,445 @@
+"""Applies a plan: makes its writes in several threads, records and verifies each, and reports the outcome.
+
+Reading back compares the other properties too: a store, or this program, that turned `1.10` into `1.1` has changed a
+secret that nobody asked to change.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
+
+from compiler.change.audit import AGAIN, AuditError, IntentError, RunLog, complete, unrecorded
+from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Target, Write
+from compiler.model.store import Provider
+from compiler.refusal import follows_interrupt
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    StoreError,
+    StoreLocation,
+    UnfinishedWriteError,
+    UnverifiedError,
+)
+from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
+from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.text.wording import numbered
+
+
+def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
+    """The version that `write` stored, and the error where the store itself reported it as different.
+
+    Such a version exists all the same, and is recorded and reported. Raises StoreError where none is known to exist.
+    """
+    try:
+        return write(), None
+    except UnverifiedError as error:
+        return Written(error.version), error
+
+
+def read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
+    """What `look` finds of a write that is stored and recorded as `version`; a failure where it cannot look."""
+    try:
+        return look()
+    except StoreError as error:
+        # Whether it holds what it should is still unknown.
+        reason = f"it cannot be read back: {error.reason}"
+        return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
+
+
+def is_as_meant(
+    found: RemoteSecret,
+    base: RemoteSecret | None,
+    changes: Mapping[str, SecretValue],
+    whole: SecretValue | None,
+    comparer: Comparer,
+) -> bool:
+    """Whether `found` is `whole`, or the properties of `base` with `changes` and no other."""
+    if whole is not None:
+        return found.whole is not None and comparer.same(found.whole, whole)
+    before: Mapping[str, SecretValue] = base.properties if base is not None else {}
+    meant = {**before, **changes}
+    return meant.keys() == found.properties.keys() and all(holds(found, *member, comparer) for member in meant.items())
+
+
+def holds(found: RemoteSecret, key: str, value: SecretValue, comparer: Comparer) -> bool:
+    """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
+    return key in found.properties and comparer.same(found.properties[key], value)
+
+
+def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError:
+    """The error of a version that reads back differently from what was written."""
+    reason = f"version {version} reads back with a different value than was written"
+    remedy = "check that version by hand, and do not trust this address"
+    return UnverifiedError(StoreLocation(store.address.absolute, name), Action.WRITE, reason, remedy, version)
+
+
+_BY_HAND = "check it by hand, and do not trust this address"
+
+
+def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    """Delete the write's versions, and check that they are, and that what else there was can still be recovered.
+
+    Raises AuditError, OSError, and StoreError where none is known to be deleted.
+    """
+    _send(write, store, log, Kind.DELETE, lambda: store.delete_versions(write.name, write.versions))
+    return read_back(write, write.versions[-1], lambda: _gone(write, store, log))
+
+
+def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    """Bring the write's versions back, and check that they and no others can be read. Raises as `delete_versions`."""
+    _send(write, store, log, Kind.RECOVER, lambda: store.recover_versions(write.name, write.versions))
+    return read_back(write, write.versions[-1], lambda: _back(write, store))
+
+
+def _send(write: Write, store: SecretWriter, log: RunLog, action: Kind, send: Callable[[], None]) -> None:
+    newest = write.versions[-1]
+    with log.writing(store, write.target, write.properties, newest, str(action)) as line:
+        send()
+        owes = log.owes
+        try:
+            line.written(newest)
+            owes = log.lacks
+        finally:
+            log.written(write, Written(newest), owes=owes)
+
+
+def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    states, newest = store.version_states(write.name), write.versions[-1]
+    left = [version for version in write.versions if states.get(version) is VersionState.READABLE]
+    if left:
+        return _unverified(write, f"the store reported it as deleted, but {numbered(left)} can still be read")
+    later = tuple(version for version, state in states.items() if state is VersionState.READABLE)
+    if later:
+        # Deleted by their numbers, so that a version that came in between stays.
+        reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
+        remedy = "find out who still uses it, then run the command again for a new plan"
+        return Result(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
+    # Whoever may delete in a Key Vault need not see what is deleted; a Vault lists its versions.
+    unseen = VersionState.DESTROYED if store.address.provider is Provider.VAULT else VersionState.DELETED
+    if states and newest not in states and unseen is VersionState.DELETED:
+        covered = tuple(states)
+        log.written(write, Written(newest, covered), owes=log.lacks)
+        reason = f"another writer's {numbered(covered)} came in between and was deleted too"
+        return Result(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
+    kept = (*write.versions, *write.others)
+    lost = [version for version in kept if states.get(version, unseen) is not VersionState.DELETED]
+    if lost:
+        return _unverified(write, f"{numbered(lost)} cannot be recovered any more, and was only to be deleted")
+    return Result(*write.target, State.DONE, newest)
+
+
+def _back(write: Write, store: SecretWriter) -> Result:
+    states, newest = store.version_states(write.name), write.versions[-1]
+    left = [version for version in write.versions if states.get(version) is not VersionState.READABLE]
+    if left:
+        return _unverified(write, f"the store reported it as recovered, but {numbered(left)} cannot be read")
+    others = tuple(_readable(states.items(), write))
+    if others:
+        reason = f"another writer wrote or recovered {numbered(others)} meanwhile"
+        return Result(*write.target, State.CONFLICT, newest, others, "conflict", reason, "compare the versions by hand")
+    return Result(*write.target, State.DONE, newest)
+
+
+def _readable(states: Iterable[tuple[str, VersionState]], write: Write) -> Iterable[str]:
+    return (version for version, state in states if state is VersionState.READABLE and version not in write.versions)
+
+
+def _unverified(write: Write, reason: str) -> Result:
+    return Result(*write.target, State.UNVERIFIED, write.versions[-1], (), "unverified", reason, _BY_HAND)
+
+
+_NEW_PLAN = "run the command again for a new plan"
+
+
+class RemoteWriter:
+    """Writes to stores, by their ids; each thread writes one remote secret at a time."""
+
+    def __init__(self, stores: Mapping[str, SecretWriter], run_log: RunLog) -> None:
+        self._stores = stores
+        self._log = run_log
+        self._comparer = Comparer()
+
+    def write(self, write: Write) -> Result:
+        """Make the write and read it back.
+
+        Raises AuditError, OSError, and StoreError where nothing is known to be stored.
+        """
+        store = self._stores[write.store]
+        if write.versions:
+            act = recover_versions if write.recover else delete_versions
+            return act(write, store, self._log)
+        if write.kind is Kind.DELETE:
+            return self._deleted(write, store)
+        action = (
+            "restore" if write.earlier is not None else str(Kind.CREATE if write.kind is Kind.CREATE else Kind.UPDATE)
+        )
+        if write.recover:
+            write, action = self._recovered(write, store), str(Kind.UPDATE)
+            if not write.changes and write.whole is None:
+                self._log.written(write, Written(write.before or ""), owes=self._log.lacks)
+                return Result(*write.target, State.KEPT, write.before)
+        with self._log.writing(store, write.target, write.properties, write.before, action) as line:
+            written, doubt = stored(lambda: self._written(write, store))
+            owes = self._log.owes
+            try:
+                # Before the journal: a resumed run finds a version that is in neither, and records it in both.
+                line.written(written.version)
+                owes = self._log.lacks
+            finally:
+                self._log.written(write, written, owes=owes)
+        if doubt is not None:
+            return _doubtful(write, doubt)
+        return read_back(write, written.version, lambda: self._verified(write, written, store))
+
+    def _written(self, write: Write, store: SecretWriter) -> Written:
+        if write.earlier is not None and write.base is not None:
+            return store.restore(write.earlier, write.base)
+        if write.whole is not None:
+            return store.write_whole(write.name, write.whole, write.base, write.attributes)
+        return store.write(write.name, write.changes, write.base, write.attributes)
+
+    def _deleted(self, write: Write, store: SecretWriter) -> Result:
+        version = write.before or ""
+        with self._log.writing(store, write.target, write.properties, version, str(Kind.DELETE)) as line:
+            store.soft_delete(write.name, version)
+            owes = self._log.owes
+            try:
+                line.written(version)
+                owes = self._log.lacks
+            finally:
+                self._log.written(write, Written(version), owes=owes)
+        return read_back(write, version, lambda: _is_gone(write, version, store))
+
+    def _recovered(self, write: Write, store: SecretWriter) -> Write:
+        """Recovers the deleted secret, and returns what is left to write."""
+        with self._log.writing(store, write.target, write.properties, None, str(Kind.RECOVER)) as line:
+            store.recover(write.name)
+            try:
+                base = store.read(write.name)
+            except StoreError as error:
+                raise _unread(write, store, error) from None
+            if base.version == write.deleted:
+                self._log.recovered(write, base)
+            line.written(base.version)
+        if write.deleted is not None and base.version != write.deleted:
+            raise _recovered_by_another(write, store, base.version)
+        if write.whole is not None:
+            same = base.whole is not None and self._comparer.same(base.whole, write.whole)
+            return replace(write, base=base, whole=None if same else write.whole)
+        changes = {key: value for key, value in write.changes.items() if not holds(base, key, value, self._comparer)}
+        return replace(write, base=base, changes=changes)
+
+    def _verified(self, write: Write, written: Written, store: SecretWriter) -> Result:
+        found, target = store.read(write.name), write.target
+        if written.slipped:
+            reason = (
+                f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
+            )
+            remedy = "compare the two versions by hand"
+            return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
+        if found.version != written.version:
+            return _overtaken(write, written.version, found.version)
+        if not self._is_as_meant(write, found):
+            return _doubtful(write, other_bytes(store, write.name, written.version))
+        return Result(*target, State.DONE, written.version)
+
+    def _is_as_meant(self, write: Write, found: RemoteSecret) -> bool:
+        if write.earlier is not None:
+            earlier = write.earlier
+            return is_as_meant(found, None, earlier.properties, earlier.whole, self._comparer)
+        return is_as_meant(found, write.base, write.changes, write.whole, self._comparer)
+
+
+def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
+    found = store.describe(write.name)
+    if found.state is not StoreState.PRESENT:
+        return Result(*write.target, State.DONE, version)
+    if found.version not in {None, version}:
+        # A Vault deletes one version, and not the one that another writer adds meanwhile.
+        return _overtaken(write, version, str(found.version))
+    reason = "the store reported it as deleted, but it still exists"
+    remedy = "check it by hand, and do not trust this address"
+    return Result(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
+
+
+def _overtaken(write: Write, version: str, found: str) -> Result:
+    reason = f"another writer wrote version {found} right after version {version}"
+    return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, _NEW_PLAN)
+
+
+def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
+    return Result(*write.target, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
+
+
+def refusal(write: Write, error: StoreError) -> Result:
+    """The result of a write that the store refused or did not answer."""
+    state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
+    found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
+    return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
+
+
+def _unread(write: Write, store: SecretWriter, error: StoreError) -> UnfinishedWriteError:
+    """Not the error itself: it would deny that the secret is there again, and the run's undo would leave it there."""
+    place, reason = StoreLocation(store.address.absolute, write.name), f"it is recovered, but {error.reason}"
+    return UnfinishedWriteError(place, Action.READ, reason, error.remedy, write.deleted or "")
+
+
+def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:
+    place = StoreLocation(store.address.absolute, write.name)
+    reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
+    return ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)
+
+
+WORKERS = 16
+DEFECT = "defect"
+# Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
+_PACE = 0.05
+
+
+def apply_plan(
+    plan: Plan,
+    stores: Mapping[str, SecretWriter],
+    run_log: RunLog,
+    *,
+    continue_on_error: bool = False,
+    workers: int = WORKERS,
+    stop: threading.Event | None = None,
+    report: Callable[[Result], None] = lambda _result: None,
+) -> Outcome:
+    """Make the writes of `plan` and nothing else, each once, and read each back.
+
+    `stores` are open, by their ids in the plan.
+    A conflict ends one remote secret and the rest goes on; any other failure keeps further writes from starting, unless
+    `continue_on_error`. When `stop` is set, writes under way are finished and the rest stays pending. A defect of this
+    program does the same, and is in the outcome. `report` is called in this thread.
+    """
+    completed = complete(plan.adopted, stores, run_log)
+    work = _Work(stores, run_log, stop or threading.Event(), stops_at_failure=not continue_on_error)
+    interrupted = False
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            todo = deque(plan.writes)
+            threads = [pool.submit(work.take, todo) for _ in range(min(workers, len(todo)))]
+            while True:
+                left = wait(threads, _PACE).not_done
+                while work.fresh:
+                    report(work.fresh.popleft())
+                if not left:
+                    break
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - neither may leave the run without an end
+            if follows_interrupt(error):
+                # Whoever asks a second time does not wait for reports; threads cannot be ended in a write's middle.
+                interrupted = True
+                work.failed.set()
+            elif isinstance(error, Exception):
+                work.broke(error)
+    results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
+    interrupted = interrupted or (stop is not None and stop.is_set())
+    unaudited = (*completed.unaudited, *_unaudited(results, run_log))
+    outcome = Outcome(run_log.journal.id, results, interrupted, work.defect, completed.unrecorded, unaudited)
+    return _ended(outcome, run_log, _end(outcome))
+
+
+def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], run_log: RunLog) -> Outcome:
+    """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
+    completed = complete(plan.adopted, stores, run_log)
+    outcome = Outcome(run_log.journal.id, (), unrecorded=completed.unrecorded, unaudited=completed.unaudited)
+    return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
+
+
+def _unaudited(results: Iterable[Result], run_log: RunLog) -> Iterator[Adopted]:
+    """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
+    for result in results:
+        if run_log.lacks and result.version is not None:
+            yield Adopted(result.store, result.name, result.version, is_recorded=True)
+
+
+def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:
+    try:
+        run_log.end(state)
+    except OSError as error:
+        # A run without an end can go on: what is done is told all the same.
+        return replace(outcome, unrecorded=unrecorded(("", ""), error).reason)
+    return outcome
+
+
+def defective(target: Target) -> Result:
+    """The failure of a step by a defect of this program, which may have come after the write."""
+    return Result(*target, State.FAILED, code=DEFECT, reason="this program failed with an internal error", remedy=AGAIN)
+
+
+def _end(outcome: Outcome) -> str:
+    if outcome.interrupted:
+        return "interrupted"
+    if outcome.is_incomplete:
+        return "incomplete"
+    return "conflict" if outcome.has_differences else "complete"
+
+
+class _Work:
+    """Writes one remote secret at a time in each thread, and knows why no further one may start."""
+
+    def __init__(
+        self, stores: Mapping[str, SecretWriter], run_log: RunLog, stop: threading.Event, *, stops_at_failure: bool
+    ) -> None:
+        self._writer = RemoteWriter(stores, run_log)
+        self._log = run_log
+        self._stop = stop
+        self._stops_at_failure = stops_at_failure
+        self.failed = threading.Event()
+        self.defect: Exception | None = None
+        self.results: dict[Target, Result] = {}
+        self.fresh: deque[Result] = deque()
+
+    def take(self, todo: deque[Write]) -> None:
+        """Make one write after another until none is left or none may start; for any number of threads."""
+        while not self._stop.is_set() and not self.failed.is_set():
+            try:
+                write = todo.popleft()
+            except IndexError:
+                return
+            self._do(write)
+
+    def _do(self, write: Write) -> None:
+        try:
+            result = self._done(write)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
+            self.broke(error)
+            result = defective(write.target)
+            with suppress(Exception):
+                self._log.settled(result, maybe_stored=True)
+        if result.state is State.FAILED and self._stops_at_failure:
+            # Before this thread takes its next one, which would wait for a store that is gone once more.
+            self.failed.set()
+        self.results[write.target] = result
+        self.fresh.append(result)
+
+    def broke(self, error: Exception) -> None:
+        """Start no further write after a defect; the first one is kept."""
+        self.failed.set()
+        self.defect = self.defect or error
+
+    def _done(self, write: Write) -> Result:
+        try:
+            self._log.started(write)
+            try:
+                result, maybe_stored = self._writer.write(write), False
+            except StoreError as error:
+                result, maybe_stored = refusal(write, error), error.maybe_done
+            self._log.settled(result, maybe_stored=maybe_stored)
+        except IntentError as error:
+            self.failed.set()
+            result = unrecorded(write.target, error)
+            # Nothing was sent, so that nothing stays open.
+            with suppress(OSError):
+                self._log.settled(result)
+        except (AuditError, OSError) as error:
+            # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
+            self.failed.set()
+            result = unrecorded(write.target, error)
+        return result

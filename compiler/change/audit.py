@@ -1,0 +1,354 @@
+"""Records each write in the journal and the audit file: one line before it and one after it, never a value.
+
+A write is announced in both before it is sent. A line that could not be written after it is owed until a later part of
+the run, or its undo, has a file for it. A journal is a plain file: that a version was written is said in the audit file
+only where the store knows it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from compiler.change.journal import Journal, Run, RunEntry
+from compiler.change.plan import Adopted, Kind, Result, State, Target, Write
+from compiler.change.run_files import SharedSync
+from compiler.refusal import Refusal, system_reason
+from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.interface import RemoteSecret, SecretWriter, Written
+
+_MODE = 0o600
+
+
+class AuditError(Refusal):
+    """The audit file cannot be used. The message says why, without anything of its content."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("cannot run", message, "name another file with --audit")
+
+
+class IntentError(AuditError):
+    """The line before a write could not be written, so nothing was sent."""
+
+
+class Stage(StrEnum):
+    """How far a write is."""
+
+    WRITING = "writing"  # about to be sent: the line is on the disk before the request leaves
+    WRITTEN = "written"  # stored as `version`
+    FAILED = "failed"  # not stored
+    UNKNOWN = "unknown"  # sent, and its outcome cannot be told: the reply was lost, or nobody waited for it
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One write: `action` by `who` at the store's absolute address; `name` and `properties` are remote names.
+
+    `run` is one for all writes of a command. `before` is the version that the write is based on, None where there was
+    none; `version` the one that it made or deleted, known when it is written.
+    """
+
+    run: str
+    who: str
+    action: str
+    environment: str
+    store: str
+    name: str
+    properties: Sequence[str]
+    before: str | None = None
+    stage: Stage = Stage.WRITING
+    version: str | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AuditLog:
+    """Appends to one file, from any thread. Opened before the first write: what cannot be audited is not started."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
+        self._now = now
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            self._descriptor = os.open(path, flags, _MODE)
+        except OSError as error:
+            raise AuditError(f"the audit file cannot be opened: {system_reason(error)}") from None
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.close(self._descriptor)
+            raise AuditError("the audit file is not a regular file")
+        self._lock = threading.Lock()
+        self._sync = SharedSync(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def record(self, entry: AuditEntry) -> None:
+        """Add one line and wait until it is on disk: the whole line, or none of it and AuditError."""
+        line = {
+            "time": self._now().isoformat(timespec="milliseconds"),
+            "run": entry.run,
+            "state": str(entry.stage),
+            "who": entry.who,
+            "action": entry.action,
+            "environment": entry.environment,
+            "store": entry.store,
+            "name": entry.name,
+            "properties": list(entry.properties),
+            "before": entry.before,
+            "version": entry.version,
+        }
+        data = json.dumps(line).encode() + b"\n"
+        try:
+            with self._lock:
+                self._append(data)
+                mine = self._sync.added()
+            self._sync.wait(mine)
+        except OSError as error:
+            raise AuditError(f"the audit file cannot be written: {system_reason(error)}") from None
+
+    def _append(self, data: bytes) -> None:
+        # Several commands may share the file; the lock makes taking back half a line safe.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            before = os.fstat(self._descriptor).st_size
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+            except BaseException:
+                os.ftruncate(self._descriptor, before)
+                raise
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+class Audited:
+    """Records one write: a line before it, on entering, and a line with its outcome, at the latest on leaving.
+
+    `with Audited(log, entry) as line: …; line.written(version)`. Without a log nothing is recorded. Raises IntentError
+    on entering, and then nothing may be sent; `written` raises AuditError.
+    """
+
+    def __init__(self, log: AuditLog | None, entry: AuditEntry) -> None:
+        self._log = log
+        self._entry = entry
+        self._is_ended = False
+
+    def __enter__(self) -> Self:
+        if self._log is not None:
+            failure = None
+            try:
+                self._log.record(self._entry)
+            except AuditError as error:
+                failure = str(error)
+            if failure is not None:
+                raise IntentError(failure)
+        return self
+
+    def written(self, version: str | None) -> None:
+        self._is_ended = True
+        if self._log is not None:
+            self._log.record(replace(self._entry, stage=Stage.WRITTEN, version=version))
+
+    def untold(self) -> None:
+        """Record that it is not known whether it was stored. Raises AuditError."""
+        self._is_ended = True
+        if self._log is not None:
+            self._log.record(replace(self._entry, stage=Stage.UNKNOWN))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._log is None or self._is_ended or error is None:
+            return
+        is_refused = isinstance(error, StoreError) and not error.maybe_done
+        # A line that cannot be added must not hide the cause: the line before it says that the outcome is unknown.
+        with suppress(AuditError):
+            self._log.record(replace(self._entry, stage=Stage.FAILED if is_refused else Stage.UNKNOWN))
+
+
+AGAIN = "run the same command again to resume the run"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """`audit` is None where no audit file was asked for; `who`, the caller's name by store, is then empty.
+
+    With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are owed.
+    """
+
+    journal: Journal
+    environment: str
+    audit: AuditLog | None = None
+    who: Mapping[str, str] = field(default_factory=dict)
+    is_audited: bool = False
+
+    @property
+    def owes(self) -> bool:
+        """Whether the outcome of a write that starts now belongs in the audit file."""
+        return self.is_audited or self.audit is not None
+
+    @property
+    def lacks(self) -> bool:
+        """Whether it will be missing there, because this part of the run has no audit file."""
+        return self.is_audited and self.audit is None
+
+    def started(self, write: Write) -> None:
+        # A resumed run may find deleted what it planned to create.
+        deleted = write.deleted if write.recover else None
+        self.journal.started(write.target, write.before, owes=self.owes, deleted=deleted)
+
+    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
+        """The write is stored; with `owes`, the audit file still needs its line."""
+        self.journal.written(write.target, write.before, stored.version, stored.slipped, owes=owes, made=stored.made)
+
+    def recovered(self, write: Write, found: RemoteSecret) -> None:
+        """The secret that was deleted is recovered and still to be written."""
+        self.journal.recovered(write.target, found.version, found.attributes.created)
+
+    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+        self.journal.settled(result, maybe_stored=maybe_stored)
+
+    def end(self, state: str) -> None:
+        self.journal.end(state)
+
+    def writing(
+        self, store: SecretWriter, target: Target, properties: Sequence[str], before: str | None, action: str
+    ) -> Audited:
+        """The lines of the audit file around one write: `action` is create, update, recover, restore or delete."""
+        address, who = store.address.absolute, self.who.get(target[0], "")
+        entry = AuditEntry(self.journal.id, who, action, self.environment, address, target[1], properties, before)
+        return Audited(self.audit, entry)
+
+
+class UndoLog(RunLog):
+    """Records an undo, in the journal of the run that it undoes."""
+
+    def started(self, write: Write) -> None:
+        self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
+
+    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
+        self.journal.undo(write.target, "done", stored.version if write.earlier is not None else None, owes=owes)
+
+    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+        """What is not as before, or could not be read back, is left for the next undo to compare."""
+        del maybe_stored
+        is_written = result.version is not None
+        if result.state is State.UNVERIFIED or (result.state is State.FAILED and is_written):
+            self.journal.undo((result.store, result.name), "started", owes=False)
+
+    def end(self, state: str) -> None:
+        """Does nothing: the run has ended, whatever the result of its undo."""
+
+
+def unrecorded(target: Target, error: AuditError | OSError) -> Result:
+    """The failure of a step that could not be recorded."""
+    known = str(error) if isinstance(error, AuditError) else error.strerror
+    reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
+    return Result(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)
+
+
+RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What is still owed: stored writes without a line in the audit file, and why the journal could not be written."""
+
+    unaudited: tuple[Adopted, ...] = ()
+    unrecorded: str = ""
+
+
+def owed_by(run: Run) -> Iterator[Adopted]:
+    """The writes of a run whose versions its journal knows and the audit file lacks."""
+    for target, entry in run.entries.items():
+        if entry.owes and entry.after is not None:
+            yield adoption(target, entry, entry.after, is_recorded=True)
+
+
+def adoption(target: Target, entry: RunEntry, version: str, *, is_recorded: bool = False) -> Adopted:
+    """The write in which the run of `entry` made or recovered `version`."""
+    action = entry.kind
+    if entry.recover:
+        action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
+    before = entry.before or entry.planned_before
+    return Adopted(*target, version, entry.properties, str(action), before, is_recorded)
+
+
+def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
+    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted or recovered the secret."""
+    made = version or entry.undo_before
+    if not entry.undo_owes or made is None:
+        return None
+    action = RESTORE if version is not None else str(Kind.RECOVER if entry.kind is Kind.DELETE else Kind.DELETE)
+    recorded = entry.undo == "done"
+    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_recorded=recorded, is_undo=True)
+
+
+def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run_log: RunLog) -> Completed:
+    """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
+
+    `stores` are open, by their ids. A version of the journal that its store does not know, or no longer, is noted as of
+    an outcome that cannot be told; while the store does not answer, its line stays owed.
+    """
+    unaudited: list[Adopted] = []
+    reason = ""
+    for each in adopted:
+        owes = run_log.audit is None and (each.is_recorded or run_log.is_audited)
+        line = run_log.writing(stores[each.store], each.target, each.properties, each.before, each.action)
+        try:
+            if run_log.audit is None or _is_known(each, stores[each.store]):
+                line.written(each.version)
+            else:
+                line.untold()
+        except (AuditError, StoreError):
+            owes = True
+        if owes:
+            unaudited.append(each)
+        try:
+            _tell_journal(each, run_log, owes=owes)
+        except OSError as error:
+            reason = reason or unrecorded(each.target, error).reason
+    return Completed(tuple(unaudited), reason)
+
+
+def _is_known(each: Adopted, store: SecretWriter) -> bool:
+    """Whether the store has, or has deleted, the version. Raises StoreError where it does not tell."""
+    if not each.is_recorded and not each.is_undo:
+        # The store has just shown it.
+        return True
+    try:
+        store.read_version(each.name, each.version)
+    except DisabledError:
+        return True
+    except (VersionGoneError, SoftDeletedError, NotFoundError):
+        return each.version in store.version_states(each.name)
+    return True
+
+
+def _tell_journal(each: Adopted, run_log: RunLog, *, owes: bool) -> None:
+    if each.is_recorded and owes:
+        return
+    if each.is_undo:
+        version = each.version if each.action == RESTORE else None
+        run_log.journal.undo(each.target, "done", version, before=each.before, owes=owes)
+    elif each.is_recorded:
+        run_log.journal.audited(each.target)
+    else:
+        run_log.journal.adopted(each.target, each.version, owes=owes)

@@ -1,0 +1,267 @@
+"""Adds to a plan what decides whether it may run: denied access, notes on its copies, and the run that it resumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from compiler.change.audit import adoption, owed_by
+from compiler.change.plan import WRITING, Kind, Location, Note, NoteKind, OnConflict, Plan, Step, Write, without
+from compiler.model.store import Provider
+from compiler.stores.interface import Attributes, RemoteSecret, Use
+from compiler.text.command_line import shell_line
+from compiler.text.wording import numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+
+    from compiler.change.compare import Judged
+    from compiler.change.journal import Run, RunEntry
+    from compiler.change.plan import Adopted, Options, Target
+    from compiler.live.read_many import Reading
+    from compiler.model.store import StoreAddress
+    from compiler.stores.interface import SecretWriter
+
+
+def refuse_denied(plan: Plan, stores: Mapping[str, SecretWriter], destroyed: Collection[Target] = ()) -> Plan:
+    """`plan` without the writes that their store would deny the caller; their steps are refused with the way out.
+
+    `destroyed` are remote secrets that have versions, none of which can be read. Where a store does not say, the plan
+    has a note of each write. Raises the StoreError of a store that no longer answers.
+    """
+    denied: dict[Target, tuple[str, str]] = {}
+    notes: list[Note] = []
+    for store_id in dict.fromkeys(write.store for write in plan.writes):
+        writes = [write for write in plan.writes if write.store == store_id]
+        uses = {write.name: _uses_of(write, is_destroyed=write.target in destroyed) for write in writes}
+        problems = stores[store_id].check_access(uses)
+        if problems is None:
+            places = [(write.steps[0].secret, Location(*write.target, None)) for write in writes if write.steps]
+            notes += [Note(NoteKind.ACCESS_UNKNOWN, secret, place) for secret, place in places]
+        denied |= {(store_id, problem.name): (problem.reason, problem.remedy) for problem in problems or ()}
+    return replace(without(plan, denied), notes=(*plan.notes, *notes))
+
+
+def uses_before_reading(*, recovers: bool) -> frozenset[Use]:
+    """What a command may do with a remote secret that it sets, before it knows what is there."""
+    return frozenset({Use.CREATE, Use.UPDATE, *((Use.RECOVER,) if recovers else ())})
+
+
+def _uses_of(write: Write, *, is_destroyed: bool) -> frozenset[Use]:
+    if write.versions:
+        return frozenset({Use.RECOVER_VERSIONS if write.recover else Use.DELETE_VERSIONS})
+    if write.kind is Kind.DELETE:
+        return frozenset({Use.DELETE})
+    if write.recover:
+        return frozenset({Use.RECOVER, Use.UPDATE})
+    uses = {Use.UPDATE if write.base is not None or is_destroyed else Use.CREATE}
+    if _changes_tags(write):
+        uses.add(Use.TAG)
+    return frozenset(uses)
+
+
+def _changes_tags(write: Write) -> bool:
+    has = write.base.attributes.tags if write.base is not None else {}
+    if write.earlier is not None:
+        return write.earlier.attributes.tags != has
+    return write.attributes is not None and write.attributes.tags != has
+
+
+# Key Vault's adapter gives every document of properties this content type, so it carries no information.
+_IMPLIED = "application/json"
+
+
+class ReadDestinations(Protocol):
+    """The destinations of a plan, read."""
+
+    def writer(self, place: Location) -> SecretWriter: ...
+
+    def standing(self, place: Location) -> Reading: ...
+
+
+def notes_of(
+    plan: Plan, judged: Sequence[Judged], seen: ReadDestinations, now: datetime | None = None
+) -> tuple[Note, ...]:
+    """The notes of `plan` in its order, each once.
+
+    Only of remote secrets that are written: attributes of the others are up to their owners.
+    """
+    moment = now or datetime.now(UTC)
+    by_target: dict[Target, list[Judged]] = {}
+    for each in judged:
+        if each.place is not None and each.origin is not None:
+            by_target.setdefault((each.place.store, each.place.name), []).append(each)
+    found: dict[Note, None] = {}
+    for write in plan.writes:
+        place = Location(write.store, write.name, None)
+        address = seen.writer(place).address
+        written = {(step.secret, step.key) for step in write.steps}
+        for each in by_target.get(write.target, ()):
+            if (each.step.secret, each.step.key) in written:
+                found.update(dict.fromkeys(_notes(each, _kept(write, address.provider, each), moment)))
+        # On Vault a new version does not take over the dates of the one before.
+        if write.base is not None and address.provider is not Provider.VAULT:
+            found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
+    for adopted in plan.adopted:
+        if adopted.is_recorded:
+            # It was written whole.
+            continue
+        for each in by_target.get(adopted.target, ()):
+            there = seen.standing(each.place) if each.place is not None else None
+            found.update(dict.fromkeys(_notes_of_adopted(each, adopted, there)))
+    return tuple(found)
+
+
+def _kept(write: Write, provider: Provider, each: Judged) -> Attributes:
+    """The attributes that the destination will have; of a secret that exists, all that its provider can hold."""
+    origin = each.origin.attributes if each.origin is not None else Attributes()
+    is_new = write.base is None and not write.recover
+    kept = (write.attributes or Attributes()) if is_new else origin
+    if provider is Provider.VAULT:
+        return Attributes(tags=kept.tags)
+    return kept
+
+
+def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
+    if each.origin is None or each.step.source is None:
+        return
+    has = each.origin.attributes
+    source = replace(each.step.source, property=None)
+    for kind, is_so, date in (
+        (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
+        (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
+        (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
+        (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
+        (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
+        (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
+    ):
+        if is_so:
+            yield Note(kind, each.step.secret, source, date)
+
+
+def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
+    """The notes of an existing secret that keeps its dates in the new version."""
+    has = base.attributes
+    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address.absolute}/secrets/{write.name}")
+    for step in write.steps:
+        if step.destination is None:
+            continue
+        place = replace(step.destination, property=None)
+        if has.past_expires(now) is not None:
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*words, "--expires", "DATE"))
+        if has.not_before_ahead(now) is not None:
+            remedy = shell_line(*words, "--not-before", "DATE")
+            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
+
+
+def _notes_of_adopted(each: Judged, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
+    """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
+    if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
+        return
+    if each.origin is None or each.step.source is None:
+        return
+    if each.origin.attributes.tags.items() - there.attributes.tags.items():
+        yield Note(NoteKind.TAGS, each.step.secret, replace(each.step.source, property=None))
+
+
+# Commands whose values are given by a person or a file: the journal holds none of them.
+_GIVEN = frozenset({"put", "restore"})
+
+
+def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
+    """The part of `plan` that the run planned.
+
+    A remote secret whose version is neither the one that the run saw nor the one that it made is a conflict, whatever
+    `--on-conflict` says: another writer was there since. So is a key whose value was given, where the run has written
+    another value for it already. `versions` are those that the destinations show; of a deleted one, the deleted one's.
+    """
+    own = [write for write in plan.writes if write.target in run.entries]
+    changes = ((write.target, _change_since(write, run, is_given=plan.command in _GIVEN)) for write in own)
+    changed = {target: change for target, change in changes if change is not None}
+    doubtful = _doubtful(run, versions)
+    steps = tuple(
+        _unsettled(step, doubtful[step.target], plan.options) if step.target in doubtful else _step(step, changed)
+        for step in plan.steps
+        if step.target in run.entries
+    )
+    still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
+    return replace(
+        plan,
+        steps=steps,
+        writes=tuple(write for write in own if write.target not in changed and write.target not in doubtful),
+        left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
+        unsettled=tuple(target for target in doubtful if target in still_to_do),
+        adopted=tuple(_adoptions(run, versions, still_to_do)),
+    )
+
+
+def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
+    """How a remote secret differs from what the run expects; with `is_given` the value is not from a store."""
+    entry = run.entries[write.target]
+    # Where the run was stopped right after recovering the secret, the recovered version is the current one.
+    is_recovered = write.base is not None and entry.has_recovered(write.base)
+    expected = entry.after or entry.before or entry.planned_before or (entry.deleted if is_recovered else None)
+    if write.versions and entry.after is not None:
+        return f"another writer recovered it: the run already deleted version {entry.after}"
+    if others := entry.made_at_other_times(write.made):
+        return f"{numbered(others)} is not what the run planned to delete: it was made at another time"
+    if write.versions != entry.versions:
+        return "another writer changed it: other versions can be read than the run expected"
+    if not write.recover and write.before != expected:
+        meant = f"version {expected}" if expected is not None else "no version"
+        current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
+        return f"another writer changed it: {current}, the run expected {meant}"
+    if is_given and entry.after is not None and not write.recover:
+        return f"the run already wrote a different value for it, version {entry.after}"
+    return None
+
+
+def _doubtful(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
+    """The version of each secret that the run was to recover, that is there again, and not by what the run knows."""
+    return {
+        target: entry.deleted
+        for target, entry in run.entries.items()
+        if entry.recover and not entry.recovered and entry.after is None and entry.deleted is not None
+        if versions.get(target) == entry.deleted
+    }
+
+
+def _unsettled(step: Step, version: str, options: Options) -> Step:
+    if step.kind is Kind.KEEP:
+        return step
+    reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
+    overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
+    again = replace(options, applies=True).again(*overwrite)
+    remedy = f"compare it; to write over it: {again}" if options.words else "compare it by hand"
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
+
+
+def _step(step: Step, changed: Mapping[Target, str]) -> Step:
+    reason = changed.get(step.target) if step.target is not None else None
+    if reason is None or step.kind not in WRITING:
+        return step
+    remedy = "run the command again for a new plan; this run ends here"
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
+
+
+def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[Target | None]) -> Iterator[Adopted]:
+    """The run's stored writes that its journal or the audit file lacks."""
+    yield from owed_by(run)
+    for target, entry in run.entries.items():
+        version = versions.get(target)
+        if version is None or entry.after is not None:
+            continue
+        if target not in still_to_do and _was_stored(entry, version):
+            yield adoption(target, entry, version)
+        elif entry.owes and entry.recovered and version == entry.deleted:
+            # Recovered by the run, which was stopped before the write; the journal gets its line with the write.
+            yield adoption(target, entry, version, is_recorded=True)
+
+
+def _was_stored(entry: RunEntry, version: str) -> bool:
+    if entry.kind is Kind.DELETE:
+        return entry.maybe_stored and version == entry.planned_before
+    if entry.recover and version == entry.deleted and not entry.recovered:
+        return False
+    return entry.after is None and entry.maybe_stored and version not in {entry.before, entry.planned_before}

@@ -1,0 +1,554 @@
+"""Keeps the journal of each run, from which it is resumed and undone, and says which run wrote a version."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from compiler.change.plan import Kind, Plan, Result, Target, Write
+from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
+from compiler.live.read_many import PastRun, StoredVersion, WriterOf
+from compiler.model.facts import short_age
+from compiler.refusal import Refusal
+from compiler.stores.interface import RemoteSecret
+from compiler.text.command_line import shell_line
+from compiler.text.wording import listed
+
+_CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_RESUMABLE = frozenset({None, "incomplete", "interrupted"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedKey:
+    """A key of the catalogue that a write sets; no property means the whole value."""
+
+    secret: str
+    key: str
+    property: str | None
+
+
+@dataclass(slots=True)
+class RunEntry:
+    """The state of one remote secret in a run: as planned, and how far it came."""
+
+    kind: Kind
+    planned_before: str | None
+    recover: bool
+    keys: tuple[RecordedKey, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    state: str = "planned"
+    maybe_stored: bool = False
+    undo: str | None = None
+    deleted: str | None = None  # with `recover`, the version that was soft-deleted
+    recovered: bool = False  # the run sent its recovery and the store answered
+    recovered_made: str | None = None  # when the store made that version
+    undone_as: str | None = None  # the version by which an undo put back what stood there before
+    made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
+    slipped: tuple[str, ...] = ()
+    owes: bool = False  # the audit file has no line yet that says how the write ended
+    undo_owes: bool = False  # the same of the undo's write
+    undo_before: str | None = None  # the version that the undo replaced or deleted
+    versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
+    versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Of the remote secret; none where it is one value."""
+        return tuple(key.property for key in self.keys if key.property is not None)
+
+    def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
+        """The versions to delete whose numbers others have now: the store made those at other times.
+
+        A Vault counts from 1 again after a secret's metadata was deleted, and another server may answer at the address.
+        """
+        known = self.versions_made
+        return tuple(
+            each for each in self.versions if each in known and each in made and made[each].isoformat() != known[each]
+        )
+
+    def has_recovered(self, found: RemoteSecret) -> bool:
+        """Whether `found` is what the run recovered and has not written yet.
+
+        One that it announced may have been recovered by somebody else, who needs it.
+        """
+        made = found.attributes.created
+        is_own = (self.deleted, self.recovered_made) == (found.version, made.isoformat() if made is not None else None)
+        return self.recover and self.recovered and self.after is None and is_own
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of a run, read from its journal. `identity` is what a command must ask for to resume it.
+
+    `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name,
+    `clusters` what the servers of its stores, sources too, said that they are; a run of an older release has none.
+    """
+
+    id: str
+    path: Path
+    command: str
+    environment: str
+    destinations: Mapping[str, str]
+    identity: Mapping[str, Any]
+    entries: dict[Target, RunEntry] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
+    is_planned: bool = False
+    is_audited: bool = False  # it was begun with an audit file, or went on with one
+    ended: str | None = None
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
+        undone = any(entry.undo for entry in self.entries.values())
+        return self.is_planned and self.ended in _RESUMABLE and not undone
+
+
+def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
+    """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError.
+
+    `only` is the store of every line of a journal of the first format, whose lines name none.
+    """
+    what = line["type"]
+    for server in line.get("servers", ()):
+        # The last one counts: it was accepted. Journals of earlier releases have none.
+        run.clusters[str(server["store"])] = _id(server["cluster"])
+    if what == "planned":
+        run.is_planned = len(run.entries) == line["writes"]
+    elif what == "end":
+        run.ended = _text(line["state"])
+    elif what in {"plan", "undo", "audit", "step"}:
+        target = (only or str(line["store"]), str(line["name"]))
+        if what == "plan":
+            run.entries[target] = _planned(line)
+        elif what == "undo":
+            _take_undo(run.entries[target], line)
+        elif what == "audit":
+            run.entries[target].owes = False
+        else:
+            # A resumed run goes on after its end.
+            run.ended = None
+            run.is_audited = run.is_audited or line.get("owes") is True
+            _take_step(run.entries[target], line)
+
+
+def _planned(line: Mapping[str, Any]) -> RunEntry:
+    keys = tuple(RecordedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
+    before, recover = _text(line["before"]), line["recover"] is True
+    versions = tuple(map(str, line.get("versions", ())))
+    made = {str(version): str(time) for version, time in dict(line.get("made") or {}).items()}
+    kind, deleted = Kind(line["kind"]), _text(line.get("deleted"))
+    return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made)
+
+
+def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
+    entry.undo = _text(line["state"])
+    entry.undone_as = _text(line.get("version")) or entry.undone_as
+    entry.undo_before = _text(line.get("before")) or entry.undo_before
+    entry.undo_owes = line.get("owes", entry.undo_owes) is True
+
+
+def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
+    if line["state"] == "recovered":
+        # The write that was announced with it is still to come.
+        entry.recovered, entry.recovered_made = True, _text(line.get("made"))
+        return
+    entry.state = str(line["state"])
+    if entry.state == "started" and (deleted := _text(line.get("deleted"))) is not None:
+        entry.recover, entry.recovered, entry.deleted = True, False, deleted
+    entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
+    if entry.state == "started" or ("before" in line and entry.before is None):
+        entry.before = _text(line.get("before"))
+    entry.after = _text(line.get("after", entry.after))
+    entry.made = _text(line.get("made", entry.made))
+    entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
+    # The audit file needs no outcome of a write that was not stored.
+    entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
+
+
+def _id(found: object) -> str:
+    if isinstance(found, str) and _CLUSTER_ID.fullmatch(found):
+        return found
+    raise ValueError
+
+
+def _text(found: object) -> str | None:
+    # The folder may have come with somebody else's project: what is no version must not pass for one.
+    if found is None or isinstance(found, str):
+        return found
+    raise TypeError
+
+
+FORMAT = 2
+# One destination a run, and migrations alone.
+_FIRST_FORMAT = 1
+_UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
+_SECOND = len("20250131-120000")
+_MOST_NAMED = 5
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+
+
+class JournalError(Refusal):
+    """A run that does not exist or whose journal cannot be read."""
+
+    def __init__(self, message: str, help_text: str) -> None:
+        super().__init__("usage", message, help_text)
+
+
+def new_id() -> str:
+    """When the run begins, in UTC, and three random bytes; in a form that the output never conceals as a credential."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def identity_of(
+    command: str, environment: str, addresses: Mapping[str, str], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The identity by which a later command resumes the run: command, environment, addresses and what was `asked`."""
+    return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
+
+
+class Journal:
+    """Appends to one run's file; an announcement is on the disk when the call returns. Raises OSError.
+
+    The outcome of a write reaches the disk with the next line that is waited for: where a crash loses it, the resumed
+    run finds the version by comparing, as it does when the crash comes before the line.
+    """
+
+    def __init__(self, path: Path, *, new: bool) -> None:
+        self.id = path.stem
+        self._file = LineFile(path, new=new)
+
+    @classmethod
+    def begin(cls, root: Path, run: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
+        """Start a new journal with the whole plan in it."""
+        folder = runs_folder(root)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journal = cls(folder / f"{run}.jsonl", new=True)
+        with ExitStack() as stack:
+            stack.callback(journal.close)
+            journal._announce(run, plan, identity)
+            # It stays open where all of the plan is in it.
+            stack.pop_all()
+        return journal
+
+    def started(self, target: Target, before: str | None, *, owes: bool = False, deleted: str | None = None) -> None:
+        """A write is about to be sent, after recovering the version `deleted` where there is one.
+
+        With `owes`, the audit file still needs its outcome.
+        """
+        recovers: dict[str, Any] = {"deleted": deleted} if deleted is not None else {}
+        self._record("step", target, state="started", before=before, owes=owes, **recovers)
+
+    def written(
+        self,
+        target: Target,
+        before: str | None,
+        after: str,
+        slipped: tuple[str, ...],
+        *,
+        owes: bool = False,
+        made: datetime | None = None,
+    ) -> None:
+        """A write was stored as `after`, at the time `made`; with `owes`, the audit file still needs its line."""
+        rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
+        time = {"made": made.isoformat()} if made is not None else {}
+        self._record("step", target, wait=False, state="written", **rest, **time)
+
+    def recovered(self, target: Target, version: str, made: datetime | None) -> None:
+        """The store answered that a deleted secret is there again, as this version, which it made at that time."""
+        time = made.isoformat() if made is not None else None
+        self._record("step", target, state="recovered", version=version, made=time)
+
+    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+        """The result for a remote secret."""
+        target, state = (result.store, result.name), str(result.state)
+        self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
+
+    def adopted(self, target: Target, version: str, *, owes: bool = False) -> None:
+        """A write of this run whose version was not recorded before."""
+        self._record("step", target, state="written", after=version, adopted=True, owes=owes)
+
+    def audited(self, target: Target) -> None:
+        """The audit file now has the line that it lacked of a version recorded here."""
+        self._record("audit", target)
+
+    def undo(
+        self, target: Target, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
+    ) -> None:
+        """An undo is `started` and will replace or delete `before`, or is `done` and wrote `version`, if it wrote one.
+
+        With `owes`, the audit file still needs its outcome.
+        """
+        self._record("undo", target, state=state, version=version, before=before, owes=owes)
+
+    def excluded(self, stores: tuple[str, ...]) -> None:
+        """What a person said in an undo: that these stores are other ones than that which is undone in."""
+        self._append("not-the-same", wait=False, stores=list(stores))
+
+    def end(self, state: str) -> None:
+        """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
+        self._append("end", state=state)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _announce(self, run: str, plan: Plan, identity: Mapping[str, Any]) -> None:
+        self._append(
+            "run",
+            format=FORMAT,
+            run=run,
+            command=plan.command,
+            environment=plan.environment,
+            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
+            sources=dict(plan.sources),
+            identity=dict(identity),
+        )
+        # A partial plan counts as none, so its lines go to the disk with the last one.
+        for write in plan.writes:
+            self._append(
+                "plan",
+                wait=False,
+                store=write.store,
+                name=write.name,
+                kind=str(write.kind),
+                before=write.before,
+                recover=write.recover,
+                deleted=write.deleted,
+                versions=list(write.versions),
+                **_made(write),
+                keys=[_key(write, index) for index in range(len(write.steps))],
+            )
+        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
+
+    def went_on(self, plan: Plan) -> None:
+        """The run goes on, or is undone, on another server than before, as it was accepted."""
+        if any(served.is_accepted for served in plan.served.values()):
+            self._append("servers", servers=_servers(plan))
+
+    def _record(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
+        self._append(what, wait=wait, store=target[0], name=target[1], **rest)
+
+    def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._file.append({"type": what, "time": time, **rest}, wait=wait)
+
+
+def runs_folder(root: Path) -> Path:
+    return root / FOLDER / RUNS
+
+
+def find_run(root: Path, run: str) -> Run:
+    """The run of this id. Raises JournalError."""
+    path = runs_folder(root) / f"{run}.jsonl"
+    if not _ID.fullmatch(run) or not path.is_file():
+        known = [_described(found) for found in _journals(root)[:_MOST_NAMED]]
+        newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
+        raise JournalError(f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
+    return read_run(path)
+
+
+def _elsewhere() -> str:
+    vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
+    place = f"the run may be on another machine, in {FOLDER}/{RUNS} of its project"
+    by_hand = f"write the earlier version again by hand: `{vault}`, for Key Vault `{azure}` and `put`"
+    return f"{place}; without it, restore a backup, or {by_hand}"
+
+
+def _described(path: Path) -> str:
+    """A run by its id, what it was of and how long ago, as far as its journal says."""
+    begun = datetime.strptime(path.stem[:_SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    age = f"{short_age(datetime.now(UTC) - begun)} ago"
+    try:
+        run = read_run(path)
+    except JournalError:
+        return f"{path.stem}, {age}, cannot be read"
+    secrets_of = dict.fromkeys(key.secret for entry in run.entries.values() for key in entry.keys)
+    return f"{path.stem}, {run.command} {run.environment} of {listed(secrets_of, 3)}, {age}"
+
+
+def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
+    """The newest run of this identity, or None where there is none or it cannot be resumed."""
+    for path in _journals(root):
+        try:
+            # Most runs are of another command, or asked for something else: their first line says so.
+            if _identity(next(read_lines(path))) == identity:
+                run = read_run(path)
+                return run if run.is_resumable else None
+        except (JournalError, *_UNREADABLE):
+            continue
+    return None
+
+
+def runs(root: Path) -> Iterator[Run]:
+    """All runs of this folder, newest first, without those that cannot be read."""
+    for path in _journals(root):
+        try:
+            run = read_run(path)
+        except JournalError:
+            continue
+        yield run
+
+
+def read_run(path: Path) -> Run:
+    """Read one journal. Raises JournalError."""
+    try:
+        lines = read_lines(path)
+        head = next(lines)
+        if head["format"] not in (FORMAT, _FIRST_FORMAT):
+            raise JournalError(f'the journal "{path.name}" has an unknown format', "use the release that wrote it")
+        is_first = head["format"] == _FIRST_FORMAT
+        destinations = [head["destination"]] if is_first else head["destinations"]
+        run = Run(
+            id=path.stem,
+            path=path,
+            command="migrate" if is_first else _word(head["command"]),
+            environment=_word(head["environment"]),
+            destinations={str(each["store"]): str(each["address"]) for each in destinations},
+            identity=_identity(head),
+        )
+        only = next(iter(run.destinations)) if is_first else None
+        for line in lines:
+            take(run, line, only)
+    except _UNREADABLE:
+        help_text = "run the command that wrote it again: it compares the stores first"
+        raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
+    return run
+
+
+def _word(found: object) -> str:
+    """The name of a command or an environment; both stand in command lines that messages print, to be pasted."""
+    if isinstance(found, str) and _NAME.fullmatch(found):
+        return found
+    raise ValueError
+
+
+def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity in a journal's first line, in today's format, so that a run of an older release can be resumed."""
+    if head["format"] != _FIRST_FORMAT:
+        return dict(head["identity"])
+    old, store = head["identity"], head["destination"]["store"]
+    asked = {"from": old["from"], **old["options"]}
+    return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
+
+
+def _made(write: Write) -> dict[str, dict[str, str]]:
+    made = {version: time.isoformat() for version, time in write.made.items()}
+    return {"made": made} if made else {}
+
+
+def _servers(plan: Plan) -> list[dict[str, object]]:
+    """Who the servers of the plan's stores said that they are, and whether that was accepted in place of another."""
+    return [
+        {"store": store, "cluster": served.cluster.id, "accepted": served.is_accepted}
+        for store in (*plan.sources, *plan.destinations)
+        if (served := plan.served.get(store)) is not None and served.cluster is not None
+    ]
+
+
+def _key(write: Write, index: int) -> dict[str, str | None]:
+    step = write.steps[index]
+    destination = step.destination
+    return {
+        "secret": step.secret,
+        "key": step.key,
+        "kind": str(step.kind),
+        "source": str(step.source) if step.source is not None else None,
+        "property": destination.property if destination is not None else None,
+    }
+
+
+def _journals(root: Path) -> list[Path]:
+    folder = runs_folder(root)
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.glob("*.jsonl") if _ID.fullmatch(path.stem)]
+    of_second = Counter(path.stem[:_SECOND] for path in found)
+    # Of runs that began in the same second, their first lines tell which is newer.
+    begun = {path: _begun(path) for path in found if of_second[path.stem[:_SECOND]] > 1}
+    return sorted(found, key=lambda path: (path.stem[:_SECOND], begun.get(path, ""), path.stem), reverse=True)
+
+
+def _begun(path: Path) -> str:
+    """When its first line was written, to the millisecond; empty where it cannot be read."""
+    try:
+        return str(next(read_lines(path)).get("time", ""))
+    except _UNREADABLE:
+        return ""
+
+
+# A version of a remote secret: the store's absolute address, the name and the version.
+Version = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunHistory:
+    """`runs` has the run that wrote each version, `again` the earlier version that an undo wrote again.
+
+    An undo writes an earlier version's value as a new version. `retired` has the newest run that deleted a remote
+    secret, by address and name, as far as it was not undone; `made` is when the store made a version of `runs`.
+    """
+
+    again: dict[Version, str] = field(default_factory=dict)
+    runs: dict[Version, PastRun] = field(default_factory=dict)
+    retired: dict[tuple[str, str], PastRun] = field(default_factory=dict)
+    made: dict[Version, str] = field(default_factory=dict)
+
+    def original(self, address: str, name: str, version: str) -> str:
+        """The version whose value `version` restored, or itself where no undo wrote it."""
+        # An undo of an older run may have put back what the undo of a newer one did.
+        for _ in range(len(self.again)):
+            earlier = self.again.get((address, name, version))
+            if earlier is None:
+                break
+            version = earlier
+        return version
+
+    def writer_of(self, version: StoredVersion) -> PastRun | None:
+        """The run that wrote a version that a store holds, None for any other writer."""
+        key = (version.address, version.name, version.version)
+        made, created = self.made.get(key), version.created
+        # The number alone may be another's: a Vault counts anew, and another server may stand behind the address.
+        is_other = made is not None and created is not None and created.isoformat() != made
+        return None if is_other else self.runs.get(key)
+
+
+def history_of(past: Iterable[Run]) -> RunHistory:
+    """The history that the journals of `past` runs, newest first, tell."""
+    found = RunHistory()
+    for run in past:
+        own = PastRun(run.id, run.command, run.environment)
+        for (store, name), entry in run.entries.items():
+            address = run.destinations.get(store, "")
+            before = entry.before or entry.planned_before
+            if entry.kind is Kind.DELETE:
+                # It wrote no version.
+                if entry.undo != "done" and (entry.after is not None or entry.maybe_stored):
+                    found.retired.setdefault((address, name), own)
+            elif entry.after is not None:
+                # A Vault counts from 1 again after a secret's metadata was deleted: the newest of a number counts.
+                version = (address, name, entry.after)
+                if found.runs.setdefault(version, own) is own and entry.made is not None:
+                    found.made[version] = entry.made
+            if entry.undone_as is not None and before is not None:
+                found.again.setdefault((address, name, entry.undone_as), before)
+    return found
+
+
+def writers(root: Path) -> WriterOf:
+    """What knows the run of the project at `root` that wrote a version; journals are read once one is asked for."""
+    found: list[RunHistory] = []
+
+    def writer_of(version: StoredVersion) -> PastRun | None:
+        if not found:
+            found.append(history_of(runs(root)))
+        return found[0].writer_of(version)
+
+    return writer_of

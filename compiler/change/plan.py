@@ -1,0 +1,443 @@
+"""Defines what a command that writes to stores plans and reports: keys, writes, losses, outcome.
+
+Vault keeps a number of versions of each secret, and may delete each after a time. Key Vault keeps all: it is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from compiler.live.read_many import is_of_store, lasting_command
+from compiler.live.stores import Served
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.errors import StoreError
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.command_line import command_line, shell_line
+
+_WORKERS = 16
+
+
+class LossKind(StrEnum):
+    """What a write makes the store drop."""
+
+    VERSIONS = "drops-versions"
+    WAY_BACK = "drops-way-back"  # also the version that the write replaces: it cannot be undone
+    UNKNOWN = "drops-unknown"  # the store does not tell
+    ITSELF = "deletes-itself"  # the version that is written, after a time
+
+
+@dataclass(frozen=True, slots=True)
+class NextWrite:
+    """A planned write: `replaces` is the current version, None where none can be read; `is_new` where none is there."""
+
+    store_id: str
+    store: SecretReader
+    name: str
+    replaces: str | None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLoss:
+    """The versions that a write of the remote secret `name` makes its store drop; `remedy`, run before, keeps them.
+
+    Where it is the written version, that `lives` for so many seconds, until about `ends`.
+    """
+
+    kind: LossKind
+    store: str
+    name: str
+    versions: tuple[str, ...]
+    keeps: int | None
+    remedy: str
+    lives: int | None = None
+    ends: datetime | None = None
+
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.store, self.name
+
+
+def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[VersionLoss, ...]:
+    """The losses of `writes`, in their order, without those that drop no readable version.
+
+    Raises the StoreError of a store that no longer answers at all. Any other refusal becomes
+    an unknown loss, and does not stop the plan.
+    """
+    asked = [write for write in writes if write.store.address.provider is Provider.VAULT]
+    if not asked:
+        return ()
+    denied: set[str] = set()
+    pool = ThreadPoolExecutor(min(workers, len(asked)), thread_name_prefix="versions")
+    try:
+        return tuple(loss for losses in pool.map(lambda write: tuple(_losses(write, denied)), asked) for loss in losses)
+    finally:
+        # After an interrupt, requests that have not started are dropped.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _losses(write: NextWrite, denied: set[str]) -> Iterator[VersionLoss]:
+    """`denied` are the stores in which the metadata of a new name may not be read: there is nothing of it to lose."""
+    if write.is_new and write.store_id in denied:
+        return
+    address, target = write.store.address, (write.store_id, write.name)
+    try:
+        dropped = write.store.dropped_by_write(write.name)
+    except StoreError as error:
+        if is_of_store(error):
+            raise
+        if write.is_new:
+            denied.add(write.store_id)
+        else:
+            yield VersionLoss(LossKind.UNKNOWN, *target, (), None, f"{error.reason}; {error.remedy}")
+        return
+    if dropped is None:
+        return
+    if dropped.versions:
+        kind = LossKind.WAY_BACK if write.replaces in dropped.versions else LossKind.VERSIONS
+        yield VersionLoss(kind, *target, dropped.versions, dropped.keeps, _remedy(address, write.name, dropped))
+    if dropped.lives is not None:
+        remedy = lasting_command(address, write.name, dropped.limits)
+        ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
+        yield VersionLoss(LossKind.ITSELF, *target, (), None, remedy, dropped.lives, ends)
+
+
+def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
+    """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
+    namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
+    options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
+    return shell_line("bao", "kv", "metadata", "put", *options)
+
+
+class Kind(StrEnum):
+    """What is to be done with one key; those of WRITING change the store."""
+
+    CREATE = "create"  # the destination has no such remote secret
+    UPDATE = "update"  # it has one, and this key is added to it or replaced in it
+    RECOVER = "recover"  # it is soft-deleted: it is recovered, and then the key is set where it differs
+    DELETE = "delete"  # the remote secret is soft-deleted, never purged
+    KEEP = "keep"  # the destination is as it should be already
+    CONFLICT = "conflict"  # it holds another value for the key
+    REFUSE = "refuse"  # it cannot be read, or the value cannot be written there as it is
+    MISSING = "missing"  # the environment uses the key and the source does not hold it
+
+
+WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.DELETE})
+
+
+class OnConflict(StrEnum):
+    """What a conflict does: stops the whole plan, skips the key, or overwrites it."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
+
+    `words` are the command line without `--only` and `--apply`, for the help of a refusal; empty where none is known.
+    """
+
+    only: tuple[str, ...] = ()
+    all_properties: bool = False
+    on_conflict: OnConflict = OnConflict.FAIL
+    recover: bool = False
+    stringify: bool = False
+    words: tuple[str, ...] = ()
+    applies: bool = False
+
+    def again(self, *more: str, only: Sequence[str] | None = None) -> str:
+        """The same command line with `more` options, for the secrets `only` where others than before."""
+        chosen = [word for secret in (self.only if only is None else only) for word in ("--only", secret)]
+        return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a store of the environment; a property of None means the whole value."""
+
+    store: str
+    name: str
+    property: str | None
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.name}" + (f"#{self.property}" if self.property is not None else "")
+
+
+# A remote secret of a run: the id of its store and its name there.
+Target = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say.
+
+    `more` are other ways, of which one has to be chosen.
+    `source` is None where the value comes from a person, a file or an earlier version.
+    """
+
+    secret: str
+    key: str
+    kind: Kind
+    source: Location | None
+    destination: Location | None
+    reason: str = ""
+    remedy: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.remedy, *self.more)))
+
+    @property
+    def target(self) -> Target | None:
+        """The remote secret that it is about, None where it has no place there."""
+        return (self.destination.store, self.destination.name) if self.destination is not None else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One remote secret of the store `store` with all keys to set in it; `whole` where it is one value instead.
+
+    `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
+    `deleted` is then the version that was, where the store tells. An undo has neither `changes` nor `whole`: `earlier`
+    is the version to write once more, and without it the secret is soft-deleted.
+    A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
+    them back; `others` are the versions that are deleted already, and stay so. `made` has when the store made each of
+    `versions`, where its number alone does not tell it from another's.
+    """
+
+    store: str
+    name: str
+    steps: tuple[Step, ...]
+    changes: Mapping[str, SecretValue]
+    whole: SecretValue | None = None
+    base: RemoteSecret | None = None
+    attributes: Attributes | None = None
+    recover: bool = False
+    deleted: str | None = None
+    earlier: RemoteSecret | None = None
+    versions: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    made: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Target:
+        return self.store, self.name
+
+    @property
+    def before(self) -> str | None:
+        if self.versions:
+            return self.versions[-1]
+        return self.base.version if self.base is not None else None
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Those that are set; of an undo and of a retirement those that the steps name."""
+        places = (step.destination for step in self.steps)
+        return tuple(self.changes) or tuple(place.property for place in places if place is not None and place.property)
+
+    @property
+    def kind(self) -> Kind:
+        """What is done to the remote secret as a whole."""
+        if self.recover:
+            return Kind.RECOVER
+        if self.earlier is None and self.whole is None and not self.changes:
+            return Kind.DELETE
+        return Kind.CREATE if self.base is None else Kind.UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A write of an earlier part of the run that the journal or the audit file does not know yet.
+
+    `action` is as the audit file has it. `is_recorded` where the journal knows the version, and the audit file alone
+    could not be told, and `is_undo` where it was the undo's.
+    """
+
+    store: str
+    name: str
+    version: str
+    properties: tuple[str, ...] = ()
+    action: str = "update"
+    before: str | None = None
+    is_recorded: bool = False
+    is_undo: bool = False
+
+    @property
+    def target(self) -> Target:
+        return self.store, self.name
+
+
+class NoteKind(StrEnum):
+    """What to know about a secret that is copied; it does not stop the plan."""
+
+    EXPIRES = "expires-left-behind"
+    NOT_BEFORE = "not-before-left-behind"
+    CONTENT_TYPE = "content-type-left-behind"
+    TAGS = "tags-left-behind"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already
+    KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
+    ACCESS_UNKNOWN = "access-unknown"  # the store does not say whether the caller may make the write
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A fact about a remote secret, the source's unless the kind says otherwise; `date` is the date in question.
+
+    `place` names no property; `remedy` is the command that changes what the new version keeps.
+    """
+
+    kind: NoteKind
+    secret: str
+    place: Location
+    date: datetime | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All steps in the order of the environment, and the writes that they amount to.
+
+    `sources` and `destinations` are the absolute addresses by the stores' ids. `extras` are properties of the source
+    that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
+    that a resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them,
+    `losses` what the writes cost earlier versions of the destinations. `who` is the caller as each destination knows
+    it, `served` which server stands for each store.
+    """
+
+    command: str
+    environment: str
+    destinations: Mapping[str, str]
+    sources: Mapping[str, str]
+    options: Options
+    steps: tuple[Step, ...]
+    writes: tuple[Write, ...]
+    extras: tuple[Location, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[Target, ...] = ()
+    unsettled: tuple[Target, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    notes: tuple[Note, ...] = ()
+    losses: tuple[VersionLoss, ...] = ()
+    who: Mapping[str, str] = field(default_factory=dict)
+    served: Mapping[str, Served] = field(default_factory=dict)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """A sentence for each address that a variable stands for."""
+        named = (self.served.get(store) for store in (*self.sources, *self.destinations))
+        return tuple(dict.fromkeys(each.said for each in named if each is not None and each.said))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every key is there already or will be."""
+        return not any(step.kind in {Kind.CONFLICT, Kind.REFUSE, Kind.MISSING} for step in self.steps)
+
+    @property
+    def stopping_kinds(self) -> frozenset[Kind]:
+        """The kinds of steps that keep it from being written."""
+        is_skipped = self.options.on_conflict is OnConflict.SKIP
+        return frozenset({Kind.REFUSE, Kind.MISSING, *(() if is_skipped else (Kind.CONFLICT,))})
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether nothing may be written, unless the caller goes on in spite of errors."""
+        stopping = self.stopping_kinds
+        return any(step.kind in stopping for step in self.steps)
+
+
+class State(StrEnum):
+    """What became of one write."""
+
+    DONE = "done"
+    KEPT = "kept"  # it is as it should be already
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    UNVERIFIED = "unverified"  # reading back showed other bytes than were sent
+    PENDING = "pending"  # not begun
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result for one remote secret; `version` is the one that holds the keys now, `slipped` are other writers'."""
+
+    store: str
+    name: str
+    state: State
+    version: str | None = None
+    slipped: tuple[str, ...] = ()
+    code: str = ""
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of a run or an undo.
+
+    `defect` is an error of this program that ended it before its end; `unrecorded` says why the journal lacks its end
+    or an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
+    """
+
+    run: str
+    results: tuple[Result, ...]
+    interrupted: bool = False
+    defect: Exception | None = None
+    unrecorded: str = ""
+    unaudited: tuple[Adopted, ...] = ()
+
+    def count(self, *states: State) -> int:
+        return sum(result.state in states for result in self.results)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether running the same command again can do more."""
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unrecorded or self.unaudited)
+        return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
+
+    @property
+    def has_differences(self) -> bool:
+        return self.count(State.CONFLICT, State.UNVERIFIED) > 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
+
+    `versions` are those to bring back. `owed` is the write of an earlier undo that the audit file lacks.
+    """
+
+    kind: Kind
+    reason: str = ""
+    remedy: str = ""
+    current: RemoteSecret | None = None
+    earlier: RemoteSecret | None = None
+    owed: Adopted | None = None
+    versions: tuple[str, ...] = ()
+
+
+def without(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
+    """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
+    return replace(
+        plan,
+        steps=tuple(_refused(step, why) for step in plan.steps),
+        writes=tuple(write for write in plan.writes if write.target not in why),
+        losses=tuple(loss for loss in plan.losses if loss.target not in why),
+    )
+
+
+def _refused(step: Step, why: Mapping[Target, tuple[str, str]]) -> Step:
+    if step.kind not in WRITING or step.target is None or step.target not in why:
+        return step
+    reason, remedy = why[step.target]
+    return replace(step, kind=Kind.REFUSE, reason=reason, remedy=remedy)

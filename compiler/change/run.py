@@ -1,0 +1,224 @@
+"""Runs a writing command: plans, locks the project, resumes an unfinished run, and applies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from compiler.change.apply import apply_plan, end_blocked
+from compiler.change.audit import AuditLog, RunLog
+from compiler.change.journal import Journal, Run, find_unfinished, new_id
+from compiler.change.plan import Outcome, Plan, Result
+from compiler.change.run_files import RunLock
+from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
+from compiler.stores.interface import SecretWriter
+
+
+class End(StrEnum):
+    """How a writing command ended."""
+
+    SHOWN = "shown"  # nobody said --apply
+    BLOCKED = "blocked"  # the plan has what stops it
+    NOTHING = "nothing"  # there is nothing to write
+    UNDONE = "undone"  # there is nothing left to undo
+    STUCK = "stuck"  # what is left to undo cannot be
+    DECLINED = "declined"  # a person said no
+    CHANGED = "changed"  # the stores changed while a person was asked
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A plan and the open stores that it writes to, by their ids in it."""
+
+    plan: Plan
+    stores: Mapping[str, SecretWriter]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
+
+    Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
+    would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
+    ones than that which is deleted in.
+    """
+
+    root: Path
+    stores: LiveStores
+    applies: bool = False
+    asks: bool = False
+    continue_on_error: bool = False
+    audit: Path | None = None
+    environments: Callable[[], Sequence[Environment]] = tuple
+    not_the_same: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """A change that a command asks for. `plan` reads and compares, narrowed to the unfinished run that it gets, if any.
+
+    `identity` is what finds the run that the same command resumes.
+    """
+
+    command: str
+    identity: Mapping[str, Any]
+    plan: Callable[[Run | None], Planned]
+    setting: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """What surrounds the writes: `stop` ends them after those under way, `report` is called with each result."""
+
+    stop: threading.Event
+    report: Callable[[Result], None]
+
+
+class Listener(Protocol):
+    """Shows the user what happens, and asks for consent."""
+
+    def waits(self, holder: str) -> None:
+        """Called when the run has to wait for another one of the project."""
+
+    def resumes(self, run: str) -> None: ...
+
+    def shows(self, plan: Plan) -> None:
+        """Called once with each plan, before anything is written."""
+
+    def agrees(self, plan: Plan) -> bool: ...
+
+    def applying(self, plan: Plan) -> AbstractContextManager[Applying]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ended:
+    """How the command ended; `outcome` where a write was started, now or in an earlier part of a blocked run."""
+
+    plan: Plan
+    end: End
+    outcome: Outcome | None = None
+
+
+def carry_out(change: Change, listener: Listener) -> Ended:
+    """Plan, and write where the command applies and the plan allows it.
+
+    Raises what planning raises, and Refusal and OSError, before the first write.
+    """
+    if not change.setting.applies and not change.setting.asks:
+        return _shown(change, _planned(change, None).plan, listener)
+    seen: Plan | None = None
+    if change.setting.asks:
+        unfinished = find_unfinished(change.setting.root, change.identity)
+        seen = _planned(change, unfinished).plan
+        ended = _shown(change, seen, listener)
+        # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
+        if ended.end is not End.SHOWN and unfinished is None:
+            return ended
+        if ended.end is End.SHOWN and not listener.agrees(seen):
+            return Ended(seen, End.DECLINED)
+    return _locked(change, listener, seen)
+
+
+def _planned(change: Change, unfinished: Run | None) -> Planned:
+    """The plan, with the servers that stand for its stores; those of an unfinished run must be the run's."""
+    if unfinished is not None:
+        expect_servers(unfinished, change.setting.stores)
+    planned = change.plan(unfinished)
+    served = change.setting.stores.served(planned.plan.environment)
+    return replace(planned, plan=replace(planned.plan, served=served)) if served else planned
+
+
+def expect_servers(run: Run, stores: LiveStores) -> None:
+    """Let no other server be asked for the stores of `run` than it was on, as far as its journal has their ids."""
+    stores.expect(run.environment, run.clusters, f"the run {run.id}")
+
+
+def _shown(change: Change, plan: Plan, listener: Listener) -> Ended:
+    listener.shows(plan)
+    return Ended(plan, _obstacle(change, plan) or (End.SHOWN if plan.writes else End.NOTHING))
+
+
+def _obstacle(change: Change, plan: Plan) -> End | None:
+    return End.BLOCKED if plan.is_blocked and not change.setting.continue_on_error else None
+
+
+def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
+    run_id = new_id()
+    with RunLock(change.setting.root, f"{change.command}, run {run_id}", listener.waits) as lock:
+        unfinished = find_unfinished(change.setting.root, change.identity)
+        if unfinished is not None:
+            run_id = unfinished.id
+            lock.rename(f"{change.command}, run {run_id}")
+            listener.resumes(run_id)
+        planned = _planned(change, unfinished)
+        plan = planned.plan
+        if seen is None:
+            listener.shows(plan)
+        elif _shape(seen) != _shape(plan):
+            listener.shows(plan)
+            return Ended(plan, End.CHANGED)
+        if (obstacle := _obstacle(change, plan)) is not None:
+            ended = _ended_unfinished(change, planned, unfinished) if unfinished is not None else None
+            return Ended(plan, obstacle, ended)
+        if not plan.writes and unfinished is None:
+            return Ended(plan, End.NOTHING)
+        return _applied(change, planned, run_id, unfinished, listener)
+
+
+def _shape(plan: Plan) -> tuple[object, ...]:
+    """What a person agreed to: the steps, and the versions that the writes are based on."""
+    return plan.steps, tuple((write.target, write.before, write.deleted) for write in plan.writes)
+
+
+def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
+    plan = planned.plan
+    with listener.applying(plan) as applying, _recording(change, planned, run_id, unfinished) as run_log:
+        outcome = apply_plan(
+            plan,
+            planned.stores,
+            run_log,
+            continue_on_error=change.setting.continue_on_error,
+            stop=applying.stop,
+            report=applying.report,
+        )
+    return Ended(plan, End.APPLIED, outcome)
+
+
+def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outcome | None:
+    """End a run that cannot be resumed; returns its outcome where a part of it is still unrecorded."""
+    with _recording(change, planned, unfinished.id, unfinished) as run_log:
+        outcome = end_blocked(planned.plan, planned.stores, run_log)
+    return outcome if outcome.is_incomplete else None
+
+
+@contextmanager
+def _recording(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
+    """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
+    plan, setting = planned.plan, change.setting
+    with ExitStack() as stack:
+        log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+        who = callers_of(planned, log)
+        if unfinished is None:
+            journal = Journal.begin(setting.root, run_id, plan, change.identity)
+        else:
+            journal = Journal(unfinished.path, new=False)
+        stack.callback(journal.close)
+        if unfinished is not None:
+            journal.went_on(plan)
+        is_audited = unfinished is not None and unfinished.is_audited
+        yield RunLog(journal, plan.environment, log, who, is_audited)
+
+
+def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:
+    """The caller's name in each store that is written to; empty without an audit file, which alone needs it."""
+    if log is None:
+        return {}
+    stores = dict.fromkeys([*(write.store for write in planned.plan.writes), *(a.store for a in planned.plan.adopted)])
+    return {store: planned.plan.who.get(store) or planned.stores[store].whoami().subject for store in stores}

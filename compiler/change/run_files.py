@@ -1,0 +1,209 @@
+"""Locks a project's run files for one run at a time, and appends lines to them that survive a crash."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from compiler.refusal import Refusal
+
+FOLDER = ".platform-secrets"
+RUNS = "runs"
+_MOST_READ = 256
+# Seconds to wait for another run, and between two looks.
+PATIENCE = 10.0
+_PAUSE = 0.1
+_WAIT = "wait until it ends; a killed run holds no lock"
+
+
+class RunLock:
+    """Held for the length of a `with` block. The kernel releases it when the process ends, so no lock is ever stale.
+
+    Waits up to `patience` seconds for another process that holds it, and calls `waits` with the holder's name. Raises
+    Refusal when it is still held after that, and OSError.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        waits: Callable[[str], None] = lambda _holder: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._folder = root / FOLDER
+        self._name = name
+        self._waits = waits
+        self._patience = patience
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        for folder in (self._folder, self._folder / RUNS):
+            if folder.is_symlink():
+                # A project from elsewhere could have its files written, and a file called "lock" emptied, anywhere.
+                raise OSError(errno.ELOOP, "is a link; remove it", str(folder))
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        path = self._folder / "lock"
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            _refuse_foreign(descriptor, path)
+            self._acquire(descriptor)
+            self._file = descriptor
+            self.rename(self._name)
+        except BaseException:
+            self._file = -1
+            os.close(descriptor)
+            raise
+        return self
+
+    def _acquire(self, descriptor: int) -> None:
+        ends, told = time.monotonic() + self._patience, False
+        while True:
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip() or "unknown"
+            if time.monotonic() >= ends:
+                raise Refusal("cannot run", f"another run is in progress: {holder}", _WAIT)
+            if not told:
+                self._waits(holder)
+                told = True
+            time.sleep(_PAUSE)
+
+    def rename(self, name: str) -> None:
+        """Change the name that others see as the lock's holder."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{name} (process {os.getpid()})\n".encode(), 0)
+
+    def __exit__(self, *_: object) -> None:
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+        self._file = -1
+
+
+def _refuse_foreign(descriptor: int, path: Path) -> None:
+    """A pipe cannot hold the name, and a file that has a name elsewhere too would lose what it holds there."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise OSError(errno.EINVAL, "is no file of its own; remove it", str(path))
+
+
+class SharedSync:
+    """Counts what was added to the file of a descriptor. What is added while a thread waits shares the next wait.
+
+    A disk takes a few hundred waits a second. `added` is called by one thread at a time, as the adding itself is.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._waiting = threading.Lock()
+        self._added = self._synced = 0
+        self._failure: OSError | None = None
+
+    def added(self) -> int:
+        """Count one addition, and return its number to wait for."""
+        self._added += 1
+        return self._added
+
+    def wait(self, mine: int) -> None:
+        """Return when that addition and all before it are on the disk. Raises OSError, and after that always."""
+        with self._waiting:
+            if self._synced >= mine:
+                return
+            if self._failure is not None:
+                raise OSError(self._failure.errno, self._failure.strerror)
+            covered = self._added
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                # A kernel says once that it could not write, and forgets what it was: asked again, it would say that
+                # all is well (fsync(2)).
+                self._failure = error.with_traceback(None)
+                raise
+            self._synced = covered
+
+
+_MODE = 0o600
+# The journal of a thousand remote secrets is 1 MB; the longest line is that of a secret's plan, 0.3 KB a key.
+_LARGEST = 64 * 1024 * 1024
+_LONGEST_LINE = 4 * 1024 * 1024
+
+
+class LineFile:
+    """Appends JSON objects, one a line, from any number of threads; each is on the disk when `append` returns.
+
+    Without `wait` a line is on the disk when a later one is. With `new` the file must not exist yet. A link is
+    refused. Raises OSError.
+    """
+
+    def __init__(self, path: Path, *, new: bool) -> None:
+        self.path = path
+        only_new = os.O_EXCL if new else 0
+        self._file = os.open(
+            path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | only_new, _MODE
+        )
+        self._lock = threading.Lock()
+        self._sync = SharedSync(self._file)
+        size = os.fstat(self._file).st_size
+        # A line that a crash cut off gets its end, so that the next one is a line of its own.
+        self._needs_newline = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        if new:
+            sync_folder(path.parent)
+
+    def append(self, line: Mapping[str, Any], *, wait: bool = True) -> None:
+        data = json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            if self._needs_newline:
+                data = b"\n" + data
+            self._needs_newline = os.write(self._file, data) < len(data)
+            if self._needs_newline:
+                # A full disk is the only cause of a short write; the next one would fail with this error.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            mine = self._sync.added()
+        if wait:
+            self._sync.wait(mine)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file; a line that a crash cut off is left out.
+
+    The file may have come with somebody else's project: a link, a pipe, a device and a file larger than any run's are
+    refused, and only one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        left = _LARGEST
+        while left > 0 and (raw := file.readline(min(left, _LONGEST_LINE + 1))):
+            left -= len(raw)
+            if len(raw) > _LONGEST_LINE:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            try:
+                line = json.loads(raw.decode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, dict):
+                yield line
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file name in `folder` survive a crash."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,497 @@
+"""Plans the undo of a run: a write is taken back only where its version is still the run's and nobody reads it.
+
+A journal is a plain file: somebody who writes to its folder could have an undo delete or roll back another's secret,
+with the permissions of the person who runs it. And a run may have created a secret that nobody read then; once a switch
+has put it to use, its deletion would be an outage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from compiler.change.apply import apply_plan
+from compiler.change.audit import RESTORE, AuditLog, UndoLog, owed_by, owed_by_undo
+from compiler.change.checks import refuse_denied
+from compiler.change.journal import Journal, JournalError, Run, RunEntry, RunHistory, find_run, history_of, runs
+from compiler.change.plan import (
+    WRITING,
+    Adopted,
+    Kind,
+    Location,
+    NextWrite,
+    Options,
+    Plan,
+    Step,
+    Target,
+    Verdict,
+    Write,
+    losses_of,
+    without,
+)
+from compiler.change.run import End, Ended, Listener, Planned, Setting, callers_of, expect_servers
+from compiler.change.run_files import RunLock
+from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
+from compiler.live.readers import Reader, Readers, in_files, read_by, way_out
+from compiler.live.stores import LiveStores, catalogue_places, store_named
+from compiler.model.environment import Environment, Store
+from compiler.model.store_identity import remote_name
+from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
+from compiler.stores.secret_value.secret import Comparer
+from compiler.text.command_line import command_line
+from compiler.text.wording import numbered
+
+_REASON = "the catalogue has no key there: the run or its journal is of something else"
+_FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"
+
+
+def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store]) -> Plan:
+    """The plan of an undo without what lies where no key of the catalogue has a place, in use or not.
+
+    `stores` are those of the plan by their ids. Each step that is left out of the writes is refused.
+    """
+    own = {
+        store_id: {remote_name(store.provider, place.remote_key) for place in catalogue_places(environment, store)}
+        for store_id, store in stores.items()
+    }
+
+    def is_own(target: Target) -> bool:
+        store, name = target
+        return remote_name(stores[store].provider, name) in own[store]
+
+    foreign = [each.target for each in plan.writes if not is_own(each.target)]
+    kept = without(plan, dict.fromkeys(foreign, (_REASON, _FOREIGN_REMEDY)))
+    # Nor is a line added to the audit file that says who wrote it.
+    return replace(kept, adopted=tuple(each for each in plan.adopted if is_own(each.target)))
+
+
+_REMEDY = "let another store serve it first (`cutover`), or set the right value (`put`)"
+
+
+def spared(
+    plan: Plan,
+    own: Mapping[str, Store],
+    environments: Callable[[], Sequence[Environment]],
+    stores: LiveStores,
+    not_the_same: Collection[str] = (),
+) -> Plan:
+    """The plan of an undo without the writes that would take away a key in use; their steps say who reads it.
+
+    `own` are the stores of the plan by their ids, `not_the_same` the stores that are known to be others. `environments`
+    is called where a write takes something away at all. Raises what it raises, Refusal and AddressError.
+    """
+    taking = {write.target: write for write in plan.writes if _takes(write) is not None}
+    if not taking:
+        return plan
+    every = tuple({each.name: each for each in environments()}.values())
+    # Once a store: looking through all environments for each write would take minutes for thousands.
+    reads = {name: Readers(stores.identities(own[name]), not_the_same) for name in {name for name, _ in taking}}
+    for readers in reads.values():
+        in_files(every, readers)
+        readers.check_excluded()
+    found = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
+    words = "it is in use again, read there by"
+    return without(plan, {target: (read_by(each, words), _remedy(each)) for target, each in found.items() if each})
+
+
+def _remedy(readers: Sequence[Reader]) -> str:
+    other = way_out(readers)
+    return f"{_REMEDY}; {other}" if other else _REMEDY
+
+
+def _takes(write: Write) -> Callable[[str | None], bool] | None:
+    """Whether a property would be gone after the write, None where none would."""
+    if write.recover:
+        return None
+    earlier = write.earlier
+    if earlier is None:
+        return lambda _property: True
+    base = write.base.properties if write.base is not None else {}
+    gone = base.keys() - earlier.properties.keys()
+    return gone.__contains__ if gone else None
+
+
+def _readers(write: Write, readers: Readers) -> tuple[Reader, ...]:
+    takes = _takes(write)
+    return tuple(each for each in readers.of(write.name) if takes is not None and takes(each.property))
+
+
+_LOST = VersionState.DESTROYED
+_BY_HAND = "compare the versions and keep the right one by hand"
+
+
+def judge_recovery(entry: RunEntry, target: Target, states: States) -> Verdict:
+    """How the deletion of `entry` is undone, by the states of the versions that the store has now."""
+    if entry.undo == "done":
+        return Verdict(Kind.KEEP, "it is already undone", owed=owed_by_undo(target, entry, None))
+    if isinstance(states, StoreError):
+        return Verdict(Kind.REFUSE, states.reason, states.remedy)
+    if others := entry.made_at_other_times(states.made):
+        reason = f"{numbered(others)} is not what the run deleted: it was made at another time"
+        return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
+    # In a Key Vault a version that came in between was deleted with the others, and comes back with them.
+    own = (*entry.versions, *entry.slipped)
+    foreign = [version for version in states if version not in own and states[version] is VersionState.READABLE]
+    if foreign:
+        reason = f"another writer wrote {numbered(foreign)} since the run deleted {numbered(entry.versions)}"
+        return Verdict(Kind.REFUSE, reason, _BY_HAND)
+    back = tuple(version for version in own if states.get(version, _LOST) is not _LOST)
+    if own[-1] not in back:
+        reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
+        return Verdict(Kind.REFUSE, reason, "restore it from a backup")
+    if all(states[version] is VersionState.READABLE for version in back):
+        return _readable_again(entry, target)
+    lost = [] if entry.slipped else [version for version in own if version not in back]
+    reason = f"{numbered(back)} can be read again" + (f"; {numbered(lost)} cannot: destroyed since" if lost else "")
+    return Verdict(Kind.RECOVER, reason, versions=back)
+
+
+def doubt_of_deletion(entry: RunEntry, states: States, settle: str) -> Verdict | None:
+    """Judges a deletion that was begun and never recorded; None where the store shows that it did not come about."""
+    if isinstance(states, StoreError):
+        return Verdict(Kind.REFUSE, states.reason, states.remedy)
+    if any(states.get(version) is VersionState.READABLE for version in entry.versions):
+        return None
+    reason = f"the run was stopped while it deleted {numbered(entry.versions)}: it may have been done by another"
+    return Verdict(Kind.REFUSE, reason, settle)
+
+
+def _readable_again(entry: RunEntry, target: Target) -> Verdict:
+    if entry.undo != "started":
+        return Verdict(Kind.KEEP, "another writer recovered it already")
+    # That undo was stopped before it could note it.
+    newest = entry.undo_before or entry.versions[-1]
+    action = str(Kind.RECOVER)
+    owed = Adopted(*target, newest, entry.properties, action, newest, is_undo=True)
+    return Verdict(Kind.KEEP, "it is already undone", owed=owed)
+
+
+def plan_undo(
+    run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None, workers: int = 16
+) -> Plan:
+    """The plan that undoes `run`, from reading stores. Raises the StoreError of a store that cannot be used at all.
+
+    `stores` are open, by their ids in the run. `history` knows the versions that other runs and their undos wrote:
+    several runs that wrote one secret are undone newest first.
+    While it is unknown whether a write of the run was stored, nothing is undone: resuming the run settles that, and a
+    run that is partly undone cannot be resumed.
+    """
+    touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
+    deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
+    for (store_id, name), entry in touched.items():
+        stores[store_id].expect({name: {_use(entry)}})
+    readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
+    states = version_states([(stores[store], name) for store, name in deleted], workers)
+    verdicts: dict[Target, Verdict] = {}
+    is_open = False
+    for target, entry in touched.items():
+        store, name = stores[target[0]], target[1]
+        one = _OneUndo(run, entry, target, store, history or RunHistory())
+        if target in deleted:
+            verdict = one.judge_deletion(states[store, name])
+        else:
+            reading = readings[store, name]
+            verdict = one.judge(reading) if entry.after is not None else one.doubt(reading)
+        if verdict is not None:
+            verdicts[target] = verdict
+            is_open = is_open or entry.after is None
+    if is_open and run.is_resumable:
+        verdicts = {target: _waiting(run, verdict) for target, verdict in verdicts.items()}
+    return _plan(run, verdicts, stores, workers)
+
+
+def _use(entry: RunEntry) -> Use:
+    """What the undo of `entry` does with its remote secret."""
+    if entry.kind is Kind.DELETE:
+        return Use.RECOVER_VERSIONS
+    return Use.DELETE if _deletes(entry) else Use.UPDATE
+
+
+def _deletes(entry: RunEntry) -> bool:
+    return entry.recover or entry.kind is Kind.CREATE
+
+
+def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
+    steps: list[Step] = []
+    writes: list[Write] = []
+    # First what the run owes the audit file: once a part is undone, the run cannot be resumed to record it.
+    adopted = list(owed_by(run))
+    for target, verdict in verdicts.items():
+        entry, why = run.entries[target], (verdict.reason, verdict.remedy)
+        own = tuple(
+            Step(key.secret, key.key, verdict.kind, None, Location(*target, key.property), *why) for key in entry.keys
+        )
+        steps += own
+        if verdict.kind in WRITING:
+            recover, versions = bool(verdict.versions), verdict.versions
+            base, earlier = verdict.current, verdict.earlier
+            writes.append(Write(*target, own, {}, base=base, recover=recover, earlier=earlier, versions=versions))
+        elif verdict.owed is not None:
+            adopted.append(verdict.owed)
+        elif verdict.kind is Kind.KEEP and verdict.current is not None:
+            # An earlier undo was stopped before it recorded this version; the undo of an older run needs the record.
+            owed = Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after, is_undo=True)
+            adopted.append(owed)
+    rewritten = [NextWrite(w.store, stores[w.store], w.name, w.before) for w in writes if w.earlier is not None]
+    return Plan(
+        command=run.command,
+        environment=run.environment,
+        destinations=run.destinations,
+        sources={},
+        options=Options(),
+        steps=tuple(steps),
+        writes=tuple(writes),
+        adopted=tuple(adopted),
+        losses=losses_of(rewritten, workers),
+    )
+
+
+class _OneUndo:
+    """Judges the undo of one remote secret."""
+
+    def __init__(self, run: Run, entry: RunEntry, target: Target, store: SecretWriter, history: RunHistory) -> None:
+        self._run = run
+        self._entry = entry
+        self._target = target
+        self._name = target[1]
+        self._store = store
+        self._history = history
+        self._deletes = _deletes(entry)
+
+    def judge(self, reading: Reading) -> Verdict:
+        entry = self._entry
+        if entry.undo == "done":
+            return self._kept("it is already undone", None if self._deletes else entry.undone_as)
+        if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
+            return self._kept("it is already deleted", None)
+        if isinstance(reading, StoreError):
+            return Verdict(Kind.REFUSE, reading.reason, self._way_back(reading))
+        original = self._original(reading.version)
+        # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
+        if entry.after not in {reading.version, original}:
+            return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
+        if self._is_of_another_time(reading):
+            reason = f"its version {reading.version} is not the run's, which was made at another time"
+            return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
+        if (unlike := self._unlike(reading)) is not None:
+            return unlike
+        if entry.slipped:
+            # The version right before the run's is the other writer's, not the one that the run had read.
+            reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
+            return Verdict(Kind.REFUSE, reason, "restore that version by hand")
+        if self._deletes:
+            why = "the run recovered it" if entry.recover else "the run created it"
+            return Verdict(Kind.DELETE, why, current=reading)
+        return self._restoration(reading)
+
+    def doubt(self, reading: Reading) -> Verdict | None:
+        """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
+        if isinstance(reading, SoftDeletedError | NotFoundError):
+            return None
+        if isinstance(reading, StoreError):
+            return Verdict(Kind.REFUSE, reading.reason, reading.remedy)
+        if self._original(reading.version) in {self._entry.before, self._entry.planned_before}:
+            return None
+        reason = (
+            f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
+        )
+        return Verdict(Kind.REFUSE, reason, self._way_to_settle)
+
+    def judge_deletion(self, states: States) -> Verdict | None:
+        """Judges the undo of a deletion; None where it was started, and the store shows that it did not come about.
+
+        Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
+        """
+        if self._entry.after is None:
+            doubt = doubt_of_deletion(self._entry, states, _settle(self._run))
+            if doubt is None or self._run.is_resumable:
+                return doubt
+        return judge_recovery(self._entry, self._target, states)
+
+    @property
+    def _way_to_settle(self) -> str:
+        """How to find out whether a write was stored."""
+        return _settle(self._run) if self._run.is_resumable else "compare the versions by hand"
+
+    def _way_back(self, error: StoreError) -> str:
+        """The remedy of `error`; of what a run of this project deleted, the undo of that run."""
+        retired = self._history.retired.get((self._address, self._name))
+        if retired is None or not isinstance(error, SoftDeletedError):
+            return error.remedy
+        return _undo_first(retired)
+
+    def _kept(self, reason: str, version: str | None) -> Verdict:
+        """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""
+        return Verdict(Kind.KEEP, reason, owed=owed_by_undo(self._target, self._entry, version))
+
+    @property
+    def _address(self) -> str:
+        return self._store.address.absolute
+
+    def _original(self, version: str) -> str:
+        return self._history.original(self._address, self._name, version)
+
+    def _foreign(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
+        """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
+        if self._entry.undo == "started" and not self._deletes:
+            # That undo was stopped before it could note the new version.
+            verdict = self._restoration(current)
+            if verdict.earlier is None:
+                return verdict
+            if _same(current, verdict.earlier):
+                return replace(self._kept("it is already undone", current.version), current=current)
+        return self._changed(current, other)
+
+    def _is_of_another_time(self, current: RemoteSecret) -> bool:
+        """Whether the current version has the number of the run's and is not it.
+
+        A Vault counts from 1 again after a secret's metadata was deleted, and behind an address, a tunnel's for one,
+        may stand another server than then.
+        """
+        entry = self._entry
+        # What the run recovered and found as it was to be has no other time than that of its recovery.
+        made = entry.made or (entry.recovered_made if entry.recover and entry.after == entry.deleted else None)
+        created = current.attributes.created
+        if made is None or created is None or current.version != entry.after:
+            return False
+        return created.isoformat() != made
+
+    def _restoration(self, current: RemoteSecret) -> Verdict:
+        before = self._entry.before or self._entry.planned_before or ""
+        try:
+            earlier = self._store.read_version(self._name, before)
+        except (VersionGoneError, DisabledError) as error:
+            reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
+            return Verdict(Kind.REFUSE, reason, "restore it from a backup")
+        except StoreError as error:
+            return Verdict(Kind.REFUSE, error.reason, error.remedy)
+        return Verdict(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
+
+    def _unlike(self, current: RemoteSecret) -> Verdict | None:
+        """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
+        after = self._entry.after
+        if current.version == after or after is None:
+            return None
+        try:
+            own = self._store.read_version(self._name, after)
+        except StoreError as error:
+            reason = f"version {current.version} cannot be compared with the run's version {after}: {error.reason}"
+            return Verdict(Kind.REFUSE, reason, _BY_HAND)
+        # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
+        return None if _same(current, own) else self._changed(current, None)
+
+    def _changed(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
+        reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
+        if other is None:
+            return Verdict(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
+        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
+
+
+def undo_command(command: str, environment: str, run: str) -> str:
+    """The command line that plans the undo of a run of `command`."""
+    return command_line(command, environment, "--undo", run)
+
+
+def _undo_first(run: PastRun) -> str:
+    return f"undo that run first: {run.undo}"
+
+
+def _settle(run: Run) -> str:
+    return f"run the same {run.command} again to settle that, then undo it"
+
+
+def _waiting(run: Run, verdict: Verdict) -> Verdict:
+    if verdict.kind not in WRITING:
+        return verdict
+    waiting = replace(verdict, kind=Kind.REFUSE, reason="the outcome of another of its writes is unknown", current=None)
+    return replace(waiting, remedy=_settle(run), earlier=None)
+
+
+def _same(one: RemoteSecret, other: RemoteSecret) -> bool:
+    comparer = Comparer()
+    if one.whole is not None and other.whole is not None:
+        return comparer.same(one.whole, other.whole)
+    return one.properties.keys() == other.properties.keys() and all(
+        comparer.same(value, other.properties[key]) for key, value in one.properties.items()
+    )
+
+
+def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
+    """Undo what the run of `command` wrote, or only show the plan.
+
+    Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
+    no remote secret of the catalogue is not touched. Raises JournalError for a run of another command or environment or
+    without keys, Refusal where what the environments read is not known, and what opening, reading and writing stores
+    raises before the first write.
+    """
+    run = _own(find_run(setting.root, run_id), command, environment.name)
+    expect_servers(run, setting.stores)
+    writers = _opened(run, environment, setting.stores)
+    if not setting.applies:
+        plan = _planned(run, writers, environment, setting)
+        listener.shows(plan)
+        return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
+    with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
+        # Read again under the lock: until here, another command could have resumed it.
+        run = _own(find_run(setting.root, run.id), command, environment.name)
+        plan = _planned(run, writers, environment, setting)
+        listener.shows(plan)
+        if not plan.writes and not plan.adopted:
+            return Ended(plan, _unwritten(plan))
+        with listener.applying(plan) as applying, ExitStack() as stack:
+            log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+            journal = Journal(run.path, new=False)
+            stack.callback(journal.close)
+            if setting.not_the_same:
+                journal.excluded(setting.not_the_same)
+            journal.went_on(plan)
+            run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
+            outcome = apply_plan(
+                plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
+            )
+    return Ended(plan, End.APPLIED, outcome)
+
+
+def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
+    own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
+    plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
+    plan = replace(plan, served=setting.stores.served(environment.name))
+    every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
+    return refuse_denied(spared(plan, own, every, setting.stores, setting.not_the_same), writers)
+
+
+def _unwritten(plan: Plan) -> End:
+    """How an undo without a write ends."""
+    return End.UNDONE if plan.is_clean else End.STUCK
+
+
+def _own(run: Run, command: str, environment: str) -> Run:
+    if run.command != command or run.environment != environment:
+        what = f"`{run.command} {run.environment}`"
+        raise JournalError(
+            f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
+        )
+    if not all(_is_told(run, store, entry) for (store, _), entry in run.entries.items()):
+        raise JournalError(f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged")
+    return run
+
+
+def _is_told(run: Run, store: str, entry: RunEntry) -> bool:
+    """Whether an undo can be judged and shown, which it is by its keys. No run has written a line of another form."""
+    return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
+
+
+def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
+    writers: dict[str, SecretWriter] = {}
+    for store_id, address in run.destinations.items():
+        store = store_named(environment, store_id)
+        writers[store_id] = stores.open(store)
+        if writers[store_id].address.absolute != address:
+            raise JournalError(
+                f'the store "{store.id}" has another address than in the run',
+                # Not "set it back": the journal may be forged, and whatever listens there would be sent a token.
+                f"the run names {address}: if you know that it was there, set it back",
+            )
+    return writers

@@ -1,0 +1,58 @@
+"""Connects to the cluster that a command names."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.cluster.view import ClusterError
+from compiler.refusal import Refusal
+from compiler.text.extra import install_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.cluster.client import KubernetesCluster
+
+
+IN_POD = "KUBERNETES_SERVICE_HOST"
+
+
+def kubeconfigs(environ: Mapping[str, str]) -> str:
+    """The kubeconfig, or several as PATH has folders."""
+    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+
+
+def missing_for_cluster(environ: Mapping[str, str]) -> str | None:
+    """What this machine lacks for asking a cluster, with the way to it, as far as is known without asking one."""
+    if find_spec("kubernetes") is None:
+        return f"the Kubernetes client: {install_line('cluster')}"
+    names = [name for name in kubeconfigs(environ).split(os.pathsep) if name]
+    if IN_POD in environ or any(Path(name).expanduser().exists() for name in names):
+        return None
+    return "a kubeconfig: set KUBECONFIG"
+
+
+def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
+    """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
+
+    Raises Refusal where the client is not installed, and ClusterError where no kubeconfig can be used.
+    """
+    try:
+        # 0.6 s of import that only this needs.
+        from compiler.cluster.client import KubernetesCluster  # noqa: PLC0415
+    except ModuleNotFoundError:
+        message = "--cluster needs the Kubernetes client"
+        raise Refusal("cannot run", message, f"run: {install_line('cluster')}") from None
+    return KubernetesCluster(environ, context)
+
+
+def connected(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
+    """As `opened`, for those who can do nothing without a cluster: raises Refusal alone."""
+    try:
+        return opened(environ, context)
+    except ClusterError as error:
+        failure = Refusal("cannot run", str(error), error.remedy)
+    raise failure

@@ -1,0 +1,456 @@
+"""Judges a compiled ExternalSecret in the cluster: is it in effect, and how fresh by the operator's times.
+
+Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
+the operator has synchronised this generation of it, and that the Secret has every key. No other module judges by the
+operator's times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from compiler.cluster.store_access import store_doubts, store_lacks
+from compiler.cluster.view import FORCE_SYNC, child, keys_of, ready_of, spec_writers
+from compiler.model.environment import Store
+from compiler.model.facts import parse_duration, short_duration
+from compiler.text.command_line import shell_line
+from compiler.text.wording import counted, listed, quoted
+
+LiveObject = Mapping[str, Any]
+_Path = tuple[str | int, ...]
+
+
+# By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
+_OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
+_SYNCED = "SecretSynced"
+_IMMUTABLE = "SecretImmutable"
+# The operator writes as the one with the ExternalSecret's name behind it, and wrote as itself before 0.16.
+_OPERATORS_PREFIX, _OPERATOR = "externalsecrets.external-secrets.io/", "external-secrets"
+_GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
+# The operator's message where a failing provider left the last good Secret in place with Ready still true, and the one
+# of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
+_RETAINED = "secret retained due to DeletionPolicy=Retain"
+_NOT_UPDATED = "could not update secret, target is immutable"
+
+_STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
+
+
+class Lack(StrEnum):
+    """What keeps an ExternalSecret from being in effect."""
+
+    ABSENT = "absent"  # there is no such ExternalSecret
+    DELETED = "being-deleted"  # it, or the Secret, is being deleted
+    FOREIGN = "foreign"  # it, or the Secret, is not this chart's
+    OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
+    NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
+    NOT_READY = "not-ready"
+    IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
+    RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
+    NO_TARGET = "no-target"  # there is no Secret
+    MISSING_KEY = "missing-key"
+    EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
+    STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
+
+
+# Of these the operator says the cause.
+FAILING = frozenset({Lack.NOT_READY, Lack.IMMUTABLE, Lack.RETAINED})
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason in words; `message` quotes nothing that the operator or a store said."""
+
+    lack: Lack
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
+
+    `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
+    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
+    """
+
+    external_secret: LiveObject | None
+    secret: LiveObject | None
+    store: LiveObject | None
+    namespace: LiveObject | None = None
+    has_secrets: bool = True
+    has_store: bool = True
+
+
+def reasons_against(compiled: LiveObject, live: Live, store: Store) -> tuple[Reason, ...]:
+    """Why the manifest `compiled`, which reads `store`, is not in effect; empty where it is."""
+    metadata = child(compiled, "metadata")
+    title = f"{metadata.get('namespace')}/{metadata.get('name')}"
+    found = live.external_secret
+    if found is None:
+        return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
+    return (
+        *_of_external_secret(compiled, found, title, is_frozen=is_immutable(live)),
+        *(_of_secret(compiled, live, title) if live.has_secrets else ()),
+        *(_of_store(compiled, live, store) if live.has_store else ()),
+    )
+
+
+def doubts_about(compiled: LiveObject, live: Live, store: Store) -> tuple[str, ...]:
+    """What cannot be told of the live store that the manifest `compiled` reads, with the ways out.
+
+    And who else owns keys of the Secret: one that the operator wrote again as it was keeps its earlier owner, too.
+    """
+    found = store_doubts(store, live.store, _namespace(compiled), live.namespace) if live.has_store else ()
+    owners = [each for each in strangers(live) if not each.is_newer]
+    return (
+        *(f"{doubt.message}; {doubt.mend}" for doubt in found),
+        *(f"{quoted(each.manager)} owns {listed(each.keys)} of its Secret, too" for each in owners),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A manager that is not the operator and owns keys of a Secret; `is_newer` than the operator's last success."""
+
+    manager: str
+    keys: tuple[str, ...]
+    time: str
+    is_newer: bool
+
+
+def strangers(live: Live) -> tuple[Stranger, ...]:
+    """Who beside the operator owns keys of the live Secret. A changed resourceVersion alone is nobody's writing."""
+    refreshed = refreshed_at(live.external_secret or {})
+    found: list[Stranger] = []
+    for each in child(live.secret or {}, "metadata").get("managedFields") or ():
+        manager, time = str(each.get("manager") or ""), str(each.get("time") or "")
+        keys = [name.removeprefix("f:") for name in child(each, "fieldsV1", "f:data") if name.startswith("f:")]
+        if not keys or manager == _OPERATOR or manager.startswith(_OPERATORS_PREFIX):
+            continue
+        wrote = moment_of(time)
+        found.append(Stranger(manager, tuple(keys), time, wrote is None or refreshed is None or wrote > refreshed))
+    return tuple(found)
+
+
+def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
+    """Whether the chart that prints `compiled` wrote it."""
+    own = {_FIRST_VALUE, child(compiled, "metadata", "labels").get(_OWN_LABEL)}
+    return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
+
+
+def is_synced(external_secret: LiveObject) -> bool:
+    """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
+    generation = child(external_secret, "metadata").get("generation")
+    synced = str(child(external_secret, "status").get("syncedResourceVersion") or "")
+    return generation is not None and synced.startswith(f"{generation}-")
+
+
+def ready_reason(external_secret: LiveObject) -> str | None:
+    """Why Ready is not true, by the operator's word for it; None where it is."""
+    condition = ready_of(external_secret)
+    if not condition:
+        return "NoCondition"
+    return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
+
+
+def waits_for_a_change(live: Live, name: str) -> bool:
+    """Whether the operator has given up on the ExternalSecret `name` until somebody changes it or its Secret.
+
+    It tries nothing again where another controller owns the Secret, or where that is immutable.
+    """
+    owners = controllers_of(live.secret or {})
+    reason = ready_reason(live.external_secret or {})
+    is_others = bool(owners and owners != [("ExternalSecret", name)])
+    return is_others or reason in _GIVEN_UP or is_immutable(live)
+
+
+def is_immutable(live: Live) -> bool:
+    """Whether the operator fails because the Secret is immutable: it says so, or somebody has set that field."""
+    condition = ready_of(live.external_secret or {})
+    if not condition or condition.get("status") == "True":
+        return False
+    said = condition.get("reason") == _IMMUTABLE or str(condition.get("message") or "").startswith(_NOT_UPDATED)
+    fields = child(live.secret or {}, "metadata").get("managedFields") or ()
+    return said or any("f:immutable" in child(each, "fieldsV1") for each in fields)
+
+
+def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
+    """The keys of the Secret that a manifest makes."""
+    spec = child(compiled, "spec")
+    listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
+    return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
+
+
+def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str, *, is_frozen: bool) -> Iterator[Reason]:
+    if child(found, "metadata").get("deletionTimestamp"):
+        yield Reason(Lack.DELETED, f"the ExternalSecret {quoted(title)} is being deleted, and its Secret goes with it")
+    if not is_own(found, compiled):
+        yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
+    if found.get("spec") != compiled.get("spec"):
+        message = f"the ExternalSecret {quoted(title)} is not what was compiled: {_difference(compiled, found)}"
+        yield Reason(Lack.OTHER_SPEC, message)
+    if not is_synced(found):
+        yield Reason(Lack.NOT_SYNCED, f"the operator has not synchronised {quoted(title)} as it is now")
+    condition, why = ready_of(found), ready_reason(found)
+    if is_frozen:
+        yield Reason(Lack.IMMUTABLE, f"the Secret {quoted(title)} is immutable: the operator cannot update it")
+    elif why is not None:
+        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is not ready: {why}")
+    elif _RETAINED in str(condition.get("message") or ""):
+        yield Reason(Lack.RETAINED, f"the Secret {quoted(title)} is an earlier one that was kept")
+    elif condition.get("reason") != _SYNCED:
+        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is ready by {condition.get('reason')}")
+
+
+def _difference(compiled: LiveObject, found: LiveObject) -> str:
+    """The first field of two specs that differs, how many others do, and who wrote one of them last."""
+    differing = sorted(
+        _differing(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
+    )
+    path, wanted, there = differing[0]
+    field = quoted(".".join(map(str, path)) or "spec")
+    # Text of a template may be a value.
+    is_text = isinstance(wanted, str) and isinstance(there, str) and path[1:2] not in _TEMPLATES
+    words = f"{field} is {quoted(there)}, not {quoted(wanted)}" if is_text else f"{field} differs"
+    if len(differing) > 1:
+        words += f", and {counted(len(differing) - 1, 'other field')}"
+    writers = [
+        (time, manager)
+        for time, manager, fields in spec_writers(found)
+        if any(_owns(fields, each) for each, _, _ in differing)
+    ]
+    if writers:
+        time, manager = max(writers)
+        words += f"; changed by {quoted(manager)} at {time}"
+    return words
+
+
+def _differing(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in dict.fromkeys((*wanted, *found)):
+            yield from _differing(wanted.get(key), found.get(key), (*path, key))
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            yield from _differing(one, other, (*path, at))
+    elif wanted != found:
+        yield path, wanted, found
+
+
+def _owns(fields: LiveObject, path: _Path) -> bool:
+    """Whether a manager's `fields` of the spec have the path; a list is one field."""
+    for key in path:
+        if isinstance(key, int):
+            return True
+        if f"f:{key}" not in fields:
+            return False
+        fields = child(fields, f"f:{key}")
+    return True
+
+
+def _of_secret(compiled: LiveObject, live: Live, title: str) -> Iterator[Reason]:
+    secret, has_synced = live.secret, is_synced(live.external_secret or {})
+    if secret is None:
+        yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
+        return
+    if child(secret, "metadata").get("deletionTimestamp"):
+        yield Reason(Lack.DELETED, f"the Secret {quoted(title)} is being deleted")
+    name = child(compiled, "metadata").get("name")
+    owners = controllers_of(secret)
+    if not owners and not has_synced:
+        message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
+        yield Reason(Lack.NOT_SYNCED, message)
+    elif owners != [("ExternalSecret", name)]:
+        yield Reason(Lack.FOREIGN, f"the Secret {quoted(title)} does not belong to its ExternalSecret")
+    present = keys_of(secret)
+    if missing := [key for key in wanted_keys(compiled) if key not in present]:
+        yield Reason(Lack.MISSING_KEY, f"the Secret {quoted(title)} lacks {listed(missing)}")
+    for each in strangers(live) if owners and has_synced else ():
+        if each.is_newer:
+            who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {quoted(title)}"
+            yield Reason(Lack.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
+
+
+def _of_store(compiled: LiveObject, live: Live, store: Store) -> Iterator[Reason]:
+    for lack in store_lacks(store, live.store, _namespace(compiled), live.namespace):
+        yield Reason(Lack.STORE, lack.message)
+
+
+def _namespace(compiled: LiveObject) -> str:
+    return str(child(compiled, "metadata").get("namespace"))
+
+
+def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
+    """Kind and name of the owner that controls a Secret; empty for none."""
+    owners = child(secret, "metadata").get("ownerReferences") or ()
+    return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
+
+
+# The clocks of this machine, the stores and the cluster may differ by so much.
+CLOCKS = timedelta(minutes=5)
+# The operator takes a request at once, unless it has many others before it.
+_ANSWER = timedelta(minutes=1)
+# Its times are whole seconds, and its clock is not the API server's.
+_SAME = timedelta(seconds=2)
+# With room on both sides for what is added and taken away here.
+_YEARS = range(1970, 9000)
+# These never refresh by themselves.
+_UNTIMED = frozenset({"CreatedOnce", "OnChange"})
+
+
+class Stale(StrEnum):
+    """What makes a Secret older than its value, or may."""
+
+    OLDER_VALUE = "older-value"  # the value was written after the operator last read it
+    NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
+    SILENT = "operator-silent"  # nothing shows that the operator runs
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """One reason why a Secret may be stale; `message` quotes nothing that the operator said."""
+
+    kind: Stale
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A value that was `written` after the operator last read it, at `refreshed`."""
+
+    written: datetime
+    refreshed: datetime
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether clocks that differ cannot explain it."""
+        return self.written - self.refreshed > CLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What shows that the operator runs, beside an ExternalSecret itself, and the present moment.
+
+    `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
+    """
+
+    now: datetime
+    failed: datetime | None = None
+    newest: datetime | None = None
+
+
+def moment_of(text: object) -> datetime | None:
+    """A time of the API, in UTC; None for what is none, and for the zero time of Go."""
+    try:
+        found = datetime.fromisoformat(str(text))
+        return found.astimezone(UTC) if found.tzinfo is not None and found.year in _YEARS else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock(when: datetime, now: datetime) -> str:
+    """A time as people read it: without its date where that is today's."""
+    try:
+        when, now = when.astimezone(UTC), now.astimezone(UTC)
+    except OverflowError:
+        return when.isoformat()
+    return f"{when:{'%H:%M:%S' if when.date() == now.date() else '%Y-%m-%d %H:%M:%S'}} UTC"
+
+
+def operator_pods() -> str:
+    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
+    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
+
+
+def refreshed_at(external_secret: LiveObject) -> datetime | None:
+    """When the operator began its last success."""
+    return moment_of(child(external_secret, "status").get("refreshTime"))
+
+
+def asked_at(external_secret: LiveObject) -> datetime | None:
+    """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
+    metadata = child(external_secret, "metadata")
+    mark = child(metadata, "annotations").get(FORCE_SYNC)
+    if mark is None:
+        return None
+    fields = f"f:{FORCE_SYNC}"
+    noted = [
+        moment_of(each.get("time"))
+        for each in metadata.get("managedFields") or ()
+        if fields in child(each, "fieldsV1", "f:metadata", "f:annotations")
+    ]
+    if known := [each for each in noted if each is not None]:
+        return max(known)
+    try:
+        asked = datetime.fromtimestamp(int(mark), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return asked if asked.year in _YEARS else None
+
+
+def sign_of(external_secret: LiveObject) -> datetime | None:
+    """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
+    status = child(external_secret, "status")
+    conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
+    return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
+
+
+def unread(external_secret: LiveObject, written: datetime | None) -> Unread | None:
+    """The value that the operator has not read since it was `written`; one of the same second counts as read."""
+    refreshed = refreshed_at(external_secret)
+    if refreshed is None or written is None or written.replace(microsecond=0) <= refreshed:
+        return None
+    return Unread(written, refreshed)
+
+
+def is_answered(external_secret: LiveObject) -> bool:
+    """Whether the operator has succeeded since it was last asked to synchronise."""
+    asked, refreshed = asked_at(external_secret), refreshed_at(external_secret)
+    return asked is not None and refreshed is not None and refreshed >= asked
+
+
+def older_value(
+    external_secret: LiveObject, written: datetime | None, title: str, now: datetime
+) -> Iterator[Staleness]:
+    """Whether the Secret `title` may hold an earlier value than the one that was `written`."""
+    found = unread(external_secret, written)
+    if found is None:
+        return
+    times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
+    yield Staleness(Stale.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
+
+
+def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[Staleness]:
+    """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue."""
+    known = (sign_of(external_secret), signs.failed)
+    sign = max(filter(None, known), default=None)
+    newest = max(filter(None, (*known, signs.newest)), default=None)
+    asked = asked_at(external_secret)
+    if asked is not None and (sign is None or sign < asked - _SAME):
+        request = f"asked at {clock(asked, signs.now)} to synchronise {quoted(title)}"
+        if signs.now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
+            yield Staleness(Stale.SILENT, f"the operator seems not to run: it was {request}, and did not")
+        else:
+            yield Staleness(Stale.NOT_REFRESHED, f"the operator was {request}, and has not yet")
+        return
+    yield from _overdue(external_secret, title, signs, sign, newest)
+
+
+def _overdue(
+    external_secret: LiveObject, title: str, signs: Signs, sign: datetime | None, newest: datetime | None
+) -> Iterator[Staleness]:
+    spec = child(external_secret, "spec")
+    interval = parse_duration(str(spec.get("refreshInterval") or ""))
+    since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
+    if interval is None or since is None or spec.get("refreshPolicy") in _UNTIMED:
+        return
+    every = timedelta(seconds=min(interval.seconds, timedelta.max.total_seconds() / 4))
+    allowed = every + max(every, CLOCKS)
+    if signs.now - since <= allowed:
+        return
+    pace = f"since {clock(since, signs.now)}, although its interval is {short_duration(round(interval.seconds))}"
+    runs = newest is not None and signs.now - newest <= allowed
+    who = "the operator" if runs else "the operator seems not to run: it"
+    yield Staleness(Stale.NOT_REFRESHED if runs else Stale.SILENT, f"{who} has not handled {quoted(title)} {pace}")

@@ -1,0 +1,209 @@
+"""Decides which edits of an environment's file switch secrets, which step of `moves:` is next, and what ends a move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from compiler.edit.yaml_edit import MARK, Edit, is_flow, rest_of_line
+from compiler.model.document import Node
+from compiler.model.environment import REST, Environment, Secret, Store, moves_of
+from compiler.refusal import Refusal
+
+_SECRETS, _STORE = "secrets", "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
+
+    `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.
+    """
+
+    to: Store
+    steps: tuple[tuple[str, ...], ...]
+    next: int | None
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The secrets of the steps before the next one."""
+        return tuple(secret for step in self.steps[: self.next] for secret in step)
+
+
+def progress_of(environment: Environment) -> Progress:
+    """Raises Refusal where the environment has no `moves:`."""
+    moves = moves_of(environment.root)
+    to = environment.stores.get(moves.to) if moves is not None else None
+    if moves is None or to is None:
+        message = f'the environment "{environment.name}" has no `moves:`'
+        way_out = "add it, such as `moves: {to: azure, steps: [[jira], [all]]}`, or name secrets and --to ID"
+        raise Refusal("usage", message, way_out)
+    steps = tuple(_steps(moves.steps, environment))
+    left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
+    return Progress(to, steps, next(left, None))
+
+
+def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:
+    """The steps without what the environment does not have, and with the rest spelled out."""
+    named = {secret for step in written for secret in step}
+    for step in written:
+        if step != (REST,):
+            if here := tuple(secret for secret in step if secret in environment.secrets):
+                yield here
+            continue
+        rest = [secret for name, secret in environment.secrets.items() if name not in named]
+        if together := tuple(secret.id for secret in rest if not secret.entry.guards):
+            yield together
+        yield from ((secret.id,) for secret in rest if secret.entry.guards)
+
+
+def _is_on(secret: Secret, store: Store) -> bool:
+    return secret.store is not None and secret.store.id == store.id
+
+
+def switching(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+    """The edits that give each secret its own `store:`.
+
+    A line that stood there without need gets a mark: else the way back would take it out.
+    """
+    going = tuple(secrets)
+    stood = [secret for secret in going if _stands_without_need(environment, secret)]
+    return tuple(
+        Edit((_SECRETS, secret, _STORE), store.id, _mark(environment, secret, stood) if secret in stood else None)
+        for secret in going
+    )
+
+
+def returning(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+    """The edits by which each secret reads `store` again: a `store:` that a switch added goes, as does its entry.
+
+    A line that stood before stays, with the store of before.
+    """
+    going = tuple(secrets)
+    marked = [secret for secret in going if _marked_store(environment, secret) == store.id]
+    sets: list[Edit] = []
+    dropped: list[str] = []
+    for secret in going:
+        path, comment = (_SECRETS, secret, _STORE), _line_comment(environment, secret)
+        if secret in marked:
+            sets.append(Edit(path, store.id, _mark(environment, secret, gone=marked)))
+        elif comment is None or _store_without(environment, secret) != store.id:
+            sets.append(Edit(path, store.id))
+        elif comment and _goes_with_line(environment, secret):
+            # Somebody wrote there why it reads that store.
+            sets.append(Edit(path, store.id))
+        else:
+            dropped.append(secret)
+    return (*sets, *_dropping(environment, dropped))
+
+
+def _stands_without_need(environment: Environment, secret: str) -> bool:
+    """Whether a secret has a `store:` of its own that changes nothing, and that the way back would take out."""
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    if own is None or own.value != _store_without(environment, secret):
+        return False
+    return not (_line_comment(environment, secret) and _goes_with_line(environment, secret))
+
+
+def _rest(environment: Environment, secret: str) -> str | None:
+    """What stands behind a secret's own `store:` on its line, None where the environment's file has none."""
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    if own is None or own.value is None:
+        return None
+    start, end = rest_of_line(own)
+    return own.source.text[start:end]
+
+
+def _marked(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
+    """The mark on the line of a secret's `store:`: the store of before, and of which secrets; of its own with none."""
+    found = MARK.search(_rest(environment, secret) or "")
+    return (found[1], tuple((found[2] or secret).split(", "))) if found is not None else None
+
+
+def _marked_store(environment: Environment, secret: str) -> str | None:
+    mark = _marked(environment, secret)
+    return mark[0] if mark is not None and secret in mark[1] else None
+
+
+def _mark(environment: Environment, secret: str, stood: Iterable[str] = (), gone: Iterable[str] = ()) -> str:
+    """The mark of a secret's line, once the secrets `stood` are in it, and those that have `gone` back are not."""
+    store, names = _marked(environment, secret) or (_store_without(environment, secret), ())
+    left = [name for name in dict.fromkeys((*names, *stood)) if name not in set(gone)]
+    if not is_flow(environment.document.root.nearest(_SECRETS)):
+        # Each has a line of its own.
+        return f"before: {store}" if secret in left else ""
+    return f"before: {store} for {', '.join(left)}" if left else ""
+
+
+def _goes_with_line(environment: Environment, secret: str) -> bool:
+    """Whether the line of a secret's `store:` goes with it."""
+    entry = environment.document.root.nearest(_SECRETS, secret)
+    is_shared = is_flow(environment.document.root.nearest(_SECRETS))
+    return not is_shared and (not is_flow(entry) or _is_needless(environment, secret))
+
+
+def _line_comment(environment: Environment, secret: str) -> str | None:
+    """The comment on the line of a secret's own `store:`, but for a mark; None where it has no such line here."""
+    rest = _rest(environment, secret)
+    return MARK.sub("", rest).partition("#")[2].strip() if rest is not None else None
+
+
+def _store_without(environment: Environment, secret: str) -> str | None:
+    """The store that a secret would have without its own `store:` in the environment's file."""
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    winner = environment.root.get(_SECRETS, secret, _STORE)
+    below = winner
+    if winner is not None and own is not None:
+        below = winner.overrode[0] if winner.overrode else None
+    value = below.value if below is not None else None
+    return value if isinstance(value, str) else environment.root.text(_STORE)
+
+
+def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
+    """The edits that take the `store:` of those secrets out, and the entries that said nothing else."""
+    own = environment.document.root.get(_SECRETS)
+    gone = [name for name in names if _is_needless(environment, name)]
+    if own is not None and gone and len(gone) == len(own.children) and not _is_commented(own):
+        return (Edit((_SECRETS,), None),)
+    return tuple(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in names)
+
+
+def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
+    """The edits that make `store` the environment's, and drop the overrides that name it in the environment's file.
+
+    An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
+    a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret.
+    """
+    own = environment.document.root.get(_SECRETS)
+    members = own.children if own is not None else {}
+    dropped = [name for name in members if _is_droppable(environment, name, store)]
+    return (*_own_store(environment, store), *_dropping(environment, dropped))
+
+
+def _is_commented(own: Node) -> bool:
+    """Whether a map in braces has a comment on its line, which would go with it."""
+    start, end = rest_of_line(own)
+    return is_flow(own) and "#" in own.source.text[start:end]
+
+
+def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
+    if environment.root.text(_STORE) == store.id:
+        return ()
+    own, winner = environment.document.root.children, environment.root.get(_STORE)
+    below = winner.overrode[0] if winner is not None and winner.overrode and _STORE in own else None
+    is_needless = below is not None and below.value == store.id and len(own) > 1
+    return (Edit((_STORE,), None if is_needless else store.id),)
+
+
+def _is_droppable(environment: Environment, name: str, store: Store) -> bool:
+    if environment.document.root.text(_SECRETS, name, _STORE) != store.id:
+        return False
+    winner = environment.root.get(_SECRETS, name, _STORE)
+    below = winner.overrode[0] if winner is not None and winner.overrode else None
+    return below is None or below.value in (None, store.id)
+
+
+def _is_needless(environment: Environment, name: str) -> bool:
+    own, merged = environment.document.root.get(_SECRETS, name), environment.root.get(_SECRETS, name)
+    lower = [node for node in (merged.overrode if merged is not None else ()) if node.value is not None]
+    return own is not None and len(own.children) == 1 and bool(lower)

@@ -1,1 +1,0 @@
-"""Writes what Argo CD deploys an environment by, and what it judges ExternalSecrets by."""

@@ -1,0 +1,247 @@
+"""Writes generated texts into a folder, all or none, or says which are stale or left over."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Source, Span
+from compiler.model.files import is_inside
+from compiler.pipeline import VALUES_FOLDER
+from compiler.project_files import FOLDER
+from compiler.refusal import Refusal, system_reason
+from compiler.stages.emit import quote, read_values
+from compiler.stages.files import Output, read_old, refuse_outside, write_all
+from compiler.text.command_line import PROGRAM
+from compiler.text.credential import looks_like_credential
+from compiler.text.wording import first_difference
+
+Manifest = str | bool | int | Mapping[str, "Manifest"] | Sequence["Manifest"]
+
+
+# Begins with a letter, and no reader takes any of it for another type or the end of the text, but for the words below.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
+# One that begins with a space or an empty line would be taken for deeper indented than it is; no line ends in a space.
+_BLOCK = re.compile(r"(?=[!-~])(?:(?:[ -~]*[!-~])?\n)*[ -~]*[!-~]\n", re.ASCII)
+
+
+def manifest_text(manifest: Mapping[str, Manifest]) -> str:
+    """The manifest in block style, in the order of its members; a text of several lines stands as a block.
+
+    The same data gives the same bytes. Empty maps and lists are written as `{}` and `[]`.
+    """
+    return "".join(f"{line}\n" if line.strip() else "\n" for line in _members(manifest))
+
+
+def _members(members: Mapping[str, Manifest]) -> Iterator[str]:
+    for name, value in members.items():
+        key = _scalar(name)
+        if isinstance(value, str) and "\n" in value and _BLOCK.fullmatch(value):
+            yield f"{key}: |"
+            yield from (f"  {line}" if line else "" for line in value.removesuffix("\n").split("\n"))
+        elif isinstance(value, str | bool | int):
+            yield f"{key}: {_scalar(value)}"
+        elif not value:
+            yield f"{key}: {_empty(value)}"
+        else:
+            yield f"{key}:"
+            yield from (f"  {line}" for line in _lines(value))
+
+
+def _lines(value: Mapping[str, Manifest] | Sequence[Manifest]) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from _members(value)
+        return
+    for item in value:
+        if isinstance(item, str | bool | int):
+            yield f"- {_scalar(item)}"
+        elif not item:
+            yield f"- {_empty(item)}"
+        else:
+            yield from (f"{'  ' if index else '- '}{line}" for index, line in enumerate(_lines(item)))
+
+
+def _empty(value: Mapping[str, Manifest] | Sequence[Manifest]) -> str:
+    return "{}" if isinstance(value, Mapping) else "[]"
+
+
+def _scalar(value: str | bool | int) -> str:  # noqa: FBT001 - a value, no option
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
+    is_text = value.lower() not in ("y", "n") and read_values(value) == value
+    return value if _PLAIN.fullmatch(value) and is_text else quote(value)
+
+
+# The former name of the file with the AppProjects.
+_FORMER = "project.yaml"
+
+
+def left_over(names: Iterable[str], folder: Path, shown: str, header: str, *, is_check: bool) -> Iterator[Diagnostic]:
+    """A `stale-output` for each file in `folder` that begins with `header` and is none of `names`, paths in it.
+
+    An error of a check; else, where the files of `names` are written all the same, a warning. A folder below that has
+    the first of the names itself is another command's. No link is followed, and nothing is removed: a file may be all
+    that tells of what is deployed.
+    """
+    every = list(names)
+    severity = Severity.ERROR if is_check else Severity.WARNING
+    for name in _below(folder, every[0]):
+        if name not in every and _begins(folder / name, header.encode()):
+            message = f"{shown}/{name} is left from another form or environment, and would still be applied"
+            way_out = "remove it; what it has deployed stays until you remove that too"
+            if name == _FORMER:
+                message = f"{shown}/{name} is named {every[0]} now, and would be applied after it"
+                way_out = "remove it: the new file has the same AppProjects"
+            yield Diagnostic("stale-output", severity, message, Span(Source(f"{shown}/{name}")), help=way_out)
+
+
+def generated_texts(names: Iterable[str], folder: Path, header: str) -> list[str]:
+    """The text of each file in `folder` that begins with `header`, of `names` and of what another run has left."""
+    every = list(names)
+    texts = (read_old(folder / name, name, header)[0] for name in {*every, *_below(folder, every[0])})
+    return [text for text in texts if text]
+
+
+def _below(folder: Path, first: str) -> list[str]:
+    """The YAML files in `folder` and in the folders in it, in the order of names; none where it cannot be listed."""
+    found = []
+    for entry in _listed(folder):
+        if entry.is_dir(follow_symlinks=False):
+            inside = [each.name for each in _listed(folder / entry.name)]
+            if first not in inside and _FORMER not in inside:
+                found += [f"{entry.name}/{name}" for name in inside if name.endswith(".yaml")]
+        elif entry.name.endswith(".yaml"):
+            found.append(entry.name)
+    return sorted(found)
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _begins(path: Path, header: bytes) -> bool:
+    """Whether a regular file begins so; no link is followed, and no pipe waited for."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.read(file, len(header)) == header
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+
+
+# How every generated file begins: a file that does not is somebody else's.
+HEADER = f"# Generated by `{PROGRAM} generate "
+# What is read as a whole in a project, and what each file there is taken for.
+_READ = {
+    FOLDER: "each file is read as an environment",
+    f"{VALUES_FOLDER}/templates": "Helm deploys each file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What became of the files: the state of each by its path as shown to people, and why one could not be had."""
+
+    states: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def refuse_unfit(shown: str, kind: str) -> None:
+    """Whether a path may be named in the comment above a generated file: a line break would end the comment there.
+
+    Raises Refusal, in which `kind` says what is to be named in place of it.
+    """
+    if not shown.isprintable():
+        raise Refusal("usage", "--out has a character that cannot be printed", f"name another {kind}")
+    if looks_like_credential(shown):
+        raise Refusal("usage", "--out has a credential in it, which would be committed", f"name another {kind}")
+
+
+def refuse_place(folder: Path, root: Path) -> None:
+    """Raises Refusal where `folder` is one of the project of which this compiler, or Helm, reads every file."""
+    if (read := _read_place(folder, root)) is not None:
+        raise Refusal("usage", f"--out is in {read}", "name a folder of its own, such as argocd or caipe")
+
+
+def _read_place(folder: Path, root: Path) -> str | None:
+    """Which place of the project that is read as a whole `folder` is in, all links followed, and by whom; or None."""
+    for place, reader in _READ.items():
+        if os.path.realpath(folder) == os.path.realpath(root / place) or is_inside(root / place, folder):
+            return f"{place}, where {reader}"
+    return None
+
+
+def generated_files(
+    texts: Mapping[str, str], folder: Path, shown: str, root: Path, *, is_check: bool = False
+) -> Generated:
+    """Writes `texts`, by path in `folder`, which is shown to people as `shown`; with `is_check` compares them only.
+
+    Each text begins with `HEADER`. A file that was not generated stays as it is (`foreign-output`), and where a link
+    leads out of the project `root`, or to where every file is read, none is written (`unwritable-output`). A stale file
+    of a check is `stale-output`.
+    """
+    outputs = {f"{shown}/{name}": Output(folder / name, f"{shown}/{name}", text) for name, text in texts.items()}
+    found: list[Diagnostic] = []
+    states: dict[str, str] = {}
+    for name, output in outputs.items():
+        outside = _refused_folder(output.path.parent, name, root)
+        old, refused = (None, ()) if outside else read_old(output.path, name, HEADER)
+        found += outside or refused
+        is_stale = old != output.text
+        states[name] = ("stale" if is_stale else "up to date") if is_check else "written" if is_stale else "unchanged"
+        if is_check and is_stale and not (outside or refused):
+            found.append(_stale(output, old))
+    if not is_check and not found:
+        found += _made(outputs) or write_all(
+            [each for name, each in outputs.items() if states[name] == "written"], root
+        )
+    return Generated(states, tuple(found))
+
+
+def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:
+    if (read := _read_place(folder, root)) is None:
+        return refuse_outside(folder, shown, root)
+    # `--out` itself is elsewhere, or `refuse_place` had refused it.
+    message, way_out = (
+        f"{shown} leads through a link into {read}",
+        "remove the link, or name another folder with `--out`",
+    )
+    return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
+
+
+def _made(outputs: Mapping[str, Output]) -> list[Diagnostic]:
+    for name, output in outputs.items():
+        try:
+            output.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the folder of {name} cannot be created: {system_reason(error)}"
+            way_out = "name another folder with `--out`"
+            return [Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(name)), help=way_out)]
+    return []
+
+
+def _stale(output: Output, old: str | None) -> Diagnostic:
+    way_out = "run the same command without `--check` and commit the result"
+    if old is None:
+        message = f"{output.shown} is missing"
+        return Diagnostic("stale-output", Severity.ERROR, message, Span(Source(output.shown)), help=way_out)
+    source, start = Source(output.shown, old), first_difference(old, output.text)
+    message = f"{output.shown} is out of date"
+    # What stands there in place of it may be anything, and is not shown.
+    bounds = Span(source, *source.line_bounds(source.place(start)[0]))
+    return Diagnostic("stale-output", Severity.ERROR, message, Span(source, start, start), way_out, conceals=(bounds,))

@@ -1,0 +1,402 @@
+"""Reads many remote secrets at a time, their versions, and which value is later or will delete itself."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from compiler.model.environment import Environment, Store
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.errors import (
+    ForbiddenCause,
+    ForbiddenError,
+    MissingDependencyError,
+    OtherClusterError,
+    RedirectRefusedError,
+    StoreError,
+    ThrottledError,
+    TlsFailureError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnexpectedReplyError,
+    UnsupportedEngineError,
+    WrongMountError,
+)
+from compiler.stores.interface import Limit, RemoteSecret, SecretReader, VersionStates
+from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import quoted
+
+Reading = RemoteSecret | StoreError
+States = VersionStates | StoreError
+# The run of this project that wrote a version, None for any other writer.
+WriterOf = Callable[["StoredVersion"], "PastRun | None"]
+
+
+WORKERS = 16
+# Seconds after the failure of a store in which the others may fail too.
+_FAIL_TOGETHER = 0.5
+# The store did not answer, and would not for any other secret either.
+_SILENT = (
+    UnavailableError,
+    ThrottledError,
+    TlsFailureError,
+    RedirectRefusedError,
+    MissingDependencyError,
+    UnexpectedReplyError,
+    UnauthenticatedError,
+    OtherClusterError,
+)
+_ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
+
+
+def is_silence(error: StoreError) -> bool:
+    """Whether the store said nothing about its secrets: unreachable, another server, or closed to the caller."""
+    return isinstance(error, _SILENT)
+
+
+def is_of_store(error: StoreError) -> bool:
+    """Whether every other secret of the store would meet the same error."""
+    if isinstance(error, ForbiddenError):
+        return error.cause in _ALL_FORBIDDEN
+    return is_silence(error) or isinstance(error, WrongMountError | UnsupportedEngineError)
+
+
+class _StoreReads:
+    """Reads the names of one store. A store that fails as a whole is not asked again, as each request may time out."""
+
+    def __init__(self, reader: SecretReader) -> None:
+        self._reader = reader
+        self._failure: StoreError | None = None
+
+    def read(self, name: str) -> Reading:
+        if self._failure is not None:
+            return self._failure
+        try:
+            return self._reader.read(name)
+        except StoreError as error:
+            # An error that is kept must not keep its frames: they hold the connection, and a thousand times 10 KiB.
+            failure = error.with_traceback(None)
+        if is_of_store(failure):
+            self._failure = failure
+        return failure
+
+
+class _Asking:
+    """Reads each name of each store once.
+
+    The first name of each store is read first, of all stores at the same time: that logs in and finds out whether the
+    store answers at all. Each has a thread of its own, which keeps no process alive and no interrupt waiting.
+    """
+
+    def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
+        self.found: dict[tuple[SecretReader, str], Reading] = {}
+        self._stores: dict[SecretReader, _StoreReads] = {}
+        self._rest: deque[tuple[SecretReader, str]] = deque()
+        self._firsts: list[tuple[SecretReader, str]] = []
+        self._order = tuple(dict.fromkeys(wanted))
+        for pair in self._order:
+            (self._rest if pair[0] in self._stores else self._firsts).append(pair)
+            self._stores.setdefault(pair[0], _StoreReads(pair[0]))
+
+    def first(self, *, needs_all: bool) -> None:
+        """Read the first name of each store. Where all of them are needed, raise the StoreError of one that fails."""
+        if len(self._firsts) == 1:
+            (pair,) = self._firsts
+            self.found[pair] = self._read(pair)
+        else:
+            self._together(needs_all=needs_all)
+        if needs_all:
+            for pair in self._firsts:
+                reading = self.found.get(pair)
+                if isinstance(reading, StoreError) and is_of_store(reading):
+                    raise reading
+
+    def _together(self, *, needs_all: bool) -> None:
+        answers: SimpleQueue[tuple[tuple[SecretReader, str], Reading | BaseException]] = SimpleQueue()
+        for pair in self._firsts:
+            Thread(target=self._answer, args=(pair, answers.put), daemon=True).start()
+        seconds: float | None = None
+        for _ in self._firsts:
+            try:
+                pair, answer = answers.get(timeout=seconds)
+            except Empty:
+                return
+            if isinstance(answer, BaseException) and not isinstance(answer, StoreError):
+                raise answer
+            self.found[pair] = answer
+            if needs_all and isinstance(answer, StoreError) and is_of_store(answer):
+                # Of several that fail at once, always the same is told; one that is waited for keeps nobody waiting.
+                seconds = _FAIL_TOGETHER
+
+    def _answer(
+        self, pair: tuple[SecretReader, str], tell: Callable[[tuple[tuple[SecretReader, str], Any]], None]
+    ) -> None:
+        try:
+            answer: Reading | BaseException = self._read(pair)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+            answer = error
+        tell((pair, answer))
+
+    def rest(self, workers: int) -> None:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
+        try:
+            for asking in [pool.submit(self._ask) for _ in range(min(workers, len(self._rest)))]:
+                asking.result()
+            self.found = {pair: self.found[pair] for pair in self._order}
+        finally:
+            # After an interrupt, reads that have not started are dropped.
+            self._rest.clear()
+            pool.shutdown(wait=False)
+
+    def _ask(self) -> None:
+        # Each thread takes the next name, rather than a future for each: those cost more than what is read.
+        while True:
+            try:
+                pair = self._rest.popleft()
+            except IndexError:
+                return
+            self.found[pair] = self._read(pair)
+
+    def _read(self, pair: tuple[SecretReader, str]) -> Reading:
+        return self._stores[pair[0]].read(pair[1])
+
+
+def read_all(
+    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
+) -> dict[tuple[SecretReader, str], Reading]:
+    """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
+    asking = _Asking(wanted)
+    asking.first(needs_all=False)
+    asking.rest(workers)
+    return asking.found
+
+
+def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[SecretReader, str], Reading]:
+    """As `read_all`, for callers that need every store.
+
+    Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
+    answers in the middle, or that forbids every one. Of several that fail at once it is the error of the first.
+    """
+    asking = _Asking(wanted)
+    asking.first(needs_all=True)
+    asking.rest(workers)
+    by_store: dict[SecretReader, list[Reading]] = {}
+    for (reader, _), reading in asking.found.items():
+        if isinstance(reading, StoreError) and is_of_store(reading):
+            # What was read before a seal or a lost token is not enough to plan on, or to end a run by.
+            raise reading
+        by_store.setdefault(reader, []).append(reading)
+    for readings in by_store.values():
+        denied = [each for each in readings if isinstance(each, ForbiddenError)]
+        if denied and len(denied) == len(readings):
+            raise denied[0].with_rules_of(denied)
+    return asking.found
+
+
+def version_states(
+    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
+) -> dict[tuple[SecretReader, str], States]:
+    """The versions of each remote secret with their states, or the error that kept them from being told.
+
+    Raises the StoreError of a store that cannot be used at all.
+    """
+    pairs = tuple(dict.fromkeys(wanted))
+    pool = ThreadPoolExecutor(max(1, min(workers, len(pairs))), thread_name_prefix="versions")
+    try:
+        found = dict(zip(pairs, pool.map(_states, pairs), strict=True))
+    finally:
+        # After an interrupt, requests that have not started are dropped.
+        pool.shutdown(wait=False, cancel_futures=True)
+    for states in found.values():
+        if isinstance(states, StoreError) and is_of_store(states):
+            raise states
+    return found
+
+
+def _states(pair: tuple[SecretReader, str]) -> States:
+    store, name = pair
+    try:
+        return store.version_states(name)
+    except StoreError as error:
+        # An error that is kept must not keep its frames.
+        return error.with_traceback(None)
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run, with the command and the environment that undo it."""
+
+    id: str
+    command: str
+    environment: str
+
+    @property
+    def undo(self) -> str:
+        """The command line that plans its undo."""
+        return command_line(self.command, self.environment, "--undo", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version in the store `store` of an environment, at the absolute `address`; `created` as the store says it."""
+
+    store: str
+    address: str
+    name: str
+    version: str
+    created: datetime | None
+
+
+def version_of(store: str, address: StoreAddress, remote: RemoteSecret) -> StoredVersion:
+    return StoredVersion(store, address.absolute, remote.name, remote.version, remote.attributes.created)
+
+
+def written(created: datetime | None) -> str:
+    return f"{created:%Y-%m-%d %H:%M:%S} UTC" if created is not None else "at an unknown time"
+
+
+def nobody(version: StoredVersion) -> PastRun | None:
+    """The writer of a version where no runs are known."""
+    del version
+    return None
+
+
+def is_later(one: StoredVersion, other: StoredVersion) -> bool:
+    """Whether `one` is known to be written later. Key Vault tells no fractions of a second."""
+    if one.created is None or other.created is None:
+        return False
+    return one.created.replace(microsecond=0) > other.created.replace(microsecond=0)
+
+
+def when(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> str:
+    """When each was written, and by which run; the later one first, else `one`. Empty where none of it is known."""
+    if one.created is None and other.created is None:
+        return ""
+    first, second = _later_first(one, other)
+    later = " later," if is_later(first, second) else ""
+    return (
+        f"{quoted(first.store)} was written{later} {at(first, writer_of)}, "
+        f"{quoted(second.store)} {at(second, writer_of)}"
+    )
+
+
+def at(version: StoredVersion, writer_of: WriterOf) -> str:
+    """When a version was written, and by which run."""
+    run = writer_of(version)
+    by = f" by {run.command}, run {run.id}" if run is not None else ""
+    return f"{written(version.created)}{by}"
+
+
+def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:
+    """The run that wrote the later one: undoing it brings back what stood there before."""
+    first, second = _later_first(one, other)
+    return writer_of(first) if is_later(first, second) else None
+
+
+def remedies(
+    environment: str, secret: str, one: StoredVersion, other: StoredVersion, writer_of: WriterOf
+) -> tuple[str, str]:
+    """What to run where the value of the later version is right, and where it is not.
+
+    The run that wrote a wrong one is undone; else the right one is written over it.
+    """
+    first, second = _later_first(one, other)
+    run = run_of_later(one, other, writer_of)
+    undo = run.undo if run is not None else copy_command(environment, secret, second, first)
+    return (
+        f"if that of {quoted(first.store)} is right: {copy_command(environment, secret, first, second)}",
+        f"if that of {quoted(second.store)} is right: {undo}",
+    )
+
+
+def copy_command(environment: str, secret: str, right: StoredVersion, wrong: StoredVersion) -> str:
+    """The line that plans writing the value of `right` over that of `wrong`."""
+    ends = ("--to", wrong.store, "--from", right.store)
+    return command_line("migrate", environment, *ends, "--only", secret, "--on-conflict", "overwrite")
+
+
+def _later_first(one: StoredVersion, other: StoredVersion) -> tuple[StoredVersion, StoredVersion]:
+    return (other, one) if is_later(other, one) else (one, other)
+
+
+def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecret | None) -> datetime | None:
+    """When `found` in the store `new` deletes itself, where that is before `serving` in `old` does; else None.
+
+    Only a Vault deletes: what a Key Vault holds is served after its expiry date too. What is not known to end later,
+    as its store did not answer, does not.
+    """
+    ends = found.attributes.expires
+    if new.provider != Provider.VAULT or ends is None:
+        return None
+    own = serving.attributes.expires if serving is not None and old.provider == Provider.VAULT else None
+    return ends if own is None or ends < own else None
+
+
+def keep_command(store: SecretReader, name: str, version: str) -> str:
+    """The line by which a version in a Vault does not delete itself, after asking which settings say that it does."""
+    try:
+        dropped = store.dropped_by_write(name)
+    except StoreError:
+        limits: Collection[Limit] = tuple(Limit)
+    else:
+        limits = dropped.limits if dropped is not None else ()
+    return lasting_command(store.address, name, limits, version)
+
+
+def lasting_command(
+    store: StoreAddress | Store, name: str, limits: Collection[Limit], version: str | None = None
+) -> str:
+    """The line by which versions of `name` in a Vault no longer delete themselves, nor does the present one, `version`.
+
+    `limits` are the settings that say so; the mount's is that of all its secrets. A version keeps its end until it is
+    undeleted, and gets a new one where a setting still says so (measured on OpenBao 2.7).
+    """
+    namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+    mount = store.mount.strip("/")
+    lines = []
+    if Limit.MOUNT in limits:
+        lines.append(shell_line("bao", "write", *namespace, f"{mount}/config", "delete_version_after=0s"))
+    if Limit.NAME in limits:
+        words = ("bao", "kv", "metadata", "put", *namespace, f"-mount={mount}", "-delete-version-after=0s", name)
+        lines.append(shell_line(*words))
+    if version is not None:
+        words = ("bao", "kv", "undelete", *namespace, f"-mount={mount}", f"-versions={version}", name)
+        lines.append(shell_line(*words))
+    return " && ".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshTimes:
+    """The secrets that read each remote secret, by the id of its store and its name there.
+
+    `seconds` is within how long the operator reads each secret again, by its id.
+    """
+
+    secrets: Mapping[tuple[str, str], tuple[str, ...]]
+    seconds: Mapping[str, int]
+
+    def secrets_of(self, targets: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """The secrets that read one of those remote secrets, in the environment's order."""
+        found = {secret for store, name in targets for secret in self.secrets.get((store, name.lower()), ())}
+        return tuple(secret for secret in self.seconds if secret in found)
+
+
+def refresh_times(environment: Environment) -> RefreshTimes:
+    """Keeps only names: an environment may be large."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    seconds: dict[str, int] = {}
+    for secret in environment.secrets.values():
+        if secret.store is None or secret.refresh is None:
+            continue
+        seconds[secret.id] = round(secret.refresh.seconds)
+        for item in secret.keys:
+            if item.place is not None:
+                # Key Vault's names do not tell capitals from small letters.
+                found.setdefault((secret.store.id, item.place.remote_key.lower()), {})[secret.id] = None
+    return RefreshTimes({target: tuple(secrets) for target, secrets in found.items()}, seconds)

@@ -1,0 +1,339 @@
+"""Finds who reads a store: the secrets of the project's environments and the objects of a cluster.
+
+A store object that may be the store counts as it, and so does one of its kind and name: whatever may read a remote
+secret keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from compiler.cluster.view import ClusterError, LiveObjects
+from compiler.live.stores import LiveStores
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment, Project, Store
+from compiler.model.store_identity import (
+    Sameness,
+    StoreIdentity,
+    compare_any,
+    found_below,
+    is_below,
+    live_identity,
+    remote_places,
+    vault_identity,
+    written_identity,
+)
+from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
+from compiler.refusal import Refusal
+from compiler.stages.resolve import Outside
+from compiler.text.command_line import command_line
+from compiler.text.wording import listed, quoted, suggest
+
+LiveObject = Mapping[str, Any]
+
+
+NOT_THE_SAME = "--not-the-same"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever reads a remote secret, or a property of it, in the store that `--not-the-same` knows as `store`.
+
+    It is not proven where that may be another store.
+    """
+
+    name: str
+    store: str
+    is_proven: bool
+    property: str | None = None
+
+
+class Readers:
+    """Who reads the remote secrets of one store, which is known by its identities `own`.
+
+    A store that may be it counts as it, unless its name is one of `excluded`.
+    """
+
+    def __init__(self, own: tuple[StoreIdentity, ...], excluded: Collection[str] = ()) -> None:
+        self._own = own
+        self._excluded = frozenset(excluded)
+        self._met: dict[str, Sameness] = {}
+        self._at: dict[str, list[Reader]] = {}
+        self._below: list[tuple[str, Reader]] = []
+
+    def meet(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> bool:
+        """Whether the store of this name counts. With `is_named` it counts wherever it leads, by its name alone."""
+        found = compare_any(self._own, identity)
+        if is_named and found is Sameness.ANOTHER:
+            found = Sameness.UNPROVEN
+        self._met[store] = found
+        return found is Sameness.SAME or (found is Sameness.UNPROVEN and store not in self._excluded)
+
+    def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
+        """Note who reads a name that may mean each of these places; the store was met before."""
+        found = self._reader(reader, store, prop)
+        for place in places:
+            at = self._at.setdefault(place, [])
+            if found not in at:
+                at.append(found)
+
+    def add_below(self, places: Iterable[str], reader: str, store: str) -> None:
+        """Note who reads whatever lies below each of these places."""
+        self._below += [(place, self._reader(reader, store, None)) for place in places]
+
+    def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
+        return Reader(reader, store, self._met[store] is Sameness.SAME, prop)
+
+    def of(self, name: str) -> tuple[Reader, ...]:
+        """Whoever reads the remote secret of this name; once for each of its properties that they read."""
+        places = dict.fromkeys(place for each in self._own for place in sorted(remote_places(each, name)))
+        found = [reader for place in places for reader in self._at.get(place, ())]
+        found += [reader for place in places for above, reader in self._below if is_below(place, above)]
+        return tuple(dict.fromkeys(found))
+
+    def check_excluded(self) -> None:
+        """Refuse `--not-the-same` for a store on the same server, or that nobody reads. Raises Refusal."""
+        for store in sorted(self._excluded):
+            found = self._met.get(store)
+            if found is Sameness.SAME:
+                message = f"the store {quoted(store)} is on the same server"
+                raise Refusal("usage", message, f"leave out {NOT_THE_SAME} {store}: what it reads there is known")
+            if found is None:
+                known = sorted(name for name, each in self._met.items() if each is Sameness.UNPROVEN)
+                message = f"{NOT_THE_SAME}: nobody is seen to read a store {quoted(store)}"
+                raise Refusal("usage", message, suggest(store, known, "stores that may be the same"))
+
+
+def unproven_stores(readers: Iterable[Reader]) -> tuple[str, ...]:
+    """The stores of `readers` that may be other ones, by their names for `--not-the-same`."""
+    return tuple(dict.fromkeys(each.store for each in readers if not each.is_proven))
+
+
+def read_by(readers: Iterable[Reader], proven_words: str) -> str:
+    """The readers by name: behind `proven_words` where their store is the same, and apart where it may be."""
+    proven, others = dict[str, None](), dict[str, None]()
+    for each in readers:
+        (proven if each.is_proven else others)[each.name] = None
+    parts = [f"{proven_words} {listed(proven)}"] if proven else []
+    parts += [f"it may be read by {listed(others)}, in what may be the same store"] if others else []
+    return "; ".join(parts)
+
+
+def way_out(readers: Iterable[Reader]) -> str:
+    """What to add where the stores of `readers` are other ones; empty where each is proven to be the same."""
+    stores = unproven_stores(readers)
+    if not stores:
+        return ""
+    is_one = len(stores) == 1
+    options = " ".join(f"{NOT_THE_SAME} {store}" for store in stores)
+    return f"if {listed(stores)} {'is another store' if is_one else 'are other stores'}, add {options}"
+
+
+def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
+    """All environments of the project. Raises Refusal where one cannot be read, or its values file is not up to date.
+
+    What an environment with errors reads is unknown, and what its values file says is what the cluster reads.
+    """
+    projects = tuple(_projects(root, outside))
+    for project in projects:
+        files, refused = plan_values(project, root / VALUES_FOLDER, VALUES_FOLDER, root)
+        if refused:
+            raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
+        stale = [file.environment for file in files if file.is_stale and file.old is not None]
+        if stale:
+            message = f"the values file of {listed(stale)} is out of date: the cluster may read something else"
+            raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
+    return tuple(environment for project in projects for environment in project.environments)
+
+
+def one_environment(root: Path, name: str, outside: Outside) -> Environment:
+    """The environment as its files are now, with an address from outside where it has none. Raises Refusal."""
+    result = compile_project(root, (name,), outside)
+    if result.failed or result.project is None:
+        raise _unknown(result)
+    return result.project.environments[0]
+
+
+def _projects(root: Path, outside: Outside) -> Iterator[Project]:
+    """The project with all environments, or once with each where one is complete only with an address from outside."""
+    result = compile_project(root)
+    if not result.failed and result.project is not None:
+        yield result.project
+        return
+    for name in result.project.names if result.project is not None else ():
+        one = compile_project(root, (name,))
+        if one.failed:
+            one = compile_project(root, (name,), outside)
+        if one.failed or one.project is None:
+            raise _unknown(one)
+        yield one.project
+    if result.project is None:
+        raise _unknown(result)
+
+
+def _unknown(result: Result) -> Refusal:
+    error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
+    message = f"cannot tell which secrets are in use: {error.span.where} has an error: {error.message}"
+    return Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
+
+
+def in_files(environments: Iterable[Environment], readers: Readers) -> Readers:
+    """Adds to `readers` the secrets of `environments`, with the properties that they read, and returns it."""
+    for environment in environments:
+        for store in environment.stores_in_use():
+            label, identity = f"{environment.name}/{store.id}", written_identity(store)
+            if not readers.meet(label, identity):
+                continue
+            places: dict[str, frozenset[str]] = {}
+            for secret in environment.secrets.values():
+                for key in secret.keys if secret.store is store else ():
+                    if key.place is None:
+                        continue
+                    name = key.place.remote_key
+                    if name not in places:
+                        places[name] = remote_places(identity, name)
+                    readers.add(places[name], f"{environment.name}/{secret.id}", label, key.place.property)
+    return readers
+
+
+_UNKNOWN = "who reads the store in the cluster is not known"
+_CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
+_READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "clusterpushsecrets")
+_GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
+# Every kind that is asked for; one that the cluster does not have is none.
+KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
+
+
+def readers_of(
+    store: Store,
+    environments: Iterable[Environment],
+    stores: LiveStores,
+    cluster: LiveObjects | None,
+    not_the_same: Collection[str] = (),
+) -> Readers:
+    """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
+    readers = in_files(environments, Readers(stores.identities(store), not_the_same))
+    if cluster is not None:
+        in_cluster(cluster, store, readers)
+    return readers
+
+
+def in_cluster(cluster: LiveObjects, store: Store, readers: Readers) -> None:
+    """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
+    try:
+        found = {plural: cluster.every_object(plural) for plural in KINDS}
+        if found["externalsecrets"] is not None:
+            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
+            return
+        message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
+        failure = Refusal("cannot run", message, "choose the cluster with --context")
+    except ClusterError as error:
+        failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
+    raise failure
+
+
+class _Search:
+    """Looks through the objects of a cluster."""
+
+    def __init__(self, store: Store, readers: Readers, objects: Mapping[str, tuple[LiveObject, ...]]) -> None:
+        self._readers = readers
+        self._objects = objects
+        self._own = (store.kind, store.name)
+        self._written = written_identity(store)
+        # By kind, namespace and name: the store objects that count, with what their names may mean.
+        self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
+
+    def run(self) -> None:
+        for kind, plural in ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores")):
+            for each in self._objects[plural]:
+                self._meet(kind, *_named(each), live_identity(each))
+        for each in self._objects["externalsecrets"]:
+            namespace, name = _named(each)
+            self._external_secret(each.get("spec") or {}, namespace, f"ExternalSecret {namespace}/{name}")
+        for each in self._objects["clusterexternalsecrets"]:
+            spec = (each.get("spec") or {}).get("externalSecretSpec") or {}
+            self._external_secret(spec, None, f"ClusterExternalSecret {_named(each)[1]}")
+        for each in self._objects["pushsecrets"]:
+            namespace, name = _named(each)
+            self._push_secret(each.get("spec") or {}, namespace, f"PushSecret {namespace}/{name}, which writes it")
+        for each in self._objects["clusterpushsecrets"]:
+            spec = (each.get("spec") or {}).get("pushSecretSpec") or {}
+            self._push_secret(spec, None, f"ClusterPushSecret {_named(each)[1]}, which writes it")
+        for each in self._objects["vaultdynamicsecrets"]:
+            namespace, name = _named(each)
+            self._generator(each.get("spec") or {}, f"VaultDynamicSecret {namespace}/{name}")
+        for each in self._objects["clustergenerators"]:
+            spec = ((each.get("spec") or {}).get("generator") or {}).get("vaultDynamicSecretSpec")
+            if spec is not None:
+                self._generator(spec, f"ClusterGenerator {_named(each)[1]}")
+
+    def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
+        is_named = (kind, name) == self._own
+        if self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named):
+            self._stores[kind, namespace, name] = (identity, self._written) if is_named else (identity,)
+
+    def _meant(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
+        """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
+        kind, name = str(reference.get("kind") or _STORE), reference.get("name")
+        if (kind, name) == self._own and not any((each, called) == self._own for each, _, called in self._stores):
+            # Its object is gone or was never there.
+            self._meet(kind, "", str(name), StoreIdentity("", None))
+        for (each, where, called), identities in self._stores.items():
+            # Without a name a selector chooses by labels.
+            if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
+                yield from ((_label(each, where, called), identity) for identity in identities)
+
+    def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
+        for reference, name, is_path in _reads(spec):
+            for label, identity in self._meant(reference, namespace):
+                if is_path:
+                    self._readers.add_below(found_below(identity, name), reader, label)
+                else:
+                    self._readers.add(remote_places(identity, name), reader, label)
+
+    def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
+        for reference in spec.get("secretStoreRefs") or ():
+            for label, identity in self._meant(reference, namespace):
+                for each in spec.get("data") or ():
+                    name = str(((each.get("match") or {}).get("remoteRef") or {}).get("remoteKey") or "")
+                    self._readers.add(remote_places(identity, name), writer, label)
+                if spec.get("dataTo"):
+                    # It names what it writes by the keys of a Secret.
+                    self._readers.add_below({""}, writer, label)
+
+    def _generator(self, spec: LiveObject, reader: str) -> None:
+        """What Vault answers to a request of its own path."""
+        identity = replace(vault_identity(spec.get("provider") or {}), mount=None, version="v1")
+        label = reader.replace(" ", "/")
+        if self._readers.meet(label, identity):
+            self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
+
+
+def _named(each: LiveObject) -> tuple[str, str]:
+    metadata = each.get("metadata") or {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+def _label(kind: str, namespace: str, name: str) -> str:
+    return "/".join(part for part in (kind, namespace, name) if part)
+
+
+def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
+    """The reference, the name and whether it is the beginning of names, of everything that a spec reads of stores."""
+    default = spec.get("secretStoreRef") or {}
+    for each in spec.get("data") or ():
+        yield _reference(each, default), str((each.get("remoteRef") or {}).get("key") or ""), False
+    for each in spec.get("dataFrom") or ():
+        extract, find = each.get("extract"), each.get("find")
+        if extract is not None:
+            yield _reference(each, default), str(extract.get("key") or ""), False
+        if find is not None:
+            # By a pattern or by tags, which cannot be judged here: it may read any.
+            yield _reference(each, default), str(find.get("path") or ""), True
+
+
+def _reference(each: LiveObject, default: LiveObject) -> LiveObject:
+    return (each.get("sourceRef") or {}).get("storeRef") or default

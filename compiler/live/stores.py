@@ -1,0 +1,357 @@
+"""Opens an environment's stores, and finds what a command names in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from compiler.model.address import parse_address
+from compiler.model.catalogue import VAULT, CatalogueKey, suggest_store
+from compiler.model.environment import Environment, Secret, Store
+from compiler.model.store import Place, Provider, StoreAddress, place_in
+from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
+from compiler.refusal import Refusal
+from compiler.stages.resolve import VAULT_NAME_VARIABLE
+from compiler.stores.errors import StoreError
+from compiler.stores.interface import Cluster, SecretWriter, StoreOptions
+from compiler.stores.open import open_store
+from compiler.stores.pacing import RetryPolicy
+from compiler.stores.vault.log_in import HOME_TOKEN, is_from_home, variable
+from compiler.text.wording import quoted, suggest
+
+
+class AddressError(Refusal):
+    """A store of the environment has no usable address; `verify` reports it and goes on."""
+
+    def __init__(self, message: str, help_text: str) -> None:
+        super().__init__("cannot run", message, help_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which server stands for a store, as it says itself.
+
+    `replaces` is the written address that a variable stands for, and `said` the sentence about it, empty where none
+    does. `is_accepted` where it is another server than is meant, and was accepted.
+    """
+
+    cluster: Cluster | None = None
+    replaces: str | None = None
+    said: str = ""
+    is_accepted: bool = False
+
+
+def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
+    """Where `store` is reached from here: of a Vault by its `reachableAt`, else by VAULT_ADDR, else as it is written.
+
+    `reachableAt` is no part of what tells one store from another; VAULT_ADDR, a port-forward of whatever runs, is.
+    Raises AddressError where it has none, and where its vaultUrl is another Key Vault than AZURE_KEYVAULT_NAME names.
+    The compiler checks that only for stores that the environment uses; a command may write to any.
+    """
+    is_vault = store.provider == VAULT
+    given = environ.get(variable(environ, "ADDR")) if is_vault and not store.reachable_at else None
+    url = given or store.address or store.reachable_at
+    if not url:
+        raise _no_address(store, environ)
+    name = None if is_vault else environ.get(VAULT_NAME_VARIABLE)
+    if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
+        message = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
+        raise AddressError(message, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
+    namespace = store.vault_namespace or (environ.get(variable(environ, "NAMESPACE")) if is_vault else None)
+    provider, at = Provider(store.provider), store.reachable_at
+    return StoreAddress(provider, url, store.mount, namespace or None, store.prefix, reachable_at=at)
+
+
+def _no_address(store: Store, environ: Mapping[str, str]) -> AddressError:
+    setting = "server" if store.provider == VAULT else "vaultUrl"
+    named = variable(environ, "ADDR") if store.provider == VAULT else VAULT_NAME_VARIABLE
+    return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {named}")
+
+
+class LiveStores:
+    """Opens the stores of one run when they are first asked for, and closes them together.
+
+    `patience` is how long one of their operations may take, in seconds, where that is not an adapter's own. `opener`
+    opens them in place of the adapters, which call back when a server has said who it is, and while they wait.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        opener: Callable[[StoreAddress, Mapping[str, str]], SecretWriter] | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self._environ = environ
+        self._opener = opener or self._adapter
+        self._is_called_back = opener is None
+        self._patience = patience
+        self._tell: Callable[[str], None] | None = None
+        self._told: set[str] = set()
+        self._said_source = False
+        self._open: dict[StoreAddress, SecretWriter] = {}
+        self._accepted: tuple[str, ...] = ()
+        # By environment and store: the id that a run was on, and the run; and what was opened for it.
+        self._expected: dict[tuple[str, str], tuple[str, str]] = {}
+        self._opened: dict[tuple[str, str], tuple[Store, StoreAddress]] = {}
+        # The stores whose server has not said yet who it is, and what those said that have.
+        self._unmet: dict[StoreAddress, list[Store]] = {}
+        self._met: dict[StoreAddress, Cluster | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def tell_by(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called once with each thing that a person may not expect of the stores to come."""
+        self._tell = tell
+
+    def accept(self, cluster_id: str | None) -> None:
+        """Take the Vault with this id too for the one that is meant, wherever one is."""
+        self._accepted = (cluster_id,) if cluster_id is not None else ()
+
+    def expect(self, environment: str, clusters: Mapping[str, str], by: str) -> None:
+        """Require the stores of `environment` to be on the servers with the ids in `clusters`, by the stores' ids.
+
+        `by` names the run that was on them.
+        """
+        self._expected.update({(environment, store): (told, by) for store, told in clusters.items()})
+
+    def address(self, store: Store) -> StoreAddress:
+        """Where `store` is reached from here. Raises AddressError."""
+        address, meant = address_of(store, self._environ), self._meant(store)
+        if len(meant) > 1 and not self._accepted:
+            told, by = self._expected[store.environment, store.id]
+            message = f'{by} was on the Vault {told}, and the clusterId of "{store.id}" is {store.cluster_id}'
+            remedy = f"if it was rebuilt or has failed over since, add --accept-cluster {store.cluster_id}"
+            raise AddressError(message, remedy)
+        ids = self._accepted if len(meant) > 1 else (*meant, *self._accepted) if meant else ()
+        return replace(address, cluster_ids=ids) if ids else address
+
+    def _meant(self, store: Store) -> tuple[str, ...]:
+        """The ids that the server of `store` must have: what is written, and what a run was on where that differs."""
+        expected = self._expected.get((store.environment, store.id), (None,))[0]
+        return tuple(dict.fromkeys(each for each in (store.cluster_id, expected) if each is not None))
+
+    def identities(self, store: Store) -> tuple[StoreIdentity, ...]:
+        """What `store` is known as: as it is reached from here, and as its environment writes it.
+
+        With VAULT_ADDR the first is what is written to, and another environment may name it. Its server is asked who
+        it is. Raises AddressError.
+        """
+        reached, written = address_identity(self.address(store)), written_identity(store)
+        found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
+        # An accepted server is the one that was meant: whoever still names it by that id reads it, too.
+        meant = [each for each in self._meant(store) if found.cluster_id and each != found.cluster_id]
+        earlier = tuple(replace(found, cluster_id=each) for each in meant)
+        if not store.address or replace(written, cluster_id=None) == reached:
+            return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id), *earlier)
+        # What is reached in place of the written address is taken for that store.
+        return found, written if written.cluster_id else replace(written, cluster_id=found.cluster_id), *earlier
+
+    def _cluster_id(self, store: Store) -> str | None:
+        try:
+            cluster = self.open(store).cluster()
+        except StoreError:
+            return None
+        return cluster.id if cluster is not None else None
+
+    def open(self, store: Store) -> SecretWriter:
+        """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
+        address = self.address(store)
+        if address not in self._open:
+            self._unmet[address] = [store]
+            self._open[address] = self._opener(address, self._environ)
+            self._say_source(address)
+        elif address not in self._met:
+            self._unmet.setdefault(address, []).append(store)
+        else:
+            self._say_server(store, address)
+        self._opened[store.environment, store.id] = store, address
+        if store.reachable_at and (name := self._address_variable):
+            self._say(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
+        return self._open[address]
+
+    def served(self, environment: str) -> dict[str, Served]:
+        """Which server stands for each store of `environment` that was opened, by the store's id. It asks none."""
+        return {store_id: self._served(*each) for (name, store_id), each in self._opened.items() if name == environment}
+
+    def _served(self, store: Store, address: StoreAddress) -> Served:
+        if not self._is_called_back:
+            self._met[address] = self._open[address].cluster()
+        cluster = self._met.get(address)
+        is_accepted = cluster is not None and any(cluster.id != each for each in self._meant(store))
+        return Served(cluster, self._replaced(store), self._sentence(store, address, cluster), is_accepted)
+
+    def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+        retry = RetryPolicy() if self._patience is None else RetryPolicy(patience=self._patience)
+        return open_store(
+            address, environ, StoreOptions(retry=retry, on_contact=partial(self._meet, address), on_wait=self._wait)
+        )
+
+    def _meet(self, address: StoreAddress, cluster: Cluster | None) -> None:
+        self._met[address] = cluster
+        for store in self._unmet.pop(address, ()):
+            self._say_server(store, address)
+
+    def _say_server(self, store: Store, address: StoreAddress) -> None:
+        cluster = self._met[address]
+        self._say(self._sentence(store, address, cluster))
+        if cluster is None and (meant := " or ".join(self._meant(store))):
+            self._say(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
+
+    def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
+        """That variables stand for what `store` has, or has not, of an address and a namespace; empty where none do."""
+        return "; ".join(filter(None, (self._of_address(store, address, cluster), self._of_namespace(store, address))))
+
+    def _of_namespace(self, store: Store, address: StoreAddress) -> str:
+        # The operator knows no such variable: its store object says what is written.
+        if store.vault_namespace or not address.vault_namespace or not store.environment:
+            return ""
+        name = variable(self._environ, "NAMESPACE")
+        return f"{name} stands for the vaultNamespace that {_named(store)} does not have"
+
+    def _of_address(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
+        """That a variable stands for the address of `store`, and for which server; empty where none does."""
+        if address.provider is Provider.AZURE_KEY_VAULT:
+            written = store.node.get("vaultUrl")
+            if written is None or written.source.path != VAULT_NAME_VARIABLE:
+                return ""
+            lacks = f"{_named(store)} has no vaultUrl, so {VAULT_NAME_VARIABLE} gives it"
+            return f"{lacks}, as for every environment without one: {address.absolute}"
+        replaced, name = self._replaced(store), self._address_variable
+        is_replaced = replaced is not None if store.address else bool(store.environment)
+        # A values file has no address of a store that it does not render.
+        if not name or store.reachable_at or not is_replaced:
+            return ""
+        this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
+        # Nothing was sent to it: what was asked for is refused before.
+        this = this if address in self._met else ""
+        if replaced is None:
+            return f"{_named(store)} has no server, so {name} gives it{this}"
+        return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
+
+    def _replaced(self, store: Store) -> str | None:
+        """The written address of a Vault that the variable replaces by another one."""
+        name = self._address_variable
+        if store.provider != VAULT or not name or not store.address or store.reachable_at:
+            return None
+        if parse_address(store.address) == parse_address(self._environ[name]):
+            return None
+        return StoreAddress(Provider.VAULT, store.address, "").absolute
+
+    @property
+    def _address_variable(self) -> str:
+        """The variable that is set for the address of a Vault; empty where none is."""
+        name = variable(self._environ, "ADDR")
+        return name if self._environ.get(name) else ""
+
+    def _say_source(self, address: StoreAddress) -> None:
+        if address.provider is Provider.VAULT and is_from_home(self._environ) and not self._said_source:
+            self._said_source = True
+            name = variable(self._environ, "TOKEN")
+            self._say(f"{name} is not set: logging in to {address.absolute} with the token of {HOME_TOKEN}")
+
+    def _say(self, text: str) -> None:
+        if text and self._tell is not None and text not in self._told:
+            self._told.add(text)
+            self._tell(text)
+
+    def _wait(self, text: str) -> None:
+        if self._tell is not None:
+            self._tell(text)
+
+
+def _named(store: Store) -> str:
+    return f'"{store.id}" of {store.environment}' if store.environment else f'"{store.id}"'
+
+
+def store_named(environment: Environment, name: str) -> Store:
+    """The store of this id, else of this Kubernetes name. Raises Refusal."""
+    by_name = {store.name: store for store in environment.stores.values()}
+    found = environment.stores.get(name) or by_name.get(name)
+    if found is None:
+        providers = {store.id: store.provider for store in environment.stores.values()}
+        raise _unknown(environment, "store", name, suggest_store(name, providers))
+    return found
+
+
+def secret_named(environment: Environment, secret_id: str) -> Secret:
+    """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
+    if secret_id in environment.disabled:
+        message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
+        raise Refusal("usage", message, f"remove `enabled: false` from it, at {_place(environment, secret_id)}")
+    if secret_id not in environment.secrets:
+        raise _unknown(environment, "secret", secret_id, suggest(secret_id, environment.secrets, "secrets"))
+    return environment.secrets[secret_id]
+
+
+def _place(environment: Environment, secret_id: str) -> str:
+    return environment.root.nearest("secrets", secret_id, "enabled").key_span.where
+
+
+def _unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
+    message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
+    if kind == "secret" and name in environment.stores:
+        way_out = f"{quoted(name)} is a store: give it with --store or --to"
+    return Refusal("usage", message, way_out)
+
+
+def key_places(environment: Environment, secret: Secret, store: Store) -> dict[str, Place | None]:
+    """The place of every key of the catalogue's entry, in use or not; None where it has none in that provider."""
+    secrets = environment.root.get("secrets")
+    return {key.name: place_in(store, secret.entry, key, secrets) for key in secret.entry.keys.values()}
+
+
+def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]:
+    """Every place in `store` that a key of the catalogue has, also of entries that the environment does not use.
+
+    Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
+    """
+    secrets = environment.root.get("secrets")
+    places = {
+        place_in(store, entry, key, secrets)
+        for entry in environment.catalogue.entries.values()
+        for key in entry.keys.values()
+    }
+    return frozenset(place for place in places if place is not None)
+
+
+# A secret of the environment, and a key of its entry.
+ValueName = tuple[str, str]
+
+
+def value_names(environment: Environment) -> dict[ValueName, ValueName]:
+    """For each key that takes its value from another: the secret and key by which the environment has that value.
+
+    That is the key with the value where its secret is here and reads the same store, else the first that takes it. A
+    key that takes no value is not in it.
+    """
+    names: dict[ValueName, ValueName] = {}
+    first: dict[tuple[CatalogueKey, str | None], ValueName] = {}
+    origins = environment.catalogue.origins
+    holders = {holder.id for name in environment.secrets for holder in origins.get(name, ())}
+    for secret in environment.secrets.values():
+        if secret.id in holders:
+            store = secret.store.id if secret.store is not None else None
+            first.update({(key, store): (secret.id, key.name) for key in secret.entry.keys.values()})
+    for secret in environment.secrets.values():
+        store = secret.store.id if secret.store is not None else None
+        for key in secret.entry.keys.values() if secret.id in origins else ():
+            if key.origin is not None:
+                names[secret.id, key.name] = first.setdefault((key.held, store), (secret.id, key.name))
+    return names
+
+
+def same_value(environment: Environment, name: ValueName) -> tuple[str, str] | None:
+    """The entry and key that have the value of a key of the catalogue; None for a key that it does not have."""
+    entry = environment.catalogue.entries.get(name[0])
+    key = entry.keys.get(name[1]) if entry is not None else None
+    return (key.holder(entry).id, key.held.name) if entry is not None and key is not None else None

@@ -1,0 +1,253 @@
+"""Says which files belong to a project, names temporary ones, and reads a file that a variable or an option names.
+
+A project may come from a stranger: a link in it must make no command read, replace or delete a file elsewhere, and its
+text must not decide where the credentials of somebody go who only works below it. `.gitignore` and the chart's
+`.helmignore` leave out temporary files by their ending. A named file may be a pipe: the shell's `<(…)` is one, and
+secret managers hand secrets on by pipes. A device is a mistake, and may give bytes without end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.refusal import system_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether `path`, all links followed, lies below the folder `root`; neither needs to exist. Raises OSError."""
+    # Not pathlib: a compile asks it for each file, and a Path for each costs twice as much.
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(root), ""))  # noqa: PTH118
+
+
+def leads_out(root: Path, path: Path) -> bool:
+    """Whether `path` lies below `root` by its name, and elsewhere by a link. Raises OSError.
+
+    A path that is elsewhere by its name too was named by a person, on the command line: it is taken as it is.
+    """
+    if is_inside(root, path):
+        return False
+    project = os.path.realpath(root)
+    # By its name: some folder on the way is the project, whatever that folder is called there.
+    named = Path(os.path.abspath(path))  # noqa: PTH100 - pathlib's own does not take `..` out
+    return os.path.realpath(path) != project and any(os.path.realpath(folder) == project for folder in named.parents)
+
+
+def foreign_part(folders: tuple[Path, ...]) -> tuple[Path, str] | None:
+    """The first of `folders` and of the YAML files in them that another user may have written, and how they may.
+
+    None where there is none. Links are followed, and folders that are not there are passed over.
+    """
+    for folder in folders:
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(".yaml"))  # noqa: PTH208 - names alone
+        except OSError:
+            continue
+        for path in (folder, *(folder / name for name in names)):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            if found.st_uid not in {0, os.geteuid()}:
+                return path, "belongs to another user"
+            if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)):
+                return path, "can be changed by other users"
+    return None
+
+
+def _is_own_group(number: int) -> bool:
+    """Whether a group has the caller alone, as where each user has a group of the same name."""
+    import grp  # noqa: PLC0415 - only where a file's group may write it
+    import pwd  # noqa: PLC0415 - likewise
+
+    try:
+        group, name = grp.getgrgid(number), pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False
+    return group.gr_name == name and set(group.gr_mem) <= {name}
+
+
+ENDING = ".platform-secrets-tmp"
+_NAME = re.compile(rf"\..+\.[0-9a-f]{{16}}{re.escape(ENDING)}", re.DOTALL)
+# A file system takes 255 bytes for a name; a name of ours is ASCII, somebody else's may not be.
+_MOST_KEPT = 50
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the folder of `path` that nobody else has.
+
+    Random, as the numbers of processes in two containers on one volume are the same.
+    """
+    # Not `secrets`, which costs a compile the import of OpenSSL.
+    return path.with_name(f".{path.name[:_MOST_KEPT]}.{os.urandom(8).hex()}{ENDING}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name was made by `temporary_beside`."""
+    return _NAME.fullmatch(name) is not None
+
+
+# Whoever writes into the pipe may have to ask a person first.
+LONGEST_SILENCE = 120.0
+_BLOCK = 1024 * 1024
+_KIBIBYTE = 1024
+# Parts of a path that has a folder of its own.
+_SHORTEST = 2
+
+
+class NamedFileError(Exception):
+    """The file cannot be used. Its text follows what a message calls the file: `is a device`, and the like.
+
+    `is_unreadable` where the system refuses to read it, and not this program.
+    """
+
+    def __init__(self, text: str, *, is_unreadable: bool = False) -> None:
+        super().__init__(text)
+        self.is_unreadable = is_unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read; `is_exposed` where others than its owner can read or change the file."""
+
+    data: bytes
+    is_exposed: bool
+
+
+def shown_file(path: str) -> str:
+    """` (PATH)` for a message about what a variable names, and nothing where it may be the credential itself.
+
+    A path is there, or its folder is: people put a key where its file's name belongs, and that is neither.
+    """
+    if not path.isprintable():
+        return ""
+    try:
+        file = Path(path)
+        is_path = file.is_file() or (len(file.parts) > _SHORTEST and file.parent.is_dir())
+    except (OSError, ValueError):
+        # No system has a name as long as that.
+        return ""
+    return f" ({path})" if is_path else ""
+
+
+def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Content:
+    """At most one byte more than `most` of the file, so that whoever asks sees that it is larger.
+
+    A pipe is waited for until it has given nothing for `silence` seconds. Raises NamedFileError.
+    """
+    try:
+        with _opened(path) as descriptor:
+            mode = os.fstat(descriptor).st_mode
+            is_pipe = stat.S_ISFIFO(mode)
+            data = _read(descriptor, most, silence if is_pipe else None)
+            return Content(data, not is_pipe and bool(mode & 0o077))
+    except (OSError, ValueError) as error:
+        failure = _unreadable(error)
+    raise failure
+
+
+def require_file(path: str, most: int) -> None:
+    """Raise NamedFileError for all but a regular file of at most `most` bytes."""
+    try:
+        with _opened(path) as descriptor:
+            status = os.fstat(descriptor)
+    except (OSError, ValueError) as error:
+        failure = _unreadable(error)
+    else:
+        if stat.S_ISFIFO(status.st_mode):
+            raise NamedFileError("is a pipe, and is read more than once")
+        _require_size(status.st_size, most)
+        return
+    raise failure
+
+
+@contextmanager
+def as_file(path: str, most: int) -> Iterator[str]:
+    """A path, while the block runs, at which a library finds the file as often as it opens it.
+
+    That is `path` itself for a regular file, and for a pipe a file in memory with what it gave. Raises NamedFileError,
+    also for more than `most` bytes.
+    """
+    if not is_pipe(path):
+        require_file(path, most)
+        yield path
+        return
+    if not hasattr(os, "memfd_create"):
+        # Elsewhere than on Linux the library reads the pipe itself, once.
+        yield path
+        return
+    data = read_named(path, most).data
+    _require_size(len(data), most)
+    descriptor = os.memfd_create("named file")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116 - a Path refuses what is no path with another error
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    # O_NONBLOCK: opening a pipe must not wait for its writer, whose silence is counted below.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise NamedFileError("cannot be read: is a directory", is_unreadable=True)
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise NamedFileError("is a device, not a file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, most: int, silence: float | None) -> bytes:
+    content = bytearray()
+    while (left := most + 1 - len(content)) > 0:
+        if silence is not None:
+            _wait(descriptor, silence)
+        try:
+            block = os.read(descriptor, min(left, _BLOCK))
+        except BlockingIOError:
+            # Somebody else has read what was there.
+            continue
+        if not block:
+            break
+        content += block
+    return bytes(content)
+
+
+def _wait(descriptor: int, silence: float) -> None:
+    """Wait until the pipe gives something, or its last writer has left; for its first one too."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if not poll.poll(silence * 1000):
+        raise NamedFileError(f"is a pipe that has given nothing for {max(1, round(silence))} s")
+
+
+def _require_size(size: int, most: int) -> None:
+    if size > most:
+        raise NamedFileError(f"is larger than {most // _KIBIBYTE} KiB")
+
+
+def _unreadable(error: OSError | ValueError) -> NamedFileError:
+    # Its own text has the path, and people put the secret itself where a path belongs.
+    reason = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
+    return NamedFileError(f"cannot be read: {reason}", is_unreadable=True)

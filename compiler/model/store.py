@@ -1,0 +1,254 @@
+"""Describes a store: its address, where the value of a key lies in it, and its object in the cluster."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from compiler.model.address import DEFAULT_CLOUD, DEFAULT_MOUNT
+from compiler.model.catalogue import VAULT
+from compiler.model.facts import STORE_WAVE
+from compiler.model.store_identity import clean_path, one_spelling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.catalogue import CatalogueKey, Entry
+    from compiler.model.document import Node
+    from compiler.model.environment import Store
+    from compiler.model.facts import ValuesData
+
+
+_URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_HIDDEN: Final = "…"
+
+
+class Provider(StrEnum):
+    """The kinds of store, as an environment's `provider:` writes them."""
+
+    VAULT = "vault"
+    AZURE_KEY_VAULT = "azurekv"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """One store. `url` is Vault's server or Key Vault's vault URL; `mount` and `vault_namespace` are Vault's only.
+
+    `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
+    own names. `ca` is a PEM file of the authorities to trust in place of the system's. `reachable_at` is where a Vault
+    is asked in place of `url`, which alone says which store it is. Where there are `cluster_ids`, the Vault's server
+    must not say that it is another one.
+    """
+
+    provider: Provider
+    url: str
+    mount: str = DEFAULT_MOUNT
+    vault_namespace: str | None = None
+    prefix: str = ""
+    ca: Path | None = None
+    reachable_at: str | None = None
+    cluster_ids: tuple[str, ...] = ()
+
+    @property
+    def contact(self) -> str:
+        """The URL that requests go to."""
+        return self.reachable_at or self.url
+
+    @property
+    def place_here(self) -> tuple[str, ...]:
+        """Equal for two that are one place, as this machine reaches them, however their addresses are spelt."""
+        inside = clean_path(self.vault_namespace or ""), clean_path(self.mount)
+        return one_spelling(self.contact), *inside, self.prefix
+
+    @property
+    def absolute(self) -> str:
+        """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash.
+
+        Leaves out user, password, query and fragment of a URL that the adapters refuse, and a text that is not a URL
+        altogether: VAULT_ADDR may hold the token.
+        """
+        url = _shown(self.url.rstrip("/"))
+        if self.provider is Provider.AZURE_KEY_VAULT:
+            return url.lower()
+        parts = (url, (self.vault_namespace or "").strip("/"), self.mount.strip("/"))
+        return "/".join(part for part in parts if part)
+
+
+@lru_cache  # asked for with every request
+def _shown(url: str) -> str:
+    found = _URL.fullmatch(url)
+    if found is None:
+        return _HIDDEN
+    scheme, user, place, rest = found.groups()
+    return f"{scheme}{f'{_HIDDEN}@' if user else ''}{place.rstrip('/')}{f'{rest[0]}{_HIDDEN}' if rest else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A remote secret by its full name (the store's prefix included) and the property in it.
+
+    No property means that the remote secret's whole value is meant.
+    """
+
+    remote_key: str
+    property: str | None
+
+
+def remote_of(entry: Entry, provider: str, secret: Node | None = None) -> str | None:
+    """The remote secret's name of `entry` in a store of `provider`, without the store's prefix; None where it has none.
+
+    `secret` is what an environment says of it, whose own `remote` goes before the catalogue's.
+    """
+    own = secret.text("remote", provider) if secret is not None and "remote" in secret.children else None
+    return own if own is not None else entry.remote.get(provider)
+
+
+def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) -> Place | None:
+    """The place of `key` in a store of `provider`, or None where neither the key nor the secret names one.
+
+    `remote` is the `remote_of` of the secret that holds the value: for a key that takes it from another entry's,
+    that entry's. `place_in` finds it.
+    """
+    if key.is_taken and key.origin is None:
+        return None
+    held = key.held
+    own = held.remote.get(provider)
+    if own is None:
+        return Place(prefix + remote, held.name) if remote is not None else None
+    name = own.name if own.name is not None else remote
+    if name is None:
+        return None
+    return Place(prefix + name, None if own.whole else own.property or held.name)
+
+
+def place_in(store: Store, entry: Entry, key: CatalogueKey, secrets: Node | None) -> Place | None:
+    """The place in `store` of the value of a key of `entry`, or None where it has none.
+
+    `secrets` are the merged `secrets:` of an environment. What they say of the entry that holds the value counts for
+    each key that takes it from there, whether the environment has that secret or not.
+    """
+    holder = key.holder(entry)
+    said = secrets.children.get(holder.id) if secrets is not None else None
+    return place_of(key, store.provider, remote_of(holder, store.provider, said), store.prefix)
+
+
+def way_to_place(secret_id: str, provider: str) -> str:
+    """What to add so that the keys of a secret have places in the stores of `provider`."""
+    return f'add `{provider}: NAME` under `remote` of "{secret_id}" in environments/catalogue.yaml'
+
+
+# The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
+_USE_AZURE_SDK_SINCE = (0, 20)
+
+
+def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> ValuesData:
+    """Name, wave, conditions and provider; a SecretStore lies in `namespace`, the environment's.
+
+    `operator` is the minor of External Secrets Operator, whose CRD decides which defaulted fields are written.
+    """
+    data: dict[str, ValuesData] = {"name": store.name, "syncWave": str(STORE_WAVE)}
+    if store.kind == "SecretStore":
+        data["namespace"] = namespace
+    else:
+        namespaces = _texts(store.node.get("conditions", "namespaces"))
+        data["conditions"] = [{"namespaces": namespaces}]
+    data["provider"] = {store.provider: _vault(store) if store.provider == VAULT else _key_vault(store, operator)}
+    return data
+
+
+def _vault(store: Store) -> ValuesData:
+    data: dict[str, ValuesData] = {"server": store.address or "", "path": store.mount, "version": "v2"}
+    if store.vault_namespace:
+        data["namespace"] = store.vault_namespace
+    ca = store.node.get("caProvider")
+    if ca is not None:
+        data["caProvider"] = _fields(ca, "type", "name", "key", "namespace")
+    auth = store.node.get("auth")
+    for form, node in (auth.children if auth is not None else {}).items():
+        data["auth"] = _VAULT_AUTH[form](node)
+    return data
+
+
+def _token(node: Node) -> ValuesData:
+    return {"tokenSecretRef": _reference(node)}
+
+
+def _kubernetes(node: Node) -> ValuesData:
+    data: dict[str, ValuesData] = {"mountPath": node.text("mountPath") or "kubernetes", "role": node.text("role") or ""}
+    account = node.get("serviceAccount")
+    if account is not None:
+        data["serviceAccountRef"] = _service_account(account)
+    return {"kubernetes": data}
+
+
+def _app_role(node: Node) -> ValuesData:
+    data: dict[str, ValuesData] = {"path": node.text("path") or "approle", "roleId": node.text("roleId") or ""}
+    data["secretRef"] = _reference(node.nearest("secretId"))
+    return {"appRole": data}
+
+
+def _jwt(node: Node) -> ValuesData:
+    account = _service_account(node.nearest("serviceAccount"))
+    return {
+        "jwt": {
+            "path": node.text("path") or "jwt",
+            "role": node.text("role") or "",
+            "kubernetesServiceAccountToken": {"serviceAccountRef": account},
+        }
+    }
+
+
+_VAULT_AUTH = {"token": _token, "kubernetes": _kubernetes, "appRole": _app_role, "jwt": _jwt}
+
+
+def _key_vault(store: Store, operator: tuple[int, int]) -> ValuesData:
+    data: dict[str, ValuesData] = {
+        "vaultUrl": store.address or "",
+        "environmentType": store.node.text("environmentType") or DEFAULT_CLOUD,
+    }
+    if operator >= _USE_AZURE_SDK_SINCE:
+        data["useAzureSDK"] = False
+    tenant = store.node.text("tenantId")
+    if tenant:
+        data["tenantId"] = tenant
+    auth = store.node.nearest("auth")
+    workload, managed, principal = (
+        auth.get(form) for form in ("workloadIdentity", "managedIdentity", "servicePrincipal")
+    )
+    if workload is not None:
+        data["authType"] = "WorkloadIdentity"
+        account = workload.get("serviceAccount")
+        if account is not None:
+            data["serviceAccountRef"] = _service_account(account)
+    elif managed is not None:
+        data["authType"] = "ManagedIdentity"
+        client = managed.text("clientId")
+        if client:
+            data["identityId"] = client
+    elif principal is not None:
+        data["authType"] = "ServicePrincipal"
+        data["authSecretRef"] = {name: _reference(principal.nearest(name)) for name in ("clientId", "clientSecret")}
+    return data
+
+
+def _service_account(node: Node) -> ValuesData:
+    data = _fields(node, "name", "namespace")
+    audiences = _texts(node.get("audiences"))
+    if audiences:
+        data["audiences"] = audiences
+    return data
+
+
+def _reference(node: Node) -> ValuesData:
+    return _fields(node, "name", "key", "namespace")
+
+
+def _fields(node: Node, *names: str) -> dict[str, ValuesData]:
+    return {name: text for name in names if (text := node.text(name))}
+
+
+def _texts(node: Node | None) -> list[ValuesData]:
+    return [item.value for item in node.items if isinstance(item.value, str)] if node is not None else []

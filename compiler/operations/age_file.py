@@ -1,0 +1,258 @@
+"""Encrypts and decrypts age files that only their owner can read; the only module that imports pyrage.
+
+The format is https://age-encryption.org/v1.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from compiler.change.run_files import sync_folder
+from compiler.model.files import temporary_beside
+from compiler.refusal import Refusal, system_reason
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.extra import install_line
+from compiler.text.wording import quoted
+
+MAGIC = b"age-encryption.org/v1\n"
+SCRYPT = MAGIC + b"-> scrypt "
+# 1 GiB of memory and some seconds. Whoever writes a file chooses the factor for whoever opens it: age itself and
+# what writes our backups take what lasts about a second, which is 17 to 19 on today's machines.
+HIGHEST_WORK_FACTOR = 20
+_BEGIN, _END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END AGE ENCRYPTED FILE-----"
+_ARMOR = re.compile(rb"\s*+" + _BEGIN + rb"\r?\n([A-Za-z0-9+/=\r\n]*+)" + _END + rb"\s*+")
+_LONGEST_HEADER = 64 * 1024
+_HEADER_END = b"\n---"
+_STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
+
+
+class AgeHeaderError(Exception):
+    """The file is damaged or not an age file. The text quotes nothing of the file."""
+
+
+def unarmored(data: bytes) -> bytes:
+    """The binary file that `data` is, or that it holds as text (`age --armor`). Raises AgeHeaderError."""
+    if not data.lstrip().startswith(_BEGIN):
+        return data
+    armor = _ARMOR.fullmatch(data)
+    try:
+        if armor is not None:
+            return base64.b64decode(armor[1].replace(b"\r", b"").replace(b"\n", b""), validate=True)
+    except binascii.Error:
+        pass
+    raise AgeHeaderError("its armor is damaged")
+
+
+def work_factor(data: bytes) -> int:
+    """The scrypt work factor of a binary file that a passphrase opens. Raises AgeHeaderError."""
+    end = data.find(_HEADER_END, 0, _LONGEST_HEADER)
+    stanzas = [line for line in data[: max(end, 0)].split(b"\n") if line.startswith(b"->")]
+    # A passphrase is the only way into its file: a second stanza could ask for more than the one that was looked at.
+    stanza = _STANZA.fullmatch(stanzas[0]) if len(stanzas) == 1 else None
+    if stanza is None:
+        raise AgeHeaderError("its header is damaged")
+    return int(stanza[1])
+
+
+def memory_of(factor: int) -> int:
+    """The bytes that scrypt takes at that factor, with age's block size of 8."""
+    return (128 * 8) << factor
+
+
+# Whoever has the file can try passphrases for as long as they like.
+SHORTEST_PASSPHRASE = 12
+_GIBIBYTE = 2**30
+_COPIED = "compare the file with the one that it was copied from"
+
+
+def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
+    """An age file that each of `recipients` (`age1…`) can open. Raises Refusal, which quotes no key and no content."""
+    return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
+
+
+def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
+    """An age file that the passphrase opens. Raises Refusal."""
+    require_passphrase(passphrase)
+    sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
+    # `restore` must be able to open it.
+    _require_bounded(sealed)
+    return sealed
+
+
+def require_passphrase(passphrase: SecretValue) -> None:
+    if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
+        raise Refusal(
+            "cannot run",
+            f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
+            "use a longer one, or encrypt to a recipient's key",
+        )
+
+
+def parsed_recipients(texts: Sequence[str]) -> list[Any]:
+    """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
+    kind = _pyrage().x25519.Recipient
+    found = []
+    for number, text in enumerate(texts, 1):
+        try:
+            found.append(kind.from_str(text))
+        except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
+            found.append(None)
+        if found[-1] is None:
+            message = f"recipient {number} is not an age recipient"
+            raise Refusal("cannot run", message, "give a public key that begins with age1, as age-keygen -y prints")
+    return found
+
+
+def age_file(data: bytes) -> bytes:
+    """The binary age file that `data` is, or holds as text. Raises Refusal for any other file."""
+    try:
+        binary = unarmored(data)
+    except AgeHeaderError as error:
+        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
+    if not binary.startswith(MAGIC):
+        raise Refusal("cannot run", "the file is not a backup: it does not begin like an age file", "name another file")
+    return binary
+
+
+def needs_passphrase(data: bytes) -> bool:
+    """Whether a passphrase opens the age file, rather than a key.
+
+    Raises Refusal for one that costs too much to open, before anybody is asked for the passphrase.
+    """
+    if not data.startswith(SCRYPT):
+        return False
+    _require_bounded(data)
+    return True
+
+
+def _require_bounded(data: bytes) -> None:
+    try:
+        factor = work_factor(data)
+    except AgeHeaderError as error:
+        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
+    if factor > HIGHEST_WORK_FACTOR:
+        raise Refusal(
+            "cannot run",
+            f"the file's scrypt work factor is {factor}, which takes {memory_of(factor) // _GIBIBYTE} GiB of memory to "
+            f"open; the highest that is accepted is {HIGHEST_WORK_FACTOR}",
+            "if you trust it, encrypt it again, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
+        )
+
+
+def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
+    """What the age file holds. Raises Refusal."""
+    _require_bounded(data)
+    return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
+
+
+def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
+    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
+    kind = _pyrage().x25519.Identity
+    keys = []
+    for number, identity in enumerate(identities, 1):
+        try:
+            keys.append(kind.from_str(identity.reveal()))
+        except Exception:  # noqa: BLE001 - see parsed_recipients
+            keys.append(None)
+        if keys[-1] is None:
+            raise Refusal(
+                "cannot run", f"identity {number} is not an age key", "give a key that begins with AGE-SECRET-KEY-1"
+            )
+    return _opened(lambda: _pyrage().decrypt(data, keys), "key")
+
+
+def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
+    error: type[Exception] = _pyrage().DecryptError
+    try:
+        return bytes(decrypt())
+    except error:
+        pass
+    raise Refusal(
+        "cannot run",
+        f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated",
+        f"check the {by_what}, and compare the file with the one that it was copied from",
+    )
+
+
+def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
+    try:
+        import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
+    except ModuleNotFoundError:
+        raise Refusal(
+            "cannot run", 'the Python package "pyrage" is not installed', f"run: {install_line('backup')}"
+        ) from None
+    return pyrage
+
+
+_MODE = 0o600
+
+
+def require_writable(path: Path, *, replaces: bool) -> None:
+    """Raises Refusal where `write_private` would: asked before the work that makes the content."""
+    shown = quoted(str(path))
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        status = None
+    except OSError as error:
+        raise Refusal("cannot run", f"{shown} cannot be written: {system_reason(error)}", "name another file") from None
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+        raise Refusal("cannot run", f"{shown} is {kind}", "name another file")
+    if status is not None and not replaces:
+        raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace")
+    if not path.parent.is_dir():
+        raise Refusal("cannot run", f"the folder of {shown} does not exist", "create it, or name another file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise Refusal("cannot run", f"the folder of {shown} is read-only", "name another file")
+
+
+def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
+    """Puts `content` in place of `path` at once, readable by its owner only, and waits until it is on disk.
+
+    Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
+    """
+    require_writable(path, replaces=replaces)
+    temporary, shown = temporary_beside(path), quoted(str(path))
+    try:
+        _write(temporary, content)
+        if replaces:
+            temporary.replace(path)
+        else:
+            _put_in_place(temporary, path)
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace") from None
+    except OSError as error:
+        raise Refusal("cannot run", f"{shown} cannot be written: {system_reason(error)}", "name another file") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    try:
+        # Unlike a rename, this refuses a file that was made since the check.
+        os.link(temporary, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links.
+        temporary.replace(path)
+
+
+def _write(temporary: Path, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, _MODE), "wb") as file:
+        os.fchmod(file.fileno(), _MODE)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,422 @@
+"""Reads every key of an environment for a backup, encodes and checks its text, and plans a restore."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from compiler.change.compare import Head, Wanted, callers, plan_change, read_destinations
+from compiler.change.journal import Run, identity_of, writers
+from compiler.change.plan import Kind, Options, Step
+from compiler.change.run import Change, Planned, Setting
+from compiler.live.read_many import Reading, read_many
+from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
+from compiler.model.catalogue import Entry
+from compiler.model.environment import Environment, Secret, Store
+from compiler.model.facts import has_more_values
+from compiler.model.store import Place, way_to_place
+from compiler.refusal import Refusal
+from compiler.stores.errors import NotFoundError, StoreError
+from compiler.stores.interface import SecretReader
+from compiler.stores.secret_value.document import NotAnObjectError, read_object, write_object
+from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, Trait, traits
+from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import listed
+
+FORMAT = "platform-secrets backup"
+# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
+VERSION = 1
+
+# A name takes 0.1 KB in memory, and other JSON 0.1 KB for each of its values: `[],` is three bytes of a file.
+_LONGEST_MANIFEST = 16 * 1024 * 1024
+_MOST_VALUES = 1_000_000
+
+# Secret id, key: both by the catalogue's names, so that any store can take the values.
+KeyName = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backup:
+    """The values of one environment at one time (ISO 8601, UTC).
+
+    `missing` are keys in use that could not be read when the backup was made.
+    """
+
+    environment: str
+    time: str
+    values: Mapping[KeyName, SecretValue]
+    missing: tuple[KeyName, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(secret for secret, _ in self.values))
+
+
+def encode(backup: Backup) -> bytes:
+    """Two lines of JSON: the manifest, and one object of the values by `secret/KEY`; see docs/reference/backup.md."""
+    ordered = sorted(backup.values)
+    content = write_object({f"{secret}/{key}": backup.values[secret, key] for secret, key in ordered})
+    body = content.encode("utf-8", "surrogatepass")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "environment": backup.environment,
+        "time": backup.time,
+        "secrets": _grouped(ordered),
+        "missing": _grouped(sorted(backup.missing)),
+        "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
+        "digest": _digest(body),
+    }
+    return json.dumps(manifest).encode() + b"\n" + body + b"\n"
+
+
+def decode(data: bytes) -> Backup:
+    """The backup in `data`. Raises Refusal where a part does not fit the others."""
+    head, _, rest = data.partition(b"\n")
+    if len(head) > _LONGEST_MANIFEST:
+        raise _unusable("its manifest is too large")
+    manifest = _manifest(head)
+    body = rest.removesuffix(b"\n")
+    if manifest["digest"] != _digest(body):
+        raise _unusable("its content does not match the digest in its manifest")
+    values = _values(body)
+    ordered = sorted(values)
+    counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
+    if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
+        raise _unusable("its manifest does not list the keys that it holds")
+    missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
+    return Backup(manifest["environment"], manifest["time"], values, missing)
+
+
+def _manifest(head: bytes) -> dict[str, Any]:
+    try:
+        text = _bounded(head.decode())
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise _unusable("it is not a backup of platform-secrets")
+    if manifest.get("version") != VERSION:
+        raise _unusable(f"its format is not version {VERSION}, the only one that this program reads")
+    fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
+    if manifest.keys() != fields.keys() | {"format", "version"} or not all(
+        isinstance(manifest[name], kind) for name, kind in fields.items()
+    ):
+        raise _unusable("its manifest is damaged")
+    for keys in (*manifest["secrets"].values(), *manifest["missing"].values()):
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise _unusable("its manifest is damaged")
+    return manifest
+
+
+def _values(body: bytes) -> dict[KeyName, SecretValue]:
+    try:
+        found = read_object(_bounded(body.decode("utf-8", "surrogatepass")))
+    except (NotAnObjectError, UnicodeDecodeError):
+        # Either error may hold the content.
+        found = None
+    if found is None:
+        raise _unusable("its content is damaged")
+    values: dict[KeyName, SecretValue] = {}
+    for name, value in found.items():
+        secret, slash, key = name.partition("/")
+        if not (secret and slash and key and value.is_string):
+            raise _unusable("its content is damaged")
+        values[secret, key] = value
+    return values
+
+
+def _bounded(text: str) -> str:
+    """The text itself. Raises Refusal where it has so many values that it is none that `encode` made."""
+    if has_more_values(text, _MOST_VALUES):
+        raise _unusable(f"it has more than {_MOST_VALUES} values")
+    return text
+
+
+def _grouped(names: list[KeyName]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for secret, key in names:
+        grouped.setdefault(secret, []).append(key)
+    return grouped
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _unusable(why: str) -> Refusal:
+    return Refusal("cannot run", f"the backup cannot be used: {why}", "use another backup")
+
+
+_WORKERS = 8
+_UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A key that the environment uses or the store holds but the backup lacks, and why."""
+
+    name: KeyName
+    place: Place | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """`left_out` are properties that no key of the catalogue names: (remote name, property)."""
+
+    backup: Backup
+    lacking: tuple[Lacking, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    def is_enough(self, *, is_partial: bool) -> bool:
+        """Whether it may become a file: with all keys, or with some where a part will do. Raises Refusal for none."""
+        if self.lacking and not is_partial:
+            return False
+        if not self.backup.values:
+            message = "there is nothing to back up: the stores hold none of the keys"
+            raise Refusal("usage", message, f"`{command_line('verify', self.backup.environment)}` shows what they hold")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    name: KeyName
+    is_used: bool
+    reader: SecretReader
+    place: Place | None
+
+
+def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
+    """The values of the secrets `only`, or of all, from the store that each reads.
+
+    Keys of variants that are not in use are included where the store has them. Raises AddressError, and the
+    StoreError of a store that cannot be used at all.
+    """
+    chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
+    asked = _asked(environment, chosen, stores)
+    names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
+    readings = read_many(names, _WORKERS)
+    values: dict[KeyName, SecretValue] = {}
+    lacking: list[Lacking] = []
+    for each in asked:
+        reading = readings[each.reader, each.place.remote_key] if each.place is not None else None
+        found = _value(each, reading)
+        if isinstance(found, Lacking):
+            lacking.append(found)
+        elif found is not None:
+            values[each.name] = found
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    backup = Backup(environment.name, time, values, tuple(each.name for each in lacking))
+    return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
+
+
+def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> list[_Asked]:
+    """Each value once, in use where one of the secrets that have it uses it."""
+    names, asked = value_names(environment), dict[KeyName, _Asked]()
+    for secret in chosen:
+        if secret.store is None:
+            continue
+        used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
+        for key, place in key_places(environment, secret, secret.store).items():
+            name = names.get((secret.id, key), (secret.id, key))
+            is_used = key in used or (name in asked and asked[name].is_used)
+            asked[name] = _Asked(name, is_used, reader, place)
+    return list(asked.values())
+
+
+def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | None:
+    """The value, the reason why there is none, or None for an unused key without a value."""
+    if reading is None or asked.place is None or isinstance(reading, NotFoundError):
+        return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None
+    if isinstance(reading, StoreError):
+        return Lacking(asked.name, asked.place, f"{reading.reason}; {reading.remedy}")
+    named = asked.place.property
+    value = reading.whole if named is None else reading.properties.get(named)
+    if value is None:
+        return Lacking(asked.name, asked.place, "the secret has no such property") if asked.is_used else None
+    if unfit := traits(value) & _UNFIT:
+        what = ", ".join(sorted(trait.replace("-", " ") for trait in unfit))
+        return Lacking(asked.name, asked.place, f"its value is {what}, which could not be restored")
+    return value
+
+
+def _known(
+    environment: Environment, chosen: Sequence[Secret], stores: LiveStores
+) -> frozenset[tuple[SecretReader, Place]]:
+    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
+    return frozenset(
+        (stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)
+    )
+
+
+def _left_out(
+    asked: Sequence[_Asked],
+    readings: Mapping[tuple[SecretReader, str], Reading],
+    known: frozenset[tuple[SecretReader, Place]],
+) -> tuple[tuple[str, str], ...]:
+    own = {(each.reader, each.place) for each in asked if each.place is not None}
+    named = {(reader, place.remote_key, place.property) for reader, place in known | own}
+    wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
+    return tuple(
+        (name, property_)
+        for (reader, name), reading in readings.items()
+        if not isinstance(reading, StoreError) and (reader, name) not in wholes
+        for property_ in reading.properties
+        if (reader, name, property_) not in named
+    )
+
+
+COMMAND = "restore"
+
+
+def require_origin(backup: Backup, environment: str, said: str | None) -> None:
+    """Raises Refusal for a backup of another environment than this one, or than the one in `said`."""
+    wanted = said or environment
+    if backup.environment != wanted:
+        raise Refusal(
+            "usage",
+            f'the backup is of the environment "{backup.environment}", not of "{wanted}"',
+            # Whoever made the file may have written anything there, and the line is for a shell.
+            f"if that is intended, add {shell_line('--from-environment', backup.environment)}",
+        )
+
+
+def require_only(backup: Backup, environment: Environment, only: Sequence[str]) -> None:
+    """Raises Refusal for a secret of which the backup has no value, neither of its own nor one that it takes over."""
+    for secret in only:
+        if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
+            known = listed(backup.secrets) or "no secrets"
+            raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
+
+
+def restoration(
+    backup: Backup, environment: Environment, to: Store | None, options: Options, setting: Setting
+) -> Change:
+    """The restoring of the secrets `options.only`, or all: into the store `to`, or into the one that each reads.
+
+    The same backup with the same options is the same run. Raises AddressError.
+    """
+    wanted = list(_undisputed(_wanted(backup, environment, to, options.only), environment, options.only))
+    used = {each.store.id: each.store for each in wanted if isinstance(each, Wanted)}
+    identity = identity_of(
+        COMMAND,
+        environment.name,
+        {name: setting.stores.address(store).absolute for name, store in sorted(used.items())},
+        {
+            "backup": {"environment": backup.environment, "time": backup.time},
+            "only": sorted(options.only),
+            "onConflict": str(options.on_conflict),
+            "recover": options.recover,
+        },
+    )
+    name = environment.name
+
+    def plan(run: Run | None) -> Planned:
+        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
+        head = Head(COMMAND, name, options, run=run, writer_of=writers(setting.root))
+        return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
+
+    return Change(COMMAND, identity, plan, setting)
+
+
+def _undisputed(
+    found: Iterable[tuple[ValueName, Wanted | Step]], environment: Environment, only: Sequence[str]
+) -> Iterator[Wanted | Step]:
+    """The values to write, without those of keys that had a value of their own and take another key's by now.
+
+    The place is the other's, and so is the value that goes there.
+    """
+    named = tuple(found)
+    comparer = Comparer()
+    holders = {
+        each.destination: (name, each)
+        for name, each in named
+        if isinstance(each, Wanted) and same_value(environment, name) == name
+    }
+    for name, each in named:
+        holder = holders.get(each.destination) if isinstance(each, Wanted) else None
+        if not isinstance(each, Wanted) or holder is None or comparer.same(holder[1].value, each.value):
+            yield each
+        elif not only or name[0] in only:
+            reason = f"it takes the value of {'/'.join(holder[0])} now, of which the backup holds another"
+            remedy = "leave the secret out with --only, or restore with the project of then"
+            yield Step(*name, Kind.REFUSE, None, None, reason, remedy)
+
+
+def _wanted(
+    backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]
+) -> Iterator[tuple[ValueName, Wanted | Step]]:
+    """What is to be done with each value of the backup, by its name there."""
+    names = value_names(environment)
+    by_secret: dict[str, list[ValueName]] = {}
+    for name in backup.values:
+        by_secret.setdefault(name[0], []).append(name)
+    for name in (each for own in by_secret.values() for each in own):
+        if only and not _is_chosen(environment, name, only):
+            continue
+        secret, key = _here(environment, name, names)
+        target = _target(key, _placed(environment, secret, to))
+        if isinstance(target, _Refused):
+            yield name, Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
+        else:
+            yield name, Wanted(secret, key, *target, backup.values[name])
+
+
+def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:
+    """Whether a value of the backup is one of the secrets `only`, under its own name or under that of another."""
+    if name[0] in only:
+        return True
+    value = same_value(environment, name)
+    secrets = (environment.secrets[each] for each in only if each in environment.secrets)
+    return value is not None and any(
+        same_value(environment, (secret.id, key)) == value for secret in secrets for key in secret.entry.keys
+    )
+
+
+def _here(environment: Environment, name: ValueName, names: Mapping[ValueName, ValueName]) -> ValueName:
+    """The name by which the environment has a value of the backup: a taker's where its own secret is not here."""
+    if name[0] in environment.secrets:
+        return name
+    value = same_value(environment, name)
+    return next((each for each in names if value is not None and same_value(environment, each) == value), name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a key of the backup has no place in the environment."""
+
+    reason: str
+    remedy: str
+
+
+def _placed(
+    environment: Environment, secret_id: str, to: Store | None
+) -> tuple[Entry, Store, Mapping[str, Place | None]] | _Refused:
+    secret = environment.secrets.get(secret_id)
+    if secret is None:
+        return _Refused("the environment has no such secret", "leave it out with --only, or enable it")
+    store = to or secret.store
+    if store is None:
+        return _Refused("the environment has no store for it", "name one with --to")
+    return secret.entry, store, key_places(environment, secret, store)
+
+
+def _target(
+    key: str, placed: tuple[Entry, Store, Mapping[str, Place | None]] | _Refused
+) -> tuple[Store, Place] | _Refused:
+    if isinstance(placed, _Refused):
+        return placed
+    entry, store, places = placed
+    if key not in places:
+        reason = "the catalogue no longer has this key of the secret"
+        return _Refused(reason, "leave the secret out with --only, or add the key to the catalogue")
+    place = places[key]
+    if place is None:
+        remedy = way_to_place(entry.keys[key].holder(entry).id, store.provider)
+        return _Refused(f'the catalogue names no place for it in "{store.id}"', remedy)
+    return store, place

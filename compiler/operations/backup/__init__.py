@@ -1,1 +1,0 @@
-"""Backs an environment's secrets up into one encrypted file, and restores them."""

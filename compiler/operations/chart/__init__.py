@@ -1,1 +1,0 @@
-"""Renders the chart, and compares values files and manifests."""

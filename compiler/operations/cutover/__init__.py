@@ -1,1 +1,0 @@
-"""Switches secrets of an environment to another store: a gate first, then an edit of the environment's file."""

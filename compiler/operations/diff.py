@@ -1,0 +1,252 @@
+"""Compares what two environments, stores or files make, by meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compiler.model.document import Source
+from compiler.model.environment import Environment, Store
+from compiler.model.facts import ANNOTATION, LABEL, MAX_MANIFEST_BYTES, PART_OF, PART_OF_VALUE, STORES
+from compiler.model.store import Provider, StoreAddress
+from compiler.model.values import (
+    Located,
+    Outlines,
+    SecretChange,
+    compare,
+    located,
+    nesting_change,
+    outlines_of_manifests,
+    outlines_of_values,
+    values_of,
+)
+from compiler.operations.stale_values import ChartValues
+from compiler.refusal import Refusal
+from compiler.stages.emit import read_manifests
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChange:
+    """A store, called as secrets refer to it, that is elsewhere in the other environment."""
+
+    store: str
+    before: str
+    after: str
+
+
+def addresses_of(environment: Environment) -> dict[str, str]:
+    """The address of each store that a secret of the environment reads, by kind and name; in the order of the input."""
+    read = {secret.store.id for secret in environment.secrets.values() if secret.store is not None}
+    return {f"{store.kind}/{store.name}": _address(store) for store in environment.stores.values() if store.id in read}
+
+
+def address_changes(
+    before: Mapping[str, str], after: Mapping[str, str], known: Iterable[str] = ()
+) -> tuple[AddressChange, ...]:
+    """The stores that both sides read and that differ, without those that are `known` to be compared otherwise."""
+    told = frozenset(known)
+    return tuple(
+        AddressChange(store, address, after[store])
+        for store, address in before.items()
+        if store in after and after[store] != address and store not in told
+    )
+
+
+def _address(store: Store) -> str:
+    """URL, mount, namespace and prefix, each with its name: two of them may hold the same slashes."""
+    url = StoreAddress(Provider(store.provider), store.address, mount="").absolute if store.address else "no address"
+    named = (("mount", store.mount), ("namespace", store.vault_namespace), ("prefix", store.prefix))
+    return ", ".join((url, *(f"{what} {text}" for what, text in named if text)))
+
+
+_STORE_KINDS = dict(zip(STORES, ("ClusterSecretStore", "SecretStore"), strict=True))
+_MEMBERS = {kind: member for member, kind in _STORE_KINDS.items()}
+_OWN_FIELDS = ("key", "property", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference.
+
+    `subchart` is the name that its values are nested under, empty where they are not, and None for manifests.
+    `addresses` are those of an environment's stores, None for a file, which may have them among its `stores` or not.
+    """
+
+    secrets: Outlines
+    stores: Mapping[str, Mapping[str, str]]
+    defaults: Mapping[str, str]
+    subchart: str | None = None
+    addresses: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs. `uncompared` are the stores of the environment whose addresses the file does not tell."""
+
+    changes: tuple[SecretChange, ...]
+    addresses: tuple[AddressChange, ...] = ()
+    uncompared: tuple[str, ...] = ()
+
+    @property
+    def is_different(self) -> bool:
+        return bool(self.changes or self.addresses)
+
+
+def side_of_environment(environment: Environment) -> Side:
+    """An environment that passed every rule, as its values have it."""
+    found = Located(environment.subchart, values_of(environment))
+    return replace(_side_of_values(found), addresses=addresses_of(environment))
+
+
+def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
+    """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal.
+
+    In a parent chart's values file those under `subchart` are meant. Values under keys that the chart does not know are
+    left out, so that no output shows them.
+    """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
+    if not content.strip():
+        # Not "everything is new": most often the command before the pipe failed.
+        raise Refusal("cannot run", f"{shown} is empty", "check the command that writes it")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise Refusal("cannot run", f"{shown} is not UTF-8") from None
+    documents, excess = read_manifests(text)
+    if excess is not None:
+        line, column = Source("", text).place(excess.offset)
+        raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
+    if documents is None:
+        raise _unreadable(shown, "it is not YAML")
+    found = located(documents[0], subchart) if len(documents) == 1 else None
+    if found is not None:
+        chart = ChartValues()
+        return _side_of_values(replace(found, values=chart.known(found.values, chart.part())))
+    objects = [each for document in documents for each in _objects(document)]
+    if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
+        raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
+    try:
+        return _side_of_manifests(objects)
+    except (AttributeError, TypeError):
+        raise _unreadable(shown, "a manifest in it does not have the form of an ExternalSecret") from None
+
+
+def compare_sides(before: Side, after: Side) -> Comparison:
+    """What `after` adds, changes and removes, and where its stores are that are elsewhere in `before`."""
+    changes = differences(before, after)
+    if before.addresses is None or after.addresses is None:
+        asked, told = (after, before) if before.addresses is None else (before, after)
+        missing = [store for store in asked.addresses or () if store not in map(_reference, told.stores)]
+        return Comparison(changes, (), tuple(missing))
+    # A store that the chart makes on both sides is compared field by field already.
+    made = map(_reference, before.stores.keys() & after.stores.keys())
+    return Comparison(changes, address_changes(before.addresses, after.addresses, made))
+
+
+def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
+    """What `after` adds, changes and removes of what values and manifests hold; empty where both mean the same."""
+    changes: list[SecretChange] = []
+    if before.subchart is not None and after.subchart is not None:
+        changes += nesting_change(before.subchart, after.subchart)
+    changes += (*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets))
+    if before.defaults and after.defaults and before.defaults != after.defaults:
+        changes.append(_change("every reference", before.defaults, after.defaults))
+    return tuple(changes)
+
+
+def _side_of_values(found: Located) -> Side:
+    data = found.values
+    part_of = data.get(PART_OF_VALUE, PART_OF)
+    stores = {
+        f"{kind} {store.get('name', '')}": _flat(
+            {key: value for key, value in store.items() if key != "name"} | {PART_OF_VALUE: part_of}
+        )
+        for member, kind in _STORE_KINDS.items()
+        for store in _maps(data.get(member))
+    }
+    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}), found.subchart or "")
+
+
+def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
+    listed = list(objects)
+    chart = ChartValues()
+    stores: dict[str, Mapping[str, str]] = {}
+    defaults: Mapping[str, str] = {}
+    for each in listed:
+        metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
+        if each["kind"] in _STORE_KINDS.values():
+            fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
+            fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
+            known = chart.known(
+                {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
+            )
+            name = known.pop("name")
+            known[PART_OF_VALUE] = chart.known(_map(metadata.get("labels")).get(LABEL, ""), chart.part(PART_OF_VALUE))
+            stores[f"{each['kind']} {name}"] = _flat(known)
+        elif each["kind"] == "ExternalSecret":
+            schema = chart.part("remoteRefDefaults")
+            defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
+    return Side(outlines_of_manifests(listed), stores, defaults, None)
+
+
+def _reference(title: str) -> str:
+    """How secrets refer to a store of this title."""
+    return title.replace(" ", "/", 1)
+
+
+def _unreadable(shown: str, why: str) -> Refusal:
+    return Refusal("cannot run", f"{shown} cannot be compared: {why}")
+
+
+def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for member, part in (("data", "remoteRef"), ("dataFrom", "extract")):
+        for item in _maps(spec.get(member)):
+            reference = _map(item.get(part))
+            yield {key: value for key, value in reference.items() if key not in _OWN_FIELDS}
+
+
+def _store_changes(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> Iterator[SecretChange]:
+    for title in sorted(before.keys() | after.keys()):
+        if title not in before:
+            yield SecretChange(title, "added")
+        elif title not in after:
+            yield SecretChange(title, "removed")
+        elif before[title] != after[title]:
+            yield _change(title, before[title], after[title])
+
+
+def _change(title: str, before: Mapping[str, str], after: Mapping[str, str]) -> SecretChange:
+    names = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+    fields = tuple((name, before.get(name, ""), after.get(name, "")) for name in names)
+    return SecretChange(title, "changed", fields=fields)
+
+
+def _objects(document: Any) -> list[Any]:  # noqa: ANN401 - foreign data of any shape
+    is_list = isinstance(document, dict) and document.get("kind") == "List"
+    items = document.get("items") if is_list else None
+    return items if isinstance(items, list) else [document]
+
+
+def _flat(data: object, path: str = "") -> dict[str, str]:
+    if isinstance(data, dict):
+        return {
+            name: text
+            for key, value in data.items()
+            for name, text in _flat(value, f"{path}.{key}" if path else str(key)).items()
+        }
+    if isinstance(data, list):
+        return {name: text for i, item in enumerate(data) for name, text in _flat(item, f"{path}[{i}]").items()}
+    return {path: str(data)}
+
+
+def _map(data: object) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _maps(data: object) -> list[dict[str, Any]]:
+    members = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return [each for each in members if isinstance(each, dict)]

@@ -1,0 +1,357 @@
+"""Explains where each value of an environment comes from: the line that won, the values it overrode, and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from compiler.model.catalogue import VAULT, CatalogueKey, Entry
+from compiler.model.document import Node, Span
+from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
+from compiler.model.values import place_text
+from compiler.refusal import Refusal
+from compiler.text.command_line import command_line
+from compiler.text.wording import closest, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A value that an earlier layer gave, and where."""
+
+    value: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where one value comes from.
+
+    `value` is None where a layer removed it, or where a key is not in use. `origin` is written, default, catalogue,
+    inherited (from the environment or the catalogue), usual (a default that is shown only on request), removed,
+    resolved (a key's place) or unused. `where` is `file:line:column`, or the option or variable that said so.
+    """
+
+    path: str
+    value: str | None
+    origin: str
+    where: str | None = None
+    overrode: tuple[Earlier, ...] = ()
+    note: str = ""
+
+
+def shown_value(node: Node) -> str:
+    """The value as YAML would have it on one line, a map by its keys."""
+    value = node.value
+    if isinstance(value, dict):
+        return f"{{{', '.join(value)}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(shown_value(item) for item in value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
+def shown_where(span: Span) -> str:
+    """`file:line:column`; for what came from outside the files, the option or variable alone."""
+    return span.where if "/" in span.path else span.path
+
+
+# What the catalogue alone says of a secret.
+_CATALOGUES = ("target", "syncWave")
+
+
+def explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
+    """The values of a secret of the catalogue, then the place of each key; `rows` are all of the environment."""
+    path = f"secrets.{secret_id}"
+    entry = environment.catalogue.entries[secret_id]
+    secret = environment.secrets.get(secret_id)
+    own = [row for row in rows if row.path == path or row.path.startswith(f"{path}.")]
+    yield from own
+    if secret is None:
+        if not own:
+            # Where a layer took it away, its line says so.
+            yield from without_secret(environment, entry, path, {})
+        return
+    for name in _CATALOGUES:
+        node = entry.node.get(name)
+        if node is not None:
+            yield Explanation(f"{path}.{name}", shown_value(node), "catalogue", shown_where(node.span))
+    yield from (key_place(secret, key) for key in secret.keys)
+
+
+def explain_key(
+    environment: Environment, secret_id: str, name: str, rows: Sequence[Explanation]
+) -> tuple[Explanation, ...]:
+    """The place of the key first, then what decides it; `rows` are all of the environment. Raises Refusal."""
+    entry = environment.catalogue.entries[secret_id]
+    key = entry.keys.get(name)
+    if key is None:
+        way_out = (
+            suggest(name, entry.keys, "keys")
+            or f"run `{command_line('explain', environment.name, f'secrets.{secret_id}')}`"
+        )
+        raise Refusal("usage", f'"{secret_id}" has no key "{name}" in the catalogue', way_out)
+    by_path = {row.path: row for row in rows}
+    secret = environment.secrets.get(secret_id)
+    path = f"{secret_id}/{name}"
+    if secret is None:
+        return tuple(without_secret(environment, entry, path, by_path))
+    found = next((each for each in secret.keys if each.key is key), None)
+    if found is None:
+        note = _why_unused(secret, key)
+        holder = key.holder(entry).id
+        rows = (*_taken(secret, key), *_key_use(holder, by_path))
+        return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *rows)
+    return tuple(_of_key(secret, found, by_path))
+
+
+def without_secret(
+    environment: Environment, entry: Entry, path: str, by_path: dict[str, Explanation]
+) -> Iterator[Explanation]:
+    """That the environment does not have the secret, called `path`, and what decides so."""
+    note = f'"{environment.name}" does not have the secret'
+    yield Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
+    for decisive in (f"secrets.{entry.id}", f"secrets.{entry.id}.enabled"):
+        if decisive in by_path:
+            yield by_path[decisive]
+
+
+def key_place(secret: Secret, found: SecretKey) -> Explanation:
+    """Where one key lies in the secret's store."""
+    path, where = f"{secret.id}/{found.key.name}", shown_where(found.key.node.key_span)
+    if secret.store is None or found.place is None:
+        return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
+    place = place_text((found.place.remote_key, found.place.property))
+    return Explanation(path, place, "resolved", where, note=f"in {_described(secret.store)}")
+
+
+def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    key, store = found.key, secret.store
+    yield key_place(secret, found)
+    yield from _taken(secret, key)
+    store_path = f"secrets.{secret.id}.store"
+    if store_path in by_path:
+        yield by_path[store_path]
+    if store is not None:
+        yield from _remote(secret, key, store, by_path)
+    if key.held.variants:
+        yield from _key_use(key.holder(secret.entry).id, by_path)
+
+
+def _taken(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
+    if key.origin is not None:
+        node, note = key.node.children["from"], f"the value is that of {key.origin.entry.id}/{key.origin.key.name}"
+        path = f"secrets.{secret.id}.keys.{key.name}.from"
+        yield Explanation(path, shown_value(node), "catalogue", shown_where(node.span), note=note)
+
+
+def _why_unused(secret: Secret, key: CatalogueKey) -> str:
+    if key.origin is None:
+        return f"it belongs to {_listed(key.variants)}; in use: {', '.join(secret.variants) or 'none'}"
+    holder, held = key.origin.entry.id, key.origin.key
+    return f"its value is that of {holder}/{held.name}, of {_listed(held.variants)} of {holder}, which is not in use"
+
+
+def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    prefix = by_path.get(f"stores.{store.id}.prefix")
+    if prefix is not None:
+        yield prefix
+    holder, key = key.holder(secret.entry), key.held
+    own = key.node.get("remote", store.provider)
+    in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider}"
+    name = own if own is not None and isinstance(own.value, str) else own.get("name") if own is not None else None
+    if name is not None:
+        yield _from_catalogue(in_catalogue, name)
+    else:
+        path, written = f"secrets.{holder.id}.remote.{store.provider}", holder.node.get("remote", store.provider)
+        if path in by_path:
+            yield by_path[path]
+        elif written is not None:
+            # The environment has not that secret, but one that takes a value from it.
+            yield _from_catalogue(path, written)
+    for part in ("property", "whole"):
+        node = own.get(part) if own is not None else None
+        if node is not None:
+            yield _from_catalogue(f"{in_catalogue}.{part}", node)
+
+
+def _from_catalogue(path: str, node: Node) -> Explanation:
+    return Explanation(path, shown_value(node), "catalogue", shown_where(node.span))
+
+
+def _key_use(secret_id: str, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    use = by_path.get(f"secrets.{secret_id}.use")
+    if use is not None:
+        yield use
+
+
+def _described(store: Store) -> str:
+    kind = "Vault" if store.provider == VAULT else "Key Vault"
+    address = store.address or "no address configured"
+    mount = f", mount {store.mount}" if store.mount else ""
+    return f'the store "{store.id}": {kind}, {address}{mount}'
+
+
+def _listed(variants: Sequence[str]) -> str:
+    return f"the variant{'' if len(variants) == 1 else 's'} {', '.join(variants)}"
+
+
+_INHERITED = ("store", "namespace", "refreshInterval", "fetch")
+# Where a secret's labels and annotations come from, the one that wins first, beside its own map.
+_METADATA = {
+    "labels": (("environment", "labels"),),
+    "annotations": (("environment", "annotations"),),
+    "secretLabels": (("environment", "secretLabels"), ("secret", "labels"), ("environment", "labels")),
+    "secretAnnotations": (("environment", "secretAnnotations"),),
+}
+# What only repeats the environment's own values or says the usual is shown where it is asked for.
+_QUIET = ("inherited", "usual")
+
+
+def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
+    """Every value of the merged environment in the order of the input, or those at and below `path`.
+
+    `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/GITHUB_APP_ID` for where one
+    key lies. Raises Refusal.
+    """
+    rows = [*_rows(environment)]
+    if path is None:
+        return tuple(row for row in rows if row.origin not in _QUIET)
+    secret, slash, key = path.partition("/")
+    if slash and secret in environment.catalogue.entries:
+        return explain_key(environment, secret, key, rows)
+    if path.removeprefix("secrets.") in environment.catalogue.entries and path not in environment.root.children:
+        return tuple(explain_secret(environment, path.removeprefix("secrets."), rows))
+    found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
+    if not found:
+        raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', _way_out(environment, path, rows))
+    return found
+
+
+def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -> str:
+    known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
+    known |= dict.fromkeys(_secrets_and_keys(environment))
+    meant = closest(path, known) or _meant(environment, path)
+    return f'did you mean "{meant}"?' if meant else f"run `{command_line('explain', environment.name)}` to list them"
+
+
+def _meant(environment: Environment, path: str) -> str | None:
+    """The full path of a key or store that was named alone, or of a key whose secret is misspelt."""
+    entries = environment.catalogue.entries
+    secret, slash, key = path.partition("/")
+    if not slash:
+        names = {name: f"{entry.id}/{name}" for entry in entries.values() for name in entry.keys}
+        names |= {store: f"stores.{store}" for store in environment.stores}
+        return names.get(closest(path, names) or "")
+    found = closest(secret, entries)
+    own = closest(key, entries[found].keys) if found is not None else None
+    return f"{found}/{own}" if own is not None else None
+
+
+def _rows(environment: Environment) -> Iterator[Explanation]:
+    root = environment.root
+    yield from _written((), root)
+    if root.get("fetch") is None:
+        yield Explanation("fetch", PER_KEY, "default")
+    if root.get("partOf") is None:
+        yield Explanation("partOf", environment.part_of, "usual", note="the default")
+    for store in environment.stores.values():
+        defaults = {
+            "kind": store.kind,
+            "render": "false",
+            **({"mount": store.mount} if store.provider == VAULT else {}),
+        }
+        for name, value in defaults.items():
+            if store.node.get(name) is None:
+                yield Explanation(f"stores.{store.id}.{name}", value, "default")
+    for secret in environment.secrets.values():
+        yield from _of_secret(environment, secret)
+
+
+def _written(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
+    for key, child in node.children.items():
+        if child.children:
+            yield from _written((*path, key), child)
+        else:
+            yield written((*path, key), child)
+    for key, null in node.removed.items():
+        if key not in node.children:
+            yield Explanation(
+                ".".join((*path, key)),
+                None,
+                "removed",
+                shown_where(null.span),
+                overrode=_overrode(null),
+                note="" if null.overrode else "there was nothing to remove",
+            )
+
+
+def written(path: tuple[str, ...], node: Node) -> Explanation:
+    """What a layer, an option or a variable says at `path`."""
+    return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), _overrode(node))
+
+
+def _overrode(node: Node) -> tuple[Earlier, ...]:
+    # A layer above that says the same again did not change anything, but its place is worth knowing.
+    return tuple(Earlier(shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
+
+
+def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+    path = ("secrets", secret.id)
+    for name in _INHERITED:
+        top = environment.root.get(name)
+        if secret.node.get(name) is None and top is not None:
+            row = written((*path, name), top)
+            yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{name}`")
+        elif secret.node.get(name) is None and name == "fetch":
+            yield Explanation(f"secrets.{secret.id}.fetch", PER_KEY, "usual", note="the default")
+    yield from _metadata(environment, secret)
+    if secret.node.get("enabled") is None:
+        yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
+    yield from _use(secret)
+    remote = secret.entry.node.get("remote", secret.store.provider) if secret.store is not None else None
+    if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider) is None:
+        place = f"secrets.{secret.id}.remote.{secret.store.provider}"
+        yield Explanation(place, shown_value(remote), "inherited", shown_where(remote.span), note="from the catalogue")
+
+
+def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+    """Each label and annotation that the secret has from elsewhere, where its own map does not say it."""
+    for member, sources in _METADATA.items():
+        own = secret.node.nearest(member).children if secret.node.get(member) is not None else {}
+        told = set(own)
+        for owner, source in sources:
+            holder = environment.root if owner == "environment" else secret.node
+            node = holder.get(source)
+            for key, child in node.children.items() if node is not None else ():
+                if key not in told:
+                    told.add(key)
+                    row = written(("secrets", secret.id, member, key), child)
+                    where = source if owner == "environment" else f"secrets.{secret.id}.{source}"
+                    yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{where}`")
+
+
+def _use(secret: Secret) -> Iterator[Explanation]:
+    if secret.node.get("use") is not None or not secret.entry.variants:
+        return
+    chosen = secret.entry.node.get("use")
+    path = f"secrets.{secret.id}.use"
+    if chosen is not None:
+        yield Explanation(path, shown_value(chosen), "catalogue", shown_where(chosen.span))
+    else:
+        every = f"[{', '.join(secret.entry.variants)}]"
+        yield Explanation(
+            path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
+        )
+
+
+def _secrets_and_keys(environment: Environment) -> Iterator[str]:
+    for name, entry in environment.catalogue.entries.items():
+        yield name
+        yield from (f"{name}/{key}" for key in entry.keys)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = path.split(".")
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])

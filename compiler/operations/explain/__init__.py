@@ -1,1 +1,0 @@
-"""Says where each value of an environment comes from."""

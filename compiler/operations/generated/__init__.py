@@ -1,1 +1,0 @@
-"""Writes the files that are generated for other programs, or says which of them are stale."""

@@ -1,1 +1,0 @@
-"""Generates the values of CAIPE's chart for an environment."""

@@ -1,1 +1,0 @@
-"""Copies an environment's secrets into another store."""

@@ -1,0 +1,477 @@
+"""Renders a project's chart and compares its manifests with the expected ones.
+
+Separate code makes the expected ones on purpose: neither the resolver nor the values nor the chart has a part in it, so
+that a mistake in one of them shows as a difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from re import findall
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+from compiler.helm import Helm, HelmError, template
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.environment import Environment, Project
+from compiler.model.values import values_of
+from compiler.stages.emit import read_manifests, read_values, values_text
+from compiler.stages.resolve import Resolver, merge_onto
+
+PlainMap = dict[str, Any]
+Manifest = dict[str, Any]
+
+_UNITS = {"h": "3600", "m": "60", "s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "μs": "1e-6", "ns": "1e-9"}
+_NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
+
+
+def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Manifest]:
+    """The ExternalSecrets, and the stores that are rendered, of the merged `environment`."""
+    secrets = [
+        _external_secret(environment, secret, entry, catalogue)
+        for _, secret, entry in enabled_secrets(environment, catalogue)
+    ]
+    return [*secrets, *expected_stores(environment)]
+
+
+def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, PlainMap, PlainMap]]:
+    """The id, the environment's settings and the catalogue's entry of each secret that the environment enables."""
+    for name, secret in environment.get("secrets", {}).items():
+        if secret.get("enabled", True):
+            yield name, secret, catalogue["secrets"][name]
+
+
+def references(
+    environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap, store: PlainMap
+) -> dict[str, PlainMap | None]:
+    """The `remoteRef` of each key in `store`, without defaulted fields; None where it has no remote name there."""
+    provider, found = store["provider"], dict[str, PlainMap | None]()
+    for target in entry["keys"]:
+        name, said, holder = target, secret, entry
+        while "from" in holder["keys"][name]:
+            other, name = holder["keys"][name]["from"].split("/")
+            said, holder = environment.get("secrets", {}).get(other, {}), catalogue["secrets"][other]
+        key, use = holder["keys"][name], said.get("use", holder.get("use"))
+        if use is None or "variants" not in key or set(use) & set(key["variants"]):
+            remote = said.get("remote", {}).get(provider, holder.get("remote", {}).get(provider))
+            own = key.get("remote", {}).get(provider, {})
+            found[target] = _reference(name, own, remote, store.get("prefix", ""))
+    return found
+
+
+def is_one_bundle(keys: Mapping[str, PlainMap | None]) -> bool:
+    """Whether all `keys` lie in one remote secret, each under its own name."""
+    remotes = {place["key"] for place in keys.values() if place is not None}
+    return len(remotes) == 1 and all(
+        place is not None and place.get("property") == name for name, place in keys.items()
+    )
+
+
+def _reference(key: str, own: PlainMap | str, remote: str | None, prefix: str) -> PlainMap | None:
+    said = {"name": own} if isinstance(own, str) else own
+    name = said.get("name", remote)
+    if name is None:
+        return None
+    whole = {} if said.get("whole") else {"property": said.get("property", key)}
+    return {"key": prefix + name, **whole}
+
+
+def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap) -> Manifest:
+    store = environment["stores"][secret.get("store", environment.get("store"))]
+    target = entry["target"]
+    labels = {
+        "app.kubernetes.io/name": target,
+        "app.kubernetes.io/component": "secrets",
+        "app.kubernetes.io/part-of": environment.get("partOf", "ai-platform-engineering"),
+        "app.kubernetes.io/managed-by": "Helm",
+        **environment.get("labels", {}),
+        **secret.get("labels", {}),
+    }
+    of_secret = {**environment.get("secretLabels", {}), **secret.get("secretLabels", {})}
+    notes = {**environment.get("secretAnnotations", {}), **secret.get("secretAnnotations", {})}
+    annotations = {
+        "argocd.argoproj.io/sync-wave": str(entry["syncWave"]),
+        **environment.get("annotations", {}),
+        **secret.get("annotations", {}),
+    }
+    template: PlainMap = {
+        "engineVersion": "v2",
+        "mergePolicy": "Replace",
+        "metadata": {"labels": {**labels, **of_secret}, **({"annotations": notes} if notes else {})},
+    }
+    made = {"name": target, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
+    keys = references(environment, secret, entry, catalogue, store)
+    defaults = _defaults(environment.get("externalSecretsOperator", "2.9"))
+    if secret.get("fetch", environment.get("fetch")) == "bundle":
+        template["data"] = {key: f"{{{{ .{key} }}}}" for key in keys}
+        (remote,) = {place["key"] for place in keys.values() if place is not None}
+        source: PlainMap = {"dataFrom": [{"extract": {"key": remote, **defaults}}]}
+    else:
+        source = {"data": _per_key(keys, defaults)}
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": target,
+            "namespace": secret.get("namespace", environment.get("namespace")),
+            "labels": labels,
+            "annotations": annotations,
+        },
+        "spec": {
+            "refreshInterval": _go_duration(secret.get("refreshInterval") or environment["refreshInterval"]),
+            "secretStoreRef": {"kind": store.get("kind", "ClusterSecretStore"), "name": store["name"]},
+            "target": made,
+            **source,
+        },
+    }
+
+
+def _per_key(keys: Mapping[str, PlainMap | None], defaults: PlainMap) -> Sequence[PlainMap]:
+    return [{"secretKey": key, "remoteRef": {**(place or {}), **defaults}} for key, place in keys.items()]
+
+
+def _defaults(operator: str) -> PlainMap:
+    defaults = {"conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None"}
+    return {**defaults, "nullBytePolicy": "Ignore"} if operator in _NULL_BYTE_MINORS else defaults
+
+
+def _go_duration(text: str) -> str:
+    parts = findall(r"([0-9.]+)([^0-9.]+)", text)
+    left = int(sum((Decimal(amount) * Decimal(_UNITS[unit]) for amount, unit in parts), Decimal()))
+    hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+    if hours:
+        return f"{hours}h{minutes}m{seconds}s"
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+PlainObject = dict[str, Any]
+
+
+def expected_stores(environment: PlainObject) -> list[PlainObject]:
+    """The ClusterSecretStores and SecretStores with `render: true`."""
+    return [_store(environment, store) for store in environment.get("stores", {}).values() if store.get("render")]
+
+
+def _store(environment: PlainObject, store: PlainObject) -> PlainObject:
+    is_cluster = store.get("kind", "ClusterSecretStore") == "ClusterSecretStore"
+    provider = store["provider"]
+    operator = environment.get("externalSecretsOperator", "2.9")
+    spec: PlainObject = {"provider": {provider: _vault(store) if provider == "vault" else _key_vault(store, operator)}}
+    metadata: PlainObject = {
+        "name": store["name"],
+        "labels": {
+            "app.kubernetes.io/name": store["name"],
+            "app.kubernetes.io/component": "secret-store",
+            "app.kubernetes.io/part-of": environment.get("partOf", "ai-platform-engineering"),
+            "app.kubernetes.io/managed-by": "Helm",
+        },
+        "annotations": {"argocd.argoproj.io/sync-wave": "-60"},
+    }
+    if is_cluster:
+        spec["conditions"] = [{"namespaces": store["conditions"]["namespaces"]}]
+    else:
+        metadata["namespace"] = environment["namespace"]
+    kind = "ClusterSecretStore" if is_cluster else "SecretStore"
+    return {"apiVersion": "external-secrets.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _vault(store: PlainObject) -> PlainObject:
+    data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
+    (login,) = store["auth"].items()
+    return data | _renamed(store, vaultNamespace="namespace", caProvider="caProvider") | {"auth": _vault_auth(*login)}
+
+
+def _vault_auth(form: str, said: PlainObject) -> PlainObject:
+    if form == "token":
+        return {"tokenSecretRef": said}
+    if form == "appRole":
+        return {form: {"path": said.get("path", "approle"), "roleId": said["roleId"], "secretRef": said["secretId"]}}
+    if form == "jwt":
+        token = {"serviceAccountRef": said["serviceAccount"]}
+        data = {"path": said.get("path", "jwt"), "role": said["role"], "kubernetesServiceAccountToken": token}
+        return {form: data}
+    data = {"mountPath": said.get("mountPath", "kubernetes"), "role": said["role"]}
+    return {form: data | _renamed(said, serviceAccount="serviceAccountRef")}
+
+
+def _key_vault(store: PlainObject, operator: str) -> PlainObject:
+    data: PlainObject = {"vaultUrl": store["vaultUrl"], "environmentType": store.get("environmentType", "PublicCloud")}
+    if [int(number) for number in operator.split(".")] >= [0, 20]:
+        data["useAzureSDK"] = False
+    ((form, said),) = store["auth"].items()
+    data |= {"authType": form[0].upper() + form[1:], **_renamed(store, tenantId="tenantId")}
+    if form == "servicePrincipal":
+        return data | {"authSecretRef": said}
+    return data | _renamed(said, serviceAccount="serviceAccountRef", clientId="identityId")
+
+
+def _renamed(said: PlainObject, **names: str) -> PlainObject:
+    return {new: said[old] for old, new in names.items() if old in said}
+
+
+def manifests_of(environment: Environment) -> dict[str, Mapping[str, Any]]:
+    """The ExternalSecrets that an environment compiles to, by name."""
+    root: Any = environment.root.plain_data()
+    catalogue: Any = environment.catalogue.document.root.plain_data()
+    found = expected_manifests(root, catalogue)
+    return {str(each["metadata"]["name"]): each for each in found if each["kind"] == "ExternalSecret"}
+
+
+_CHART = "Chart.yaml"
+
+
+def parent_chart(folder: Path, chart: Path, alias: str) -> Path:
+    """A new chart in `folder` with a copy of `chart`, one that `find_chart` gave, as its dependency `alias`."""
+    described = read_values((chart / _CHART).read_text(encoding="utf-8"))
+    name = described.get("name") if isinstance(described, dict) else None
+    # Whatever its version is, a pre-release among them.
+    dependency = {"name": name, "alias": alias, "version": ">=0.0.0-0", "repository": ""}
+    shutil.copytree(chart, folder / "charts" / alias, ignore=shutil.ignore_patterns("values-*.yaml"))
+    parent = {"apiVersion": "v2", "name": "parent", "version": "0.1.0", "dependencies": [dependency]}
+    (folder / _CHART).write_text(json.dumps(parent), encoding="utf-8")
+    return folder
+
+
+ManifestObject = dict[str, Any]
+Target: TypeAlias = tuple[str, str]
+
+_MISSING = object()
+
+
+def differences(expected: Iterable[ManifestObject], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """A pair of object name and message for each difference; the order of manifests and of keys does not matter."""
+    wanted = {_identity(manifest): manifest for manifest in expected}
+    found: dict[tuple[str, str, str], ManifestObject] = {}
+    counts = Counter[tuple[str, str, str]]()
+    for manifest in rendered:
+        if not isinstance(manifest, dict):
+            yield "", "something is rendered that is not a manifest"
+            continue
+        identity = _identity(manifest)
+        counts[identity] += 1
+        found[identity] = manifest
+    for identity in (*wanted, *(other for other in found if other not in wanted)):
+        kind, namespace, name = identity
+        title = f'{kind} "{namespace}/{name}"' if namespace else f'{kind} "{name}"'
+        if identity not in found:
+            yield name, f"{title} is not rendered"
+        elif identity not in wanted:
+            yield name, f"{title} is rendered, but not expected"
+        else:
+            if counts[identity] > 1:
+                yield name, f"{title} is rendered {counts[identity]} times"
+            for path, words in _unequal((), _by_key(wanted[identity]), _by_key(found[identity])):
+                yield name, f"{'.'.join(path)} of {title} {words}"
+
+
+def targets(rendered: Iterable[Any]) -> dict[Target, frozenset[str]]:
+    """The Kubernetes Secrets that rendered ExternalSecrets make, by namespace and name, and the keys of each."""
+    found: dict[Target, frozenset[str]] = {}
+    for manifest in rendered:
+        if isinstance(manifest, dict) and manifest.get("kind") == "ExternalSecret":
+            spec = _map(manifest.get("spec"))
+            target = _map(spec.get("target"))
+            printed = _map(_map(target.get("template")).get("data"))
+            keys = printed or [_map(item).get("secretKey") for item in spec.get("data") or ()]
+            namespace = _map(manifest.get("metadata")).get("namespace")
+            found[str(namespace), str(target.get("name"))] = frozenset(str(key) for key in keys)
+    return found
+
+
+def _identity(manifest: ManifestObject) -> tuple[str, str, str]:
+    metadata = _map(manifest.get("metadata"))
+    return str(manifest.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name"))
+
+
+def _by_key(manifest: ManifestObject) -> ManifestObject:
+    """The manifest with `spec.data` as a map, so that a difference has a key's name; one with a key twice stays."""
+    spec = _map(manifest.get("spec"))
+    items = spec.get("data")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return manifest
+    by_key = {str(item.get("secretKey")): item for item in items}
+    return {**manifest, "spec": {**spec, "data": by_key}} if len(by_key) == len(items) else manifest
+
+
+def _unequal(path: tuple[str, ...], wanted: object, found: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in (*wanted, *(other for other in found if other not in wanted)):
+            yield from _unequal((*path, str(key)), wanted.get(key, _MISSING), found.get(key, _MISSING))
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            yield from _unequal((*path, str(index)), one, other)
+    elif found is _MISSING:
+        yield path, "is missing"
+    elif wanted is _MISSING:
+        yield path, "should not be there"
+    # 1, 1.0 and true are equal to Python and not to Kubernetes.
+    elif type(wanted) is not type(found) or wanted != found:
+        shown = isinstance(wanted, str) and isinstance(found, str) and path[:1] == ("spec",) and "provider" not in path
+        yield path, f'is "{found}" and not "{wanted}"' if shown and "metadata" not in path else "differs"
+
+
+def _map(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+_RULE = "unproven-chart"
+_ORIGIN = "--parity"
+
+
+@dataclass(frozen=True, slots=True)
+class _Forcing:
+    """Every secret on one store. `absent` have no remote name there; `per_key` could not be a bundle there."""
+
+    store: str
+    absent: tuple[str, ...]
+    per_key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """An environment as it is rendered, by a Helm; `data` is the same environment for the table."""
+
+    environment: Environment
+    data: PlainMap
+    forcing: _Forcing | None
+    helm: Helm
+
+    @property
+    def title(self) -> str:
+        where = "as configured" if self.forcing is None else f'with every secret on the store "{self.forcing.store}"'
+        return f"Helm {self.helm.version}, {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one rendering got wrong, as pairs of a Secret's name and a message, and the Secrets it makes."""
+
+    setup: _Setup
+    wrong: tuple[tuple[str, str], ...]
+    targets: dict[Target, frozenset[str]]
+
+
+def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
+    """Renders `chart` for each environment of a project without errors, and says what differs.
+
+    Each is rendered through every one of `helms`, as configured and with all its secrets on each store that has a place
+    for them. The chart is one that `find_chart` gave. Raises HelmError where a Helm cannot be run.
+    """
+    found: list[Diagnostic] = []
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for environment in project.environments:
+            setups = list(_setups(environment, project, helms))
+            texts = [Path(folder, f"{number}.yaml") for number in range(len(setups))]
+            # As users render it: by a parent chart that depends on this one, where the values are nested for one.
+            subchart = environment.subchart
+            top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
+            verdicts = list(pool.map(_judge, setups, texts, [top] * len(setups), [project] * len(setups)))
+            found += _diagnostics(environment, verdicts)
+    return tuple(found)
+
+
+def _setups(environment: Environment, project: Project, helms: Sequence[Helm]) -> Iterator[_Setup]:
+    data: Any = environment.root.plain_data()
+    catalogue: Any = project.catalogue.document.root.plain_data()
+    resolver = Resolver(project.catalogue)
+    for forcing in (None, *_forcings(data, catalogue)):
+        forced = environment if forcing is None else _force(environment, forcing, resolver)
+        for helm in helms:
+            yield _Setup(forced, data if forcing is None else _forced_data(data, forcing), forcing, helm)
+
+
+def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[_Forcing]:
+    for store_id, store in data.get("stores", {}).items():
+        absent, per_key = [], []
+        for name, secret, entry in enabled_secrets(data, catalogue):
+            keys = references(data, secret, entry, catalogue, store)
+            if None in keys.values():
+                absent.append(name)
+            elif not is_one_bundle(keys):
+                per_key.append(name)
+        yield _Forcing(store_id, tuple(absent), tuple(per_key))
+
+
+def _force(environment: Environment, forcing: _Forcing, resolver: Resolver) -> Environment:
+    # A layer on top, as a person would write it: the public stages make of it what they make of every layer.
+    secrets: dict[str, Node] = {}
+    for name in environment.secrets:
+        said: dict[str, Node] = {"store": _node(None)}
+        if name in forcing.absent:
+            said["enabled"] = _node(value=False)
+        if name in forcing.per_key:
+            said["fetch"] = _node("perKey")
+        secrets[name] = _node(said)
+    source = Source(_ORIGIN)
+    layer = Document(source, _node({"store": _node(forcing.store), "secrets": _node(secrets)}), nulls=True)
+    root = merge_onto(environment.root, layer, [])
+    return resolver.environment(environment.name, root, (*environment.layers, layer))
+
+
+def _node(value: str | bool | dict[str, Node] | None) -> Node:  # noqa: FBT001 - a YAML value is one
+    return Node(value, Source(_ORIGIN), extent(0, 0))
+
+
+def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:
+    secrets = {
+        name: {key: value for key, value in secret.items() if key != "store"}
+        | ({"fetch": "perKey"} if name in forcing.per_key else {})
+        # What it says of its own place counts for whoever takes a value from it.
+        | ({"enabled": False} if name in forcing.absent else {})
+        for name, secret in data.get("secrets", {}).items()
+    }
+    return {**data, "store": forcing.store, "secrets": secrets}
+
+
+def _judge(setup: _Setup, values: Path, chart: Path, project: Project) -> _Verdict:
+    environment = setup.environment
+    names = [layer.source.path for layer in environment.layers]
+    text = values_text(values_of(environment), environment.name, names, environment.subchart)
+    values.write_text(text, encoding="utf-8")
+    try:
+        rendered, excess = read_manifests(template(setup.helm, chart, [values]))
+    except HelmError as error:
+        if not error.details:
+            raise
+        # Helm's own words quote values, so they are not passed on.
+        return _Verdict(setup, (("", "Helm refuses the chart with these values"),), {})
+    if rendered is None:
+        what = f"has {excess.what}" if excess is not None else "is not YAML"
+        return _Verdict(setup, (("", f"the output of Helm {what}"),), {})
+    catalogue: Any = project.catalogue.document.root.plain_data()
+    wrong = tuple(differences(expected_manifests(setup.data, catalogue), rendered))
+    return _Verdict(setup, wrong, targets(rendered))
+
+
+def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iterator[Diagnostic]:
+    seen: dict[tuple[str, str], list[str]] = {}
+    configured = {verdict.setup.helm: verdict.targets for verdict in verdicts if verdict.setup.forcing is None}
+    for verdict in verdicts:
+        for wrong in (*verdict.wrong, *_unlike(verdict, configured[verdict.setup.helm])):
+            seen.setdefault(wrong, []).append(verdict.setup.title)
+    nodes = {secret.entry.target: secret.node for secret in environment.secrets.values()}
+    for (name, message), setups in seen.items():
+        span = nodes[name].key_span if name in nodes else Span(environment.document.source)
+        text = f'in "{environment.name}", {message}'
+        yield Diagnostic(_RULE, Severity.ERROR, text, span, help=f"seen with {'; '.join(setups)}")
+
+
+def _unlike(verdict: _Verdict, configured: dict[Target, frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """What pods would see differently because of the store: compares two renderings, without the table."""
+    forcing = verdict.setup.forcing
+    if forcing is None or not verdict.targets:
+        return
+    environment = verdict.setup.environment
+    absent = {environment.catalogue.entries[name].target for name in forcing.absent}
+    for target in sorted(configured.keys() | verdict.targets.keys()):
+        if target[1] not in absent and configured.get(target) != verdict.targets.get(target):
+            yield target[1], f'the Secret "{target[1]}" has different keys than as configured'

@@ -1,1 +1,0 @@
-"""Proves that pods see the same Secrets whatever store serves them."""

@@ -1,0 +1,170 @@
+"""Plans a put: finds the secret, keys and store that it names, checks the values, and who shares them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compiler.change.compare import Head, Wanted, callers, plan_change, read_destinations
+from compiler.change.journal import Run, identity_of
+from compiler.change.plan import OnConflict, Options
+from compiler.change.run import Change, Planned, Setting
+from compiler.live.stores import key_places, secret_named, store_named
+from compiler.model.environment import Environment, Secret, Store
+from compiler.model.store import place_in, way_to_place
+from compiler.model.values import place_text
+from compiler.refusal import Refusal
+from compiler.stores.secret_value.secret import SecretValue, Trait, traits
+from compiler.text.wording import suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """A key of a `put` whose value others have too: `place` is where it is set, `holder` the key that it is taken from.
+
+    `readers` get the new value, as SECRET/KEY; `apart` read the same value from another store, which keeps it.
+    """
+
+    key: str
+    place: str
+    holder: str | None
+    readers: tuple[str, ...]
+    apart: tuple[tuple[str, str], ...]
+
+
+def in_common(target: Target) -> tuple[Common, ...]:
+    """The keys of `target` whose values other keys of the environment have in common with them."""
+    environment, store = target.environment, target.store
+    secrets, found = environment.root.get("secrets"), list[Common]()
+    # Compared where they are set, so that it is told of a store too that nobody reads yet.
+    others = [
+        (f"{secret.id}/{item.key.name}", secret, item.key, place_in(store, secret.entry, item.key, secrets))
+        for secret in environment.secrets.values()
+        for item in secret.keys
+    ]
+    for name in target.keys:
+        key = target.secret.entry.keys[name]
+        place = place_in(store, target.secret.entry, key, secrets)
+        same = [
+            (shown, secret)
+            for shown, secret, other, there in others
+            if place is not None and there == place and not (secret.id == target.secret.id and other.name == name)
+        ]
+        holder = f"{key.origin.entry.id}/{key.origin.key.name}" if key.origin is not None else None
+        if same or holder is not None:
+            readers = tuple(shown for shown, secret in same if _reads(secret, store))
+            apart = tuple((shown, _serving(secret)) for shown, secret in same if not _reads(secret, store))
+            where = place_text((place.remote_key, place.property)) if place is not None else ""
+            found.append(Common(name, where, holder, readers, apart))
+    return tuple(found)
+
+
+def _reads(secret: Secret, store: Store) -> bool:
+    return secret.store is not None and secret.store.id == store.id
+
+
+def _serving(secret: Secret) -> str:
+    return secret.store.id if secret.store is not None else ""
+
+
+COMMAND = "put"
+_REFUSED = {
+    Trait.EMPTY: "is blank",
+    Trait.PLACEHOLDER: "is a placeholder",
+    Trait.NOT_A_STRING: "is not text",
+    Trait.LONE_SURROGATE: "is not valid Unicode text",
+    Trait.NUL: "contains a NUL character, which no environment variable can hold",
+}
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The secret and store of one `put`. `keys` get a value; `unused` are those of them that no variant in use has."""
+
+    environment: Environment
+    secret: Secret
+    store: Store
+    keys: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
+    """Finds what the command line names; without keys, all that the environment uses.
+
+    Raises Refusal.
+    """
+    secret = secret_named(environment, secret_id)
+    store = secret.store if store_id is None else store_named(environment, store_id)
+    if store is None:
+        message = f'the secret "{secret.id}" has no store in "{environment.name}"'
+        named = " or ".join(f"--store {store_id}" for store_id in environment.stores)
+        raise Refusal("usage", message, f"add {named}" if named else "describe a store in it first")
+    used = tuple(key.key.name for key in secret.keys)
+    chosen = tuple(dict.fromkeys(keys)) or used
+    for key in chosen:
+        if key not in secret.entry.keys:
+            raise _unknown(secret.id, key, secret.entry.keys)
+    return Target(environment, secret, store, chosen, tuple(key for key in chosen if key not in used))
+
+
+def put(
+    target: Target, values: Mapping[str, SecretValue], environment: str, options: Options, setting: Setting
+) -> Change:
+    """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
+
+    The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
+    that must not be written, and AddressError.
+    """
+    wanted = _wanted(target, values)
+    identity = identity_of(
+        COMMAND,
+        environment,
+        {target.store.id: setting.stores.address(target.store).absolute},
+        {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
+    )
+    # A given value is intended: it replaces the current one.
+    chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
+
+    def plan(run: Run | None) -> Planned:
+        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
+        head = Head(COMMAND, environment, chosen, run=run)
+        return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
+
+    return Change(COMMAND, identity, plan, setting)
+
+
+def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
+    places = key_places(target.environment, target.secret, target.store)
+    wanted = []
+    for key, value in values.items():
+        place = places[key]
+        if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
+            help_text = "enter the real value; nothing was written"
+            raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
+        if place is None:
+            provider = target.store.provider
+            entry = target.secret.entry
+            message = f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
+            raise Refusal(
+                "found", message, f"{way_to_place(entry.keys[key].holder(entry).id, provider)}; nothing was written"
+            )
+        wanted.append(Wanted(target.secret.id, key, target.store, place, value))
+    return wanted
+
+
+def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
+    # What does not look like a key may be the value, typed after its key.
+    what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
+    return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
+
+
+def quoted_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
+    """The keys whose values stand in quotes, which come along from a line of dotenv or YAML."""
+    return tuple(key for key, value in values.items() if Trait.QUOTED in traits(value))
+
+
+def spaced_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
+    """The keys whose values begin or end with white space, which is rarely meant."""
+    return tuple(key for key, value in values.items() if Trait.SPACE_AT_END in traits(value))

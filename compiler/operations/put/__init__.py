@@ -1,1 +1,0 @@
-"""Sets keys of one secret."""

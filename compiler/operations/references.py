@@ -1,0 +1,294 @@
+"""Lists what an environment's or a values file's ExternalSecrets read from stores: one reference a key."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from compiler.live.stores import LiveStores, secret_named, store_named
+from compiler.model.address import DEFAULT_MOUNT, key_vault_url
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Document, Node, Span
+from compiler.model.environment import BUNDLE, Environment, Secret, SecretKey, Store
+from compiler.model.store import place_in
+from compiler.model.values import subchart_of
+from compiler.refusal import Refusal
+from compiler.rules.missing_remote import way_out
+from compiler.stages.files import read_text
+from compiler.stages.load import load_text
+from compiler.stages.resolve import VAULT_NAME_VARIABLE
+from compiler.stages.validate import validate
+from compiler.stores.vault.log_in import variable
+from compiler.text.command_line import command_line
+from compiler.text.wording import quoted, suggest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """One key that the cluster will read from `store`.
+
+    `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
+    marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
+    `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
+    `holder` is the secret that has the value where it is taken from another one's key. `source` is the id of the store
+    that a copy could come from, None where there is none, or several.
+    """
+
+    secret: str
+    key: str
+    store: Store
+    remote_key: str
+    property: str | None
+    by_name: bool
+    key_at: Span
+    secret_at: Span
+    environment: str | None = None
+    is_elsewhere: bool = False
+    holder: str | None = None
+    source: str | None = None
+
+
+def references_of(
+    environment: Environment, secrets: Sequence[str] = (), store: Store | None = None
+) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
+    """The references of `secrets`, or of all, to their own stores or to `store`.
+
+    A diagnostic `missing-remote` for each key that the catalogue gives no place in that store's provider.
+    """
+    found: list[Reference] = []
+    diagnostics: list[Diagnostic] = []
+    for secret in environment.secrets.values():
+        if secrets and secret.id not in secrets:
+            continue
+        chosen = store if store is not None else secret.store
+        if chosen is None:
+            continue
+        source = _source(environment, secret, chosen)
+        for item in _keys(environment, secret, store):
+            if item.place is None:
+                diagnostics.append(_no_place(secret, item, chosen))
+                continue
+            place = item.place
+            found.append(
+                Reference(
+                    secret.id,
+                    item.key.name,
+                    chosen,
+                    place.remote_key,
+                    place.property,
+                    secret.fetch == BUNDLE,
+                    item.key.node.key_span,
+                    secret.node.key_span,
+                    environment.name,
+                    is_elsewhere=chosen is not secret.store,
+                    holder=item.key.origin.entry.id if item.key.origin is not None else None,
+                    source=source,
+                )
+            )
+    return tuple(found), tuple(diagnostics)
+
+
+def _source(environment: Environment, secret: Secret, store: Store) -> str | None:
+    """The store that the secret reads, where that is another one than `store`; else the only other one."""
+    if secret.store is not None and secret.store.id != store.id:
+        return secret.store.id
+    others = [other for other in environment.stores if other != store.id]
+    return others[0] if len(others) == 1 else None
+
+
+def _keys(environment: Environment, secret: Secret, store: Store | None) -> Iterator[SecretKey]:
+    if store is None:
+        yield from secret.keys
+        return
+    secrets = environment.root.get("secrets")
+    for item in secret.keys:
+        yield SecretKey(item.key, place_in(store, secret.entry, item.key, secrets))
+
+
+def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
+    message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
+    help_text = way_out(item.key.holder(secret.entry), store.provider)
+    return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)
+
+
+SECRETS = "externalSecrets"
+_STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
+# The platform's stores have always had these names.
+_KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
+
+
+def secrets_of_values(document: Document) -> tuple[str, ...]:
+    """The ids of the secrets that the values file has."""
+    return tuple(document.root.nearest(SECRETS).children) if document.root.get(SECRETS) is not None else ()
+
+
+def references_of_values(
+    document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()
+) -> tuple[Reference, ...]:
+    """The references of `secrets`, or of all, in a values file.
+
+    A store that the file renders tells its own provider and address. The provider of any other follows from its name,
+    or from which of VAULT_ADDR and AZURE_KEYVAULT_NAME is set. Raises Refusal where neither tells.
+    """
+    stores: dict[tuple[str, str], Store] = {}
+    found: list[Reference] = []
+    for secret_id in secrets_of_values(document):
+        node = document.root.nearest(SECRETS, secret_id)
+        if secrets and secret_id not in secrets:
+            continue
+        chosen = node.text("storeRef", "kind") or "", node.text("storeRef", "name") or ""
+        if chosen not in stores:
+            stores[chosen] = _store(*chosen, node.nearest("storeRef"), document.root, environ)
+        found += _references(secret_id, node, stores[chosen])
+    return tuple(found)
+
+
+def _references(secret_id: str, node: Node, store: Store) -> Iterator[Reference]:
+    by_name = node.text("fetch") == BUNDLE
+    remote = node.text("remoteKey") or ""
+    for item in node.nearest("keys").items:
+        if isinstance(item.value, str):
+            yield Reference(secret_id, item.value, store, remote, item.value, by_name, item.span, node.key_span)
+    data = node.get("data")
+    for key, place in (data.children if data is not None else {}).items():
+        yield Reference(
+            secret_id,
+            key,
+            store,
+            place.text("key") or "",
+            place.text("property"),
+            by_name=False,
+            key_at=place.key_span,
+            secret_at=node.key_span,
+        )
+
+
+def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:
+    rendered = _rendered(kind, name, root)
+    provider = next(iter(rendered.nearest("provider").children), "") if rendered is not None else _guess(name, environ)
+    settings = rendered.nearest("provider", provider) if rendered is not None else None
+    is_vault = provider == VAULT
+    address = settings.text("server" if is_vault else "vaultUrl") if settings is not None else None
+    if not address and not is_vault and environ.get(VAULT_NAME_VARIABLE):
+        cloud = settings.text("environmentType") if settings is not None else None
+        address = key_vault_url(environ[VAULT_NAME_VARIABLE], cloud)
+    return Store(
+        id=name,
+        provider=provider,
+        name=name,
+        kind=kind,
+        # The names in a values file have their prefix already.
+        prefix="",
+        address=address or None,
+        mount=((settings.text("path") if settings is not None else None) or DEFAULT_MOUNT) if is_vault else "",
+        vault_namespace=settings.text("namespace") if settings is not None and is_vault else None,
+        rendered=rendered is not None,
+        node=node,
+    )
+
+
+def _rendered(kind: str, name: str, root: Node) -> Node | None:
+    stores = root.get(_STORE_KINDS.get(kind, ""))
+    for store in stores.children.values() if stores is not None else ():
+        if store.text("name") == name and any(store.get("provider", each) for each in (VAULT, AZURE_KEY_VAULT)):
+            return store
+    return None
+
+
+def _guess(name: str, environ: Mapping[str, str]) -> str:
+    if name in _KNOWN_STORES:
+        return _KNOWN_STORES[name]
+    variables = ((VAULT, variable(environ, "ADDR")), (AZURE_KEY_VAULT, VAULT_NAME_VARIABLE))
+    told = [provider for provider, variable in variables if environ.get(variable)]
+    if len(told) == 1:
+        return told[0]
+    message = f"the provider of the store {quoted(name)} is unknown"
+    raise Refusal("usage", message, f"set either VAULT_ADDR or {VAULT_NAME_VARIABLE}")
+
+
+# The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The references to verify, or None where the input cannot be used, and then `diagnostics` say why."""
+
+    subject: str
+    references: tuple[Reference, ...] | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def asked_of_environment(
+    environment: Environment, secrets: Sequence[str] = (), store: str | None = None, others: Container[str] = ()
+) -> Asked:
+    """The references of `secrets`, or of all, to their own stores or to the store that `store` names.
+
+    Raises Refusal for a secret or a store that the environment does not have; `others` are names of environments, of
+    which one may be meant.
+    """
+    for name in secrets:
+        if name in others and name not in {*environment.secrets, *environment.disabled}:
+            its = [each for each in secrets if each in environment.secrets or each not in others]
+            raise _another_environment(name, its, store)
+        secret_named(environment, name)
+    chosen = store_named(environment, store) if store is not None else None
+    references, diagnostics = references_of(environment, secrets, chosen)
+    return Asked(environment.name, references, diagnostics)
+
+
+def _another_environment(name: str, secrets: Sequence[str], store: str | None) -> Refusal:
+    message = f"{quoted(name)} is an environment, and a run verifies one environment and secrets of it"
+    line = command_line("verify", name, *secrets, *(["--store", store] if store is not None else ()))
+    return Refusal("usage", message, f"for that one, run `{line}`")
+
+
+def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> Asked:
+    """The references of `secrets`, or of all, in the values file `shown`.
+
+    Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
+    `environ` tells a store's provider.
+    """
+    document, diagnostics = _loaded(shown)
+    if document is None:
+        return Asked(shown, None, diagnostics)
+    known = secrets_of_values(document)
+    for name in secrets:
+        if name not in known:
+            closer = suggest(name, known, "secrets")
+            way_out = "with --values, name secrets only, no environment"
+            raise Refusal(
+                "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
+            )
+    return Asked(shown, references_of_values(document, environ, secrets))
+
+
+def stores_to_ask(environ: Mapping[str, str]) -> LiveStores:
+    """Stores with a short patience: one that has not answered for half a minute is given up."""
+    return LiveStores(environ, patience=_PATIENCE)
+
+
+def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    path = Path(shown)
+    text, unreadable = read_text(path.parent, path.name)
+    if text is None:
+        return None, tuple(_shown_as(shown, each) for each in unreadable)
+    document, diagnostics = load_text(shown, text, is_output=True)
+    if document is None:
+        return None, diagnostics
+    name = subchart_of({key: tuple(child.children) for key, child in document.root.children.items()})
+    if name is not None:
+        document = replace(document, root=document.root.children[name])
+    if document.root.get(SECRETS) is None:
+        # Not "nothing to check, so all is OK": most often it is the wrong file.
+        message = f'{quoted(shown)} has no "{SECRETS}"'
+        raise Refusal("usage", message, "name a compiled values file, chart/values-<env>.yaml")
+    document, diagnostics = validate(document, "values")
+    return (None, diagnostics) if diagnostics else (document, ())
+
+
+def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
+    span = diagnostic.span
+    return replace(diagnostic, span=replace(span, source=replace(span.source, path=path)))

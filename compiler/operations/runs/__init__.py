@@ -1,1 +1,0 @@
-"""Keeps the records of writing runs: journal, lock, audit file and history."""

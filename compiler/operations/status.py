@@ -1,0 +1,367 @@
+"""Says where each secret of an environment is on its way, from what its stores hold: the rows of `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from compiler.edit.moves import Progress
+from compiler.live.read_many import StoredVersion, version_of
+from compiler.live.stores import LiveStores
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment, Secret, Store
+from compiler.operations.references import Reference, references_of
+from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count
+from compiler.stores.interface import RemoteSecret
+from compiler.stores.secret_value.secret import Comparer
+
+# Findings by which a store says nothing about a key.
+_CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
+# Findings by which the store answers that it lacks a key.
+_UNSET = frozenset({"missing-secret", "missing-property"})
+
+
+class Likeness(StrEnum):
+    """How what the other store holds of a secret's keys compares with the store in use."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    MISSING = "missing"  # it does not give every key
+    ONLY_THERE = "only-there"  # it gives keys that the store in use does not, and no others differ
+    NO_ACCESS = "no-access"  # one of the two did not say
+    NOT_ASKED = "not-asked"
+
+
+_GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the stores hold of a secret.
+
+    `different`, `missing` and `only_there` are the keys of the other store that make its likeness, and `versions` are
+    those of the store in use and of the other one that hold the first different key. `faults` says what the operator
+    could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
+    `closed` says why that store did not say, and `is_silent` where it gave no answer. `known_since` is the date of the
+    newest value, None where one was not read. `other_holds`: the other store gives every key, equal or not. `written`
+    is the oldest value's date, `expires` the nearest one; `newest` is the newest value's date, `other_newest` that of
+    the other store.
+    """
+
+    likeness: Likeness = Likeness.NOT_ASKED
+    different: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    known_since: datetime | None = None
+    written: datetime | None = None
+    expires: datetime | None = None
+    newest: datetime | None = None
+    other_newest: datetime | None = None
+    is_silent: bool = False
+    other_holds: bool = False
+    only_there: tuple[str, ...] = ()
+    versions: tuple[StoredVersion, StoredVersion] | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the store in use was read, and gives every key as the operator needs it."""
+        return self.known_since is not None and not self.faults
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered.
+
+    `closed` says once what stores did not say, and why; `helps` are the ways out of those that have one.
+    """
+
+    values: Mapping[str, Values]
+    remotes: tuple[RemoteSecret, ...]
+    answered: bool
+    closed: tuple[str, ...] = ()
+    helps: Mapping[str, str] = field(default_factory=dict)
+
+
+def other_store(secret: Secret, environment: Environment, progress: Progress | None) -> Store | None:
+    """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
+    own = secret.store
+    if own is None:
+        return None
+    if progress is not None and own.id != progress.to.id:
+        return progress.to
+    before = environment.default_store
+    if progress is not None and before is not None and before.id != own.id:
+        return before
+    # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
+    others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
+    return others[0] if len(others) == 1 else None
+
+
+def read_values(environment: Environment, others: Mapping[str, Store | None], stores: LiveStores) -> Read:
+    """Read every remote secret of both sides once, as the operator would."""
+    own = references_of(environment, tuple(others))[0]
+    there: list[Reference] = []
+    for store in {other.id: other for other in others.values() if other is not None}.values():
+        going = [name for name, other in others.items() if other is not None and other.id == store.id]
+        there += references_of(environment, going, store)[0]
+    found = verify((*own, *there), stores)
+    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
+    comparer = Comparer()
+    values = {
+        name: _values(
+            here.get(name, {}), elsewhere.get(name, {}) if other is not None else None, found, comparer, stores
+        )
+        for name, other in others.items()
+    }
+    silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
+    in_use = {reference.store.id for reference in own}
+    closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
+    helps = {each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None}
+    return Read(values, found.read, not in_use & silent, closed, helps)
+
+
+def _is_silent(status: KeyStatus) -> bool:
+    return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(status.rules))
+
+
+def _why_closed(status: KeyStatus) -> list[str]:
+    return [each.message for each in status.found if each.rule in _CLOSED]
+
+
+def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
+    statuses: dict[str, dict[str, KeyStatus]] = {}
+    for status in found.keys:
+        reference = status.reference
+        if reference.is_elsewhere is is_elsewhere:
+            statuses.setdefault(reference.secret, {})[reference.key] = status
+    return statuses
+
+
+def _values(
+    here: Mapping[str, KeyStatus],
+    there: Mapping[str, KeyStatus] | None,
+    found: Verification,
+    comparer: Comparer,
+    stores: LiveStores,
+) -> Values:
+    origins, dates = _origins(here, found), _dates(here, found)
+    faults = [
+        each.message
+        for status in here.values()
+        if not status.is_sound
+        for each in status.found
+        if each.rule not in _CLOSED
+    ]
+    unread = [status for status in here.values() if _why_closed(status)]
+    closed = tuple(
+        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in _why_closed(status))
+    )
+    likeness, keys = _likeness(here, there, found, comparer)
+    different = keys[Likeness.DIFFERENT]
+    versions = None
+    if different and there is not None:
+        sides = (here[different[0]].reference, there[different[0]].reference)
+        one, other = (version_of(s.store.id, stores.address(s.store), found.origins[s]) for s in sides)
+        versions = (one, other)
+    return Values(
+        likeness,
+        different,
+        keys[Likeness.MISSING],
+        tuple(dict.fromkeys(faults)),
+        _unset(here),
+        closed,
+        known_since(here.values(), found.origins) if here else None,
+        min(dates, default=None),
+        min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
+        max(dates, default=None),
+        max(_dates(there or {}, found), default=None),
+        any(map(_is_silent, here.values())),
+        there is not None and all(key in there and there[key].reference in found.values for key in here),
+        keys[Likeness.ONLY_THERE],
+        versions,
+    )
+
+
+def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[RemoteSecret]:
+    """The remote secrets that were read for the keys, each once."""
+    read = (found.origins.get(status.reference) for status in statuses.values())
+    return list({id(each): each for each in read if each}.values())
+
+
+def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
+    return [date for each in _origins(statuses, found) if (date := _written(each)) is not None]
+
+
+def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
+    broken = {key: status for key, status in here.items() if not status.is_sound}
+    lacks_alone = all(
+        each.rule in _UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
+    )
+    return tuple(broken) if lacks_alone else ()
+
+
+def _likeness(
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
+    """How the other store compares, and the keys that make it so, the gravest first."""
+    keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
+    if there is None:
+        return Likeness.NOT_ASKED, keys
+    # Where the catalogue gives no key a place in the other store, that one is not asked.
+    if _is_closed(there.values()) or (there and _is_closed(here.values())):
+        return Likeness.NO_ACCESS, keys
+    for key, status in here.items():
+        other = there.get(key)
+        new = found.values.get(other.reference) if other is not None else None
+        old = found.values.get(status.reference)
+        if new is None:
+            keys[Likeness.MISSING] += (key,)
+        elif old is None:
+            # Nothing to compare it with.
+            keys[Likeness.ONLY_THERE] += (key,)
+        elif not comparer.same(new, old):
+            keys[Likeness.DIFFERENT] += (key,)
+    return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
+
+
+def _is_closed(statuses: Iterable[KeyStatus]) -> bool:
+    return any(_why_closed(status) for status in statuses)
+
+
+def _written(remote: RemoteSecret) -> datetime | None:
+    return remote.attributes.created or remote.attributes.updated
+
+
+class State(StrEnum):
+    """The live state of a secret in a word: what keeps it from being in effect first."""
+
+    NOT_ASKED = "not-asked"
+    IN_EFFECT = "in-effect"
+    ABSENT = "absent"
+    DELETED = "being-deleted"
+    FOREIGN = "foreign"
+    OTHER_SPEC = "other-spec"
+    NOT_SYNCED = "not-synced"
+    NOT_READY = "not-ready"
+    IMMUTABLE = "immutable"
+    RETAINED = "retained"
+    NO_TARGET = "no-target"
+    MISSING_KEY = "missing-key"
+    EDITED = "edited"
+    STORE = "store"
+    REPLACED = "replaced"  # the Secret has another UID than before
+    DATA_CHANGED = "data-changed"  # although both stores held the same
+    OLDER_VALUE = "older-value"
+    NOT_REFRESHED = "not-refreshed"
+    SILENT = "operator-silent"
+    RESTARTED = "restarted"
+    PODS = "pods-not-ready"
+    RESTART = "restart-needed"
+
+
+# What waiting does not mend: a person has to.
+FINAL = frozenset({State.FOREIGN, State.IMMUTABLE, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator said."""
+
+    state: State
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The live state of a secret: its problems, the gravest first.
+
+    `causes` are the operator's newest warning, without values, and what `verify` found. `next_try` is within how many
+    seconds the operator tries again, `helps` the commands that mend it; `not_asked` says what may not be asked.
+    `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
+    effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
+    ready, and `unlisted` the keys that such pods read and the environment does not have.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    causes: tuple[str, ...] = ()
+    next_try: int | None = None
+    helps: tuple[str, ...] = ()
+    not_asked: tuple[str, ...] = ()
+    pods: int | None = None
+    notes: tuple[str, ...] = ()
+    refreshed: datetime | None = None
+    looks: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        return self.problems[0].state if self.problems else State.IN_EFFECT
+
+    @property
+    def is_final(self) -> bool:
+        return any(problem.state in FINAL for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
+
+    `seen` is None where the cluster was not asked.
+    """
+
+    secret: Secret
+    store: Store
+    to: Store | None
+    step: int | None
+    other: Store | None
+    values: Values = field(default_factory=Values)
+    seen: Seen | None = None
+
+    @property
+    def state(self) -> State:
+        return self.seen.state if self.seen is not None else State.NOT_ASKED
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether the cluster was asked, and something keeps it from being in effect."""
+        return self.seen is not None and bool(self.seen.problems)
+
+    def has(self, state: State) -> bool:
+        """Whether that is among its problems in the cluster."""
+        return self.seen is not None and any(problem.state is state for problem in self.seen.problems)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the store in use lacks something, or did not say."""
+        return bool(self.values.faults or self.values.closed)
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.is_unread and self.state in (State.IN_EFFECT, State.NOT_ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An environment's rows. `progress` is that of its `moves:`, None where it has none.
+
+    `answered` is false where a store in use did not answer; `closed` says what stores did not say, and why, and
+    `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at too; a row that was not
+    `seen` is one of which it had not told in time.
+    """
+
+    environment: Environment
+    rows: tuple[Row, ...]
+    progress: Progress | None
+    answered: bool = True
+    is_asked: bool = False
+    is_live: bool = False
+    closed: tuple[str, ...] = ()
+    helps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_fine(self) -> bool:
+        return all(row.is_fine for row in self.rows)

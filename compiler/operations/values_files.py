@@ -1,0 +1,146 @@
+"""Writes values files, says which are stale, and removes those without an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Source, Span
+from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
+from compiler.refusal import system_reason
+from compiler.stages.emit import HEADER, quote
+from compiler.stages.files import refuse_outside
+from compiler.text.command_line import command_line
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from compiler.model.environment import Project, Store
+    from compiler.pipeline import ValuesFile
+
+
+def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
+    """Removes them, and returns the paths of the removed files, as shown to people, and why others were kept.
+
+    Only for a project that `is_whole`. A file that does not begin as the compiler's own do, or that it could not
+    replace, is left alone: `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of
+    `root`.
+    """
+    outside = refuse_outside(root / VALUES_FOLDER, VALUES_FOLDER, root)
+    if outside:
+        return (), outside
+    removed: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    for name, shown in project.values_files.items():
+        if name in project.names:
+            continue
+        text, _, found = read_values_file(root / shown, shown)
+        diagnostics += found
+        if text is None:
+            continue
+        if not text.startswith(HEADER):
+            diagnostics.append(_kept("foreign-output", shown, "was not written by this compiler"))
+            continue
+        try:
+            (root / shown).unlink()
+        except OSError as error:
+            reason = system_reason(error)
+            diagnostics.append(_kept("unwritable-output", shown, f"cannot be removed: {reason}"))
+        else:
+            removed.append(shown)
+    return tuple(removed), tuple(diagnostics)
+
+
+def _kept(rule: str, shown: str, why: str) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, f"{shown} {why}", Span(Source(shown)), help="remove it yourself")
+
+
+# What `new store` is told in the line that is printed.
+_USUAL_LOG_IN = {VAULT: "kubernetes", AZURE_KEY_VAULT: "workloadIdentity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to do with the values files; `out` is the folder to write them to instead of the chart's own."""
+
+    out: str | None = None
+    is_check: bool = False
+    prunes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The result: the files as planned, whether they were written, and the orphaned ones that were removed."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[ValuesFile, ...] = ()
+    is_written: bool = False
+    pruned: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return _has_error(self.diagnostics)
+
+
+def values_files(project: Project, root: Path, found: Sequence[Diagnostic], wanted: Wanted) -> Written:
+    """Plans the files of all environments, and writes them where neither `found` nor the plan has an error.
+
+    `found` is what is known of the project already; the result has it too.
+    """
+    folder, shown = _folder(wanted.out, root)
+    files, planned = plan_values(project, folder, shown, root)
+    diagnostics = (*found, *planned)
+    if wanted.is_check:
+        from compiler.operations.stale_values import stale_values  # noqa: PLC0415 - only a check compares texts
+
+        refused = {each.span.path for each in planned}
+        stale = (file for file in files if file.is_stale and file.output.shown not in refused)
+        return Written((*diagnostics, *map(stale_values, stale)), files)
+    if _has_error(diagnostics):
+        return Written(diagnostics, files)
+    failures = _made(folder, shown) or write_values(files, root)
+    if _has_error(failures) or not wanted.prunes:
+        return Written((*diagnostics, *failures), files, is_written=not _has_error(failures))
+
+    pruned, kept = prune(project, root)
+    # Their diagnostic said that they are there.
+    left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
+    return Written((*left, *failures, *kept), files, is_written=True, pruned=pruned)
+
+
+def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def _folder(out: str | None, root: Path) -> tuple[Path, str]:
+    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
+
+
+def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{shown} cannot be created: {system_reason(error)}"
+        way_out = "name another folder with `--out`"
+        return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
+    return ()
+
+
+def first_named(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
+    """The stores whose names were in no values file before."""
+    before = "".join(file.old for file in files if file.old is not None)
+    stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
+    return [store for name, store in stores.items() if quote(name) not in before]
+
+
+def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
+    """What to know of each of these stores whose object the chart does not make."""
+    named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
+    for (kind, name), store in named.items():
+        line = command_line("new", "store", store.id, "--auth", _USUAL_LOG_IN.get(store.provider, "METHOD"))
+        way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
+        yield f"this project does not make the {kind} {quoted(name)}: {way_out}"

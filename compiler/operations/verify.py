@@ -1,0 +1,533 @@
+"""Reads what External Secrets Operator will read, and reports what would not synchronise, with what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from compiler.live.read_many import WORKERS, is_of_store, is_silence, lasting_command, read_all
+from compiler.live.stores import AddressError, LiveStores
+from compiler.model.catalogue import VAULT
+from compiler.model.diagnostic import Diagnostic, Related, Severity
+from compiler.model.environment import Store
+from compiler.operations.eso_resolution import (
+    Absence,
+    InvalidReferenceError,
+    UnextractedError,
+    UnprovenReferenceError,
+    extracted,
+    remote_name,
+    resolve,
+)
+from compiler.operations.references import Reference
+from compiler.rules.interface import Finding
+from compiler.rules.live_rules import BY_ID
+from compiler.stores.errors import (
+    DisabledError,
+    ForbiddenError,
+    InvalidNameError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    UnauthenticatedError,
+    UnsupportedEngineError,
+    VersionGoneError,
+    WrongMountError,
+)
+from compiler.stores.interface import Cluster, Identity, Limit, RemoteSecret, SecretReader
+from compiler.stores.secret_value.secret import SecretValue, Trait, traits
+from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import counted, quoted
+
+
+def put_command(group: Sequence[Reference]) -> str:
+    """The command that sets the keys of `group` in the store that they are read from.
+
+    Where some are taken from another secret's, they are set with those of the first.
+    """
+    first = group[0]
+    own = [each.key for each in group if each.secret == first.secret]
+    # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
+    keys = own if len(own) == 1 else []
+    store = ["--store", first.store.id] if first.is_elsewhere else []
+    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
+
+
+def date_command(name: str, address: str, option: str) -> str:
+    """The command that sets a date, DATE, of a secret of the Key Vault at `address`."""
+    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address}/secrets/{name}", option, "DATE")
+    return f"`{shell_line(*words)}`"
+
+
+def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
+    """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
+    if isinstance(error, NotFoundError):
+        return f"{put_command(group)} creates it; or correct its name"
+    store, name = group[0].store, error.place.name
+    if not isinstance(error, SoftDeletedError) or not name:
+        return error.remedy
+    if store.provider != VAULT:
+        words = ["az", "keyvault", "secret", "recover", "--id", f"{error.place.store}/deletedsecrets/{name}"]
+    elif error.version:
+        namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+        words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={error.version}", name]
+    else:
+        return error.remedy
+    return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
+
+
+def _or_copy(first: Reference) -> str:
+    """The command that copies a deleted secret again from another store, where there is one."""
+    if first.environment is None or first.source is None:
+        return ""
+    ends = ("--to", first.store.id, "--from", first.source)
+    copy = command_line("migrate", first.environment, *ends, "--only", first.secret, "--recover")
+    return f"; or `{copy}` copies it there again"
+
+
+# The first class that an error is an instance of decides; any other error means that the store did not answer.
+_RULES: tuple[tuple[type[StoreError], str], ...] = (
+    (NotFoundError, "missing-secret"),
+    (SoftDeletedError, "soft-deleted-secret"),
+    (VersionGoneError, "soft-deleted-secret"),
+    (DisabledError, "disabled-secret"),
+    (ForbiddenError, "forbidden"),
+    (UnauthenticatedError, "unauthenticated"),
+    (WrongMountError, "wrong-mount"),
+    (UnsupportedEngineError, "wrong-mount"),
+    (InvalidNameError, "invalid-reference"),
+)
+_VALUE_RULES = (
+    (Trait.NOT_A_STRING, "not-a-string"),
+    (Trait.EMPTY, "blank-value"),
+    (Trait.NUL, "invalid-character"),
+    (Trait.LONE_SURROGATE, "invalid-character"),
+    (Trait.PLACEHOLDER, "placeholder-value"),
+    (Trait.SPACE_AT_END, "surrounding-white-space"),
+    (Trait.QUOTED, "surrounding-quotes"),
+)
+_VALUE_MESSAGES = {
+    Trait.NOT_A_STRING: "is a JSON {kind}, not a string",
+    Trait.EMPTY: "is empty",
+    Trait.NUL: "contains a NUL character, which no environment variable can hold",
+    Trait.LONE_SURROGATE: "is not valid Unicode text: it contains half of a surrogate pair",
+    Trait.PLACEHOLDER: "is still a placeholder",
+    Trait.SPACE_AT_END: "begins or ends with white space",
+    Trait.QUOTED: "has quotes around it",
+}
+_VALUE_HELP = {
+    "not-a-string": "{put} stores it as a JSON string",
+    "invalid-character": "{put} sets the intended value; write it as Base64 where it is not text",
+    "blank-value": "{put} sets it; or leave the key out with `use:`",
+    "placeholder-value": "{put} sets the real value",
+    "surrounding-white-space": "{put} stores it again without the white space, unless it belongs there",
+    "surrounding-quotes": "{put} stores it again without the quotes, unless they belong there",
+}
+
+_NOT_CHECKED = " not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFinding:
+    """A finding about one key; `message` continues after the key's name."""
+
+    rule: str
+    message: str
+    help: str | None = None
+
+    def diagnostic(self, reference: Reference, others: Sequence[Reference] = ()) -> Diagnostic:
+        """At the key's line, with the secret's line where that is another one, and `others` that have the value too."""
+        subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
+        related: tuple[Related, ...] = ()
+        if reference.secret_at != reference.key_at:
+            related = (Related("the secret is used here", reference.secret_at),)
+        related += tuple(
+            Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in others
+        )
+        finding = Finding(f"{subject} {self.message}", reference.key_at, help=self.help, related=related)
+        return BY_ID[self.rule].diagnostic(finding)
+
+
+def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterator[KeyFinding]:
+    """What is wrong with the value that a key gets. A document asked for as a whole may be any JSON."""
+    if value is Absence.NOT_JSON:
+        yield KeyFinding("not-json", "needs a JSON object, which the remote secret is not")
+    elif value is Absence.NO_PROPERTY:
+        wanted = reference.property or ""
+        lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
+        message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
+        way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
+        yield KeyFinding("missing-property", message, way_out)
+    elif not isinstance(value, Absence):
+        found = traits(value)
+        for trait, rule in _VALUE_RULES:
+            if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
+                message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
+                yield KeyFinding(rule, message, _VALUE_HELP[rule].format(put=put_command([reference])))
+
+
+def date_finding(
+    group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
+) -> KeyFinding | None:
+    """What is wrong with the dates of a remote secret of the store at `address`; `message` is a sentence of its own.
+
+    Key Vault serves what is expired. A Vault deletes it.
+    """
+    is_vault = group[0].store.provider == VAULT
+    attributes, name = remote.attributes, quoted(remote.name)
+    if (expired := attributes.past_expires(now)) is not None:
+        message = f"{name} expired on {expired:%Y-%m-%d}"
+        new_value = f"{put_command(group)} sets a new value"
+        dated = f"{new_value}; then {date_command(remote.name, address, '--expires')} sets its date"
+        return KeyFinding("expired-secret", message, new_value if is_vault else dated)
+    if (ahead := attributes.not_before_ahead(now)) is not None:
+        message = f"{name} is not valid before {ahead:%Y-%m-%d}"
+        corrected = f"{date_command(remote.name, address, '--not-before')} sets another date"
+        return KeyFinding("not-yet-valid", message, f"{corrected}; or write a version that is valid now")
+    if (soon := attributes.past_expires(now + within)) is not None:
+        if is_vault:
+            message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
+            keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
+            return KeyFinding("expires-soon", message, f"rotate it before then; or `{keeps}` keeps it")
+        message = f"{name} expires on {soon:%Y-%m-%d}"
+        new_value = f"before then, {put_command(group)} sets a new value"
+        new_date = f"then {date_command(remote.name, address, '--expires')} its date"
+        return KeyFinding("expires-soon", message, f"{new_value}, {new_date}")
+    return None
+
+
+def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+    """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
+    first = group[0]
+    notes = [
+        Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key)
+        for each in group
+        for about in (f"of {quoted(each.secret)}",)
+    ]
+    related = tuple(note for note in notes if note.span != first.secret_at)
+    if not related:
+        # A values file has one place for a secret and all its keys.
+        message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
+    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
+
+
+def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
+    """A finding about a remote secret that the store did not return."""
+    name = error.place.name or ""
+    message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
+    if isinstance(error, NotFoundError):
+        message = f"{quoted(name)} is not in {quoted(group[0].store.id)}"
+    return of_remote(_rule_of(error), group, message, way_out_of(group, error))
+
+
+def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
+    """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
+    count = _unchecked(len(asking))
+    if isinstance(failure, AddressError):
+        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
+    said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
+    finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
+    # Here the store's own address is wrong, and not a reference to a secret in it.
+    rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
+    return BY_ID[rule].diagnostic(finding)
+
+
+def with_own_count(message: str, keys: int) -> str:
+    """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
+    said, _, count = message.rpartition("; ")
+    return f"{said}; {_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
+
+
+def _unchecked(keys: int) -> str:
+    return f"{counted(keys, 'key')}{_NOT_CHECKED}"
+
+
+def _rule_of(error: StoreError) -> str:
+    return next((rule for kind, rule in _RULES if isinstance(error, kind)), "no-answer")
+
+
+EXPIRES_WITHIN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A store that answered: its address, the caller's identity and who it is, None where it does not tell."""
+
+    store: str
+    address: str
+    identity: Identity | None
+    cluster: Cluster | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyStatus:
+    """The status of one key: everything found about it, the gravest kind first; OK without an error."""
+
+    reference: Reference
+    found: tuple[Diagnostic, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(diagnostic.rule for diagnostic in self.found)
+
+    @property
+    def is_sound(self) -> bool:
+        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.found)
+
+    @property
+    def word(self) -> str:
+        """`ok`, `warning` or `error`."""
+        return "error" if not self.is_sound else "warning" if self.found else "ok"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store answered.
+
+    `read` are those remote secrets, so that their values can be hidden in other programs' messages. `values` holds
+    what each reference resolves to, without those that resolve to nothing, and `origins` where each was read.
+    """
+
+    keys: tuple[KeyStatus, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    seen: tuple[Seen, ...]
+    remotes: int
+    answered: bool
+    read: tuple[RemoteSecret, ...] = ()
+    values: Mapping[Reference, SecretValue] = field(default_factory=dict)
+    origins: Mapping[Reference, RemoteSecret] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Gathers what is found, by key and as diagnostics."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    by_key: dict[Reference, list[Diagnostic]] = field(default_factory=dict)
+    values: dict[Reference, SecretValue] = field(default_factory=dict)
+    origins: dict[Reference, RemoteSecret] = field(default_factory=dict)
+
+    def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
+        self.diagnostics.append(diagnostic)
+        for reference in references:
+            self.by_key.setdefault(reference, []).append(diagnostic)
+
+
+def verify(
+    references: Sequence[Reference],
+    stores: LiveStores,
+    *,
+    now: datetime | None = None,
+    expires_within: timedelta = EXPIRES_WITHIN,
+    workers: int = WORKERS,
+) -> Verification:
+    """Resolves every reference as External Secrets Operator does, with one read for each remote secret.
+
+    No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
+    """
+    findings = _Findings()
+    readers = _open(references, stores, findings)
+    wanted = _names(references, readers, findings)
+    answers = read_all(wanted, workers)
+    moment = now if now is not None else datetime.now(UTC)
+    for pair, asking in wanted.items():
+        answer = answers[pair]
+        if isinstance(answer, StoreError):
+            if not is_of_store(answer):
+                for group in _by_holder(asking):
+                    findings.add(group, of_store_error(group, answer))
+            continue
+        _judge(asking, answer, pair[0].address.absolute, findings, moment, expires_within)
+    # Another secret of the same store may have been refused for a reason of its own at the same time.
+    failures = {
+        reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError) and is_of_store(error)
+    }
+    for reader, error in failures.items():
+        _report_store(reader, error, wanted, answers, findings)
+    answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
+    read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
+    return Verification(
+        tuple(KeyStatus(each, tuple(findings.by_key.get(each, ()))) for each in references),
+        tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
+        _seen(readers, answered),
+        len(read),
+        # A name that is refused before anything is sent does not mean that the store is silent.
+        bool(answered) or not _is_any_silent(references, readers, answers.values()),
+        read,
+        findings.values,
+        findings.origins,
+    )
+
+
+def known_since(statuses: Iterable[KeyStatus], origins: Mapping[Reference, RemoteSecret]) -> datetime | None:
+    """The date of the newest value that is read for those keys, None where one of them was not read."""
+    newest = datetime.min.replace(tzinfo=UTC)
+    for status in statuses:
+        remote = origins.get(status.reference)
+        if remote is not None:
+            newest = max(newest, remote.attributes.created or newest, remote.attributes.updated or newest)
+        else:
+            # Also where it is missing: what it held before it was removed can no longer be read.
+            return None
+    return newest
+
+
+def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
+    """By secret and store, by id: the date of the newest value that was read, None where one could not be read."""
+    statuses: dict[tuple[str, str], list[KeyStatus]] = {}
+    for status in found.keys:
+        statuses.setdefault((status.reference.secret, status.reference.store.id), []).append(status)
+    return {each: known_since(asked, found.origins) for each, asked in statuses.items()}
+
+
+def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findings) -> dict[Store, SecretReader]:
+    readers: dict[Store, SecretReader] = {}
+    by_store: dict[Store, list[Reference]] = {}
+    for reference in references:
+        by_store.setdefault(reference.store, []).append(reference)
+    for store, asking in by_store.items():
+        try:
+            readers[store] = stores.open(store)
+        except (AddressError, StoreError) as error:
+            findings.add(asking, of_store(store, asking, error))
+    return readers
+
+
+def _names(
+    references: Iterable[Reference], readers: dict[Store, SecretReader], findings: _Findings
+) -> dict[tuple[SecretReader, str], list[Reference]]:
+    wanted: dict[tuple[SecretReader, str], list[Reference]] = {}
+    refused: dict[tuple[str, str, str], list[Reference]] = {}
+    for reference in references:
+        store = reference.store
+        if store not in readers:
+            continue
+        try:
+            name = remote_name(store.provider, store.mount, reference.remote_key)
+        except InvalidReferenceError as error:
+            refused.setdefault((reference.secret, "invalid-reference", str(error)), []).append(reference)
+        except UnprovenReferenceError as error:
+            refused.setdefault((reference.secret, "unproven-reference", str(error)), []).append(reference)
+        else:
+            wanted.setdefault((readers[store], name), []).append(reference)
+    for (_, rule, reason), group in refused.items():
+        findings.add(group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}'))
+    return wanted
+
+
+def _judge(
+    asking: Sequence[Reference],
+    remote: RemoteSecret,
+    address: str,
+    findings: _Findings,
+    now: datetime,
+    within: timedelta,
+) -> None:
+    for group in _by_holder(asking):
+        dated = date_finding(group, remote, address, now, within)
+        if dated is not None:
+            findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
+    broken: list[Reference] = []
+    findings.origins.update(dict.fromkeys(asking, remote))
+    bundle = _bundle([each for each in asking if each.by_name], remote, findings)
+    for same in _of_one_value(asking):
+        reference, others = same[0], same[1:]
+        read = bundle if reference.by_name else remote
+        try:
+            value = resolve(reference.store.provider, read, reference.property, by_name=reference.by_name)
+        except UnprovenReferenceError as error:
+            unproven = KeyFinding("unproven-reference", f"cannot be resolved: {error}")
+            findings.add(same, unproven.diagnostic(reference, others))
+            continue
+        if isinstance(value, SecretValue):
+            findings.values.update(dict.fromkeys(same, value))
+        for found in value_findings(reference, value):
+            if found.rule == "not-json":
+                broken += same
+            else:
+                findings.add(same, found.diagnostic(reference, others))
+    for group in _by_holder(broken):
+        message = f'"{remote.name}" is not a JSON object with unique names'
+        findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
+
+
+def _bundle(asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings) -> RemoteSecret:
+    """What the operator takes a bundle's keys from; the remote secret itself where it refuses that."""
+    try:
+        return extracted(remote) if asking else remote
+    except UnextractedError as error:
+        message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
+    for group in _by_holder(asking):
+        findings.add(group, of_remote("unusable-bundle", group, message, "rename or remove it; or `fetch: perKey`"))
+    return remote
+
+
+def _report_store(
+    reader: SecretReader,
+    error: StoreError,
+    wanted: dict[tuple[SecretReader, str], list[Reference]],
+    answers: dict[tuple[SecretReader, str], RemoteSecret | StoreError],
+    findings: _Findings,
+) -> None:
+    by_store: dict[Store, list[Reference]] = {}
+    for pair, asking in wanted.items():
+        answer = answers[pair]
+        if pair[0] is reader and isinstance(answer, StoreError) and is_of_store(answer):
+            for reference in asking:
+                by_store.setdefault(reference.store, []).append(reference)
+    for store, asking in by_store.items():
+        findings.add(asking, of_store(store, asking, error))
+
+
+def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:
+    """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
+    groups: dict[str, list[Reference]] = {}
+    for reference in references:
+        groups.setdefault(reference.holder or reference.secret, []).append(reference)
+    return [_holder_first(group) for group in groups.values()]
+
+
+def _of_one_value(references: Iterable[Reference]) -> list[list[Reference]]:
+    groups: dict[tuple[object, ...], list[Reference]] = {}
+    for each in references:
+        value = (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name)
+        groups.setdefault(value, []).append(each)
+    return [_holder_first(group) for group in groups.values()]
+
+
+def _holder_first(group: list[Reference]) -> list[Reference]:
+    return sorted(group, key=lambda each: each.holder is not None)
+
+
+def _is_any_silent(
+    references: Iterable[Reference],
+    readers: dict[Store, SecretReader],
+    answers: Iterable[RemoteSecret | StoreError],
+) -> bool:
+    return any(each.store not in readers for each in references) or any(
+        isinstance(answer, StoreError) and is_silence(answer) for answer in answers
+    )
+
+
+def _is_silent(answer: RemoteSecret | StoreError) -> bool:
+    # A name that is refused before anything is sent tells nothing about the store.
+    return isinstance(answer, StoreError) and (is_silence(answer) or isinstance(answer, InvalidNameError))
+
+
+def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[Seen, ...]:
+    talked = set(answered)
+    found: list[Seen] = []
+    for store, reader in readers.items():
+        if reader in talked:
+            try:
+                identity: Identity | None = reader.whoami()
+                cluster = reader.cluster()
+            except StoreError:
+                identity = cluster = None
+            found.append(Seen(store.id, reader.address.absolute, identity, cluster))
+    return tuple(found)

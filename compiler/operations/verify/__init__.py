@@ -1,1 +1,0 @@
-"""Checks that External Secrets Operator will find in the stores what it needs."""

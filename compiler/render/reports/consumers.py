@@ -1,0 +1,154 @@
+"""Shows who reads an environment's Secrets, for people and as JSON, and what CAIPE's values make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from compiler.consumers.findings import Look, Need, Upgrade
+from compiler.consumers.needs import named, need
+from compiler.consumers.readers import Name, Reading, Workload
+from compiler.generate.platform import PlatformText
+from compiler.render.content import Line
+from compiler.text.command_line import command_line
+from compiler.text.wording import counted, pieces_of, quoted
+
+Readers = Sequence[tuple[Workload, Reading]]
+
+
+def lines(look: Look) -> Iterator[Line]:
+    """A line for each Secret that is read, what an upgrade needs, and the counts."""
+    if look.gathered is None:
+        return
+    readers, environment = look.gathered.readers(), look.own.environment.name
+    read = 0
+    for name, secret in look.own.secrets.items():
+        workloads = list(dict.fromkeys(workload for workload, _ in readers.get(name, ())))
+        read += bool(workloads)
+        if workloads:
+            yield f"{secret.id}: ", f"{quoted(name[1])} is read by {', '.join(each.title for each in workloads)}"
+    if look.upgrade is not None:
+        yield from _upgrade_lines(look, look.upgrade)
+    namespaces = {workload.namespace for workload in look.gathered.workloads}
+    here = sum(namespace in namespaces for namespace, _ in look.own.secrets)
+    idle = sum(namespace in look.namespaces - namespaces for namespace, _ in look.own.secrets)
+    elsewhere = len(look.own.secrets) - here - idle
+    of = f"{read} of {counted(here, 'Secret')} {'is' if read == 1 else 'are'} read"
+    others = "".join(
+        f"; {counted(count, 'Secret')} {'is' if count == 1 else 'are'} in {where}"
+        for count, where in ((idle, "namespaces without a workload"), (elsewhere, "other namespaces"))
+        if count
+    )
+    counts = f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at{others}"
+    yield f"{environment}: ", counts
+
+
+def _upgrade_lines(look: Look, upgrade: Upgrade) -> Iterator[Line]:
+    environment = look.own.environment.name
+    if upgrade.needs:
+        yield "before the upgrade:"
+    for each in upgrade.needs:
+        wants = f"{named(each.workloads)} would read" if each.is_optional else need(each.workloads)
+        yield "# ", f"{wants} {_what(each)}"
+        # What can be done without is not to be pasted by mistake.
+        yield from (f"# {step}" if each.is_optional and not step.startswith("#") else step for step in each.steps)
+    ours = [each.secret for each in upgrade.needs if each.secret is not None and not each.is_optional]
+    if ours:
+        yield "# what the store has already needs no `put`:"
+        yield command_line("verify", environment, *dict.fromkeys(ours))
+    if upgrade.unneeded:
+        yield "after the upgrade, nobody reads: ", *pieces_of(upgrade.unneeded)
+    if not upgrade.needs and not upgrade.unneeded:
+        yield "the upgrade needs no other Secrets"
+
+
+def _what(each: Need) -> str:
+    keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
+    return f"{keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
+
+
+def consumers_content(look: Look, manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
+    """The members of the JSON report beside diagnostics."""
+    gathered = look.gathered
+    readers = gathered.readers() if gathered is not None else {}
+    return {
+        "manifests": list(manifests),
+        "since": list(since),
+        "workloads": len(gathered.workloads) if gathered is not None else 0,
+        "secrets": [
+            {"secret": secret.id, **_place(name), "readBy": _read_by(readers.get(name, ()))}
+            for name, secret in (look.own.secrets.items() if gathered is not None else ())
+        ],
+        "upgrade": _upgrade(look.upgrade) if look.upgrade is not None else None,
+    }
+
+
+def consumers_nothing(manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
+    """The same members where the environment has errors, so that nothing was looked at."""
+    return {"manifests": list(manifests), "since": list(since), "workloads": 0, "secrets": [], "upgrade": None}
+
+
+def _place(name: Name) -> dict[str, str]:
+    return {"namespace": name[0], "target": name[1]}
+
+
+def _read_by(reading: Readers) -> list[dict[str, Any]]:
+    by_workload: dict[Workload, list[Reading]] = {}
+    for workload, each in reading:
+        by_workload.setdefault(workload, []).append(each)
+    return [
+        {
+            "kind": workload.kind,
+            "name": workload.name,
+            "ways": list(dict.fromkeys(each.read.way.value for each in every)),
+            "keys": sorted({each.read.key for each in every if each.read.key}),
+            "optional": all(each.read.optional for each in every),
+        }
+        for workload, every in by_workload.items()
+    ]
+
+
+def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
+    return {
+        "needs": [
+            {
+                "secret": each.secret,
+                "namespace": each.namespace,
+                "target": each.name,
+                "keys": list(each.keys),
+                "optional": each.is_optional,
+                "neededBy": [{"kind": workload.kind, "name": workload.name} for workload in each.workloads],
+                "steps": list(each.steps),
+            }
+            for each in upgrade.needs
+        ],
+        "unneeded": list(upgrade.unneeded),
+    }
+
+
+def platform_content(look: Look, made: PlatformText, chart_version: str, release: str, chart: str) -> dict[str, Any]:
+    """The members of the JSON report beside diagnostics."""
+    found = consumers_content(look, (), ())
+    return {
+        **platform_nothing(chart_version, release, chart),
+        "newerThanKnown": made.is_newer,
+        "notes": [*made.notes, *made.warnings[made.is_newer :]],
+        "unread": list(made.unread),
+        "workloads": found["workloads"],
+        "secrets": found["secrets"],
+    }
+
+
+def platform_nothing(chart_version: str, release: str, chart: str) -> dict[str, Any]:
+    """The same members where nothing was looked at."""
+    return {
+        "target": "platform",
+        "chart": chart,
+        "chartVersion": chart_version,
+        "newerThanKnown": False,
+        "release": release,
+        "notes": [],
+        "unread": [],
+        "workloads": 0,
+        "secrets": [],
+    }

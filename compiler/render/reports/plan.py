@@ -1,0 +1,487 @@
+"""Shows the plan and the outcome of a command that writes to stores, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from compiler.change.plan import (
+    WRITING,
+    Adopted,
+    Kind,
+    Location,
+    LossKind,
+    Note,
+    NoteKind,
+    Outcome,
+    Plan,
+    Result,
+    State,
+    Step,
+    Target,
+    VersionLoss,
+)
+from compiler.change.run import End, Ended
+from compiler.live.read_many import RefreshTimes
+from compiler.live.readers import Reader, unproven_stores, way_out
+from compiler.model.facts import short_duration
+from compiler.operations.retire import Candidates, Remote
+from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope
+from compiler.text.command_line import PROGRAM, command_line
+from compiler.text.wording import counted, pieces_of
+
+_BEGIN = {
+    LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
+    LossKind.VERSIONS: "the store will permanently drop earlier versions:",
+    LossKind.UNKNOWN: "unknown whether the store will drop earlier versions:",
+    LossKind.ITSELF: "what is written will delete itself:",
+}
+_PURPOSES = {LossKind.UNKNOWN: "", LossKind.ITSELF: "to have it stay, first: "}
+# A line of a plan; the report for programs names all.
+_MOST_NAMES = 12
+_MOST_VERSIONS = 5
+_NOTE_INDENT = len("note: ")
+
+
+def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
+    """Each kind of loss with its secrets, and below it what to do about the first of them, on a line to be copied."""
+    for kind, begin in _BEGIN.items():
+        found = [loss for loss in losses if loss.kind is kind]
+        if not found:
+            continue
+        left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+        named = [piece for loss in found[:_MOST_NAMES] for piece in (", ", _named_loss(loss))][1:]
+        yield Wrapped((f"note: {begin} ", *named, left), _NOTE_INDENT, HANGING)
+        purpose = _PURPOSES.get(kind, "to keep them, first: ")
+        others = ", and likewise for the others" if len(found) > 1 else ""
+        yield " " * _NOTE_INDENT, "help: ", purpose, found[0].remedy, others
+
+
+def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
+    """The loss as an object of a report's `notes`; `secret` is the catalogue's name of what is written there."""
+    return {
+        "kind": str(loss.kind),
+        "secret": secret,
+        "place": {"store": loss.store, "name": loss.name},
+        "date": loss.ends.isoformat() if loss.ends is not None else None,
+        "versions": list(loss.versions),
+        "keeps": loss.keeps,
+        "remedy": loss.remedy,
+    }
+
+
+def _named_loss(loss: VersionLoss) -> str:
+    if loss.ends is not None:
+        return f"{loss.name} ({short_duration(loss.lives or 0)} after the write, on {loss.ends:%Y-%m-%d %H:%M} UTC)"
+    if not loss.versions:
+        return loss.name
+    what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
+    if len(loss.versions) > _MOST_VERSIONS:
+        what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
+    return f"{loss.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
+
+
+# Readers of one remote secret in a line; the report for programs has all.
+_MOST_READERS = 5
+_NOTE = (len("note: "), HANGING)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a retirement found out, whether a cluster was asked, and the stores that a person knows to be other ones.
+
+    `without_cluster` says that a person knows that no cluster reads the store.
+    """
+
+    found: Candidates
+    asked_cluster: bool
+    not_the_same: tuple[str, ...] = ()
+    without_cluster: bool = False
+
+
+def retirement_lines(shown: Shown) -> Iterator[Line]:
+    """The remote secrets that stay because somebody reads them, and whoever is not known to read the others."""
+    for remote in shown.found.read:
+        readers = _names(remote.readers)
+        left = len(readers) - _MOST_READERS
+        names = [piece for name in readers[:_MOST_READERS] for piece in (", ", name)][1:]
+        more = (f" and {left} more",) if left > 0 else ()
+        yield "  in use    ", f"{shown.found.store.id}:{remote.name}"
+        yield Wrapped(("read by ", *names, *more), _INDENT)
+    if other := way_out(reader for remote in shown.found.read for reader in remote.readers):
+        yield Wrapped(("note: a store may be the same, as only its address is spelt differently: ", other), *_NOTE)
+    if shown.not_the_same:
+        yield Wrapped(("note: taken for other stores: ", ", ".join(shown.not_the_same)), *_NOTE)
+    yield Wrapped(("note: not seen here: ", ", ".join(_unseen(shown))), *_NOTE)
+
+
+def _names(readers: tuple[Reader, ...]) -> list[str]:
+    return list(dict.fromkeys(each.name if each.is_proven else f"{each.name} in {each.store}" for each in readers))
+
+
+def retirement_part(shown: Shown) -> dict[str, Any]:
+    """The command's own part of the report."""
+    return {
+        "store": shown.found.store.id,
+        "inUse": [_in_use(remote) for remote in shown.found.read],
+        "notTheSame": list(shown.not_the_same),
+        "askedCluster": shown.asked_cluster,
+        "notSeen": _unseen(shown),
+    }
+
+
+def _in_use(remote: Remote) -> dict[str, Any]:
+    return {
+        "name": remote.name,
+        "secrets": list(remote.secrets),
+        "readers": list(dict.fromkeys(each.name for each in remote.readers)),
+        "unproven": list(unproven_stores(remote.readers)),
+    }
+
+
+def _unseen(shown: Shown) -> list[str]:
+    needed = "" if shown.without_cluster else "; --apply needs --cluster or --without-cluster"
+    clusters = "other clusters" if shown.asked_cluster else f"clusters (--cluster asks one{needed})"
+    return [clusters, "programs and people that read the store directly"]
+
+
+# How the words that ask for attention look; the others have no style.
+_STYLES = {
+    Kind.CONFLICT: Style.RED,
+    Kind.REFUSE: Style.RED,
+    Kind.MISSING: Style.RED,
+    Kind.DELETE: Style.RED,
+    Kind.CREATE: Style.GREEN,
+    Kind.UPDATE: Style.YELLOW,
+    Kind.RECOVER: Style.YELLOW,
+}
+_INDENT = 12
+_HANG = 2
+# How what a remedy names to be copied begins, a command or rules of a policy; it is the last of the remedy.
+_COPIED = (f"{PROGRAM} ", 'path "')
+# It moves no value from one store to another.
+_RETIRE = "retire"
+_FINE = frozenset({State.DONE, State.KEPT})
+# Secrets that a command names one by one.
+_FEW = 5
+
+_LEFT_BEHIND = {
+    NoteKind.EXPIRES: "the expiry date",
+    NoteKind.NOT_BEFORE: "the activation date",
+    NoteKind.CONTENT_TYPE: "the content type",
+    NoteKind.TAGS: "the tags",
+}
+_DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
+_KEPT = {
+    NoteKind.KEEPS_EXPIRES: "the expiry date, in the past, of",
+    NoteKind.KEEPS_NOT_BEFORE: "the activation date, in the future, of",
+}
+
+
+def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
+    """The plan: what is written, by remote secret, then what stops it, each reason once; `verbose` names what stays."""
+    yield from _ends(plan)
+    for groups in _grouped(plan, verbose=verbose):
+        yield from _reason_lines(groups)
+    for secret, why in plan.skipped:
+        yield "  skipped   ", secret, ": ", why
+    if plan.skipped and not plan.steps and plan.command != _RETIRE:
+        yield "help: name the store to copy from with --from"
+    if plan.extras and not plan.options.all_properties:
+        yield "properties that are not in the catalogue, copied only with --all-properties:"
+        yield from (("  ", str(place)) for place in plan.extras)
+    yield from _note_lines(plan)
+    yield from _unknown_access_lines(plan)
+    yield from loss_lines(plan.losses)
+    if plan.left_out:
+        yield "not part of the resumed run, left for the next one:"
+        yield from (("  ", f"{store}:{name}") for store, name in plan.left_out)
+    yield summary(plan)
+
+
+def summary(plan: Plan) -> str:
+    """One line of counts, in the order of the kinds."""
+    found = Counter(step.kind for step in plan.steps)
+    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "no changes"
+    verb = "write"
+    if plan.command == _RETIRE:
+        verb = "recover" if any(write.recover for write in plan.writes) else "delete"
+    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to {verb}"
+
+
+def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
+    """Why a plan is not applied; `can_continue` where --continue-on-error is an option of the command."""
+    stopping = plan.stopping_kinds
+    count = sum(step.kind in stopping for step in plan.steps)
+    what = "1 key blocks" if count == 1 else f"{count} keys block"
+    rest = can_continue and any(step.kind in WRITING for step in plan.steps)
+    return f"nothing was written: {what} this plan" + ("; add --continue-on-error to write the rest" if rest else "")
+
+
+def result_line(result: Result) -> str:
+    """The result of one remote secret, in one line."""
+    return "".join(_result(result))
+
+
+def _result(result: Result) -> tuple[str, ...]:
+    version = f", version {result.version}" if result.version else ""
+    return f"{result.store}:{result.name}", f" {result.state}{version}"
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[Line]:
+    """The writes that failed, each cause once with its remedy, and how many were not started."""
+    causes: dict[tuple[object, ...], list[Result]] = {}
+    for result in outcome.results:
+        if result.state not in _FINE and result.state is not State.PENDING:
+            causes.setdefault((result.state, result.version, result.reason, result.remedy), []).append(result)
+    for *others, last in causes.values():
+        names = (f"{each.store}:{each.name}, " for each in others)
+        yield Wrapped((*names, *_result(last), ": ", last.reason), _HANG, HANGING)
+        if last.remedy:
+            yield from _help_lines(last.remedy, _HANG)
+    if pending := outcome.count(State.PENDING):
+        yield f"{counted(pending, 'remote secret')} not started"
+    if not outcome.results:
+        # Where it goes on or is blocked, the lines around this one say what is left.
+        yield from () if outcome.is_incomplete else (f"run {outcome.run}: nothing was left to write",)
+        return
+    done = outcome.count(*_FINE)
+    yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
+
+
+def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
+    """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
+    results = ended.outcome.results if ended.outcome is not None else ()
+    secrets = times.secrets_of((each.store, each.name) for each in results if each.state is State.DONE)
+    if not secrets:
+        return
+    only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+    line = command_line("status", ended.plan.environment, *only, "--wait", "--force-sync")
+    within = short_duration(max(times.seconds[secret] for secret in secrets))
+    yield f"the cluster gets it within {within}; to have it now: ", line
+    if missing is not None:
+        yield "  which needs ", missing
+
+
+def undo_lines(ended: Ended) -> Iterator[Line]:
+    """How to take back what a run wrote."""
+    outcome, plan = ended.outcome, ended.plan
+    if outcome is not None and outcome.count(State.DONE):
+        yield "to undo it: ", command_line(plan.command, plan.environment, "--undo", outcome.run, "--apply")
+
+
+def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
+    """The writes that are missing in the audit file, and how to add them."""
+    for each in unaudited:
+        yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"
+    yield "help: run the same command again with --audit FILE to add the missing entries"
+
+
+def _ends(plan: Plan) -> Iterator[Line]:
+    source, destination = ("served by", "in       ") if plan.command == _RETIRE else ("from", "to  ")
+    for name, address in plan.sources.items():
+        yield f'{source} "{name}"', " at ", address
+    for name, address in plan.destinations.items():
+        yield f'{destination} "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
+    yield from plan.said
+
+
+def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
+    """The steps of each kind and reason, those that write first, and in them those that are shown as one.
+
+    These are of one remote secret, or else all that are stopped.
+    """
+    reasons: dict[tuple[object, ...], dict[Target | None, list[Step]]] = {}
+    for step in plan.steps:
+        if step.kind is Kind.KEEP and not verbose:
+            continue
+        is_written = step.kind in WRITING or step.kind is Kind.KEEP
+        target = step.target if is_written else None
+        reasons.setdefault((step.kind, step.reason, step.remedies), {}).setdefault(target, []).append(step)
+    found = [list(groups.values()) for groups in reasons.values()]
+    return sorted(found, key=lambda groups: groups[0][0].kind not in WRITING)
+
+
+def _reason_lines(groups: Sequence[Sequence[Step]]) -> Iterator[Line]:
+    for group in groups:
+        yield from _group_lines(group)
+    first = groups[0][0]
+    if first.reason:
+        # Which remote secrets it is of: it stands below the last of them.
+        these = f"these {len(groups)}: " if len(groups) > 1 else ""
+        yield Wrapped((these, first.reason), _INDENT)
+    for remedy in first.remedies:
+        yield from _help_lines(remedy)
+
+
+def _group_lines(group: Sequence[Step]) -> Iterator[Line]:
+    first = group[0]
+    style = _STYLES.get(first.kind)
+    word: Piece = Painted(first.kind, style) if style is not None else str(first.kind)
+    head: tuple[Piece, ...] = ("  ", word, " " * (_INDENT - 2 - len(first.kind)))
+    if first.kind in WRITING or first.kind is Kind.KEEP:
+        place = first.destination
+        yield *head, f"{place.store}:{place.name}" if place is not None else ""
+        yield Wrapped(_keys(group), _INDENT)
+    else:
+        # The place of what stops a plan stands in its reason or is looked up by the key.
+        yield Wrapped(_keys(group), _INDENT, head)
+
+
+def _keys(group: Iterable[Step]) -> tuple[str, ...]:
+    """`jira: TOKEN, EMAIL; slack: TOKEN`; where a key lies under another name, that too."""
+    by_secret: dict[str, list[str]] = {}
+    for step in group:
+        place = step.destination
+        other = place is not None and place.property not in {None, step.key}
+        named = f"{step.key} as {place.property}" if place is not None and other else step.key
+        by_secret.setdefault(step.secret, []).append(named)
+    pieces: list[str] = []
+    for secret, keys in by_secret.items():
+        pieces += ["; ", secret, ": ", *_listed(keys)]
+    return tuple(pieces[1:])
+
+
+def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
+    """What to do; what is to be copied stands on a line of its own, however long it is."""
+    start = min((found for begin in _COPIED if (found := remedy.find(begin)) >= 0), default=len(remedy))
+    yield Wrapped((f"help: {remedy[:start]}".rstrip(),), indent)
+    if start < len(remedy):
+        yield " " * indent, remedy[start:]
+
+
+def _note_lines(plan: Plan) -> Iterator[Line]:
+    """A line for what is left behind, and one for the dates of each end that are past or ahead."""
+    by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
+    for note in plan.notes:
+        by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
+    left = [(f"{what} of ", *pieces_of(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
+    if left:
+        stores = ", ".join(f'"{store}"' for store in plan.destinations)
+        yield Wrapped((f"not copied to {stores}: ", *_joined(left)), _HANG, HANGING)
+    dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
+    if dated:
+        yield Wrapped(("copied although ", *_joined(dated)), _HANG, HANGING)
+    for kind, what in _KEPT.items():
+        if kind in by_kind:
+            yield Wrapped((f"the new version keeps {what} ", *_dated(by_kind[kind])), _HANG, HANGING)
+            remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
+            yield from (("  help: after the write: ", remedy) for remedy in remedies)
+
+
+def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
+    stores = dict.fromkeys(note.place.store for note in plan.notes if note.kind is NoteKind.ACCESS_UNKNOWN)
+    for store in stores:
+        what = f'whether you may make these writes is not known: "{store}" does not let you ask (sys/capabilities-self)'
+        yield Wrapped((f"note: {what}",), len("note: "), HANGING)
+
+
+def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
+    return pieces_of([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
+
+
+def _listed(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(piece for name in names for piece in (", ", name))[1:]
+
+
+def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(piece for part in parts for piece in ("; ", *part))[1:]
+
+
+def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Everything about a plan, and about a run where there was one; `extra` is the command's own."""
+    plan, outcome = ended.plan, ended.outcome
+    found = Counter(step.kind for step in plan.steps)
+    secrets = {write.target: write.steps[0].secret for write in plan.writes if write.steps}
+    content = {
+        **(extra or {}),
+        "sources": [
+            {"store": store, "address": address, **_served(plan, store)} for store, address in plan.sources.items()
+        ],
+        "destinations": [
+            {"store": store, "address": address, "caller": plan.who.get(store), **_served(plan, store)}
+            for store, address in plan.destinations.items()
+        ],
+        "onConflict": str(plan.options.on_conflict),
+        "steps": [_step(step) for step in plan.steps],
+        "deletions": [
+            {"store": write.store, "name": write.name, "versions": list(write.versions)}
+            for write in plan.writes
+            if write.versions and not write.recover
+        ],
+        "counts": {str(kind): found[kind] for kind in Kind},
+        "extras": [_place(place) for place in plan.extras],
+        "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
+        "leftOut": [{"store": store, "name": name} for store, name in plan.left_out],
+        "notes": [
+            *map(_note, plan.notes),
+            *(loss_note(loss, secrets.get(loss.target)) for loss in plan.losses),
+        ],
+        "blocked": plan.is_blocked,
+        "applied": ended.end is End.APPLIED,
+        "run": outcome.run if outcome is not None else None,
+        "interrupted": outcome is not None and outcome.interrupted,
+        "results": [_result_object(result) for result in outcome.results] if outcome is not None else [],
+        "unaudited": [
+            {"store": each.store, "name": each.name, "version": each.version}
+            for each in (outcome.unaudited if outcome is not None else ())
+        ],
+    }
+    return envelope(command, plan.environment, exit_code, content)
+
+
+def _served(plan: Plan, store: str) -> dict[str, str | None]:
+    """The id that its server says it has, and the written address that a variable replaced."""
+    served = plan.served.get(store)
+    cluster = served.cluster if served is not None else None
+    return {
+        "clusterId": cluster.id if cluster is not None else None,
+        "replaces": served.replaces if served is not None else None,
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "kind": str(note.kind),
+        "secret": note.secret,
+        "place": {"store": note.place.store, "name": note.place.name},
+        "date": note.date.isoformat() if note.date is not None else None,
+        "versions": [],
+        "keeps": None,
+        "remedy": note.remedy or None,
+    }
+
+
+def _result_object(result: Result) -> dict[str, Any]:
+    return {
+        "store": result.store,
+        "name": result.name,
+        "state": str(result.state),
+        "version": result.version,
+        "otherVersions": list(result.slipped),
+        "code": result.code or None,
+        "reason": result.reason or None,
+        "remedy": result.remedy or None,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "secret": step.secret,
+        "key": step.key,
+        "kind": str(step.kind),
+        "source": _place(step.source),
+        "destination": _place(step.destination),
+        "reason": step.reason or None,
+        "remedy": "; ".join(step.remedies) or None,
+    }
+
+
+def _place(place: Location | None) -> dict[str, str | None] | None:
+    if place is None:
+        return None
+    named = place.property if place.property is not None else None
+    return {"store": place.store, "name": place.name, "property": named}

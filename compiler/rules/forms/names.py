@@ -1,0 +1,173 @@
+"""Finds wrong names of remote secrets and Kubernetes objects, and where a diagnostic about them points.
+
+An environment that uses the catalogue's names unchanged is not checked again: they were, once, with the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from compiler.model.address import is_loopback
+from compiler.model.document import Span
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.document import Document, Node
+    from compiler.model.environment import Environment, Secret, Store
+
+
+# A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
+_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
+
+
+def is_cluster_internal(host: str) -> bool:
+    """Whether each cluster has its own `host`: a Service, loopback, or a name that search domains complete.
+
+    It is about whose store is meant, not about what plain http may go to: that is `model.address.is_near`.
+    """
+    return _SERVICE.fullmatch(host) is not None or is_loopback(host) or ("." not in host and ":" not in host)
+
+
+LONGEST_LABEL = 63
+LONGEST_NAME = 253
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_QUALIFIED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+_SECRET_KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+
+
+def namespace_problem(name: str) -> str | None:
+    """What is wrong with the name of a namespace (a DNS-1123 label)."""
+    return _problem(name, _LABEL, LONGEST_LABEL, "lower-case letters, digits and inner hyphens")
+
+
+def object_name_problem(name: str, longest: int = LONGEST_NAME) -> str | None:
+    """What is wrong with the name of an object (a DNS-1123 subdomain)."""
+    return _problem(name, _SUBDOMAIN, longest, "lower-case letters, digits, inner hyphens and dots")
+
+
+def secret_key_problem(key: str) -> str | None:
+    """What is wrong with a key of a Secret."""
+    if key == "." or key.startswith(".."):
+        return 'may not be "." or begin with ".."'
+    return _problem(key, _SECRET_KEY, LONGEST_NAME, "letters, digits, -, _ and .")
+
+
+def label_key_problem(key: str) -> str | None:
+    """What is wrong with the key of a label or annotation: a name, after a domain and `/` where there is one."""
+    domain, slash, name = key.rpartition("/")
+    if slash and (problem := object_name_problem(domain)):
+        return f"has a domain that {problem}"
+    return _problem(name, _QUALIFIED, LONGEST_LABEL, "letters, digits, and inner -, _ and .")
+
+
+def label_value_problem(value: str) -> str | None:
+    """What is wrong with the value of a label; an empty one is allowed."""
+    return _problem(value, _QUALIFIED, LONGEST_LABEL, "letters, digits, and inner -, _ and .") if value else None
+
+
+def _problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> str | None:
+    if len(name) > longest:
+        return f"has {len(name)} characters, and Kubernetes allows {longest}"
+    return None if form.fullmatch(name) else f"may only have {allowed}"
+
+
+# What is wrong with a name, as the end of the sentence `the name "…" …`, or None.
+Judgement: TypeAlias = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongName:
+    """A name as its provider would be asked for it, what is wrong with it, and the node that wrote it.
+
+    `text` is None where a store's prefix makes every name wrong.
+    """
+
+    text: str | None
+    problem: str
+    node: Node
+    scope: tuple[str, str]
+
+
+def wrong_in_catalogue(catalogue: Catalogue, provider: str, judge: Judgement) -> Iterator[WrongName]:
+    """The wrong ones of the names that entries and their keys have for `provider`."""
+    for entry in catalogue.entries.values():
+        name = entry.remote.get(provider)
+        if name is not None and (problem := judge(name)):
+            yield WrongName(name, problem, entry.node.nearest("remote", provider), ("secrets", entry.id))
+        for key in entry.keys.values():
+            own = key.remote.get(provider) if key.remote else None
+            if own is not None and own.name is not None and (problem := judge(own.name)):
+                node = key.node.nearest("remote", provider, "name")
+                yield WrongName(own.name, problem, node, ("secrets", entry.id))
+
+
+def wrong_in_environment(environment: Environment, provider: str, judge: Judgement) -> Iterator[WrongName]:
+    """The wrong ones of the names that the environment makes itself, by an own `remote` or by a store's prefix."""
+    wrong_prefixes = []
+    for store in environment.stores.values():
+        # A prefix is judged with a name behind it, as it may end in what no name may end in.
+        if store.prefix and store.provider == provider and (problem := judge(store.prefix + "x")):
+            wrong_prefixes.append(store.id)
+            yield WrongName(None, problem, store.node.nearest("prefix"), ("stores", store.id))
+    for secret in environment.secrets.values():
+        overrides = secret.node.children.get("remote")
+        own = overrides.children.get(provider) if overrides is not None else None
+        reads = secret.store is not None and secret.store.provider == provider
+        if reads and secret.store is not None and secret.store.prefix:
+            if secret.store.id not in wrong_prefixes:
+                yield from _wrong_with_prefix(secret, secret.store, own, judge)
+        elif own is not None and isinstance(own.value, str) and (problem := judge(own.value)):
+            yield WrongName(own.value, problem, own, ("secrets", secret.id))
+
+
+def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Judgement) -> Iterator[WrongName]:
+    scope = ("secrets", secret.id)
+    name = secret.remote
+    if name is not None and (problem := judge(name)):
+        node = own or secret.entry.node.nearest("remote", store.provider)
+        if own is not None or not judge(name.removeprefix(store.prefix)):
+            yield WrongName(name, problem, node, scope)
+    for key in secret.keys:
+        if key.place is None or key.place.remote_key == name:
+            continue
+        key_name = key.place.remote_key
+        if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
+            yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider, "name"), scope)
+
+
+def top_of(document: Document) -> Span:
+    """Where a file begins to say something: the place of what is missing from it as a whole."""
+    return Span(document.source, document.root.start, document.root.start)
+
+
+def paths_below(root: Node) -> dict[int, tuple[str, ...]]:
+    """The keys from `root` down to each node of its tree, by the node's `id`, which the tree keeps alive.
+
+    One walk for all findings of a file, and only where there are any: a hostile file has as many as it has values.
+    """
+    paths: dict[int, tuple[str, ...]] = {}
+    stack: list[tuple[Node, tuple[str, ...]]] = [(root, ())]
+    while stack:
+        node, path = stack.pop()
+        paths[id(node)] = path
+        stack.extend((item, path) for item in node.items)
+        stack.extend((child, (*path, key)) for key, child in node.children.items())
+    return paths
+
+
+def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The part of a path that a waiver can stand on: a secret, an entry, a store, or the file as a whole."""
+    return path[:2] if path is not None and len(path) > 1 and path[0] in {"secrets", "stores"} else ()
+
+
+def waiver(rule: str, of: str) -> str:
+    """How a finding of `rule` is accepted: the line to add to the store or secret `of`."""
+    return f"to accept it, add to {quoted(of)}: `waive: {{{rule}: the reason}}`"

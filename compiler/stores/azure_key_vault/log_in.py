@@ -1,0 +1,308 @@
+"""Logs in to Azure as the environment variables say: one credential and one token for all threads.
+
+No message shows what any of these variables holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from compiler.model.address import CLOUDS, cloud_of
+from compiler.stores.deadline import call_in_time, held
+from compiler.stores.errors import (
+    Action,
+    MissingDependencyError,
+    StoreError,
+    StoreLocation,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from compiler.stores.interface import Identity
+from compiler.text.command_line import shell_line
+from compiler.text.extra import install_line
+
+TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
+# A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.
+_NO_TOKEN: Final = re.compile(r"[^!-~]")
+# What AZURE_TOKEN_CREDENTIALS may name, in Azure's own spelling.
+_DEFAULT: Final = "DefaultAzureCredential"
+_CREDENTIALS: Final = (
+    "dev",
+    "prod",
+    "EnvironmentCredential",
+    "WorkloadIdentityCredential",
+    "ManagedIdentityCredential",
+    "VisualStudioCodeCredential",
+    "AzureCliCredential",
+    "AzurePowerShellCredential",
+    "AzureDeveloperCliCredential",
+    "InteractiveBrowserCredential",
+)
+# Clouds whose users log in elsewhere than at login.microsoftonline.com.
+_AUTHORITIES: Final = {
+    "ChinaCloud": "login.chinacloudapi.cn",
+    "USGovernmentCloud": "login.microsoftonline.us",
+}
+
+
+def shared_credential(
+    credential: Credential | None, environ: Mapping[str, str], url: str, place: StoreLocation, *, is_emulator: bool
+) -> SharedCredential:
+    """The given credential, a token that stands in a variable, or the one of Azure's own variables.
+
+    Raises MissingDependencyError, and UnauthenticatedError for variables that cannot be used.
+    """
+    if credential is not None:
+        return SharedCredential(credential, type(credential).__name__)
+    if (token := environ.get(TOKEN_VARIABLE)) is not None:
+        if not token.strip():
+            # Most often a pipeline whose secret is missing: it must not go on as whoever is logged in beside it.
+            remedy = "fill it, or unset it to use the credentials of Azure's own variables"
+            raise UnauthenticatedError(place, Action.LOG_IN, f"{TOKEN_VARIABLE} is set but empty", remedy)
+        if token.strip().startswith(("'", '"')):
+            reason = f"{TOKEN_VARIABLE} has quotes around the token"
+            raise UnauthenticatedError(place, Action.LOG_IN, reason, "write the token without them")
+        if _NO_TOKEN.search(token):
+            reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
+            raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it again, on one line")
+        return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
+    return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
+
+
+def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreError:
+    """The error of a credential, called `method`, that gave no token; with Entra's codes."""
+    codes = f" ({', '.join(error.codes)})" if error.codes else ""
+    remedy = f"log in (`{shell_line('az', 'login')}`), or name one credential in AZURE_TOKEN_CREDENTIALS"
+    return UnauthenticatedError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy)
+
+
+def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
+    """The error of a credential that was waited for until the operation had to end."""
+    remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
+    return UnavailableError(place, Action.LOG_IN, f"{_without(method)} in time", remedy)
+
+
+def _without(method: str) -> str:
+    if method == _DEFAULT:
+        return "none of the credentials that DefaultAzureCredential tries returned a token"
+    return f"{method} returned no token"
+
+
+def _method(environ: Mapping[str, str]) -> str:
+    named = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
+    return next((known for known in _CREDENTIALS if known.lower() == named), _DEFAULT)
+
+
+def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocation) -> Credential:
+    try:
+        # 200 ms of import that an injected credential or a given token does not need.
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+    except ModuleNotFoundError:
+        reason = 'the Python package "azure-identity" is not installed'
+        remedy = f"run: {install_line('azure')}"
+        raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
+    authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
+    chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
+    try:
+        return DefaultAzureCredential(**chosen)
+    except Exception:  # noqa: BLE001 - a name, a file or a certificate that it cannot use, each with an error of its own
+        # Without the SDK's text, which quotes what the variables hold.
+        reason = "a variable that chooses the Azure credential cannot be used"
+    remedy = (
+        "correct AZURE_TOKEN_CREDENTIALS (AzureCliCredential, for example), AZURE_AUTHORITY_HOST, or "
+        "AZURE_CLIENT_CERTIFICATE_PATH and its password"
+    )
+    raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)
+
+
+# The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.
+_MARGIN: Final = 300.0
+_ENTRA_CODE: Final = re.compile(r"AADSTS[0-9]{3,9}")
+# The resource of each cloud: https://learn.microsoft.com/azure/key-vault/general/authentication
+_KEY_VAULTS: Final = frozenset(CLOUDS.values())
+_SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")
+
+
+class AccessToken(NamedTuple):
+    """A bearer token and the second since 1970 when it ends."""
+
+    token: str
+    expires_on: int
+
+
+class TokenLike(Protocol):
+    """What any credential returns."""
+
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def expires_on(self) -> int: ...
+
+
+class Credential(Protocol):
+    """What the Key Vault client needs of a credential; every class of azure-identity has it."""
+
+    def get_token(self, *scopes: str, **options: Any) -> TokenLike: ...  # noqa: ANN401 - azure's own signature
+
+
+class NoTokenError(Exception):
+    """The credential gave no token. `codes` are Entra's error codes; its own text may hold more than that."""
+
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        super().__init__(*codes)
+        self.codes = codes
+
+
+class NoTokenInTimeError(Exception):
+    """The credential gave no token before the operation that it was for had to end."""
+
+
+class ForeignResourceError(Exception):
+    """The server asks for a token of another resource than that of the one at hand, which is not sent."""
+
+
+@dataclass(frozen=True)
+class FixedToken:
+    """A credential of one token that was issued elsewhere, such as by a pipeline step or for an emulator.
+
+    The server at a vault's URL says which resource a token is to be for, and may name any of its own domain. Unless
+    `is_for_any`, the token is given only for the resource that it was made for, or where it names none, for Key
+    Vault's own. Raises ForeignResourceError.
+    """
+
+    token: str
+    is_for_any: bool = False
+
+    def __repr__(self) -> str:
+        return "FixedToken(…)"
+
+    def get_token(self, *scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+        claims = claims_of(self.token)
+        own = _host(claims.get("aud"))
+        if not self.is_for_any and not {*map(_host, scopes)} <= ({own} if own else _KEY_VAULTS):
+            raise ForeignResourceError
+        # Without a readable end it counts as good for an hour: the vault itself says when it is not.
+        ends = claims.get("exp")
+        return AccessToken(self.token, ends if isinstance(ends, int) else int(time.time()) + 3_600)
+
+
+class SharedCredential:
+    """Asks the inner credential once for all threads until its token nears its end.
+
+    An inner credential that is owned is closed with this one; any other is closed by its caller.
+    """
+
+    def __init__(
+        self, inner: Credential, method: str, clock: Callable[[], float] = time.time, *, is_owned: bool = False
+    ) -> None:
+        self._inner = inner
+        self._is_owned = is_owned
+        self.method = method
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: tuple[tuple[str, ...], TokenLike] | None = None
+
+    def get_token(self, *scopes: str, **options: Any) -> TokenLike:  # noqa: ANN401 - azure's own signature
+        """The signature that the SDK calls. Raises NoTokenError, ForeignResourceError, and NoTokenInTimeError."""
+        try:
+            return self._token(scopes, options)
+        except TimeoutError:
+            pass
+        raise NoTokenInTimeError
+
+    def _token(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> TokenLike:
+        with held(self._lock):
+            # A claims challenge says that the token at hand is not good enough any more.
+            if self._held is not None and not options.get("claims") and self._held[0] == scopes:
+                token = self._held[1]
+                if token.expires_on - self._clock() > _MARGIN:
+                    return token
+            codes: tuple[str, ...] = ()
+            try:
+                # It asks elsewhere, by programs and connections of its own, of which each may be slow.
+                token = call_in_time(lambda: self._inner.get_token(*scopes, **options))
+            except (ForeignResourceError, TimeoutError):
+                raise
+            except Exception as error:  # noqa: BLE001 - every credential has exceptions of its own
+                codes = tuple(dict.fromkeys(_ENTRA_CODE.findall(str(error))))
+            else:
+                self._held = (scopes, token)
+                return token
+        # Outside the handler: the credential's error may hold a client secret and must not stay as our context.
+        raise NoTokenError(codes)
+
+    def forget(self, refused: str) -> None:
+        """Drop the token that the vault refused, so that the next request logs in anew; a newer one stays."""
+        with self._lock:
+            if self._held is not None and self._held[1].token == refused:
+                self._held = None
+
+    @property
+    def shown(self) -> str:
+        """What messages call the credential: its name, and which one of several gave the token."""
+        chosen = self._chosen()
+        return f"{self.method} ({chosen})" if chosen else self.method
+
+    def _chosen(self) -> str:
+        # The SDK's chain keeps the credential that gave a token under this name, and tells it nobody else.
+        chosen = getattr(self._inner, "_successful_credential", None)
+        return "" if chosen is None else type(chosen).__name__
+
+    def close(self) -> None:
+        """Free an owned credential's connections."""
+        close = getattr(self._inner, "close", None)
+        if self._is_owned and callable(close):
+            close()
+
+    def identity(self) -> Identity | None:
+        """Return the caller as the token at hand names it; None before the first token."""
+        with self._lock:
+            if self._held is None:
+                return None
+            token = self._held[1]
+        claims = claims_of(token.token)
+        names = [str(claims[name]) for name in _SUBJECT_CLAIMS if isinstance(claims.get(name), str)]
+        object_id = claims.get("oid")
+        parts = names[:1] + ([f"oid {object_id}"] if isinstance(object_id, str) else [])
+        subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
+        return Identity(_one_line(subject), self.method, _time(token.expires_on), self._chosen())
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a token, unverified, for show only; empty when it is no JWT."""
+    part = token.split(".")[1] if token.count(".") == 2 else ""  # noqa: PLR2004 - header, claims, signature
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _time(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        # Far beyond any calendar: as good as no end.
+        return None
+
+
+def _host(resource: object) -> str:
+    try:
+        return urlsplit(resource).netloc.lower() if isinstance(resource, str) else ""
+    except ValueError:
+        return ""
+
+
+def _one_line(subject: str) -> str:
+    # It goes into audit lines: nothing in it may start a second one.
+    return subject.encode("unicode_escape").decode("ascii")

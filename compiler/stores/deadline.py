@@ -1,0 +1,273 @@
+"""Gives each operation on a store one deadline, and every wait inside it what is left; the clocks for waiting.
+
+A timeout of a socket begins anew with every byte, and one of an attempt with every attempt: a server that answers a
+byte a second would be waited for without end. How much is left is kept per thread, since the SDKs in between hand on
+timeouts of single reads only.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar, cast
+
+
+class Clock(Protocol):
+    """Seconds that only go forward, and a way to let them pass."""
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class VirtualClock:
+    """A clock that jumps to the next waking time as soon as all of its `workers` threads sleep.
+
+    With one worker a sleep returns at once. With more, each thread must call `leave` when it ends, or the rest waits
+    for it.
+    """
+
+    def __init__(self, workers: int = 1, start: float = 0.0) -> None:
+        self._now = start
+        self._workers = workers
+        self._sleepers: list[tuple[float, int]] = []
+        self._turn = 0
+        self._changed = threading.Condition()
+
+    def now(self) -> float:
+        with self._changed:
+            return self._now
+
+    def sleep(self, seconds: float) -> None:
+        with self._changed:
+            self._turn += 1
+            me = (self._now + max(0.0, seconds), self._turn)
+            heapq.heappush(self._sleepers, me)
+            self._advance()
+            # One sleeper wakes at a time, by time and then arrival: a run is as repeatable as threads allow.
+            self._changed.wait_for(lambda: me not in self._sleepers)
+
+    def leave(self) -> None:
+        """Say that one of the threads is done."""
+        with self._changed:
+            self._workers -= 1
+            self._advance()
+
+    def _advance(self) -> None:
+        if self._sleepers and len(self._sleepers) >= self._workers:
+            self._now = max(self._now, heapq.heappop(self._sleepers)[0])
+            self._changed.notify_all()
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Ends of the request under way, by the machine's clock; the first one holds until the store has answered."""
+
+    first_contact: float
+    operation: float
+    answered: threading.Event
+
+    def rest(self) -> float:
+        end = self.operation if self.answered.is_set() else min(self.operation, self.first_contact)
+        return end - time.monotonic()
+
+
+_LIMIT: Final[ContextVar[_Limit | None]] = ContextVar("limit of the request under way", default=None)
+
+
+# By hand: five of these are entered for each request, and made of generators they took a twentieth of its time.
+_AS_IT_IS: Final = nullcontext()
+
+
+class _Operation(AbstractContextManager[None]):
+    def __init__(self, mine: threading.local, running: dict[int, float], now: float) -> None:
+        self._mine = mine
+        self._running = running
+        self._now = now
+
+    def __enter__(self) -> None:
+        self._mine.began = self._now
+        self._running[threading.get_ident()] = self._now
+
+    def __exit__(self, *_raised: object) -> None:
+        self._mine.began = None
+        self._running.pop(threading.get_ident(), None)
+
+
+class _Request(AbstractContextManager[None]):
+    def __init__(self, limit: _Limit) -> None:
+        self._limit = limit
+
+    def __enter__(self) -> None:
+        self._token = _LIMIT.set(self._limit)
+
+    def __exit__(self, *_raised: object) -> None:
+        _LIMIT.reset(self._token)
+
+
+class Deadlines:
+    """Those of one store. The first contact ends `first_contact` seconds after the first request of all threads.
+
+    `answered` is set by the first answer that shows a working store: a success, a refusal, a 429, but no 5xx.
+    """
+
+    def __init__(self, clock: Clock, patience: float, first_contact: float) -> None:
+        self.answered = threading.Event()
+        self._clock = clock
+        self._patience = patience
+        self._first_contact = first_contact
+        self._lock = threading.Lock()
+        self._asked: float | None = None
+        self._mine = threading.local()
+        self._running: dict[int, float] = {}
+
+    def operation(self) -> AbstractContextManager[None]:
+        """Give one deadline to all that this thread does inside; within another operation, that one's."""
+        return _AS_IT_IS if self._began() is not None else _Operation(self._mine, self._running, self._clock.now())
+
+    def elapsed(self) -> float:
+        """Seconds since this thread's operation began; while the store has not answered, since it was first asked."""
+        began = self._asked if not self.answered.is_set() else self._began()
+        return 0.0 if began is None else self._clock.now() - began
+
+    def waited(self) -> tuple[float, float]:
+        """Seconds since the oldest operation under way began, in any thread, and until it ends; none without one."""
+        began = min(list(self._running.values()), default=None)
+        if began is None:
+            return 0.0, 0.0
+        now, end = self._clock.now(), began + self._patience
+        return now - began, max(0.0, (end if self.answered.is_set() else min(end, self._contact_end())) - now)
+
+    def end(self, keep: float = 0.0) -> float:
+        """When this thread's operation ends, by the clock, less `keep` seconds for what comes after.
+
+        While the store has not answered, it is the first contact that ends.
+        """
+        end = self._operation_end() - keep
+        return end if self.answered.is_set() else min(end, self._contact_end())
+
+    def request(self, keep: float = 0.0) -> AbstractContextManager[None]:
+        """Let every wait inside end as `end` says, or later where the store answers meanwhile."""
+        if _LIMIT.get() is not None:
+            return _AS_IT_IS
+        # A virtual clock stands still while a socket is waited for: the rest is counted by the machine's.
+        ahead = time.monotonic() - self._clock.now()
+        return _Request(_Limit(self._contact_end() + ahead, self._operation_end() - keep + ahead, self.answered))
+
+    def _began(self) -> float | None:
+        return getattr(self._mine, "began", None)
+
+    def _operation_end(self) -> float:
+        began = self._began()
+        return (self._clock.now() if began is None else began) + self._patience
+
+    def _contact_end(self) -> float:
+        with self._lock:
+            if self._asked is None:
+                self._asked = self._clock.now()
+            return self._asked + self._first_contact
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
+    """Let every wait inside end after so many seconds, whatever is asked."""
+    end = time.monotonic() + seconds
+    return _Request(_Limit(end, end, threading.Event()))
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def one_operation(method: F) -> F:
+    """Make all requests of an adapter's method one operation; the adapter has its store's Deadlines in `_deadlines`."""
+
+    @functools.wraps(method)
+    def run(self: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the method takes and returns
+        with self._deadlines.operation():
+            return method(self, *given, **named)
+
+    return cast("F", run)
+
+
+def note_answer() -> None:
+    """Say that the store has answered the request under way, although its end is still to come."""
+    if (limit := _LIMIT.get()) is not None:
+        limit.answered.set()
+
+
+def rest(at_most: float | None = None) -> float | None:
+    """Return how many seconds may still be waited: `at_most`, or less. Raises TimeoutError where none are left."""
+    if (limit := _LIMIT.get()) is None:
+        return at_most
+    if (left := limit.rest()) <= 0:
+        raise TimeoutError
+    return left if at_most is None else min(left, at_most)
+
+
+@contextmanager
+def held(lock: threading.Lock) -> Iterator[None]:
+    """Hold the lock. Raises TimeoutError where the request under way ends before it is free."""
+    seconds = rest()
+    if not lock.acquire(timeout=-1 if seconds is None else seconds):
+        raise TimeoutError
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class OutOfTimeError(TimeoutError):
+    """What was called has not returned in the time that it was given."""
+
+
+def call_in_time(call: Callable[[], T]) -> T:
+    """Return what `call`, which knows no deadline of its own, returns or raises; for name servers and log-ins.
+
+    Raises TimeoutError at the end of the request under way.
+    """
+    return call() if (seconds := rest()) is None else call_within(seconds, call)
+
+
+def call_within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns or raises in so many seconds.
+
+    Raises OutOfTimeError after them. What has not returned then is left behind in its thread, which keeps no process
+    alive.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+            errors.append(error)
+
+    # With the caller's context: the project's folder, by which commands are shown, is in it.
+    thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
+    thread.start()
+    thread.join(min(seconds, threading.TIMEOUT_MAX))
+    if errors:
+        # Taken out: an error that is kept in a frame of its own traceback keeps all of them.
+        raise errors.pop()
+    if not results:
+        raise OutOfTimeError
+    return results[0]

@@ -1,0 +1,349 @@
+"""Paces requests to stores by their quotas, and sends them again with full jitter, no write twice blindly."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar, cast
+
+from compiler.stores.deadline import Clock, Deadlines
+from compiler.stores.errors import BusyError, StoreError, StoreLocation, ThrottledError, UnavailableError
+
+
+class RequestClass(StrEnum):
+    """The two kinds that Key Vault counts apart."""
+
+    CREATE = "create"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `limit` requests in any `window` seconds."""
+
+    limit: int
+    window: float = 10.0
+
+
+# Key Vault's service limits per vault: 300 creates and 4,000 other transactions in 10 s.
+# https://learn.microsoft.com/azure/key-vault/general/service-limits
+KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
+    RequestClass.CREATE: Quota(300),
+    RequestClass.OTHER: Quota(4000),
+}
+UNLIMITED: Final[Mapping[RequestClass, Quota]] = {}
+# Looked at again at this pace while the whole quota is under way and no end of a window is known.
+_IN_FLIGHT_POLL: Final = 0.05
+
+
+class NoTurnError(Exception):
+    """Everybody pauses for longer than the request can wait."""
+
+
+class Limiter:
+    """One per vault, shared by its workers; every request runs inside `slot`.
+
+    A request counts from before it is sent until a window after its reply came, so the server, which sees it somewhere
+    in between, never sees more than the quota in any window, however long the network takes in either direction.
+    """
+
+    def __init__(self, quotas: Mapping[RequestClass, Quota], clock: Clock) -> None:
+        self._quotas = dict(quotas)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._in_flight = dict.fromkeys(RequestClass, 0)
+        self._ended: dict[RequestClass, deque[float]] = {kind: deque() for kind in RequestClass}
+        self._paused_until = 0.0
+
+    def slot(self, kind: RequestClass, end: float = math.inf) -> AbstractContextManager[None]:
+        """Wait until a request of this kind may be sent, and count it while the block runs.
+
+        Raises NoTurnError, at once, where a pause goes on beyond `end`; a quota is soon free again.
+        """
+        return _Slot(self, kind, end)
+
+    def take(self, kind: RequestClass, end: float) -> None:
+        """What a slot begins with."""
+        while (delay := self._enter(kind, end)) > 0:
+            self._clock.sleep(delay)
+
+    def give_back(self, kind: RequestClass) -> None:
+        """What it ends with."""
+        with self._lock:
+            self._in_flight[kind] -= 1
+            if kind in self._quotas:
+                self._ended[kind].append(self._clock.now())
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for so many seconds from now; an earlier, longer pause stands."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, self._clock.now() + seconds)
+
+    def _enter(self, kind: RequestClass, end: float) -> float:
+        with self._lock:
+            now = self._clock.now()
+            if self._paused_until > max(now, end):
+                raise NoTurnError
+            delay = max(self._paused_until - now, self._wait(kind, now))
+            if delay <= 0:
+                self._in_flight[kind] += 1
+            return delay
+
+    def _wait(self, kind: RequestClass, now: float) -> float:
+        if (quota := self._quotas.get(kind)) is None:
+            return 0.0
+        ended = self._ended[kind]
+        while ended and ended[0] + quota.window < now:
+            ended.popleft()
+        if self._in_flight[kind] + len(ended) < quota.limit:
+            return 0.0
+        # Strictly after the window's end: both ends of "any 10 s" belong to it.
+        return ended[0] + quota.window - now + 0.001 if ended else _IN_FLIGHT_POLL
+
+
+class _Slot(AbstractContextManager[None]):
+    # By hand, as those in deadline.py.
+    def __init__(self, limiter: Limiter, kind: RequestClass, end: float) -> None:
+        self._limiter = limiter
+        self._kind = kind
+        self._end = end
+
+    def __enter__(self) -> None:
+        self._limiter.take(self._kind, self._end)
+
+    def __exit__(self, *_raised: object) -> None:
+        self._limiter.give_back(self._kind)
+
+
+T = TypeVar("T")
+_GROWTH: Final = 2.0
+# How often a wait is looked at before it is told, and after how many seconds the same is told again.
+_LOOKS: Final = 5
+_AGAIN: Final = 30.0
+
+
+def unheard(_told: object) -> None:
+    """Drop what nobody listens to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """In seconds.
+
+    `patience` is what an operation may take, with all its requests, attempts and waits. While the store has not
+    answered once, all operations together have `first_contact`: a wrong address or a firewall is to be told soon, a
+    restart in the middle to be sat out; what waiting cannot change is told at once then. A wait is random below a
+    ceiling that doubles from `first_wait` (from `first_throttled_wait` after a 429) up to `longest_wait`. A Retry-After
+    is obeyed up to `longest_retry_after`.
+    """
+
+    patience: float = 120.0
+    first_wait: float = 0.25
+    first_throttled_wait: float = 2.0
+    longest_wait: float = 15.0
+    longest_retry_after: float = 30.0
+    first_contact: float = 10.0
+
+    @property
+    def last_attempt(self) -> float:
+        """What the last attempt is given, so that it can still be answered before the end."""
+        return min(1.0, self.first_contact / 10, self.patience / 10)
+
+    @property
+    def settling(self) -> float:
+        """What is kept of an operation for finding out what became of a write, should its reply be lost at the end."""
+        return min(self.first_contact, self.patience / 4)
+
+
+class Waits:
+    """Tells a person what operations on one store wait for that take long.
+
+    A thread looks at them, as a socket, a name server or a log-in says nothing while it is waited for. `tell` gets a
+    sentence after `silent` seconds, and every 30 where it goes on; `reason` is that of the last failure.
+    """
+
+    def __init__(self, store: str, tell: Callable[[str], None], silent: float) -> None:
+        self.reason = ""
+        self._store = store
+        self._tell = tell
+        self._silent = silent
+        self._told: dict[str, float] = {}
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, deadlines: Deadlines) -> None:
+        """Look at the operations of `deadlines` from now on."""
+        if self._tell is unheard or self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, args=(deadlines,), daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _watch(self, deadlines: Deadlines) -> None:
+        while not self._closed.wait(self._silent / _LOOKS):
+            waited, left = deadlines.waited()
+            # Without one: a request that has no answer yet, or that waits for its turn.
+            reason = self.reason
+            if waited >= self._silent and time.monotonic() >= self._told.get(reason, 0.0):
+                self._told[reason] = time.monotonic() + _AGAIN
+                why = f": {reason}" if reason else ""
+                self._tell(f"waiting for {self._store}, {waited:.0f} s so far{why}; at most {left:.0f} s more")
+
+
+class Retrier:
+    """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error."""
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        clock: Clock,
+        policy: RetryPolicy | None = None,
+        chance: Callable[[], float] = random.random,
+        waits: Waits | None = None,
+    ) -> None:
+        self._waits = waits
+        self.clock = clock
+        self.policy = policy or RetryPolicy()
+        self.deadlines = Deadlines(clock, self.policy.patience, self.policy.first_contact)
+        self._limiter = limiter
+        self._chance = chance
+        self._silence: StoreError | None = None
+        self._throttled: ThrottledError | None = None
+
+    def read(self, send: Callable[[], T], kind: RequestClass = RequestClass.OTHER) -> T:
+        """Send something that changes nothing, again after every retryable error."""
+        return self._run(send, kind, settle=None)
+
+    def write(
+        self, send: Callable[[], T], settle: Callable[[], T | None], kind: RequestClass = RequestClass.CREATE
+    ) -> T:
+        """Send a write; where its outcome is unknown, wait a moment and call `settle` before anything else.
+
+        `settle` reads back (through `read`): a result means that the write was stored, None that it was not and may be
+        sent again. It raises OutcomeUnknownError when it cannot tell.
+        """
+        return self._run(send, kind, settle)
+
+    def _run(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
+        with self.deadlines.operation():
+            if self._silence is not None and not self.deadlines.answered.is_set():
+                # Its first contact is over: a second operation must not wait for it once more.
+                raise self._silence.with_traceback(None)
+            if self._waits is not None:
+                self._waits.watch(self.deadlines)
+            return self._sent(send, kind, settle)
+
+    def close(self) -> None:
+        """Watch no longer; a second call does nothing."""
+        if self._waits is not None:
+            self._waits.close()
+
+    def _sent(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
+        keep = 0.0 if settle is None else self.policy.settling
+        attempt = 0
+        while True:
+            try:
+                result = self._attempt(send, kind, keep)
+            except StoreError as error:
+                failure = error
+            else:
+                self._note(None)
+                self._note_answer()
+                return result
+            self._note(failure)
+            self._require_worth_waiting(failure)
+            wait = self._wait(attempt, failure)
+            if settle is not None and failure.maybe_done:
+                # A write whose reply was lost may still be on its way: a look at once would take it for lost.
+                self.clock.sleep(min(self._settle_wait(attempt), self._left()))
+                if (stored := settle()) is not None:
+                    return stored
+                wait = 0.0
+            left = self._left(keep)
+            if not failure.retryable or left <= 0:
+                raise self._given_up(failure)
+            attempt += 1
+            if isinstance(failure, ThrottledError):
+                if wait > left:
+                    # The store is not asked again before the time that it names.
+                    raise failure
+                # The vault's quota is everyone's: all workers wait, not this one alone.
+                self._throttled = failure
+                self._limiter.pause(wait)
+            else:
+                # The last attempt is right before the end, however the waits before it fell.
+                self.clock.sleep(min(wait, left))
+
+    def _note(self, failure: StoreError | None) -> None:
+        if self._waits is not None:
+            self._waits.reason = "" if failure is None else failure.reason
+
+    def _attempt(self, send: Callable[[], T], kind: RequestClass, keep: float) -> T:
+        try:
+            with self._limiter.slot(kind, self.deadlines.end(keep)), self.deadlines.request(keep):
+                return send()
+        except NoTurnError:
+            # Another worker was told to wait, longer than this one can; its request was for another secret.
+            told = cast("ThrottledError", self._throttled)
+        raise ThrottledError(StoreLocation(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
+
+    def _left(self, keep: float = 0.0) -> float:
+        """Seconds in which another attempt may begin."""
+        return max(0.0, self.deadlines.end(keep) - self.policy.last_attempt - self.clock.now())
+
+    def _note_answer(self) -> None:
+        if not self.deadlines.answered.is_set():
+            self.deadlines.answered.set()
+
+    def _require_worth_waiting(self, failure: StoreError) -> None:
+        """Note what the failure tells of the store; raise one that is told at once where the store never answered."""
+        if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
+            self._note_answer()
+        elif failure.told_at_once and not self.deadlines.answered.is_set():
+            # Of a store that has answered before, the same is a restart or a seal in the middle, to be sat out.
+            raise self._given_up(failure)
+
+    def _given_up(self, failure: StoreError) -> StoreError:
+        """The failure, and for how long an answer was waited for, where that is what ended it."""
+        if not isinstance(failure, UnavailableError):
+            return failure
+        seconds = max(1, round(self.deadlines.elapsed()))
+        if self.deadlines.answered.is_set():
+            said = f"still so after {seconds} s of retries"
+            return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
+        reason = failure.reason if failure.told_at_once else f"{failure.reason}, tried for {seconds} s"
+        self._silence = type(failure)(StoreLocation(failure.place.store), failure.action, reason, failure.remedy)
+        return type(failure)(failure.place, failure.action, reason, failure.remedy)
+
+    def _settle_wait(self, attempt: int) -> float:
+        # Unlike other waits never zero: at least half of the ceiling.
+        return (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
+
+    def _wait(self, attempt: int, failure: StoreError) -> float:
+        throttled = isinstance(failure, ThrottledError)
+        first = self.policy.first_throttled_wait if throttled else self.policy.first_wait
+        wait = self._chance() * self._ceiling(attempt, first)
+        asked = failure.retry_after if isinstance(failure, ThrottledError) else None
+        return wait if asked is None else min(asked, self.policy.longest_retry_after) + wait
+
+    def _ceiling(self, attempt: int, first: float) -> float:
+        return min(self.policy.longest_wait, first * _GROWTH ** min(attempt, 16))
+
+
+def parse_retry_after(text: str | None) -> float | None:
+    """Return a Retry-After header in seconds; None when it is absent, garbage, a date or negative, to be ignored."""
+    if text is None or not text.isascii() or not text.strip().isdigit():
+        return None
+    return float(text.strip()[:9])

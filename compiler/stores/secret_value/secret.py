@@ -1,0 +1,248 @@
+"""Wraps a value so that it cannot be printed, copied, pickled or compared in the clear; compares by a keyed hash."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import os
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final, Never, Self
+from urllib.parse import quote, quote_plus
+
+HIDDEN: Final = "…"
+_KEY_BYTES: Final = 32
+
+
+class JsonKind(StrEnum):
+    """What a property is in its store's JSON document; only strings survive a move between stores unchanged."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    NULL = "null"
+    OBJECT = "object"
+    ARRAY = "array"
+
+
+class SecretValue:
+    """One secret value: the text of a JSON string, or the raw JSON token of a property of another kind.
+
+    It shows itself as `…` where Python asks for a repr and refuses everything else that would copy its content
+    somewhere: `str`, formatting, pickling, copying, hashing and comparing. `reveal` is for store adapters and
+    encrypters only.
+    """
+
+    __slots__ = ("__text", "kind")
+
+    kind: Final[JsonKind]
+
+    def __init__(self, text: str, kind: JsonKind = JsonKind.STRING) -> None:
+        if not isinstance(text, str):
+            # The default message of a later failure would show the value.
+            raise TypeError("a Secret holds text")
+        self.__text = text
+        self.kind = kind
+
+    def reveal(self) -> str:
+        """Return the text, for the wire or an encrypted file and nothing else; the tests hold the list of who may."""
+        return self.__text
+
+    @property
+    def is_string(self) -> bool:
+        return self.kind is JsonKind.STRING
+
+    @property
+    def length(self) -> int:
+        """How many characters the text has, for limits."""
+        return len(self.__text)
+
+    def __repr__(self) -> str:
+        return f"Secret({HIDDEN})"
+
+    def __str__(self) -> Never:
+        # Showing "…" here would let it be written to a store in place of the value.
+        raise TypeError("a Secret cannot be turned into text")
+
+    def __format__(self, _spec: str) -> Never:
+        raise TypeError("a Secret cannot be formatted")
+
+    def __bytes__(self) -> Never:
+        raise TypeError("a Secret cannot be turned into bytes")
+
+    def __eq__(self, _other: object) -> Never:
+        raise TypeError("Secrets are compared by Comparer.same")
+
+    def __ne__(self, _other: object) -> Never:
+        raise TypeError("Secrets are compared by Comparer.same")
+
+    def __hash__(self) -> Never:
+        raise TypeError("a Secret cannot be hashed")
+
+    def __bool__(self) -> Never:
+        raise TypeError("a Secret has no truth value; ask compiler.stores.secret_value.secret")
+
+    def __copy__(self) -> Never:
+        raise TypeError("a Secret cannot be copied")
+
+    def __deepcopy__(self, _memo: object) -> Never:
+        raise TypeError("a Secret cannot be copied")
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        raise TypeError("a Secret cannot be pickled")
+
+    def __getstate__(self) -> Never:
+        raise TypeError("a Secret cannot be pickled")
+
+
+class Mark:
+    """What a Comparer keeps of a Secret: equal marks of one Comparer mean equal secrets; marks of two tell no more."""
+
+    __slots__ = ("__digest",)
+
+    def __init__(self, digest: bytes) -> None:
+        self.__digest = digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mark) and hmac.compare_digest(self.__digest, other._digest())
+
+    def __hash__(self) -> int:
+        return hash(self.__digest)
+
+    def __repr__(self) -> str:
+        return f"Mark({HIDDEN})"
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        raise TypeError("a Mark cannot be pickled")
+
+    def _digest(self) -> bytes:
+        return self.__digest
+
+
+class Comparer:
+    """Tells whether secrets are equal by HMAC-SHA256 under a random key that lives as long as this object.
+
+    A mark stands for a value where many are compared. Nothing in it can be looked up in a table of known values, and
+    the time of a comparison tells nothing of how alike two values are.
+    """
+
+    __slots__ = ("__key",)
+
+    def __init__(self) -> None:
+        self.__key = os.urandom(_KEY_BYTES)
+
+    def mark(self, secret: SecretValue) -> Mark:
+        return Mark(self._digest(secret))
+
+    def same(self, one: SecretValue, other: SecretValue) -> bool:
+        """True when both are of one JSON kind and hold the same text."""
+        # Without a Mark of each, which would cost as much again: every key of a migration is compared twice.
+        return hmac.compare_digest(self._digest(one), self._digest(other))
+
+    def __repr__(self) -> str:
+        return f"Comparer({HIDDEN})"
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        raise TypeError("a Comparer cannot be pickled")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def _digest(self, secret: SecretValue) -> bytes:
+        text = secret.reveal().encode("utf-8", "surrogatepass")
+        return hmac.digest(self.__key, secret.kind.encode() + b":" + text, "sha256")
+
+
+class Trait(StrEnum):
+    """A fact about a value that a diagnostic may name."""
+
+    EMPTY = "empty"
+    PLACEHOLDER = "placeholder"
+    SPACE_AT_END = "space-at-end"
+    QUOTED = "quoted"
+    LONE_SURROGATE = "lone-surrogate"
+    NUL = "nul"
+    NOT_A_STRING = "not-a-string"
+
+
+_PLACEHOLDER: Final = re.compile(
+    r"change[-_ ]?me|<[^<>]*>|\$\{[^{}]*\}|\{\{[^{}]*\}\}|todo|tbd|fixme|xxx+|your[-_ ][a-z0-9_ -]+|placeholder|dummy"
+    r"|\.\.\.|…",
+    re.IGNORECASE,
+)
+_QUOTES: Final = frozenset("\"'`")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+# Traits that a store would answer with an error or with other bytes, so that no write may carry them.
+UNWRITABLE: Final = frozenset({Trait.EMPTY, Trait.LONE_SURROGATE, Trait.NUL})
+
+
+def traits(secret: SecretValue) -> frozenset[Trait]:
+    """Return every trait of the value; an ordinary value has none."""
+    text = secret.reveal()
+    if not secret.is_string:
+        return frozenset({Trait.NOT_A_STRING})
+    bare = text.strip()
+    found = set()
+    if len(bare) > 1 and bare[0] in _QUOTES and bare.count(bare[0]) == 2 and bare[-1] == bare[0]:  # noqa: PLR2004
+        found.add(Trait.QUOTED)
+    if not bare:
+        found.add(Trait.EMPTY)
+    elif len(bare) != len(text):
+        found.add(Trait.SPACE_AT_END)
+    if _PLACEHOLDER.fullmatch(bare):
+        found.add(Trait.PLACEHOLDER)
+    # Only a text that is no ASCII can hold one, and that Python knows without looking.
+    if not text.isascii() and _SURROGATE.search(text):
+        found.add(Trait.LONE_SURROGATE)
+    if "\0" in text:
+        found.add(Trait.NUL)
+    return frozenset(found)
+
+
+# Anything shorter, or one of these words, is in messages anyway: hiding it would take words out of them.
+LEAST: Final = 4
+_WORDS: Final = frozenset({"true", "false", "null", "none"})
+# A line of a longer value counts by itself from this length on: messages quote single lines, of a PEM text for one.
+_LEAST_LINE: Final = 8
+_BASE64_GROUP: Final = 3
+_ESCAPED: Final = re.compile(r"%[0-9A-F]{2}")
+_GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def forms(text: str) -> frozenset[str]:
+    """Every form of `text` to look for; none where it is too short or too common to be told from other words."""
+    bare = text.strip()
+    if len(bare) < LEAST or bare.lower() in _WORDS:
+        return frozenset()
+    parts = {text, bare, *(line for each in text.splitlines() if len(line := each.strip()) >= _LEAST_LINE)}
+    return frozenset(form for part in parts for form in _forms(part) if len(form) >= LEAST)
+
+
+def _forms(text: str) -> Iterator[str]:
+    yield text
+    data = text.encode("utf-8", "surrogatepass")
+    yield from _base64(data)
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield quoted
+        yield _ESCAPED.sub(lambda found: found[0].lower(), quoted)
+    for is_ascii in (True, False):
+        once = json.dumps(text, ensure_ascii=is_ascii)[1:-1]
+        # Go escapes more than Python does, and a message may hold JSON within JSON.
+        for form in (once, once.translate(_GO_ESCAPES), once.replace("/", "\\/")):
+            yield form
+            yield json.dumps(form, ensure_ascii=is_ascii)[1:-1]
+
+
+def _base64(data: bytes) -> Iterator[str]:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        padded = encode(data).decode()
+        yield from (padded, padded.rstrip("="))
+        for before in range(_BASE64_GROUP):
+            # Inside of a longer text, such as "user:password", it begins at any of three places in a group; at both
+            # ends, characters depend on what stands beside it.
+            whole = encode(b"\0" * before + data).decode()
+            inner = whole[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
+            if len(inner) >= _LEAST_LINE:
+                yield inner

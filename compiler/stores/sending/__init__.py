@@ -1,1 +1,0 @@
-"""Paces, repeats and bounds requests, whatever the store."""

@@ -1,0 +1,404 @@
+"""Runs calls on one Vault server through hvac: logs in once, checks the mount, renews, retries and explains a 403.
+
+A Vault returns what it keeps. Made into Python's numbers and back, `1.10` would become `1.1`, `0.00001` `1e-05` and
+`1e400` `Infinity`: so a property that is no string is its raw JSON token, on the way in and on the way out.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any, Final, TypeVar
+
+from compiler.model.facts import has_more_values
+from compiler.model.store import StoreAddress
+from compiler.stores.deadline import held
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    LeaderlessError,
+    OtherClusterError,
+    RedirectRefusedError,
+    SealedError,
+    StoreError,
+    StoreLocation,
+    UnauthenticatedError,
+    UnavailableError,
+    WrongMountError,
+)
+from compiler.stores.http import MOST_VALUES, ReplyTooLargeError, Server
+from compiler.stores.interface import Cluster, Identity, Problem, StoreOptions, Use
+from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits
+from compiler.stores.secret_value.document import NotAnObjectError, read_object
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.log_in import Token, VaultLogin
+from compiler.stores.vault.replies import (
+    RefusedError,
+    Request,
+    VaultQuestions,
+    error_of_reply,
+    error_of_transport,
+    malformed,
+)
+
+# A number in a Vault's own fields, a version or a lease, is shorter; Python refuses to make an int of thousands.
+_MOST_DIGITS: Final = 20
+
+
+def read_reply(content: bytes) -> dict[str, Any] | None:
+    """Return a reply's JSON object, None for every other content and where readers disagree on it (a name twice).
+
+    None also for more than MOST_VALUES values, which are counted before they take memory. Where it holds a version of a
+    secret, `["data"]["data"]` is a mapping of its properties as Secrets.
+    """
+    try:
+        text = content.decode()
+        body = None if has_more_values(text, MOST_VALUES) else _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        # Either error may hold the reply.
+        return None
+    if not isinstance(body, dict):
+        return None
+    data = body.get("data")
+    if isinstance(data, dict) and isinstance(data.get("data"), dict):
+        data["data"] = _properties(data["data"], text)
+    return body
+
+
+def write_body(body: Mapping[str, Any]) -> bytes:
+    """Return the JSON to send, with each Secret in the clear, a number with the digits that it was read with."""
+    return _token(body).encode()
+
+
+def _properties(parsed: Mapping[str, Any], text: str) -> dict[str, SecretValue]:
+    if all(type(value) is str for value in parsed.values()):
+        return {name: SecretValue(value) for name, value in parsed.items()}
+    # Slower, and only where there is a token to keep.
+    return read_object(read_object(read_object(text)["data"].reveal())["data"].reveal())
+
+
+def _token(value: object) -> str:
+    if isinstance(value, SecretValue):
+        # A string in ASCII: half of a surrogate pair has no bytes of its own.
+        return json.dumps(value.reveal()) if value.is_string else value.reveal()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(name)}: {_token(member)}" for name, member in value.items()) + "}"
+    return json.dumps(value)
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise NotAnObjectError
+    return found
+
+
+def _refuse(_token: str) -> None:
+    raise NotAnObjectError
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once_each)
+
+
+T = TypeVar("T")
+_RENEW_BELOW: Final = 1 / 3
+# Seconds in which a cluster that lost its leader has found another, and its nodes say so.
+_ELECTION: Final = 30.0
+
+
+class VaultConnection:
+    """Runs calls on an hvac client whose adapter raises RefusedError. The first call logs in and looks at the mount.
+
+    A call also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers and
+    dates without bounds) in it is a reply of another shape.
+    """
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        options: StoreOptions,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        server: Server,
+    ) -> None:
+        self._address = address
+        self._login = login
+        self._clock = options.clock
+        self._policy = options.retry
+        self._client = client
+        self._server = server
+        quotas = UNLIMITED if options.quotas is None else options.quotas
+        limiter = Limiter(quotas, options.clock)
+        waits = Waits(address.absolute, options.on_wait, options.silent)
+        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
+        self._questions = VaultQuestions(address, login, self._attempt)
+        self._lock = threading.Lock()
+        self._ready = False
+        self._ready_log_in: Callable[[Any], Token] | None = None
+        self._is_met = False
+        self._cluster: Cluster | None = None
+        self._on_contact = options.on_contact
+        self._failure: StoreError | None = None
+        self._generation = 0
+        self._token: Token | None = None
+        self._token_ends: float | None = None
+        self._in_trouble_until = 0.0
+        self.deadlines = self._retrier.deadlines
+        self.identity = Identity("unknown", login.method, source=login.token_source)
+
+    def close(self) -> None:
+        self._retrier.close()
+
+    def read(self, request: Request, call: Callable[[Any], T]) -> T:
+        """Return what `call(client)` returns, sent again as the policy says."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, call)))
+
+    def write(self, request: Request, call: Callable[[Any], T], settle: Callable[[], T | None]) -> T:
+        """The same for a write, whose unknown outcomes `settle` settles."""
+        return self._with_token(
+            lambda: self._retrier.write(lambda: self._attempt(request, call), settle, RequestClass.CREATE)
+        )
+
+    def require(self, request: Request) -> None:
+        """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
+        place = StoreLocation(self._address.absolute, request.name)
+        self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """Take note of uses by names, for the help of a refusal."""
+        self._questions.expect(uses)
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        """Which names the token lacks access for; None where the server does not say."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._questions.check_access(uses)))
+
+    def prepare(self) -> None:
+        """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
+        if not self._ready:
+            with self._alone():
+                if not self._ready and self._failure is None:
+                    try:
+                        self._retrier.read(self._open)
+                        self._ready = True
+                    except SealedError as error:
+                        self._failure = self._questions.explain_sealed(error)
+                    except StoreError as error:
+                        self._failure = error
+        if self._failure is not None:
+            # Kept for all threads: each would add its frames to it.
+            raise self._failure.with_traceback(None)
+        self._renew_in_time()
+
+    def cluster(self) -> Cluster | None:
+        """Return who the server says it is, asked once, without a log-in. Raises OtherClusterError and others."""
+        with self._alone():
+            if self._failure is not None and not self._is_met:
+                raise self._failure.with_traceback(None)
+            self._retrier.read(self._meet)
+        return self._cluster
+
+    def _meet(self) -> None:
+        """Ask who the server is, before anything else goes to it; raise where it is another one than is meant."""
+        if self._is_met:
+            return
+        request = Request(Action.CONNECT, None, "sys/health", "read")
+        cluster: Cluster | None = self._attempt(request, lambda client: client.adapter.health())
+        meant = self._address.cluster_ids
+        if cluster is not None and meant and cluster.id not in meant:
+            raise OtherClusterError(
+                StoreLocation(self._address.absolute),
+                Action.CONNECT,
+                f"another Vault answers: {cluster}, but the expected id is {' or '.join(meant)}",
+                f"correct {self._server.setting}; if the expected Vault was rebuilt or has failed over, add "
+                f"--accept-cluster {cluster.id} once, and write that id as its clusterId",
+            )
+        self._cluster, self._is_met = cluster, True
+        self._on_contact(cluster)
+
+    def _with_token(self, run: Callable[[], T]) -> T:
+        self.prepare()
+        generation = self._generation
+        try:
+            return run()
+        except ExpiredTokenError as error:
+            expired = error
+        self._log_in_again(generation, expired)
+        return run()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one thread log in, and the others wait for it no longer than for an answer."""
+        with self.deadlines.request(), ExitStack() as stack:
+            try:
+                stack.enter_context(held(self._lock))
+            except TimeoutError as error:
+                failure = error_of_transport(error, self._server, StoreLocation(self._address.absolute), Action.LOG_IN)
+                raise failure from None
+            yield
+
+    def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
+        generation = self._generation
+        try:
+            with self.deadlines.request():
+                return call(self._client)
+        except RefusedError as refusal:
+            reply = refusal.reply
+        except (OSError, HTTPException) as problem:
+            failure: StoreError = error_of_transport(problem, self._server, self._place(request), request.action)
+            reply = None
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
+            is_too_large = isinstance(problem, ReplyTooLargeError)
+            failure = malformed(self._place(request), request.action, is_too_large=is_too_large)
+            reply = None
+        place = self._place(request)
+        # Raised out here, the error carries no context: what broke off may hold a part of the reply.
+        if reply is None:
+            raise self._after_trouble(failure)
+        if reply.status == HTTPStatus.FORBIDDEN and reply.is_vaults:
+            raise self._denied(request, place, generation)
+        about_a_secret = request.is_about_a_secret
+        raise self._after_trouble(error_of_reply(reply, place, request.action, is_about_a_secret=about_a_secret))
+
+    def _place(self, request: Request) -> StoreLocation:
+        return StoreLocation(self._address.absolute, request.name)
+
+    def _after_trouble(self, failure: StoreError) -> StoreError:
+        """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
+        if isinstance(failure, UnavailableError):
+            self._in_trouble_until = self._clock.now() + _ELECTION
+        elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:
+            reason = "it redirects to another node, as while a leader is elected"
+            return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
+        return failure
+
+    def _denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
+        if request.action is not Action.LOG_IN:
+            cause = self._questions.explain_denied(request, place)
+            if self._generation == generation:
+                return cause
+            # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
+            return ExpiredTokenError(place, request.action, "the token expired", "run again")
+        wanted = f"{request.capability} on {request.path}"
+        return ForbiddenError(
+            place,
+            request.action,
+            f'"{wanted}" is denied',
+            "ask Vault's administrator",
+            cause=ForbiddenCause.POLICY,
+            permission=wanted,
+        )
+
+    def _open(self) -> None:
+        if self._token is None and self._ready_log_in is None:
+            # What is missing is told before anything is sent; a pipe gives its credential once.
+            self._ready_log_in = self._login.ready()
+        self._meet()
+        if self._token is None:
+            ready, self._ready_log_in = self._ready_log_in, None
+            self._take(self._log_in(ready))
+        self._look_up_self()
+        self._questions.check_mount()
+
+    def _log_in(self, ready: Callable[[Any], Token] | None = None) -> Token:
+        place = StoreLocation(self._address.absolute)
+        request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
+        is_a_vaults = False
+
+        def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+            nonlocal is_a_vaults
+            try:
+                return (ready or self._login.ready())(client)
+            except RefusedError as refusal:
+                is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
+                raise
+
+        try:
+            return self._attempt(request, send)
+        except StoreError as error:
+            refused = error
+        if not is_a_vaults or refused.code not in _LOG_IN_REFUSALS:
+            raise refused
+        raise UnauthenticatedError(
+            place,
+            Action.LOG_IN,
+            f"the server rejected the {self._login.method} log-in",
+            "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
+        )
+
+    def _take(self, token: Token) -> None:
+        self._token = token
+        self._client.token = token.text.reveal()
+        self._token_ends = self._clock.now() + token.lease if token.lease else None
+        self._generation += 1
+
+    def _log_in_again(self, generation: int, expired: ExpiredTokenError) -> None:
+        with self._alone():
+            if self._generation != generation:
+                return
+            if self._failure is None:
+                self._failure = self._replaced(expired)
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+
+    def _replaced(self, expired: ExpiredTokenError) -> StoreError | None:
+        """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""
+        before = self._token
+        try:
+            token = self._retrier.read(self._log_in)
+        except StoreError as error:
+            return error.with_traceback(None)
+        if before is not None and token.text.reveal() == before.text.reveal():
+            self._client.token = token.text.reveal()
+            return expired
+        self._take(token)
+        self._look_up_self()
+        return None
+
+    def _look_up_self(self) -> None:
+        facts = self._questions.token_facts(Action.LOG_IN)
+        if facts is None or self._token is None:
+            return
+        self.identity = Identity(facts.subject, self._login.method, facts.expires, self._login.token_source)
+        self._token = Token(self._token.text, facts.lease, facts.renewable)
+        self._token_ends = self._clock.now() + facts.lease if facts.lease else None
+
+    def _renew_in_time(self) -> None:
+        token, ends = self._token, self._token_ends
+        if token is None or ends is None or not token.renewable:
+            return
+        if ends - self._clock.now() > token.lease * _RENEW_BELOW or not self._lock.acquire(blocking=False):
+            return
+        try:
+            request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
+            # The rest of the operation is kept for what it is about.
+            with self.deadlines.request(keep=self._policy.patience - self._policy.first_contact):
+                lease, renewable = self._attempt(request, _renewed)
+            self._token = Token(token.text, max(lease, 1.0), renewable)
+            self._token_ends = self._clock.now() + lease
+        except StoreError:
+            # Not worth failing for: the token still works, and when it ends there is one new log-in.
+            self._token = replace(token, renewable=False)
+        finally:
+            self._lock.release()
+
+
+def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no types
+    auth = client.auth.token.renew_self()["auth"]
+    return float(auth["lease_duration"]), bool(auth["renewable"])
+
+
+# What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
+# none. Whatever comes with another status is no Vault's refusal.
+_REFUSING: Final = frozenset({400, 403, 404, 405})
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", WrongMountError.code})

@@ -1,0 +1,741 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.change.apply import apply_plan, end_blocked
+from compiler.change.audit import AuditError, AuditLog, RunLog
+from compiler.change.journal import Journal, read_run
+from compiler.change.plan import Adopted, Outcome, Plan, Result, State
+from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.changes import entries_of, plan_of, write_of
+from tests.unit.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from compiler.change.audit import AuditEntry
+
+RUN = "20250131-120000-4fa1c2"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[list[Journal]]:
+    journals: list[Journal] = []
+    yield journals
+    for journal in journals:
+        journal.close()
+
+
+@pytest.fixture
+def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
+    def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
+        journal = Journal.begin(tmp_path, RUN, plan, {})
+        opened.append(journal)
+        return apply_plan(plan, {"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"}), **options)
+
+    return run
+
+
+def journal_path(tmp_path: Path) -> Path:
+    return tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl"
+
+
+def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, seen = MemoryStore(), list[Result]()
+    store.seed("b", KEPT="k", A="old")
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
+    assert [(result.name, result.state, result.version) for result in outcome.results] == [
+        ("a", State.DONE, "v1"),
+        ("b", State.DONE, "v2"),
+    ]
+    assert store.shown("b") == {"KEPT": "k", "A": "2"}
+    assert sorted(result.name for result in seen) == ["a", "b"]
+    run = read_run(journal_path(tmp_path))
+    assert {name: (e.state, e.before, e.after, e.kind) for name, e in entries_of(run).items()} == {
+        "a": ("done", None, "v1", "create"),
+        "b": ("done", "v1", "v2", "update"),
+    }
+    assert (run.ended, run.is_resumable, outcome.is_incomplete) == ("complete", False, False)
+
+
+def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=SecretValue("pem text"))
+    assert apply(store, plan_of(write)).results[0].state is State.DONE
+    assert store.calls[0] == ("write_whole", "pem")
+
+
+@pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
+def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    go_on: bool,  # noqa: FBT001
+    state: State,
+) -> None:
+    store, failed = MemoryStore(), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("write", "a"):
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+        if (method, name) == ("read", "b"):
+            # Until the failure of the first is known, so that the third begins after it.
+            assert failed.wait(10)
+
+    store.before = before
+    names = ("b", "a", "c")
+    outcome = apply(
+        store,
+        plan_of(*(write_of(store, name, A="1") for name in names)),
+        continue_on_error=go_on,
+        workers=2,
+        report=lambda result: failed.set() if result.state is State.FAILED else None,
+    )
+    states = {result.name: result.state for result in outcome.results}
+    assert (states["a"], states["b"]) == (State.FAILED, State.DONE)
+    # The worker that failed takes no other: it would wait out the store's absence once more.
+    assert states["c"] is state
+    assert outcome.is_incomplete
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, run.is_resumable, entries_of(run)["a"].maybe_stored) == ("incomplete", True, True)
+
+
+def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
+    outcome = apply(store, plan_of(*writes), workers=1)
+    assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
+    pending = {result.name for result in outcome.results if result.state is State.PENDING}
+    entries = entries_of(read_run(journal_path(tmp_path)))
+    assert {entries[name].state for name in pending} == {"planned"}
+
+
+def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    store.seed("a", A="theirs")
+    outcome = apply(store, plan_of(write, write_of(store, "b", A="2")))
+    assert [(result.state, result.slipped) for result in outcome.results] == [
+        (State.CONFLICT, ("v1",)),
+        (State.DONE, ()),
+    ]
+    assert (outcome.has_differences, outcome.is_incomplete) == (True, False)
+    assert read_run(journal_path(tmp_path)).ended == "conflict"
+
+
+def test_a_version_that_slipped_in_or_came_right_after_is_a_conflict_with_its_id(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.slipped = ("v9",)
+    assert apply(store, plan_of(write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
+
+
+def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            store.seed(name, A="theirs")
+
+    store.before = before
+    (result,) = apply(store, plan_of(write_of(store, "a", A="1"))).results
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+
+
+@pytest.mark.parametrize("values", [{"A": "other"}, {"A": "1", "MORE": "x"}, {}])
+def test_other_bytes_than_were_sent_are_found(apply: Callable[..., Outcome], values: dict[str, str]) -> None:
+    store = MemoryStore()
+
+    def lie(method: str, name: str) -> None:
+        if method == "read":
+            store.versions[name][-1] = replace(store.versions[name][-1], properties=secrets(**values))
+
+    store.before = lie
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
+    assert outcome.results[0].state is State.UNVERIFIED
+    assert outcome.has_differences
+
+
+def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old", B="same", KEPT="k")
+    store.deleted.add("a")
+    audit = AuditLog(tmp_path / "audit")
+    with audit:
+        outcome = apply(store, plan_of(write_of(store, "a", A="new", B="same")), audit)
+    assert (outcome.results[0].state, outcome.results[0].version) == (State.DONE, "v2")
+    assert store.shown("a") == {"A": "new", "B": "same", "KEPT": "k"}
+    text = (tmp_path / "audit").read_text("utf-8")
+    assert [word in text for word in ('"recover"', '"update"', '"create"', '"who": "tester"')] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_recovered_secret_that_holds_everything_is_kept(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    whole: bool,  # noqa: FBT001
+) -> None:
+    store = MemoryStore()
+    if whole:
+        store.seed_whole("a", "text")
+    else:
+        store.seed("a", A="same")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="same")
+    write = replace(write, changes={}, whole=SecretValue("text")) if whole else write
+    outcome = apply(store, plan_of(write))
+    assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
+    assert entries_of(read_run(journal_path(tmp_path)))["a"].after == "v1"
+
+
+def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="new")
+
+    def overtake(method: str, _name: str) -> None:
+        if method == "recover":
+            store.deleted.clear()
+            store.seed("a", A="newer")
+
+    store.before = overtake
+    result = apply(store, plan_of(write)).results[0]
+    assert (result.state, result.slipped) == (State.CONFLICT, ("v2",))
+    assert store.shown("a") == {"A": "newer"}
+
+
+def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed_whole("a", "old")
+    store.deleted.add("a")
+    write = replace(write_of(store, "a", A="x"), changes={}, whole=SecretValue("new"))
+    assert apply(store, plan_of(write)).results[0].version == "v2"
+
+
+def test_what_cannot_be_noted_before_the_write_is_not_written(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "started", full)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert store.calls == []
+    assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
+    assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
+
+
+def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "end", full)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
+    assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
+    assert outcome.unrecorded == "the journal cannot be written: No space left on device"
+    assert read_run(journal_path(tmp_path)).is_resumable
+
+
+@pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
+def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+    turn: int,
+    stored: bool,  # noqa: FBT001
+) -> None:
+    record, turns = AuditLog.record, count()
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if next(turns) == turn:
+            raise AuditError("the audit file cannot be written: no space left on device")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    store = MemoryStore()
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
+    assert outcome.is_incomplete
+    assert outcome.results[0].code == "unrecorded"
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
+    # What was not sent leaves nothing open that an undo would have to wait for.
+    assert stored or not entry.maybe_stored
+
+
+def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store, seen = MemoryStore(), list[str]()
+    store.seed("a", A="old")
+
+    def before(method: str, _name: str) -> None:
+        if method == "write":
+            seen.append((tmp_path / "audit").read_text("utf-8"))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        apply(store, plan_of(write_of(store, "a", A="new")), audit)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["run"], line["state"], line["before"], line["version"]) for line in lines] == [
+        (RUN, "writing", "v1", None),
+        (RUN, "written", "v1", "v2"),
+    ]
+    assert seen[0].count("\n") == 1
+
+
+class TestADefect:
+    """An exception that nothing expected must not leave the run without an end."""
+
+    def break_at(self, store: MemoryStore, method: str, name: str) -> None:
+        def before(called: str, of: str) -> None:
+            if (called, of) == (method, name):
+                raise KeyError("s3ntinel")
+
+        store.before = before
+
+    @pytest.mark.parametrize(("method", "stored"), [("write", False), ("read", True)])
+    def test_the_run_gets_its_end_and_can_go_on(
+        self,
+        tmp_path: Path,
+        apply: Callable[..., Outcome],
+        method: str,
+        stored: bool,  # noqa: FBT001
+    ) -> None:
+        store = MemoryStore()
+        self.break_at(store, method, "n1")
+        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
+        assert isinstance(outcome.defect, KeyError)
+        assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, *[State.PENDING] * 48]
+        assert outcome.results[1].code == "defect"
+        assert outcome.is_incomplete
+        run = read_run(journal_path(tmp_path))
+        assert (run.ended, run.is_resumable) == ("incomplete", True)
+        # It may have come after the request: then an undo waits, and going on finds out.
+        assert entries_of(run)["n1"].maybe_stored
+        assert ("n1" in store.versions) is stored
+        assert "s3ntinel" not in journal_path(tmp_path).read_text("utf-8")
+
+    def test_the_others_finish_what_they_have_begun(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        store, both = MemoryStore(), threading.Barrier(2, timeout=10)
+        broken = threading.Event()
+
+        def before(method: str, name: str) -> None:
+            if method != "write":
+                return
+            both.wait()
+            if name == "a":
+                broken.set()
+                raise KeyError
+            assert broken.wait(10)
+
+        store.before = before
+        outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
+        assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
+        assert entries_of(read_run(journal_path(tmp_path)))["b"].state == "done"
+
+    def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        def broken(_result: Result) -> None:
+            raise KeyError
+
+        store = MemoryStore()
+        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken)
+        assert isinstance(outcome.defect, KeyError)
+        assert outcome.is_incomplete
+        assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+        assert read_run(journal_path(tmp_path)).ended == "incomplete"
+
+
+def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, stop = MemoryStore(), threading.Event()
+    store.before = lambda _method, _name: stop.set()
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(*writes), workers=1, stop=stop)
+    assert outcome.interrupted
+    assert outcome.is_incomplete
+    assert [result.state for result in outcome.results] == [State.DONE, *[State.PENDING] * 49]
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    def impatient(_result: Result) -> None:
+        raise KeyboardInterrupt
+
+    store = MemoryStore()
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(*writes), workers=1, report=impatient)
+    assert outcome.interrupted
+    assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
+    assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+
+    def impatient(_result: Result) -> None:
+        raise broken
+
+    store = MemoryStore()
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")), workers=1, report=impatient)
+    assert (outcome.interrupted, outcome.defect) == (True, None)
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    assert apply(store, plan_of(write, adopted=(Adopted("azure", "a", "v7"),))).results
+    lines = journal_path(tmp_path).read_text("utf-8")
+    assert '"after":"v7","adopted":true' in lines
+
+
+def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None:
+    store, asked = MemoryStore(), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if method == "write" and name != "n0":
+            # The second is under way when the first is reported; the rest take longer than an interrupt.
+            assert asked.wait(10)
+            time.sleep(0.02)
+
+    def impatient(_result: Result) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    store.before = before
+    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=impatient)
+    assert outcome.count(State.PENDING) > 0
+
+
+@pytest.mark.parametrize("workers", [None, 1, 3])
+def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
+    apply: Callable[..., Outcome], workers: int | None
+) -> None:
+    expected = 16 if workers is None else workers
+    writes = 2 * expected + 8
+    store, lock, full, at_once = MemoryStore(), threading.Lock(), threading.Event(), list[int]()
+    running = 0
+
+    def before(method: str, _name: str) -> None:
+        nonlocal running
+        if method != "write":
+            return
+        with lock:
+            running += 1
+            at_once.append(running)
+            if running == expected:
+                full.set()
+        assert full.wait(10)
+        # One more than there may be would come now.
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    store.before = before
+    options = {} if workers is None else {"workers": workers}
+    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(writes))), **options)
+    assert outcome.count(State.DONE) == writes
+    assert max(at_once) == expected
+
+
+def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None:
+    store, both, told = MemoryStore(), threading.Barrier(2, timeout=10), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            both.wait()
+            assert name == "a" or told.wait(10)
+            raise KeyError(name)
+
+    store.before = before
+    outcome = apply(
+        store,
+        plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")),
+        workers=2,
+        report=lambda _result: told.set(),
+    )
+    assert isinstance(outcome.defect, KeyError)
+    assert outcome.defect.args == ("a",)
+    assert {(result.state, result.remedy) for result in outcome.results} == {
+        (State.FAILED, "run the same command again to resume the run")
+    }
+
+
+def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store, defect = MemoryStore(), KeyError("x")
+    store.failures["write", "a"] = defect
+    monkeypatch.setattr(Journal, "settled", full)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
+    # It was begun: what became of it is found out when the run goes on.
+    assert entries_of(read_run(journal_path(tmp_path)))["a"].maybe_stored
+
+
+def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    for name in ("done", "lost", "refused"):
+        store.seed(name, A="old")
+    store.failures["write", "lost"] = UnavailableError(store.place("lost"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
+    writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
+    apply(store, plan_of(*writes), continue_on_error=True, workers=1)
+    entries = entries_of(read_run(journal_path(tmp_path)))
+    assert {name: (entry.state, entry.before, entry.maybe_stored) for name, entry in entries.items()} == {
+        "done": ("done", "v1", False),
+        "lost": ("failed", "v1", True),
+        "refused": ("failed", "v1", False),
+        "new": ("done", None, False),
+    }
+    started = [json.loads(line) for line in journal_path(tmp_path).read_text("utf-8").splitlines()]
+    assert {line["name"]: line["before"] for line in started if line.get("state") == "started"} == {
+        "done": "v1",
+        "lost": "v1",
+        "refused": "v1",
+        "new": None,
+    }
+
+
+def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "started", full)
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    outcome = apply(store, plan, workers=1, continue_on_error=True)
+    assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
+
+
+def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "written", full)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
+    assert (outcome.results[0].code, list(store.versions)) == ("unrecorded", ["a"])
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    assert (entry.after, entry.maybe_stored) == (None, True)
+
+
+def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def unannounced(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: no space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "settled", full)
+    monkeypatch.setattr(AuditLog, "record", unannounced)
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
+    assert (outcome.results[0].code, outcome.defect, store.calls) == ("unrecorded", None, [])
+
+
+def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    store.seed("a", KEY="old")
+    adopted = Adopted("azure", "a", store.seed("a", KEY="new"), ("KEY",), "update", "v1")
+    with AuditLog(tmp_path / "audit") as audit:
+        apply(store, plan_of(adopted=(adopted,)), audit)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    told = ("run", "action", "state", "name", "properties", "before", "version")
+    assert [tuple(line[name] for name in told) for line in lines] == [
+        (RUN, "update", "written", "a", ["KEY"], "v1", "v2")
+    ]
+
+
+def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Outcome]) -> None:
+    store, seen = MemoryStore(), list[Result]()
+
+    def before(method: str, _name: str) -> None:
+        if method == "write":
+            time.sleep(0.1)
+
+    store.before = before
+    writes = (write_of(store, name, A="1") for name in ("a", "b", "c"))
+    outcome = apply(store, plan_of(*writes), workers=1, report=seen.append, stop=threading.Event())
+    assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
+    # A stop that could come and did not is none.
+    assert not outcome.interrupted
+
+
+def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.failures["write", "a"] = KeyError("x")
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    outcome = apply(store, plan, workers=1, continue_on_error=True)
+    assert [(result.state, result.reason) for result in outcome.results] == [
+        (State.FAILED, "this program failed with an internal error"),
+        (State.PENDING, ""),
+    ]
+
+
+def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
+    tmp_path: Path, opened: list[Journal]
+) -> None:
+    one, two = MemoryStore("https://one"), MemoryStore("https://two")
+    two.seed("a", A="theirs")
+    writes = (
+        write_of(one, "a", A="1"),
+        replace(write_of(two, "a", A="2"), store="vault"),
+        replace(write_of(two, "b", A="3"), store="vault"),
+    )
+    plan = plan_of(*writes, destinations={"azure": "https://one", "vault": "https://two"}, command="restore")
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
+    stores = {"azure": one, "vault": two}
+    outcome = apply_plan(plan, stores, RunLog(opened[0], "prod"), continue_on_error=True, workers=1)
+    assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
+        ("azure", "a", State.DONE, "v1"),
+        ("vault", "a", State.DONE, "v2"),
+        ("vault", "b", State.FAILED, None),
+    ]
+    assert (one.shown("a"), two.shown("a"), two.writes) == ({"A": "1"}, {"A": "2"}, ["a"])
+    run = read_run(journal_path(tmp_path))
+    assert (run.command, run.ended) == ("restore", "incomplete")
+    assert {target: entry.after for target, entry in run.entries.items()} == {
+        ("azure", "a"): "v1",
+        ("vault", "a"): "v2",
+        ("vault", "b"): None,
+    }
+
+
+def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    left = UnfinishedWriteError(store.place("a"), Action.WRITE, "its tags are not", "write them", "v9")
+    store.failures["write", "a"] = left
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), continue_on_error=True)
+    assert [(result.state, result.reason, result.remedy) for result in outcome.results] == [
+        (State.FAILED, "its tags are not", "write them"),
+        (State.DONE, "", ""),
+    ]
+    run = read_run(journal_path(tmp_path))
+    assert (run.entries["azure", "a"].maybe_stored, run.is_resumable) == (True, True)
+
+
+def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    store.failures["read", "a"] = VersionGoneError(store.place("a"), Action.READ, "it is gone", "look", "v1")
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert [(result.state, result.version) for result in outcome.results] == [
+        (State.FAILED, "v1"),
+        (State.PENDING, None),
+    ]
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    assert (entry.after, entry.maybe_stored) == ("v1", False)
+
+
+def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
+    tmp_path: Path, opened: list[Journal]
+) -> None:
+    store = MemoryStore()
+    store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    notes = RunLog(opened[0], "prod", is_audited=True)
+    outcome = apply_plan(plan, {"azure": store}, notes, continue_on_error=True)
+    assert outcome.unaudited == (Adopted("azure", "a", "v1", is_recorded=True),)
+    assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
+        "a": True,
+        "b": False,
+    }
+
+
+@pytest.mark.parametrize("is_audited", [False, True])
+def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
+    tmp_path: Path, opened: list[Journal], *, is_audited: bool
+) -> None:
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod", is_audited=is_audited))
+    # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
+    assert outcome == Outcome(RUN, (), unaudited=(found,) if is_audited else ())
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
+    assert store.calls == []
+
+
+def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
+    tmp_path: Path, opened: list[Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "adopted", full)
+        outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod"))
+        assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
+        assert read_run(journal_path(tmp_path)).ended == "incomplete"
+    monkeypatch.setattr(Journal, "end", full)
+    assert end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod")) == Outcome(RUN, (), unrecorded=reason)
+
+
+def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "adopted", full)
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    outcome = apply(store, plan_of(write_of(store, "b", A="1"), adopted=(found,)))
+    assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    assert ([result.state for result in outcome.results], outcome.is_incomplete) == ([State.DONE], True)
+    assert read_run(journal_path(tmp_path)).ended == "incomplete"

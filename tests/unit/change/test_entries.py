@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.change.journal import RecordedKey, Run, RunEntry, take
+from compiler.change.plan import Kind
+from compiler.stores.interface import Attributes, RemoteSecret
+
+A = ("azure", "a")
+PLAN: dict[str, Any] = {
+    "type": "plan",
+    "store": "azure",
+    "name": "a",
+    "kind": "update",
+    "before": "v1",
+    "recover": False,
+}
+KEYS = [
+    {"secret": "jira", "key": "TOKEN", "property": "token"},
+    {"secret": "gitlab", "key": "WHOLE", "property": None},
+]
+
+
+def run_of(*lines: dict[str, Any]) -> Run:
+    found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
+    for line in ({**PLAN, "keys": KEYS}, {"type": "planned", "writes": 1}, *lines):
+        take(found, line)
+    return found
+
+
+def step(state: str, **rest: object) -> dict[str, Any]:
+    return {"type": "step", "store": "azure", "name": "a", "state": state, **rest}
+
+
+def test_a_plan_names_keys_and_properties() -> None:
+    entry = run_of().entries[A]
+    assert entry.keys == (RecordedKey("jira", "TOKEN", "token"), RecordedKey("gitlab", "WHOLE", None))
+    assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "owes"),
+    [
+        ([], False),
+        ([step("started", owes=True)], True),
+        ([step("started", owes=True), step("written", after="v2", owes=False)], False),
+        ([step("started", owes=True), step("written", after="v2", owes=True), step("done")], True),
+        ([step("started", owes=True), step("failed", maybe_stored=False)], False),
+        ([step("started", owes=True), step("failed", maybe_stored=True)], True),
+        ([step("written", after="v2", owes=True), {"type": "audit", "store": "azure", "name": "a"}], False),
+        # A journal of an earlier release says nothing of it.
+        ([step("started"), step("written", after="v2")], False),
+    ],
+)
+def test_what_is_stored_is_owed_to_the_audit_file_until_it_is_there(lines: list[dict[str, Any]], owes: bool) -> None:  # noqa: FBT001
+    assert run_of(*lines).entries[A].owes is owes
+
+
+def test_a_run_is_audited_once_it_had_an_audit_file() -> None:
+    assert not run_of(step("started", owes=False)).is_audited
+    assert run_of(step("started", owes=True), step("written", after="v2", owes=False)).is_audited
+
+
+def test_an_undo_is_owed_on_its_own() -> None:
+    undo = {"type": "undo", "store": "azure", "name": "a", "version": None}
+    entry = run_of(step("written", after="v2"), {**undo, "state": "started", "before": "v2", "owes": True}).entries[A]
+    assert (entry.owes, entry.undo_owes, entry.undo_before) == (False, True, "v2")
+    done = run_of({**undo, "state": "started", "before": "v2", "owes": True}, {**undo, "state": "done", "owes": False})
+    assert (done.entries[A].undo_owes, done.entries[A].undo_before) == (False, "v2")
+
+
+def test_a_line_without_a_store_is_of_the_only_one_of_the_first_format() -> None:
+    found = Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {})
+    bare = {key: value for key, value in PLAN.items() if key != "store"}
+    take(found, {**bare, "keys": KEYS}, "azure")
+    take(found, {"type": "step", "name": "a", "state": "written", "after": "v2"}, "azure")
+    assert found.entries[A].after == "v2"
+    with pytest.raises(LookupError):
+        take(found, {"type": "step", "name": "a", "state": "done"})
+
+
+def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
+    recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
+    found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
+    take(found, recovered)
+    entry = found.entries[A]
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    back = RemoteSecret("a", "v1", {}, Attributes(created=made))
+    take(found, step("started"))
+    assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
+    # A store that does not tell when it made a version proves nothing either.
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
+    take(found, step("recovered", version="v1", made=made.isoformat()))
+    assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
+    assert not entry.has_recovered(replace(back, version="v2"))
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
+    # Deleted once more and recovered again, it is another version.
+    take(found, step("started", deleted="v3"))
+    assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
+    assert not entry.has_recovered(replace(back, version="v3"))
+    take(found, step("recovered", version="v3", made=made.isoformat()))
+    assert entry.has_recovered(replace(back, version="v3"))
+    take(found, step("written", after="v4"))
+    assert not entry.has_recovered(replace(back, version="v3"))
+
+
+def test_what_was_planned_to_be_created_and_was_deleted_meanwhile_is_recovered() -> None:
+    entry = run_of(step("started", deleted="v7")).entries[A]
+    assert (entry.kind, entry.recover, entry.deleted, entry.recovered) == (Kind.UPDATE, True, "v7", False)
+
+
+@pytest.mark.parametrize("line", [{"kind": "conjure"}, {"keys": [{"key": "TOKEN"}]}, {"keys": None}])
+def test_a_plan_of_another_shape_is_no_plan(line: dict[str, Any]) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        take(run_of(), {**PLAN, "keys": KEYS, **line})
+
+
+def undo(state: str, **rest: object) -> dict[str, Any]:
+    return {"type": "undo", "store": "azure", "name": "a", "state": state, **rest}
+
+
+def test_a_run_has_ended_until_it_goes_on() -> None:
+    end = {"type": "end", "state": "incomplete"}
+    assert run_of().ended is None
+    assert run_of(end).ended == "incomplete"
+    assert run_of(end, {"type": "remark"}, undo("done")).ended == "incomplete"
+    assert run_of(end, step("started")).ended is None
+
+
+@pytest.mark.parametrize(("writes", "is_planned"), [(0, False), (1, True), (2, False)])
+def test_a_plan_is_whole_with_as_many_writes_as_it_says(writes: int, *, is_planned: bool) -> None:
+    assert run_of({"type": "planned", "writes": writes}).is_planned is is_planned
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "before", "after", "maybe_stored"),
+    [
+        ([], "planned", None, None, False),
+        ([step("started", before="v1")], "started", "v1", None, True),
+        ([step("started", before="v1"), step("started", before=None)], "started", None, None, True),
+        ([step("started", before="v1"), step("started")], "started", None, None, True),
+        ([step("started", before="v1"), step("written", before="v9", after="v2")], "written", "v1", "v2", False),
+        ([step("written", before="v9", after="v2")], "written", "v9", "v2", False),
+        ([step("written", after="v2"), step("done")], "done", None, "v2", False),
+        ([step("started", before="v1"), step("failed", maybe_stored=True)], "failed", "v1", None, True),
+        ([step("started", before="v1"), step("failed", maybe_stored=False)], "failed", "v1", None, False),
+    ],
+)
+def test_a_step_tells_how_far_a_write_came(
+    lines: list[dict[str, Any]],
+    state: str,
+    before: str | None,
+    after: str | None,
+    maybe_stored: bool,  # noqa: FBT001
+) -> None:
+    entry = run_of(*lines).entries[A]
+    assert (entry.state, entry.before, entry.after, entry.maybe_stored) == (state, before, after, maybe_stored)
+
+
+def test_versions_in_between_are_remembered() -> None:
+    assert run_of().entries[A].slipped == ()
+    assert run_of(step("written", after="v3", slipped=["v2", 7]), step("done")).entries[A].slipped == ("v2", "7")
+
+
+def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise() -> None:
+    begun = undo("started", before="v2", owes=True)
+    done = undo("done", version="v3", owes=False)
+    found = {}
+    for name, lines in {"begun": [begun], "done": [begun, done], "again": [begun, done, undo("started")]}.items():
+        entry = run_of(*lines).entries[A]
+        found[name] = (entry.undo, entry.undone_as, entry.undo_before, entry.undo_owes)
+    assert found == {
+        "begun": ("started", None, "v2", True),
+        "done": ("done", "v3", "v2", False),
+        "again": ("started", "v3", "v2", False),
+    }
+    assert run_of(begun, undo("started")).entries[A].undo_owes
+
+
+@pytest.mark.parametrize("owes", ["true", 1, None, []])
+def test_only_true_is_owed(owes: object) -> None:
+    run = run_of(step("started", owes=owes), undo("started", owes=owes))
+    assert (run.is_audited, run.entries[A].owes, run.entries[A].undo_owes) == (False, False, False)
+
+
+@pytest.mark.parametrize(("recover", "is_recovered"), [(True, True), (False, False), ("true", False), (1, False)])
+def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
+    found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
+    take(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
+    assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
+    take(found, step("recovered", version="v1", made=None))
+    assert found.entries[A].has_recovered(RemoteSecret("a", "v1", {}, Attributes())) is is_recovered
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"type": "undo", "store": "azure", "name": "a", "state": ["done"]},
+        undo("done", version=["v1"]),
+        undo("done", before=7),
+        step("started", before=7),
+        step("written", after={}),
+        {"type": "end", "state": 7},
+    ],
+)
+def test_what_is_no_text_is_no_version_and_no_state(line: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        run_of(line)
+
+
+@pytest.mark.parametrize("what", ["step", "undo", "audit"])
+def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
+    with pytest.raises(LookupError):
+        run_of({"type": what, "store": "azure", "name": "other", "state": "done"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_resumable"),
+    [
+        ([], True),
+        ([{"type": "end", "state": "incomplete"}], True),
+        ([{"type": "end", "state": "interrupted"}], True),
+        ([{"type": "end", "state": "complete"}], False),
+        ([{"type": "end", "state": "conflict"}], False),
+        ([undo("started")], False),
+        ([{"type": "planned", "writes": 2}], False),
+    ],
+)
+def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_nothing_was_undone(
+    lines: list[dict[str, Any]], *, is_resumable: bool
+) -> None:
+    assert run_of(*lines).is_resumable is is_resumable
+
+
+def test_before_any_line_nothing_is_known() -> None:
+    found = Run("id", Path("run"), "put", "prod", {}, {})
+    assert (found.entries, found.is_planned, found.is_audited, found.ended) == ({}, False, False, None)
+    entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
+    assert (entry.keys, entry.owes, entry.undo_owes, entry.maybe_stored) == ((), False, False, False)
+    # A deleted version that the store did not tell.
+    assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
+
+
+def test_the_servers_of_a_run_are_those_that_it_was_on_last() -> None:
+    def servers(what: str, cluster: object) -> dict[str, Any]:
+        return {"type": what, "writes": 1, "servers": [{"store": "azure", "cluster": cluster, "accepted": False}]}
+
+    # A journal of an earlier release has none.
+    assert run_of().clusters == {}
+    assert run_of(servers("planned", "c1")).clusters == {"azure": "c1"}
+    assert run_of(servers("planned", "c1"), servers("servers", "c2")).clusters == {"azure": "c2"}
+    for forged in (None, 7, "", "two words", "c1\n", "x" * 200):
+        with pytest.raises(ValueError):  # noqa: PT011 - the journal is then refused as a whole
+            run_of(servers("planned", forged))

@@ -1,0 +1,706 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.change.journal import (
+    Journal,
+    JournalError,
+    RecordedKey,
+    find_run,
+    find_unfinished,
+    identity_of,
+    new_id,
+    read_run,
+    runs,
+    runs_folder,
+)
+from compiler.change.plan import Kind, Location, Plan, Result, State, Step, Write
+from compiler.live.stores import Served
+from compiler.stores.interface import Attributes, Cluster, RemoteSecret
+from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.credential import looks_like_credential
+from tests.unit.changes import entries_of, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.change.journal import Run
+
+FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
+A, B, C = ("azure", "a"), ("azure", "b"), ("azure", "c")
+STEP = Step("github", "TOKEN", Kind.CREATE, Location("vault", "v", "TOKEN"), Location("azure", "a", "TOKEN"))
+BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
+
+
+def plan() -> Plan:
+    writes = (
+        Write("azure", "a", (STEP,), {"TOKEN": SecretValue("sentinel")}),
+        Write("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
+    )
+    return plan_of(*writes, destinations={"azure": "https://a"}, sources={"vault": "https://v"})
+
+
+def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
+    return Journal.begin(root, run, plan(), identity or {"environment": "prod"})
+
+
+def open_files() -> list[str]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # of the folder itself, once it is read
+            found.append(str(link.readlink()))
+    return found
+
+
+def test_an_id_tells_when_and_no_two_are_alike() -> None:
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", new_id())
+    assert new_id() != new_id()
+    assert not any(looks_like_credential(f"run {new_id()}") for _ in range(50))
+
+
+def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    told = datetime.strptime(new_id()[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    monkeypatch.undo()
+    time.tzset()
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+
+
+def test_what_is_noted_comes_back(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    assert journal.id == FIRST
+    journal.started(A, None)
+    journal.written(A, None, "v1", ("v0",))
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.started(B, None)
+    journal.recovered(B, "v7", None)
+    journal.settled(Result("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.end("incomplete")
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.command, run.environment, run.destinations) == ("migrate", "prod", {"azure": "https://a"})
+    assert (run.entries[A].kind, run.entries[B].kind) == (Kind.CREATE, Kind.RECOVER)
+    assert run.entries[A].keys == (RecordedKey("github", "TOKEN", "TOKEN"),)
+    assert (run.entries[A].state, run.entries[A].after) == ("done", "v1")
+    assert (run.entries[B].state, run.entries[B].maybe_stored) == ("failed", True)
+    assert (run.entries[B].deleted, run.entries[B].recovered) == ("v7", True)
+    assert (run.ended, run.is_resumable) == ("incomplete", True)
+    assert "sentinel" not in run.path.read_text("utf-8")
+
+
+def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, waits = begin(tmp_path), list[int]()
+    monkeypatch.setattr(os, "fsync", waits.append)
+    journal.started(A, None)
+    assert len(waits) == 1
+    journal.written(A, None, "v1", ())
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    assert len(waits) == 1
+    journal.end("complete")
+    assert len(waits) == 2
+    journal.close()
+
+
+def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) -> None:
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    writes = (Write("azure", "a", (BARE,), {}, versions=("1", "2"), made={"1": made}),)
+    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
+    assert entry.made_at_other_times({"1": made, "2": made}) == ()
+    assert entry.made_at_other_times({"1": made + timedelta(seconds=1)}) == ("1",)
+
+
+def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
+    writes = (Write("azure", "a", (BARE,), {}, recover=True),)
+    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
+
+
+def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.end("interrupted")
+    journal.started(A, "v1")
+    assert find_run(tmp_path, FIRST).ended is None
+    journal.adopted(A, "v2")
+    assert find_run(tmp_path, FIRST).entries[A].after == "v2"
+    journal.undo(A, "started")
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.entries[A].undo, run.is_resumable) == ("started", False)
+
+
+def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+
+    def owed() -> tuple[bool, bool, bool]:
+        run = find_run(tmp_path, FIRST)
+        return run.entries[A].owes, run.entries[A].undo_owes, run.is_audited
+
+    journal.started(A, "v0")
+    assert find_run(tmp_path, FIRST).entries[A].before == "v0"
+    journal.written(A, "v0", "v1", ())
+    journal.adopted(A, "v1")
+    journal.undo(A, "started")
+    assert owed() == (False, False, False)
+    notes: tuple[Callable[[], None], ...] = (
+        lambda: journal.started(A, "v0", owes=True),
+        lambda: journal.written(A, "v0", "v1", (), owes=True),
+        lambda: journal.adopted(A, "v1", owes=True),
+    )
+    for note in notes:
+        note()
+        assert owed() == (True, False, True)
+        journal.audited(A)
+        assert owed() == (False, False, True)
+    journal.undo(A, "started", before="v1", owes=True)
+    journal.close()
+    assert owed() == (False, True, True)
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.before, entry.undo_before) == ("v0", "v1")
+
+
+@pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
+def test_what_is_left_to_resume(tmp_path: Path, state: str, resumable: bool) -> None:  # noqa: FBT001
+    journal = begin(tmp_path)
+    journal.end(state)
+    journal.close()
+    found = find_unfinished(tmp_path, {"environment": "prod"})
+    assert (found is not None) is resumable
+
+
+def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]), "utf-8")
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
+
+
+def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
+    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
+        begin(tmp_path, run, identity).close()
+    (runs_folder(tmp_path) / "20990101-000000-000000.jsonl").write_text("broken\n")
+    (runs_folder(tmp_path) / "notes.jsonl").write_text("not a run\n")
+    found = find_unfinished(tmp_path, {"environment": "prod"})
+    assert found is not None
+    assert found.id == FIRST
+    assert find_unfinished(tmp_path, {"environment": "qa"}) is None
+
+
+def test_of_runs_that_began_in_the_same_second_the_later_one_is_newer(tmp_path: Path) -> None:
+    ids = [f"20250131-120000-{end}" for end in ("ffffff", "000000", "888888")]
+    for run in ids:
+        begin(tmp_path, run).close()
+        time.sleep(0.002)
+    (runs_folder(tmp_path) / "20250131-120000-aaaaaa.jsonl").write_text("[]\n", "utf-8")
+    assert [run.id for run in runs(tmp_path)] == ids[::-1]
+
+
+def test_of_a_run_of_another_identity_only_the_first_line_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def watched(path: Path) -> Run:
+        read.append(path.stem)
+        return read_run(path)
+
+    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
+        begin(tmp_path, run, identity).close()
+    monkeypatch.setattr("compiler.change.journal.read_run", watched)
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
+    assert read == [FIRST]
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", SECOND, FIRST + "\n"])
+def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, name)
+    assert (caught.value.kind, str(caught.value.help)[:33]) == ("usage", "there are no runs in this folder;")
+    begin(tmp_path).close()
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, name)
+    assert FIRST in str(caught.value.help)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}\n", "[]\n", '{"type": "run", "format": 1}\n', '{"type": "run", "format": 2}\n']
+)
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text(content)
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
+
+
+def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    text = path.read_text("utf-8")
+    path.write_text(text + json.dumps({"type": "step", "store": "azure", "name": "nobody", "state": "done"}) + "\n")
+    with pytest.raises(JournalError, match="cannot be read"):
+        find_run(tmp_path, FIRST)
+    path.write_text(text.replace('"format":2', '"format":3'))
+    with pytest.raises(JournalError, match="an unknown format"):
+        find_run(tmp_path, FIRST)
+
+
+@pytest.mark.parametrize("odd", [{}, [], ["v1"], 7, True])
+@pytest.mark.parametrize(
+    ("type_", "field"),
+    [("plan", "before"), ("plan", "deleted"), ("step", "before"), ("step", "after"), ("undo", "version")],
+)
+def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
+    journal = begin(tmp_path)
+    journal.started(A, None)
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "done", "v2")
+    journal.close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    changed = [{**line, field: odd} if line["type"] == type_ else line for line in lines]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
+
+
+def test_a_line_of_a_later_release_is_passed_over(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.write_text(path.read_text("utf-8") + json.dumps({"type": "remark"}) + "\n")
+    assert find_run(tmp_path, FIRST).is_planned
+
+
+def test_a_journal_is_never_begun_over_another(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    with pytest.raises(FileExistsError):
+        begin(tmp_path)
+
+
+@pytest.mark.parametrize("line", range(4))
+def test_a_journal_that_cannot_be_begun_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: int) -> None:
+    left, write = [line], os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        left[0] -= 1
+        return write(descriptor, data if left[0] >= 0 else data[:5])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        begin(tmp_path)
+    assert not [path for path in open_files() if path.startswith(str(tmp_path))]
+
+
+def test_an_identity_tells_which_where_what_and_how() -> None:
+    here, there = {"azure": "https://a"}, {"azure": "https://b"}
+    one = identity_of("put", "prod", here, {"keys": []})
+    assert one == identity_of("put", "prod", here, {"keys": []})
+    assert one != identity_of("restore", "prod", here, {"keys": []})
+    assert one != identity_of("put", "staging", here, {"keys": []})
+    assert one != identity_of("put", "prod", there, {"keys": []})
+    assert one != identity_of("put", "prod", {**here, "vault": "https://v"}, {"keys": []})
+    assert one != identity_of("put", "prod", here, {"keys": ["TOKEN"]})
+
+
+def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.written(A, None, "v2", ("v1",))
+    journal.settled(Result("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
+    journal.close()
+    assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
+
+
+def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) -> None:
+    made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    journal = begin(tmp_path)
+    journal.written(A, None, "2", (), made=made)
+    journal.settled(Result("azure", "a", State.DONE, "2"))
+    journal.written(B, None, "v1", ())
+    journal.close()
+    found = find_run(tmp_path, FIRST).entries
+    assert (found[A].made, found[B].made) == (made.isoformat(), None)
+    # Key Vault's versions need no time.
+    assert find_run(tmp_path, FIRST).path.read_text("utf-8").count('"made"') == 1
+
+
+def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "started")
+    assert find_run(tmp_path, FIRST).entries[A].undone_as is None
+    journal.undo(A, "done", "v2")
+    # An undo once more, which finds it done.
+    journal.undo(A, "started")
+    journal.close()
+    assert find_run(tmp_path, FIRST).entries[A].undone_as == "v2"
+
+
+def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: Path) -> None:
+    assert list(runs(tmp_path)) == []
+    for name in (FIRST, SECOND):
+        begin(tmp_path, name).close()
+    (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").write_text("{}", "utf-8")
+    (runs_folder(tmp_path) / "notes.jsonl").write_text("{}", "utf-8")
+    assert [run.id for run in runs(tmp_path)] == [SECOND, FIRST]
+
+
+def rewritten(root: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """The journal of the first run with its lines changed."""
+    path = runs_folder(root) / f"{FIRST}.jsonl"
+    path.write_text("\n".join([*change(path.read_text("utf-8").splitlines()), ""]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+@pytest.mark.parametrize(
+    "damage", ['{"type":"plan","store":"azure","name":"a","ki', "", "\x00\x00\x00", '{"type":"remark"}']
+)
+def test_a_plan_with_a_damaged_line_in_its_middle_is_nothing_to_resume(
+    tmp_path: Path, damaged: int, damage: str
+) -> None:
+    begin(tmp_path).close()
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
+    rewritten(tmp_path, lambda lines: [*lines[:damaged], damage, *lines[damaged + 1 :]])
+    # What is left of it is known, so that it can be undone; going on would leave the lost secret out.
+    run = find_run(tmp_path, FIRST)
+    assert (list(run.entries), run.is_planned, run.is_resumable) == ([B if damaged == 1 else A], False, False)
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
+
+
+def test_a_plan_in_which_a_line_stands_twice_in_the_place_of_another_is_not_whole(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    rewritten(tmp_path, lambda lines: [lines[0], lines[1], lines[1], lines[3]])
+    assert not find_run(tmp_path, FIRST).is_planned
+
+
+BASE = RemoteSecret("c", "v3", {}, Attributes())
+WHOLE = Step("gitlab", "PEM", Kind.UPDATE, Location("vault", "v", "PEM"), Location("azure", "c", None))
+PLACES = {"source": "vault:v#TOKEN", "property": "TOKEN"}
+OPTIONS = {"allProperties": False, "onConflict": "fail", "recover": False, "stringify": False}
+IDENTITY: dict[str, Any] = {
+    "command": "migrate",
+    "environment": "prod",
+    "addresses": {"azure": "https://a"},
+    "from": None,
+    "only": [],
+}
+# A migration as earlier releases noted it: format 1 names one destination in its head, and no store in its lines.
+FIRST_LINES: tuple[dict[str, Any], ...] = (
+    {
+        "type": "run",
+        "format": 1,
+        "run": FIRST,
+        "environment": "prod",
+        "destination": {"store": "azure", "address": "https://a"},
+        "sources": {"vault": "https://v"},
+        "identity": {"environment": "prod", "address": "https://a", "from": None, "options": {"only": [], **OPTIONS}},
+    },
+    {
+        "type": "plan",
+        "name": "a",
+        "kind": "create",
+        "before": None,
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", **PLACES}],
+    },
+    {
+        "type": "plan",
+        "name": "b",
+        "kind": "update",
+        "before": None,
+        "recover": True,
+        "deleted": "v7",
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", "source": None, "property": None}],
+    },
+    {
+        "type": "plan",
+        "name": "c",
+        "kind": "update",
+        "before": "v3",
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "gitlab", "key": "PEM", "kind": "update", "source": "vault:v#PEM", "property": None}],
+    },
+    {"type": "planned", "writes": 3},
+    {"type": "step", "name": "a", "state": "started", "before": None},
+    {"type": "step", "name": "a", "state": "written", "before": None, "after": "v1", "slipped": ["v0"]},
+    {"type": "step", "name": "a", "state": "done", "code": None, "maybe_stored": False},
+    {"type": "step", "name": "c", "state": "failed", "code": "unavailable", "maybe_stored": True},
+    {"type": "step", "name": "c", "state": "written", "after": "v4", "adopted": True},
+    {"type": "undo", "name": "a", "state": "started", "version": None},
+    {"type": "undo", "name": "c", "state": "done", "version": "v5"},
+    {"type": "end", "state": "incomplete"},
+)
+
+
+# The same as format 2 has it: a later release that writes others must count the format up. Later fields may join them.
+LINES: tuple[dict[str, Any], ...] = (
+    {
+        "type": "run",
+        "format": 2,
+        "run": FIRST,
+        "command": "migrate",
+        "environment": "prod",
+        "destinations": [{"store": "azure", "address": "https://a"}],
+        "sources": {"vault": "https://v"},
+        "identity": {**IDENTITY, **OPTIONS},
+    },
+    *(
+        {**line, "store": "azure", **({"kind": "recover"} if line.get("recover") else {})} if "name" in line else line
+        for line in FIRST_LINES[1:]
+    ),
+)
+
+
+def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Times are UTC wherever the command runs.
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=SecretValue("sentinel"), base=BASE))
+    journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
+    journal.started(A, None)
+    journal.written(A, None, "v1", ("v0",))
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.settled(Result("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.adopted(C, "v4")
+    journal.undo(A, "started")
+    journal.undo(C, "done", "v5")
+    journal.end("incomplete")
+    journal.close()
+    monkeypatch.undo()
+    time.tzset()
+    lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]
+    assert [{**line, **expected} for line, expected in zip(lines, LINES, strict=True)] == lines
+    assert all(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}\+00:00", line["time"]) for line in lines)
+    ages = [datetime.now(UTC) - datetime.fromisoformat(line["time"]) for line in lines]
+    assert all(abs(age) < timedelta(minutes=5) for age in ages)
+
+
+@pytest.mark.parametrize("noted", [FIRST_LINES, LINES], ids=["format 1", "format 2"])
+def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
+    tmp_path: Path, noted: tuple[dict[str, Any], ...]
+) -> None:
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in noted), "utf-8")
+    run = read_run(path)
+    assert (run.id, run.path, run.command, run.environment) == (FIRST, path, "migrate", "prod")
+    assert run.destinations == {"azure": "https://a"}
+    assert (run.identity, run.is_planned, run.ended) == ({**IDENTITY, **OPTIONS}, True, "incomplete")
+    assert list(run.entries) == [A, B, C]
+    entries = entries_of(run)
+    planned = {name: (e.planned_before, e.recover, e.deleted, e.keys) for name, e in entries.items()}
+    assert planned == {
+        "a": (None, False, None, (RecordedKey("github", "TOKEN", "TOKEN"),)),
+        "b": (None, True, "v7", (RecordedKey("github", "TOKEN", None),)),
+        "c": ("v3", False, None, (RecordedKey("gitlab", "PEM", None),)),
+    }
+    recovered = Kind.UPDATE if noted is FIRST_LINES else Kind.RECOVER
+    assert [entry.kind for entry in entries.values()] == [Kind.CREATE, recovered, Kind.UPDATE]
+    came = {name: (e.state, e.before, e.after, e.maybe_stored, e.slipped) for name, e in entries.items()}
+    assert came == {
+        "a": ("done", None, "v1", False, ("v0",)),
+        "b": ("planned", None, None, False, ()),
+        "c": ("written", None, "v4", False, ()),
+    }
+    undone = {name: (e.undo, e.undone_as) for name, e in entries.items()}
+    assert undone == {"a": ("started", None), "b": (None, None), "c": ("done", "v5")}
+
+
+def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path: Path) -> None:
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
+    journal = Journal(path, new=False)
+    journal.started(A, None)
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "done")
+    journal.close()
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.after, entry.undo) == ("v1", "done")
+
+
+def test_an_unfinished_run_of_the_first_format_is_found_by_the_same_command(tmp_path: Path) -> None:
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:7]), "utf-8")
+    asked = {"from": None, "only": [], **OPTIONS}
+    identity = identity_of("migrate", "prod", {"azure": "https://a"}, asked)
+    found = find_unfinished(tmp_path, identity)
+    assert found is not None
+    assert found.id == FIRST
+    assert find_unfinished(tmp_path, {**identity, "recover": True}) is None
+
+
+def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
+    elsewhere = replace(STEP, destination=Location("vault", "a", "TOKEN"))
+    writes = (Write("azure", "a", (STEP,), {}), Write("vault", "a", (elsewhere,), {}, base=BASE))
+    destinations = {"azure": "https://a", "vault": "https://v"}
+    journal = Journal.begin(tmp_path, FIRST, plan_of(*writes, command="restore", destinations=destinations), {})
+    journal.started(A, None)
+    journal.written(("vault", "a"), "v3", "v4", ())
+    journal.settled(Result("vault", "a", State.DONE, "v4"))
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.command, run.destinations, run.is_planned) == ("restore", destinations, True)
+    assert {target: (entry.state, entry.after) for target, entry in run.entries.items()} == {
+        A: ("started", None),
+        ("vault", "a"): ("done", "v4"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "before", "after", "is_open"),
+    [
+        ([], None, None, False),
+        ([("started", {"before": "v1"})], "v1", None, True),
+        # A run that goes on looks again, and may find another version or none at all.
+        ([("started", {"before": "v1"}), ("started", {"before": "v2"})], "v2", None, True),
+        ([("started", {"before": "v1"}), ("started", {"before": None})], None, None, True),
+        ([("started", {"before": "v1"}), ("written", {"before": "v9", "after": "v2"})], "v1", "v2", False),
+        ([("started", {"before": None}), ("written", {"before": "v1", "after": "v2"})], "v1", "v2", False),
+        ([("started", {"before": "v1"}), ("written", {"after": "v2", "adopted": True})], "v1", "v2", False),
+        (
+            [("started", {"before": "v1"}), ("written", {"before": "v1", "after": "v2"}), ("done", {})],
+            "v1",
+            "v2",
+            False,
+        ),
+        ([("started", {"before": "v1"}), ("failed", {})], "v1", None, False),
+        ([("started", {"before": "v1"}), ("failed", {"maybe_stored": True})], "v1", None, True),
+    ],
+)
+def test_how_far_a_secret_came(
+    tmp_path: Path,
+    lines: list[tuple[str, dict[str, Any]]],
+    before: str | None,
+    after: str | None,
+    is_open: bool,  # noqa: FBT001
+) -> None:
+    begin(tmp_path).close()
+    added = [
+        json.dumps({"type": "step", "store": "azure", "name": "a", "state": state, **rest}) for state, rest in lines
+    ]
+    entry = read_run(rewritten(tmp_path, lambda there: [*there, *added])).entries[A]
+    assert (entry.before, entry.after, entry.maybe_stored) == (before, after, is_open)
+    assert entry.state == (lines[-1][0] if lines else "planned")
+
+
+def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    counts = []
+    for run, length in ((FIRST, 1), (SECOND, 50)):
+        waits.clear()
+        writes = tuple(Write("azure", f"a{number}", (BARE,), {}) for number in range(length))
+        Journal.begin(tmp_path, run, replace(plan(), writes=writes), {}).close()
+        counts.append(len(waits))
+    assert counts[0] == counts[1]
+
+
+def test_an_identity_says_each_of_its_parts() -> None:
+    found = identity_of("migrate", "prod", {"azure": "https://a"}, {"from": "vault", "only": ["github"]})
+    assert found == {
+        "command": "migrate",
+        "environment": "prod",
+        "addresses": {"azure": "https://a"},
+        "from": "vault",
+        "only": ["github"],
+    }
+
+
+def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Path) -> None:
+    for second in range(7):
+        begin(tmp_path, f"20250131-12000{second}-000000").close()
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, "x" * 100)
+    assert str(caught.value) == f'there is no run "{"x" * 60}"'
+    shown = str(caught.value.help)
+    named = re.findall(r"(\d{8}-\d{6}-0{6}), migrate prod of \"github\", \d+d ago", shown)
+    assert named == [f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2)]
+    assert "the run may be on another machine, in .platform-secrets/runs of its project" in shown
+    (tmp_path / ".platform-secrets/runs/20250131-120006-000000.jsonl").write_text("{}\n", "utf-8")
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, "x")
+    assert "20250131-120006-000000, " in str(caught.value.help)
+    assert "d ago, cannot be read; 20250131-120005" in str(caught.value.help)
+
+
+@pytest.mark.parametrize("field", ["environment", "command", "destinations", "identity", "format"])
+@pytest.mark.parametrize("odd", [None, ["abc"], 7])
+def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, field: str, odd: object) -> None:
+    head = {key: value for key, value in LINES[0].items() if (key, odd) != (field, None)}
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text(json.dumps(head if odd is None else {**head, field: odd}) + "\n", "utf-8")
+    with pytest.raises(JournalError) as caught:
+        read_run(path)
+    message = "has an unknown format" if field == "format" and odd is not None else "cannot be read"
+    help_text = (
+        "use the release that wrote it"
+        if message != "cannot be read"
+        else "run the command that wrote it again: it compares the stores first"
+    )
+    assert (str(caught.value), caught.value.help) == (f'the journal "{FIRST}.jsonl" {message}', help_text)
+
+
+@pytest.mark.parametrize("field", ["environment", "command"])
+@pytest.mark.parametrize("odd", ["--root=/elsewhere", "$(id)", "", "prod\n"])
+def test_what_is_no_name_of_an_environment_or_a_command_stands_in_no_line_to_paste(
+    tmp_path: Path, field: str, odd: str
+) -> None:
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text(json.dumps({**LINES[0], field: odd}) + "\n", "utf-8")
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
+
+
+def test_a_journal_that_may_not_be_read_is_refused_and_passed_over(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    (runs_folder(tmp_path) / f"{SECOND}.jsonl").mkdir()
+    (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").symlink_to(runs_folder(tmp_path) / f"{FIRST}.jsonl")
+    assert [run.id for run in runs(tmp_path)] == [FIRST]
+    with pytest.raises(JournalError, match="cannot be read"):
+        find_run(tmp_path, "20250131-120002-000000")
+
+
+def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        begin(tmp_path / "project").close()
+    finally:
+        os.umask(previous)
+    folder = runs_folder(tmp_path / "project")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / f"{FIRST}.jsonl").stat().st_mode) == 0o600
+
+
+def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_accepted(tmp_path: Path) -> None:
+    on = {"vault": Served(Cluster("c1", "vault-1")), "azure": Served(None), "unused": Served(Cluster("c9", ""))}
+    journal = Journal.begin(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
+    journal.went_on(replace(plan(), served=on))
+    assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}
+    journal.went_on(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))
+    journal.close()
+    assert find_run(tmp_path, FIRST).clusters == {"vault": "c2"}
+    lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]
+    assert [line["servers"] for line in lines if "servers" in line] == [
+        [{"store": "vault", "cluster": "c1", "accepted": False}],
+        [{"store": "vault", "cluster": "c2", "accepted": True}],
+    ]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.change.plan import (
+    WRITING,
+    Adopted,
+    Kind,
+    Location,
+    Note,
+    NoteKind,
+    OnConflict,
+    Options,
+    Outcome,
+    Plan,
+    Result,
+    State,
+    Step,
+    Write,
+)
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.changes import plan_of
+
+
+def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
+    steps = tuple(Step("github", "KEY", kind, None, None) for kind in kinds)
+    return plan_of(steps=steps, options=Options(on_conflict=on_conflict))
+
+
+@pytest.mark.parametrize(
+    ("kind", "clean", "blocked"),
+    [
+        (Kind.CREATE, True, False),
+        (Kind.UPDATE, True, False),
+        (Kind.KEEP, True, False),
+        (Kind.CONFLICT, False, True),
+        (Kind.REFUSE, False, True),
+        (Kind.MISSING, False, True),
+    ],
+)
+def test_what_stops_a_plan(kind: Kind, clean: bool, blocked: bool) -> None:  # noqa: FBT001
+    found = plan(Kind.KEEP, kind)
+    assert (found.is_clean, found.is_blocked) == (clean, blocked)
+
+
+def test_a_conflict_that_is_skipped_stops_nothing_and_is_not_clean() -> None:
+    found = plan(Kind.CONFLICT, on_conflict=OnConflict.SKIP)
+    assert (found.is_clean, found.is_blocked) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "incomplete", "differs"),
+    [
+        (State.DONE, False, False),
+        (State.KEPT, False, False),
+        (State.CONFLICT, False, True),
+        (State.UNVERIFIED, False, True),
+        (State.FAILED, True, False),
+        (State.PENDING, True, False),
+    ],
+)
+def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> None:  # noqa: FBT001
+    outcome = Outcome("run", (Result("azure", "a", State.DONE), Result("azure", "b", state)))
+    assert (outcome.is_incomplete, outcome.has_differences) == (incomplete, differs)
+    assert Outcome("run", (), interrupted=True).is_incomplete
+
+
+def test_a_place_is_shown_with_its_property_or_without_and_no_value_ever() -> None:
+    assert str(Location("vault", "agents/jira", "TOKEN")) == "vault:agents/jira#TOKEN"
+    assert str(Location("azure", "pem", None)) == "azure:pem"
+    assert "sentinel" not in repr(Write("azure", "a", (), {"KEY": SecretValue("sentinel")}, SecretValue("sentinel")))
+
+
+def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> None:
+    assert {kind: kind in WRITING for kind in map(str, Kind)} == {
+        "create": True,
+        "update": True,
+        "recover": True,
+        "delete": True,
+        "keep": False,
+        "conflict": False,
+        "refuse": False,
+        "missing": False,
+    }
+    assert list(map(str, OnConflict)) == ["fail", "skip", "overwrite"]
+    assert list(map(str, State)) == ["done", "kept", "conflict", "failed", "unverified", "pending"]
+    assert list(map(str, NoteKind)) == [
+        "expires-left-behind",
+        "not-before-left-behind",
+        "content-type-left-behind",
+        "tags-left-behind",
+        "expired",
+        "not-yet-valid",
+        "keeps-past-expires",
+        "keeps-not-before-ahead",
+        "access-unknown",
+    ]
+
+
+def test_what_nobody_says_is_the_careful_choice() -> None:
+    assert Options() == Options((), False, OnConflict.FAIL, False, False, (), False)
+    assert Adopted("azure", "a", "1") == Adopted("azure", "a", "1", (), "update", None, False)
+    assert Result("azure", "a", State.DONE) == Result("azure", "a", State.DONE, None, (), "", "", "")
+    assert Outcome("run", ()) == Outcome("run", (), False, None, "", ())
+    assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
+    place = Location("azure", "a", None)
+    assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
+    found = Plan("put", "prod", {}, {}, Options(), (), ())
+    assert (found.extras, found.skipped, found.left_out, found.adopted) == ((), (), (), ())
+    assert (found.notes, found.losses, found.who) == ((), (), {})
+
+
+HELD = RemoteSecret("a", "v1", {}, Attributes())
+KEY = {"KEY": SecretValue("x")}
+
+
+@pytest.mark.parametrize(
+    ("write", "kind", "before"),
+    [
+        (Write("azure", "a", (), KEY), Kind.CREATE, None),
+        (Write("azure", "a", (), {}, whole=SecretValue("x")), Kind.CREATE, None),
+        (Write("azure", "a", (), KEY, base=HELD), Kind.UPDATE, "v1"),
+        (Write("azure", "a", (), {}, whole=SecretValue("x"), base=HELD), Kind.UPDATE, "v1"),
+        (Write("azure", "a", (), {}, base=HELD, earlier=HELD), Kind.UPDATE, "v1"),
+        (Write("azure", "a", (), KEY, recover=True), Kind.RECOVER, None),
+        (Write("azure", "a", (), {}, base=HELD), Kind.DELETE, "v1"),
+    ],
+)
+def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
+    write: Write, kind: Kind, before: str | None
+) -> None:
+    assert (write.kind, write.before, write.target) == (kind, before, ("azure", "a"))
+    assert Adopted("azure", "a", "1").target == write.target
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome("run", (), interrupted=True),
+        Outcome("run", (), defect=KeyError()),
+        Outcome("run", (), unrecorded="full"),
+        Outcome("run", (), unaudited=(Adopted("azure", "a", "1"),)),
+    ],
+)
+def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:
+    assert outcome.is_incomplete
+    assert not Outcome("run", ()).is_incomplete

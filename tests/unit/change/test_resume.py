@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from compiler.change.checks import narrowed
+from compiler.change.journal import RecordedKey, Run, RunEntry
+from compiler.change.plan import Adopted, Kind, Location, OnConflict, Options, Plan, Step, Write
+from compiler.stores.interface import Attributes, RemoteSecret
+from tests.unit.change.deleting import deleted
+from tests.unit.changes import plan_of
+
+A = ("azure", "a")
+KEY = RecordedKey("secret", "KEY", None)
+
+
+def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
+    return Step("secret", f"KEY-{name}", kind, None, Location("azure", name, "KEY") if name else None)
+
+
+def write(name: str, before: str | None, *, recover: bool = False) -> Write:
+    base = RemoteSecret(name, before, {}, Attributes()) if before else None
+    return Write("azure", name, (step(name),), {}, base=base, recover=recover)
+
+
+def entry(
+    before: str | None,
+    after: str | None = None,
+    state: str = "planned",
+    *,
+    maybe: bool = False,
+    deleted: str = "",
+    recovered: bool = True,
+) -> RunEntry:
+    """With `deleted` the version that the run recovered, unless it only announced that."""
+    maybe = maybe or state == "started"
+    kind = Kind.RECOVER if deleted else Kind.UPDATE
+    given = (KEY,), before, after, state, maybe
+    return RunEntry(kind, before, bool(deleted), *given, deleted=deleted or None, recovered=bool(deleted) and recovered)
+
+
+def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
+    return plan_of(*writes, steps=steps)
+
+
+def run(**entries: RunEntry) -> Run:
+    noted = {("azure", name): entry for name, entry in entries.items()}
+    return Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {}, noted, is_planned=True)
+
+
+def test_what_the_run_did_not_plan_is_left_out() -> None:
+    steps = (step("a"), step("b"), step(None, Kind.MISSING))
+    left = narrowed(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {A: "v1"})
+    assert [each.name for each in left.writes] == ["a"]
+    assert left.steps == (step("a"),)
+    assert left.left_out == (("azure", "b"),)
+
+
+@pytest.mark.parametrize(
+    ("known", "stands", "kept"),
+    [
+        (entry("v1"), "v1", True),
+        (entry(None), None, True),
+        (entry("v1", "v2", "done"), "v2", True),
+        (entry("v1"), "v2", False),
+        (entry(None), "v1", False),
+        (entry("v1", "v2", "done"), "v3", False),
+        (entry(None, deleted="v1"), "v1", True),
+        (entry(None, deleted="v1"), "v2", False),
+    ],
+)
+def test_a_version_that_the_run_does_not_know_is_a_conflict(known: RunEntry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands} if stands else {})
+    assert [each.name for each in left.writes] == (["a"] if kept else [])
+    assert left.steps[0].kind is (Kind.UPDATE if kept else Kind.CONFLICT)
+    assert kept or "another writer changed it" in left.steps[0].reason
+
+
+def test_a_secret_that_is_still_deleted_is_recovered() -> None:
+    left = narrowed(plan((step("a"),), write("a", None, recover=True)), run(a=entry("v1")), {})
+    assert len(left.writes) == 1
+
+
+def test_what_is_no_write_stays_as_it_is() -> None:
+    steps = (step("a", Kind.MISSING), step("a"))
+    left = narrowed(plan(steps, write("a", "v9")), run(a=entry("v1")), {A: "v9"})
+    assert [each.kind for each in left.steps] == [Kind.MISSING, Kind.CONFLICT]
+
+
+@pytest.mark.parametrize(
+    ("known", "stands", "adopted"),
+    [
+        (entry("v1", state="started"), "v2", True),
+        (entry(None, state="started"), "v1", True),
+        (entry("v1", state="failed", maybe=True), "v2", True),
+        (entry("v1", state="failed"), "v2", False),
+        (entry("v1", state="started"), "v1", False),
+        (entry("v1", "v2", "done"), "v2", False),
+        (entry("v1"), "v2", False),
+    ],
+)
+def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: RunEntry, stands: str, adopted: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands})
+    assert left.adopted == ((Adopted("azure", "a", stands, before=known.before),) if adopted else ())
+
+
+def test_what_is_not_wholly_there_is_not_adopted() -> None:
+    steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
+    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {A: "v2"})
+    assert left.adopted == ()
+
+
+def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
+    others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
+    kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
+    left = narrowed(
+        plan((others, kept)),
+        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "property"),))),
+        {A: "v2"},
+    )
+    assert left.adopted == (Adopted("azure", "a", "v2", ("property",), "update", "v1"),)
+
+
+def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> None:
+    writes = (write("new", None), write("a", "v1"))
+    left = narrowed(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {A: "v1"})
+    assert ([each.name for each in left.writes], left.left_out) == (["a"], (("azure", "new"),))
+
+
+@pytest.mark.parametrize(
+    ("planned", "before", "after", "expected"),
+    [("v1", None, None, "v1"), ("v1", "v2", None, "v2"), ("v1", "v2", "v3", "v3"), (None, "v2", None, "v2")],
+)
+def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
+    planned: str | None, before: str | None, after: str | None, expected: str
+) -> None:
+    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, after)
+    for version in ("v1", "v2", "v3"):
+        left = narrowed(plan((step("a"),), write("a", version)), run(a=known), {A: version})
+        assert [each.name for each in left.writes] == (["a"] if version == expected else [])
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE])
+@pytest.mark.parametrize(
+    ("known", "stands", "said"),
+    [
+        (entry("v1"), "v2", "the current version is v2, the run expected version v1"),
+        (entry(None), "v2", "the current version is v2, the run expected no version"),
+        (entry("v1"), None, "it does not exist now, the run expected version v1"),
+    ],
+)
+def test_a_conflict_names_both_versions_and_the_way_out(
+    kind: Kind, known: RunEntry, stands: str | None, said: str
+) -> None:
+    left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {A: stands} if stands else {})
+    assert (left.steps[0].kind, left.steps[0].reason, left.steps[0].remedy) == (
+        Kind.CONFLICT,
+        f"another writer changed it: {said}",
+        "run the command again for a new plan; this run ends here",
+    )
+
+
+@pytest.mark.parametrize(
+    ("planned", "before", "noted"), [("v1", None, "v1"), ("v1", "v2", "v2"), (None, "v2", "v2"), (None, None, None)]
+)
+def test_what_is_adopted_rests_upon_the_version_that_the_run_saw_last(
+    planned: str | None, before: str | None, noted: str | None
+) -> None:
+    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, None, "started", maybe_stored=True)
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
+    assert [adopted.before for adopted in left.adopted] == [noted]
+    # Neither of the two that stood there before is the run's own.
+    for version in {planned, before} - {None}:
+        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).adopted == ()
+
+
+def test_what_is_not_there_is_not_adopted() -> None:
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=entry(None, state="started")), {})
+    assert left.adopted == ()
+
+
+def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
+    known = entry("v1", "v2", "failed", maybe=True)
+    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).adopted == ()
+
+
+def test_what_is_adopted_names_no_property_of_another_secret() -> None:
+    steps = tuple(
+        Step("secret", "KEY", Kind.KEEP, None, Location("azure", name, property_))
+        for name, property_ in (("a", "one"), ("b", "two"), ("a", None))
+    )
+    left = narrowed(
+        plan(steps),
+        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "one"),)), b=entry("v1")),
+        {A: "v2"},
+    )
+    assert left.adopted == (Adopted("azure", "a", "v2", ("one",), "update", "v1"),)
+
+
+@pytest.mark.parametrize("stands", ["v2", "v3"])
+def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
+    known = replace(entry("v1", "v2", "done"), owes=True)
+    left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {A: stands})
+    assert left.adopted == (Adopted("azure", "a", "v2", before="v1", is_recorded=True),)
+
+
+@pytest.mark.parametrize(("kind", "is_recorded"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
+def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_recorded: bool) -> None:  # noqa: FBT001
+    known = replace(entry(None, state="started", deleted="v1"), owes=True)
+    left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {A: "v1"})
+    assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_recorded=is_recorded),)
+
+
+@pytest.mark.parametrize("state", ["planned", "started"])
+@pytest.mark.parametrize(
+    ("on_conflict", "command", "again"),
+    [
+        (OnConflict.FAIL, "platform-secrets migrate prod --recover", " --on-conflict overwrite --apply"),
+        (OnConflict.OVERWRITE, "platform-secrets put prod --recover", " --apply"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.CONFLICT])
+def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_not_its_own(
+    state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
+) -> None:
+    known = replace(entry(None, state=state, deleted="v1", recovered=False), owes=state == "started")
+    options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
+    wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
+    left = narrowed(wanted, run(a=known), {A: "v1"})
+    assert (left.writes, left.adopted, left.unsettled) == ((), (), (A,))
+    assert left.steps[0].kind is Kind.CONFLICT
+    assert left.steps[0].reason.startswith("version v1 was deleted and is there again: it is not known whether the run")
+    assert left.steps[0].remedy == f"compare it; to write over it: {command}{again}"
+    by_hand = narrowed(replace(wanted, options=Options()), run(a=known), {A: "v1"})
+    assert by_hand.steps[0].remedy == "compare it by hand"
+
+
+def test_what_is_there_again_as_it_was_meant_is_left_and_nobodys() -> None:
+    known = entry(None, state="started", deleted="v1", recovered=False)
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v1"})
+    assert (left.steps[0].kind, left.adopted, left.unsettled) == (Kind.KEEP, (), ())
+
+
+@pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])
+def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its_keys_alone(
+    command: str,
+    is_given: bool,  # noqa: FBT001
+) -> None:
+    same, other = replace(step("a", Kind.KEEP), key="SAME"), replace(step("a"), key="OTHER")
+    wanted = replace(plan((same, other), replace(write("a", "v2"), steps=(other,))), command=command)
+    left = narrowed(wanted, run(a=entry("v1", "v2", "done")), {A: "v2"})
+    assert [each.kind for each in left.steps] == [Kind.KEEP, Kind.CONFLICT if is_given else Kind.UPDATE]
+    assert len(left.writes) == (0 if is_given else 1)
+    assert left.adopted == ()
+    if is_given:
+        assert (left.steps[1].key, "wrote a different value" in left.steps[1].reason, "v2" in left.steps[1].reason) == (
+            "OTHER",
+            True,
+            True,
+        )
+
+
+@pytest.mark.parametrize("command", ["put", "restore"])
+@pytest.mark.parametrize(
+    "known", [entry("v1"), entry("v1", state="failed"), entry(None, deleted="v1"), entry("v1", state="started")]
+)
+def test_a_given_value_of_what_the_run_has_not_written_yet_is_written(command: str, known: RunEntry) -> None:
+    wanted = replace(plan((step("a"),), write("a", "v1")), command=command)
+    left = narrowed(wanted, run(a=known), {A: "v1"})
+    assert ([each.kind for each in left.steps], len(left.writes)) == ([Kind.UPDATE], 1)
+
+
+def test_one_name_in_two_stores_is_two_remote_secrets() -> None:
+    there = replace(write("a", "v1"), store="vault")
+    steps = (step("a"), replace(step("a"), destination=Location("vault", "a", "KEY")))
+    left = narrowed(plan(steps, write("a", "v1"), there), run(a=entry("v1")), {A: "v1", ("vault", "a"): "v1"})
+    assert ([each.target for each in left.writes], left.left_out) == ([A], (("vault", "a"),))
+    assert left.steps == steps[:1]
+
+
+def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
+    noted = entry("v1", "v2", "done")
+    entries = {"a": entry("v1", state="started"), "b": noted, "c": entry("v1", state="started")}
+    steps = tuple(step(name, Kind.KEEP) for name in entries)
+    left = narrowed(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
+    assert left.adopted == (Adopted("azure", "c", "v2", before="v1"),)
+
+
+@pytest.mark.parametrize(
+    ("known", "owes", "stands"),
+    [
+        # Nobody is owed a line of it.
+        (entry(None, deleted="v1"), False, "v1"),
+        # Another writer's, right after the recovery.
+        (entry(None, deleted="v1"), True, "v2"),
+        # Nothing was recovered.
+        (entry("v1", state="started"), True, "v2"),
+        (entry("v1", state="started"), True, "v1"),
+    ],
+)
+def test_what_is_still_to_do_is_adopted_only_as_a_recovery_that_is_owed(
+    known: RunEntry, stands: str, *, owes: bool
+) -> None:
+    known = replace(known, owes=owes)
+    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
+    assert left.adopted == ()
+
+
+def deletion(*versions: str) -> Write:
+    base = RemoteSecret("a", versions[-1], {}, Attributes())
+    return Write("azure", "a", (step("a", Kind.DELETE),), {}, base=base, versions=versions)
+
+
+def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() -> None:
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    known = deleted("v1", "v2", state="planned", versions_made={"v1": made.isoformat(), "v2": made.isoformat()})
+    for now, kind in ((made, Kind.DELETE), (made + timedelta(days=1), Kind.CONFLICT)):
+        wanted = replace(deletion("v1", "v2"), made={"v1": made, "v2": now})
+        left = narrowed(plan((step("a", Kind.DELETE),), wanted), run(a=known), {})
+        assert (left.steps[0].kind, len(left.writes)) == (kind, int(kind is Kind.DELETE))
+    assert left.steps[0].reason == "version v2 is not what the run planned to delete: it was made at another time"
+
+
+def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> None:
+    steps = (step("a", Kind.DELETE),)
+    for found, words in (
+        (deleted("v1", "v2", state="planned"), None),
+        (deleted("v1", "v2", state="started"), None),
+        (deleted("v2", state="planned"), "other versions can be read than the run expected"),
+        (deleted("v1", "v2"), "another writer recovered it: the run already deleted version v2"),
+    ):
+        left = narrowed(plan(steps, deletion("v1", "v2")), run(a=found), {})
+        assert [each.name for each in left.writes] == ([] if words else ["a"])
+        assert left.steps[0].kind is (Kind.CONFLICT if words else Kind.DELETE)
+        assert (words or "") in left.steps[0].reason
+
+
+def test_a_deletion_that_was_begun_and_is_there_is_the_runs_own() -> None:
+    kept = plan((step("a", Kind.KEEP),))
+    left = narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
+    assert left.adopted == (Adopted("azure", "a", "v2", ("A",), "delete", "v2"),)
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).adopted == ()
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).adopted == ()

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.change.audit import AuditError
+from compiler.change.journal import find_unfinished, runs
+from compiler.change.plan import Adopted, Kind, Plan, State, Step
+from compiler.change.run import Change, End, Planned, Setting, carry_out
+from compiler.change.run_files import RunLock
+from compiler.live.stores import LiveStores
+from compiler.refusal import Refusal
+from compiler.stores.errors import Action, UnavailableError
+from tests.unit.changes import Listening, plan_of, write_of
+from tests.unit.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from compiler.change.journal import Run
+
+IDENTITY = {"command": "put"}
+REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
+    """A command that sets A in the remote secret `a`; `given` are the runs that its planning was narrowed to."""
+
+    def made(
+        *,
+        plan: Callable[[], Plan] | None = None,
+        given: list[Run | None] | None = None,
+        audit: Path | None = None,
+        applies: bool = False,
+        asks: bool = False,
+        goes_on: bool = False,
+    ) -> Change:
+        def planned(run: Run | None) -> Planned:
+            (given if given is not None else []).append(run)
+            found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
+            return Planned(found, {"azure": store})
+
+        setting = Setting(tmp_path, LiveStores({}), applies, asks, goes_on, audit)
+        return Change("put", IDENTITY, planned, setting)
+
+    return made
+
+
+def test_without_apply_the_plan_is_shown_and_nothing_is_left_behind(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    ended = carry_out(change(), listening)
+    assert (ended.end, ended.outcome, listening.shown) == (End.SHOWN, None, [ended.plan])
+    assert store.writes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_apply_it_is_written_noted_and_ended(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    ended = carry_out(change(applies=True), listening)
+    assert (ended.end, listening.shown) == (End.APPLIED, [ended.plan])
+    assert ended.outcome is not None
+    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert store.shown("a") == {"A": "1"}
+    (run,) = runs(tmp_path)
+    assert (run.command, run.ended, run.identity, run.id) == ("put", "complete", IDENTITY, ended.outcome.run)
+    assert [result.name for result in listening.results] == ["a"]
+
+
+def test_a_person_decides_after_seeing_the_plan(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    listening.answer = False
+    ended = carry_out(change(asks=True), listening)
+    assert (ended.end, listening.asked, store.writes) == (End.DECLINED, [ended.plan], [])
+    listening.answer = True
+    assert carry_out(change(asks=True), listening).end is End.APPLIED
+    # Shown before the question, and not once more after it.
+    assert len(listening.shown) == 2
+    assert len(list(runs(tmp_path))) == 1
+
+
+def test_what_changed_while_a_person_was_asked_is_shown_again_and_not_written(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agrees(_plan: Plan) -> bool:
+        store.seed("a", B="theirs")
+        return True
+
+    monkeypatch.setattr(listening, "agrees", agrees)
+    ended = carry_out(change(asks=True), listening)
+    assert (ended.end, store.writes, len(listening.shown)) == (End.CHANGED, [], 2)
+    assert listening.shown[1] is ended.plan
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("applies", [True, False])
+def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_asked(
+    change: Callable[..., Change],
+    tmp_path: Path,
+    listening: Listening,
+    applies: bool,  # noqa: FBT001
+    asks: bool,  # noqa: FBT001
+) -> None:
+    for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
+        made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
+        ended = carry_out(made, listening)
+        assert (ended.end, ended.plan) == (end, plan)
+    assert listening.asked == []
+    assert list(runs(tmp_path)) == []
+
+
+def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening
+) -> None:
+    plan = plan_of(write_of(store, "a", A="1"), steps=(REFUSED,))
+    assert carry_out(change(plan=lambda: plan, applies=True), listening).end is End.BLOCKED
+    assert carry_out(change(plan=lambda: plan, applies=True, goes_on=True), listening).end is End.APPLIED
+    assert store.writes == ["a"]
+
+
+def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    first = carry_out(change(applies=True), listening)
+    assert first.outcome is not None
+    assert first.outcome.is_incomplete
+    store.failures.clear()
+    given: list[Run | None] = []
+    again = carry_out(change(applies=True, given=given), listening)
+    assert again.outcome is not None
+    assert (again.outcome.run, listening.resumed) == (first.outcome.run, [first.outcome.run])
+    assert [run.id if run is not None else None for run in given] == [first.outcome.run]
+    assert find_unfinished(tmp_path, IDENTITY) is None
+
+
+def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True), listening)
+    assert find_unfinished(tmp_path, IDENTITY) is not None
+    plan = plan_of(steps=(REFUSED,), adopted=(Adopted("azure", "a", "7"),))
+    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    assert (ended.end, ended.outcome) == (End.BLOCKED, None)
+    assert find_unfinished(tmp_path, IDENTITY) is None
+    # What it had stored without knowing it is known now, for its undo.
+    assert [run.entries["azure", "a"].after for run in runs(tmp_path)] == ["7"]
+
+
+def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
+    lacking = Adopted("azure", "a", "7")
+    plan = plan_of(steps=(REFUSED,), adopted=(lacking,))
+    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    assert ended.end is End.BLOCKED
+    assert ended.outcome is not None
+    assert ended.outcome.unaudited == (lacking,)
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_others_see_which_command_and_run_is_writing(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening, *, is_resumed: bool
+) -> None:
+    if is_resumed:
+        store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+        carry_out(change(applies=True), listening)
+        store.failures.clear()
+    holders: list[str] = []
+    store.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
+    carry_out(change(applies=True), listening)
+    (run,) = runs(tmp_path)
+    assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening, *, goes_on: bool
+) -> None:
+    names = [f"a{number}" for number in range(100)]
+    for name in names:
+        store.failures["write", name] = UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+    plan = plan_of(*(write_of(store, name, A="1") for name in names))
+    ended = carry_out(change(plan=lambda: plan, applies=True, goes_on=goes_on), listening)
+    assert ended.outcome is not None
+    assert (ended.outcome.count(State.PENDING) == 0) is goes_on
+
+
+def test_a_command_that_is_told_to_stop_starts_no_write(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening
+) -> None:
+    listening.stop.set()
+    ended = carry_out(change(applies=True), listening)
+    assert ended.outcome is not None
+    assert (ended.outcome.interrupted, store.writes) == (True, [])
+
+
+def test_the_audit_file_has_the_caller_whom_planning_found(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    plan = plan_of(write_of(store, "a", A="1"), who={"azure": "ada"})
+    carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
+    text = (tmp_path / "audit").read_text("utf-8")
+    assert '"who": "ada"' in text
+    assert '"environment": "prod"' in text
+
+
+@pytest.mark.parametrize(
+    ("plan", "end", "state"),
+    [(plan_of(steps=(REFUSED,)), End.BLOCKED, "conflict"), (plan_of(), End.APPLIED, "complete")],
+)
+def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
+    change: Callable[..., Change],
+    tmp_path: Path,
+    store: MemoryStore,
+    listening: Listening,
+    plan: Plan,
+    end: End,
+    state: str,
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True), listening)
+    listening.shown.clear()
+    # Otherwise whoever is asked would be shown the end of that run for ever.
+    given: list[Run | None] = []
+    assert carry_out(change(plan=lambda: plan, asks=True, given=given), listening).end is end
+    assert (listening.asked, listening.shown) == ([], [plan])
+    assert None not in given
+    assert [run.ended for run in runs(tmp_path)] == [state]
+
+
+def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    with pytest.raises(AuditError):
+        carry_out(change(applies=True, audit=tmp_path), listening)
+    assert (list(runs(tmp_path)), store.writes) == ([], [])
+    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
+    assert '"who": "tester"' in (tmp_path / "audit").read_text("utf-8")
+
+
+def test_a_second_writer_is_told_for_whom_it_waits(
+    change: Callable[..., Change], tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.change.run_files.PATIENCE", 0.2)
+    monkeypatch.setattr(RunLock.__init__, "__defaults__", (lambda _holder: None, 0.2))
+    with RunLock(tmp_path, "migrate, run one"), pytest.raises(Refusal, match="migrate, run one"):
+        carry_out(change(applies=True), listening)
+    assert len(listening.waited) == 1
+    assert "migrate, run one" in listening.waited[0]
+
+
+def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, LiveStores({}))
+    assert (setting.applies, setting.asks, setting.continue_on_error, setting.audit) == (False, False, False, None)
+    assert list(map(str, End)) == ["shown", "blocked", "nothing", "undone", "stuck", "declined", "changed", "applied"]
+
+
+def test_no_descriptor_stays_open(change: Callable[..., Change], tmp_path: Path, listening: Listening) -> None:
+    def open_descriptors() -> set[str]:
+        return {path.name for path in (tmp_path / "/proc/self/fd").iterdir()}
+
+    before = open_descriptors()
+    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
+    assert open_descriptors() <= before

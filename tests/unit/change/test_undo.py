@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
+from compiler.change.plan import Adopted, Kind, LossKind, Options
+from compiler.change.undo import undo_command
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.errors import (
+    Action,
+    DisabledError,
+    StoreError,
+    UnavailableError,
+    VersionGoneError,
+)
+from compiler.stores.interface import Attributes, Dropped
+from tests.unit.change.undoing import (
+    ID,
+    KEYS,
+    MEMORY,
+    NEWER,
+    OLDER,
+    PLACE,
+    begun,
+    created,
+    kinds,
+    only,
+    plan_for,
+    run_of,
+    two_versions,
+    updated,
+)
+from tests.unit.memory_store import MemoryStore
+
+
+def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
+    store = MemoryStore()
+    assert plan_for(run_of(a=updated(after=None)), store).steps == ()
+    assert store.calls == []
+
+
+def test_what_was_undone_before_is_done() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.deleted.add("b")
+    run = run_of(a=updated(undo="done"), b=created(), c=created())
+    assert kinds(run, store) == [Kind.KEEP, Kind.KEEP, Kind.KEEP]
+
+
+def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    stopped = plan_for(run_of(a=updated(undo="started")), store)
+    assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
+    # Its version is noted now, for the undo of an older run.
+    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2", is_undo=True),)
+    assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
+    store.seed("a", A="theirs")
+    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+
+
+def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
+    store = two_versions()
+    entry = created()
+    entry.undo = "started"
+    step, _write = only(run_of(a=entry), store)
+    assert (step.kind, "another writer changed it since" in step.reason) == (Kind.REFUSE, True)
+
+
+def test_the_same_goes_for_a_whole_value() -> None:
+    store = MemoryStore()
+    for value in ("old", "new", "old"):
+        store.seed_whole("a", value)
+    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.KEEP]
+
+
+def test_runs_on_one_secret_are_undone_newest_first() -> None:
+    store = two_versions()
+    store.seed("a", A="newest")
+    older, newer = run_of(a=updated()), run_of(a=updated("v2", "v3"))
+    history = RunHistory(runs={(MEMORY, "a", "v2"): OLDER, (MEMORY, "a", "v3"): NEWER})
+    step, write = only(older, store, history)
+    # The newer one may be another command's: its own line undoes it.
+    assert (step.kind, write) == (Kind.REFUSE, None)
+    assert step.remedy == f"undo that run first: {undo_command('put', 'staging', 'newer')}"
+    assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote it since"
+    step, write = only(newer, store, history)
+    assert step.kind is Kind.UPDATE
+    store.seed("a", A="new")
+    # What the newer one's undo wrote is what the older one had written.
+    history.again[MEMORY, "a", "v4"] = "v2"
+    step, write = only(older, store, history)
+    assert write is not None
+    assert (step.kind, write.before) == (Kind.UPDATE, "v4")
+    assert write.earlier is not None
+    assert write.earlier.version == "v1"
+    assert kinds(older, store) == [Kind.REFUSE]
+
+
+def test_a_run_that_recovered_what_an_earlier_undo_wrote_is_undone() -> None:
+    store = MemoryStore()
+    store.seed("a", A="kept")
+    history = RunHistory(again={(MEMORY, "a", "v1"): "v0"})
+    assert only(run_of(a=created(recover=True)), store, history)[0].kind is Kind.DELETE
+
+
+def test_a_secret_that_a_run_made_and_a_newer_one_changed_is_deleted_when_both_are_undone() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    step, write = only(run_of(a=created()), store, RunHistory(again={(MEMORY, "a", "v3"): "v1"}))
+    assert write is not None
+    assert (step.kind, write.kind, write.before) == (Kind.DELETE, Kind.DELETE, "v3")
+
+
+def test_the_number_of_an_undos_version_proves_nothing_where_its_value_is_another() -> None:
+    # A Vault counts from 1 again where somebody ended the secret for good.
+    store = two_versions()
+    store.seed("a", A="theirs")
+    history = RunHistory(again={(MEMORY, "a", "v3"): "v2"}, runs={(MEMORY, "a", "v2"): OLDER})
+    step, write = only(run_of(a=updated()), store, history)
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "compare the versions and keep the right one by hand")
+    assert "another writer changed it since" in step.reason
+    del store.versions["a"][1]
+    step, write = only(run_of(a=updated()), store, history)
+    assert (step.kind, write) == (Kind.REFUSE, None)
+    assert step.reason == "version v3 cannot be compared with the run's version v2: it is evicted"
+
+
+def test_another_writers_version_is_not_covered_again_by_way_of_a_newer_undo() -> None:
+    store = two_versions()
+    store.seed("a", A="new")
+    entry = updated()
+    entry.slipped = ("v0",)
+    step, _write = only(run_of(a=entry), store, RunHistory(again={(MEMORY, "a", "v3"): "v2"}))
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "restore that version by hand")
+
+
+def test_a_begun_write_over_what_an_undo_put_back_was_not_stored() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert plan_for(run_of(a=begun("v1", "update")), store, RunHistory(again={(MEMORY, "a", "v3"): "v1"})).steps == ()
+
+
+def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> None:
+    store = two_versions()
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    *earlier, newest = store.versions["a"]
+    store.versions["a"] = [*earlier, replace(newest, attributes=Attributes(created=then))]
+    other = "2025-01-01T00:00:00+00:00"
+    for made, kind in ((then.isoformat(), Kind.UPDATE), (None, Kind.UPDATE), (other, Kind.REFUSE)):
+        (step,) = plan_for(run_of(a=replace(updated(), made=made)), store).steps
+        assert step.kind is kind
+    assert step.reason == "its version v2 is not the run's, which was made at another time"
+    # A store that tells no time.
+    store.versions["a"] = [*earlier, newest]
+    assert kinds(run_of(a=replace(updated(), made=then.isoformat())), store) == [Kind.UPDATE]
+
+
+def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:
+    store = two_versions()
+    del store.versions["a"][0]
+    step, _ = only(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (
+        Kind.REFUSE,
+        "the value before the run, version v1, cannot be read: it is evicted",
+    )
+
+    def before(method: str, name: str) -> None:
+        if method == "read_version":
+            raise UnavailableError(store.place(name), Action.READ, "no answer", "wait")
+
+    store.before = before
+    step, _write = only(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (Kind.REFUSE, "no answer")
+
+
+def test_an_update_whose_secret_is_gone_is_refused() -> None:
+    step, _write = only(run_of(a=updated()), MemoryStore())
+    assert (step.kind, step.reason) == (Kind.REFUSE, "it is not there")
+
+
+def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    run.ended = "conflict"
+    steps = plan_for(run, store).steps
+    assert [step.kind for step in steps] == [Kind.UPDATE, Kind.REFUSE]
+    assert steps[1].remedy == "compare the versions by hand"
+
+
+def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
+    store = two_versions()
+    store.seed("c", A="x")
+    store.deleted.add("c")
+    run = run_of(a=begun("v2", "update"), b=begun(None), c=begun(None), d=updated(after=None))
+    assert plan_for(run, store).steps == ()
+
+
+def test_a_begun_write_that_cannot_be_looked_at_is_refused() -> None:
+    store = two_versions()
+
+    def before(_method: str, name: str) -> None:
+        raise DisabledError(store.place(name), Action.READ, "it is disabled", "enable it")
+
+    store.before = before
+    step, _write = only(run_of(a=begun(None)), store)
+    assert (step.kind, step.reason, step.remedy) == (Kind.REFUSE, "it is disabled", "enable it")
+
+
+@pytest.mark.parametrize("kind", ["create", "update"])
+def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: str) -> None:
+    store = MemoryStore()
+    for value in ("theirs", "ours"):
+        store.seed("a", A=value)
+    entry = RunEntry(Kind(kind), "v0", recover=False, keys=KEYS, before="v0", after="v2", slipped=("v1",))
+    step, _write = only(run_of(a=entry), store)
+    assert step.kind is Kind.REFUSE
+    assert "the run's version v2 replaced another writer's version v1" in step.reason
+
+
+Told = tuple[str, str, str, str, str]
+SETTLE = "run the same migrate again to settle that, then undo it"
+
+
+def told(run: Run, store: MemoryStore, history: RunHistory | None = None) -> list[Told]:
+    """What each step of a plan says."""
+    return [
+        (step.destination.name, step.key, str(step.kind), step.reason, step.remedy)
+        for step in plan_for(run, store, history).steps
+        if step.destination is not None
+    ]
+
+
+def test_a_plan_says_what_is_written_and_why_not() -> None:
+    store = two_versions()
+    for name in ("changed", "covered", "unread"):
+        store.seed(name, A="old")
+        store.seed(name, A="new")
+    store.seed("changed", A="theirs")
+    for name in ("made", "gone"):
+        store.seed(name, A="x")
+    store.deleted.add("gone")
+    store.failures["read", "unread"] = DisabledError(store.place("unread"), Action.READ, "it is disabled", "enable it")
+    covered = updated()
+    covered.slipped = ("v0", "v0b")
+    store.seed("back", A="x")
+    entries = {
+        "a": updated(),
+        "made": created(),
+        "back": created(recover=True),
+        "gone": created(),
+        "again": updated(undo="done"),
+    }
+    run = run_of(**entries, changed=updated(), covered=covered, unread=updated())
+    somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
+    another = "the run's version v2 replaced another writer's version v0, v0b"
+    assert told(run, store) == [
+        ("a", "KEY", "update", "version v1 is restored", ""),
+        ("made", "KEY", "delete", "the run created it", ""),
+        ("back", "KEY", "delete", "the run recovered it", ""),
+        ("gone", "KEY", "keep", "it is already deleted", ""),
+        ("again", "KEY", "keep", "it is already undone", ""),
+        ("changed", "KEY", "refuse", somebody, "compare the versions and keep the right one by hand"),
+        ("covered", "KEY", "refuse", another, "restore that version by hand"),
+        ("unread", "KEY", "refuse", "it is disabled", "enable it"),
+    ]
+    assert [(write.target, write.kind, write.before) for write in plan_for(run, store).writes] == [
+        (("azure", "a"), Kind.UPDATE, "v2"),
+        (("azure", "made"), Kind.DELETE, "v1"),
+        (("azure", "back"), Kind.DELETE, "v1"),
+    ]
+
+
+def test_a_plan_is_of_the_run_that_it_undoes_and_of_no_options() -> None:
+    plan = plan_for(run_of(a=updated()), two_versions())
+    assert (plan.command, plan.environment, plan.destinations) == ("migrate", "prod", {"azure": MEMORY})
+    assert (plan.sources, plan.options) == ({}, Options())
+
+
+def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    waiting = "the outcome of another of its writes is unknown"
+    stopped = "the run was stopped while it wrote this: version v1 may be the run's or another writer's"
+    assert told(run, store) == [
+        ("a", "KEY", "refuse", waiting, SETTLE),
+        ("b", "KEY", "refuse", stopped, SETTLE),
+    ]
+    assert plan_for(run, store).writes == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "remedy"),
+    [
+        (
+            DisabledError(PLACE, Action.READ, "it is disabled", "enable it"),
+            "the value before the run, version v1, cannot be read: it is disabled",
+            "restore it from a backup",
+        ),
+        (
+            VersionGoneError(PLACE, Action.READ, "it is evicted", "use another", "v1"),
+            "the value before the run, version v1, cannot be read: it is evicted",
+            "restore it from a backup",
+        ),
+        (UnavailableError(PLACE, Action.READ, "no answer", "wait"), "no answer", "wait"),
+    ],
+)
+def test_a_value_before_the_run_that_cannot_be_read_is_told_with_the_way_out(
+    error: StoreError, reason: str, remedy: str
+) -> None:
+    store = two_versions()
+    store.failures["read_version", "a"] = error
+    assert told(run_of(a=updated()), store) == [("a", "KEY", "refuse", reason, remedy)]
+
+
+def test_what_a_newer_undo_wrote_and_cannot_be_compared_is_told_with_both_versions() -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    history = RunHistory(again={(MEMORY, "a", "v3"): "v2"})
+    somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
+    remedy = "compare the versions and keep the right one by hand"
+    assert told(run_of(a=updated()), store, history) == [("a", "KEY", "refuse", somebody, remedy)]
+    del store.versions["a"][1]
+    unlike = "version v3 cannot be compared with the run's version v2: it is evicted"
+    assert told(run_of(a=updated()), store, history) == [("a", "KEY", "refuse", unlike, remedy)]
+
+
+def test_what_is_put_back_is_what_the_run_saw_last() -> None:
+    store = MemoryStore()
+    for value in ("planned", "seen", "ours"):
+        store.seed("a", A=value)
+    entry = RunEntry(Kind.UPDATE, "v1", recover=False, keys=KEYS, before="v2", after="v3")
+    for before, expected in (("v2", "v2"), (None, "v1")):
+        entry.before = before
+        _, write = only(run_of(a=entry), store)
+        assert write is not None
+        assert write.earlier is not None
+        assert write.earlier.version == expected
+
+
+@pytest.mark.parametrize(("planned", "before"), [("v1", "v2"), ("v2", "v1"), ("v2", None)])
+def test_a_begun_write_is_not_stored_where_either_version_before_it_stands(planned: str, before: str | None) -> None:
+    entry = RunEntry(Kind.UPDATE, planned, recover=False, keys=KEYS, before=before, state="started", maybe_stored=True)
+    assert plan_for(run_of(a=entry), two_versions()).steps == ()
+
+
+@pytest.mark.parametrize("other", [None, "theirs"])
+def test_a_whole_value_is_taken_for_the_runs_own_only_where_it_is_the_same(other: str | None) -> None:
+    # An undo of the run is noted as begun; what stands there now is of another shape or another value.
+    store = MemoryStore()
+    for value in ("old", "new"):
+        store.seed_whole("a", value)
+    if other is None:
+        store.seed("a", A="old")
+    else:
+        store.seed_whole("a", other)
+    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+
+
+def test_properties_are_taken_for_the_runs_own_only_where_there_are_no_others() -> None:
+    for values in ({"A": "old", "B": "more"}, {"B": "old"}, {}):
+        store = two_versions()
+        store.seed("a", **values)
+        assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+    store = two_versions()
+    store.seed_whole("a", "old")
+    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+
+
+def test_while_something_is_open_what_the_run_made_stays_too() -> None:
+    store = MemoryStore()
+    store.seed("a", A="x")
+    store.seed("b", A="x")
+    waiting = "the outcome of another of its writes is unknown"
+    assert told(run_of(a=created(), b=begun(None)), store)[0] == ("a", "KEY", "refuse", waiting, SETTLE)
+
+
+def test_a_begun_write_that_cannot_be_looked_at_is_told_by_its_name() -> None:
+    store = two_versions()
+    store.failures["read", "a"] = DisabledError(store.place("a"), Action.READ, "it is disabled", "enable it")
+    assert told(run_of(a=begun(None)), store) == [("a", "KEY", "refuse", "it is disabled", "enable it")]
+
+
+def test_every_key_of_a_run_is_a_step_and_every_remote_secret_one_write() -> None:
+    store, entry = two_versions(), updated()
+    entry.keys = (
+        RecordedKey("jira", "KEY", "A"),
+        RecordedKey("slack", "OTHER", "B"),
+        RecordedKey("gitlab", "PEM", None),
+    )
+    found = plan_for(run_of(a=entry), store)
+    assert [(step.secret, step.key, str(step.destination)) for step in found.steps] == [
+        ("jira", "KEY", "azure:a#A"),
+        ("slack", "OTHER", "azure:a#B"),
+        ("gitlab", "PEM", "azure:a"),
+    ]
+    assert [write.steps for write in found.writes] == [found.steps]
+
+
+def test_an_undo_costs_versions_where_it_writes_one() -> None:
+    store = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", mount="kv"))
+    for name in ("a", "c"):
+        store.seed(name, A="old")
+        store.seed(name, A="new")
+    store.seed("b", A="x")
+    store.seed("c", A="theirs")
+    store.drops = dict.fromkeys("abc", Dropped(("1",), 10))
+    run = run_of(a=updated(), b=created(), c=updated())
+    assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.REFUSE]
+    assert [(loss.store, loss.name) for loss in plan_for(run, store).losses] == [("azure", "a")]
+    store.drops = {"a": Dropped(("v1", "v2"), 10)}
+    # The version that the undo replaces is among those that its write drops.
+    assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [LossKind.WAY_BACK]
+
+
+def test_a_command_line_that_undoes_names_the_command_the_environment_and_the_run() -> None:
+    assert undo_command("restore", "prod", ID) == f"platform-secrets restore prod --undo {ID}"
+
+
+def test_an_undo_that_was_stopped_is_refused_where_the_value_before_the_run_is_gone() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    del store.versions["a"][0]
+    step, _ = only(run_of(a=updated(undo="started")), store)
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "restore it from a backup")
+
+
+def test_a_recovered_version_is_told_from_one_of_its_number_by_when_the_store_made_it() -> None:
+    store = MemoryStore()
+    store.seed("a", A="another writer's")
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    store.versions["a"] = [replace(each, attributes=Attributes(created=then)) for each in store.versions["a"]]
+    entry = replace(created(recover=True), deleted="v1", recovered=True)
+    for made, kind in ((then.isoformat(), Kind.DELETE), ("2025-01-01T00:00:00+00:00", Kind.REFUSE)):
+        (step,) = plan_for(run_of(a=replace(entry, recovered_made=made)), store).steps
+        assert step.kind is kind

@@ -1,0 +1,390 @@
+"""An undo that is applied: what comes into the stores, the journal and the audit file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.change.apply import apply_plan, other_bytes
+from compiler.change.audit import AuditError, AuditLog, UndoLog
+from compiler.change.journal import Journal, RunHistory, find_run
+from compiler.change.plan import Kind, Outcome, Result, State, Write
+from compiler.change.undo import plan_undo
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    ForbiddenCause,
+    ForbiddenError,
+    StoreError,
+    UnavailableError,
+)
+from compiler.stores.interface import Written
+from tests.unit.change.undoing import (
+    ID,
+    MEMORY,
+    NEWER,
+    PLACE,
+    begun,
+    created,
+    kinds,
+    only,
+    plan_for,
+    run_of,
+    two_versions,
+    updated,
+)
+from tests.unit.changes import plan_of
+from tests.unit.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.change.journal import Run, RunEntry
+
+
+def undo(
+    tmp_path: Path,
+    run: Run,
+    store: MemoryStore,
+    audit: AuditLog | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    journal = journal_of(tmp_path, run)
+    run_log = UndoLog(journal, "prod", audit, {"azure": "tester"})
+    try:
+        return apply_plan(plan_for(run, store), {"azure": store}, run_log, continue_on_error=True, workers=1, stop=stop)
+    finally:
+        journal.close()
+
+
+def journal_of(tmp_path: Path, run: Run) -> Journal:
+    """The journal of the run, begun with what it planned."""
+    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
+    if path.exists():
+        return Journal(path, new=False)
+    return Journal.begin(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {})
+
+
+def undos(tmp_path: Path) -> list[dict[str, str | None]]:
+    """What the journal says of undoing, line by line."""
+    lines = (tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl").read_text("utf-8").splitlines()
+    return [line for line in map(json.loads, lines) if line["type"] == "undo"]
+
+
+def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+    run = run_of(a=updated(), b=created(), c=created(recover=True))
+    assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.DELETE]
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = undo(tmp_path, run, store, audit)
+    assert [(result.state, result.version) for result in outcome.results] == [
+        (State.DONE, "v3"),
+        (State.DONE, "v1"),
+        (State.DONE, "v1"),
+    ]
+    assert store.shown("a") == {"A": "old"}
+    assert store.deleted == {"b", "c"}
+    assert audited(tmp_path) == [
+        ("a", "restore", "writing", "v2", None),
+        ("a", "restore", "written", "v2", "v3"),
+        ("b", "delete", "writing", "v1", None),
+        ("b", "delete", "written", "v1", "v1"),
+        ("c", "delete", "writing", "v1", None),
+        ("c", "delete", "written", "v1", "v1"),
+    ]
+
+
+def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) -> None:
+    store = two_versions()
+    store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[assignment,method-assign]
+    (result,) = undo(tmp_path, run_of(a=updated()), store).results
+    assert (result.state, result.version) == (State.UNVERIFIED, "v3")
+    assert result.reason == "version v3 reads back with a different value than was written"
+    # A second undo does not take it for done.
+    assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
+    step, _write = only(run_of(a=updated(undo="started")), store)
+    assert step.kind is Kind.REFUSE
+
+
+def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path) -> None:
+    store = two_versions()
+    store.failures["restore", "a"] = other_bytes(store, "a", "v3")
+    with AuditLog(tmp_path / "audit") as audit:
+        (result,) = undo(tmp_path, run_of(a=updated()), store, audit).results
+    assert (result.state, result.version) == (State.UNVERIFIED, "v3")
+    assert audited(tmp_path) == [("a", "restore", "writing", "v2", None), ("a", "restore", "written", "v2", "v3")]
+
+
+def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:
+    lines = map(json.loads, (tmp_path / "audit").read_text("utf-8").splitlines())
+    return [(line["name"], line["action"], line["state"], line["before"], line["version"]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("raised", "state"),
+    [
+        (ConflictError(PLACE, Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (ForbiddenError(PLACE, Action.WRITE, "r", "m", cause=ForbiddenCause.ROLE, permission="p"), "failed"),
+        (UnavailableError(PLACE, Action.WRITE, "r", "m"), "unknown"),
+    ],
+)
+@pytest.mark.parametrize("method", ["restore", "soft_delete"])
+def test_what_was_not_put_back_has_no_line_that_says_so(
+    tmp_path: Path, method: str, raised: StoreError, state: str
+) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(called: str, _name: str) -> None:
+        if called == method:
+            raise raised
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated(), b=created()), store, audit)
+    name = "a" if method == "restore" else "b"
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
+
+
+def test_the_line_before_an_undo_is_there_before_the_store_is_asked(tmp_path: Path) -> None:
+    store, seen = two_versions(), list[int]()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            seen.append(len(audited(tmp_path)))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated()), store, audit)
+    assert seen == [1]
+
+
+def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: full")
+
+    store = two_versions()
+    with AuditLog(tmp_path / "audit") as audit:
+        monkeypatch.setattr(audit, "record", full)
+        outcome = undo(tmp_path, run_of(a=updated()), store, audit)
+    assert (outcome.results[0].code, len(store.versions["a"])) == ("unrecorded", 2)
+
+
+def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("soft_delete", "b"):
+            raise KeyError("s3ntinel")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created(), c=created()), store)
+    assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
+    assert isinstance(outcome.defect, KeyError)
+    assert outcome.is_incomplete
+    assert "s3ntinel" not in str(outcome.results)
+
+
+def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    outcome = undo(tmp_path, run_of(a=updated(undo="started")), store)
+    assert (outcome.results, len(store.versions["a"])) == ((), 3)
+    (line,) = undos(tmp_path)
+    assert (line["name"], line["state"], line["version"]) == ("a", "done", "v3")
+    # What was noted is not noted again.
+    undo(tmp_path, run_of(a=updated(undo="done")), store)
+    assert len(undos(tmp_path)) == 1
+
+
+def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    store.seed("b", A="x")
+    store.seed("b", A="theirs")
+    run = run_of(a=updated(), b=created())
+    plan = plan_for(run, store)
+    assert [step.kind for step in plan.steps] == [Kind.REFUSE, Kind.REFUSE]
+    assert "the current version is v3, the run wrote version v2" in plan.steps[0].reason
+    assert (plan.writes, plan.is_clean) == ((), False)
+    assert undo(tmp_path, run, store).results == ()
+    assert {method for method, _ in store.calls} == {"read"}
+
+
+@pytest.mark.parametrize("failing", ["restore", "soft_delete"])
+def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(method: str, name: str) -> None:
+        if method == failing:
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert (outcome.count(State.FAILED), outcome.count(State.DONE)) == (1, 1)
+
+
+def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
+    store = two_versions()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            store.seed("a", A="theirs")
+
+    store.before = before
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.CONFLICT
+    assert store.shown("a") == {"A": "theirs"}
+
+
+def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) -> None:
+    store, stop = two_versions(), threading.Event()
+    store.seed("b", A="x")
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            stop.set()
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store, stop=stop)
+    assert outcome.interrupted
+    assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
+    assert store.deleted == set()
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "undo", full)
+    store = two_versions()
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
+    assert len(store.versions["a"]) == 2
+
+
+def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    steps = plan_for(run, store).steps
+    assert [step.kind for step in steps] == [Kind.REFUSE, Kind.REFUSE]
+    assert "version v1 may be the run's" in steps[1].reason
+    assert all("run the same migrate again" in step.remedy for step in steps)
+    assert undo(tmp_path, run, store).results == ()
+    assert {method for method, _ in store.calls} == {"read", "read_version"}
+
+
+def test_the_journal_tells_what_was_undone_and_by_which_version(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
+        ("a", "started", None),
+        ("a", "done", "v3"),
+        ("b", "started", None),
+        ("b", "done", None),
+    ]
+
+
+def test_each_result_says_why(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    store.seed("b", A="x")
+    store.failures["soft_delete", "b"] = UnavailableError(store.place("b"), Action.DELETE, "no answer", "wait")
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert outcome.results == (Result("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
+    assert outcome.is_incomplete
+
+
+def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
+    one, two = two_versions(), MemoryStore("https://two")
+    two.seed("a", A="new")
+    run = run_of(a=updated())
+    run.entries["vault", "a"] = created()
+    run.destinations = {"azure": MEMORY, "vault": "https://two"}
+    stores = {"azure": one, "vault": two}
+    # A version of the one says nothing of the other's, whatever its number.
+    history = RunHistory(runs={("https://two", "a", "v2"): NEWER}, again={("https://two", "a", "v2"): "v9"})
+    plan = plan_undo(run, stores, history)
+    assert [(write.target, write.kind) for write in plan.writes] == [
+        (("azure", "a"), Kind.UPDATE),
+        (("vault", "a"), Kind.DELETE),
+    ]
+    journal = journal_of(tmp_path, run)
+    outcome = apply_plan(plan, stores, UndoLog(journal, "prod"), continue_on_error=True)
+    journal.close()
+    assert [(result.store, result.state) for result in outcome.results] == [
+        ("azure", State.DONE),
+        ("vault", State.DONE),
+    ]
+    assert (one.shown("a"), one.deleted, two.deleted) == ({"A": "old"}, set(), {"a"})
+    assert [entry.undo for entry in find_run(tmp_path, ID).entries.values()] == ["done", "done"]
+
+
+def test_a_store_that_lies_about_a_deletion_is_found_and_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    store.seed("a", A="x")
+    with monkeypatch.context() as lying:
+        lying.setattr(store, "soft_delete", lambda _name, _version: None)
+        (result,) = undo(tmp_path, run_of(a=created()), store).results
+    assert (result.state, result.version) == (State.UNVERIFIED, "v1")
+    assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
+    entry = created()
+    entry.undo = "started"
+    (result,) = undo(tmp_path, run_of(a=entry), store).results
+    assert (result.state, store.deleted) == (State.DONE, {"a"})
+
+
+@pytest.mark.parametrize(("entry", "method"), [(updated(), "read"), (created(), "describe")])
+def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
+    tmp_path: Path, entry: RunEntry, method: str
+) -> None:
+    store = two_versions() if method == "read" else MemoryStore()
+    if method == "describe":
+        store.seed("a", A="x")
+    plan, journal = plan_for(run_of(a=entry), store), journal_of(tmp_path, run_of(a=entry))
+    store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
+    outcome = apply_plan(plan, {"azure": store}, UndoLog(journal, "prod"), continue_on_error=True)
+    journal.close()
+    assert [result.state for result in outcome.results] == [State.FAILED]
+    # An undo that is noted as done would be taken for that unseen.
+    assert find_run(tmp_path, ID).entries["azure", "a"].undo == "started"
+
+
+def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
+    store, entry = two_versions(), updated()
+    entry.owes = True
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=entry), store, audit)
+    assert audited(tmp_path) == [
+        ("a", "update", "written", "v1", "v2"),
+        ("a", "restore", "writing", "v2", None),
+        ("a", "restore", "written", "v2", "v3"),
+    ]
+
+
+@pytest.mark.parametrize(("undo_", "is_stored"), [("done", True), ("started", True), ("started", False)])
+def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
+    tmp_path: Path,
+    undo_: str,
+    is_stored: bool,  # noqa: FBT001
+) -> None:
+    store, entry = two_versions(), updated(undo=undo_)
+    if is_stored:
+        store.seed("a", A="old")
+    entry.undo_owes, entry.undo_before, entry.undone_as = True, "v2", "v3" if undo_ == "done" else None
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=entry), store, audit)
+    announced = [] if is_stored else [("a", "restore", "writing", "v2", None)]
+    assert audited(tmp_path) == [*announced, ("a", "restore", "written", "v2", "v3")]
+    assert len(store.versions["a"]) == 3

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from compiler.change.plan import LossKind, NextWrite, VersionLoss, losses_of
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
+from compiler.stores.interface import Dropped, Limit
+from tests.unit.memory_store import MemoryStore
+
+TEN = Dropped(("1",), 10)
+
+
+@pytest.fixture
+def vault() -> MemoryStore:
+    return MemoryStore(StoreAddress(Provider.VAULT, "https://vault:8200", mount="team/kv"))
+
+
+def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> VersionLoss:
+    (loss,) = losses_of([NextWrite("kv", vault, name, replaces)])
+    return loss
+
+
+def test_each_loss_has_the_versions_and_the_command_that_keeps_them_in_the_order_of_the_writes(
+    vault: MemoryStore,
+) -> None:
+    vault.drops = {"a": TEN, "c": Dropped(("3", "4"), 2)}
+    remedy = "bao kv metadata put -mount=team/kv -max-versions={} {}"
+    assert losses_of(NextWrite("kv", vault, name, "10") for name in ("c", "b", "a")) == (
+        VersionLoss(LossKind.VERSIONS, "kv", "c", ("3", "4"), 2, remedy.format(4, "c")),
+        VersionLoss(LossKind.VERSIONS, "kv", "a", ("1",), 10, remedy.format(20, "a")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "replaces", "kind"),
+    [
+        (("1",), "1", LossKind.WAY_BACK),
+        (("1", "2"), "2", LossKind.WAY_BACK),
+        (("1",), "2", LossKind.VERSIONS),
+        (("1",), None, LossKind.VERSIONS),
+    ],
+)
+def test_the_version_that_is_replaced_is_the_worst_loss(
+    vault: MemoryStore, versions: tuple[str, ...], replaces: str | None, kind: LossKind
+) -> None:
+    vault.drops = {"a": Dropped(versions, 1)}
+    assert found(vault, replaces=replaces).kind is kind
+
+
+def test_the_command_is_one_for_a_shell_and_for_the_namespace() -> None:
+    vault = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", mount="kv", vault_namespace="team a"))
+    vault.drops = {"a b": TEN}
+    assert found(vault, "a b").remedy == "bao kv metadata put '-namespace=team a' -mount=kv -max-versions=20 'a b'"
+
+
+def test_a_store_that_keeps_all_is_not_asked() -> None:
+    azure = MemoryStore()
+    azure.drops = {"a": TEN}
+    assert losses_of([NextWrite("kv", azure, "a", "1")]) == ()
+    assert azure.calls == []
+
+
+def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
+    vault.failures["dropped_by_write", "a"] = ForbiddenError(
+        vault.place("a"), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+    )
+    assert found(vault) == VersionLoss(LossKind.UNKNOWN, "kv", "a", (), None, "no policy; add one")
+
+
+def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_stay(vault: MemoryStore) -> None:
+    vault.drops = {"a": Dropped(("9",), 1, 90, (Limit.NAME, Limit.MOUNT))}
+    dropped, itself = losses_of([NextWrite("kv", vault, "a", "10")])
+    assert (dropped.kind, dropped.lives, dropped.ends) == (LossKind.VERSIONS, None, None)
+    assert (itself.kind, itself.versions, itself.lives) == (LossKind.ITSELF, (), 90)
+    assert itself.ends is not None
+    assert abs((itself.ends - datetime.now(UTC)).total_seconds() - 90) < 30
+    assert itself.remedy == (
+        "bao write team/kv/config delete_version_after=0s"
+        " && bao kv metadata put -mount=team/kv -delete-version-after=0s a"
+    )
+
+
+def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault: MemoryStore) -> None:
+    for name in "ab":
+        vault.failures["dropped_by_write", name] = ForbiddenError(
+            vault.place(name), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+        )
+    assert losses_of([NextWrite("kv", vault, name, None, is_new=True) for name in "ab"], workers=1) == ()
+    # Each refusal is asked about at length: one is enough to know.
+    assert vault.calls == [("dropped_by_write", "a")]
+
+
+def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
+    gone = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
+    vault.failures["dropped_by_write", "a"] = gone
+    with pytest.raises(UnavailableError):
+        losses_of([NextWrite("kv", vault, "a", "1"), NextWrite("kv", vault, "b", "1")])
+
+
+def test_no_more_are_asked_about_at_once_than_there_are_workers(vault: MemoryStore) -> None:
+    lock, both = threading.Lock(), threading.Barrier(2, timeout=10)
+    under_way, most = 0, 0
+
+    def before(_method: str, name: str) -> None:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        if name in {"a", "b"}:
+            both.wait()
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+
+    vault.before = before
+    assert losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2) == ()
+    assert most == 2
+
+
+def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: MemoryStore) -> None:
+    begun, over, was_over = threading.Event(), threading.Event(), list[bool]()
+
+    def before(_method: str, name: str) -> None:
+        if name == "a":
+            assert begun.wait(10)
+            raise UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
+        begun.set()
+        was_over.append(over.wait(5))
+
+    vault.before = before
+    with pytest.raises(UnavailableError):
+        losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2)
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("versions"):
+            thread.join(10)
+    # The second one, and at most one that the first one's thread took.
+    assert was_over in ([True], [True, True])
+
+
+def test_its_kinds_have_the_words_of_the_output() -> None:
+    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown", "deletes-itself"]

@@ -1,0 +1,542 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.change.apply import RemoteWriter, other_bytes, refusal
+from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
+from compiler.change.journal import Journal, read_run
+from compiler.change.plan import Kind, Location, Result, State, Step, Write
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    StoreLocation,
+    UnavailableError,
+    UnfinishedWriteError,
+)
+from compiler.stores.interface import Attributes, Written
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.changes import plan_of
+from tests.unit.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RUN = "20250131-120000-4fa1c2"
+PLACE = StoreLocation("https://memory", "a")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Result]]:
+    journals: list[Journal] = []
+
+    def moved(write: Write) -> Result:
+        plan = plan_of(write)
+        journals.append(Journal.begin(tmp_path, RUN, plan, {}))
+        return RemoteWriter({"azure": store}, RunLog(journals[-1], "prod")).write(write)
+
+    yield moved
+    for journal in journals:
+        journal.close()
+
+
+def noted(tmp_path: Path) -> tuple[str, str | None]:
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    return entry.state, entry.after
+
+
+def test_a_write_is_made_noted_and_read_back(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", OLD="o")
+    result = move(Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
+    assert (result.state, result.version) == (State.DONE, "v2")
+    assert store.shown("a") == {"OLD": "o", "NEW": "n"}
+    assert store.calls[-1] == ("read", "a")
+    assert noted(tmp_path) == ("written", "v2")
+
+
+def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem")))
+    assert result.state is State.DONE
+    assert store.held["a"].whole is not None
+    assert store.held["a"].whole.reveal() == "pem"
+
+
+def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    store.lies = True
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
+    assert (result.state, result.code) == (State.UNVERIFIED, "unverified")
+    assert "a different value" in result.reason
+
+
+def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.failures["write", "a"] = other_bytes(store, "a", "v9")
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
+    assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
+    assert noted(tmp_path) == ("written", "v9")
+
+
+def test_a_version_that_came_in_between_is_a_conflict(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    store.slipped = ("v0",)
+    covered = move(Write("azure", "a", (), secrets(NEW="n")))
+    assert (covered.state, covered.slipped) == (State.CONFLICT, ("v0",))
+
+
+def test_what_somebody_wrote_right_after_is_named(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    def before(method: str, name: str) -> None:
+        if method == "read" and len(store.versions[name]) == 1:
+            store.hold(name, secrets(NEW="another"))
+
+    store.before = before
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+
+
+def test_a_deleted_secret_comes_back_and_only_what_it_lacks_is_written(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    version = store.seed("a", SAME="s", OLD="o")
+    store.deleted.add("a")
+    result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=version))
+    assert (result.state, store.writes) == (State.KEPT, [])
+    assert store.shown("a") == {"SAME": "s", "OLD": "o"}
+
+
+def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.failures["write", "a"] = UnavailableError(PLACE, Action.WRITE, "no answer", "wait")
+    with pytest.raises(UnavailableError):
+        move(Write("azure", "a", (), secrets(NEW="n")))
+    assert noted(tmp_path) == ("planned", None)
+
+
+def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
+    write = Write("azure", "a", (), {})
+    conflict = refusal(write, ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"))
+    assert (conflict.state, conflict.slipped, conflict.code) == (State.CONFLICT, ("2",), "conflict")
+    failure = refusal(write, NotFoundError(PLACE, Action.WRITE, "why", "create it"))
+    assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
+
+
+def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[object, ...]]:
+    """What the audit file says of one move, line by line."""
+    plan = plan_of(write)
+    journal = Journal.begin(tmp_path, RUN, plan, {})
+    with AuditLog(tmp_path / "audit") as audit:
+        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"})).write(write)
+    journal.close()
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    told = ("run", "who", "environment", "store", "name")
+    assert {tuple(line[name] for name in told) for line in lines} == {
+        (RUN, "tester", "prod", store.address.absolute, write.name)
+    }
+    return [tuple(line[name] for name in ("action", "state", "properties", "before", "version")) for line in lines]
+
+
+def test_the_audit_file_tells_creating_from_changing(tmp_path: Path, store: MemoryStore) -> None:
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(A="1", B="2"))) == [
+        ("create", "writing", ["A", "B"], None, None),
+        ("create", "written", ["A", "B"], None, "v1"),
+    ]
+
+
+def test_the_audit_file_tells_what_a_change_rests_upon(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", OLD="o")
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])) == [
+        ("update", "writing", ["NEW"], "v1", None),
+        ("update", "written", ["NEW"], "v1", "v2"),
+    ]
+
+
+def test_the_audit_file_tells_recovering_and_then_changing(tmp_path: Path, store: MemoryStore) -> None:
+    deleted = store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted)) == [
+        ("recover", "writing", ["NEW"], None, None),
+        ("recover", "written", ["NEW"], None, "v1"),
+        ("update", "writing", ["NEW"], "v1", None),
+        ("update", "written", ["NEW"], "v1", "v2"),
+    ]
+
+
+def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", SAME="s")
+    store.deleted.add("a")
+    result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert result == Result("azure", "a", State.KEPT, "v1")
+    assert noted(tmp_path) == ("written", "v1")
+    assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
+
+
+def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", SAME="s")
+    store.deleted.add("a")
+    store.failures["read", "a"] = UnavailableError(store.place("a"), Action.READ, "it does not answer", "wait")
+    with pytest.raises(UnfinishedWriteError) as caught:
+        move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert (caught.value.maybe_done, caught.value.version, store.deleted) == (True, deleted, set())
+    assert (caught.value.reason, caught.value.remedy) == ("it is recovered, but it does not answer", "wait")
+
+
+def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert move(Write("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
+    assert store.shown("a") == {"OLD": "o", "NEW": "n"}
+
+
+def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted)) == Result(
+        "azure", "a", State.DONE, "v2"
+    )
+
+
+def test_a_whole_value_that_came_back_the_same_is_kept(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    deleted = store.seed_whole("a", "pem")
+    store.deleted.add("a")
+    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted))
+    assert (result, store.writes) == (Result("azure", "a", State.KEPT, "v1"), [])
+
+
+@pytest.mark.parametrize("whole", [None, SecretValue("pem")])
+def test_attributes_go_with_the_write(
+    store: MemoryStore, move: Callable[[Write], Result], whole: SecretValue | None
+) -> None:
+    attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
+    move(Write("azure", "a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
+    assert store.held["a"].attributes == attributes
+
+
+def test_another_version_than_the_deleted_one_is_refused_with_both_named(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", OLD="o")
+    store.hold("a", secrets(OLD="theirs"))
+    store.deleted.add("a")
+    with pytest.raises(ConflictError) as caught:
+        move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
+    assert (caught.value.expected, caught.value.found, store.writes) == ("v1", "v2", [])
+    assert str(caught.value) == (
+        f'cannot write "a" in {store.address.absolute}: another writer changed it: '
+        "version v1 was soft-deleted, the current version is v2; run the command again for a new plan"
+    )
+
+
+def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.slipped = ("v0", "v0b")
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
+        "a",
+        State.CONFLICT,
+        "v1",
+        ("v0", "v0b"),
+        "conflict",
+        "another writer's version v0, v0b came in between and was replaced by this one",
+        "compare the two versions by hand",
+    )
+    # The undo must not put the version before this one back: it is not what the run had read.
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert entry.slipped == ("v0", "v0b")
+
+
+def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            store.hold(name, secrets(NEW="another"))
+
+    store.before = before
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
+        "a",
+        State.CONFLICT,
+        "v1",
+        ("v2",),
+        "conflict",
+        "another writer wrote version v2 right after version v1",
+        "run the command again for a new plan",
+    )
+
+
+def test_other_bytes_are_told_with_the_version_that_has_them(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.lies = True
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
+        "a",
+        State.UNVERIFIED,
+        "v1",
+        (),
+        "unverified",
+        "version v1 reads back with a different value than was written",
+        "check that version by hand, and do not trust this address",
+    )
+
+
+@pytest.mark.parametrize(
+    "held", [{"OLD": "o", "NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}]
+)
+def test_every_property_must_be_there_as_meant_and_no_other(
+    store: MemoryStore, move: Callable[[Write], Result], held: dict[str, str]
+) -> None:
+    store.seed("a", OLD="o")
+    write = Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            newest = store.versions[name].pop()
+            store.hold(name, secrets(**held))
+            assert store.versions[name][-1].version == newest.version
+
+    store.before = before
+    assert move(write).state is State.UNVERIFIED
+
+
+def deleting(store: MemoryStore, name: str = "a") -> Write:
+    """The write by which an undo deletes what its run made."""
+    step = Step("jira", "KEY", Kind.DELETE, None, Location("azure", name, "KEY"))
+    return Write("azure", name, (step,), {}, base=store.held[name])
+
+
+def putting_back(store: MemoryStore) -> Write:
+    """The write by which an undo puts the version before the newest back."""
+    step = Step("jira", "KEY", Kind.UPDATE, None, Location("azure", "a", "KEY"))
+    return Write("azure", "a", (step,), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+
+
+def test_a_deletion_is_made_noted_and_looked_at(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="x")
+    assert move(deleting(store)) == Result("azure", "a", State.DONE, "v1")
+    assert store.deleted == {"a"}
+    assert store.calls[-2:] == [("soft_delete", "a"), ("describe", "a")]
+    assert noted(tmp_path) == ("written", "v1")
+
+
+def test_a_store_that_lies_about_a_deletion_is_found(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.seed("a", KEY="x")
+    monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
+    result = move(deleting(store))
+    assert result == Result(
+        "azure",
+        "a",
+        State.UNVERIFIED,
+        "v1",
+        (),
+        "unverified",
+        "the store reported it as deleted, but it still exists",
+        "check it by hand, and do not trust this address",
+    )
+
+
+def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="x")
+
+    def before(method: str, name: str) -> None:
+        if method == "describe":
+            store.deleted.clear()
+            store.hold(name, secrets(KEY="theirs"))
+
+    store.before = before
+    result = move(deleting(store))
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+    assert result.reason == "another writer wrote version v2 right after version v1"
+
+
+def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="old", BESIDE="b")
+    store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    assert move(putting_back(store)) == Result("azure", "a", State.DONE, "v3")
+    assert store.shown("a") == {"KEY": "old", "BESIDE": "b"}
+    assert noted(tmp_path) == ("written", "v3")
+
+
+@pytest.mark.parametrize(
+    "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
+)
+def test_every_property_must_be_put_back_as_it_was_and_no_other(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
+) -> None:
+    store.seed("a", KEY="old", BESIDE="b")
+    store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed("a", **held)))
+    assert move(putting_back(store)).state is State.UNVERIFIED
+
+
+@pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
+def test_a_whole_value_must_be_put_back_as_it_was(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: str, state: State
+) -> None:
+    for value in ("old", "new"):
+        store.seed_whole("a", value)
+    write = Write("azure", "a", (), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed_whole("a", held)))
+    assert move(write).state is state
+
+
+@pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
+def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result], kind: str, method: str
+) -> None:
+    store.seed("a", KEY="old")
+    store.seed("a", KEY="new")
+    write = {
+        "write": Write("azure", "a", (), secrets(KEY="newer"), base=store.held["a"]),
+        "restore": putting_back(store),
+        "delete": deleting(store),
+    }[kind]
+    store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
+    version = "v2" if kind == "delete" else "v3"
+    reason = "it cannot be read back: no answer"
+    assert move(write) == Result("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
+    assert noted(tmp_path) == ("written", version)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"), "failed"),
+        (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
+        (UnavailableError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (OutcomeUnknownError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (UnfinishedWriteError(PLACE, Action.WRITE, "its tags are not", "write them", "v9"), "unknown"),
+        (KeyboardInterrupt(), "unknown"),
+    ],
+)
+def test_the_audit_file_tells_what_was_not_stored_from_what_may_be(
+    tmp_path: Path, store: MemoryStore, error: BaseException, state: str
+) -> None:
+    store.failures["write", "a"] = error
+    with pytest.raises(type(error)):
+        audited(tmp_path, store, Write("azure", "a", (), secrets(A="1")))
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["state"], line["version"]) for line in lines] == [("writing", None), (state, None)]
+
+
+def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
+    one, two = MemoryStore("https://one"), MemoryStore("https://two")
+    writes = (Write("azure", "a", (), secrets(A="1")), Write("vault", "a", (), secrets(A="2")))
+    journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
+    with AuditLog(tmp_path / "audit") as audit:
+        who = {"azure": "ada", "vault": "grace"}
+        writer = RemoteWriter({"azure": one, "vault": two}, RunLog(journal, "prod", audit, who))
+        assert [writer.write(write).state for write in writes] == [State.DONE, State.DONE]
+    journal.close()
+    assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert {(line["store"], line["who"]) for line in lines} == {("https://one", "ada"), ("https://two", "grace")}
+
+
+def test_the_audit_file_tells_what_an_undo_does(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="old")
+    store.seed("a", KEY="new")
+    assert audited(tmp_path, store, putting_back(store)) == [
+        ("restore", "writing", ["KEY"], "v2", None),
+        ("restore", "written", ["KEY"], "v2", "v3"),
+    ]
+
+
+def test_the_audit_file_tells_a_deletion_and_the_version_that_it_took(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="x")
+    assert audited(tmp_path, store, deleting(store)) == [
+        ("delete", "writing", ["KEY"], "v1", None),
+        ("delete", "written", ["KEY"], "v1", "v1"),
+    ]
+
+
+def test_the_audit_file_names_no_property_of_a_whole_value(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed_whole("a", "pem")
+    step = Step("jira", "PEM", Kind.DELETE, None, Location("azure", "a", None))
+    lines = audited(tmp_path, store, Write("azure", "a", (step,), {}, base=store.held["a"]))
+    assert [line[2] for line in lines] == [[], []]
+
+
+def made(store: MemoryStore, kind: str) -> Write:
+    """A write of the kind, upon what the store holds for it."""
+    store.seed("a", KEY="old")
+    if kind == "write":
+        return Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+    if kind == "delete":
+        return deleting(store)
+    if kind == "restore":
+        store.seed("a", KEY="new")
+        return putting_back(store)
+    store.deleted.add("a")
+    return Write("azure", "a", (), secrets(KEY="old"), recover=True, deleted="v1")
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore", "kept"])
+@pytest.mark.parametrize(
+    ("is_audited", "has_file", "owes"),
+    [(True, True, False), (True, False, True), (False, True, False), (False, False, False)],
+)
+def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has_none(
+    tmp_path: Path,
+    store: MemoryStore,
+    kind: str,
+    is_audited: bool,  # noqa: FBT001
+    has_file: bool,  # noqa: FBT001
+    owes: bool,  # noqa: FBT001
+) -> None:
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited)
+        RemoteWriter({"azure": store}, notes).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, owes)
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore"])
+def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
+    tmp_path: Path, store: MemoryStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = AuditLog.record
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if entry.version is not None:
+            raise AuditError("full")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
+        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "ada"})).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, True)

@@ -1,0 +1,76 @@
+"""Plans and whoever shows them, for tests of what changes stores."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
+from compiler.change.run import Applying
+from tests.unit.memory_store import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.change.journal import Run, RunEntry
+    from compiler.change.plan import Result
+    from tests.unit.memory_store import MemoryStore
+
+ADDRESS = "https://memory"
+
+
+def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # noqa: ANN401 - any field of a plan
+    """A plan with one destination, `azure`, whose steps are those of its writes."""
+    steps = rest.pop("steps", tuple(step for write in writes for step in write.steps))
+    destinations = rest.pop("destinations", {"azure": ADDRESS})
+    sources, options = rest.pop("sources", {}), rest.pop("options", Options())
+    return Plan(command, "prod", destinations, sources, options, steps, writes, **rest)
+
+
+def write_of(store: MemoryStore, name: str, **values: str) -> Write:
+    """A write upon what `store` holds now."""
+    base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
+    deleted = store.versions[name][-1].version if name in store.deleted else None
+    steps = tuple(
+        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
+    )
+    recover = name in store.deleted
+    return Write("azure", name, steps, secrets(**values), base=base, recover=recover, deleted=deleted)
+
+
+def entries_of(run: Run) -> dict[str, RunEntry]:
+    """What the journal of a run of one store says, by name."""
+    return {name: entry for (_, name), entry in run.entries.items()}
+
+
+@dataclass
+class Listening:
+    """A listener that remembers; `answer` is what a person says."""
+
+    answer: bool = True
+    waited: list[str] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    shown: list[Plan] = field(default_factory=list)
+    asked: list[Plan] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def waits(self, holder: str) -> None:
+        self.waited.append(holder)
+
+    def resumes(self, run: str) -> None:
+        self.resumed.append(run)
+
+    def shows(self, plan: Plan) -> None:
+        self.shown.append(plan)
+
+    def agrees(self, plan: Plan) -> bool:
+        self.asked.append(plan)
+        return self.answer
+
+    @contextmanager
+    def applying(self, plan: Plan) -> Iterator[Applying]:
+        assert plan is not None
+        yield Applying(self.stop, self.results.append)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import base64
+import pickle
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from compiler.cluster.masking import EVER, Mask, Quotes, is_of_credential, values_of, without_age
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.pace import allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def masked(text: str, values: Iterable[SecretValue]) -> str:
+    return Mask(values).hides(text)
+
+
+def secrets(*texts: str) -> list[SecretValue]:
+    return [SecretValue(text) for text in texts]
+
+
+def test_each_place_of_each_value_is_hidden_and_the_rest_stays() -> None:
+    assert masked("a first, a second, a first", secrets("first", "second")) == "a …, a …, a …"
+    assert masked("nothing of it", secrets("first")) == "nothing of it"
+    assert masked("", secrets("first")) == ""
+
+
+def test_a_value_inside_of_another_leaves_nothing_of_that_one() -> None:
+    for order in (("abcd", "xxabcdyy"), ("xxabcdyy", "abcd")):
+        assert masked("<xxabcdyy>", secrets(*order)) == "<…>"
+    assert masked("<abcdef>", secrets("abcd", "cdef")) == "<…>"
+
+
+def test_a_value_too_short_to_be_told_from_words_takes_none_away() -> None:
+    assert masked("the map has no entry", secrets("map", "no", "e")) == "the map has no entry"
+
+
+@pytest.mark.parametrize("ending", ["", "...", "…", '..."', "')", "\ufffd"])
+def test_the_beginning_of_a_value_is_hidden_where_the_text_was_cut_off_in_it(ending: str) -> None:
+    value = "s3ntinel/4711-and-more"
+    encoded = base64.b64encode(value.encode()).decode()
+    for form in (value, encoded, "first line\n" + value):
+        for left in (8, len(form) - 1):
+            assert masked(f"not valid: {form[:left]}{ending}", secrets(value, form)) == f"not valid: …{ending}"
+    # Too little to be told from other words, and what does not reach to the end.
+    assert masked(f"not valid: s3ntine{ending}", secrets(value)) == f"not valid: s3ntine{ending}"
+    assert masked("https://a.example is down", secrets("https://a.example/b")) == "https://a.example is down"
+
+
+def test_booleans_and_null_are_words() -> None:
+    words = [SecretValue("true", JsonKind.BOOLEAN), SecretValue("null", JsonKind.NULL), SecretValue("true")]
+    assert masked("status is not true but null", words) == "status is not true but null"
+    assert masked("port 8443", [SecretValue("8443", JsonKind.NUMBER)]) == "port …"
+
+
+def test_the_values_of_a_remote_secret_are_those_within_its_documents_too() -> None:
+    nested = SecretValue('{"inner": "deep-value", "list": ["list-value", {"x": "last-value"}]}', JsonKind.OBJECT)
+    whole = SecretValue("the whole text")
+    remote = RemoteSecret("n", "1", {"A": SecretValue("plain-value"), "B": nested}, Attributes(), whole)
+    known = list(values_of(remote))
+    for value in ("plain-value", "deep-value", "list-value", "last-value", "the whole text"):
+        assert masked(f"<{value}>", known) == "<…>"
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=5), st.text("-: "), st.text("-: "))
+def test_a_value_between_other_words_leaves_these_alone(value: str, before: str, after: str) -> None:
+    assume(value.lower() != "false")
+    for shown in (value, base64.b64encode(value.encode()).decode()):
+        assert masked(f"{before}{shown}{after}", [SecretValue(value)]) == f"{before}…{after}"
+
+
+def test_values_that_overlap_leave_no_rest() -> None:
+    assert masked("<aaaaaaa>", secrets("aaaa")) == "<…>"
+    assert masked("a first value and the first", secrets("first", "first value and")) == "a … the …"
+
+
+def test_a_mask_shows_none_of_what_it_hides() -> None:
+    mask = Mask(secrets("first"))
+    assert repr(mask) == "Mask(…)"
+    with pytest.raises(TypeError):
+        pickle.dumps(mask)
+
+
+@pytest.mark.heavy
+def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> None:
+    mask = Mask(secrets(*(f"password-{number:06d}-of-many" for number in range(2_000))))
+    begin = time.process_time()
+    for _ in range(100):
+        assert mask.hides("it says: password-001999-of-many, " * 10).count("…") == 10
+    # Value by value it would be minutes.
+    assert time.process_time() - begin < allowed(2)
+
+
+NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
+LINE = "kubectl -n team describe externalsecret agent-github"
+HIDDEN = f"its message is not shown, as the values to hide could not be read: {LINE}"
+NEWER = f"its message is not shown, as it may quote an earlier value: {LINE}"
+
+
+def quotes(*texts: str) -> Quotes:
+    values = {str(at): value for at, value in enumerate(secrets(*texts))}
+    return Quotes([RemoteSecret("n", "1", values, Attributes())])
+
+
+def failing(message: str = "no", changed: str | None = None, moment: str | None = None) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": "False", "message": message, "lastTransitionTime": moment}
+    writers = [{"manager": "m", "time": changed, "fieldsV1": {"f:spec": {"f:data": {}}}}] if changed else []
+    metadata = {"namespace": "team", "name": "agent-github", "managedFields": writers}
+    return {"metadata": metadata, "status": {"conditions": [condition]}}
+
+
+def warned(ago: timedelta, message: str = "it says s3ntinel") -> dict[str, Any]:
+    return {"message": message, "moment": (NOW - ago).isoformat(), "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("ago", "age"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=60), "1m ago"),
+        (timedelta(minutes=59), "59m ago"),
+        (timedelta(hours=23), "23h ago"),
+        (timedelta(days=3), "3d ago"),
+        # Clocks differ.
+        (timedelta(minutes=-5), "just now"),
+    ],
+)
+def test_a_warning_is_quoted_without_values_and_with_its_age(ago: timedelta, age: str) -> None:
+    assert quotes("s3ntinel").of_failure(failing(), warned(ago), EVER, NOW) == f"{age}: it says …"
+
+
+@pytest.mark.parametrize(("since", "hidden"), [(None, HIDDEN), (NOW - timedelta(minutes=1), NEWER)])
+def test_a_message_that_may_quote_what_was_not_read_is_not_shown(since: datetime | None, hidden: str) -> None:
+    told = quotes("other")
+    assert told.of_failure(failing(), warned(timedelta(minutes=2)), since, NOW) == f"2m ago: {hidden}"
+    assert told.of_failure(failing("s3ntinel"), None, since, NOW) == hidden
+    assert told.of_condition(failing("s3ntinel"), since, LINE) == hidden
+    # Where nothing is said nothing is left out.
+    assert told.of_condition(failing(" "), since, LINE) == ""
+
+
+@pytest.mark.parametrize(("moment", "is_shown"), [("2026-11-28T06:59:00Z", True), ("2026-11-28T06:58:59Z", False)])
+def test_a_condition_is_as_old_as_its_last_transition(moment: str, *, is_shown: bool) -> None:
+    said = quotes().of_condition(failing("no", moment=moment), NOW - timedelta(minutes=1), LINE)
+    assert said == ("no" if is_shown else NEWER)
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "2026-11-28T06:59:00", None])
+def test_a_message_without_a_usable_date_is_older_than_every_date(moment: str | None) -> None:
+    event = {"message": "no", "moment": moment or "", "count": 1}
+    assert quotes().of_failure(failing(), event, EVER, NOW) == "no"
+    assert quotes().of_failure(failing(), event, NOW, NOW) == NEWER
+
+
+def test_a_warning_of_the_spec_before_is_none() -> None:
+    changed = failing("no", "2026-11-28T06:58:00Z")
+    assert quotes().of_failure(changed, warned(timedelta(minutes=2)), EVER, NOW) == "2m ago: it says s3ntinel"
+    assert quotes().of_failure(changed, warned(timedelta(minutes=3)), EVER, NOW) == NEWER
+    newer = failing("no", "2026-11-28T06:58:00Z", moment="2026-11-28T06:58:00Z")
+    assert quotes().of_failure(newer, warned(timedelta(minutes=3)), EVER, NOW) == "no"
+    assert quotes().of_failure(newer, None, None, NOW) == HIDDEN
+
+
+ENTRA = (
+    "could not get secret: azure.BearerAuthorizer#WithAuthorization: Failed to refresh the Token: StatusCode=401 -- "
+    "Original Error: AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the "
+    f"client secret value, not its ID. Trace ID: {'0' * 900}"
+)
+
+
+def test_a_long_cause_is_cut_to_the_sentence_with_the_code_of_entra() -> None:
+    said = quotes().of_condition(failing(ENTRA), EVER, LINE)
+    assert said == "AADSTS7000215: Invalid client secret provided. … (the rest with --debug)"
+    assert is_of_credential(said)
+    assert Quotes([], is_whole=True).of_condition(failing(ENTRA), EVER, LINE) == ENTRA
+    other = quotes().of_condition(failing(f"it is gone. {'x' * 900}"), EVER, LINE)
+    assert (other, is_of_credential(other)) == ("it is gone. … (the rest with --debug)", False)
+    endless = quotes().of_condition(failing("x" * 900), EVER, LINE)
+    assert endless == f"{'x' * 300} … (the rest with --debug)"
+
+
+def test_a_cause_of_more_lines_is_one_and_its_values_are_hidden_first() -> None:
+    assert (
+        quotes("first line\nsecond line").of_condition(failing("no\n\tfirst line\nsecond line\n"), EVER, LINE) == "no …"
+    )
+
+
+def test_the_age_of_a_quote_can_be_left_out() -> None:
+    assert [without_age(f"{age}: it says so") for age in ("just now", "3m ago", "12d ago")] == ["it says so"] * 3
+    assert without_age("no age: 3m ago: x") == "no age: 3m ago: x"

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compiler.cluster.view import ClusterError
+from compiler.live.readers import KINDS, Readers, in_cluster, readers_of
+from compiler.refusal import Refusal
+from tests.unit.operations.retire.conftest import Bench, bench
+
+__all__ = ["bench"]
+
+SERVER = "https://vault.example.com:8200"
+OTHER = {"kind": "ClusterSecretStore", "name": "other"}
+VAULT = {"kind": "ClusterSecretStore", "name": "vault-store"}
+
+
+class Cluster:
+    """Holds objects by their plural; None for a kind that the cluster does not have."""
+
+    def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
+        self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
+
+    def every_object(self, plural: str) -> Any:  # noqa: ANN401 - any JSON
+        found = self.objects.get(plural)
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else tuple(found)
+
+    # Nothing else is asked for.
+    store_object: Any = None
+    external_secret_objects: Any = None
+    secret_metadata: Any = None
+    namespace_object: Any = None
+
+
+def external_secret(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"namespace": namespace, "name": name}, "spec": spec}
+
+
+def secret_store(name: str, provider: dict[str, Any], namespace: str | None = None) -> dict[str, Any]:
+    where = {"namespace": namespace} if namespace else {}
+    return {"metadata": {"name": name, **where}, "spec": {"provider": provider}}
+
+
+def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
+    found = bench.environment().stores[store]
+    readers = Readers(bench.live().identities(found))
+    in_cluster(cluster, found, readers)
+    return tuple(each.name + ("" if each.is_proven else "?") for each in readers.of(name))
+
+
+def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    given = {"secretStoreRef": reference} if reference is not None else {}
+    return {**given, "data": [{"secretKey": "A", "remoteRef": {"key": key}}], **spec}
+
+
+@pytest.mark.parametrize(
+    ("provider", "found"),
+    [
+        ({"vault": {"server": f"{SERVER}/", "path": "secret", "version": "v2"}}, ""),
+        ({"vault": {"server": "https://VAULT.example.com:8200", "path": "/secret/"}}, ""),
+        ({"vault": {"server": SERVER, "path": "secret", "namespace": "root"}}, ""),
+        ({"vault": {"server": SERVER, "path": "secret", "version": "v1"}}, None),
+        ({"vault": {"server": SERVER, "path": "secret/data", "version": "v1"}}, ""),
+        ({"vault": {"server": SERVER, "path": "kv"}}, None),
+        ({"vault": {"server": SERVER, "path": "secret", "namespace": "team"}}, None),
+        ({"vault": {"server": SERVER, "namespace": "team"}}, None),
+        ({"vault": {"server": "https://vault.example.com:8300", "path": "secret"}}, "?"),
+        ({"vault": {"path": "secret"}}, "?"),
+        ({"vault": {"path": "kv"}}, None),
+        ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, None),
+        ({"fake": {}}, None),
+        ({}, None),
+    ],
+)
+def test_a_store_of_any_name_is_meant_where_it_leads_to_the_store_or_may(
+    bench: Bench, provider: dict[str, Any], found: str | None
+) -> None:
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", provider)],
+        externalsecrets=[external_secret("team", "jira", reading(OTHER))],
+    )
+    assert read(bench, cluster) == (() if found is None else (f"ExternalSecret team/jira{found}",))
+
+
+def test_a_store_without_a_path_is_read_by_names_that_begin_with_the_mount(bench: Bench) -> None:
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"vault": {"server": SERVER}})],
+        externalsecrets=[
+            external_secret("team", "a", reading(OTHER, "secret/agents/jira")),
+            external_secret("team", "b", reading(OTHER, "secret/data/agents/jira")),
+            external_secret("team", "c", reading(OTHER, "kv/agents/jira")),
+        ],
+    )
+    assert read(bench, cluster) == ("ExternalSecret team/a", "ExternalSecret team/b")
+
+
+def test_a_key_vault_is_known_by_its_url_and_its_names_by_neither_case_nor_type(bench: Bench) -> None:
+    bench.write("prod", "store: vault\n")
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"azurekv": {"vaultUrl": "https://AGENTS.vault.azure.net/"}})],
+        externalsecrets=[
+            external_secret("team", "a", reading(OTHER, "Agents-JIRA")),
+            external_secret("team", "b", reading(OTHER, "secret/agents-jira")),
+            external_secret("team", "c", reading(OTHER, "agents-jira-2")),
+            external_secret("team", "d", reading(OTHER, "secret/agents-jira/0a1b")),
+            external_secret("team", "e", reading(OTHER, data=[], dataFrom=[{"find": {"path": "other"}}])),
+        ],
+    )
+    found = read(bench, cluster, "agents-jira", "azure")
+    assert found == tuple(f"ExternalSecret team/{name}" for name in "abde")
+
+
+def test_a_store_of_the_same_kind_and_name_is_meant_whatever_its_address_is(bench: Bench) -> None:
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
+    assert read(bench, cluster) == ("ExternalSecret team/jira?",)
+    elsewhere = [secret_store("vault-store", {"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}})]
+    cluster = Cluster(clustersecretstores=elsewhere, externalsecrets=cluster.objects["externalsecrets"])
+    assert read(bench, cluster) == ("ExternalSecret team/jira?",)
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading({"name": "vault-store"}))])
+    assert read(bench, cluster) == ()
+
+
+def test_a_secret_store_serves_its_own_namespace(bench: Bench) -> None:
+    cluster = Cluster(
+        secretstores=[secret_store("own", {"vault": {"server": SERVER, "path": "secret"}}, "team")],
+        externalsecrets=[
+            external_secret("team", "a", reading({"name": "own"})),
+            external_secret("elsewhere", "b", reading({"kind": "SecretStore", "name": "own"})),
+            external_secret("team", "c", reading({"kind": "ClusterSecretStore", "name": "own"})),
+        ],
+        clusterexternalsecrets=[
+            {"metadata": {"name": "d"}, "spec": {"externalSecretSpec": reading({"name": "own"})}},
+            {"metadata": {"name": "e"}, "spec": {}},
+        ],
+    )
+    assert read(bench, cluster) == ("ExternalSecret team/a", "ClusterExternalSecret d")
+
+
+def test_every_reference_of_a_spec_counts_with_the_store_of_its_own(bench: Bench) -> None:
+    source = {"storeRef": VAULT}
+    specs = {
+        "data": reading(OTHER, data=[{"sourceRef": source, "remoteRef": {"key": "agents/jira"}}]),
+        "extract": reading(OTHER, data=[], dataFrom=[{"sourceRef": source, "extract": {"key": "agents/jira"}}]),
+        "find": reading(VAULT, data=[], dataFrom=[{"find": {"path": "agents", "name": {"regexp": ".*"}}}]),
+        "tags": reading(VAULT, data=[], dataFrom=[{"find": {"tags": {"a": "b"}}}]),
+        "generator": {"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]},
+        "elsewhere": reading(VAULT, data=[{"sourceRef": {"storeRef": OTHER}, "remoteRef": {"key": "agents/jira"}}]),
+        "other": reading(VAULT, "agents/github"),
+        "below": reading(VAULT, data=[], dataFrom=[{"find": {"path": "teams"}}]),
+        "empty": {},
+    }
+    stores = [secret_store("vault-store", {"vault": {"server": SERVER, "path": "secret"}})]
+    objects = [external_secret("n", name, spec) for name, spec in specs.items()]
+    found = tuple(dict.fromkeys(read(bench, Cluster(clustersecretstores=stores, externalsecrets=objects))))
+    assert found == tuple(f"ExternalSecret n/{name}" for name in ("data", "extract", "find", "tags"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("agents/jira", "/agents/jira", "secret/agents/jira", "secret/data/agents/jira", "data/agents/jira"),
+        *("agents//jira", "agents/jira/", "./agents/jira", "x/../agents/jira", "secret/data//agents/jira"),
+    ],
+)
+def test_a_key_is_the_same_however_it_is_written(bench: Bench, key: str) -> None:
+    cluster = Cluster(externalsecrets=[external_secret("n", "a", reading(VAULT, key))])
+    assert read(bench, cluster) == ("ExternalSecret n/a?",)
+
+
+@pytest.mark.parametrize("plural", KINDS)
+def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural: str) -> None:
+    error = ClusterError(f"you are not allowed to list {plural}", "get a role", f"list {plural}")
+    with pytest.raises(Refusal) as refused:
+        read(bench, Cluster(**{plural: error}))
+    assert (refused.value.kind, refused.value.help) == ("cannot run", "get a role")
+    assert str(refused.value).endswith(f"in the cluster is not known: you are not allowed to list {plural}")
+
+
+def test_a_cluster_without_the_operator_is_not_one_where_nobody_reads(bench: Bench) -> None:
+    with pytest.raises(Refusal, match=r"does not serve external-secrets\.io/v1"):
+        read(bench, Cluster(externalsecrets=None))
+
+
+def pushing(reference: dict[str, Any], key: str = "agents/jira", **spec: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    match = {"secretKey": "A", "remoteRef": {"remoteKey": key}}
+    return {"secretStoreRefs": [reference], "data": [{"match": match}], **spec}
+
+
+def test_whatever_writes_the_place_is_named(bench: Bench) -> None:
+    stores = [secret_store("other", {"vault": {"server": SERVER, "path": "secret"}})]
+    push = {
+        "a": pushing(OTHER),
+        "b": pushing(OTHER, "agents/github"),
+        "c": pushing({"kind": "ClusterSecretStore", "labelSelector": {"matchLabels": {"a": "b"}}}),
+        "d": pushing(OTHER, data=[], dataTo=[{"storeRef": OTHER}]),
+        "e": pushing({"name": "other"}),
+        "f": {},
+    }
+    cluster = Cluster(
+        clustersecretstores=stores,
+        pushsecrets=[external_secret("n", name, spec) for name, spec in push.items()],
+        clusterpushsecrets=[{"metadata": {"name": "all"}, "spec": {"pushSecretSpec": pushing(OTHER)}}],
+    )
+    found = [f"PushSecret n/{name}, which writes it" for name in "ac"]
+    found += ["ClusterPushSecret all, which writes it", "PushSecret n/d, which writes it"]
+    assert list(read(bench, cluster)) == found
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "found"),
+    [
+        (SERVER, "secret/data/agents/jira", ""),
+        (SERVER, "/secret//data/agents/jira", ""),
+        ("https://other.example.com", "secret/data/agents/jira", "?"),
+        (SERVER, "secret/data/agents/github", None),
+        (SERVER, "database/creds/jira", None),
+    ],
+)
+def test_a_generator_reads_a_path_of_vaults_api(bench: Bench, server: str, path: str, found: str | None) -> None:
+    spec = {"path": path, "provider": {"server": server}}
+    generators = {
+        "vaultdynamicsecrets": [external_secret("n", "a", spec)],
+        "clustergenerators": [
+            {"metadata": {"name": "b"}, "spec": {"generator": {"vaultDynamicSecretSpec": spec}}},
+            {"metadata": {"name": "c"}, "spec": {"generator": {"passwordSpec": {}}}},
+        ],
+    }
+    names = [] if found is None else [f"VaultDynamicSecret n/a{found}", f"ClusterGenerator b{found}"]
+    assert list(read(bench, Cluster(**generators))) == names
+
+
+def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
+    bench.write("staging", "store: vault\n")
+    environments, store = [bench.environment("staging")], bench.environment().stores["vault"]
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
+    found = readers_of(store, environments, bench.live(), cluster, ["ClusterSecretStore/vault-store"])
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}
+    found = readers_of(store, environments, bench.live(), cluster)
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira", "ExternalSecret team/jira"}
+    found = readers_of(store, environments, bench.live(), None)
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}

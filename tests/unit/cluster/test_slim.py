@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.cluster.view import (
+    checked,
+    keys_of,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_spec,
+    slim_workload,
+    spec_writers,
+    target_of,
+)
+from tests.recorded_cluster import by_name, recorded
+
+SENTINEL = "sentinel-4711"
+SLACK_KEYS = {
+    "SLACK_APP_TOKEN",
+    "SLACK_BOT_TOKEN",
+    "SLACK_CLIENT_SECRET",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_TEAM_ID",
+}
+
+
+@pytest.mark.parametrize("name", ["externalsecrets-list", "secrets-metadata-list"])
+def test_every_recorded_object_has_the_form_of_the_api(name: str) -> None:
+    for found in recorded(name)["items"]:
+        assert checked(name.partition("-")[0], found) is found
+
+
+def test_what_is_left_out_or_null_is_no_other_form() -> None:
+    assert checked("externalsecrets", {"metadata": None, "status": {"conditions": None}})
+    assert checked("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
+
+
+@pytest.mark.parametrize(
+    ("plural", "odd"),
+    [
+        *[("clustersecretstores", {"provider": each}) for each in ("x", ["x"], {"vault": "x"}, {"fake": "x"})],
+        ("clustersecretstores", {"provider": {"vault": {"server": 5}}}),
+        ("secretstores", {"provider": {"azurekv": {"vaultUrl": ["x"]}}}),
+        ("secretstores", {"controller": {}}),
+        *[("secretstores", {"conditions": [{name: "x"}]}) for name in ("namespaces", "namespaceRegexes")],
+        ("secretstores", {"conditions": [{"namespaceRegexes": [5]}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchLabels": {"a": ["x"]}}}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchExpressions": ["x"]}}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchExpressions": [{"values": "x"}]}}]}),
+        *[("externalsecrets", {name: ["x"]}) for name in ("data", "dataFrom", "target", "secretStoreRef")],
+        *[("externalsecrets", {name: "x"}) for name in ("data", "dataFrom", "target", "secretStoreRef")],
+        ("externalsecrets", {"data": [None]}),
+        ("externalsecrets", {"data": [{"remoteRef": "x"}]}),
+        ("externalsecrets", {"data": [{"remoteRef": {"key": ["x"]}}]}),
+        ("externalsecrets", {"data": [{"sourceRef": {"storeRef": "x"}}]}),
+        ("externalsecrets", {"dataFrom": [{"find": {"path": 5}}]}),
+        ("externalsecrets", {"dataFrom": [{"extract": "x"}]}),
+        ("clusterexternalsecrets", {"externalSecretSpec": {"data": ["x"]}}),
+        ("clusterexternalsecrets", {"externalSecretSpec": "x"}),
+        *[("pushsecrets", {name: ["x"]}) for name in ("secretStoreRefs", "data", "dataTo")],
+        ("pushsecrets", {"data": [{"match": {"remoteRef": {"remoteKey": 5}}}]}),
+        ("clusterpushsecrets", {"pushSecretSpec": {"data": ["x"]}}),
+        *[("vaultdynamicsecrets", odd) for odd in ({"path": ["x"]}, {"provider": "x"}, {"provider": {"server": 5}})],
+        ("clustergenerators", {"generator": {"vaultDynamicSecretSpec": {"path": 5}}}),
+    ],
+)
+def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked(plural, {"metadata": {"name": "a"}, "spec": odd})
+
+
+@pytest.mark.parametrize(
+    ("plural", "odd"),
+    [
+        ("pods", {"containerStatuses": [{"restartCount": "x"}]}),
+        ("pods", {"initContainerStatuses": [{"restartCount": 1.5}]}),
+        ("pods", {"containerStatuses": "x"}),
+        ("pods", {"containerStatuses": [{"state": {"waiting": {"reason": ["x"]}}}]}),
+        ("pods", {"phase": ["x"]}),
+        ("externalsecrets", {"conditions": [{"reason": ["x"]}]}),
+        ("externalsecrets", {"syncedResourceVersion": 4}),
+    ],
+)
+def test_a_status_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked(plural, {"status": odd})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"labels": {"app.kubernetes.io/part-of": ["x"]}},
+        {"ownerReferences": ["x"]},
+        {"managedFields": {"a": 1}},
+        {"managedFields": [{"fieldsV1": "x"}]},
+        {"generation": "4"},
+        {"name": ["x"]},
+    ],
+    ids=str,
+)
+def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
+    for plural in ("secrets", "pods", "externalsecrets", "namespaces"):
+        with pytest.raises(TypeError):
+            checked(plural, {"metadata": odd})
+
+
+@pytest.mark.parametrize(
+    "odd", [{"count": "x"}, {"series": "x"}, {"involvedObject": [1]}, {"lastTimestamp": 5}], ids=str
+)
+def test_an_event_in_another_form_is_refused(odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked("events", odd)
+
+
+def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
+    found = by_name("secrets-metadata-list")["agent-slack-secrets"]
+    kept = slim_secret({**found, "data": {"SLACK_BOT_TOKEN": SENTINEL}})
+    assert set(kept) == {"metadata"}
+    assert kept["metadata"]["uid"] == found["metadata"]["uid"]
+    assert set(kept["metadata"]["annotations"]) == {"reconcile.external-secrets.io/data-hash"}
+    assert keys_of(kept) == keys_of(found) == SLACK_KEYS
+    assert keys_of({}) == frozenset()
+
+
+def test_what_kubectl_notes_of_a_secret_is_dropped() -> None:
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": SENTINEL, "note": SENTINEL}
+    assert SENTINEL not in repr(slim_secret({"metadata": {"name": "a", "annotations": noted}}))
+
+
+def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
+    (found, *_) = recorded("externalsecrets-list")["items"]
+    kept = slim_external_secret(found)
+    assert kept["spec"] == found["spec"]
+    assert kept["status"] == found["status"]
+    assert kept["metadata"]["generation"] == found["metadata"]["generation"]
+    ((time, manager, fields),) = spec_writers(found)
+    assert (time, manager) == ("2026-11-26T00:50:05Z", "argocd-controller")
+    assert list(fields["f:secretStoreRef"]) == ["f:kind", "f:name"]
+    assert list(spec_writers(kept)) == list(spec_writers(found))
+    # Of the managers nothing else is kept.
+    assert [set(each["fieldsV1"]) for each in kept["metadata"]["managedFields"]] == [{"f:spec"}]
+    assert "status" not in slim_external_secret({"metadata": {"name": "a"}, "spec": {}})
+
+
+def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
+    container = {
+        "name": "main",
+        "image": "x",
+        "args": [SENTINEL],
+        "env": [
+            {"name": "PLAIN", "value": SENTINEL},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "TOKEN"}}},
+        ],
+        "envFrom": [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "s"}}],
+        "volumeMounts": [
+            {"name": "v", "mountPath": "/v", "subPath": "TOKEN"},
+            {"name": "other", "mountPath": "/o"},
+        ],
+    }
+    pod = {
+        "metadata": {"name": "p", "namespace": "team", "uid": "1", "annotations": {"a": SENTINEL}},
+        "spec": {
+            "containers": [container],
+            "volumes": [
+                {"name": "v", "secret": {"secretName": "s"}},
+                {"name": "other", "emptyDir": {}},
+                {"name": "inline", "csi": {"driver": "d", "volumeAttributes": {"password": SENTINEL}}},
+            ],
+            "imagePullSecrets": [{"name": "pull"}],
+        },
+        "status": {
+            "phase": "Running",
+            "message": SENTINEL,
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}],
+            "initContainerStatuses": [{"name": "init", "restartCount": 1}],
+            "containerStatuses": [
+                {"name": "main", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": SENTINEL}}}
+            ],
+        },
+    }
+    kept = slim_pod(pod)
+    assert SENTINEL not in repr(kept)
+    (main,) = kept["spec"]["containers"]
+    assert [each["name"] for each in main["env"]] == ["TOKEN"]
+    assert main["envFrom"] == [{"secretRef": {"name": "s"}}]
+    assert main["volumeMounts"] == [{"name": "v", "subPath": "TOKEN"}]
+    assert kept["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    assert kept["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert kept["status"]["containers"] == [
+        {"name": "init", "restartCount": 1, "waiting": None},
+        {"name": "main", "restartCount": 0, "waiting": "CreateContainerConfigError"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "made"),
+    [
+        ({}, "es"),
+        ({"name": "other", "creationPolicy": "Merge"}, "other"),
+        ({"name": "other", "creationPolicy": "None"}, None),
+        ({"name": "other", "manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}, None),
+        ({"name": "other", "manifest": {"apiVersion": "v1", "kind": "Secret"}}, "other"),
+    ],
+)
+def test_an_external_secret_makes_the_secret_that_it_names_or_none(target: dict[str, object], made: str | None) -> None:
+    assert target_of({"metadata": {"name": "es"}, "spec": {"target": target}}) == made
+
+
+def test_an_event_is_as_old_as_it_was_last_seen() -> None:
+    old = {"involvedObject": {"uid": "a"}, "firstTimestamp": "1", "lastTimestamp": "2", "count": 4, "message": "m"}
+    assert slim_event(old) == {"uid": "a", "message": "m", "moment": "2", "count": 4}
+    series = {**old, "series": {"lastObservedTime": "3", "count": 9}}
+    assert slim_event(series) == {"uid": "a", "message": "m", "moment": "3", "count": 9}
+    assert slim_event({"eventTime": "1"}) == {"uid": "", "message": "", "moment": "1", "count": 1}
+
+
+def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
+    pods = {
+        "containers": [
+            {
+                "name": "main",
+                "args": [SENTINEL],
+                "env": [
+                    {"name": "A", "value": SENTINEL},
+                    {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "K"}}},
+                ],
+                "envFrom": [{"prefix": "P_", "configMapRef": {"name": "c"}}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}],
+            }
+        ],
+        "volumes": [{"name": "v", "secret": {"secretName": "s"}}, {"name": "e", "emptyDir": {"sizeLimit": SENTINEL}}],
+        "imagePullSecrets": [{"name": "p"}],
+    }
+    annotations = {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1", "note": SENTINEL}
+    metadata = {"name": "a", "labels": {"l": "m"}, "annotations": annotations}
+    kept = slim_workload({"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": SENTINEL})
+    assert SENTINEL not in repr(kept)
+    assert kept["metadata"]["annotations"] == {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1"}
+    (container,) = kept["spec"]["containers"]
+    assert [each["name"] for each in container["env"]] == ["A", "B"]
+    assert container["env"][1]["valueFrom"] == {"secretKeyRef": {"name": "s", "key": "K"}}
+    assert container["envFrom"] == [{"prefix": "P_", "configMapRef": {"name": "c"}}]
+    assert kept["spec"]["volumes"][0] == {"name": "v", "secret": {"secretName": "s"}}
+    assert slim_workload({"spec": {"jobTemplate": {"spec": {"template": {"spec": pods}}}}})["spec"] == kept["spec"]
+    assert slim_workload({"spec": pods})["spec"] == kept["spec"]
+    assert slim_workload({})["spec"]["containers"] == []
+
+
+def test_of_a_whole_cluster_s_objects_names_and_specs_are_kept() -> None:
+    (found, *_) = by_name("externalsecrets-list").values()
+    metadata = {name: found["metadata"][name] for name in ("name", "namespace")}
+    assert slim_spec(found) == {"metadata": metadata, "spec": found["spec"]}
+    assert slim_spec({}) == {"metadata": {}, "spec": None}

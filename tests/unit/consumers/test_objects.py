@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from compiler.consumers.readers import Gathered, Made, Moment, Phase, Reading, SecretRead, Way, Workload
+
+
+def test_readings_are_found_by_the_secret_in_the_order_of_the_input() -> None:
+    reads = [SecretRead("a", "K", Way.ENV), SecretRead("b", None, Way.ENV_FROM)]
+    readings = tuple(Reading(each, None, None) for each in reads)
+    first = Workload("Pod", "n", "x", frozenset(), readings, ())
+    second = Workload("Pod", "n", "y", frozenset(), readings[:1], ())
+    found = Gathered([first, second]).readers()
+    assert found == {("n", "a"): [(first, readings[0]), (second, readings[0])], ("n", "b"): [(first, readings[1])]}
+    assert first.title == 'Pod "x"'
+
+
+def test_several_makers_of_one_secret_are_kept() -> None:
+    gathered = Gathered()
+    first, second = Made("Secret", "n", "a", None, "a"), Made("ExternalSecret", "n", "a", None, "b")
+    gathered.make(first)
+    gathered.make(second)
+    assert gathered.made == {("n", "a"): [first, second]}
+
+
+def test_phases_come_before_waves() -> None:
+    assert Moment(Phase.PRE_SYNC, 5) < Moment() < Moment(Phase.SYNC, 1) < Moment(Phase.POST_SYNC, -9)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.consumers.needs import Waivers, keys_of, namespace_of
+from compiler.rules.consumer_rules import BY_ID
+from compiler.rules.interface import Finding
+
+if TYPE_CHECKING:
+    from tests.unit.consumers.conftest import Bench
+
+
+def test_secrets_are_known_by_namespace_and_target(bench: Bench) -> None:
+    own = bench.own()
+    assert set(own.secrets) == {("agents", "agent-github-secrets"), ("agents", "agent-jira-secrets")}
+    assert keys_of(own.secrets["agents", "agent-github-secrets"]) == {"GITHUB_TOKEN"}
+    assert (dict(own.elsewhere), own.place.key_span.where) == ({}, "environments/base.yaml:9:1")
+
+
+def test_what_others_make_is_merged_over_layers(bench: Bench) -> None:
+    bench.change("base", "namespace:", "madeElsewhere: {a: first, b: second}\nnamespace:")
+    bench.add("madeElsewhere: {b: null, c: third}")
+    assert set(bench.own().elsewhere) == {"a", "c"}
+
+
+def test_manifests_without_a_namespace_belong_to_the_environments(bench: Bench) -> None:
+    assert namespace_of(bench.environment(), None) == "agents"
+    assert namespace_of(bench.environment(), "other") == "other"
+
+
+def test_what_keeps_pods_from_starting_is_never_waived(bench: Bench) -> None:
+    environment = bench.environment()
+    waivers = Waivers(environment)
+    assert not waivers.covers(BY_ID["unmade-secret"], Finding("a", environment.root))
+    assert list(waivers.unused(BY_ID, {"agents"})) == []

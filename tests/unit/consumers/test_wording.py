@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from compiler.consumers.needs import named, need, places
+from compiler.consumers.readers import Reading, SecretRead, Way, Workload
+from compiler.model.document import Source, Span
+
+SPAN = Span(Source("m.yaml", " " * 20), 3, 5)
+
+
+def workload(name: str) -> Workload:
+    return Workload("Job", "n", name, frozenset(), (), ())
+
+
+def test_many_workloads_are_cut_and_each_is_named_once() -> None:
+    assert named([workload("a"), workload("a"), workload("b")]) == 'Job "a", Job "b"'
+    assert named(map(workload, "abcde")) == 'Job "a", Job "b", Job "c" and 2 more'
+    assert need([workload("a"), workload("a")]) == 'Job "a" needs'
+    assert need(map(workload, "ab")) == 'Job "a", Job "b" need'
+
+
+def test_places_are_those_of_the_name_or_of_the_key_each_once() -> None:
+    read, key_at = SecretRead("a", "K", Way.ENV), Span(SPAN.source, 8, 9)
+    readers = [(workload("a"), Reading(read, SPAN, key_at))] * 2
+    assert [(each.message, each.span) for each in places(readers)] == [('Job "a" reads it', SPAN)]
+    assert [each.span for each in places(readers, of_key=True)] == [key_at]
+    assert places([(workload("a"), Reading(read, None, None))]) == ()
+    many = [(workload("a"), Reading(read, Span(SPAN.source, at, at), None)) for at in range(9)]
+    assert len(places(many)) == 3

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.edit.moves import finishing, progress_of, returning, switching
+from compiler.edit.yaml_edit import Edit, edited
+from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+
+MORE = """\
+  slack:
+    target: agent-slack-secrets
+    remote: {vault: agents/slack, azurekv: agents-slack}
+    syncWave: -49
+    guards: true
+    keys: {SLACK_TOKEN: {}}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_agents_project(tmp_path / "project", entries=MORE)
+    return tmp_path / "project"
+
+
+def environment(root: Path, text: str, base: str | None = None) -> Environment:
+    (root / "environments/prod.yaml").write_text(text, "utf-8")
+    if base is not None:
+        path = root / "environments/base.yaml"
+        path.write_text(path.read_text("utf-8").replace("secrets: {github: {}, jira: {}}", base), "utf-8")
+    result = compile_project(root, ["prod"])
+    assert result.project is not None
+    assert not result.failed, [each.message for each in result.diagnostics]
+    return result.project.environments[0]
+
+
+def steps(text: str) -> str:
+    return f"moves: {{to: azure, steps: {text}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "on_azure", "found", "following", "done"),
+    [
+        ("[[jira], [github]]", "", (("jira",), ("github",)), 0, ()),
+        ("[[jira], [github]]", "jira", (("jira",), ("github",)), 1, ("jira",)),
+        ("[[jira], [github]]", "github", (("jira",), ("github",)), 0, ()),
+        ("[[jira], [github]]", "jira github", (("jira",), ("github",)), None, ("jira", "github")),
+        ("[[jira, github]]", "jira", (("jira", "github"),), 0, ()),
+        # The rest is spelled out, and what guards a store comes after it; what is not here is passed over.
+        ("[[jira], [all]]", "", (("jira",), ("github",), ("slack",)), 0, ()),
+        ("[[jira, github], [all]]", "jira github", (("jira", "github"), ("slack",)), 1, ("jira", "github")),
+        ("[[jira, github], [slack]]", "", (("jira", "github"), ("slack",)), 0, ()),
+    ],
+)
+def test_the_next_step_is_the_first_that_is_not_wholly_there(
+    root: Path, written: str, on_azure: str, found: object, following: int | None, done: object
+) -> None:
+    there = dict.fromkeys(on_azure.split(), "{store: azure}")
+    listed = ", ".join(f"{name}: {there.get(name, '{}')}" for name in ("github", "jira", "slack"))
+    progress = progress_of(environment(root, steps(written) + f"secrets: {{{listed}}}\n"))
+    assert (progress.to.id, progress.steps, progress.next, progress.done) == ("azure", found, following, done)
+
+
+def test_a_secret_that_the_environment_does_not_have_is_passed_over(root: Path) -> None:
+    progress = progress_of(environment(root, steps("[[jira], [slack]]") + "secrets: {jira: {enabled: false}}\n"))
+    assert (progress.steps, progress.next) == ((), None)
+
+
+def test_without_moves_it_is_said_how_to_write_them(root: Path) -> None:
+    with pytest.raises(Refusal) as refused:
+        progress_of(environment(root, "labels: {}\n"))
+    assert (refused.value.kind, refused.value.message) == ("usage", 'the environment "prod" has no `moves:`')
+
+
+def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:
+    found = environment(root, "labels: {}\n")
+    assert switching(found, ["jira"], found.stores["azure"]) == (Edit(("secrets", "jira", "store"), "azure"),)
+
+
+def test_a_line_that_stood_before_is_marked_so_that_the_way_back_keeps_it(root: Path) -> None:
+    found = environment(root, "secrets:\n  jira:\n    store: vault\n    use: []\n  github: {use: [pat]}\n")
+    there = edited(found.document, switching(found, ["jira", "github"], found.stores["azure"]))
+    assert there == (
+        "secrets:\n  jira:\n    store: azure  # before: vault\n    use: []\n  github: {use: [pat], store: azure}\n"
+    )
+    # What was switched on its own goes back on its own.
+    moved = environment(root, there)
+    back = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert back == there.replace(", store: azure}", "}")
+
+
+def test_of_several_on_one_line_the_mark_names_those_that_stood_there(root: Path) -> None:
+    text = "labels: {}\r\nsecrets: {github: {store: 'vault'}}\r\n"
+    found = environment(root, text)
+    there = edited(found.document, switching(found, ["github", "jira"], found.stores["azure"]))
+    entries = "{github: {store: 'azure'}, jira: {store: azure}}"
+    assert there == f"labels: {{}}\r\nsecrets: {entries}  # before: vault for github\r\n"
+    moved = environment(root, there)
+    # In any order, and each by itself.
+    back = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert back == "labels: {}\r\nsecrets: {github: {store: 'vault'}, jira: {store: azure}}\r\n"
+    assert edited(moved.document, returning(moved, ["jira", "github"], moved.stores["vault"])) == text
+    both = environment(root, "secrets: {github: {store: vault}, jira: {store: vault}}  # ours\n")
+    there = edited(both.document, switching(both, ["github", "jira"], both.stores["azure"]))
+    assert there.endswith("}}  # ours  # before: vault for github, jira\n")
+    moved = environment(root, there)
+    half = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert half == "secrets: {github: {store: vault}, jira: {store: azure}}  # ours  # before: vault for jira\n"
+    moved = environment(root, half)
+    assert edited(moved.document, returning(moved, ["jira"], moved.stores["vault"])) == both.document.source.text
+
+
+def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) -> None:
+    text = "store: azure\nsecrets:\n  github:\n    store: azure  # until May\n"
+    found = environment(root, text)
+    back = edited(found.document, returning(found, ["github", "jira"], found.stores["vault"]))
+    assert back == text.replace("store: azure  #", "store: vault  #") + "  jira: {store: vault}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "labels: {}\n",
+        "# Nothing yet.\n",
+        "labels: {}\nsecrets:\n  github: {use: [pat]}\n",
+        "labels: {}\nsecrets:\n  jira:\n    # ours\n    use: []\n",
+        "labels: {}\nsecrets: {github: {use: [pat]}, jira: {use: []}}\n",
+        "labels: {}\nsecrets: {github: {use: [pat]}, jira: {use: []}}  # ours\n",
+        "secrets:\n  jira: {use: []}  # ours\n",
+        "secrets:\n  jira: {use: [], store: vault}\n",
+        # A line that stood before stays, with and without a comment of its own.
+        "secrets:\n  jira: {store: vault}  # agreed\n",
+        "secrets: {jira: {store: vault}}  # agreed\n",
+        "secrets: {jira: {use: [], store: vault}, github: {store: vault}}\n",
+        "secrets:\n  jira: {use: [], store: vault}  # agreed\n",
+        "secrets:\n  jira:\n    store: vault\n    use: []\n",
+        "secrets:\n  jira: {store: vault}\n",
+        "secrets:\n  jira:\n    store: 'vault' # agreed\n",
+        "secrets:\r\n  jira:\r\n    store: vault\r\n",
+        # Without it jira would read another store.
+        "store: azure\nsecrets:\n  jira:\n    store: vault\n",
+    ],
+)
+def test_a_switch_and_its_way_back_leave_the_same_bytes(root: Path, text: str) -> None:
+    before = environment(root, text)
+    secrets = [name for name in ("jira", "github") if before.secrets[name].store is before.stores["vault"]]
+    there = edited(before.document, switching(before, secrets, before.stores["azure"]))
+    moved = environment(root, there)
+    assert {moved.secrets[name].store for name in secrets} == {moved.stores["azure"]}
+    assert edited(moved.document, returning(moved, secrets, moved.stores["vault"])) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "expected"),
+    [
+        # The overrides that name the store go, and entries with them that said nothing else.
+        (
+            "secrets:\n  jira: {store: azure}\n  github: {store: vault}\n",
+            None,
+            "store: azure\nsecrets:\n  github: {store: vault}\n",
+        ),
+        ("secrets:\n  jira: {store: azure}\n  github:\n    store: azure\n", None, "store: azure\n"),
+        (
+            "secrets:\n  jira: {store: azure, fetch: bundle}\n",
+            None,
+            "store: azure\nsecrets:\n  jira: {fetch: bundle}\n",
+        ),
+        # No lower layer lists this one: it stays, with nothing to say.
+        ("secrets:\n  slack: {store: azure}\n", None, "store: azure\nsecrets:\n  slack: {}\n"),
+        # An override that hides one of a lower layer stays, or that one would choose.
+        (
+            "secrets: {jira: {store: azure}}\n",
+            "secrets: {github: {}, jira: {store: vault}}",
+            "store: azure\nsecrets: {jira: {store: azure}}\n",
+        ),
+        ("secrets: {jira: {store: azure}}\n", "secrets: {github: {}, jira: {store: azure}}", "store: azure\n"),
+        (
+            "store: azure\nsecrets: {jira: {store: azure, enabled: false}}\n",
+            None,
+            "store: azure\nsecrets: {jira: {enabled: false}}\n",
+        ),
+        ("store: azure\n", None, "store: azure\n"),
+        ("store: vault # c\nlabels: {}\n", None, "store: azure # c\nlabels: {}\n"),
+    ],
+)
+def test_a_move_is_finished_by_the_store_of_the_environment(
+    root: Path, text: str, base: str | None, expected: str
+) -> None:
+    found = environment(root, text, base)
+    assert edited(found.document, finishing(found, found.stores["azure"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("store: azure\nlabels: {a: b}\nsecrets: {jira: {store: vault}}\n", "labels: {a: b}\n"),
+        ("store: azure\n", "store: vault\n"),
+    ],
+)
+def test_a_store_that_a_lower_layer_names_already_is_not_repeated(root: Path, text: str, expected: str) -> None:
+    found = environment(root, text)
+    assert edited(found.document, finishing(found, found.stores["vault"])) == expected

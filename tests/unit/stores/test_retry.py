@@ -1,0 +1,545 @@
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import cycle, pairwise
+from threading import Thread, active_count
+
+import pytest
+
+from compiler.stores.deadline import SystemClock, VirtualClock, rest
+from compiler.stores.errors import (
+    Action,
+    BusyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    SealedError,
+    StoreError,
+    StoreLocation,
+    ThrottledError,
+    UnavailableError,
+    UnreachableError,
+)
+from compiler.stores.pacing import UNLIMITED, Limiter, Retrier, RetryPolicy, Waits, parse_retry_after, unheard
+
+PLACE = StoreLocation("https://store")
+
+
+def failure(kind: type[StoreError], *extra: object) -> StoreError:
+    return kind(PLACE, Action.READ, "why", "what", *extra)
+
+
+def script(*steps: StoreError | str) -> Callable[[], str]:
+    left: Iterator[StoreError | str] = iter(steps)
+
+    def send() -> str:
+        step = next(left)
+        if isinstance(step, StoreError):
+            raise step
+        return step
+
+    return send
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def limiter(clock: VirtualClock) -> Limiter:
+    return Limiter(UNLIMITED, clock)
+
+
+@pytest.fixture
+def retrier(clock: VirtualClock, limiter: Limiter) -> Retrier:
+    return Retrier(limiter, clock, RetryPolicy(), chance=lambda: 1.0)
+
+
+def test_a_success_is_returned_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    assert retrier.read(script("good")) == "good"
+    assert clock.now() == 0
+
+
+def test_an_error_that_will_not_pass_is_raised_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    with pytest.raises(NotFoundError):
+        retrier.read(script(failure(NotFoundError), "never"))
+    assert clock.now() == 0
+
+
+def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
+    moments: list[float] = []
+
+    def send() -> str:
+        moments.append(clock.now())
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    assert waits[:7] == [0.25, 0.5, 1, 2, 4, 8, 15]
+    assert set(waits[7:-1]) == {15}
+    # The last attempt has the last second to itself.
+    assert moments[-1] - moments[0] == 119
+
+
+def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(0.3)
+        raise failure(UnavailableError)
+
+    # All of a command together: the second does not wait once more.
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(send)
+        assert clock.now() == pytest.approx(9.3)
+        assert caught.value.reason == "why, tried for 9 s"
+
+
+@pytest.mark.parametrize("kind", [UnreachableError, SealedError])
+def test_what_waiting_does_not_change_is_told_at_once_where_the_store_never_answered(
+    retrier: Retrier, clock: VirtualClock, kind: type[StoreError]
+) -> None:
+    sent = 0
+
+    def send() -> str:
+        nonlocal sent
+        sent += 1
+        raise failure(kind)
+
+    def settle() -> str:
+        raise AssertionError
+
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            retrier.read(send)
+        assert caught.value.reason == "why"
+    with pytest.raises(kind):
+        retrier.write(send, settle)
+    assert (clock.now(), sent) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", [UnreachableError, SealedError])
+def test_the_same_of_a_store_that_has_answered_is_sat_out(
+    retrier: Retrier, clock: VirtualClock, kind: type[StoreError]
+) -> None:
+    retrier.read(script("good"))
+
+    def down_for_a_minute() -> str:
+        if clock.now() < 60:
+            raise failure(kind)
+        return "up again"
+
+    assert retrier.read(down_for_a_minute) == "up again"
+
+
+@pytest.mark.parametrize("chances", [[0.0] * 200 + [1.0], [1.0], [0.01, 0.02, 0.99]])
+def test_the_patience_is_used_up_however_the_waits_fall(
+    clock: VirtualClock, limiter: Limiter, chances: list[float]
+) -> None:
+    turn = cycle(chances)
+    retrier = Retrier(limiter, clock, chance=lambda: next(turn))
+
+    def send() -> str:
+        clock.sleep(0.01)
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert 9 <= clock.now() < 9.1
+
+
+def test_time_that_a_dead_connection_takes_counts_from_its_beginning(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(5)
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert clock.now() < 11
+
+
+@pytest.mark.parametrize("answer", ["good", failure(NotFoundError), failure(BusyError), failure(ThrottledError)])
+def test_after_one_answer_the_whole_patience_holds(
+    retrier: Retrier, clock: VirtualClock, answer: StoreError | str
+) -> None:
+    # Of a refusal, too: it shows that the store is there.
+    with suppress(StoreError):
+        retrier.read(script(answer, failure(NotFoundError)))
+    started = clock.now()
+
+    def down_for_a_minute() -> str:
+        if clock.now() < started + 60:
+            raise failure(UnavailableError)
+        return "up again"
+
+    assert retrier.read(down_for_a_minute) == "up again"
+
+
+def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+
+    def sealed() -> str:
+        raise failure(SealedError)
+
+    with pytest.raises(SealedError) as caught:
+        retrier.read(sealed)
+    assert caught.value.reason == "why, still so after 119 s of retries"
+    assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
+    assert clock.now() > 60
+
+
+def test_a_first_answer_of_429_is_waited_for_as_long_as_later_ones(retrier: Retrier, clock: VirtualClock) -> None:
+    def throttled() -> str:
+        if clock.now() < 40:
+            raise failure(ThrottledError)
+        return "good"
+
+    assert retrier.read(throttled) == "good"
+
+
+def test_requests_of_one_operation_share_its_deadline(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
+
+    def down() -> str:
+        raise failure(UnavailableError)
+
+    with retrier.deadlines.operation():
+        clock.sleep(100)
+        retrier.read(script("a slow first part"))
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(down)
+    assert clock.now() == 119
+    assert caught.value.reason == "why, still so after 119 s of retries"
+    # The next operation has a deadline of its own.
+    with pytest.raises(UnavailableError):
+        retrier.read(down)
+    assert clock.now() == 238
+
+
+def test_an_attempt_is_told_what_is_left_of_the_operation(retrier: Retrier, clock: VirtualClock) -> None:
+    told: list[float | None] = []
+
+    def send() -> str:
+        told.append(rest())
+        clock.sleep(50)
+        raise failure(BusyError)
+
+    with pytest.raises(BusyError):
+        retrier.read(send)
+    # Of the first contact, until the store has answered.
+    assert told == [pytest.approx(left, abs=1) for left in (10, 69.75, 19.25)]
+
+
+def test_of_a_write_some_time_is_kept_for_finding_out_what_became_of_it(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
+    told: list[float | None] = []
+    settled_at: list[float] = []
+
+    def send() -> str:
+        told.append(rest())
+        clock.sleep(110)
+        raise failure(UnavailableError)
+
+    def settle() -> str:
+        settled_at.append(clock.now())
+        return retrier.read(lambda: f"{rest():.0f} s")
+
+    assert retrier.write(send, settle) == "10 s"
+    assert told == [pytest.approx(110, abs=1)]
+    assert settled_at == [pytest.approx(110, abs=0.3)]
+
+
+@pytest.mark.parametrize("asked", [None, 1.0, 86400.0])
+def test_endless_throttling_ends_with_the_operation(retrier: Retrier, clock: VirtualClock, asked: float | None) -> None:
+    def throttled() -> str:
+        raise failure(ThrottledError, asked)
+
+    with pytest.raises(ThrottledError):
+        retrier.read(throttled)
+    assert 60 < clock.now() <= 119
+
+
+def test_who_cannot_wait_as_long_as_another_was_told_to_does_not_ask(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
+    place = StoreLocation("https://store", "another-secret")
+    slow_down = ThrottledError(place, Action.READ, "why", "what", 30.0)
+    with retrier.deadlines.operation():
+        clock.sleep(100)
+        outcome: list[StoreError | str] = []
+
+        def other() -> None:
+            # Its operation begins now: it has the time to wait.
+            outcome.append(retrier.read(script(slow_down, "good")))
+
+        def send() -> str:
+            raise AssertionError
+
+        pausing = Thread(target=other)
+        pausing.start()
+        pausing.join()
+        assert outcome == ["good"]
+        retrier._limiter.pause(30)
+        with pytest.raises(ThrottledError) as caught:
+            retrier.read(send)
+    assert str(caught.value) == str(failure(ThrottledError))
+    assert (caught.value.place, caught.value.retry_after) == (PLACE, 30.0)
+
+
+def test_jitter_is_full(clock: VirtualClock, limiter: Limiter) -> None:
+    eager = Retrier(limiter, clock, chance=lambda: 0.0)
+    assert eager.read(script(failure(UnavailableError), failure(ThrottledError), "good")) == "good"
+    assert clock.now() == 0
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 2), (0.0, 2), (1.0, 3), (86400.0, 32)])
+def test_a_throttled_request_pauses_every_worker_for_a_bounded_time(
+    clock: VirtualClock, asked: float | None, waited: float
+) -> None:
+    paused: list[float] = []
+
+    class Watched(Limiter):
+        def pause(self, seconds: float) -> None:
+            paused.append(seconds)
+            super().pause(seconds)
+
+    retrier = Retrier(Watched(UNLIMITED, clock), clock, chance=lambda: 1.0)
+    assert retrier.read(script(failure(ThrottledError, asked), "good")) == "good"
+    assert (clock.now(), paused) == (waited, [waited])
+
+
+def test_a_write_that_was_stored_is_not_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: "stored") == "stored"
+
+
+def test_a_write_that_was_not_stored_is_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError), "second"), settle=lambda: None) == "second"
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_write_whose_reply_is_lost_is_given_time_to_arrive_before_it_is_looked_for(
+    clock: VirtualClock, limiter: Limiter, chance: float
+) -> None:
+    """Read back at once, a write that is still under way is not there, is sent again, and makes two versions."""
+    retrier, sent = Retrier(limiter, clock, chance=lambda: chance), list[float]()
+
+    def send() -> str:
+        sent.append(clock.now())
+        raise failure(UnavailableError)
+
+    def settle() -> str | None:
+        return "stored" if clock.now() >= sent[0] + 0.1 else None
+
+    assert retrier.write(send, settle) == "stored"
+    assert len(sent) == 1
+    assert clock.now() <= 0.25
+
+
+def test_a_write_waits_once_a_turn_and_longer_each_time(retrier: Retrier, clock: VirtualClock) -> None:
+    moments: list[float] = []
+
+    def settle() -> None:
+        moments.append(clock.now())
+
+    lost = [failure(UnavailableError)] * 4
+    assert retrier.write(script(*lost, "good"), settle) == "good"
+    assert moments == [0.25, 0.75, 1.75, 3.75]
+
+
+@pytest.mark.parametrize("kind", [ThrottledError, SealedError])
+def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(
+    retrier: Retrier, kind: type[StoreError]
+) -> None:
+    def settle() -> str:
+        raise AssertionError
+
+    retrier.read(script("the store is known to answer"))
+    assert retrier.write(script(failure(kind), "second"), settle) == "second"
+
+
+def test_a_write_that_cannot_be_settled_ends_with_what_settling_said(retrier: Retrier) -> None:
+    def settle() -> str:
+        raise failure(OutcomeUnknownError)
+
+    with pytest.raises(OutcomeUnknownError):
+        retrier.write(script(failure(UnavailableError), "never"), settle)
+
+
+def test_settling_may_read_through_the_same_retrier(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: retrier.read(script("read"))) == "read"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("-5", None),
+        ("+5", None),
+        ("1.5", None),
+        ("1e9", None),
+        ("garbage", None),
+        ("²", None),
+        ("٣", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("9" * 400, 999999999.0),
+    ],
+)
+def test_only_a_plain_number_of_seconds_is_a_retry_after(text: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(text) == seconds
+
+
+def test_waits_are_random_unless_a_test_says_otherwise(clock: VirtualClock, limiter: Limiter) -> None:
+    waits: set[float] = set()
+    for _ in range(20):
+        began = clock.now()
+        Retrier(limiter, clock).read(script(failure(UnavailableError), "good"))
+        waits.add(round(clock.now() - began, 12))
+    assert len(waits) > 1
+    assert all(0 <= wait <= 0.25 for wait in waits)
+
+
+def test_a_store_that_asks_for_more_time_than_is_left_is_not_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
+    sent: list[float] = []
+
+    def throttled() -> str:
+        sent.append(clock.now())
+        raise failure(ThrottledError, 20.0)
+
+    with pytest.raises(ThrottledError):
+        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
+    assert (sent, clock.now()) == ([0.0], 0.0)
+
+
+def test_a_first_answer_that_it_is_busy_is_waited_for_as_long_as_later_ones(
+    retrier: Retrier, clock: VirtualClock
+) -> None:
+    def busy() -> str:
+        if clock.now() < 40:
+            raise failure(BusyError)
+        return "good"
+
+    assert retrier.read(busy) == "good"
+
+
+def test_a_patience_that_ends_tells_the_place_and_the_action_as_before(clock: VirtualClock, limiter: Limiter) -> None:
+    def down() -> str:
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError) as caught:
+        Retrier(limiter, clock).read(down)
+    assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
+
+
+def test_a_silence_is_told_at_its_place_first_and_of_the_whole_store_from_then_on(
+    clock: VirtualClock, limiter: Limiter
+) -> None:
+    retrier = Retrier(limiter, clock, RetryPolicy(patience=1.0))
+    told: list[str] = []
+    for name in ("a", "b"):
+        down = UnavailableError(StoreLocation("https://store", name), Action.READ, "why", "what")
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(script(*[down] * 100))
+        told.append(str(caught.value))
+    assert told == [
+        'cannot read "a" in https://store: why, tried for 1 s; what',
+        "cannot read https://store: why, tried for 1 s; what",
+    ]
+
+
+def test_an_attempt_begins_while_any_time_is_left_for_one(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+    sent: list[float] = []
+
+    def send() -> str:
+        sent.append(clock.now())
+        # Half a second is left: the last one is the last attempt's own.
+        clock.sleep(max(0.0, 118.5 - clock.now()))
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert sent == [0.0, 118.75, 119.0]
+
+
+def test_a_write_lost_at_the_end_is_given_its_time_too(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+
+    def send() -> str:
+        clock.sleep(118.5)
+        raise failure(UnavailableError)
+
+    assert retrier.write(send, settle=lambda: str(clock.now())) == "118.75"
+
+
+def test_a_store_that_asks_for_just_the_time_that_is_left_is_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
+    sent: list[float] = []
+
+    def throttled() -> str:
+        sent.append(clock.now())
+        raise failure(ThrottledError, 4.5)
+
+    with pytest.raises(ThrottledError):
+        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
+    assert sent == [0.0, 4.5]
+
+
+@pytest.mark.parametrize(
+    ("policy", "last_attempt", "settling"),
+    [
+        (RetryPolicy(), 1.0, 10.0),
+        (RetryPolicy(first_contact=30.0), 1.0, 30.0),
+        (RetryPolicy(first_contact=4.0), 0.4, 4.0),
+        (RetryPolicy(patience=20.0), 1.0, 5.0),
+        (RetryPolicy(patience=2.0), 0.2, 0.5),
+    ],
+)
+def test_a_short_patience_keeps_a_part_of_itself(policy: RetryPolicy, last_attempt: float, settling: float) -> None:
+    assert (policy.last_attempt, policy.settling) == (last_attempt, settling)
+
+
+def waiting(silent: float, *steps: StoreError | str, sleep: float = 0.0) -> list[str]:
+    """What is told of an operation that fails and waits in real time, as `steps` say."""
+    told: list[str] = []
+    waits, clock = Waits("https://store", told.append, silent), SystemClock()
+    policy = RetryPolicy(patience=20, first_wait=0.2, first_throttled_wait=0.2, longest_wait=0.2, first_contact=20)
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, policy, lambda: 1.0, waits)
+    answer = script(*steps)
+
+    def send() -> str:
+        time.sleep(sleep)
+        return answer()
+
+    assert retrier.read(send) == "good"
+    retrier.close()
+    assert retrier.deadlines.waited() == (0.0, 0.0)
+    return told
+
+
+@pytest.mark.parametrize("kind", [ThrottledError, UnavailableError])
+def test_what_is_waited_for_is_told_once_with_its_cause_and_end(kind: type[StoreError]) -> None:
+    (told,) = waiting(0.1, failure(kind), failure(kind), failure(kind), "good")
+    assert re.fullmatch(r"waiting for https://store, \d s so far: why; at most (19|20) s more", told)
+
+
+def test_a_request_that_nobody_answers_is_told_too() -> None:
+    (told,) = waiting(0.1, "good", sleep=0.4)
+    assert re.fullmatch(r"waiting for https://store, 0 s so far; at most 20 s more", told)
+
+
+def test_what_takes_no_time_is_not_told_and_nobody_listening_costs_no_thread() -> None:
+    assert waiting(30, failure(UnavailableError), "good") == []
+    before = active_count()
+    clock = SystemClock()
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, waits=Waits("https://store", unheard, 0.01))
+    assert (retrier.read(script("good")), active_count()) == ("good", before)
+
+
+def test_another_cause_is_told_anew_and_the_same_one_not_at_once() -> None:
+    other = UnavailableError(PLACE, Action.READ, "another why", "what")
+    told = waiting(0.1, *[failure(UnavailableError)] * 3, *[other] * 3, "good")
+    assert [each.partition(": ")[2].partition(";")[0] for each in told] == ["why", "another why"]
