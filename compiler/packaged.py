@@ -39,7 +39,7 @@ def edited_files(root: Path) -> list[str]:
 
 
 def _text(path: Path) -> str | None:
-    """The text of a regular file of a reasonable size, None where there is none."""
+    """The text of a regular file of a reasonable size, or None."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -66,7 +66,7 @@ class ValuesFile:
 
 @dataclass(slots=True)
 class _Run:
-    """What one run collects."""
+    """Documents, environments and diagnostics of one run."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -225,7 +225,7 @@ def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
 def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:
     """Writes the stale ones of `files`, all or none, and removes what a killed run left beside any of them.
 
-    Where a link leads one out of the project `root`, none is written.
+    Nothing is written where a link leads one of them out of the project `root`.
     """
     every = list(files)
     folders = {file.output.path.parent for file in every}

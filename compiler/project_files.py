@@ -87,7 +87,7 @@ class Library:
     def values_files(self, folder: str) -> dict[str, str]:
         """The values files in `folder` by the environment's name, as paths shown to people."""
         found = {}
-        # Of an input file that is there and not read, `prod.yml` or `Prod.yaml`, no values file is without its owner.
+        # A values file keeps its owner where the input file is there but not read, as `prod.yml` or `Prod.yaml`.
         unread = {name.lower().rpartition(".")[0] for name in self._listed(FOLDER)} - set(self.names)
         for name in self._listed(folder):
             match = _VALUES.fullmatch(name)
@@ -146,7 +146,7 @@ class Library:
         return None
 
     def _others(self, node: Node | None) -> list[str]:
-        """What the file of `node` can extend: every layer and environment but itself."""
+        """The names that the file of `node` can extend: every layer and environment but itself."""
         files = {f"{FOLDER}/{BASE}.yaml": BASE} if self._has_base else {}
         files |= {f"{LAYERS_FOLDER}/{name}.yaml": name for name in sorted(self.layer_names)}
         files |= {f"{FOLDER}/{name}.yaml": name for name in self.names}

@@ -31,7 +31,7 @@ def run_program(main: Callable[[list[str]], int]) -> NoReturn:
     except KeyboardInterrupt:
         # While the last output was flushed to a reader that takes none.
         os._exit(INTERRUPTED)
-    # All output is flushed and every file closed by whoever opened it. Taking every object apart before the process
+    # All output is flushed and every file is closed where it was opened. Taking every object apart before the process
     # ends would cost another tenth, and a thread that still waits for a store would hold up a Ctrl-C.
     os._exit(streams.code(code))
 

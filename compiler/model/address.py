@@ -23,7 +23,7 @@ CLOUDS: Final = {
 DEFAULT_CLOUD: Final = "PublicCloud"
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
 VAULT_NAME: Final = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
-# What nearly every address looks like; it needs no closer look.
+# Nearly every address looks like this and needs no closer look.
 _PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
 _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
 # SERVICE.NAMESPACE, and no more: a third label would be anybody's `*.svc`. The domain behind is the usual one alone, as
@@ -37,7 +37,7 @@ _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 class Address:
     """An http or https URL that has a host, in lower case.
 
-    An IPv6 host is without its brackets. `extra` tells what else is in it: "user", "query", "fragment".
+    An IPv6 host is without its brackets. `extra` names other parts of it: "user", "query", "fragment".
     """
 
     scheme: str

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 VAULT = "vault"
 AZURE_KEY_VAULT = "azurekv"
 PROVIDERS = (VAULT, AZURE_KEY_VAULT)
-# What people call a provider, in small letters and without separators.
+# Other names of a provider, in small letters and without separators.
 _CALLED = {
     **dict.fromkeys(("azure", "azurekv", "akv", "keyvault", "azurekeyvault", "azkv", "kv"), AZURE_KEY_VAULT),
     **dict.fromkeys(("vault", "hashicorp", "hashicorpvault", "hcvault", "openbao", "bao"), VAULT),
@@ -36,7 +36,7 @@ def suggest_store(word: str, providers: Mapping[str, str | None]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KeyRemote:
-    """What a key says of its own place: what it leaves out comes from the entry and from the key's name."""
+    """The place that a key names; the parts it leaves out come from the entry and from the key's name."""
 
     name: str | None = None
     property: str | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.
 MOST_OF_A_KIND = 100
-# Of one rule in one run, as text for people: who has mended these knows the others without reading them.
+# Findings of one rule that one run shows as text: after these, people know what the others say.
 MOST_OF_A_RULE = 20
 
 
@@ -62,6 +62,6 @@ class Diagnostic:
 
 
 def and_more(last: Diagnostic) -> Diagnostic:
-    """What stands in place of all further diagnostics of a kind, at the first that is left off."""
+    """The diagnostic that stands for all further ones of its kind, at the place of the first one left off."""
     message = f"there are more like the {MOST_OF_A_KIND} before; they are not listed"
     return replace(last, message=message, help=None, related=())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The member of `naming:` that names the Kubernetes Secret; the others are the providers.
 TARGET: Final = "target"
 PATTERNS: Final = {TARGET: "{name}-{secret}", VAULT: "{namespace}/{secret}", AZURE_KEY_VAULT: "{namespace}-{secret}"}
-# Stands for the id of the new secret, and alone tells one from another.
+# Stands for the id of the new secret: the only part of a pattern that differs between secrets.
 OWN_ID: Final = "secret"
 PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
 _PART = re.compile(r"\{([^{}]*)\}|[{}]")
@@ -41,7 +41,7 @@ class PatternFault:
 
 
 def faults(pattern: str) -> Iterator[PatternFault]:
-    """What keeps `pattern` from naming secrets: braces that are no placeholder, and no place for the secret's id."""
+    """Why `pattern` cannot name secrets: braces that are not a placeholder, or no place for the secret's id."""
     for part in _PART.finditer(pattern):
         if part[1] is None:
             message = f'a "{part[0]}" alone is not a placeholder'
@@ -97,7 +97,7 @@ def moves_of(root: Node) -> Moves | None:
     )
 
 
-# What `fetch` may say: one read for each key, which is the default, or one for each secret.
+# The values of `fetch`: one read for each key, which is the default, or one for each secret.
 PER_KEY, BUNDLE = "perKey", "bundle"
 
 

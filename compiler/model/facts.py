@@ -20,11 +20,11 @@ MAX_NODES = 100_000
 # than these: as long a file is as quickly read as it was written.
 OUTPUT_CHARACTERS_A_VALUE = 8
 MAX_DEPTH = 32
-# Of one environment, in a chain or side by side; each value remembers those that it overrode.
+# Layers of one environment, in a chain or side by side; each value remembers those that it overrode.
 MAX_LAYERS = 64
-# Of all environments of one run, a hundred bytes each: 10,000 environments have a tenth.
+# Bytes for all environments of one run, a hundred each: 10,000 environments have a tenth.
 MAX_RESOLVED = 5_000_000
-# Of manifests, which write out for each key what a values file says once; as much as a cluster would be given at once.
+# Bytes of manifests, which repeat for each key what a values file says once; no cluster is given more at once.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_NODES = 1_000_000
 # The schemas of custom resources are nested deeper than anything else that a cluster is given.
@@ -69,7 +69,7 @@ def asks_before_pruning(options: str) -> bool:
 
 
 def lacking(options: str) -> tuple[str, ...]:
-    """What of `ASKS_FIRST` these sync options lack."""
+    """The options of `ASKS_FIRST` that these sync options lack."""
     given = _each(options)
     return tuple(each for each in _each(ASKS_FIRST) if each not in given)
 

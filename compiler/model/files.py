@@ -96,7 +96,7 @@ def is_temporary(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-# Whoever writes into the pipe may have to ask a person first.
+# The program that writes into the pipe may have to ask a person first.
 LONGEST_SILENCE = 120.0
 _BLOCK = 1024 * 1024
 _KIBIBYTE = 1024
@@ -140,7 +140,7 @@ def shown_file(path: str) -> str:
 
 
 def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Content:
-    """At most one byte more than `most` of the file, so that whoever asks sees that it is larger.
+    """At most one byte more than `most` of the file, so that the caller sees that it is larger.
 
     A pipe is waited for until it has given nothing for `silence` seconds. Raises NamedFileError.
     """

@@ -65,7 +65,7 @@ class StoreAddress:
 
     @property
     def absolute(self) -> str:
-        """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash.
+        """The name of the store's place in messages, journals and comparisons: no prefix, no final slash.
 
         Leaves out user, password, query and fragment of a URL that the adapters refuse, and a text that is not a URL
         altogether: VAULT_ADDR may hold the token.
@@ -136,7 +136,7 @@ def place_in(store: Store, entry: Entry, key: CatalogueKey, secrets: Node | None
 
 
 def way_to_place(secret_id: str, provider: str) -> str:
-    """What to add so that the keys of a secret have places in the stores of `provider`."""
+    """The lines to add so that the keys of a secret have places in the stores of `provider`."""
     return f'add `{provider}: NAME` under `remote` of "{secret_id}" in environments/catalogue.yaml'
 
 

@@ -42,7 +42,7 @@ class Sameness(Enum):
 class StoreIdentity:
     """One store, in the form that comparisons need: two that are spelt alike are equal.
 
-    `server` is the address without its scheme, None where none is known. `mount` is None for a live Vault store without
+    `server` is the address without its scheme, None where it is unknown. `mount` is None for a live Vault store without
     `path`, whose names begin with the mount; `version` is that of the KV engine. `cluster_id` is what a Vault says of
     itself, or what an environment writes of it.
     """
@@ -164,7 +164,7 @@ def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
 
 
 def clean_path(path: str) -> str:
-    """`path` as Go's path.Join leaves it, by which Vault's client makes its requests, without slashes around it."""
+    """`path` without slashes around it, cleaned as Go's path.Join does for Vault's client."""
     if "//" not in path and "/." not in path and path[:1] not in ("", ".", "/") and path[-1] != "/":
         return path
     return posixpath.normpath(f"/{path.lstrip('/')}").strip("/")

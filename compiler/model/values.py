@@ -194,7 +194,7 @@ class SecretOutline:
 
 @dataclass(frozen=True, slots=True)
 class SecretChange:
-    """What became of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after.
+    """The change of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after.
 
     `is_asked` says of a removed one that Argo CD deletes it only when a person confirms.
     """
@@ -278,7 +278,7 @@ def _manifest_keys(spec: Mapping[str, Any], template: Mapping[str, Any]) -> Iter
 
 
 def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
-    """What `after` adds, changes and removes, by Secret, in the order of names; empty where both mean the same."""
+    """The Secrets that `after` adds, changes or removes, by name; empty where both mean the same."""
     changes: list[SecretChange] = []
     for place in sorted(before.keys() | after.keys()):
         old, new = before.get(place), after.get(place)
@@ -337,7 +337,7 @@ def _optional(value: object) -> str | None:
 
 
 def _text(value: object) -> str:
-    # A tree where a text belongs is none of ours, and whatever it holds is not for showing.
+    # This compiler writes a text here, not a tree: do not show what the tree holds.
     return CONCEALED if isinstance(value, dict | list) else str(value)
 
 

@@ -46,7 +46,7 @@ def check(document: Document) -> Iterator[Finding]:
     for node in document.ambiguous:
         text = node.value
         path = paths.get(id(node))
-        # What the schema refused was taken out, and reported for what it is.
+        # The schema took this out and reported it.
         if not isinstance(text, str) or path is None:
             continue
         kind = (_WORDS | _SIGNS).get(text.casefold())

@@ -11,7 +11,8 @@ from compiler.rules.interface import Rule, Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What keeps a pod from starting, or makes two writers fight, cannot be waived: `madeElsewhere` says what others make.
+# A finding that keeps a pod from starting, or makes two writers fight, cannot be waived: `madeElsewhere` says what
+# others make.
 _ERRORS: dict[str, str] = {
     "unmade-secret": """A pod needs a Secret that nothing makes: neither the environment nor the manifests.
 

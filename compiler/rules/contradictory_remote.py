@@ -60,7 +60,7 @@ def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[s
 
 
 def _with_properties(entry: Entry, provider: str) -> Iterator[str | None]:
-    """The remote secrets of which some key of the entry is a property."""
+    """The remote secrets that hold keys of the entry as properties."""
     for key in entry.keys.values():
         own = key.remote.get(provider)
         if not key.is_taken and (own is None or not own.whole):

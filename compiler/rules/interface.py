@@ -19,7 +19,7 @@ _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE
 
 
 class Scope(Enum):
-    """What a rule's function is given, and how often.
+    """The argument of a rule's function, and how often it is called.
 
     DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
     the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them, and
@@ -36,7 +36,7 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found; it becomes a diagnostic with the rule's id and severity.
+    """A finding of a rule; it becomes a diagnostic with the rule's id and severity.
 
     `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
     ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. `names` are what the rule's

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # A host without a scheme, and nothing that could be a password.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
 _AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
-# What nearly every address looks like; it needs no closer look.
+# Nearly every address looks like this and needs no closer look.
 _PLAIN_KEY_VAULT = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
@@ -64,7 +64,7 @@ def check(environment: Environment) -> Iterator[Finding]:
 
 
 def _problem(address: Address | None, text: str, *, is_key_vault: bool) -> tuple[str, str] | None:
-    """What is wrong, as the end of a sentence, and the way out."""
+    """The mistake, as the end of a sentence, and the way out."""
     if address is None:
         form = f"write it as {_url(text, is_key_vault=is_key_vault)}"
         return "is not an http or https URL with a host", slip(text) or form

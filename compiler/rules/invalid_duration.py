@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
-    # What a secret has as its duration was parsed already, and need not be again.
+    # A secret's duration was parsed already.
     valid = {secret.refresh_node for secret in environment.secrets.values() if secret.refresh is not None}
     root = environment.root.children
     node = root.get("refreshInterval")

@@ -40,7 +40,7 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def findings(node: Node) -> Iterator[Finding]:
-    """What is wrong with one pattern, at its place."""
+    """The mistakes in one pattern, at their place."""
     pattern = str(node.value)
     # With escapes or line breaks in it, the text in the file is another: then the whole value is what to look at.
     at = node.source.text.find(pattern, node.start, node.end)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from compiler.model.catalogue import Catalogue
     from compiler.model.environment import Environment
 
-# What nearly every path looks like; it needs no closer look.
+# Nearly every path looks like this and needs no closer look.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
 
@@ -53,7 +53,7 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _problem(path: str) -> str | None:
-    """What is wrong with `path`, as the end of a sentence."""
+    """The mistake in `path`, as the end of a sentence."""
     if _PLAIN.fullmatch(path):
         return None
     parts = path.split("/")

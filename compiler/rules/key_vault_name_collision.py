@@ -67,7 +67,7 @@ class _Use:
 
 @dataclass(slots=True)
 class _Vault:
-    """What one vault would hold."""
+    """The names that one vault would hold."""
 
     names: dict[str, _Use] = field(default_factory=dict)
     values: dict[tuple[str, str | None], _Use] = field(default_factory=dict)
@@ -135,7 +135,7 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use]:
-    """What the secret's own keys, and those from which they take their values, use of `store`."""
+    """The names in `store` that the secret's own keys use, and those that they take values from."""
     taken = {key.held for key in secret.entry.keys.values() if key.is_taken}
     for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.keys.values()):
         node = listed.children.get(entry.id) if listed is not None else None

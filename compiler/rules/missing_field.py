@@ -46,7 +46,7 @@ _ENVIRONMENT = {
     "secrets": "secrets: {db: {}}",
 }
 _STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
-# Of an entry by its own name, and by the name that its variables begin with.
+# Settings of an entry by its own name, and by the name that its variables begin with.
 _ENTRY = {
     "target": "target: my-platform-%(name)s",
     "remote": "remote: {vault: my-platform/%(name)s, azurekv: my-platform-%(name)s}",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
-        # With a name for the secret each of its keys has a place, but for those whose values another entry holds.
+        # With a name for the secret each of its keys has a place, except those whose values another entry holds.
         if secret.remote is not None and secret.id not in environment.catalogue.origins:
             continue
         if secret.store is None or environment.damaged:
@@ -68,7 +68,7 @@ def _finding(secret: Secret, store: Store, holder: Entry, keys: list[str]) -> Fi
 
 
 def way_out(holder: Entry, provider: str) -> str:
-    """What to add to the entry that has the value, with a name made of the one that it has for the other provider."""
+    """The lines to add to the entry that has the value, named after the ones it has for the other provider."""
     return f'add `{provider}: {_name_for(holder, provider)}` under `remote` of "{holder.id}" in the catalogue'
 
 

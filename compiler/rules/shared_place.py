@@ -114,7 +114,7 @@ def _finding(name: str, later: Environment, secret: Secret, first: Environment, 
 
 
 def _place(environment: Environment, secret: Secret) -> Span:
-    """What in the environment's own file makes it read there: a waiver belongs beside it."""
+    """The place in the environment's own file that makes it read there: a waiver belongs beside it."""
     source = environment.document.source
     candidates = [secret.store_node]
     if secret.store is not None:

@@ -41,7 +41,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         if cloud not in CLOUDS or store.address.rstrip("/").endswith(f".{CLOUDS[cloud]}"):
             continue
         address = parse_address(store.address)
-        # What is no address at all is `invalid-address`.
+        # `invalid-address` reports what is not an address at all.
         if address is None or address.extra:
             continue
         other = cloud_of(address.host)

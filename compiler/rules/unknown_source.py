@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def check(catalogue: Catalogue) -> Iterator[Finding]:
-    # What was left out as invalid is not unknown.
+    # A part left out as invalid is not unknown.
     if catalogue.document.damaged:
         return
     for entry in catalogue.entries.values():

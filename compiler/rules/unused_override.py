@@ -42,7 +42,7 @@ _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
 
 
 def check(environment: Environment) -> Iterator[Finding]:
-    # What was taken out of a damaged file may be just what its emptied maps changed.
+    # A damaged file's emptied maps may have changed just what was taken out.
     if len(environment.layers) > 1 and not environment.damaged:
         yield from _compare(environment.document.root, environment.root, ())
     own = environment.document.root.children.get("secrets")

@@ -29,11 +29,11 @@ class Checker:
         self._used: set[int] = set()
 
     def document(self, document: Document) -> tuple[Diagnostic, ...]:
-        """What the rules find in one file by itself."""
+        """Findings of the rules in one file by itself."""
         return tuple(self._judge(_BY_SCOPE[Scope.DOCUMENT], document, (document.root,)))
 
     def catalogue(self, catalogue: Catalogue) -> tuple[Diagnostic, ...]:
-        """What the rules find in the catalogue, whatever environments make of it."""
+        """Findings of the rules in the catalogue, independent of environments."""
         root = (catalogue.document.root,)
         found = list(self._judge(_BY_SCOPE[Scope.CATALOGUE], catalogue, root))
         for rule in RULES:
@@ -42,12 +42,12 @@ class Checker:
         return tuple(found)
 
     def environment(self, environment: Environment) -> tuple[Diagnostic, ...]:
-        """What the rules find in one environment."""
+        """Findings of the rules in one environment."""
         roots = (environment.root, environment.catalogue.document.root)
         return tuple(self._judge(_BY_SCOPE[Scope.ENVIRONMENT], environment, roots))
 
     def project(self, project: Project) -> tuple[Diagnostic, ...]:
-        """What the rules see only across environments, and the waivers that no finding of this run needed."""
+        """Findings across environments, and the waivers that no finding of this run needed."""
         # Once, not searched for each finding: a thousand environments on one vault have thousands of them.
         roots = {environment.document.source: (environment.root,) for environment in project.environments}
         found: list[Diagnostic] = []

@@ -59,7 +59,7 @@ def values_text(
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What makes a text no file of this compiler, worded to follow "it has", and the character at which it is."""
+    """Why a text is not a file of this compiler, worded to follow "it has", and the character where that shows."""
 
     what: str
     offset: int

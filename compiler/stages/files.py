@@ -63,7 +63,7 @@ def _read_regular(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnos
     if before.st_size > MAX_BYTES:
         return None, (_unreadable(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
     content = b""
-    # One byte past its size tells whether it grows; a file that grows for ever is not read for ever.
+    # Reading one byte past its size shows whether it grows; a file that grows for ever is not read for ever.
     while len(content) <= before.st_size and (block := os.read(descriptor, before.st_size + 1 - len(content))):
         content += block
     after = os.fstat(descriptor)
@@ -131,7 +131,7 @@ class Output:
 
 
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The text of the file that a new one would replace, None where there is none, and why it may not be replaced.
+    """The text of the file that a new one would replace, None without one, and why it may not be replaced.
 
     A file that does not begin with `header`, or is larger than any that is written, was not written by this compiler; a
     link, a folder, a file without write permission is left alone.
@@ -336,7 +336,7 @@ def _locked(descriptor: int, patience: float) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed runs left: whoever makes such a file holds the folder's lock until it is gone again."""
+    """Remove what killed runs left: a run that makes such a file holds the folder's lock until it is gone."""
     with suppress(OSError), os.scandir(folder) as entries:
         strays = [entry.path for entry in entries if is_temporary(entry.name) and entry.is_file(follow_symlinks=False)]
         for path in strays:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE = re.compile(r"[^\r\n]+")
-# What YAML itself does not allow, escaped or not written at all.
+# Characters that YAML itself does not allow, escaped or not.
 _NO_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"})
@@ -59,7 +59,7 @@ class _Anchored:
 def load_manifests(path: str, text: str, keep: Callable[[Node], object]) -> tuple[int | None, tuple[Diagnostic, ...]]:
     """How many documents `text` has, each of which was given to `keep`, and what was found; None where it is refused.
 
-    The values of one document are gone before the next is read, but for what `keep` keeps. All scalars but
+    The values of one document are gone before the next is read, except what `keep` keeps. All scalars but
     booleans and nulls are texts. Of a key that is written twice the last one counts, as for Helm, with a diagnostic.
 
     Refused: aliases that repeat too much or stand inside what they repeat, tags of anything but strings, lists and maps
@@ -166,7 +166,7 @@ class _Reader:
             if name in members:
                 self._note_repeated(name, members[name], node)
             members[name] = node
-        # Of what is merged, the first that has a key counts; there may be as many as there are values.
+        # The first merged map that has a key counts; there may be as many maps as there are values.
         for each in merged:
             for name, node in each.children.items():
                 members.setdefault(name, node)

@@ -146,7 +146,7 @@ def _origin(
             found = Origin(entry, key)
             break
         passed.append(at)
-        # For whoever comes here again: the chain has no end, unless it turns out to have one.
+        # A chain that comes here again has no end.
         known[at] = None
         at = source
     else:
@@ -209,7 +209,7 @@ VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What this run was told beside its files: the wanted store and where it was named, and a Key Vault's name."""
+    """Options and variables of this run: the wanted store and where it was named, and a Key Vault's name."""
 
     store: str | None = None
     store_origin: str = STORE_OPTION
@@ -317,7 +317,7 @@ class Resolver:
         self._left = MAX_RESOLVED
 
     def excess(self, root: Node) -> tuple[str, str] | None:
-        """What is too much in the environment of `root`, worded to follow its name, and a way out; None for most.
+        """The limit that the environment of `root` exceeds, worded to follow its name, and a way out; None for most.
 
         Asked before anything is built: 3,000 annotations of 3,000 secrets are half a megabyte of input, and gigabytes
         of values.
@@ -438,7 +438,7 @@ class Resolver:
 
 
 class _Shared:
-    """What an environment says for all its secrets."""
+    """The settings of an environment for all its secrets."""
 
     __slots__ = (
         "annotations",

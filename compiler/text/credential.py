@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# What random text may be made of: Base64, its URL form, and the few more characters of generated passwords.
+# The characters of random text: Base64, its URL form, and the few more of generated passwords.
 _WORD = re.compile(r"[A-Za-z0-9+/=_.~-]{16,}")
 # One word or number, or a word and a number, between separators is how names are built, and no generated value. This
 # spares most names the look at each pair of characters.
@@ -93,7 +93,7 @@ def _is_random(word: str) -> bool:
         return True
     word = _NUMBER_AT_END.sub("", _UUID.sub(_NO_UUID, word))
     if not (_LOWER.search(word) and _UPPER.search(word)):
-        # Without its dots and hyphens, as a generated name between words is none (`kv-5f3ndq2jxkzqe.vault.azure.net`).
+        # Without dots and hyphens: a name between words is not a credential (`kv-5f3ndq2jxkzqe.vault.azure.net`).
         return any(_are_within(_surprises(run), _ONE_CASE, _ONE_CASE_WINDOW) for run in _LONG_RUN.findall(word))
     surprises = _surprises(word)
     if word.endswith("="):
@@ -263,7 +263,7 @@ _WORDS_ONLY = re.compile(
     r"|[A-Z]{1,15}[0-9]?(?:_[A-Z]{1,15})*+"
     r"|[a-z]{3,15}(?:[A-Z][a-z]{3,15}){1,3}"
 )
-# What Key Vault calls the versions of a secret, in a sentence that says so: no more secret than a number is.
+# The ids of a secret's versions in Key Vault, in a sentence that says so: no more secret than a number.
 _VERSION_WORD = "version "
 _VERSIONS = re.compile(r"\bversion (?:is )?[0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.

@@ -6,7 +6,7 @@ import re
 
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-# What YAML 1.1, which Helm's parser follows, reads as something else than the text it is in YAML 1.2.
+# Texts in YAML 1.2 that YAML 1.1, which Helm's parser follows, reads as something else.
 _OTHER_WORDS = frozenset(
     form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
 ) | {"=", "<<"}

@@ -66,7 +66,7 @@ _LONGEST_WORD = 253
 
 
 def closest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word most like `word`, or None where none is like it."""
+    """The allowed word most like `word`, or None."""
     if len(word) > _LONGEST_WORD:
         return None
     # Only a mistake needs it, and most runs have none.

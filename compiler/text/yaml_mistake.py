@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 _CONFLICT = re.compile(r"^(?:(?:<{7}|>{7}|\|{7})(?=[ \r\n]|\Z)|={7}(?=\r?\n|\Z))", re.MULTILINE)
 _KEY = re.compile(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
-# Of a line that cannot be read: its first key with a template's braces behind it, or a mark that is no part of a value.
+# In a line that cannot be read: its first key with a template's braces behind it, or a mark outside of values.
 _SHOWN = re.compile(r"(?:<{7}|={7}|>{7}|\|{7}|---)(?=\s|$)|\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+(?:\{\{)?|$)")
 _TIGHT_KEY = re.compile(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
 _DASHES = re.compile(r" *(?:- +)*")
@@ -19,9 +19,9 @@ _DASHES = re.compile(r" *(?:- +)*")
 _FARTHEST = 100_000
 _COMMENT = re.compile(r"[ \t]#")
 _CLOSING = {"{": "}", "[": "]"}
-# What no plain value may begin with, beside a quote and a bracket.
+# Characters that no plain value may begin with, beside quotes and brackets.
 _RESERVED = "@`%&*!|>"
-# What the parser says where a line, or what follows a value, cannot begin as it does.
+# The parser's sentences where a line, or what follows a value, cannot begin as it does.
 _BEGINNINGS = frozenset(
     {
         "did not find expected key",
@@ -35,7 +35,7 @@ _BEGINNINGS = frozenset(
 
 
 class Mistake(NamedTuple):
-    """What is wrong with the characters `start` to `end` of a text, and the way out; `rule` is a rule's id."""
+    """A mistake in the characters `start` to `end` of a text, and the way out; `rule` is a rule's id."""
 
     message: str
     help: str | None
@@ -45,7 +45,7 @@ class Mistake(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """What the parser said: the problem, where, and where what it was reading began; None where it does not say.
+    """The parser's answer: the problem, where, and where what it was reading began; None where it does not say.
 
     `quote` is the beginning of the last quoted value, where that goes over several lines and ends before `at`.
     """
@@ -82,7 +82,7 @@ def length_to_show(line: str) -> int:
 
 
 def explained(text: str, rejection: Rejection) -> Mistake:
-    """The likely mistake; where none is known, the parser's own sentence. Its place is inside the text."""
+    """The likely mistake, or else the parser's own sentence. Its place is inside the text."""
     last = len(text.rstrip())
     rejection = rejection._replace(at=min(rejection.at, last))
     start, line = _line_of(text, rejection.at)
@@ -124,7 +124,7 @@ def _known(text: str, rejection: Rejection) -> Mistake | None:
 
 
 def _began(text: str, at: int) -> Mistake | None:
-    """What cannot stand where it does: the character itself, or the line that it begins."""
+    """The character that cannot stand where it does, or the line that it begins."""
     start, line = _line_of(text, at)
     before, character = text[start:at], text[at]
     if before.rstrip()[-1:] in ("|", ">") or character in _RESERVED or text[at - 1 : at] in ("*", "&"):
@@ -191,7 +191,7 @@ def _comment(text: str, opened: int) -> int | None:
 
 
 def _indentation(text: str, start: int, line: str) -> Mistake | None:
-    """What is wrong with the column that a line begins at, by the columns of the lines it could belong to."""
+    """Why a line cannot begin at its column, by the columns of the lines it could belong to."""
     own, number = _indent(line), _number(text, start)
     levels = _levels(text, start)
     at = start + own

@@ -44,24 +44,24 @@ _SECRET_KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 def namespace_problem(name: str) -> str | None:
-    """What is wrong with the name of a namespace (a DNS-1123 label)."""
+    """The mistake in the name of a namespace (a DNS-1123 label)."""
     return _problem(name, _LABEL, LONGEST_LABEL, "lower-case letters, digits and inner hyphens")
 
 
 def object_name_problem(name: str, longest: int = LONGEST_NAME) -> str | None:
-    """What is wrong with the name of an object (a DNS-1123 subdomain)."""
+    """The mistake in the name of an object (a DNS-1123 subdomain)."""
     return _problem(name, _SUBDOMAIN, longest, "lower-case letters, digits, inner hyphens and dots")
 
 
 def secret_key_problem(key: str) -> str | None:
-    """What is wrong with a key of a Secret."""
+    """The mistake in a key of a Secret."""
     if key == "." or key.startswith(".."):
         return 'may not be "." or begin with ".."'
     return _problem(key, _SECRET_KEY, LONGEST_NAME, "letters, digits, -, _ and .")
 
 
 def label_key_problem(key: str) -> str | None:
-    """What is wrong with the key of a label or annotation: a name, after a domain and `/` where there is one."""
+    """The mistake in the key of a label or annotation: a name, after a domain and `/` where there is one."""
     domain, slash, name = key.rpartition("/")
     if slash and (problem := object_name_problem(domain)):
         return f"has a domain that {problem}"
@@ -69,7 +69,7 @@ def label_key_problem(key: str) -> str | None:
 
 
 def label_value_problem(value: str) -> str | None:
-    """What is wrong with the value of a label; an empty one is allowed."""
+    """The mistake in the value of a label; an empty one is allowed."""
     return _problem(value, _QUALIFIED, LONGEST_LABEL, "letters, digits, and inner -, _ and .") if value else None
 
 
@@ -79,7 +79,7 @@ def _problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> st
     return None if form.fullmatch(name) else f"may only have {allowed}"
 
 
-# What is wrong with a name, as the end of the sentence `the name "…" …`, or None.
+# The mistake in a name, as the end of the sentence `the name "…" …`, or None.
 Judgement: TypeAlias = Callable[[str], str | None]
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "key", "description", "value"})
 
 
-# What `new project` calls the stores.
+# The stores' names in `new project`.
 _STORES = frozenset({"vault", "azure"})
 # The keys of an environment that are no map of names.
 SETTINGS = frozenset(
@@ -52,7 +52,7 @@ def of_setting(key: str) -> str:
 
 
 class Surroundings:
-    """What is known beside the document: the project's environments and names, and which environment it is.
+    """The document's surroundings: the project's environments and names, and which environment it is.
 
     `environment` is None for a document that several share. `words` is asked once, when a mistake is found; `secrets`
     are the ids of the catalogue, and `stores` those of stores, as far as these are read.
@@ -102,11 +102,11 @@ _INTEGER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
 _BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "false"}
-# What people name a value that they write where the catalogue describes its key.
+# Keys under which people write a value where the catalogue describes its key.
 _VALUE_KEYS = frozenset({"value", "default", "secret", "data", "stringData"})
 _GLUED = re.compile(r"([A-Za-z]{1,30}):(\S.*)", re.ASCII | re.DOTALL)
 _COLON_WITHOUT_SPACE = re.compile(r"([A-Za-z]{1,30}):[^\s:]")
-# What an entry of the catalogue has, and the catalogue itself has not.
+# Keys that an entry of the catalogue has and the catalogue itself has not.
 _OF_ENTRIES = frozenset({"target", "remote", "keys"})
 # More names than this make an example that nobody reads.
 _MOST_NAMES = 3
@@ -144,7 +144,7 @@ class Advice(NamedTuple):
 
 
 def of_type(place: Place, node: Node, wanted: Sequence[str], schema: Mapping[str, Any]) -> Advice:
-    """What to write in place of `node`, whose type is none of the `wanted` ones of its part of the schema."""
+    """The advice in place of `node`, whose type is not among the `wanted` ones of its part of the schema."""
     if node.value is None:
         return Advice(_of_nothing(place, node, wanted))
     if "object" in wanted:
@@ -184,7 +184,7 @@ def duration_help(number: int) -> str:
 
 
 def of_form(place: Place, node: Node) -> Advice:
-    """What to write in place of a text of another form: in place of what may be a secret, where a key is named."""
+    """The advice in place of a text of another form: where a key is named, in place of a possible secret."""
     match place.schema, place.path:
         case "catalogue", ("secrets", _, "keys", _, "from"):
             return Advice("write the id of an entry, a slash and one of its keys", _whole(node))
@@ -315,7 +315,7 @@ def _names_of(place: Place, item: Node) -> Iterator[str]:
 
 
 def _unknown(place: Place, node: Node) -> Iterator[Span]:
-    """What is not shown of a list: every value that is no known word, and maps with another key."""
+    """The parts of a list that are not shown: values that are not known words, and maps with another key."""
     if isinstance(node.value, tuple) or (node.children and all(map(place.knows, node.children))):
         for child in (*node.items, *node.children.values()):
             yield from _unknown(place, child)
@@ -349,7 +349,7 @@ _TYPES = {
     "null": "null",
 }
 
-# What people call the providers that the schema calls otherwise.
+# Other names of the providers than the schema's.
 _OTHER_NAMES = dict.fromkeys(("azure", "akv", "keyvault", "azurekeyvault"), "azurekv") | dict.fromkeys(
     ("bao", "openbao", "hashicorp", "hashicorpvault", "hcp"), "vault"
 )
@@ -358,7 +358,7 @@ _Path = tuple[str | int, ...]
 
 
 class SchemaError(Protocol):
-    """What the validator says: the keyword that is broken its value, what breaks it, and where both are."""
+    """The validator's error: the keyword that is broken, its value, what breaks it, and where both are."""
 
     validator: Any
     validator_value: Any
@@ -389,7 +389,7 @@ def explained(root: Node, error: SchemaError, place: Place) -> Iterator[tuple[_P
         key = str(error.instance)
         yield (*path, key), partial(_broken_name, key, _form(error), node.children[key])
     elif error.validator == "not" and expected == {}:
-        # What refuses everything is under `dependencies`: another key of the same map forbids this one.
+        # A schema that refuses everything is under `dependencies`: another key of the same map forbids this one.
         yield path, partial(_contradiction, node, str(path[-1]))
     elif error.validator == "type":
         yield path, partial(_wrong_type, node, expected, place, _subschema(error))
@@ -409,7 +409,7 @@ def node_at(root: Node, path: _Path) -> Node:
 
 def _unknown_key(node: Node, key: str, known: Collection[str], place: Place) -> Diagnostic:
     word, _, glued = key.partition(":")
-    # What stands behind a colon without a space may be a value.
+    # The text behind a colon without a space may be a value.
     is_glued = bool(glued) and word in known and not place.knows(glued)
     return Diagnostic(
         "unknown-key",
