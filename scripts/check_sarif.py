@@ -21,7 +21,7 @@ from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E40
 from compiler.model.document import Source, Span  # noqa: E402
 from compiler.render.content import Run, show  # noqa: E402
 from compiler.render.sarif import render  # noqa: E402
-from compiler.rules.interface import Rule, Scope  # noqa: E402
+from compiler.rules.api import Rule, Scope  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -28,7 +28,7 @@ from compiler.cluster.view import ClusterError, LiveCollections, child, target_o
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
-from compiler.rules.interface import Finding
+from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import quoted

@@ -35,9 +35,9 @@ from compiler.model.environment import Environment, Secret
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.refusal import Refusal, system_reason
 from compiler.rules import shadowed_variable, unused_waiver
+from compiler.rules.api import Finding, Rule
 from compiler.rules.consumer_rules import BY_ID
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule
 from compiler.stages.load_manifests import load_manifests
 from compiler.text.characters import printable
 from compiler.text.command_line import command_line, shell_line
@@ -77,10 +77,12 @@ def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
     report.add(BY_ID["doubly-made-secret"], _doubly_made(own, gathered))
     report.add(BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces))
     report.add(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
-    report.add(shadowed_variable.RULE, shadowed(own, gathered))
+    report.add(shadowed_variable.check, shadowed(own, gathered))
     report.add(BY_ID["unusable-variable"], unusable(own, readers))
     report.add(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
-    unused = [unused_waiver.diagnostic(rule, reason) for rule, reason in report.waivers.unused(BY_ID, namespaces)]
+    unused = [
+        found for each in report.waivers.unused(BY_ID, namespaces) for found in unused_waiver.check.diagnostics(*each)
+    ]
     return tuple(sorted((*report.diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
 
 

@@ -13,8 +13,8 @@ from compiler.model.diagnostic import Related
 from compiler.model.document import Node, Span
 from compiler.model.environment import Environment, Secret
 from compiler.model.facts import parse_minor
+from compiler.rules.api import Finding, Rule
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule
 from compiler.text.command_line import command_line
 from compiler.text.wording import closest, listed, quoted
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from compiler.consumers.needs import Own, keys_of, known_keys, named, places
 from compiler.consumers.readers import Gathered, Name, Reading, Setting, Way, Workload
+from compiler.rules.api import Finding
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding
 from compiler.text.wording import listed, quoted
 
 Readers = Sequence[tuple[Workload, Reading]]

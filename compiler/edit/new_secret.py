@@ -17,7 +17,7 @@ from compiler.pipeline import Result
 from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
 from compiler.rules import invalid_naming_pattern
-from compiler.rules.interface import Finding
+from compiler.rules.api import Finding
 from compiler.stages.files import Output
 from compiler.text.wording import quoted, suggest
 
@@ -62,7 +62,7 @@ def names_of(
             if not faults:
                 texts[member], origins[member] = filled(str(pattern.value), known), pattern.span
     if found:
-        return None, tuple(map(invalid_naming_pattern.RULE.diagnostic, found))
+        return None, tuple(map(invalid_naming_pattern.check.diagnostic, found))
     if TARGET not in texts:
         raise Refusal("usage", "nothing names the Kubernetes Secret", f"give --target, or {_ADD}")
     if has_place and not any(provider in texts for provider in PROVIDERS):

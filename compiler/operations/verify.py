@@ -21,7 +21,7 @@ from compiler.operations.eso_resolution import (
     resolve,
 )
 from compiler.operations.references import Reference
-from compiler.rules.interface import Finding
+from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
     DisabledError,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic, Related, Severity
     from compiler.model.document import Source, Span
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
     class Format(Protocol):
         """A module of this package that turns a run's diagnostics into what the outlet prints.

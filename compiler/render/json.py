@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.content import Run, Shown, ShownKey
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 _STATUSES = ("ok", "warning", "error")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.content import Run, Shown, ShownRelated
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # The name that GitHub gives the root of a repository.

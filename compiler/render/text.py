@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.render.content import Line, Omission, Run, Shown, ShownRelated
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
 _SCREEN = 80

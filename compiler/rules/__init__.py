@@ -1,130 +1,22 @@
-"""Lists every semantic rule, in the order in which a reader meets their subjects: the only list of them."""
+"""Collects every semantic rule: the `check` of each module of this folder, by the rules' ids."""
 
-from __future__ import annotations
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
-from typing import TYPE_CHECKING
-
-from compiler.rules import (
-    ambiguous_property,
-    ambiguous_scalar,
-    bundle_needs_one_remote,
-    bundle_needs_plain_keys,
-    circular_source,
-    contradictory_moves,
-    contradictory_remote,
-    duplicate_store_name,
-    duplicate_target,
-    duplicate_target_key,
-    early_sync_wave,
-    empty_secret,
-    empty_value,
-    incomplete_auth,
-    insecure_address,
-    invalid_address,
-    invalid_duration,
-    invalid_environment_variable_name,
-    invalid_key_vault_name,
-    invalid_kubernetes_name,
-    invalid_naming_pattern,
-    invalid_vault_path,
-    key_vault_name_collision,
-    key_vault_object_type,
-    missing_audience,
-    missing_field,
-    missing_remote,
-    newer_operator_version,
-    open_cluster_store,
-    operator_version,
-    orphan_values,
-    repeated_mount,
-    reserved_label,
-    reserved_path_part,
-    secret_in_config,
-    shadowed_variable,
-    shared_place,
-    split_value,
-    templated_annotation,
-    too_frequent_refresh,
-    unexpected_vault_domain,
-    unknown_rule,
-    unknown_secret,
-    unknown_source,
-    unknown_store,
-    unknown_variant,
-    unreachable_store,
-    unread_remote,
-    unseparated_prefix,
-    unserved_namespace,
-    unused_override,
-    unused_setting,
-    unused_waiver,
-    variants_not_chosen,
-)
+from compiler.rules.api import Rule
 from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.input_rules import INPUT_RULES
 from compiler.rules.live_rules import LIVE_RULES
 
-if TYPE_CHECKING:
-    from compiler.rules.interface import Rule
 
-# Texts, then what is named and missing, what a secret has, where it lies, what Kubernetes makes of it, the stores, how
-# often they are read, and last what is seen only across environments.
-RULES: tuple[Rule, ...] = (
-    secret_in_config.RULE,
-    empty_value.RULE,
-    ambiguous_scalar.RULE,
-    unknown_rule.RULE,
-    unused_waiver.RULE,
-    missing_field.RULE,
-    invalid_naming_pattern.RULE,
-    unknown_secret.RULE,
-    unknown_source.RULE,
-    circular_source.RULE,
-    unknown_store.RULE,
-    unknown_variant.RULE,
-    contradictory_moves.RULE,
-    variants_not_chosen.RULE,
-    unused_override.RULE,
-    empty_secret.RULE,
-    missing_remote.RULE,
-    unread_remote.RULE,
-    split_value.RULE,
-    invalid_vault_path.RULE,
-    repeated_mount.RULE,
-    reserved_path_part.RULE,
-    invalid_key_vault_name.RULE,
-    key_vault_object_type.RULE,
-    key_vault_name_collision.RULE,
-    ambiguous_property.RULE,
-    contradictory_remote.RULE,
-    bundle_needs_one_remote.RULE,
-    bundle_needs_plain_keys.RULE,
-    duplicate_target.RULE,
-    duplicate_target_key.RULE,
-    invalid_kubernetes_name.RULE,
-    reserved_label.RULE,
-    templated_annotation.RULE,
-    invalid_environment_variable_name.RULE,
-    shadowed_variable.RULE,
-    unreachable_store.RULE,
-    invalid_address.RULE,
-    insecure_address.RULE,
-    unexpected_vault_domain.RULE,
-    unseparated_prefix.RULE,
-    duplicate_store_name.RULE,
-    unused_setting.RULE,
-    incomplete_auth.RULE,
-    missing_audience.RULE,
-    open_cluster_store.RULE,
-    unserved_namespace.RULE,
-    early_sync_wave.RULE,
-    operator_version.RULE,
-    newer_operator_version.RULE,
-    invalid_duration.RULE,
-    too_frequent_refresh.RULE,
-    shared_place.RULE,
-    orphan_values.RULE,
-)
+def _collected() -> Iterator[Rule]:
+    for module in iter_modules(__path__):
+        check = getattr(import_module(f"{__name__}.{module.name}"), "check", None)
+        if isinstance(check, Rule):
+            yield check
 
+
+RULES: tuple[Rule, ...] = tuple(sorted(_collected(), key=lambda rule: rule.id))
 # Every id that a diagnostic can have: of a compile, a look into live stores, and one at what pods read.
 ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES, *CONSUMER_RULES)

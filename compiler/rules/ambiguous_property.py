@@ -16,25 +16,16 @@ Keep the value under a plain name that the catalogue gives as `property`, or alo
         remote: {vault: {property: TLS_CRT}, azurekv: {name: platform-tls-crt, whole: true}}
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{1,253}", re.ASCII)
 _HELP = "use at most 253 letters, digits, _ and -; `property` gives a key another name in the store"
 
 
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("ambiguous-property", ERROR, CATALOGUE)
+def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for key in entry.keys.values():
             # A key that takes its value from another has no property of its own.
@@ -42,7 +33,7 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
                 yield from _judge(entry, key)
 
 
-def _judge(entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
+def _judge(entry: Entry, key: CatalogueKey) -> Findings:
     scope = ("secrets", entry.id)
     for provider, own in key.remote.items():
         if own.property is not None and not own.whole and not _FORM.fullmatch(own.property):
@@ -52,6 +43,3 @@ def _judge(entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
     if not _FORM.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
         message = f"the key {quoted(key.name)} is also its property name, which has a special meaning"
         yield Finding(message, key.node.key_span, help=_HELP, scope=scope)
-
-
-RULE = Rule("ambiguous-property", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

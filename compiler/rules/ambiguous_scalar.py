@@ -18,19 +18,10 @@ Write strings that look like another type in double quotes:
         vaultNamespace: "on"
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, rule
 from compiler.rules.forms.names import paths_below, waiver_scope
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Document
 
 # A closed set, so a message may show the word.
 _WORDS = dict.fromkeys(("y", "n", "yes", "no", "true", "false", "on", "off"), "a boolean")
@@ -41,7 +32,8 @@ _FORMS = (
 )
 
 
-def check(document: Document) -> Iterator[Finding]:
+@rule("ambiguous-scalar", ERROR, DOCUMENT)
+def check(document: Document) -> Findings:
     paths = paths_below(document.root) if document.ambiguous else {}
     for node in document.ambiguous:
         text = node.value
@@ -58,6 +50,3 @@ def check(document: Document) -> Iterator[Finding]:
             message = f"this unquoted string is {kind} in YAML 1.1"
             way_out = "write it in double quotes"
         yield Finding(message, node, help=way_out, scope=waiver_scope(path))
-
-
-RULE = Rule("ambiguous-scalar", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

@@ -17,22 +17,12 @@ Read this secret key by key:
       github: {fetch: perKey, use: [app]}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.environment import BUNDLE
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, listed, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("bundle-needs-one-remote", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         if secret.fetch != BUNDLE or secret.store is None:
             continue
@@ -58,6 +48,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 related=(Related("the other place", place.span),),
                 scope=("secrets", secret.id),
             )
-
-
-RULE = Rule("bundle-needs-one-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

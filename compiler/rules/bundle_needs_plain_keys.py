@@ -16,22 +16,12 @@ Read this secret key by key:
       ingress: {fetch: perKey}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.environment import BUNDLE
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, quoted, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("bundle-needs-plain-keys", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         if secret.fetch != BUNDLE:
             continue
@@ -47,6 +37,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                     scope=("secrets", secret.id),
                 )
                 break
-
-
-RULE = Rule("bundle-needs-plain-keys", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -20,24 +20,25 @@ Let one of them have the value itself:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import counted, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, CatalogueKey
+from compiler.rules.api import (
+    CATALOGUE,
+    ERROR,
+    Catalogue,
+    CatalogueKey,
+    Finding,
+    Findings,
+    Related,
+    counted,
+    quoted,
+    rule,
+)
 
 # A longer circle is a made one; its other places help nobody.
 _MOST_PLACES = 5
 
 
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("circular-source", ERROR, CATALOGUE)
+def check(catalogue: Catalogue) -> Findings:
     done: set[tuple[str, str]] = set()
     for entry in catalogue.entries.values():
         for name, key in entry.keys.items():
@@ -75,6 +76,3 @@ def _finding(circle: list[tuple[str, str]], catalogue: Catalogue) -> Finding:
     related = tuple(Related("and on from here", span) for span in spans[1 : _MOST_PLACES + 1])
     way_out = "let one key have the value itself: remove its `from`"
     return Finding(message, spans[0], help=way_out, related=related, scope=("secrets", circle[0][0]))
-
-
-RULE = Rule("circular-source", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.api import Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,24 +17,26 @@ have a value in common (`from` in the catalogue) stand in one step, as they only
       steps: [[jira], [argocd], [all]]
 """
 
-from __future__ import annotations
+from collections.abc import Mapping, Sequence
 
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.environment import KEY, REST
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    CatalogueKey,
+    Entry,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    quoted,
+    rule,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
-    from compiler.model.catalogue import CatalogueKey, Entry
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
-
-
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("contradictory-moves", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     moves = environment.root.get(KEY)
     if moves is None or environment.damaged:
         return
@@ -52,7 +54,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     yield from _parted(environment, steps)
 
 
-def _twice(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+def _twice(steps: Sequence[Sequence[Node]]) -> Findings:
     seen: dict[object, Node] = {}
     for item in (item for step in steps for item in step):
         if (first := seen.setdefault(item.value, item)) is not item:
@@ -60,7 +62,7 @@ def _twice(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
             yield Finding(message, item, help="name it once", related=(Related("first named", first.span),))
 
 
-def _rest(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+def _rest(steps: Sequence[Sequence[Node]]) -> Findings:
     for index, step in enumerate(steps):
         for item in step:
             if item.value == REST and (len(step) > 1 or index + 1 < len(steps)):
@@ -68,7 +70,7 @@ def _rest(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
                 yield Finding(message, item, help="move it to the end")
 
 
-def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Findings:
     # The last step with a secret that guards nothing.
     last = max(
         (index for index, step in enumerate(steps) if not all(_is_guard(item, entries) for item in step)), default=-1
@@ -83,7 +85,7 @@ def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> It
                 yield Finding(message, item, help=way_out, related=related)
 
 
-def _parted(environment: Environment, steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+def _parted(environment: Environment, steps: Sequence[Sequence[Node]]) -> Findings:
     """The secrets of a step that have a value in common with one of another step, or of none."""
     at = {str(item.value): (index, item) for index, step in enumerate(steps) for item in step}
     rest = at.get(REST, (None, None))[0]
@@ -100,6 +102,3 @@ def _parted(environment: Environment, steps: Sequence[Sequence[Node]]) -> Iterat
 def _is_guard(item: Node, entries: Mapping[str, Entry]) -> bool:
     entry = entries.get(str(item.value))
     return entry is not None and entry.guards
-
-
-RULE = Rule("contradictory-moves", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -19,22 +19,14 @@ Give the value a remote secret of its own, or drop `whole` to have it as a prope
         remote: {azurekv: {name: github-app-key, whole: true}}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from compiler.model.catalogue import PROVIDERS, VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
 
 
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("contradictory-remote", ERROR, CATALOGUE)
+def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for provider in PROVIDERS:
             wholes = [key for key in entry.keys.values() if provider in key.remote and key.remote[provider].whole]
@@ -65,6 +57,3 @@ def _with_properties(entry: Entry, provider: str) -> Iterator[str | None]:
         own = key.remote.get(provider)
         if not key.is_taken and (own is None or not own.whole):
             yield (own.name if own is not None else None) or entry.remote.get(provider)
-
-
-RULE = Rule("contradictory-remote", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

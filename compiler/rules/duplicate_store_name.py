@@ -17,21 +17,11 @@ Give each object its own name:
 Two ids may share an object where only their `prefix` differs.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment, Store
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quoted, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("duplicate-store-name", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     seen: dict[tuple[str, str], Store] = {}
     for store in environment.stores.values():
         first = seen.setdefault((store.kind, store.name), store)
@@ -59,6 +49,3 @@ def _differ(first: Store, second: Store) -> bool:
         return True
     addresses = [store.address.rstrip("/").lower() for store in (first, second) if store.address]
     return len(set(addresses)) > 1
-
-
-RULE = Rule("duplicate-store-name", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -11,21 +11,11 @@ Give each its own target; an environment that must never have both leaves one of
     jira: {target: agent-jira-secrets}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment, Secret
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, quoted, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("duplicate-target", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     seen: dict[tuple[str | None, str], Secret] = {}
     for secret in environment.secrets.values():
         target = secret.entry.target
@@ -38,6 +28,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 related=(Related(f'the target of "{first.id}"', first.entry.node.nearest("target").span),),
                 scope=("secrets", secret.id),
             )
-
-
-RULE = Rule("duplicate-target", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

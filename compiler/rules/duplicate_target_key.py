@@ -22,31 +22,31 @@ Where one value is wanted under two names, say so, and nothing is reported:
       SLACK_MCP_XOXB_TOKEN: {from: slack/SLACK_BOT_TOKEN}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import PROVIDERS
-from compiler.model.diagnostic import Related, Severity
-from compiler.model.store import place_of
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
+from compiler.model.store import Place, place_of
+from compiler.rules.api import (
+    CATALOGUE,
+    WARNING,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    Finding,
+    Findings,
+    Related,
+    quoted,
+    rule,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
-    from compiler.model.store import Place
-
-
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("duplicate-target-key", WARNING, CATALOGUE, waivable=True)
+def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         yield from _same_but_for_case(entry)
         if any(key.remote for key in entry.keys.values()):
             yield from _same_place(entry)
 
 
-def _same_but_for_case(entry: Entry) -> Iterator[Finding]:
+def _same_but_for_case(entry: Entry) -> Findings:
     seen: dict[str, CatalogueKey] = {}
     for key in entry.keys.values():
         first = seen.setdefault(key.name.casefold(), key)
@@ -60,7 +60,7 @@ def _same_but_for_case(entry: Entry) -> Iterator[Finding]:
             )
 
 
-def _same_place(entry: Entry) -> Iterator[Finding]:
+def _same_place(entry: Entry) -> Findings:
     for provider in PROVIDERS:
         seen: dict[Place, CatalogueKey] = {}
         for key in entry.keys.values():
@@ -81,6 +81,3 @@ def _same_place(entry: Entry) -> Iterator[Finding]:
 
 def _may_meet(one: CatalogueKey, other: CatalogueKey) -> bool:
     return not one.variants or not other.variants or not set(one.variants).isdisjoint(other.variants)
-
-
-RULE = Rule("duplicate-target-key", Severity.WARNING, Scope.CATALOGUE, page=__doc__, check=check, waivable=True)

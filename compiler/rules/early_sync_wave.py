@@ -14,21 +14,12 @@ Use a wave above -60, as the catalogue's entries have:
     global: {syncWave: -50}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.facts import STORE_WAVE
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("early-sync-wave", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if not store.rendered:
             continue
@@ -41,6 +32,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                     related=(Related("rendered by this", store.node.nearest("render").span),),
                     scope=("secrets", secret.id),
                 )
-
-
-RULE = Rule("early-sync-wave", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -12,21 +12,11 @@ Choose a variant, or switch the secret off:
       github: {enabled: false}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, listed, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("empty-secret", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         # Without a store nothing was looked up, and that store is another rule's.
         if secret.keys or secret.store is None or environment.damaged:
@@ -49,6 +39,3 @@ def check(environment: Environment) -> Iterator[Finding]:
             help=way_out,
             scope=("secrets", secret.id),
         )
-
-
-RULE = Rule("empty-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -14,20 +14,10 @@ Write which of the two is meant:
       jira: null       # not in this environment
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
 from compiler.rules.forms.names import waiver_scope
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Document, Node
 
 _COMMENTED = re.compile(r"[\"']?:[ \t]+#[^\s#]")
 # The keys whose value is a mapping, in whichever mapping they stand.
@@ -39,12 +29,13 @@ _MAPPINGS = frozenset(
 )
 
 
-def check(document: Document) -> Iterator[Finding]:
+@rule("empty-value", ERROR, DOCUMENT)
+def check(document: Document) -> Findings:
     if document.nulls:
         yield from _below(document.root, ())
 
 
-def _below(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+def _below(node: Node, path: tuple[str, ...]) -> Findings:
     for key, child in node.children.items():
         if child.is_empty:
             yield _finding(key, child, path)
@@ -65,6 +56,3 @@ def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
 def _is_commented(node: Node) -> bool:
     """Whether a word follows the key that `#` makes a comment: a remark has a space behind the sign."""
     return _COMMENTED.match(node.source.text, node.key_span.end) is not None
-
-
-RULE = Rule("empty-value", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

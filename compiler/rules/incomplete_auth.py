@@ -25,20 +25,8 @@ Vault logs in by `token` (name, key), `kubernetes` (role, serviceAccount), `appR
 (clientId, clientSecret, and `tenantId` of the store).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node, Span
-    from compiler.model.environment import Environment, Store
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Span, Store, listed, rule
 
 _ACCOUNT = ("name",)
 _SECRET_KEY = ("name", "key")
@@ -59,13 +47,14 @@ _WAYS: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
 _REFERENCES = (_ACCOUNT, _SECRET_KEY)
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("incomplete-auth", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.rendered and not environment.damaged:
             yield from _judge(store, environment.root.text("namespace"))
 
 
-def _judge(store: Store, namespace: str | None) -> Iterator[Finding]:
+def _judge(store: Store, namespace: str | None) -> Findings:
     ways = _WAYS.get(store.provider, {})
     auth = store.node.get("auth")
     chosen = auth.children if auth is not None else {}
@@ -88,7 +77,7 @@ def _judge(store: Store, namespace: str | None) -> Iterator[Finding]:
         yield from _namespace(store, "caProvider", ca, namespace)
 
 
-def _way(store: Store, way: str, node: Node, namespace: str | None) -> Iterator[Finding]:
+def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
     for part, fields in _WAYS[store.provider][way].items():
         title = f"{way}.{part}" if part else way
         holder = node.get(part) if part else node
@@ -103,13 +92,13 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Iterator[
         yield _finding(store, store.node.key_span, message, "add `tenantId` to the store")
 
 
-def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Iterator[Finding]:
+def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:
     missing = [name for name in fields if name not in node.children]
     if missing:
         yield _finding(store, node.key_span, f"lacks {listed(missing)} in `{title}`", f"add it to `{title}`")
 
 
-def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Iterator[Finding]:
+def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Findings:
     written = node.get("namespace")
     if store.kind == "ClusterSecretStore":
         if written is None:
@@ -122,6 +111,3 @@ def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> I
 
 def _finding(store: Store, at: Node | Span, message: str, way_out: str) -> Finding:
     return Finding(f'the store "{store.id}" {message}', at, help=way_out, scope=("stores", store.id))
-
-
-RULE = Rule("incomplete-auth", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

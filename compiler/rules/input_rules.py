@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.api import Rule, Scope
 
 _ERRORS: dict[str, str] = {
     "unreadable-file": """An input file is missing, not a regular file, not readable, or changed while it was read.

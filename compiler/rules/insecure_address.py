@@ -15,23 +15,14 @@ Use https, with `caProvider` for a private certificate authority, or the Service
 Waive it with the reason where the connection is protected otherwise, by a VPN or in a lab.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.address import is_near, parse_address
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("insecure-address", ERROR, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         for setting, text in store.addresses:
             # A Key Vault with http is `invalid-address`.
@@ -48,6 +39,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 help=f"{way_out}; {waiver('insecure-address', store.id)}",
                 scope=("stores", store.id),
             )
-
-
-RULE = Rule("insecure-address", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -15,10 +15,7 @@ Write the scheme and the host, and the port where it is not the default one:
       azure: {vaultUrl: https://ai-platform-prod.vault.azure.net}
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from compiler.model.address import (
     CLOUDS,
@@ -30,15 +27,9 @@ from compiler.model.address import (
     vault_name_of,
 )
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import slip
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
 
 # A host without a scheme, and nothing that could be a password.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
@@ -47,7 +38,8 @@ _AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values
 _PLAIN_KEY_VAULT = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("invalid-address", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         is_key_vault = store.provider == AZURE_KEY_VAULT
         for setting, text in store.addresses:
@@ -98,6 +90,3 @@ def _url(text: str, *, is_key_vault: bool) -> str:
         return key_vault_url("NAME") if is_key_vault else "https://HOST:PORT"
     host = text.rstrip("/")
     return key_vault_url(vault_name_of(host)) if is_key_vault and "." not in host else f"https://{host}"
-
-
-RULE = Rule("invalid-address", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -11,28 +11,19 @@ Write hours, minutes or seconds:
     refreshInterval: 24h
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
 from compiler.model.facts import days_in_words, parse_duration, seconds_in_words, short_duration
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, rule
 from compiler.text.wording import slip
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
 _ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("invalid-duration", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     # A secret's duration was parsed already.
     valid = {secret.refresh_node for secret in environment.secrets.values() if secret.refresh is not None}
     root = environment.root.children
@@ -46,7 +37,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _judge(node, ("secrets", secret_id))
 
 
-def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
     text = node.value
     if not isinstance(text, str) or parse_duration(text) is not None:
         return
@@ -70,6 +61,3 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
         message, way_out = "a refresh interval must be in whole seconds", "write it as `60s` or more"
     yield Finding(message, node, help=slip(text) or way_out, scope=scope)
-
-
-RULE = Rule("invalid-duration", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

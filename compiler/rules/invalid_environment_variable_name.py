@@ -19,25 +19,16 @@ Use letters, digits and `_`, with no digit in front:
 Waive it where the component reads the Secret as files.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import CATALOGUE, WARNING, Catalogue, Finding, Findings, quoted, rule
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
 
 _FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("invalid-environment-variable-name", WARNING, CATALOGUE, waivable=True)
+def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         if entry.mounted_by:
             for key in entry.keys.values():
@@ -53,13 +44,3 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
 def _such_as(name: str) -> str:
     form = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
     return f": {quoted(form)}" if _FORM.fullmatch(form) and not looks_like_credential(name) else ""
-
-
-RULE = Rule(
-    "invalid-environment-variable-name",
-    Severity.WARNING,
-    Scope.CATALOGUE,
-    page=__doc__,
-    check=check,
-    waivable=True,
-)

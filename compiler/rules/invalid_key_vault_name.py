@@ -14,36 +14,26 @@ Use hyphens between the parts:
 A `/` in a name is reported as `key-vault-object-type`, as it does something worse than fail.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
 
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers
 _FORM = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 _LONGEST = 127
 
 
-def check(environment: Environment) -> Iterator[Finding]:
-    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
-
-
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
     return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+
+
+@rule("invalid-key-vault-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
+    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
 
 
 def _problem(name: str) -> str | None:
@@ -69,13 +59,3 @@ def _with_hyphens(name: str | None) -> str:
     if not _FORM.fullmatch(form) or looks_like_credential(name or ""):
         return "use hyphens instead"
     return f"use hyphens instead: {quoted(form)}"
-
-
-RULE = Rule(
-    "invalid-key-vault-name",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

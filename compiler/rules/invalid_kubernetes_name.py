@@ -16,11 +16,21 @@ Use the forms that Kubernetes takes:
     labels: {team: platform-tools}
 """
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Catalogue,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Secret,
+    Store,
+    quoted,
+    rule,
+)
 from compiler.rules.forms.names import (
     LONGEST_LABEL,
     LONGEST_NAME,
@@ -30,16 +40,8 @@ from compiler.rules.forms.names import (
     object_name_problem,
     secret_key_problem,
 )
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.characters import foreign_character
-from compiler.text.wording import quoted, slip
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment, Secret, Store
+from compiler.text.wording import slip
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
@@ -51,7 +53,20 @@ _METADATA = {
 }
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    for entry in catalogue.entries.values():
+        scope = ("secrets", entry.id)
+        # Its name is also the value of a label.
+        if entry.target and (problem := object_name_problem(entry.target, LONGEST_LABEL)):
+            yield _finding("the target", entry.target, problem, entry.node.nearest("target"), scope)
+        for key in entry.keys.values():
+            if problem := secret_key_problem(key.name):
+                message = f"the key {quoted(key.name)} {problem}"
+                yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
+
+
+@rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     root = environment.root.children
     yield from _namespace(root.get("namespace"), ())
     part_of = root.get("partOf")
@@ -77,24 +92,12 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _annotation_size(secret, environment, "secretAnnotations", secret.secret_annotations)
 
 
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    for entry in catalogue.entries.values():
-        scope = ("secrets", entry.id)
-        # Its name is also the value of a label.
-        if entry.target and (problem := object_name_problem(entry.target, LONGEST_LABEL)):
-            yield _finding("the target", entry.target, problem, entry.node.nearest("target"), scope)
-        for key in entry.keys.values():
-            if problem := secret_key_problem(key.name):
-                message = f"the key {quoted(key.name)} {problem}"
-                yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
-
-
-def _namespace(node: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _namespace(node: Node | None, scope: tuple[str, ...]) -> Findings:
     if node is not None and isinstance(node.value, str) and (problem := namespace_problem(node.value)):
         yield _finding("the namespace", node.value, problem, node, scope)
 
 
-def _store(store: Store) -> Iterator[Finding]:
+def _store(store: Store) -> Findings:
     scope = ("stores", store.id)
     if store.name and (problem := object_name_problem(store.name, LONGEST_LABEL if store.rendered else LONGEST_NAME)):
         yield _finding("the store's name", store.name, problem, store.node.nearest("name"), scope)
@@ -113,7 +116,7 @@ def _store(store: Store) -> Iterator[Finding]:
                 yield _finding("the key", key.value, problem, key, scope)
 
 
-def _metadata(owner: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in _METADATA.items():
         node = owner.children.get(member)
         for key, value in node.children.items() if node is not None else ():
@@ -126,9 +129,7 @@ def _metadata(owner: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
                 yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
 
 
-def _annotation_size(
-    secret: Secret, environment: Environment, member: str, texts: Mapping[str, str]
-) -> Iterator[Finding]:
+def _annotation_size(secret: Secret, environment: Environment, member: str, texts: Mapping[str, str]) -> Findings:
     size = sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
     if size > _ANNOTATION_BYTES:
         own = secret.node.get(member)
@@ -150,13 +151,3 @@ def _way_out(name: str, problem: str) -> str:
     if "Kubernetes allows" in problem:
         return "shorten it"
     return foreign_character(name) or "write it in the form that Kubernetes accepts"
-
-
-RULE = Rule(
-    "invalid-kubernetes-name",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

@@ -16,30 +16,19 @@ Use the placeholders that there are, in double quotes, as YAML takes a brace for
       vault: "{namespace}/{secret}"
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.model.document import Span
 from compiler.model.environment import PATTERNS, faults
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Node
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, Finding, Findings, Node, Span, rule
 
 
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("invalid-naming-pattern", ERROR, CATALOGUE)
+def check(catalogue: Catalogue) -> Findings:
     for member in PATTERNS:
         node = catalogue.document.root.get("naming", member)
         if node is not None:
             yield from findings(node)
 
 
-def findings(node: Node) -> Iterator[Finding]:
+def findings(node: Node) -> Findings:
     """The mistakes in one pattern, at their place."""
     pattern = str(node.value)
     # With escapes or line breaks in it, the text in the file is another: then the whole value is what to look at.
@@ -47,6 +36,3 @@ def findings(node: Node) -> Iterator[Finding]:
     for fault in faults(pattern):
         span = Span(node.source, at + fault.start, at + fault.end) if at >= 0 else node.span
         yield Finding(fault.message, span, help=fault.help)
-
-
-RULE = Rule("invalid-naming-pattern", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -16,40 +16,30 @@ Write the parts with one `/` between them:
 A store's `mount` and `prefix` are checked in the same way; a prefix may end in `/`.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.characters import foreign_character
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
 
 # Nearly every path looks like this and needs no closer look.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+
+
+@rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.provider == VAULT and store.mount != DEFAULT_MOUNT and (problem := _problem(store.mount)):
             message = f"the mount {quoted(store.mount)} {problem}"
             yield Finding(message, store.node.nearest("mount"), help=_way_out(problem), scope=("stores", store.id))
     yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
-
-
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
 
 
 def _problem(path: str) -> str | None:
@@ -81,13 +71,3 @@ def _finding(wrong: WrongName) -> Finding:
         unseen = "".join("x" if character.isprintable() else character for character in wrong.text or "")
         way_out = foreign_character(unseen) or way_out
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
-
-
-RULE = Rule(
-    "invalid-vault-path",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

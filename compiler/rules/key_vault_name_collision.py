@@ -20,24 +20,28 @@ Give each its own name, or, where both really are one secret, the same Vault pat
     app: {remote: {vault: team-github/app, azurekv: team-github--app}, keys: {TOKEN: {}}}
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.store import Place, place_of, remote_of
 from compiler.model.store_identity import written_identity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment, Secret, Store
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    Secret,
+    Store,
+    quoted,
+    rule,
+)
 
 _SEPARATORS = str.maketrans("_./", "---")
 _OTHER_NAME = "give each a name that differs in its letters or digits"
@@ -60,7 +64,7 @@ class _Use:
     property: str | None = None
     vault: Place | None = None
 
-    def is_known_beside(self, other: _Use) -> bool:
+    def is_known_beside(self, other: "_Use") -> bool:
         """Whether the catalogue's check has seen the two together."""
         return self.store is not None and self.store is other.store and not (self.is_own or other.is_own)
 
@@ -74,7 +78,7 @@ class _Vault:
     # By name, and whether the key is the whole of it.
     forms: dict[tuple[str, bool], _Use] = field(default_factory=dict)
 
-    def take(self, use: _Use) -> Iterator[Finding]:
+    def take(self, use: _Use) -> Findings:
         """Add `use`, and tell with what of another place it collides."""
         if use.key is None:
             first = self.names.setdefault(_folded(use.name), use)
@@ -94,7 +98,24 @@ class _Vault:
                 )
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    vault = _Vault()
+    shared: set[str] = set()
+    for entry in catalogue.entries.values():
+        for use in _names(entry, entry.remote.get(AZURE_KEY_VAULT)):
+            yield from vault.take(use)
+            if (first := vault.names[_folded(use.name)]) is not use and first.name == use.name:
+                shared.add(use.name)
+    for entry in catalogue.entries.values():
+        # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
+        azure = entry.remote.get(AZURE_KEY_VAULT)
+        if azure in shared or any(key.remote for key in entry.keys.values()):
+            for use in _values(entry, azure, entry.remote.get(VAULT)):
+                yield from vault.take(use)
+
+
+@rule("key-vault-name-collision", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     stores = [store for store in environment.stores.values() if store.provider == AZURE_KEY_VAULT]
     listed = environment.root.get("secrets")
     has_own = listed is not None and any("remote" in node.children for node in listed.children.values())
@@ -116,22 +137,6 @@ def check(environment: Environment) -> Iterator[Finding]:
                     if (mark := (finding.message, id(finding.at))) not in said:
                         said.add(mark)
                         yield finding
-
-
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    vault = _Vault()
-    shared: set[str] = set()
-    for entry in catalogue.entries.values():
-        for use in _names(entry, entry.remote.get(AZURE_KEY_VAULT)):
-            yield from vault.take(use)
-            if (first := vault.names[_folded(use.name)]) is not use and first.name == use.name:
-                shared.add(use.name)
-    for entry in catalogue.entries.values():
-        # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
-        azure = entry.remote.get(AZURE_KEY_VAULT)
-        if azure in shared or any(key.remote for key in entry.keys.values()):
-            for use in _values(entry, azure, entry.remote.get(VAULT)):
-                yield from vault.take(use)
 
 
 def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use]:
@@ -200,13 +205,3 @@ def _same_value(first: _Use, later: _Use, problem: str) -> Finding:
     at = first.key.node.key_span if first.key is not None else first.node.span
     related = (Related("the other key", at),)
     return Finding(message, later.node, help=_OTHER_PLACE, related=related, scope=("secrets", later.entry.id))
-
-
-RULE = Rule(
-    "key-vault-name-collision",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

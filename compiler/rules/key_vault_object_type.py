@@ -13,34 +13,24 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
       remote: {azurekv: dev-github}
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
 
 _TYPES = ("secret", "key", "cert")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
-def check(environment: Environment) -> Iterator[Finding]:
-    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
-
-
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
     return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+
+
+@rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
+    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
 
 
 def _problem(name: str) -> str | None:
@@ -62,13 +52,3 @@ def _finding(wrong: WrongName) -> Finding:
     if _PLAIN.fullmatch(plain) and not looks_like_credential(wrong.text or ""):
         way_out += f": {quoted(plain)}"
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
-
-
-RULE = Rule(
-    "key-vault-object-type",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

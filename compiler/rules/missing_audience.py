@@ -21,21 +21,12 @@ does not have, the log-in fails with `invalid audience`. Waive this rule where t
 Vault has each token reviewed by the API server with that token itself.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("missing-audience", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if not store.rendered or store.provider != VAULT:
             continue
@@ -47,6 +38,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 help="add `audiences: [vault]` and set the same audience on the Vault role",
                 scope=("stores", store.id),
             )
-
-
-RULE = Rule("missing-audience", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -21,22 +21,21 @@ Write what is missing, in the layer that should set it for all:
       github: {}
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Related, Severity
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Catalogue,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    quoted,
+    rule,
+)
 from compiler.rules.forms.names import top_of
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
 
 _ENVIRONMENT = {
     "namespace": "namespace: my-platform",
@@ -55,7 +54,20 @@ _ENTRY = {
 }
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    entries = catalogue.document.root.get("secrets")
+    if catalogue.document.damaged or entries is None:
+        return
+    for entry_id, node in entries.children.items():
+        for name, example in _ENTRY.items():
+            if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
+                message = f'the entry {quoted(entry_id)} has no "{name}"'
+                way_out = f"add it, such as `{_for(entry_id, example)}`"
+                yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
+
+
+@rule("missing-field", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
     found = _found(environment)
@@ -75,7 +87,7 @@ def _lacks_base(environment: Environment) -> bool:
     return len(environment.layers) == 1 and "extends" not in environment.document.root.children
 
 
-def _found(environment: Environment) -> Iterator[Finding]:
+def _found(environment: Environment) -> Findings:
     root = environment.root
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):
@@ -91,19 +103,7 @@ def _found(environment: Environment) -> Iterator[Finding]:
                 )
 
 
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    entries = catalogue.document.root.get("secrets")
-    if catalogue.document.damaged or entries is None:
-        return
-    for entry_id, node in entries.children.items():
-        for name, example in _ENTRY.items():
-            if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
-                message = f'the entry {quoted(entry_id)} has no "{name}"'
-                way_out = f"add it, such as `{_for(entry_id, example)}`"
-                yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
-
-
-def _missing(message: str, environment: Environment, name: str, example: str) -> Iterator[Finding]:
+def _missing(message: str, environment: Environment, name: str, example: str) -> Findings:
     if not _is_empty(environment.root, name):
         stores = environment.root.get("stores")
         if name == "store" and stores is not None and stores.children:
@@ -134,13 +134,3 @@ def _each_key_has_its_own(entry: Node) -> bool:
         and bool(keys.children)
         and all(not {"remote", "from"}.isdisjoint(key.children) for key in keys.children.values())
     )
-
-
-RULE = Rule(
-    "missing-field",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

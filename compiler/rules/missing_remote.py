@@ -18,24 +18,27 @@ Add the name to the entry, or to the environment's secret where it differs from 
         azurekv: ai-platform-engineering-github
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed, quoted
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Entry,
+    Environment,
+    Finding,
+    Findings,
+    Related,
+    Secret,
+    Store,
+    listed,
+    quoted,
+    rule,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from compiler.model.catalogue import Entry
-    from compiler.model.environment import Environment, Secret, Store
-
-
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("missing-remote", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         # With a name for the secret each of its keys has a place, except those whose values another entry holds.
         if secret.remote is not None and secret.id not in environment.catalogue.origins:
@@ -76,6 +79,3 @@ def _name_for(entry: Entry, provider: str) -> str:
     other = next(iter(entry.remote.values()), entry.id)
     # A Key Vault's name has letters, digits and hyphens alone.
     return re.sub(r"[^0-9A-Za-z]+", "-", other).strip("-") if provider == AZURE_KEY_VAULT else other
-
-
-RULE = Rule("missing-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

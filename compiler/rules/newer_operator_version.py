@@ -11,21 +11,12 @@ No change is needed; a release of platform-secrets that knows the version ends t
     waive: {newer-operator-version: compared with the CRD of 2.14 on 3 May}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
 from compiler.model.facts import NEWEST, parse_minor
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, NOTE, Environment, Finding, Findings, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("newer-operator-version", NOTE, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     text = environment.operator
     minor = parse_minor(text) if text is not None else None
     if minor is not None and minor > NEWEST:
@@ -35,6 +26,3 @@ def check(environment: Environment) -> Iterator[Finding]:
             environment.root.nearest("externalSecretsOperator"),
             help="update platform-secrets, or compare with the new version's CRD and waive this",
         )
-
-
-RULE = Rule("newer-operator-version", Severity.NOTE, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

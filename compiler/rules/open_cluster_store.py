@@ -14,20 +14,11 @@ Name the namespaces that may use it:
         conditions: {namespaces: [ai-platform-engineering]}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("open-cluster-store", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if not store.rendered or store.kind != "ClusterSecretStore" or environment.damaged:
             continue
@@ -40,6 +31,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 help=f"add `conditions: {{namespaces: [{namespace}]}}` to it",
                 scope=("stores", store.id),
             )
-
-
-RULE = Rule("open-cluster-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

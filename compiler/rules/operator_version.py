@@ -13,26 +13,18 @@ Write the minor version alone:
 Known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12; a newer one is the note `newer-operator-version`.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Severity
 from compiler.model.facts import KNOWN, NEWEST, OLDEST, is_released, parse_minor
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.text.wording import slip
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
 
 _LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
 _KNOWN = f"known are {KNOWN}"
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("operator-version", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     text = environment.operator
     if text is None:
         return
@@ -46,6 +38,3 @@ def check(environment: Environment) -> Iterator[Finding]:
         yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")
     elif minor <= NEWEST and not is_released(minor):
         yield Finding("there is no such version", node, help=_KNOWN)
-
-
-RULE = Rule("operator-version", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -10,27 +10,16 @@ Remove it, once no Application deploys it:
     platform-secrets compile --prune
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.model.document import Source, Span
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quoted, rule
 from compiler.text.command_line import command_line
-from compiler.text.wording import closest, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Project
-
+from compiler.text.wording import closest
 
 # A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.
 _MOST_GUESSES = 20
 
 
-def check(project: Project) -> Iterator[Finding]:
+@rule("orphan-values", WARNING, PROJECT)
+def check(project: Project) -> Findings:
     names = set(project.names)
     orphans = ((name, path) for name, path in project.values_files.items() if name not in names)
     for count, (name, path) in enumerate(orphans):
@@ -41,6 +30,3 @@ def check(project: Project) -> Iterator[Finding]:
             Span(Source(path)),
             help=f"`{command_line('compile', '--prune')}` removes this file{renamed}",
         )
-
-
-RULE = Rule("orphan-values", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check)

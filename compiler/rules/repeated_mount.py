@@ -16,24 +16,26 @@ Write the path below the mount:
       remote: {vault: ai-platform-engineering/github-secret}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Entry,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Secret,
+    Store,
+    quoted,
+    rule,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from compiler.model.catalogue import Entry
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment, Secret, Store
-
-
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("repeated-mount", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     fronts = {}
     for store in environment.stores.values():
         if store.provider == VAULT and store.mount:
@@ -80,6 +82,3 @@ def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, 
 def _without(node: Node, front: str) -> str:
     # "data/" stands there where the path is copied from the API; another rule refuses it, and the first is its way out.
     return str(node.value).removeprefix(front).removeprefix("data/")
-
-
-RULE = Rule("repeated-mount", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

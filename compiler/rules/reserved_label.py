@@ -17,20 +17,8 @@ Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is
     partOf: shop
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
 from compiler.model.facts import ANNOTATION, LABEL
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, quoted, rule
 
 _INSTANCE = "app.kubernetes.io/instance"
 _CHART, _OPERATOR, _ARGO_CD = "the chart", "External Secrets Operator", "Argo CD"
@@ -54,7 +42,8 @@ _WAYS_OUT = {
 }
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("reserved-label", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     root = environment.root
     yield from _judge(root, ())
     secrets = root.children.get("secrets")
@@ -63,7 +52,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _judge(node, ("secrets", secret_id))
 
 
-def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
     for member, (kind, reserved) in _RESERVED.items():
         written = node.children.get(member)
         for key, found in written.children.items() if written is not None else ():
@@ -72,6 +61,3 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
             if owner is not None:
                 message = f"the {kind} {quoted(key)} is set by {owner}"
                 yield Finding(message, found.key_span, help=_WAYS_OUT.get(key, "use a key of your own"), scope=scope)
-
-
-RULE = Rule("reserved-label", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

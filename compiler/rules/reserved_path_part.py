@@ -16,36 +16,25 @@ A secret whose path really has a part named `data` must be moved to another path
 mistake.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
 
 _RESERVED = "data"
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+
+
+@rule("reserved-path-part", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.provider == VAULT and _RESERVED in store.mount and _problem(store.mount):
             message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API adds'
             way_out = f'remove "{_RESERVED}"'
             yield Finding(message, store.node.nearest("mount"), help=way_out, scope=("stores", store.id))
     yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
-
-
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
 
 
 def _problem(path: str) -> str | None:
@@ -57,13 +46,3 @@ def _problem(path: str) -> str | None:
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
     return Finding(f"{what} {wrong.problem}", wrong.node, help=f'remove "{_RESERVED}"', scope=wrong.scope)
-
-
-RULE = Rule(
-    "reserved-path-part",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

@@ -19,24 +19,15 @@ the text that was found. Where it is no credential after all, such as a long ide
 reason.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, rule
 from compiler.rules.forms.names import paths_below, waiver_scope
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Document, Node
 
 _HELP = "put it into a store and write its name here; if it was ever committed, rotate it"
 
 
-def check(document: Document) -> Iterator[Finding]:
+@rule("secret-in-config", ERROR, DOCUMENT, waivable=True)
+def check(document: Document) -> Findings:
     paths = paths_below(document.root) if document.suspects else {}
     for node in document.suspects:
         if isinstance(node.value, str) and looks_like_credential(node.value):
@@ -45,7 +36,7 @@ def check(document: Document) -> Iterator[Finding]:
     yield from _keys(document.root, ())
 
 
-def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+def _keys(node: Node, path: tuple[str, ...]) -> Findings:
     for key, child in node.children.items():
         if looks_like_credential(key):
             span = child.key_span
@@ -54,6 +45,3 @@ def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
             )
         if child.children:
             yield from _keys(child, (*path, key))
-
-
-RULE = Rule("secret-in-config", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check, waivable=True)

@@ -19,19 +19,9 @@ Keys that read the same place are not reported. `compile` goes by `mountedBy` in
 same in what pods really mount, with whatever hides a key there.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
+from compiler.model.environment import SecretKey
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Related, Secret, listed, rule
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment, Secret, SecretKey
 
 _LLM = "llm"
 # The components of CAIPE's chart that do not mount the LLM's Secret before their own.
@@ -57,7 +47,8 @@ _WITHOUT_LLM = frozenset(
 )
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("shadowed-variable", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     mounted: dict[str, list[Secret]] = {}
     for secret in environment.secrets.values():
         for component in secret.entry.mounted_by:
@@ -70,7 +61,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _of_pod(component, first, own)
 
 
-def _of_pod(component: str, shared: list[Secret], own: list[Secret]) -> Iterator[Finding]:
+def _of_pod(component: str, shared: list[Secret], own: list[Secret]) -> Findings:
     """The findings for pods that mount `shared` and then `own`; a later one hides the earlier ones' keys."""
     seen: dict[str, tuple[Secret, SecretKey]] = {}
     for position, secret in enumerate((*shared, *own)):
@@ -98,6 +89,3 @@ def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey
         related=(Related(f'"{first.id}" has it here', keys[0].key.node.key_span),),
         scope=("secrets", second.id),
     )
-
-
-RULE = Rule("shadowed-variable", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

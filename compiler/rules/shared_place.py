@@ -24,33 +24,47 @@ the alphabet, against the first that reads the same secrets. So a thousand envir
 findings, not half a million.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from compiler.model.address import parse_address
-from compiler.model.diagnostic import Related, Severity
-from compiler.model.store_identity import remote_name, written_identity
+from compiler.model.store_identity import StoreIdentity, remote_name, written_identity
+from compiler.rules.api import (
+    PROJECT,
+    WARNING,
+    Environment,
+    Finding,
+    Findings,
+    Project,
+    Related,
+    Secret,
+    Span,
+    Store,
+    counted,
+    listed,
+    quoted,
+    rule,
+)
 from compiler.rules.forms.names import is_cluster_internal, top_of, waiver
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import counted, listed, quoted
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from compiler.model.document import Span
-    from compiler.model.environment import Environment, Project, Secret, Store
-    from compiler.model.store_identity import StoreIdentity
-
-    # Provider, address, mount, Vault namespace and cluster's id, as written.
-    _Written = tuple[str, str | None, str, str | None, str | None]
+# Provider, address, mount, Vault namespace and cluster's id, as written.
+_Written = tuple[str, str | None, str, str | None, str | None]
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
 _MOST_SECRETS = 20
 
 
-def check(project: Project) -> Iterator[Finding]:
+def gather(findings: Iterable[Finding]) -> Findings:
+    """One finding for each two environments, in place of one for each secret that both read."""
+    of_two: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        of_two.setdefault(finding.names, []).append(finding)
+    for names, together in of_two.items():
+        yield together[0] if len(together) == 1 else _of_several(names, together)
+
+
+@rule("shared-place", WARNING, PROJECT, gather=gather, waivable=True)
+def check(project: Project) -> Findings:
     for readers in _by_address(project).values():
         if len(readers) > 1 and readers[0][0] is not readers[-1][0]:
             yield from _shared(readers)
@@ -82,7 +96,7 @@ def _absolute(store: Store) -> StoreIdentity | None:
     return identity if is_internal else replace(identity, cluster_id=None)
 
 
-def _shared(readers: list[tuple[Environment, Store]]) -> Iterator[Finding]:
+def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
     seen: dict[str, tuple[Environment, Secret]] = {}
     for environment, store in readers:
         said: set[str] = set()
@@ -125,15 +139,6 @@ def _place(environment: Environment, secret: Secret) -> Span:
     return top_of(environment.document)
 
 
-def gather(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """One finding for each two environments, in place of one for each secret that both read."""
-    of_two: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in findings:
-        of_two.setdefault(finding.names, []).append(finding)
-    for names, together in of_two.items():
-        yield together[0] if len(together) == 1 else _of_several(names, together)
-
-
 def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     later, first = names
     secrets = list(dict.fromkeys(finding.scope[-1] for finding in findings))
@@ -143,6 +148,3 @@ def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
         message=f'environments "{later}" and "{first}" both read {read}',
         help=f"give each its own store or a `prefix`; {waiver('shared-place', secrets[0])}, and to the others",
     )
-
-
-RULE = Rule("shared-place", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check, gather=gather, waivable=True)

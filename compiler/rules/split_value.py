@@ -24,23 +24,24 @@ Where both stores are kept alike by other means, waive it:
         waive: {split-value: a pipeline writes both stores}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
+from compiler.rules.api import (
+    ENVIRONMENT,
+    WARNING,
+    CatalogueKey,
+    Environment,
+    Finding,
+    Findings,
+    Related,
+    Secret,
+    listed,
+    quoted,
+    rule,
+)
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import CatalogueKey
-    from compiler.model.environment import Environment, Secret
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("split-value", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     first: dict[CatalogueKey, Secret] = {}
     parted: dict[tuple[Secret, Secret], list[str]] = {}
     for name, key in environment.taken():
@@ -63,6 +64,3 @@ def _finding(other: Secret, secret: Secret, keys: list[str]) -> Finding:
         related=(Related("the other secret", other.node.key_span),),
         scope=("secrets", secret.id),
     )
-
-
-RULE = Rule("split-value", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

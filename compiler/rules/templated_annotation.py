@@ -11,24 +11,13 @@ Write plain text, without `{{`:
     secretAnnotations: {reloader.stakater.com/match: "true"}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, quoted, rule
 
 _OPENING = "{{"
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("templated-annotation", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     root = environment.root
     yield from _judge(root, ())
     secrets = root.children.get("secrets")
@@ -37,12 +26,9 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _judge(node, ("secrets", secret_id))
 
 
-def _judge(owner: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(owner: Node, scope: tuple[str, ...]) -> Findings:
     written = owner.children.get("secretAnnotations")
     for key, value in written.children.items() if written is not None else ():
         if isinstance(value.value, str) and _OPENING in value.value:
             message = f"the Secret's annotation {quoted(key)} is a template, which the operator would execute"
             yield Finding(message, value, help="write it without `{{`", scope=scope)
-
-
-RULE = Rule("templated-annotation", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

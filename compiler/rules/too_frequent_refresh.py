@@ -13,28 +13,19 @@ Read less often; the annotation `force-sync` refreshes at once after a rotation:
     refreshInterval: 1h
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Severity
 from compiler.model.environment import BUNDLE
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment, Secret, Store
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Secret, Store, rule
 
 _SHORTEST_SECONDS = 60
 # https://learn.microsoft.com/azure/key-vault/general/service-limits: all transactions but creates, per vault
 _BUDGET, _WINDOW_SECONDS = 4000, 10
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("too-frequent-refresh", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     reads = 0
     fastest = float("inf")
     for secret in environment.secrets.values():
@@ -47,7 +38,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     yield from _over_budget(environment)
 
 
-def _too_short(environment: Environment) -> Iterator[Finding]:
+def _too_short(environment: Environment) -> Findings:
     said: set[Node] = set()
     for secret in environment.secrets.values():
         node = secret.refresh_node
@@ -63,7 +54,7 @@ def _too_short(environment: Environment) -> Iterator[Finding]:
         )
 
 
-def _over_budget(environment: Environment) -> Iterator[Finding]:
+def _over_budget(environment: Environment) -> Findings:
     loads: dict[str, tuple[Store, float]] = {}
     for secret in environment.secrets.values():
         store = secret.store
@@ -84,6 +75,3 @@ def _over_budget(environment: Environment) -> Iterator[Finding]:
 
 def _reads(secret: Secret) -> int:
     return 1 if secret.fetch == BUNDLE else len(secret.keys)
-
-
-RULE = Rule("too-frequent-refresh", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

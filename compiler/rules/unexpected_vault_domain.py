@@ -16,23 +16,14 @@ Write the domain of the cloud, and its name where it is not the public one:
 It is a warning, and can be waived, for emulators and private names.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address, vault_name_of
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
 from compiler.rules.forms.names import waiver
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unexpected-vault-domain", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.provider != AZURE_KEY_VAULT or not store.address:
             continue
@@ -55,6 +46,3 @@ def check(environment: Environment) -> Iterator[Finding]:
             help=f"{wanted}; {waiver('unexpected-vault-domain', store.id)}",
             scope=("stores", store.id),
         )
-
-
-RULE = Rule("unexpected-vault-domain", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

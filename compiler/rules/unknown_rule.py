@@ -12,23 +12,14 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
       insecure-address: the lab's Vault has no certificate yet
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
 from compiler.rules.consumer_rules import CONSUMER_RULES
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
-from compiler.text.wording import closest, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Document, Node
+from compiler.text.wording import closest
 
 
-def check(document: Document) -> Iterator[Finding]:
+@rule("unknown-rule", ERROR, DOCUMENT)
+def check(document: Document) -> Findings:
     root = document.root.children
     yield from _judge(root.get("waive"), ())
     for group in ("secrets", "stores"):
@@ -40,7 +31,7 @@ def check(document: Document) -> Iterator[Finding]:
                     yield from _judge(waive, (group, member_id))
 
 
-def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(waive: Node | None, scope: tuple[str, ...]) -> Findings:
     if waive is None or not waive.children:
         return
     # Here, because the list of rules holds this rule.
@@ -56,6 +47,3 @@ def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
             message = f'the rule "{rule_id}" cannot be waived'
             way_out = f"fix what it finds; `{command_line('rules', rule_id)}` says how"
             yield Finding(message, reason.key_span, help=way_out, scope=scope)
-
-
-RULE = Rule("unknown-rule", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

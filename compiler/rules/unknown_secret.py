@@ -12,25 +12,17 @@ Write the id as the catalogue has it, or add an entry there (`platform-secrets n
       github: {}
 """
 
-from __future__ import annotations
+from collections.abc import Collection
 
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
 from compiler.model.environment import KEY, REST
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Span, quoted, rule
 from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, quoted, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from compiler.model.document import Span
-    from compiler.model.environment import Environment
+from compiler.text.wording import closest, suggest
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unknown-secret", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     # An entry that was left out as invalid is not unknown.
     if environment.catalogue.document.damaged:
         return
@@ -43,7 +35,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _judge(environment, str(item.value), item.span, ())
 
 
-def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Findings:
     entries = environment.catalogue.entries
     if secret_id not in entries:
         match = closest(secret_id, entries)
@@ -66,6 +58,3 @@ def _way_out(name: str, entries: Collection[str]) -> str:
 
 def _new(name: str) -> str:
     return f"`{command_line('new', 'secret', 'NAME' if looks_like_credential(name) else name, '--key', 'KEY')}` adds it"
-
-
-RULE = Rule("unknown-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

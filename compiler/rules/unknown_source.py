@@ -16,21 +16,23 @@ Write the entry's id and its key as the catalogue has them:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from __future__ import annotations
+from compiler.rules.api import (
+    CATALOGUE,
+    ERROR,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    Finding,
+    Findings,
+    Related,
+    quoted,
+    rule,
+)
+from compiler.text.wording import closest, suggest
 
-from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import closest, quoted, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
-
-
-def check(catalogue: Catalogue) -> Iterator[Finding]:
+@rule("unknown-source", ERROR, CATALOGUE)
+def check(catalogue: Catalogue) -> Findings:
     # A part left out as invalid is not unknown.
     if catalogue.document.damaged:
         return
@@ -40,7 +42,7 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
                 yield from _judge(catalogue, entry, key)
 
 
-def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
+def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     source = key.source
     if source is None:
         return
@@ -59,6 +61,3 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Iterator[Fi
         related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
         message = f"{quoted(holder.id)} has no key {quoted(source[1])}"
         yield Finding(message, node, help=suggest(source[1], holder.keys, "keys"), related=related, scope=scope)
-
-
-RULE = Rule("unknown-source", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -14,24 +14,15 @@ Write the id:
       github: {store: azure}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from compiler.model.catalogue import suggest_store
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unknown-store", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
     root = environment.root.children
@@ -49,7 +40,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         yield from _judge(environment, node, ())
 
 
-def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Findings:
     word, stores = node.value, environment.root.get("stores")
     known = stores.children if stores is not None else {}
     if not isinstance(word, str) or word in known:
@@ -77,6 +68,3 @@ def _added(word: str) -> str:
     if looks_like_credential(word):
         return "describe it under `stores:`"
     return f"describe it: `stores: {{{word}: {{provider: vault, name: vault-secret-store, server: https://HOST}}}}`"
-
-
-RULE = Rule("unknown-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

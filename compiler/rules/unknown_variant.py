@@ -12,23 +12,19 @@ Write one of the secret's variants; `use:` in the catalogue is checked in the sa
       global: {use: [azure-openai]}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, Entry
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Entry, Environment, Finding, Findings, Node, quoted, rule
+from compiler.text.wording import suggest
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
+    if not catalogue.document.damaged:
+        for entry in catalogue.entries.values():
+            if entry.default_variants:
+                yield from _judge(entry.node.nearest("use"), entry)
+
+
+@rule("unknown-variant", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
     secrets = environment.root.children.get("secrets")
     # A key that was left out as invalid may have named the variant.
     if secrets is None or environment.catalogue.document.damaged:
@@ -41,27 +37,10 @@ def check(environment: Environment) -> Iterator[Finding]:
                 yield from _judge(use, entry)
 
 
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    if not catalogue.document.damaged:
-        for entry in catalogue.entries.values():
-            if entry.default_variants:
-                yield from _judge(entry.node.nearest("use"), entry)
-
-
-def _judge(use: Node, entry: Entry) -> Iterator[Finding]:
+def _judge(use: Node, entry: Entry) -> Findings:
     for item in use.items:
         if isinstance(item.value, str) and item.value not in entry.variants:
             known = entry.variants
             way_out = suggest(item.value, known, "variants") if known else "remove `use:`: the secret has no variants"
             message = f"{quoted(entry.id)} has no variant {quoted(item.value)}"
             yield Finding(message, item, help=way_out, scope=("secrets", entry.id))
-
-
-RULE = Rule(
-    "unknown-variant",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

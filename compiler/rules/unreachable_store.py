@@ -16,21 +16,12 @@ Write the address in the layer that knows it, usually the environment's own file
 `AZURE_KEYVAULT_NAME=ai-platform-prod` fills it in for one run. A store that no secret reads may go without.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unreachable-store", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     if environment.damaged or all(store.address for store in environment.stores.values()):
         return
     for store in environment.stores_in_use():
@@ -51,6 +42,3 @@ def check(environment: Environment) -> Iterator[Finding]:
             related=related,
             scope=("stores", store.id),
         )
-
-
-RULE = Rule("unreachable-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

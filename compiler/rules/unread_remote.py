@@ -18,36 +18,37 @@ Leave it out, and name the place where the value is; every secret that takes it 
       ui: {}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue, Entry
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
-
-
-def check(environment: Environment) -> Iterator[Finding]:
-    for secret in environment.secrets.values():
-        if "remote" in secret.node.children:
-            yield from _judge(environment.catalogue, secret.entry, secret.node)
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Catalogue,
+    Entry,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    listed,
+    quoted,
+    rule,
+)
 
 
-def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry_id in catalogue.origins:
         entry = catalogue.entries[entry_id]
         if entry.remote:
             yield from _judge(catalogue, entry, entry.node)
 
 
-def _judge(catalogue: Catalogue, entry: Entry, node: Node) -> Iterator[Finding]:
+@rule("unread-remote", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
+def check(environment: Environment) -> Findings:
+    for secret in environment.secrets.values():
+        if "remote" in secret.node.children:
+            yield from _judge(environment.catalogue, secret.entry, secret.node)
+
+
+def _judge(catalogue: Catalogue, entry: Entry, node: Node) -> Findings:
     holders = catalogue.origins.get(entry.id, ())
     if not holders or not all(key.is_taken for key in entry.keys.values()):
         return
@@ -60,13 +61,3 @@ def _judge(catalogue: Catalogue, entry: Entry, node: Node) -> Iterator[Finding]:
         related=(Related("taken here", first.node.children["from"].span),),
         scope=("secrets", entry.id),
     )
-
-
-RULE = Rule(
-    "unread-remote",
-    Severity.ERROR,
-    Scope.ENVIRONMENT,
-    page=__doc__,
-    check=check,
-    catalogue_check=check_catalogue,
-)

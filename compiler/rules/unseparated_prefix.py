@@ -13,22 +13,12 @@ End it with `/` on Vault and with `-` on Key Vault:
       azure: {provider: azurekv, prefix: prod-}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, quoted, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unseparated-prefix", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.prefix and not store.prefix.endswith(("/", "-", "_", ".")):
             separator = "/" if store.provider == VAULT else "-"
@@ -38,6 +28,3 @@ def check(environment: Environment) -> Iterator[Finding]:
                 help=f"write {quoted(store.prefix + separator)}",
                 scope=("stores", store.id),
             )
-
-
-RULE = Rule("unseparated-prefix", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

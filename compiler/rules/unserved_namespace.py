@@ -15,21 +15,11 @@ Add the namespace to the conditions:
       vault: {render: true, conditions: {namespaces: [ai-platform-engineering, argocd]}}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment, Store
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quoted, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unserved-namespace", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if not store.rendered:
             continue
@@ -56,6 +46,3 @@ def _served(store: Store, environment: Environment) -> set[str]:
         return {str(item.value) for item in store.node.nearest("conditions", "namespaces").items}
     namespace = environment.root.text("namespace")
     return {namespace} if namespace else set()
-
-
-RULE = Rule("unserved-namespace", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -22,26 +22,15 @@ while the rest move. Neither are the `use` and `remote` of a disabled secret fro
 count there.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Related, Severity
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Related, quoted, rule
 from compiler.rules.forms.names import waiver_scope
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Node
-    from compiler.model.environment import Environment
 
 _SECRET_SETTING = 3
 _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unused-override", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     # A damaged file's emptied maps may have changed just what was taken out.
     if len(environment.layers) > 1 and not environment.damaged:
         yield from _compare(environment.document.root, environment.root, ())
@@ -55,7 +44,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield from _as_the_catalogue(node, environment, secret_id)
 
 
-def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
     """Walks the environment's own file, which is small, beside the merged tree, which remembers what lay below."""
     for key, node in own.children.items():
         here = (*path, key)
@@ -73,7 +62,7 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Iterator[Finding
             yield from _repeated(node, winner, key, here)
 
 
-def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iterator[Finding]:
+def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Findings:
     below = winner.overrode[0] if winner.overrode else None
     # Where something from outside the files won, what it overrode is the node itself.
     if below is None or winner.source is not node.source:
@@ -85,7 +74,7 @@ def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iter
         yield Finding(message, node.key_span, help="remove the line", related=related, scope=waiver_scope(path))
 
 
-def _disabled(own: Node, merged: Node | None, secret_id: str, environment: Environment) -> Iterator[Finding]:
+def _disabled(own: Node, merged: Node | None, secret_id: str, environment: Environment) -> Findings:
     enabled = merged.children.get("enabled") if merged is not None else None
     if enabled is None or enabled.value is not False:
         return
@@ -105,7 +94,7 @@ def _is_followed(environment: Environment, secret_id: str, setting: str) -> bool
     )
 
 
-def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Iterator[Finding]:
+def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Findings:
     secret = environment.secrets.get(secret_id)
     if secret is None:
         return
@@ -122,6 +111,3 @@ def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> It
             message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
             related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)
             yield Finding(message, node.key_span, help="remove the line", related=related, scope=scope)
-
-
-RULE = Rule("unused-override", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

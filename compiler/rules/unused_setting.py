@@ -17,18 +17,8 @@ What only a rendered store uses is reported in the environment's own file alone:
 environments that do render.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment, Store
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Store, rule
 
 _FOREIGN = {
     VAULT: ("vaultUrl", "tenantId", "environmentType"),
@@ -39,7 +29,8 @@ _RENDERED_ONLY = ("auth", "conditions", "caProvider")
 _TITLES = {VAULT: "a Vault", AZURE_KEY_VAULT: "a Key Vault"}
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("unused-setting", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     own_source = environment.document.source
     for store in environment.stores.values():
         settings = store.node.children
@@ -62,6 +53,3 @@ def check(environment: Environment) -> Iterator[Finding]:
 
 def _finding(store: Store, name: str, message: str, way_out: str) -> Finding:
     return Finding(message, store.node.nearest(name).key_span, help=way_out, scope=("stores", store.id))
-
-
-RULE = Rule("unused-setting", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

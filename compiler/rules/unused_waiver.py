@@ -14,21 +14,10 @@ Take the waiver out, or move it to the secret, store or environment that needs i
       github: {}
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-
-if TYPE_CHECKING:
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Node
-
-RULE = Rule("unused-waiver", Severity.WARNING, Scope.INPUT, page=__doc__)
+from compiler.rules.api import INPUT, WARNING, Finding, Findings, Node, rule
 
 
-def diagnostic(rule: str, reason: Node) -> Diagnostic:
-    """The finding that the waiver of `rule` whose `reason` is that node is needed by none."""
-    message = f'this waiver is unused: "{rule}" has no finding here'
-    return RULE.diagnostic(Finding(message, reason.key_span, help="remove it"))
+@rule("unused-waiver", WARNING, INPUT)
+def check(waived: str, reason: Node) -> Findings:
+    """That no finding needs the waiver of the rule `waived`, whose `reason` is that node."""
+    yield Finding(f'this waiver is unused: "{waived}" has no finding here', reason.key_span, help="remove it")

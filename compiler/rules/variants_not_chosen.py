@@ -15,21 +15,11 @@ Say which variants this environment has:
 `use: [azure-openai, openai, aws-bedrock]` asks for all of them on purpose, and `use: []` for none.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, listed, rule
 
 
-def check(environment: Environment) -> Iterator[Finding]:
+@rule("variants-not-chosen", WARNING, ENVIRONMENT, waivable=True)
+def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         entry = secret.entry
         if len(entry.variants) > 1 and entry.default_variants is None and "use" not in secret.node.children:
@@ -38,6 +28,3 @@ def check(environment: Environment) -> Iterator[Finding]:
             )
             way_out = f"add `use:`, such as `use: [{entry.variants[0]}]`; the variants are {listed(entry.variants)}"
             yield Finding(message, secret.node.key_span, help=way_out, scope=("secrets", secret.id))
-
-
-RULE = Rule("variants-not-chosen", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
 from compiler.rules import RULES, shadowed_variable, unused_waiver
-from compiler.rules.interface import Scope
+from compiler.rules.api import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node
     from compiler.model.environment import Environment, Project
-    from compiler.rules.interface import Finding, Rule
+    from compiler.rules.api import Finding, Rule
 
 _BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope and rule.check is not None) for scope in Scope}
 # Without what `consumers` finds too, from evidence that is not here: a waiver may be needed there alone.
-_KNOWN = frozenset(rule.id for rule in RULES) - {shadowed_variable.RULE.id}
+_KNOWN = frozenset(rule.id for rule in RULES) - {shadowed_variable.check.id}
 
 
 class Checker:
@@ -85,11 +85,11 @@ class Checker:
                 judged = project.is_whole or reason.source is environment.document.source
                 if judged and id(reason) not in seen and id(reason) not in self._used and rule_id in _KNOWN:
                     seen.add(id(reason))
-                    yield unused_waiver.diagnostic(rule_id, reason)
+                    yield from unused_waiver.check.diagnostics(rule_id, reason)
         if project.is_whole:
             for rule_id, reason in _waivers(project.catalogue.document.root):
                 if id(reason) not in self._used and rule_id in _KNOWN:
-                    yield unused_waiver.diagnostic(rule_id, reason)
+                    yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 
 def _waivers(root: Node) -> Iterator[tuple[str, Node]]:

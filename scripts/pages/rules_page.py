@@ -10,7 +10,7 @@ from scripts.pages.schema_page import GENERATED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 _INTRODUCTION = f"""Every diagnostic names one of these rules. `platform-secrets rules ID` prints the same text.
 An **error** stops the writing of values files; a **warning** does not, and changes the exit code only with `--strict`.

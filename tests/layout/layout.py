@@ -17,7 +17,7 @@ _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", 
 _IMPORTED = re.compile(r"^from (compiler(?:\.\w+)*) import ([\w, ]+)$", re.MULTILINE)
 _WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
-_NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules", "consumer_rules"})
+_NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules", "consumer_rules"})
 
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, and the excerpts of source lines.
 _CONCEALING = frozenset({"conceal", "printable"})
@@ -121,7 +121,7 @@ def _misnamed_rules(root: Path) -> Iterator[str]:
     for path in (root / "compiler/rules").glob("*.py"):
         if path.stem in _NO_RULES:
             continue
-        rules = [call for call in _calls(path) if isinstance(call.func, ast.Name) and call.func.id == "Rule"]
+        rules = [call for call in _calls(path) if isinstance(call.func, ast.Name) and call.func.id == "rule"]
         ids = [argument.value for rule in rules for argument in rule.args[:1] if isinstance(argument, ast.Constant)]
         if ids != [path.stem.replace("_", "-")]:
             yield f"compiler/rules/{path.name} holds the rules {ids}"

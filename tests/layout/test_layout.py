@@ -8,7 +8,7 @@ from tests.layout.layout import mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = 'COMMANDS = {\n    "put": ("put", "set keys"),\n}\n'
-RULE = 'RULE = Rule("good-rule", ERROR)\n'
+RULE = '@rule("good-rule", ERROR)\ndef check():\n    pass\n'
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("model/source.py", "\n" * 600),
         ("model/source.py", "def f():\n" + "    pass\n" * 49),
         ("model/__init__.py", ""),
-        ("rules/interface.py", ""),
+        ("rules/api.py", ""),
         ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),
         ("model/source.py", 'EXAMPLES = ("platform-secrets put dev",)\n'),

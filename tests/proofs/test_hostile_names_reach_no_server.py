@@ -10,7 +10,7 @@ import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.rules import RULES
-from compiler.rules.interface import Scope
+from compiler.rules.api import Scope
 from compiler.stages import check
 
 if TYPE_CHECKING:

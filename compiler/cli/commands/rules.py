@@ -12,7 +12,7 @@ from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS, Data, envelope
 from compiler.rules import ALL_RULES
-from compiler.rules.interface import Rule
+from compiler.rules.api import Rule
 from compiler.text.command_line import command_line
 from compiler.text.wording import suggest
 

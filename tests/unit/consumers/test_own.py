@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.consumers.needs import Waivers, keys_of, namespace_of
+from compiler.rules.api import Finding
 from compiler.rules.consumer_rules import BY_ID
-from compiler.rules.interface import Finding
 
 if TYPE_CHECKING:
     from tests.unit.consumers.conftest import Bench

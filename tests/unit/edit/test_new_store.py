@@ -8,7 +8,7 @@ import yaml
 from compiler.edit.new_project import LOG_INS, Wanted, new_store
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
-from compiler.rules.incomplete_auth import RULE as INCOMPLETE
+from compiler.rules import incomplete_auth
 from tests.github_project import CATALOGUE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_every_log_in_renders_a_store_that_no_rule_has_anything_against(provider
 def test_every_log_in_is_one_that_the_rule_knows(provider: str, way: str, root: Path) -> None:
     """A log-in that the rule would refuse is shown as an error of `--auth`, and nothing is written."""
     _, result = new_store(root, wanted("more", way, provider=provider, name="more-store"))
-    assert INCOMPLETE.id not in {each.rule for each in result.diagnostics}
+    assert incomplete_auth.check.id not in {each.rule for each in result.diagnostics}
 
 
 def test_every_byte_stays_and_the_lines_are_in_the_store(root: Path) -> None:

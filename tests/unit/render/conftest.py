@@ -7,7 +7,7 @@ import pytest
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Source, Span
 from compiler.render.content import show
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.api import Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from compiler.render.content import FORMATS, Run, format_named, show
 
 if TYPE_CHECKING:
     from compiler.render.content import Shown
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 PASSWORD = "correct-horse-battery"  # nothing tells it from a name: its spans must

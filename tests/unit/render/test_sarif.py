@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.render.content import Shown
-    from compiler.rules.interface import Rule
+    from compiler.rules.api import Rule
 
 
 def closed(required: str, optional: str = "", /, **properties: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from compiler.model.environment import Project
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.api import Rule, Scope
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.ambiguous_property import RULE
+from compiler.rules.ambiguous_property import check
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["tls.crt", "a*", "a?", "@this", "a|b", "a#", "a b", "k" * 254])
 def test_finds_a_key_that_is_its_own_property(judge: Judge, name: str) -> None:
-    found = judge(RULE, CATALOGUE.replace("AWS_REGION: {}", f'"{name}": {{}}'))
+    found = judge(check, CATALOGUE.replace("AWS_REGION: {}", f'"{name}": {{}}'))
     assert found.messages[0].endswith("is also its property name, which has a special meaning")
     assert len(found) == 1
     assert found.scopes == [("secrets", "aws")]
 
 
 def test_finds_a_written_property(judge: Judge) -> None:
-    found = judge(RULE, CATALOGUE.replace("AWS_REGION: {}", "AWS_REGION: {remote: {vault: {property: aws.region}}}"))
+    found = judge(check, CATALOGUE.replace("AWS_REGION: {}", "AWS_REGION: {remote: {vault: {property: aws.region}}}"))
     assert found.messages == ['the property "aws.region" has a special meaning']
     assert found.marked == ["aws.region"]
 
 
 def test_a_key_needs_another_property_for_each_provider(judge: Judge) -> None:
     one = CATALOGUE.replace("AWS_REGION: {}", "tls.crt: {remote: {vault: {property: CRT}}}")
-    assert len(judge(RULE, one)) == 1
+    assert len(judge(check, one)) == 1
     both = "tls.crt: {remote: {vault: {property: CRT}, azurekv: {name: crt, whole: true}}}"
-    assert not judge(RULE, CATALOGUE.replace("AWS_REGION: {}", both))
+    assert not judge(check, CATALOGUE.replace("AWS_REGION: {}", both))
 
 
 def test_leaves_plain_names_alone(judge: Judge) -> None:
-    assert not judge(RULE, CATALOGUE)
+    assert not judge(check, CATALOGUE)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.ambiguous_scalar import RULE
+from compiler.rules.ambiguous_scalar import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_what_two_versions_of_yaml_read_differently(judge: Judge, text: str, message: str) -> None:
-    found = judge(RULE, f"secrets: {{github: {{labels: {{a: {text}}}}}}}")
+    found = judge(check, f"secrets: {{github: {{labels: {{a: {text}}}}}}}")
     assert found.messages == [message]
     assert found.marked == [text]
     assert found.scopes == [("secrets", "github")]
@@ -31,8 +31,8 @@ def test_finds_what_two_versions_of_yaml_read_differently(judge: Judge, text: st
 
 @pytest.mark.parametrize("text", ['"no"', "'08'", "north", "v1.2", "1h"])
 def test_leaves_quoted_and_plain_texts_alone(judge: Judge, text: str) -> None:
-    assert not judge(RULE, f"labels: {{a: {text}}}")
+    assert not judge(check, f"labels: {{a: {text}}}")
 
 
 def test_leaves_to_the_schema_what_the_schema_refused(judge: Judge) -> None:
-    assert not judge(RULE, "secrets: {github: {enabled: no}}")
+    assert not judge(check, "secrets: {github: {enabled: no}}")

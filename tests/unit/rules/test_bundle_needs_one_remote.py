@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.rules.bundle_needs_one_remote import RULE
+from compiler.rules.bundle_needs_one_remote import check
 from tests.unit.rules.conftest import CATALOGUE, TAKING
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def test_finds_a_key_that_lies_elsewhere(judge: Judge) -> None:
-    found = judge(RULE, "secrets: {github: {fetch: bundle, store: azure, use: [app]}}")
+    found = judge(check, "secrets: {github: {fetch: bundle, store: azure, use: [app]}}")
     assert found.messages == [
         '"github" cannot be fetched as a bundle: its remote secret has no "GITHUB_APP_KEY" under that name'
     ]
@@ -21,19 +21,19 @@ def test_finds_a_key_that_lies_elsewhere(judge: Judge) -> None:
 
 def test_finds_another_property_under_the_environments_fetch(judge: Judge) -> None:
     catalogue = CATALOGUE.replace("{variants: [pat]}", "{variants: [pat], remote: {vault: {property: TOKEN}}}")
-    found = judge(RULE, "fetch: bundle", catalogue=catalogue)
+    found = judge(check, "fetch: bundle", catalogue=catalogue)
     assert found.marked == ["bundle"]
     assert found.paths == ["environments/prod.yaml"]
 
 
 def test_leaves_what_lies_together_alone(judge: Judge) -> None:
-    assert not judge(RULE, "fetch: bundle\nsecrets: {github: {use: [app]}}")
-    assert not judge(RULE, "secrets: {github: {store: azure, use: [app]}}")
-    assert not judge(RULE, "fetch: bundle\nstore: azure")
-    assert not judge(RULE, "fetch: bundle\nstore: gcp")
+    assert not judge(check, "fetch: bundle\nsecrets: {github: {use: [app]}}")
+    assert not judge(check, "secrets: {github: {store: azure, use: [app]}}")
+    assert not judge(check, "fetch: bundle\nstore: azure")
+    assert not judge(check, "fetch: bundle\nstore: gcp")
 
 
 def test_finds_a_value_that_another_entry_has(judge: Judge) -> None:
-    found = judge(RULE, "secrets: {ci: {fetch: bundle}}", catalogue=TAKING)
+    found = judge(check, "secrets: {ci: {fetch: bundle}}", catalogue=TAKING)
     assert found.messages == ['"ci" cannot be fetched as a bundle: its remote secret has no "CI_TOKEN" under that name']
     assert found.related == ["github/GITHUB_TOKEN"]

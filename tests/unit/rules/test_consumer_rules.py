@@ -4,8 +4,8 @@ import pytest
 
 from compiler.model.diagnostic import Severity
 from compiler.rules import ALL_RULES
+from compiler.rules.api import Rule, Scope
 from compiler.rules.consumer_rules import BY_ID, CONSUMER_RULES
-from compiler.rules.interface import Rule, Scope
 
 
 def test_every_id_is_one_of_all_rules() -> None:

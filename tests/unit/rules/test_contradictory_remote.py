@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.contradictory_remote import RULE
+from compiler.rules.contradictory_remote import check
 from tests.pace import allowed
 from tests.unit.rules.conftest import CATALOGUE
 
@@ -30,7 +30,7 @@ def _catalogue(key: str) -> str:
     ],
 )
 def test_finds_a_contradiction(judge: Judge, remote: str, message: str) -> None:
-    found = judge(RULE, _catalogue(remote))
+    found = judge(check, _catalogue(remote))
     assert found.messages == [message]
     assert found.marked == ["true"]
     assert all(found.helps)
@@ -39,7 +39,7 @@ def test_finds_a_contradiction(judge: Judge, remote: str, message: str) -> None:
 def test_finds_a_whole_that_another_key_names_as_its_remote(judge: Judge) -> None:
     text = CATALOGUE.replace("AWS_REGION: {}", "AWS_REGION: {remote: {azurekv: {name: x, whole: true}}}")
     text = text.replace("AWS_ACCESS_KEY_ID: {}", "AWS_ACCESS_KEY_ID: {remote: {azurekv: {name: x, property: y}}}")
-    assert len(judge(RULE, text)) == 1
+    assert len(judge(check, text)) == 1
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_finds_a_whole_that_another_key_names_as_its_remote(judge: Judge) -> Non
     ["{azurekv: {name: a, whole: true}}", "{azurekv: {whole: false}}", "{vault: {name: a, property: b}}", "{vault: a}"],
 )
 def test_leaves_a_clear_place_alone(judge: Judge, remote: str) -> None:
-    assert not judge(RULE, _catalogue(remote))
+    assert not judge(check, _catalogue(remote))
 
 
 def test_the_only_key_may_be_the_whole(judge: Judge) -> None:
     text = "secrets: {a: {target: a, syncWave: 1, remote: {azurekv: a}, keys: {A: {remote: {azurekv: {whole: true}}}}}}"
-    assert not judge(RULE, text)
+    assert not judge(check, text)
 
 
 @pytest.mark.heavy
@@ -61,5 +61,5 @@ def test_many_whole_values_are_judged_in_time(judge: Judge) -> None:
         f"K{number}: {{remote: {{azurekv: {{name: k{number}, whole: true}}}}}}" for number in range(4000)
     )
     begin = time.process_time()
-    assert not judge(RULE, CATALOGUE.replace("AWS_REGION: {}", keys))
+    assert not judge(check, CATALOGUE.replace("AWS_REGION: {}", keys))
     assert time.process_time() - begin < allowed(2)

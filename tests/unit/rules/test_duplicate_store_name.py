@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.duplicate_store_name import RULE
+from compiler.rules.duplicate_store_name import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
 
 
 def test_finds_two_providers_under_one_name(judge: Judge) -> None:
-    found = judge(RULE, "stores: {azure: {name: vault-secret-store}}")
+    found = judge(check, "stores: {azure: {name: vault-secret-store}}")
     assert found.messages == [
         (
             'the stores "azure" and "vault" are the same object in the cluster, but differ: '
@@ -26,18 +26,18 @@ def test_finds_two_providers_under_one_name(judge: Judge) -> None:
     "other", ["server: https://v2.example.com", "server: https://vault.example.com, mount: kv", "vaultNamespace: a"]
 )
 def test_finds_another_address_mount_or_namespace(judge: Judge, other: str) -> None:
-    assert len(judge(RULE, f"stores: {{two: {{provider: vault, name: vault-secret-store, {other}}}}}")) == 1
+    assert len(judge(check, f"stores: {{two: {{provider: vault, name: vault-secret-store, {other}}}}}")) == 1
 
 
 def test_two_prefixes_may_share_an_object_unless_both_are_rendered(judge: Judge) -> None:
     two = "two: {provider: vault, name: vault-secret-store, server: https://vault.example.com/, prefix: b/"
-    assert not judge(RULE, f"stores: {{{two}}}}}")
-    found = judge(RULE, f"stores: {{vault: {{render: true}}, {two}, render: true}}}}")
+    assert not judge(check, f"stores: {{{two}}}}}")
+    found = judge(check, f"stores: {{vault: {{render: true}}, {two}, render: true}}}}")
     assert found.messages == [
         'the stores "two" and "vault" would be rendered as the same object: ClusterSecretStore "vault-secret-store"'
     ]
 
 
 def test_leaves_other_names_and_kinds_alone(judge: Judge) -> None:
-    assert not judge(RULE)
-    assert not judge(RULE, "stores: {azure: {name: vault-secret-store, kind: SecretStore}}")
+    assert not judge(check)
+    assert not judge(check, "stores: {azure: {name: vault-secret-store, kind: SecretStore}}")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.rules.duplicate_target import RULE
+from compiler.rules.duplicate_target import check
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ SAME = CATALOGUE.replace("agent-aws-secrets", "agent-github-secrets")
 
 
 def test_finds_two_secrets_with_one_target(judge: Judge) -> None:
-    found = judge(RULE, "secrets: {aws: {}}", catalogue=SAME)
+    found = judge(check, "secrets: {aws: {}}", catalogue=SAME)
     assert found.messages == ['"aws" and "github" both make the Secret "agent-github-secrets"']
     assert found.marked == ["agent-github-secrets"]
     assert found.related == ["agent-github-secrets"]
@@ -20,6 +20,6 @@ def test_finds_two_secrets_with_one_target(judge: Judge) -> None:
 
 
 def test_leaves_another_namespace_and_one_alone_be(judge: Judge) -> None:
-    assert not judge(RULE, "secrets: {aws: {namespace: other}}", catalogue=SAME)
-    assert not judge(RULE, catalogue=SAME)
-    assert not judge(RULE, "secrets: {aws: {}}")
+    assert not judge(check, "secrets: {aws: {namespace: other}}", catalogue=SAME)
+    assert not judge(check, catalogue=SAME)
+    assert not judge(check, "secrets: {aws: {}}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.early_sync_wave import RULE
+from compiler.rules.early_sync_wave import check
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("wave", [-60, -61])
 def test_finds_a_secret_before_its_rendered_store(judge: Judge, wave: int) -> None:
     catalogue = CATALOGUE.replace("syncWave: -49", f"syncWave: {wave}")
-    found = judge(RULE, "stores: {vault: {render: true}}", catalogue=catalogue)
+    found = judge(check, "stores: {vault: {render: true}}", catalogue=catalogue)
     assert found.messages == [f'"github" is in sync wave {wave}, its store in -60']
     assert found.marked == [str(wave)]
     assert found.related == ["true"]
-    assert not judge(RULE, catalogue=catalogue)
+    assert not judge(check, catalogue=catalogue)
 
 
 def test_leaves_later_waves_alone(judge: Judge) -> None:
     catalogue = CATALOGUE.replace("syncWave: -49", "syncWave: -59")
-    assert not judge(RULE, "stores: {vault: {render: true}}", catalogue=catalogue)
+    assert not judge(check, "stores: {vault: {render: true}}", catalogue=catalogue)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.incomplete_auth import RULE
+from compiler.rules.incomplete_auth import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -79,7 +79,7 @@ KUBERNETES = "{kubernetes: {role: a, serviceAccount: {name: a, namespace: b}}}"
     ],
 )
 def test_finds_what_is_missing(judge: Judge, store: str, auth: str, messages: list[str]) -> None:
-    found = judge(RULE, _store(store, auth))
+    found = judge(check, _store(store, auth))
     assert found.messages == messages
     assert set(found.scopes) == {("stores", store)}
     assert all(found.helps)
@@ -108,17 +108,17 @@ def test_finds_what_is_missing(judge: Judge, store: str, auth: str, messages: li
     ],
 )
 def test_leaves_a_complete_store_alone(judge: Judge, store: str, auth: str, more: str) -> None:
-    assert not judge(RULE, _store(store, auth, more))
+    assert not judge(check, _store(store, auth, more))
 
 
 def test_finds_another_namespace_in_a_secret_store(judge: Judge) -> None:
-    found = judge(RULE, _store("vault", "{token: {name: a, key: b, namespace: other}}", ", kind: SecretStore"))
+    found = judge(check, _store("vault", "{token: {name: a, key: b, namespace: other}}", ", kind: SecretStore"))
     assert found.messages == ['the store "vault" is a SecretStore, so `token` cannot name another namespace']
     assert found.marked == ["other"]
 
 
 def test_finds_what_a_certificate_misses(judge: Judge) -> None:
-    found = judge(RULE, _store("vault", KUBERNETES, ", caProvider: {type: ConfigMap, name: a}"))
+    found = judge(check, _store("vault", KUBERNETES, ", caProvider: {type: ConfigMap, name: a}"))
     assert found.messages == [
         'the store "vault" lacks "key" in `caProvider`',
         'the store "vault" lacks "namespace" in `caProvider`, which a ClusterSecretStore needs',
@@ -126,5 +126,5 @@ def test_finds_what_a_certificate_misses(judge: Judge) -> None:
 
 
 def test_leaves_stores_that_are_not_rendered_alone(judge: Judge) -> None:
-    assert not judge(RULE, "stores: {vault: {auth: {}}}")
-    assert not judge(RULE, _store("vault", "") + "\nstroe: x")
+    assert not judge(check, "stores: {vault: {auth: {}}}")
+    assert not judge(check, _store("vault", "") + "\nstroe: x")

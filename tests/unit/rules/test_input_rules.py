@@ -5,8 +5,8 @@ from pathlib import Path
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules import RULES
+from compiler.rules.api import Scope
 from compiler.rules.input_rules import INPUT_RULES
-from compiler.rules.interface import Scope
 
 COMPILER = Path(__file__).resolve().parents[3] / "compiler"
 

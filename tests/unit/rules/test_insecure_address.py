@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.store import Provider, StoreAddress
-from compiler.rules.insecure_address import RULE
+from compiler.rules.insecure_address import check
 from compiler.stores.errors import TlsFailureError
 from compiler.stores.vault.session import open_session
 from tests.plain_http import FAR, NEAR
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
-    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    found = judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
     assert found.messages == ['the store "vault" is reached over http']
     assert found.marked == [f'"{server}"']
     assert found.scopes == [("stores", "vault")]
@@ -39,7 +39,7 @@ def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
 
 @pytest.mark.parametrize("server", ["http://vault:8200", "http://vault.vault:8200", "http://v.v.svc.corp.example.com"])
 def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
-    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    found = judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
     assert "the full name of a Service" in (found.helps[0] or "")
 
 
@@ -59,20 +59,20 @@ def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
     ],
 )
 def test_leaves_https_and_the_clusters_own_names_alone(judge: Judge, server: str) -> None:
-    assert not judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert not judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
 
 
 def test_leaves_key_vaults_to_another_rule(judge: Judge) -> None:
-    assert not judge(RULE, "stores: {azure: {vaultUrl: http://a.example.com}}")
+    assert not judge(check, "stores: {azure: {vaultUrl: http://a.example.com}}")
 
 
 def test_can_be_waived() -> None:
-    assert RULE.waivable
+    assert check.waivable
 
 
 def test_finds_exactly_what_live_commands_refuse(judge: Judge) -> None:
     assert [url for url in (*NEAR, *FAR) if is_refused(url) is not (url in FAR)] == []
-    found = [url for url in (*NEAR, *FAR) if judge(RULE, f'stores: {{vault: {{server: "{url}"}}}}')]
+    found = [url for url in (*NEAR, *FAR) if judge(check, f'stores: {{vault: {{server: "{url}"}}}}')]
     assert found == list(FAR)
 
 
@@ -85,6 +85,6 @@ def is_refused(url: str) -> bool:
 
 
 def test_judges_where_live_commands_reach_it_too(judge: Judge) -> None:
-    found = judge(RULE, 'stores: {vault: {reachableAt: "http://vault.example.com:8200"}}')
+    found = judge(check, 'stores: {vault: {reachableAt: "http://vault.example.com:8200"}}')
     assert found.marked == ['"http://vault.example.com:8200"']
-    assert judge(RULE, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201"}}').messages == []
+    assert judge(check, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201"}}').messages == []

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.invalid_address import RULE
+from compiler.rules.invalid_address import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_an_address_of_vault(judge: Judge, server: str, problem: str) -> None:
-    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    found = judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
     assert found.messages == [f'the address of the store "vault" {problem}']
     assert found.marked == [f'"{server}"']
     assert all(found.helps)
@@ -39,7 +39,7 @@ def test_finds_an_address_of_vault(judge: Judge, server: str, problem: str) -> N
     "server", ["https://root:hunter2@vault.example.com", "https://v.example.com?token=hunter2", "x@hunter2"]
 )
 def test_hides_an_address_that_may_hold_a_password(judge: Judge, server: str) -> None:
-    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    found = judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
     assert found[0].conceals == (found[0].span,)
     assert "hunter2" not in repr((found[0].message, found[0].help))
 
@@ -57,7 +57,7 @@ def test_hides_an_address_that_may_hold_a_password(judge: Judge, server: str) ->
     ],
 )
 def test_finds_the_url_of_a_key_vault(judge: Judge, url: str, problem: str) -> None:
-    found = judge(RULE, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
+    found = judge(check, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
     assert found.messages == [f'the address of the store "azure" {problem}']
 
 
@@ -65,18 +65,18 @@ def test_finds_the_url_of_a_key_vault(judge: Judge, url: str, problem: str) -> N
     "server", ["http://vault:8200", "https://10.0.0.1/", "https://[::1]:8200", "https://example.com/vault"]
 )
 def test_leaves_an_address_of_vault_alone(judge: Judge, server: str) -> None:
-    assert not judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert not judge(check, f'stores: {{vault: {{server: "{server}"}}}}')
 
 
 @pytest.mark.parametrize(
     "url", ["https://a-b-c.vault.azure.net/", "https://platform.vault.usgovcloudapi.net", "https://localhost:8443"]
 )
 def test_leaves_the_url_of_a_key_vault_alone(judge: Judge, url: str) -> None:
-    assert not judge(RULE, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
+    assert not judge(check, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
 
 
 def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
-    assert not judge(RULE, "stores: {vault: {server: null}}")
+    assert not judge(check, "stores: {vault: {server: null}}")
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
     ],
 )
 def test_the_way_out_is_the_address_where_that_can_be_told(judge: Judge, stores: str, way_out: str) -> None:
-    assert judge(RULE, f"stores: {stores}").helps == [way_out]
+    assert judge(check, f"stores: {stores}").helps == [way_out]
 
 
 def test_judges_where_live_commands_reach_it_too(judge: Judge) -> None:
-    found = judge(RULE, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201/ui"}}')
+    found = judge(check, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201/ui"}}')
     assert found.messages == ['the address of the store "vault" ends in an API path']
     assert found.marked == ['"http://127.0.0.1:8201/ui"']
     assert found.helps == ["write it as http://127.0.0.1:8201"]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.invalid_duration import RULE
+from compiler.rules.invalid_duration import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_what_is_no_positive_duration(judge: Judge, interval: str, message: str, way_out: str) -> None:
-    found = judge(RULE, f'refreshInterval: "{interval}"')
+    found = judge(check, f'refreshInterval: "{interval}"')
     assert found.messages == [message]
     assert found.helps == [way_out]
     assert found.marked == [f'"{interval}"']
 
 
 def test_finds_the_interval_of_one_secret_even_when_switched_off(judge: Judge) -> None:
-    found = judge(RULE, "secrets: {github: {refreshInterval: 1d}, aws: {refreshInterval: 2d, enabled: false}}")
+    found = judge(check, "secrets: {github: {refreshInterval: 1d}, aws: {refreshInterval: 2d, enabled: false}}")
     assert found.scopes == [("secrets", "github"), ("secrets", "aws")]
 
 
 def test_finds_the_environments_interval_where_no_secret_uses_it(judge: Judge) -> None:
-    assert len(judge(RULE, "refreshInterval: 1d\nsecrets: {github: {refreshInterval: 1h}}")) == 1
+    assert len(judge(check, "refreshInterval: 1d\nsecrets: {github: {refreshInterval: 1h}}")) == 1
 
 
 @pytest.mark.parametrize("interval", ["1h", "90s", "1h30m", "1.5h", "60000ms"])
 def test_leaves_durations_alone(judge: Judge, interval: str) -> None:
-    assert not judge(RULE, f"refreshInterval: {interval}\nsecrets: {{github: {{refreshInterval: 2h}}}}")
-    assert not judge(RULE, f"secrets: {{github: {{refreshInterval: {interval}}}}}")
+    assert not judge(check, f"refreshInterval: {interval}\nsecrets: {{github: {{refreshInterval: 2h}}}}")
+    assert not judge(check, f"secrets: {{github: {{refreshInterval: {interval}}}}}")
 
 
 def test_needs_neither_an_interval_nor_secrets(judge: Judge) -> None:
-    assert not judge(RULE, "refreshInterval: null\nsecrets: null")
+    assert not judge(check, "refreshInterval: null\nsecrets: null")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.key_vault_object_type import RULE
+from compiler.rules.key_vault_object_type import check
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_a_slash(judge: Judge, name: str, problem: str, way_out: str) -> None:
-    found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", name))
+    found = judge(check, catalogue=CATALOGUE.replace("platform-aws", name))
     assert found.messages == [f'the name "{name}" {problem}']
     assert found.helps == [way_out]
     assert found.marked == [name]
 
 
 def test_finds_a_slash_in_an_own_name_and_in_a_prefix(judge: Judge) -> None:
-    assert judge(RULE, "secrets: {github: {remote: {azurekv: a/b}}}").marked == ["a/b"]
-    assert judge(RULE, "stores: {azure: {prefix: prod/}}").marked == ["prod/"]
+    assert judge(check, "secrets: {github: {remote: {azurekv: a/b}}}").marked == ["a/b"]
+    assert judge(check, "stores: {azure: {prefix: prod/}}").marked == ["prod/"]
 
 
 def test_leaves_names_without_a_slash_alone(judge: Judge) -> None:
-    assert not judge(RULE, "store: azure\nstores: {azure: {prefix: secret-}}")
+    assert not judge(check, "store: azure\nstores: {azure: {prefix: secret-}}")

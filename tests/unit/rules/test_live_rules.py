@@ -5,7 +5,7 @@ from pathlib import Path
 
 from compiler.model.diagnostic import Severity
 from compiler.rules import ALL_RULES
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.api import Rule, Scope
 from compiler.rules.live_rules import BY_ID, LIVE_RULES
 
 

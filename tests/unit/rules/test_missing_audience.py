@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.rules.missing_audience import RULE
+from compiler.rules.missing_audience import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -14,12 +14,12 @@ def _vault(account: str, render: str = "true", way: str = "kubernetes") -> str:
 
 def test_finds_a_kubernetes_login_without_audience(judge: Judge) -> None:
     for account in ("{name: a}", "{name: a, audiences: []}"):
-        found = judge(RULE, _vault(account))
+        found = judge(check, _vault(account))
         assert found.messages == ['the store "vault" logs in to Vault without an audience']
         assert found.marked == ["serviceAccount"]
 
 
 def test_leaves_others_alone(judge: Judge) -> None:
-    assert not judge(RULE, _vault("{name: a, audiences: [vault]}"))
-    assert not judge(RULE, _vault("{name: a}", render="false"))
-    assert not judge(RULE, _vault("{name: a}", way="jwt"))
+    assert not judge(check, _vault("{name: a, audiences: [vault]}"))
+    assert not judge(check, _vault("{name: a}", render="false"))
+    assert not judge(check, _vault("{name: a}", way="jwt"))

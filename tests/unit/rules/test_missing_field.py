@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.pipeline import compile_project
-from compiler.rules.missing_field import RULE
+from compiler.rules.missing_field import check
 from tests.agents_project import write_agents_project
 from tests.unit.rules.conftest import BASE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("field", ["namespace", "store", "refreshInterval", "externalSecretsOperator", "secrets"])
 def test_finds_what_no_layer_says(judge: Judge, field: str) -> None:
-    found = judge(RULE, "labels: {a: b}", base="".join(_sections(BASE, without=field)))
+    found = judge(check, "labels: {a: b}", base="".join(_sections(BASE, without=field)))
     assert found.messages == [f'environment "prod" has no "{field}"']
     assert found.paths == ["environments/prod.yaml"]
     assert found.scopes == [()]
@@ -27,7 +27,7 @@ def test_says_once_of_an_environment_by_itself_that_its_base_is_not_there(tmp_pa
     write_agents_project(tmp_path)
     (tmp_path / "environments/prod.yaml").write_text("labels: {a: b}\n", "utf-8")
     (tmp_path / "environments/base.yaml").unlink()
-    ways = [each.help for each in compile_project(tmp_path).diagnostics if each.rule == RULE.id]
+    ways = [each.help for each in compile_project(tmp_path).diagnostics if each.rule == check.id]
     assert len(ways) == 5
     there = "environments/base.yaml, on which it builds without `extends:`, is not there: restore that file, or add the"
     assert [(way or "").startswith(there) for way in ways] == [True, False, False, False, False]
@@ -45,36 +45,36 @@ def _sections(text: str, without: str) -> list[str]:
 
 
 def test_names_the_null_that_removed_it(judge: Judge) -> None:
-    found = judge(RULE, "namespace: null")
+    found = judge(check, "namespace: null")
     assert found.messages == ['environment "prod" has no "namespace"']
     assert found.related == ["null"]
 
 
 def test_leaves_an_empty_value_to_its_own_rule(judge: Judge) -> None:
-    assert not judge(RULE, "namespace:\n")
-    assert not judge(RULE, "stores:\n  vault:\n    name:\n")
+    assert not judge(check, "namespace:\n")
+    assert not judge(check, "stores:\n  vault:\n    name:\n")
 
 
 def test_finds_what_a_store_lacks(judge: Judge) -> None:
-    found = judge(RULE, "stores: {other: {server: https://v.example.com}}")
+    found = judge(check, "stores: {other: {server: https://v.example.com}}")
     assert found.messages == ['the store "other" has no "provider"', 'the store "other" has no "name"']
     assert found.marked == ["other", "other"]
     assert found.scopes[0] == ("stores", "other")
 
 
 def test_concludes_nothing_from_a_damaged_environment(judge: Judge) -> None:
-    assert not judge(RULE, "namespace: null\nstroe: x")
+    assert not judge(check, "namespace: null\nstroe: x")
 
 
 def test_finds_what_an_entry_lacks(judge: Judge) -> None:
-    found = judge(RULE, catalogue="secrets: {github: {description: x}}")
+    found = judge(check, catalogue="secrets: {github: {description: x}}")
     names = ["target", "remote", "syncWave", "keys"]
     assert found.messages == [f'the entry "github" has no "{name}"' for name in names]
     assert found.marked == ["github"] * 4
 
 
 def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
-    found = judge(RULE, catalogue="secrets: {argocd-name: {description: x}}")
+    found = judge(check, catalogue="secrets: {argocd-name: {description: x}}")
     assert found.helps == [
         f"add it, such as `{line}`"
         for line in (
@@ -88,12 +88,12 @@ def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
 
 def test_needs_no_remote_where_each_key_has_its_own(judge: Judge) -> None:
     keys = "keys: {A: {remote: {vault: a}}, B: {remote: {vault: b}}}"
-    assert not judge(RULE, catalogue=f"secrets: {{github: {{target: a, syncWave: 1, {keys}}}}}")
+    assert not judge(check, catalogue=f"secrets: {{github: {{target: a, syncWave: 1, {keys}}}}}")
 
 
 def test_a_complete_environment_has_all(judge: Judge) -> None:
-    assert not judge(RULE)
+    assert not judge(check)
 
 
 def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:
-    assert not judge(RULE, catalogue="secrets: {github: {tarjet: x}}")
+    assert not judge(check, catalogue="secrets: {github: {tarjet: x}}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.open_cluster_store import RULE
+from compiler.rules.open_cluster_store import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     [("", "vault"), (", conditions: {}", "conditions"), (", conditions: {namespaces: []}", "namespaces")],
 )
 def test_finds_a_store_without_conditions(judge: Judge, conditions: str, marked: str) -> None:
-    found = judge(RULE, f"stores: {{vault: {{render: true{conditions}}}}}")
+    found = judge(check, f"stores: {{vault: {{render: true{conditions}}}}}")
     assert found.messages == ['the store "vault" is open to every namespace']
     assert found.helps == ["add `conditions: {namespaces: [ai-platform]}` to it"]
     assert found.marked == [marked]
@@ -25,5 +25,5 @@ def test_finds_a_store_without_conditions(judge: Judge, conditions: str, marked:
     "store", ["render: true, conditions: {namespaces: [a]}", "render: true, kind: SecretStore", "render: false"]
 )
 def test_leaves_closed_and_foreign_stores_alone(judge: Judge, store: str) -> None:
-    assert not judge(RULE, f"stores: {{vault: {{{store}}}}}")
-    assert not judge(RULE, "stores: {vault: {render: true}}\nstroe: x")
+    assert not judge(check, f"stores: {{vault: {{{store}}}}}")
+    assert not judge(check, "stores: {vault: {render: true}}\nstroe: x")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.reserved_label import RULE
+from compiler.rules.reserved_label import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["name", "component", "part-of", "managed-by"])
 def test_finds_a_label_of_the_chart(judge: Judge, name: str) -> None:
-    found = judge(RULE, f"labels: {{app.kubernetes.io/{name}: x}}")
+    found = judge(check, f"labels: {{app.kubernetes.io/{name}: x}}")
     assert found.messages == [f'the label "app.kubernetes.io/{name}" is set by the chart']
     assert found.marked == [f"app.kubernetes.io/{name}"]
 
@@ -39,17 +39,17 @@ def test_finds_a_label_of_the_chart(judge: Judge, name: str) -> None:
     ],
 )
 def test_finds_what_others_write(judge: Judge, member: str, key: str, kind: str, owner: str) -> None:
-    found = judge(RULE, f"{member}: {{{key}: x}}")
+    found = judge(check, f"{member}: {{{key}: x}}")
     assert found.messages == [f'the {kind} "{key}" is set by {owner}']
     assert found.marked == [key]
-    own = judge(RULE, f"secrets: {{github: {{{member}: {{{key}: x}}}}}}")
+    own = judge(check, f"secrets: {{github: {{{member}: {{{key}: x}}}}}}")
     assert own.messages == found.messages
     assert own.scopes == [("secrets", "github")]
 
 
 def test_part_of_has_a_setting_of_its_own(judge: Judge) -> None:
-    assert judge(RULE, "labels: {app.kubernetes.io/part-of: x}").helps == ["set `partOf` in the environment"]
-    assert judge(RULE, "labels: {app.kubernetes.io/instance: x}").helps == ["use a key of your own"]
+    assert judge(check, "labels: {app.kubernetes.io/part-of: x}").helps == ["set `partOf` in the environment"]
+    assert judge(check, "labels: {app.kubernetes.io/instance: x}").helps == ["use a key of your own"]
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def test_part_of_has_a_setting_of_its_own(judge: Judge) -> None:
     ],
 )
 def test_leaves_what_belongs_there_alone(judge: Judge, text: str) -> None:
-    assert not judge(RULE, text)
+    assert not judge(check, text)
 
 
 def test_finds_the_sync_wave(judge: Judge) -> None:
-    found = judge(RULE, 'secrets: {github: {annotations: {argocd.argoproj.io/sync-wave: "1"}}}')
+    found = judge(check, 'secrets: {github: {annotations: {argocd.argoproj.io/sync-wave: "1"}}}')
     assert found.helps == ["set `syncWave` in the catalogue"]
     assert found.scopes == [("secrets", "github")]
 
 
 def test_leaves_others_alone(judge: Judge) -> None:
     assert not judge(
-        RULE, "labels: {app.kubernetes.io/version: x}\nannotations: {a: b}\nsecrets: {github: {labels: {a: b}}}"
+        check, "labels: {app.kubernetes.io/version: x}\nannotations: {a: b}\nsecrets: {github: {labels: {a: b}}}"
     )
-    assert not judge(RULE, "secrets: null")
+    assert not judge(check, "secrets: null")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.reserved_path_part import RULE
+from compiler.rules.reserved_path_part import check
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def test_finds_data_in_the_catalogue(judge: Judge) -> None:
-    found = judge(RULE, catalogue=CATALOGUE.replace("platform/aws", "data/platform/aws"))
+    found = judge(check, catalogue=CATALOGUE.replace("platform/aws", "data/platform/aws"))
     assert found.messages == ['the path "data/platform/aws" has the part "data", which the API adds']
     assert found.marked == ["data/platform/aws"]
 
 
 def test_finds_data_in_an_own_path(judge: Judge) -> None:
-    assert judge(RULE, "secrets: {github: {remote: {vault: team/data/gh}}}").marked == ["team/data/gh"]
+    assert judge(check, "secrets: {github: {remote: {vault: team/data/gh}}}").marked == ["team/data/gh"]
 
 
 def test_finds_data_in_a_prefix_and_in_a_mount(judge: Judge) -> None:
-    found = judge(RULE, "stores: {vault: {prefix: data/, mount: secret/data}}")
+    found = judge(check, "stores: {vault: {prefix: data/, mount: secret/data}}")
     assert found.messages == [
         'the mount "secret/data" has the part "data", which the API adds',
         'the prefix has the part "data", which the API adds',
@@ -31,4 +31,4 @@ def test_finds_data_in_a_prefix_and_in_a_mount(judge: Judge) -> None:
 
 @pytest.mark.parametrize("path", ["database/gh", "my-data/gh", "metadata/gh", "gh"])
 def test_leaves_other_parts_alone(judge: Judge, path: str) -> None:
-    assert not judge(RULE, f"secrets: {{github: {{remote: {{vault: {path}}}}}}}")
+    assert not judge(check, f"secrets: {{github: {{remote: {{vault: {path}}}}}}}")

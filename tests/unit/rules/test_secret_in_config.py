@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.rules.secret_in_config import RULE
+from compiler.rules.secret_in_config import check
 from tests.unit.rules.conftest import BASE, CATALOGUE
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ TOKEN = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
 
 
 def test_finds_a_credential_as_a_value_and_hides_it(judge: Judge) -> None:
-    found = judge(RULE, f"stores: {{vault: {{auth: {{token: {{name: {TOKEN}}}}}}}}}")
+    found = judge(check, f"stores: {{vault: {{auth: {{token: {{name: {TOKEN}}}}}}}}}")
     assert found.messages == ["this value looks like a credential"]
     assert found.marked == [TOKEN]
     assert found[0].conceals == (found[0].span,)
@@ -20,7 +20,7 @@ def test_finds_a_credential_as_a_value_and_hides_it(judge: Judge) -> None:
 
 
 def test_finds_a_credential_as_a_key_and_hides_it(judge: Judge) -> None:
-    found = judge(RULE, f"secrets: {{github: {{labels: {{{TOKEN}: x}}}}}}")
+    found = judge(check, f"secrets: {{github: {{labels: {{{TOKEN}: x}}}}}}")
     assert found.messages == ["this key looks like a credential"]
     assert found.marked == [TOKEN]
     assert found[0].conceals == (found[0].span,)
@@ -28,11 +28,11 @@ def test_finds_a_credential_as_a_key_and_hides_it(judge: Judge) -> None:
 
 
 def test_says_nothing_of_the_credential(judge: Judge) -> None:
-    found = judge(RULE, f"namespace: {TOKEN}\nlabels: {{{TOKEN}: x}}")
+    found = judge(check, f"namespace: {TOKEN}\nlabels: {{{TOKEN}: x}}")
     assert len(found) == 2
     assert TOKEN not in repr([(d.message, d.help, d.related) for d in found])
 
 
 def test_leaves_names_alone(judge: Judge) -> None:
-    assert not judge(RULE, BASE)
-    assert not judge(RULE, CATALOGUE)
+    assert not judge(check, BASE)
+    assert not judge(check, CATALOGUE)

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.shared_place import RULE
+from compiler.rules.shared_place import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import JudgeProject
 
 
 def test_finds_two_environments_on_one_place(judge_project: JudgeProject) -> None:
-    found = judge_project(RULE, {"prod": "secrets: {aws: {}}", "staging": "labels: {a: b}"})
+    found = judge_project(check, {"prod": "secrets: {aws: {}}", "staging": "labels: {a: b}"})
     assert found.messages == ['environments "staging" and "prod" both read "platform/github" from the same store']
     assert found.paths == ["environments/staging.yaml"]
     assert found.scopes == [("secrets", "github")]
@@ -21,21 +21,21 @@ def test_finds_two_environments_on_one_place(judge_project: JudgeProject) -> Non
 def test_points_at_what_the_environment_itself_says(judge_project: JudgeProject) -> None:
     url = "https://shared.vault.azure.net"
     text = f"store: azure\nstores: {{azure: {{vaultUrl: {url}}}}}"
-    assert judge_project(RULE, {"a": text, "b": text}).marked == ["azure"]
+    assert judge_project(check, {"a": text, "b": text}).marked == ["azure"]
     text = f"stores: {{vault: {{server: {url}}}}}"
-    assert judge_project(RULE, {"a": text, "b": text}).marked == [url]
+    assert judge_project(check, {"a": text, "b": text}).marked == [url]
 
 
 def test_reports_each_later_environment_against_the_first(judge_project: JudgeProject) -> None:
     names = ["a", "b", "c", "d"]
-    found = judge_project(RULE, dict.fromkeys(names, "labels: {a: b}"))
+    found = judge_project(check, dict.fromkeys(names, "labels: {a: b}"))
     assert found.paths == [f"environments/{name}.yaml" for name in names[1:]]
     assert all('and "a" both' in message for message in found.messages)
 
 
 def test_reports_a_key_with_a_place_of_its_own(judge_project: JudgeProject) -> None:
     text = "store: azure\nsecrets: {github: {use: [app], remote: {azurekv: %s}}}"
-    found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
+    found = judge_project(check, {"a": text % "one", "b": text % "two"})
     assert found.messages == ['environments "b" and "a" both read "github-app-key" from the same store']
 
 
@@ -43,7 +43,7 @@ def test_compares_addresses_and_names_as_the_store_does(judge_project: JudgeProj
     one = "store: azure\nstores: {azure: {vaultUrl: https://one.vault.azure.net}}"
     two = "store: azure\nstores: {azure: {vaultUrl: https://ONE.vault.azure.net:443/, prefix: PLATFORM-}}"
     two += "\nsecrets: {github: {remote: {azurekv: GitHub}}}"
-    assert len(judge_project(RULE, {"a": one, "b": two})) == 1
+    assert len(judge_project(check, {"a": one, "b": two})) == 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_compares_addresses_and_names_as_the_store_does(judge_project: JudgeProj
     ],
 )
 def test_leaves_different_places_alone(judge_project: JudgeProject, second: str) -> None:
-    assert not judge_project(RULE, {"a": "labels: {a: b}", "b": second})
+    assert not judge_project(check, {"a": "labels: {a: b}", "b": second})
 
 
 @pytest.mark.parametrize(
@@ -73,33 +73,33 @@ def test_leaves_different_places_alone(judge_project: JudgeProject, second: str)
 )
 def test_each_cluster_has_its_own_internal_addresses(judge_project: JudgeProject, server: str) -> None:
     text = f"stores: {{vault: {{server: {server}}}}}"
-    assert not judge_project(RULE, {"a": text, "b": text})
+    assert not judge_project(check, {"a": text, "b": text})
 
 
 def test_one_environment_may_read_one_place_twice(judge_project: JudgeProject) -> None:
     text = "secrets: {aws: {remote: {vault: platform/github}}}"
-    assert not judge_project(RULE, {"a": text})
+    assert not judge_project(check, {"a": text})
     two = "stores: {two: {provider: vault, name: two, server: https://vault.example.com}}\nsecrets: {aws: {store: two}}"
-    assert not judge_project(RULE, {"a": two})
+    assert not judge_project(check, {"a": two})
 
 
 def test_leaves_a_store_without_a_usable_address_alone(judge_project: JudgeProject) -> None:
     for server in ("null", "nonsense", "https://u:p@vault.example.com"):
         text = f"stores: {{vault: {{server: {server}}}}}"
-        assert not judge_project(RULE, {"a": text, "b": text})
+        assert not judge_project(check, {"a": text, "b": text})
 
 
 def test_tells_the_secrets_of_two_stores_apart(judge_project: JudgeProject) -> None:
     text = "stores: {vault: {server: https://%s.example.com}}\nsecrets: {github: {store: azure}, aws: {}}"
-    found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
+    found = judge_project(check, {"a": text % "one", "b": text % "two"})
     assert found.messages == ['environments "b" and "a" both read "platform-github" from the same store']
-    found = judge_project(RULE, {"a": text % "one", "b": text % "one"})
+    found = judge_project(check, {"a": text % "one", "b": text % "one"})
     assert found.messages == ['environments "b" and "a" both read 2 secrets from the same places: "aws", "github"']
 
 
 def test_tells_two_environments_once_and_names_their_secrets(judge_project: JudgeProject) -> None:
     texts = dict.fromkeys(("a", "b", "c"), "secrets: {aws: {}, global: {use: [openai]}}")
-    found = judge_project(RULE, texts | {"b": "labels: {a: b}"})
+    found = judge_project(check, texts | {"b": "labels: {a: b}"})
     assert found.messages == [
         'environments "b" and "a" both read "platform/github" from the same store',
         'environments "c" and "a" both read 3 secrets from the same places: "github", "aws", "global"',
@@ -109,7 +109,7 @@ def test_tells_two_environments_once_and_names_their_secrets(judge_project: Judg
 
 def test_tells_each_environment_against_the_first_that_reads_a_secret(judge_project: JudgeProject) -> None:
     text = "secrets: {%s: {}}\nstores: {vault: {prefix: p/}}"
-    found = judge_project(RULE, {"a": text % "aws" + "\n", "b": "labels: {a: b}", "c": "secrets: {aws: {}}", "d": ""})
+    found = judge_project(check, {"a": text % "aws" + "\n", "b": "labels: {a: b}", "c": "secrets: {aws: {}}", "d": ""})
     assert [message.partition(" both")[0] for message in found.messages] == [
         'environments "c" and "b"',
         'environments "d" and "b"',
@@ -118,7 +118,7 @@ def test_tells_each_environment_against_the_first_that_reads_a_secret(judge_proj
 
 def test_counts_a_secret_once_that_reads_two_places(judge_project: JudgeProject) -> None:
     text = "store: azure\nsecrets: {github: {use: [pat, app]}}"
-    found = judge_project(RULE, {"a": text, "b": text})
+    found = judge_project(check, {"a": text, "b": text})
     assert found.messages == ['environments "b" and "a" both read 1 secret from the same places: "github"']
 
 
@@ -134,10 +134,10 @@ def test_an_address_of_each_cluster_is_compared_where_both_name_the_same_vault(
         named = f", clusterId: {cluster}" if cluster is not None else ""
         return f'stores: {{vault: {{server: "{server}"{named}}}}}'
 
-    assert len(judge_project(RULE, {"a": text(first), "b": text(second)})) == count
+    assert len(judge_project(check, {"a": text(first), "b": text(second)})) == count
     # One that is the same everywhere is judged by itself.
     public = "stores: {vault: {server: https://shared.example.com, clusterId: %s}}"
     assert (
-        len(judge_project(RULE, {"a": public % "c1", "b": text(None).replace(server, "https://shared.example.com")}))
+        len(judge_project(check, {"a": public % "c1", "b": text(None).replace(server, "https://shared.example.com")}))
         == 1
     )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.templated_annotation import RULE
+from compiler.rules.templated_annotation import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("text", ["{{ .TOKEN }}", "a {{", "{{{{", "a\\n{{ .TOKEN }}"])
 def test_finds_what_the_operator_would_execute(judge: Judge, text: str) -> None:
-    found = judge(RULE, f'secretAnnotations: {{example.com/a: "{text}"}}')
+    found = judge(check, f'secretAnnotations: {{example.com/a: "{text}"}}')
     way = "is a template, which the operator would execute"
     assert found.messages == [f'the Secret\'s annotation "example.com/a" {way}']
     assert found.marked == [f'"{text}"']
     assert found.helps == ["write it without `{{`"]
-    own = judge(RULE, f'secrets: {{github: {{secretAnnotations: {{a: "{text}"}}}}}}')
+    own = judge(check, f'secrets: {{github: {{secretAnnotations: {{a: "{text}"}}}}}}')
     assert own.scopes == [("secrets", "github")]
 
 
@@ -33,8 +33,8 @@ def test_finds_what_the_operator_would_execute(judge: Judge, text: str) -> None:
     ],
 )
 def test_leaves_plain_text_alone(judge: Judge, text: str) -> None:
-    assert not judge(RULE, text)
+    assert not judge(check, text)
 
 
 def test_cannot_be_waived() -> None:
-    assert not RULE.waivable
+    assert not check.waivable

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.unexpected_vault_domain import RULE
+from compiler.rules.unexpected_vault_domain import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -13,7 +13,7 @@ WAIVER = 'to accept it, add to "azure": `waive: {unexpected-vault-domain: the re
 
 
 def test_finds_a_misspelt_domain(judge: Judge) -> None:
-    found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.com}}")
+    found = judge(check, "stores: {azure: {vaultUrl: https://platform.vault.azure.com}}")
     assert found.messages == [
         'the host of the store "azure" does not end in ".vault.azure.net", the domain of PublicCloud'
     ]
@@ -22,9 +22,9 @@ def test_finds_a_misspelt_domain(judge: Judge) -> None:
 
 
 def test_finds_the_domain_of_another_cloud(judge: Judge) -> None:
-    found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.cn}}")
+    found = judge(check, "stores: {azure: {vaultUrl: https://platform.vault.azure.cn}}")
     assert found.helps == [f"set `environmentType: ChinaCloud`; {WAIVER}"]
-    found = judge(RULE, "stores: {azure: {environmentType: USGovernmentCloud}}")
+    found = judge(check, "stores: {azure: {environmentType: USGovernmentCloud}}")
     assert found.helps == [f"set `environmentType: PublicCloud`; {WAIVER}"]
 
 
@@ -39,4 +39,4 @@ def test_finds_the_domain_of_another_cloud(judge: Judge) -> None:
     ],
 )
 def test_leaves_the_clouds_own_domain_alone(judge: Judge, store: str) -> None:
-    assert not judge(RULE, f"stores: {{azure: {store}}}")
+    assert not judge(check, f"stores: {{azure: {store}}}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.unseparated_prefix import RULE
+from compiler.rules.unseparated_prefix import check
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("store", "separator"), [("vault", "/"), ("azure", "-")])
 def test_finds_a_prefix_that_runs_into_the_names(judge: Judge, store: str, separator: str) -> None:
-    found = judge(RULE, f"stores: {{{store}: {{prefix: prod}}}}")
+    found = judge(check, f"stores: {{{store}: {{prefix: prod}}}}")
     assert found.messages == ['the prefix "prod" does not end in a separator']
     assert found.helps == [f'write "prod{separator}"']
     assert found.marked == ["prod"]
@@ -20,4 +20,4 @@ def test_finds_a_prefix_that_runs_into_the_names(judge: Judge, store: str, separ
 
 @pytest.mark.parametrize("prefix", ["prod/", "prod-", "prod_"])
 def test_leaves_a_separated_prefix_alone(judge: Judge, prefix: str) -> None:
-    assert not judge(RULE, f"stores: {{vault: {{prefix: {prefix}}}}}")
+    assert not judge(check, f"stores: {{vault: {{prefix: {prefix}}}}}")

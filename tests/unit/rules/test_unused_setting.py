@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.rules.unused_setting import RULE
+from compiler.rules.unused_setting import check
 from tests.unit.rules.conftest import BASE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_finds_a_setting_of_the_other_provider(judge: Judge, store: str, setting: str) -> None:
-    found = judge(RULE, f"stores: {{{store}: {{{setting}}}}}")
+    found = judge(check, f"stores: {{{store}: {{{setting}}}}}")
     name = setting.split(":", maxsplit=1)[0]
     assert len(found) == 1
     assert found.messages[0].startswith(f'"{name}" is not a setting of')
@@ -34,26 +34,26 @@ def test_finds_a_setting_of_the_other_provider(judge: Judge, store: str, setting
 
 
 def test_names_the_counterpart(judge: Judge) -> None:
-    assert judge(RULE, "stores: {azure: {server: https://a}}").helps == ['use "vaultUrl" instead']
-    assert judge(RULE, "stores: {azure: {mount: kv}}").helps == ["remove it"]
+    assert judge(check, "stores: {azure: {server: https://a}}").helps == ['use "vaultUrl" instead']
+    assert judge(check, "stores: {azure: {mount: kv}}").helps == ["remove it"]
 
 
 def test_finds_what_only_a_rendered_store_uses(judge: Judge) -> None:
     auth = "auth: {token: {name: a, key: b, namespace: c}}, conditions: {namespaces: [a]}"
-    found = judge(RULE, f"stores: {{vault: {{{auth}}}}}")
+    found = judge(check, f"stores: {{vault: {{{auth}}}}}")
     assert found.marked == ["auth", "conditions"]
-    assert not judge(RULE, f"stores: {{vault: {{render: true, {auth}}}}}")
+    assert not judge(check, f"stores: {{vault: {{render: true, {auth}}}}}")
 
 
 def test_a_shared_layer_may_hold_it_for_others(judge: Judge) -> None:
     base = BASE.replace("{provider: vault,", "{provider: vault, auth: {kubernetes: {role: a}},")
-    assert not judge(RULE, "labels: {a: b}", base=base)
+    assert not judge(check, "labels: {a: b}", base=base)
 
 
 def test_finds_conditions_of_a_secret_store(judge: Judge) -> None:
-    found = judge(RULE, "stores: {vault: {render: true, kind: SecretStore, conditions: {namespaces: [a]}}}")
+    found = judge(check, "stores: {vault: {render: true, kind: SecretStore, conditions: {namespaces: [a]}}}")
     assert found.messages == ['"conditions" has no effect on a SecretStore']
 
 
 def test_leaves_own_settings_alone(judge: Judge) -> None:
-    assert not judge(RULE, "stores: {vault: {mount: kv}, azure: {tenantId: a, environmentType: PublicCloud}}")
+    assert not judge(check, "stores: {vault: {mount: kv}, azure: {tenantId: a, environmentType: PublicCloud}}")

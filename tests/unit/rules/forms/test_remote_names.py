@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.api import Finding, Rule, Scope
 from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
-from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Node, Source, Span, extent
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.api import Finding, Rule, Scope
 
 RULE = Rule("a-rule", Severity.WARNING, Scope.INPUT, page="A summary.\n\nMore of it.\n")
 SOURCE = Source("a.yaml", "key: value")

@@ -1,19 +1,24 @@
-"""Defines what a rule is: an id, a severity, what it looks at, and a function from the model to findings."""
+"""Defines what a rule is, and gives rules all that most of them need in one import.
 
-from __future__ import annotations
+A rule is an id, a severity, what it looks at, and a function from the model to findings.
+"""
 
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
+from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
 from compiler.model.diagnostic import Diagnostic, Related, Severity
+from compiler.model.document import Document, Node, Source, Span
+from compiler.model.environment import Environment, Project, Secret, Store
+from compiler.text.wording import counted, listed, quoted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Node, Span
-
+__all__ = ["CATALOGUE", "DOCUMENT", "ENVIRONMENT", "ERROR", "INPUT", "NOTE", "PROJECT", "WARNING"]
+__all__ += ["Catalogue", "CatalogueKey", "Document", "Entry", "Environment", "Node", "Project", "Secret", "Source"]
+__all__ += ["Finding", "Findings", "Related", "Rule", "Scope", "Severity", "Span", "Store", "rule"]
+__all__ += ["counted", "listed", "quoted"]
 
 _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."
 
@@ -22,8 +27,8 @@ class Scope(Enum):
     """The argument of a rule's function, and how often it is called.
 
     DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
-    the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them, and
-    neither have LIVE rules, which `verify` and `consumers` report.
+    the whole Project once. INPUT rules are not run: loading, validation and the pipeline itself report them,
+    as `verify` and `consumers` report LIVE rules.
     """
 
     INPUT = "input"
@@ -32,6 +37,11 @@ class Scope(Enum):
     ENVIRONMENT = "environment"
     PROJECT = "project"
     LIVE = "live"
+
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+INPUT, DOCUMENT = Scope.INPUT, Scope.DOCUMENT
+CATALOGUE, ENVIRONMENT, PROJECT = Scope.CATALOGUE, Scope.ENVIRONMENT, Scope.PROJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,9 @@ class Finding:
         return self.at.span if hasattr(self.at, "span") else self.at
 
 
+Findings: TypeAlias = Iterator[Finding]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule.
@@ -72,9 +85,9 @@ class Rule:
     severity: Severity
     scope: Scope
     page: str
-    check: Callable[..., Iterator[Finding]] | None = None
+    check: Callable[..., Findings] | None = None
     gather: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None
-    catalogue_check: Callable[[Catalogue], Iterator[Finding]] | None = None
+    catalogue_check: Callable[[Catalogue], Findings] | None = None
     waivable: bool = False
 
     @property
@@ -92,6 +105,10 @@ class Rule:
         found = (root.get(*finding.scope[:length], "waive", self.id) for root in roots for length in lengths)
         return [reason for reason in found if reason is not None]
 
+    def diagnostics(self, *subject: object) -> Iterator[Diagnostic]:
+        """What its function finds in `subject`, whatever is waived; nothing where it has no function."""
+        return map(self.diagnostic, self.check(*subject) if self.check is not None else ())
+
     def diagnostic(self, finding: Finding) -> Diagnostic:
         return Diagnostic(
             rule=self.id,
@@ -104,3 +121,21 @@ class Rule:
             scope=finding.scope,
             brief=finding.brief,
         )
+
+
+def rule(
+    rule_id: str,
+    severity: Severity,
+    scope: Scope,
+    *,
+    gather: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None,
+    catalogue_check: Callable[[Catalogue], Findings] | None = None,
+    waivable: bool = False,
+) -> Callable[[Callable[..., Findings]], Rule]:
+    """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""
+
+    def made(check: Callable[..., Findings]) -> Rule:
+        page = sys.modules[check.__module__].__doc__ or ""
+        return Rule(rule_id, severity, scope, page, check, gather, catalogue_check, waivable)
+
+    return made
