@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 from compiler.rules import RULES
@@ -37,6 +41,21 @@ def test_the_test_of_a_rule_has_input_that_keeps_it_and_input_that_breaks_it() -
     }
     assert [name for name, text in texts.items() if "assert not judge" not in text] == []
     assert [name for name, text in texts.items() if ".messages" not in text and ".marked" not in text] == []
+
+
+def test_the_rules_of_a_zip_are_those_of_the_folder(tmp_path: Path) -> None:
+    package = FOLDER.parent
+    with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
+        for path in package.rglob("*.py"):
+            archive.write(path, Path("compiler") / path.relative_to(package))
+    code = "import compiler.rules as found; print(found.__file__, *(rule.id for rule in found.RULES))"
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "program.zip")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    file, *ids = done.stdout.split()
+    assert "program.zip" in file
+    assert ids == [rule.id for rule in RULES]
 
 
 def test_no_module_of_a_rule_imports_another_one() -> None:
