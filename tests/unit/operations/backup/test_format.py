@@ -40,6 +40,18 @@ def test_the_manifest_lists_and_the_content_holds_the_values() -> None:
     assert not end
 
 
+def test_a_backup_of_november_2026_is_read() -> None:
+    body = '{"github/TOKEN": "s3ntinel", "jira/URL": "u"}'
+    head = (
+        '{"format": "platform-secrets backup", "version": 1, "environment": "prod", '
+        '"time": "2026-01-02T03:04:05+00:00", "secrets": {"github": ["TOKEN"], "jira": ["URL"]}, '
+        '"missing": {"jira": ["TOKEN"]}, "counts": {"secrets": 2, "keys": 2}, '
+        '"digest": "sha256:d0a1f5970e9ce929b9f5adea78d06193b50803d8a991be35f8e3b290c8606c33"}'
+    )
+    found = decode(f"{head}\n{body}\n".encode())
+    assert (plain(found), found.missing) == (plain(BACKUP), BACKUP.missing)
+
+
 @given(st.dictionaries(st.tuples(st.sampled_from(["a", "b-c"]), st.sampled_from(["K", "L_M", "N"])), st.text()))
 def test_what_goes_in_comes_out(values: dict[tuple[str, str], str]) -> None:
     made = Backup("prod", TIME, {name: SecretValue(text) for name, text in values.items()})

@@ -1,0 +1,131 @@
+"""Journals and audit files of the release of November 2026 are read: their runs go on, are completed and undone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing, journal, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.commands import Done
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@dataclass
+class Recorded:
+    """A recorded run in the project, its audit file and the command that resumes or undoes it."""
+
+    project: Path
+    run: str
+
+    @property
+    def audit(self) -> list[tuple[Any, ...]]:
+        found = [(line["state"], line["action"], line["version"]) for line in lines(self.project / "audit")]
+        assert {line["run"] for line in lines(self.project / "audit")} == {self.run}
+        return found
+
+    @property
+    def ended(self) -> str:
+        (found,) = [line["state"] for line in lines(journal(self.project)) if line["type"] == "end"][-1:]
+        return str(found)
+
+
+@pytest.fixture
+def recorded(project: Path) -> Callable[[str], Recorded]:
+    def place(name: str) -> Recorded:
+        runs = project / ".platform-secrets/runs"
+        runs.mkdir(parents=True)
+        (path,) = (RECORDED / name).glob("*.jsonl")
+        shutil.copy(path, runs)
+        shutil.copy(RECORDED / name / "audit", project)
+        return Recorded(project, path.stem)
+
+    return place
+
+
+@pytest.fixture
+def retiring(edit: Callable[[str, str, str], None]) -> None:
+    edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
+    edit("environments/staging.yaml", "  jira:\n", "  github:\n")
+
+
+def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: Writing) -> None:
+    found = recorded("complete")
+    migrate.ends.azure.seed(AZURE, **{KEY: "token"})
+    done = migrate.undo(found.run, "--apply", "--audit", "audit")
+    assert (done.code, migrate.ends.azure.held) == (0, {})
+    assert found.audit[2:] == [("writing", "delete", None), ("written", "delete", "v1")]
+
+
+def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
+    recorded: Callable[[str], Recorded], migrate: Writing
+) -> None:
+    found = recorded("stored-unrecorded")
+    migrate.ends.azure.seed(AZURE, **{KEY: "token"})
+    unaudited = migrate("--apply", "--format", "json")
+    assert (unaudited.code, [each["version"] for each in unaudited.report["unaudited"]]) == (4, ["v1"])
+    assert migrate("--apply", "--audit", "audit").code == 0
+    assert (migrate.ends.azure.writes, found.ended) == ([], "complete")
+    assert found.audit == [("writing", "create", None), ("written", "create", "v1")]
+    assert migrate.undo(found.run, "--apply").code == 0
+    assert migrate.ends.azure.held == {}
+
+
+@pytest.mark.parametrize("writing", ["put"], indirect=True)
+def test_a_line_that_the_audit_file_lacks_is_added(recorded: Callable[[str], Recorded], writing: Writing) -> None:
+    found = recorded("audit-full")
+    writing.ends.azure.seed(AZURE, **{KEY: "token"})
+    unaudited = writing("--apply", "--format", "json")
+    assert (unaudited.code, [each["version"] for each in unaudited.report["unaudited"]]) == (4, ["v1"])
+    assert found.ended == "incomplete"
+    assert writing("--apply", "--audit", "audit").code == 0
+    assert found.audit == [("writing", "create", None), ("written", "create", "v1")]
+    assert (writing.ends.azure.writes, found.ended) == ([], "complete")
+
+
+@pytest.mark.parametrize("writing", ["put"], indirect=True)
+@pytest.mark.parametrize("name", ["undone", "undo-unrecorded"])
+def test_an_undo_is_complete_or_is_completed(recorded: Callable[[str], Recorded], writing: Writing, name: str) -> None:
+    found = recorded(name)
+    for value in ("before", "token", "before"):
+        writing.ends.azure.seed(AZURE, **{KEY: value})
+    done = writing.undo(found.run, "--apply", "--audit", "audit")
+    assert (done.code, writing.ends.azure.writes) == (0, [])
+    assert found.audit == [("writing", "restore", None), ("written", "restore", "v3")]
+    assert writing.undo(found.run, "--apply").out.endswith("there is nothing to undo\n")
+
+
+@pytest.mark.parametrize("writing", ["restore"], indirect=True)
+def test_a_run_that_had_recovered_a_secret_writes_it(recorded: Callable[[str], Recorded], writing: Writing) -> None:
+    found = recorded("recovered")
+    writing.ends.azure.seed(AZURE, **{KEY: "before"})
+    done = writing.over("--recover", "--apply", "--audit", "audit")
+    assert (done.code, writing.ends.azure.shown(AZURE)) == (0, {KEY: "token"})
+    assert [action for state, action, _ in found.audit if state == "written"] == ["recover", "update"]
+    assert writing.undo(found.run, "--apply").code == 0
+    assert writing.ends.azure.deleted == {AZURE}
+
+
+@pytest.mark.usefixtures("retiring")
+@pytest.mark.parametrize("name", ["retired", "retired-unrecorded"])
+def test_a_retirement_is_completed_and_undone(
+    recorded: Callable[[str], Recorded], run: Callable[..., Done], ends: Ends, name: str
+) -> None:
+    found = recorded(name)
+    ends.azure.seed(AZURE, **{KEY: "token"})
+    ends.vault.deleted.add(VAULT)
+    ends.vault.gone[VAULT] = {"v1"}
+    if name == "retired-unrecorded":
+        words = ("--store", "vault", "github", "--without-cluster", "--apply", "--audit", "audit")
+        assert run("retire", "dev", *words).code == 0
+    assert (found.ended, found.audit) == ("complete", [("writing", "delete", None), ("written", "delete", "v1")])
+    assert run("retire", "dev", "--undo", found.run, "--apply").code == 0
+    assert set(ends.vault.held) == {VAULT}
