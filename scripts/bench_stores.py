@@ -50,7 +50,7 @@ from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from compiler.change.run import Planned
+    from compiler.change.plan import Plan
     from compiler.model.environment import Environment
     from compiler.model.environment import Secret as SecretOfEnvironment
     from compiler.model.store import StoreAddress
@@ -229,7 +229,7 @@ def migrating(
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[to]
             planned = plan_migration(routes_of(environment, store, None, ()), stores, Options())
-            if len(planned.plan.writes) != (len(environment.secrets) if writes else 0):
+            if len(planned.writes) != (len(environment.secrets) if writes else 0):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             if writes:
                 check(apply(planned, root))
@@ -247,7 +247,7 @@ def retiring(environment: Environment, left: str, root: Path) -> Callable[[Calla
                 environment, store, (), in_files((environment,), Readers(stores.identities(store)))
             )
             planned = plan_retirement(candidates, stores)
-            if len(planned.plan.writes) != len(environment.secrets):
+            if len(planned.writes) != len(environment.secrets):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             check(apply(planned, root))
 
@@ -273,12 +273,11 @@ def requests_counted() -> Iterator[Callable[[], int]]:
         VaultSession.request = send  # type: ignore[method-assign]
 
 
-def apply(planned: Planned, root: Path) -> Outcome:
-    plan = planned.plan
+def apply(plan: Plan, root: Path) -> Outcome:
     identity = identity_of(plan.command, plan.environment, plan.destinations, {})
     journal = Journal.begin(root, new_id(), plan, identity)
     try:
-        return apply_plan(plan, planned.stores, RunLog(journal, plan.environment))
+        return apply_plan(plan, RunLog(journal, plan.environment))
     finally:
         journal.close()
 

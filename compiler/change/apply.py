@@ -303,7 +303,6 @@ _PACE = 0.05
 
 def apply_plan(
     plan: Plan,
-    stores: Mapping[str, SecretWriter],
     run_log: RunLog,
     *,
     continue_on_error: bool = False,
@@ -313,13 +312,12 @@ def apply_plan(
 ) -> Outcome:
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
-    `stores` are open, by their ids in the plan.
     A conflict ends one remote secret and the rest goes on; any other failure keeps further writes from starting, unless
     `continue_on_error`. When `stop` is set, writes under way are finished and the rest stays pending. A defect of this
     program does the same, and is in the outcome. `report` is called in this thread.
     """
-    completed = complete(plan.adopted, stores, run_log)
-    work = _Work(stores, run_log, stop or threading.Event(), stops_at_failure=not continue_on_error)
+    completed = complete(plan.adopted, plan.stores, run_log)
+    work = _Work(plan.stores, run_log, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -345,9 +343,9 @@ def apply_plan(
     return _ended(outcome, run_log, _end(outcome))
 
 
-def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], run_log: RunLog) -> Outcome:
+def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
-    completed = complete(plan.adopted, stores, run_log)
+    completed = complete(plan.adopted, plan.stores, run_log)
     outcome = Outcome(run_log.journal.id, (), unrecorded=completed.unrecorded, unaudited=completed.unaudited)
     return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
 

@@ -1,30 +1,32 @@
-"""Adds to a plan what decides whether it may run: denied access, notes on its copies, and the run that it resumes."""
+"""Narrows a plan to what may be written: not what is denied, and only what the run that it resumes has planned."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
 
 from compiler.change.audit import adoption, owed_by
-from compiler.change.plan import WRITING, Kind, Location, Note, NoteKind, OnConflict, Plan, Step, Write, without
-from compiler.model.store import Provider
-from compiler.stores.interface import Attributes, RemoteSecret, Use
-from compiler.text.command_line import shell_line
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import (
+    WRITING,
+    Adopted,
+    Kind,
+    Location,
+    Note,
+    NoteKind,
+    OnConflict,
+    Options,
+    Plan,
+    Step,
+    Target,
+    Write,
+    refuse_targets,
+)
+from compiler.stores.interface import Use
 from compiler.text.wording import numbered
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
-    from compiler.change.compare import Judged
-    from compiler.change.journal import Run, RunEntry
-    from compiler.change.plan import Adopted, Options, Target
-    from compiler.live.read_many import Reading
-    from compiler.model.store import StoreAddress
-    from compiler.stores.interface import SecretWriter
-
-
-def refuse_denied(plan: Plan, stores: Mapping[str, SecretWriter], destroyed: Collection[Target] = ()) -> Plan:
+def refuse_denied(plan: Plan, destroyed: Collection[Target] = ()) -> Plan:
     """`plan` without the writes that their store would deny the caller; their steps are refused with the way out.
 
     `destroyed` are remote secrets that have versions, none of which can be read. Where a store does not say, the plan
@@ -35,12 +37,12 @@ def refuse_denied(plan: Plan, stores: Mapping[str, SecretWriter], destroyed: Col
     for store_id in dict.fromkeys(write.store for write in plan.writes):
         writes = [write for write in plan.writes if write.store == store_id]
         uses = {write.name: _uses_of(write, is_destroyed=write.target in destroyed) for write in writes}
-        problems = stores[store_id].check_access(uses)
+        problems = plan.stores[store_id].check_access(uses)
         if problems is None:
             places = [(write.steps[0].secret, Location(*write.target, None)) for write in writes if write.steps]
             notes += [Note(NoteKind.ACCESS_UNKNOWN, secret, place) for secret, place in places]
         denied |= {(store_id, problem.name): (problem.reason, problem.remedy) for problem in problems or ()}
-    return replace(without(plan, denied), notes=(*plan.notes, *notes))
+    return replace(refuse_targets(plan, denied), notes=(*plan.notes, *notes))
 
 
 def uses_before_reading(*, recovers: bool) -> frozenset[Use]:
@@ -66,103 +68,6 @@ def _changes_tags(write: Write) -> bool:
     if write.earlier is not None:
         return write.earlier.attributes.tags != has
     return write.attributes is not None and write.attributes.tags != has
-
-
-# Key Vault's adapter gives every document of properties this content type, so it carries no information.
-_IMPLIED = "application/json"
-
-
-class ReadDestinations(Protocol):
-    """The destinations of a plan, read."""
-
-    def writer(self, place: Location) -> SecretWriter: ...
-
-    def standing(self, place: Location) -> Reading: ...
-
-
-def notes_of(
-    plan: Plan, judged: Sequence[Judged], seen: ReadDestinations, now: datetime | None = None
-) -> tuple[Note, ...]:
-    """The notes of `plan` in its order, each once.
-
-    Only of remote secrets that are written: attributes of the others are up to their owners.
-    """
-    moment = now or datetime.now(UTC)
-    by_target: dict[Target, list[Judged]] = {}
-    for each in judged:
-        if each.place is not None and each.origin is not None:
-            by_target.setdefault((each.place.store, each.place.name), []).append(each)
-    found: dict[Note, None] = {}
-    for write in plan.writes:
-        place = Location(write.store, write.name, None)
-        address = seen.writer(place).address
-        written = {(step.secret, step.key) for step in write.steps}
-        for each in by_target.get(write.target, ()):
-            if (each.step.secret, each.step.key) in written:
-                found.update(dict.fromkeys(_notes(each, _kept(write, address.provider, each), moment)))
-        # On Vault a new version does not take over the dates of the one before.
-        if write.base is not None and address.provider is not Provider.VAULT:
-            found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
-    for adopted in plan.adopted:
-        if adopted.is_recorded:
-            # It was written whole.
-            continue
-        for each in by_target.get(adopted.target, ()):
-            there = seen.standing(each.place) if each.place is not None else None
-            found.update(dict.fromkeys(_notes_of_adopted(each, adopted, there)))
-    return tuple(found)
-
-
-def _kept(write: Write, provider: Provider, each: Judged) -> Attributes:
-    """The attributes that the destination will have; of a secret that exists, all that its provider can hold."""
-    origin = each.origin.attributes if each.origin is not None else Attributes()
-    is_new = write.base is None and not write.recover
-    kept = (write.attributes or Attributes()) if is_new else origin
-    if provider is Provider.VAULT:
-        return Attributes(tags=kept.tags)
-    return kept
-
-
-def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
-    if each.origin is None or each.step.source is None:
-        return
-    has = each.origin.attributes
-    source = replace(each.step.source, property=None)
-    for kind, is_so, date in (
-        (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
-        (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
-        (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
-        (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
-        (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
-        (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
-    ):
-        if is_so:
-            yield Note(kind, each.step.secret, source, date)
-
-
-def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
-    """The notes of an existing secret that keeps its dates in the new version."""
-    has = base.attributes
-    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address.absolute}/secrets/{write.name}")
-    for step in write.steps:
-        if step.destination is None:
-            continue
-        place = replace(step.destination, property=None)
-        if has.past_expires(now) is not None:
-            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*words, "--expires", "DATE"))
-        if has.not_before_ahead(now) is not None:
-            remedy = shell_line(*words, "--not-before", "DATE")
-            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
-
-
-def _notes_of_adopted(each: Judged, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
-    """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
-    if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
-        return
-    if each.origin is None or each.step.source is None:
-        return
-    if each.origin.attributes.tags.items() - there.attributes.tags.items():
-        yield Note(NoteKind.TAGS, each.step.secret, replace(each.step.source, property=None))
 
 
 # Commands whose values are given by a person or a file: the journal holds none of them.

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from compiler.change.checks import narrowed, notes_of, refuse_denied, uses_before_reading
+from compiler.change.checks import narrowed, refuse_denied, uses_before_reading
 from compiler.change.journal import Run
-from compiler.change.plan import WRITING, Kind, Location, NextWrite, OnConflict, Options, Plan, Step, Write, losses_of
+from compiler.change.plan import (
+    WRITING,
+    Adopted,
+    Kind,
+    Note,
+    NoteKind,
+    OnConflict,
+    Options,
+    Plan,
+    Step,
+    Target,
+    Write,
+    losses_of,
+)
+from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
 from compiler.live.read_many import (
+    WORKERS,
     Reading,
     StoredVersion,
     WriterOf,
@@ -23,7 +38,7 @@ from compiler.live.read_many import (
 )
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Store
-from compiler.model.store import Place
+from compiler.model.store import Provider, StoreAddress
 from compiler.model.store_identity import remote_name
 from compiler.stores.errors import (
     DisabledError,
@@ -36,191 +51,151 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretReader, SecretWriter
 from compiler.stores.secret_value.document import stringified
 from compiler.stores.secret_value.secret import Comparer, Mark, SecretValue, Trait, traits
+from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted
 
-# Ways in which a source does not hold a value, as opposed to not saying whether it does.
-_NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
+Readings = Mapping[tuple[SecretReader, str], Reading]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`value` is the source's, wherever it was readable and may be written."""
-
-    kind: Kind
-    reason: str = ""
-    remedy: str = ""
-    value: SecretValue | None = None
-
-
-def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool, way_to_add: str) -> Verdict | None:
-    """An update with the source's value, the reason why there is none, or None for an unused key without a value.
+def judge_source(step: Step, reading: Reading, options: Options, *, in_use: bool, way_to_add: str) -> Step | None:
+    """`step` with the value and the origin that were read at its source, refused or missing; None where it is unused.
 
     `way_to_add` is the remedy where the source lacks the value.
     """
     if isinstance(reading, DisabledError) and not in_use:
         # It was disabled on purpose, and the environment does not use it.
         return None
-    if isinstance(reading, StoreError):
-        if not isinstance(reading, _NOT_HELD):
-            return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)
-        return _not_held(reading, way_to_add) if in_use else None
-    if place.property is not None and not reading.is_object:
-        reason = "the source's value is not a JSON object, so it has no properties"
-        return Verdict(Kind.MISSING, reason, "store a JSON object there") if in_use else None
-    value = reading.properties.get(place.property) if place.property is not None else reading.whole
+    if isinstance(reading, StoreError) and not isinstance(reading, NOT_HELD):
+        return step.refused(f"the source cannot be read: {reading.reason}", reading.remedy)
+    value, lack, remedy = _value_of_source(step, reading, way_to_add)
     if value is None:
-        what = "no such property" if place.property is not None else "only properties, no whole value"
-        return Verdict(Kind.MISSING, f"the source has {what}", way_to_add) if in_use else None
+        return replace(step, kind=Kind.MISSING, reason=lack, remedy=remedy) if in_use else None
     if not value.is_string:
         text = stringified(value) if options.stringify else None
         if text is None:
             reason = f"the source's value is a JSON {value.kind}, and only strings can be copied unchanged"
             remedy = "store it as a string in the source" + ("" if options.stringify else ", or use --stringify")
-            return Verdict(Kind.REFUSE, reason, remedy)
+            return step.refused(reason, remedy)
         value = text
     if Trait.EMPTY in traits(value):
-        return Verdict(Kind.REFUSE, "the source's value is empty", way_to_add) if in_use else None
-    return Verdict(Kind.UPDATE, value=value)
+        return step.refused("the source's value is empty", way_to_add) if in_use else None
+    origin = reading if isinstance(reading, RemoteSecret) else None
+    return replace(step, kind=Kind.UPDATE, value=value, origin=origin)
 
 
-def _not_held(error: StoreError, way_to_add: str) -> Verdict:
-    if isinstance(error, NotFoundError):
-        return Verdict(Kind.MISSING, "the source has no such secret", way_to_add)
-    remedy = error.remedy if isinstance(error, SoftDeletedError) else way_to_add
-    return Verdict(Kind.MISSING, f"in the source, {error.reason}", remedy)
-
-
-def judge_destination(
-    reading: Reading, place: Place, value: SecretValue, options: Options, comparer: Comparer
-) -> Verdict:
-    """The kind of step that writes `value` at `place`, given what the destination holds there."""
-    if isinstance(reading, NotFoundError | VersionGoneError):
-        return Verdict(Kind.CREATE, value=value)
-    if isinstance(reading, SoftDeletedError):
-        if options.recover:
-            return Verdict(Kind.RECOVER, "it was deleted and is recovered first", value=value)
-        remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
-        return Verdict(Kind.REFUSE, f"in the destination, {reading.reason}", remedy)
+def _value_of_source(step: Step, reading: Reading, way_to_add: str) -> tuple[SecretValue | None, str, str]:
+    """The value that the source holds, or what it lacks and how to mend that."""
+    if isinstance(reading, NotFoundError):
+        return None, "the source has no such secret", way_to_add
     if isinstance(reading, StoreError):
-        return Verdict(Kind.REFUSE, f"the destination cannot be read: {reading.reason}", reading.remedy)
-    if place.property is not None and not reading.is_object:
+        remedy = reading.remedy if isinstance(reading, SoftDeletedError) else way_to_add
+        return None, f"in the source, {reading.reason}", remedy
+    property_ = step.source.property if step.source is not None else None
+    if property_ is not None and not reading.is_object:
+        return None, "the source's value is not a JSON object, so it has no properties", "store a JSON object there"
+    what = "no such property" if property_ is not None else "only properties, no whole value"
+    return value_at(reading, property_), f"the source has {what}", way_to_add
+
+
+def judge_destination(step: Step, reading: Reading, options: Options, comparer: Comparer) -> Step:
+    """`step`, which has a value, with what is to be done at its destination, given what is held there."""
+    place, value = step.place, step.value
+    if value is None:
+        raise AssertionError(step.key)
+    if place.property is not None and isinstance(reading, RemoteSecret) and not reading.is_object:
         reason = "the destination's value is not a JSON object, so no property can be set in it"
-        return Verdict(Kind.REFUSE, reason, "store a JSON object there first")
-    held = reading.properties.get(place.property) if place.property is not None else reading.whole
-    if held is None:
-        return Verdict(Kind.UPDATE, "the key is added", value=value)
-    if comparer.same(held, value):
-        return Verdict(Kind.KEEP, value=value)
+        return step.refused(reason, "store a JSON object there first")
+    found = compare_value(value, reading, place.property, comparer)
+    if found.likeness is Likeness.UNKNOWN and found.why is not None:
+        return step.refused(f"the destination cannot be read: {found.why.reason}", found.why.remedy)
+    if found.likeness is Likeness.MISSING:
+        if isinstance(found.why, SoftDeletedError):
+            if options.recover:
+                return replace(step, kind=Kind.RECOVER, reason="it was deleted and is recovered first")
+            remedy = f"to recover it first: {options.again('--recover')}" if options.words else found.why.remedy
+            return step.refused(f"in the destination, {found.why.reason}", remedy)
+        if found.why is not None:
+            return replace(step, kind=Kind.CREATE)
+        return replace(step, kind=Kind.UPDATE, reason="the key is added")
+    if found.likeness is Likeness.SAME:
+        return replace(step, kind=Kind.KEEP)
     if options.on_conflict is OnConflict.OVERWRITE:
-        return Verdict(Kind.UPDATE, "a different value is replaced", value=value)
-    reason = f"the destination already holds a different value, version {reading.version}"
+        return replace(step, kind=Kind.UPDATE, reason="a different value is replaced")
+    version = reading.version if isinstance(reading, RemoteSecret) else ""
+    reason = f"the destination already holds a different value, version {version}"
     skipped = options.on_conflict is OnConflict.SKIP
     remedy = "--on-conflict skip leaves it unchanged" if skipped else "choose --on-conflict skip or overwrite"
-    return Verdict(Kind.CONFLICT, reason, remedy, value)
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
 
 
-class Destinations(Protocol):
-    """The stores that are written to, and what was read there."""
-
-    def writer(self, place: Location) -> SecretWriter: ...
-
-    def standing(self, place: Location) -> Reading: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A step with the value that it would write, and the remote secret that the value comes from."""
-
-    step: Step
-    value: SecretValue | None = None
-    origin: RemoteSecret | None = None
-
-    @property
-    def place(self) -> Location | None:
-        return self.step.destination
-
-
-def plan_writes(judged: Sequence[Judged], destinations: Destinations) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
-    """Group by remote secret, and refuse what its store would refuse, all without a request."""
-    steps = [each.step for each in judged]
-    writes: list[Write] = []
-    for members in _groups(judged, destinations).values():
-        _refuse_contradictions(judged, members, steps)
-        writing = [index for index in members if steps[index].kind in WRITING]
-        while writing:
-            write = _write([judged[index] for index in writing], [steps[index] for index in writing], destinations)
-            problems = _problems(write, destinations.writer(_place_of_writes(judged[writing[0]])))
+def plan_writes(
+    steps: Sequence[Step], stores: Mapping[str, SecretWriter], readings: Readings
+) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
+    """Group `steps` by remote secret, and refuse what its store would refuse, all without a request."""
+    planned, writes = list(steps), list[Write]()
+    for members in _groups(steps, stores).values():
+        _refuse_contradictions(planned, members)
+        while writing := [index for index in members if planned[index].kind in WRITING]:
+            own = [planned[index] for index in writing]
+            write = _write(own, readings[stores[own[0].place.store], own[0].place.name])
+            problems = _problems(write, stores[write.store])
             if not problems:
                 writes.append(write)
                 break
-            _refuse(problems, writing, judged, steps)
-            writing = [index for index in writing if steps[index].kind in WRITING]
-    return tuple(steps), tuple(writes)
+            _refuse(problems, writing, planned)
+    return tuple(planned), tuple(writes)
 
 
-def _groups(judged: Sequence[Judged], destinations: Destinations) -> dict[tuple[str, str], list[int]]:
+def _groups(steps: Sequence[Step], stores: Mapping[str, SecretWriter]) -> dict[tuple[str, str], list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
-    for index, each in enumerate(judged):
-        if each.place is not None and each.value is not None:
-            address = destinations.writer(each.place).address
+    for index, step in enumerate(steps):
+        if step.destination is not None and step.value is not None:
+            address = stores[step.destination.store].address
             # Two spellings of one name are one write.
-            name = remote_name(address.provider, each.place.name)
+            name = remote_name(address.provider, step.destination.name)
             groups.setdefault((address.absolute, name), []).append(index)
     return groups
 
 
-def _place_of_writes(judged: Judged) -> Location:
-    if judged.place is None:
-        raise AssertionError(judged.step.key)
-    return judged.place
-
-
-def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], steps: list[Step]) -> None:
-    properties = {place.property for index in members if (place := judged[index].place) is not None}
+def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
+    properties = {steps[index].place.property for index in members}
     if len(properties) == len(members) and None not in properties:
         return
     comparer = Comparer()
     marks: dict[str | None, set[Mark]] = {}
     for index in members:
-        place, value = judged[index].place, judged[index].value
-        if place is not None and value is not None:
-            marks.setdefault(place.property, set()).add(comparer.mark(value))
+        if (value := steps[index].value) is not None:
+            marks.setdefault(steps[index].place.property, set()).add(comparer.mark(value))
     mixed = None in marks and len(marks) > 1
     for index in members:
-        place = judged[index].place
-        if place is not None and (mixed or len(marks[place.property]) > 1):
+        if mixed or len(marks[steps[index].place.property]) > 1:
             reason = "another key has the same place and a different value"
-            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=reason, remedy="give each key its own place")
+            steps[index] = steps[index].refused(reason, "give each key its own place")
 
 
-def _write(members: Sequence[Judged], steps: Sequence[Step], destinations: Destinations) -> Write:
-    place = _place_of_writes(members[0])
-    reading = destinations.standing(place)
-    base = reading if isinstance(reading, RemoteSecret) else None
+def _write(steps: Sequence[Step], reading: Reading) -> Write:
+    place = steps[0].place
     recover = isinstance(reading, SoftDeletedError)
     changes = {
-        each.place.property: each.value
-        for each in members
-        if each.place is not None and each.place.property is not None and each.value is not None
+        step.place.property: step.value for step in steps if step.place.property is not None and step.value is not None
     }
+    is_new = isinstance(reading, StoreError) and not recover
     return Write(
         store=place.store,
         name=place.name,
         steps=tuple(steps),
         changes=changes,
-        whole=None if changes else members[0].value,
-        base=base,
-        attributes=_attributes(members, is_whole=not changes)
-        if isinstance(reading, StoreError) and not recover
-        else None,
+        whole=None if changes else steps[0].value,
+        base=reading if isinstance(reading, RemoteSecret) else None,
+        attributes=_attributes(steps, is_whole=not changes) if is_new else None,
         recover=recover,
         deleted=reading.version if isinstance(reading, SoftDeletedError) else None,
     )
 
 
-def _attributes(members: Sequence[Judged], *, is_whole: bool) -> Attributes | None:
+def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
     """The attributes that a new remote secret takes over; None where its keys come from several remote secrets."""
-    origins = {id(each.origin): each.origin for each in members}
+    origins = {id(step.origin): step.origin for step in steps}
     origin = next(iter(origins.values()))
     if len(origins) > 1 or origin is None:
         return None
@@ -239,191 +214,205 @@ def _problems(write: Write, destination: SecretWriter) -> tuple[Problem, ...]:
     return destination.check(write.name, write.changes, write.base, write.attributes)
 
 
-def _refuse(problems: Sequence[Problem], writing: Sequence[int], judged: Sequence[Judged], steps: list[Step]) -> None:
-    named = {place.property for index in writing if (place := judged[index].place) is not None}
+def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Step]) -> None:
+    named = {steps[index].place.property for index in writing}
     everything = [problem for problem in problems if problem.property is None or problem.property not in named]
     for index in writing:
-        place = judged[index].place
-        own = [problem for problem in problems if place is not None and problem.property == place.property]
+        own = [problem for problem in problems if problem.property == steps[index].place.property]
         for problem in (*own, *everything)[:1]:
-            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=problem.reason, remedy=problem.remedy)
+            steps[index] = steps[index].refused(problem.reason, problem.remedy)
 
 
-WORKERS = 16
+def plan_given(
+    draft: Plan,
+    used: Mapping[str, Store],
+    stores: LiveStores,
+    *,
+    run: Run | None,
+    writer_of: WriterOf = nobody,
+) -> Plan:
+    """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A value to write for one key, by the catalogue's names, and its destination.
-
-    `source` is the location that it is copied from and `origin` the remote secret read there; both are None where it
-    does not come from a store.
+    It says as whom each store knows the caller. Raises AddressError, and the StoreError of a store that cannot be used
+    at all.
     """
-
-    secret: str
-    key: str
-    store: Store
-    place: Place
-    value: SecretValue
-    source: Location | None = None
-    origin: RemoteSecret | None = None
-
-    @property
-    def destination(self) -> Location:
-        return Location(self.store.id, self.place.remote_key, self.place.property)
+    writers = {store_id: stores.open(store) for store_id, store in used.items()}
+    names = [(writers[step.place.store], step.place.name) for step in draft.steps if step.value is not None]
+    for writer, name in names:
+        writer.expect({name: uses_before_reading(recovers=draft.options.recover)})
+    readings = read_many(names, WORKERS)
+    plan = plan_change(replace(draft, stores=writers), readings, run, writer_of)
+    # A name that is refused before anything is sent is no reason to talk to its store.
+    asked = {reader for (reader, _), reading in readings.items() if not isinstance(reading, InvalidNameError)}
+    who = {store_id: writer.whoami().subject for store_id, writer in writers.items() if writer in asked}
+    return replace(plan, who=who)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The destinations of a plan: the open store of each id, and what was read there."""
+def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_of: WriterOf = nobody) -> Plan:
+    """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
 
-    writers: Mapping[str, SecretWriter]
-    readings: Mapping[tuple[SecretReader, str], Reading]
-
-    def writer(self, place: Location) -> SecretWriter:
-        return self.writers[place.store]
-
-    def standing(self, place: Location) -> Reading:
-        return self.readings[self.writers[place.store], place.name]
-
-    def versions(self) -> dict[tuple[str, str], str]:
-        """The current version of each remote secret, by store and name; without those that have none."""
-        return {
-            (store, name): reading.version
-            for store, writer in self.writers.items()
-            for (reader, name), reading in self.readings.items()
-            if reader is writer and isinstance(reading, RemoteSecret)
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a plan says besides its steps; `run` is the unfinished run that it resumes.
-
+    Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes;
     `writer_of` knows the runs of this project that wrote a version.
     """
-
-    command: str
-    environment: str
-    options: Options
-    sources: Mapping[str, str] = field(default_factory=dict)
-    extras: tuple[Location, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
-    run: Run | None = None
-    writer_of: WriterOf = nobody
-
-
-def read_destinations(
-    wanted: Sequence[Wanted | Step], stores: LiveStores, workers: int = WORKERS, *, recovers: bool = False
-) -> Seen:
-    """Open the stores of `wanted` and read each remote secret once; `recovers` where deleted ones are recovered.
-
-    Raises AddressError, and the StoreError of a store that cannot be used at all.
-    """
-    values = [each for each in wanted if isinstance(each, Wanted)]
-    writers = {each.store.id: stores.open(each.store) for each in values}
-    names = [(writers[each.store.id], each.place.remote_key) for each in values]
-    for writer, name in names:
-        writer.expect({name: uses_before_reading(recovers=recovers)})
-    return Seen(writers, read_many(names, workers))
-
-
-def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan:
-    """The plan that puts each of `wanted` where it belongs, without a writing request.
-
-    A Step among them was decided before: refused or missing.
-    """
     comparer = Comparer()
-    judged = [Judged(each) if isinstance(each, Step) else _judged(each, seen, head, comparer) for each in wanted]
-    steps, writes = plan_writes(judged, seen)
-    plan = Plan(
-        command=head.command,
-        environment=head.environment,
-        destinations={store: writer.address.absolute for store, writer in seen.writers.items()},
-        sources=head.sources,
-        options=head.options,
-        steps=steps,
-        writes=writes,
-        extras=head.extras,
-        skipped=head.skipped,
+    steps = tuple(
+        step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps
     )
-    if head.run is not None:
+    judged, writes = plan_writes(steps, draft.stores, readings)
+    plan = replace(draft, steps=judged, writes=writes)
+    if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = narrowed(plan, head.run, seen.versions())
+        plan = narrowed(plan, run, _versions(plan, readings))
     else:
-        gone = {write.target for write in plan.writes if isinstance(seen.standing(_place(write)), VersionGoneError)}
-        plan = refuse_denied(plan, seen.writers, gone)
-    notes = (*notes_of(plan, judged, seen), *plan.notes)
-    return replace(plan, notes=notes, losses=losses_of(_next_writes(plan, seen)))
+        plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
+    notes = (*notes_of(plan, steps, readings), *plan.notes)
+    losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
+    writes = tuple(replace(write, steps=_without_values(write.steps)) for write in plan.writes)
+    return replace(plan, steps=_without_values(plan.steps), writes=writes, notes=notes, losses=losses)
 
 
-def _next_writes(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
-    """The writes; those of a secret that exists, also as a deleted one, replace a version."""
-    for write in plan.writes:
-        place = _place(write)
-        is_new = isinstance(seen.standing(place), NotFoundError)
-        replaces = write.deleted if write.recover else write.before
-        yield NextWrite(write.store, seen.writer(place), write.name, replaces, is_new)
+def _without_values(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(step.without_value() for step in steps)
 
 
-def _place(write: Write) -> Location:
-    return Location(write.store, write.name, None)
+def _of_kind(plan: Plan, readings: Readings, kind: type[StoreError]) -> Collection[Target]:
+    """The remote secrets to write whose reading failed in this way."""
+    return {write.target for write in plan.writes if isinstance(readings[plan.stores[write.store], write.name], kind)}
 
 
-def callers(plan: Plan, seen: Seen) -> Plan:
-    """The plan with the caller's name in each store that it was read from."""
-    # A name that is refused before anything is sent is no reason to talk to its store.
-    asked = {
-        store
-        for store, writer in seen.writers.items()
-        if any(
-            reader is writer and not isinstance(reading, InvalidNameError)
-            for (reader, _), reading in seen.readings.items()
-        )
+def _versions(plan: Plan, readings: Readings) -> dict[Target, str]:
+    """The current version of each remote secret; without those that have none."""
+    ids: dict[SecretReader, list[str]] = {}
+    for store_id, writer in plan.stores.items():
+        ids.setdefault(writer, []).append(store_id)
+    return {
+        (store_id, name): reading.version
+        for (reader, name), reading in readings.items()
+        for store_id in ids.get(reader, ())
+        if isinstance(reading, RemoteSecret)
     }
-    return replace(plan, who={store: seen.writers[store].whoami().subject for store in seen.writers if store in asked})
 
 
-def _judged(wanted: Wanted, seen: Seen, head: Head, comparer: Comparer) -> Judged:
-    reading, options = seen.standing(wanted.destination), head.options
-    entry = head.run.entries.get((wanted.store.id, wanted.place.remote_key)) if head.run is not None else None
+def _judged(
+    step: Step, draft: Plan, readings: Readings, run: Run | None, writer_of: WriterOf, comparer: Comparer
+) -> Step:
+    reading, options = readings[draft.stores[step.place.store], step.place.name], draft.options
+    entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
     if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
         # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
         options = replace(options, on_conflict=OnConflict.OVERWRITE)
-    verdict = judge_destination(reading, wanted.place, wanted.value, options, comparer)
-    step = Step(
-        wanted.secret,
-        wanted.key,
-        verdict.kind,
-        wanted.source,
-        wanted.destination,
-        verdict.reason,
-        verdict.remedy,
-    )
-    if verdict.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
-        step = _explained(step, wanted, reading, seen, head)
-    return Judged(step, verdict.value, wanted.origin)
+    judged = judge_destination(step, reading, options, comparer)
+    if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
+        return _explained(judged, draft, reading, writer_of)
+    return judged
 
 
-def _explained(step: Step, wanted: Wanted, reading: RemoteSecret, seen: Seen, head: Head) -> Step:
+def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
     """A conflict with the time of both values, the run that wrote each, and the command for each case."""
-    address = seen.writer(wanted.destination).address
-    there = version_of(wanted.store.id, address, reading)
+    there = version_of(step.place.store, draft.stores[step.place.store].address, reading)
     here = there
-    if wanted.source is not None and wanted.origin is not None:
-        source = head.sources[wanted.source.store]
-        created = wanted.origin.attributes.created
-        here = StoredVersion(wanted.source.store, source, wanted.origin.name, wanted.origin.version, created)
-    times = when(there, here, head.writer_of) if here is not there else f"written {at(there, head.writer_of)}"
+    if step.source is not None and step.origin is not None:
+        created = step.origin.attributes.created
+        address = draft.sources[step.source.store]
+        here = StoredVersion(step.source.store, address, step.origin.name, step.origin.version, created)
+    times = when(there, here, writer_of) if here is not there else f"written {at(there, writer_of)}"
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
-    options, only = head.options, (wanted.secret,)
+    options, only = draft.options, (step.secret,)
     if not options.words or options.on_conflict is OnConflict.SKIP:
         return step
     ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
     if here is not there:
-        ways.append(f"to copy it to {quoted(here.store)} instead: {copy_command(head.environment, *only, there, here)}")
-    run = run_of_later(here, there, head.writer_of) if here is not there else head.writer_of(there)
+        ways.append(
+            f"to copy it to {quoted(here.store)} instead: {copy_command(draft.environment, *only, there, here)}"
+        )
+    run = run_of_later(here, there, writer_of) if here is not there else writer_of(there)
     if run is not None:
         ways.append(f"to take back what {run.command} wrote: {run.undo}")
     ways.append(f"to leave it as it is: {options.again('--on-conflict', 'skip')}")
     return replace(step, remedy=ways[0], more=tuple(ways[1:]))
+
+
+# Key Vault's adapter gives every document of properties this content type, so it carries no information.
+_IMPLIED = "application/json"
+
+
+def notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, now: datetime | None = None) -> tuple[Note, ...]:
+    """The notes of `plan` in its order, each once; `steps` are those with their origins.
+
+    Only of remote secrets that are written: attributes of the others are up to their owners.
+    """
+    moment = now or datetime.now(UTC)
+    by_target: dict[Target, list[Step]] = {}
+    for step in steps:
+        if step.target is not None and step.origin is not None:
+            by_target.setdefault(step.target, []).append(step)
+    found: dict[Note, None] = {}
+    for write in plan.writes:
+        address = plan.stores[write.store].address
+        written = {(step.secret, step.key) for step in write.steps}
+        for step in by_target.get(write.target, ()):
+            if (step.secret, step.key) in written:
+                found.update(dict.fromkeys(_notes(step, _kept(write, address.provider, step), moment)))
+        # On Vault a new version does not take over the dates of the one before.
+        if write.base is not None and address.provider is not Provider.VAULT:
+            found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
+    for adopted in plan.adopted:
+        if adopted.is_recorded:
+            # It was written whole.
+            continue
+        for step in by_target.get(adopted.target, ()):
+            there = readings[plan.stores[step.place.store], step.place.name]
+            found.update(dict.fromkeys(_notes_of_adopted(step, adopted, there)))
+    return tuple(found)
+
+
+def _kept(write: Write, provider: Provider, step: Step) -> Attributes:
+    """The attributes that the destination will have; of a secret that exists, all that its provider can hold."""
+    origin = step.origin.attributes if step.origin is not None else Attributes()
+    is_new = write.base is None and not write.recover
+    kept = (write.attributes or Attributes()) if is_new else origin
+    if provider is Provider.VAULT:
+        return Attributes(tags=kept.tags)
+    return kept
+
+
+def _notes(step: Step, kept: Attributes, now: datetime) -> Iterator[Note]:
+    if step.origin is None or step.source is None:
+        return
+    has = step.origin.attributes
+    source = replace(step.source, property=None)
+    for kind, is_so, date in (
+        (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
+        (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
+        (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
+        (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
+        (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
+        (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
+    ):
+        if is_so:
+            yield Note(kind, step.secret, source, date)
+
+
+def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
+    """The notes of an existing secret that keeps its dates in the new version."""
+    has = base.attributes
+    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address.absolute}/secrets/{write.name}")
+    for step in write.steps:
+        if step.destination is None:
+            continue
+        place = replace(step.destination, property=None)
+        if has.past_expires(now) is not None:
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*words, "--expires", "DATE"))
+        if has.not_before_ahead(now) is not None:
+            remedy = shell_line(*words, "--not-before", "DATE")
+            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
+
+
+def _notes_of_adopted(step: Step, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
+    """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
+    if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
+        return
+    if step.origin is None or step.source is None:
+        return
+    if step.origin.attributes.tags.items() - there.attributes.tags.items():
+        yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))

@@ -5,7 +5,7 @@ Vault keeps a number of versions of each secret, and may delete each after a tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from compiler.live.read_many import is_of_store, lasting_command
 from compiler.live.stores import Served
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader, SecretWriter
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line, shell_line
 
@@ -29,17 +29,6 @@ class LossKind(StrEnum):
     WAY_BACK = "drops-way-back"  # also the version that the write replaces: it cannot be undone
     UNKNOWN = "drops-unknown"  # the store does not tell
     ITSELF = "deletes-itself"  # the version that is written, after a time
-
-
-@dataclass(frozen=True, slots=True)
-class NextWrite:
-    """A planned write: `replaces` is the current version, None where none can be read; `is_new` where none is there."""
-
-    store_id: str
-    store: SecretReader
-    name: str
-    replaces: str | None
-    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +52,59 @@ class VersionLoss:
         return self.store, self.name
 
 
-def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[VersionLoss, ...]:
+def losses_of(
+    writes: Iterable[Write],
+    stores: Mapping[str, SecretWriter],
+    new: Collection[Target] = (),
+    workers: int = _WORKERS,
+) -> tuple[VersionLoss, ...]:
     """The losses of `writes`, in their order, without those that drop no readable version.
 
-    Raises the StoreError of a store that no longer answers at all. Any other refusal becomes
-    an unknown loss, and does not stop the plan.
+    `new` are the remote secrets that are not there yet, not even deleted. Raises the StoreError of a store that no
+    longer answers at all. Any other refusal becomes an unknown loss, and does not stop the plan.
     """
-    asked = [write for write in writes if write.store.address.provider is Provider.VAULT]
+    asked = [write for write in writes if stores[write.store].address.provider is Provider.VAULT]
     if not asked:
         return ()
+    # The stores in which the metadata of a new name may not be read: there is nothing of it to lose.
     denied: set[str] = set()
+
+    def losses(write: Write) -> tuple[VersionLoss, ...]:
+        return tuple(_losses(write, stores[write.store], denied, is_new=write.target in new))
+
     pool = ThreadPoolExecutor(min(workers, len(asked)), thread_name_prefix="versions")
     try:
-        return tuple(loss for losses in pool.map(lambda write: tuple(_losses(write, denied)), asked) for loss in losses)
+        return tuple(loss for found in pool.map(losses, asked) for loss in found)
     finally:
         # After an interrupt, requests that have not started are dropped.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _losses(write: NextWrite, denied: set[str]) -> Iterator[VersionLoss]:
-    """`denied` are the stores in which the metadata of a new name may not be read: there is nothing of it to lose."""
-    if write.is_new and write.store_id in denied:
+def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool) -> Iterator[VersionLoss]:
+    if is_new and write.store in denied:
         return
-    address, target = write.store.address, (write.store_id, write.name)
     try:
-        dropped = write.store.dropped_by_write(write.name)
+        dropped = store.dropped_by_write(write.name)
     except StoreError as error:
         if is_of_store(error):
             raise
-        if write.is_new:
-            denied.add(write.store_id)
+        if is_new:
+            denied.add(write.store)
         else:
-            yield VersionLoss(LossKind.UNKNOWN, *target, (), None, f"{error.reason}; {error.remedy}")
+            yield VersionLoss(LossKind.UNKNOWN, *write.target, (), None, f"{error.reason}; {error.remedy}")
         return
     if dropped is None:
         return
     if dropped.versions:
-        kind = LossKind.WAY_BACK if write.replaces in dropped.versions else LossKind.VERSIONS
-        yield VersionLoss(kind, *target, dropped.versions, dropped.keeps, _remedy(address, write.name, dropped))
+        # A recovered secret is written over, too.
+        replaced = write.deleted if write.recover else write.before
+        kind = LossKind.WAY_BACK if replaced in dropped.versions else LossKind.VERSIONS
+        remedy = _remedy(store.address, write.name, dropped)
+        yield VersionLoss(kind, *write.target, dropped.versions, dropped.keeps, remedy)
     if dropped.lives is not None:
-        remedy = lasting_command(address, write.name, dropped.limits)
+        remedy = lasting_command(store.address, write.name, dropped.limits)
         ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
-        yield VersionLoss(LossKind.ITSELF, *target, (), None, remedy, dropped.lives, ends)
+        yield VersionLoss(LossKind.ITSELF, *write.target, (), None, remedy, dropped.lives, ends)
 
 
 def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
@@ -177,10 +177,11 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say.
+    """One key of the plan: where it comes from and goes, and what is to be done with it.
 
-    `more` are other ways, of which one has to be chosen.
-    `source` is None where the value comes from a person, a file or an earlier version.
+    `reason` says why it is of its kind and `remedy` what to do, where there is more to say; `more` are other ways, of
+    which one has to be chosen. `source` is None where the value comes from a person, a file or an earlier version.
+    While it is planned, `value` is what it would write and `origin` the remote secret that the value comes from.
     """
 
     secret: str
@@ -191,15 +192,31 @@ class Step:
     reason: str = ""
     remedy: str = ""
     more: tuple[str, ...] = ()
+    value: SecretValue | None = field(default=None, repr=False, compare=False)
+    origin: RemoteSecret | None = field(default=None, repr=False, compare=False)
 
     @property
     def remedies(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.remedy, *self.more)))
 
     @property
+    def place(self) -> Location:
+        """Where it goes, of a step that has a place there."""
+        if self.destination is None:
+            raise AssertionError(self.key)
+        return self.destination
+
+    @property
     def target(self) -> Target | None:
         """The remote secret that it is about, None where it has no place there."""
         return (self.destination.store, self.destination.name) if self.destination is not None else None
+
+    def refused(self, reason: str, remedy: str) -> Step:
+        return replace(self, kind=Kind.REFUSE, reason=reason, remedy=remedy, value=None)
+
+    def without_value(self) -> Step:
+        """The step as it is shown and recorded; a run is too long to keep what was read for it."""
+        return replace(self, value=None, origin=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -308,7 +325,8 @@ class Note:
 class Plan:
     """All steps in the order of the environment, and the writes that they amount to.
 
-    `sources` and `destinations` are the absolute addresses by the stores' ids. `extras` are properties of the source
+    `stores` are those that it writes to, open, and `sources` the absolute addresses of the others, by their ids. A
+    command gives a draft, whose steps have values and no writes yet. `extras` are properties of the source
     that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
     that a resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them,
     `losses` what the writes cost earlier versions of the destinations. `who` is the caller as each destination knows
@@ -317,11 +335,11 @@ class Plan:
 
     command: str
     environment: str
-    destinations: Mapping[str, str]
-    sources: Mapping[str, str]
-    options: Options
-    steps: tuple[Step, ...]
-    writes: tuple[Write, ...]
+    stores: Mapping[str, SecretWriter] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    steps: tuple[Step, ...] = ()
+    writes: tuple[Write, ...] = ()
     extras: tuple[Location, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     left_out: tuple[Target, ...] = ()
@@ -331,6 +349,11 @@ class Plan:
     losses: tuple[VersionLoss, ...] = ()
     who: Mapping[str, str] = field(default_factory=dict)
     served: Mapping[str, Served] = field(default_factory=dict)
+
+    @property
+    def destinations(self) -> dict[str, str]:
+        """The absolute addresses of the stores that it writes to, by their ids."""
+        return {store_id: store.address.absolute for store_id, store in self.stores.items()}
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -410,34 +433,17 @@ class Outcome:
         return self.count(State.CONFLICT, State.UNVERIFIED) > 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
-
-    `versions` are those to bring back. `owed` is the write of an earlier undo that the audit file lacks.
-    """
-
-    kind: Kind
-    reason: str = ""
-    remedy: str = ""
-    current: RemoteSecret | None = None
-    earlier: RemoteSecret | None = None
-    owed: Adopted | None = None
-    versions: tuple[str, ...] = ()
-
-
-def without(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
+def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
     """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
+
+    def kept(step: Step) -> Step:
+        if step.kind not in WRITING or step.target is None or step.target not in why:
+            return step
+        return step.refused(*why[step.target])
+
     return replace(
         plan,
-        steps=tuple(_refused(step, why) for step in plan.steps),
+        steps=tuple(map(kept, plan.steps)),
         writes=tuple(write for write in plan.writes if write.target not in why),
         losses=tuple(loss for loss in plan.losses if loss.target not in why),
     )
-
-
-def _refused(step: Step, why: Mapping[Target, tuple[str, str]]) -> Step:
-    if step.kind not in WRITING or step.target is None or step.target not in why:
-        return step
-    reason, remedy = why[step.target]
-    return replace(step, kind=Kind.REFUSE, reason=reason, remedy=remedy)

@@ -17,7 +17,6 @@ from compiler.change.plan import Outcome, Plan, Result
 from compiler.change.run_files import RunLock
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
-from compiler.stores.interface import SecretWriter
 
 
 class End(StrEnum):
@@ -31,14 +30,6 @@ class End(StrEnum):
     DECLINED = "declined"  # a person said no
     CHANGED = "changed"  # the stores changed while a person was asked
     APPLIED = "applied"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Planned:
-    """A plan and the open stores that it writes to, by their ids in it."""
-
-    plan: Plan
-    stores: Mapping[str, SecretWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +58,13 @@ class Change:
     `identity` is what finds the run that the same command resumes.
     """
 
-    command: str
     identity: Mapping[str, Any]
-    plan: Callable[[Run | None], Planned]
+    plan: Callable[[Run | None], Plan]
     setting: Setting
+
+    @property
+    def command(self) -> str:
+        return str(self.identity["command"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +106,11 @@ def carry_out(change: Change, listener: Listener) -> Ended:
     Raises what planning raises, and Refusal and OSError, before the first write.
     """
     if not change.setting.applies and not change.setting.asks:
-        return _shown(change, _planned(change, None).plan, listener)
+        return _shown(change, _planned(change, None), listener)
     seen: Plan | None = None
     if change.setting.asks:
         unfinished = find_unfinished(change.setting.root, change.identity)
-        seen = _planned(change, unfinished).plan
+        seen = _planned(change, unfinished)
         ended = _shown(change, seen, listener)
         # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
         if ended.end is not End.SHOWN and unfinished is None:
@@ -126,13 +120,13 @@ def carry_out(change: Change, listener: Listener) -> Ended:
     return _locked(change, listener, seen)
 
 
-def _planned(change: Change, unfinished: Run | None) -> Planned:
+def _planned(change: Change, unfinished: Run | None) -> Plan:
     """The plan, with the servers that stand for its stores; those of an unfinished run must be the run's."""
     if unfinished is not None:
         expect_servers(unfinished, change.setting.stores)
-    planned = change.plan(unfinished)
-    served = change.setting.stores.served(planned.plan.environment)
-    return replace(planned, plan=replace(planned.plan, served=served)) if served else planned
+    plan = change.plan(unfinished)
+    served = change.setting.stores.served(plan.environment)
+    return replace(plan, served=served) if served else plan
 
 
 def expect_servers(run: Run, stores: LiveStores) -> None:
@@ -157,19 +151,18 @@ def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
             run_id = unfinished.id
             lock.rename(f"{change.command}, run {run_id}")
             listener.resumes(run_id)
-        planned = _planned(change, unfinished)
-        plan = planned.plan
+        plan = _planned(change, unfinished)
         if seen is None:
             listener.shows(plan)
         elif _shape(seen) != _shape(plan):
             listener.shows(plan)
             return Ended(plan, End.CHANGED)
         if (obstacle := _obstacle(change, plan)) is not None:
-            ended = _ended_unfinished(change, planned, unfinished) if unfinished is not None else None
+            ended = _ended_unfinished(change, plan, unfinished) if unfinished is not None else None
             return Ended(plan, obstacle, ended)
         if not plan.writes and unfinished is None:
             return Ended(plan, End.NOTHING)
-        return _applied(change, planned, run_id, unfinished, listener)
+        return _applied(change, plan, run_id, unfinished, listener)
 
 
 def _shape(plan: Plan) -> tuple[object, ...]:
@@ -177,12 +170,10 @@ def _shape(plan: Plan) -> tuple[object, ...]:
     return plan.steps, tuple((write.target, write.before, write.deleted) for write in plan.writes)
 
 
-def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
-    plan = planned.plan
-    with listener.applying(plan) as applying, _recording(change, planned, run_id, unfinished) as run_log:
+def _applied(change: Change, plan: Plan, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
+    with listener.applying(plan) as applying, _recording(change, plan, run_id, unfinished) as run_log:
         outcome = apply_plan(
             plan,
-            planned.stores,
             run_log,
             continue_on_error=change.setting.continue_on_error,
             stop=applying.stop,
@@ -191,20 +182,20 @@ def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | No
     return Ended(plan, End.APPLIED, outcome)
 
 
-def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outcome | None:
+def _ended_unfinished(change: Change, plan: Plan, unfinished: Run) -> Outcome | None:
     """End a run that cannot be resumed; returns its outcome where a part of it is still unrecorded."""
-    with _recording(change, planned, unfinished.id, unfinished) as run_log:
-        outcome = end_blocked(planned.plan, planned.stores, run_log)
+    with _recording(change, plan, unfinished.id, unfinished) as run_log:
+        outcome = end_blocked(plan, run_log)
     return outcome if outcome.is_incomplete else None
 
 
 @contextmanager
-def _recording(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
+def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
     """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
-    plan, setting = planned.plan, change.setting
+    setting = change.setting
     with ExitStack() as stack:
         log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
-        who = callers_of(planned, log)
+        who = callers_of(plan, log)
         if unfinished is None:
             journal = Journal.begin(setting.root, run_id, plan, change.identity)
         else:
@@ -216,9 +207,9 @@ def _recording(change: Change, planned: Planned, run_id: str, unfinished: Run | 
         yield RunLog(journal, plan.environment, log, who, is_audited)
 
 
-def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:
+def callers_of(plan: Plan, log: AuditLog | None) -> dict[str, str]:
     """The caller's name in each store that is written to; empty without an audit file, which alone needs it."""
     if log is None:
         return {}
-    stores = dict.fromkeys([*(write.store for write in planned.plan.writes), *(a.store for a in planned.plan.adopted)])
-    return {store: planned.plan.who.get(store) or planned.stores[store].whoami().subject for store in stores}
+    stores = dict.fromkeys([*(write.store for write in plan.writes), *(each.store for each in plan.adopted)])
+    return {store: plan.who.get(store) or plan.stores[store].whoami().subject for store in stores}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from compiler.change.apply import apply_plan
 from compiler.change.audit import RESTORE, AuditLog, UndoLog, owed_by, owed_by_undo
@@ -20,17 +20,14 @@ from compiler.change.plan import (
     Adopted,
     Kind,
     Location,
-    NextWrite,
-    Options,
     Plan,
     Step,
     Target,
-    Verdict,
     Write,
     losses_of,
-    without,
+    refuse_targets,
 )
-from compiler.change.run import End, Ended, Listener, Planned, Setting, callers_of, expect_servers
+from compiler.change.run import End, Ended, Listener, Setting, callers_of, expect_servers
 from compiler.change.run_files import RunLock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, Readers, in_files, read_by, way_out
@@ -47,7 +44,7 @@ _REASON = "the catalogue has no key there: the run or its journal is of somethin
 _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"
 
 
-def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store]) -> Plan:
+def drop_foreign_writes(plan: Plan, environment: Environment, stores: Mapping[str, Store]) -> Plan:
     """The plan of an undo without what lies where no key of the catalogue has a place, in use or not.
 
     `stores` are those of the plan by their ids. Each step that is left out of the writes is refused.
@@ -62,7 +59,7 @@ def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store
         return remote_name(stores[store].provider, name) in own[store]
 
     foreign = [each.target for each in plan.writes if not is_own(each.target)]
-    kept = without(plan, dict.fromkeys(foreign, (_REASON, _FOREIGN_REMEDY)))
+    kept = refuse_targets(plan, dict.fromkeys(foreign, (_REASON, _FOREIGN_REMEDY)))
     # Nor is a line added to the audit file that says who wrote it.
     return replace(kept, adopted=tuple(each for each in plan.adopted if is_own(each.target)))
 
@@ -70,7 +67,7 @@ def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store
 _REMEDY = "let another store serve it first (`cutover`), or set the right value (`put`)"
 
 
-def spared(
+def drop_writes_in_use(
     plan: Plan,
     own: Mapping[str, Store],
     environments: Callable[[], Sequence[Environment]],
@@ -93,7 +90,8 @@ def spared(
         readers.check_excluded()
     found = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
     words = "it is in use again, read there by"
-    return without(plan, {target: (read_by(each, words), _remedy(each)) for target, each in found.items() if each})
+    why = {target: (read_by(each, words), _remedy(each)) for target, each in found.items() if each}
+    return refuse_targets(plan, why)
 
 
 def _remedy(readers: Sequence[Reader]) -> str:
@@ -119,53 +117,71 @@ def _readers(write: Write, readers: Readers) -> tuple[Reader, ...]:
 
 
 _LOST = VersionState.DESTROYED
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reversal:
+    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
+
+    `versions` are those to bring back. `owed` is the write of an earlier undo that the audit file lacks.
+    """
+
+    kind: Kind
+    reason: str = ""
+    remedy: str = ""
+    current: RemoteSecret | None = None
+    earlier: RemoteSecret | None = None
+    owed: Adopted | None = None
+    versions: tuple[str, ...] = ()
+
+
 _BY_HAND = "compare the versions and keep the right one by hand"
 
 
-def judge_recovery(entry: RunEntry, target: Target, states: States) -> Verdict:
+def judge_recovery(entry: RunEntry, target: Target, states: States) -> Reversal:
     """How the deletion of `entry` is undone, by the states of the versions that the store has now."""
     if entry.undo == "done":
-        return Verdict(Kind.KEEP, "it is already undone", owed=owed_by_undo(target, entry, None))
+        return Reversal(Kind.KEEP, "it is already undone", owed=owed_by_undo(target, entry, None))
     if isinstance(states, StoreError):
-        return Verdict(Kind.REFUSE, states.reason, states.remedy)
+        return Reversal(Kind.REFUSE, states.reason, states.remedy)
     if others := entry.made_at_other_times(states.made):
         reason = f"{numbered(others)} is not what the run deleted: it was made at another time"
-        return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
+        return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
     # In a Key Vault a version that came in between was deleted with the others, and comes back with them.
     own = (*entry.versions, *entry.slipped)
     foreign = [version for version in states if version not in own and states[version] is VersionState.READABLE]
     if foreign:
         reason = f"another writer wrote {numbered(foreign)} since the run deleted {numbered(entry.versions)}"
-        return Verdict(Kind.REFUSE, reason, _BY_HAND)
+        return Reversal(Kind.REFUSE, reason, _BY_HAND)
     back = tuple(version for version in own if states.get(version, _LOST) is not _LOST)
     if own[-1] not in back:
         reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
-        return Verdict(Kind.REFUSE, reason, "restore it from a backup")
+        return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is VersionState.READABLE for version in back):
         return _readable_again(entry, target)
     lost = [] if entry.slipped else [version for version in own if version not in back]
     reason = f"{numbered(back)} can be read again" + (f"; {numbered(lost)} cannot: destroyed since" if lost else "")
-    return Verdict(Kind.RECOVER, reason, versions=back)
+    return Reversal(Kind.RECOVER, reason, versions=back)
 
 
-def doubt_of_deletion(entry: RunEntry, states: States, settle: str) -> Verdict | None:
+def doubt_of_deletion(entry: RunEntry, states: States, settle: str) -> Reversal | None:
     """Judges a deletion that was begun and never recorded; None where the store shows that it did not come about."""
     if isinstance(states, StoreError):
-        return Verdict(Kind.REFUSE, states.reason, states.remedy)
+        return Reversal(Kind.REFUSE, states.reason, states.remedy)
     if any(states.get(version) is VersionState.READABLE for version in entry.versions):
         return None
     reason = f"the run was stopped while it deleted {numbered(entry.versions)}: it may have been done by another"
-    return Verdict(Kind.REFUSE, reason, settle)
+    return Reversal(Kind.REFUSE, reason, settle)
 
 
-def _readable_again(entry: RunEntry, target: Target) -> Verdict:
+def _readable_again(entry: RunEntry, target: Target) -> Reversal:
     if entry.undo != "started":
-        return Verdict(Kind.KEEP, "another writer recovered it already")
+        return Reversal(Kind.KEEP, "another writer recovered it already")
     # That undo was stopped before it could note it.
     newest = entry.undo_before or entry.versions[-1]
     action = str(Kind.RECOVER)
     owed = Adopted(*target, newest, entry.properties, action, newest, is_undo=True)
-    return Verdict(Kind.KEEP, "it is already undone", owed=owed)
+    return Reversal(Kind.KEEP, "it is already undone", owed=owed)
 
 
 def plan_undo(
@@ -184,7 +200,7 @@ def plan_undo(
         stores[store_id].expect({name: {_use(entry)}})
     readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
     states = version_states([(stores[store], name) for store, name in deleted], workers)
-    verdicts: dict[Target, Verdict] = {}
+    verdicts: dict[Target, Reversal] = {}
     is_open = False
     for target, entry in touched.items():
         store, name = stores[target[0]], target[1]
@@ -213,7 +229,7 @@ def _deletes(entry: RunEntry) -> bool:
     return entry.recover or entry.kind is Kind.CREATE
 
 
-def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
+def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
     steps: list[Step] = []
     writes: list[Write] = []
     # First what the run owes the audit file: once a part is undone, the run cannot be resumed to record it.
@@ -234,17 +250,15 @@ def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, Sec
             # An earlier undo was stopped before it recorded this version; the undo of an older run needs the record.
             owed = Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after, is_undo=True)
             adopted.append(owed)
-    rewritten = [NextWrite(w.store, stores[w.store], w.name, w.before) for w in writes if w.earlier is not None]
+    rewritten = [write for write in writes if write.earlier is not None]
     return Plan(
         command=run.command,
         environment=run.environment,
-        destinations=run.destinations,
-        sources={},
-        options=Options(),
+        stores=stores,
         steps=tuple(steps),
         writes=tuple(writes),
         adopted=tuple(adopted),
-        losses=losses_of(rewritten, workers),
+        losses=losses_of(rewritten, stores, workers=workers),
     )
 
 
@@ -260,46 +274,46 @@ class _OneUndo:
         self._history = history
         self._deletes = _deletes(entry)
 
-    def judge(self, reading: Reading) -> Verdict:
+    def judge(self, reading: Reading) -> Reversal:
         entry = self._entry
         if entry.undo == "done":
             return self._kept("it is already undone", None if self._deletes else entry.undone_as)
         if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
             return self._kept("it is already deleted", None)
         if isinstance(reading, StoreError):
-            return Verdict(Kind.REFUSE, reading.reason, self._way_back(reading))
+            return Reversal(Kind.REFUSE, reading.reason, self._way_back(reading))
         original = self._original(reading.version)
         # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
         if entry.after not in {reading.version, original}:
             return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
         if self._is_of_another_time(reading):
             reason = f"its version {reading.version} is not the run's, which was made at another time"
-            return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
+            return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
         if (unlike := self._unlike(reading)) is not None:
             return unlike
         if entry.slipped:
             # The version right before the run's is the other writer's, not the one that the run had read.
             reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
-            return Verdict(Kind.REFUSE, reason, "restore that version by hand")
+            return Reversal(Kind.REFUSE, reason, "restore that version by hand")
         if self._deletes:
             why = "the run recovered it" if entry.recover else "the run created it"
-            return Verdict(Kind.DELETE, why, current=reading)
+            return Reversal(Kind.DELETE, why, current=reading)
         return self._restoration(reading)
 
-    def doubt(self, reading: Reading) -> Verdict | None:
+    def doubt(self, reading: Reading) -> Reversal | None:
         """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
         if isinstance(reading, SoftDeletedError | NotFoundError):
             return None
         if isinstance(reading, StoreError):
-            return Verdict(Kind.REFUSE, reading.reason, reading.remedy)
+            return Reversal(Kind.REFUSE, reading.reason, reading.remedy)
         if self._original(reading.version) in {self._entry.before, self._entry.planned_before}:
             return None
         reason = (
             f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
         )
-        return Verdict(Kind.REFUSE, reason, self._way_to_settle)
+        return Reversal(Kind.REFUSE, reason, self._way_to_settle)
 
-    def judge_deletion(self, states: States) -> Verdict | None:
+    def judge_deletion(self, states: States) -> Reversal | None:
         """Judges the undo of a deletion; None where it was started, and the store shows that it did not come about.
 
         Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
@@ -322,9 +336,9 @@ class _OneUndo:
             return error.remedy
         return _undo_first(retired)
 
-    def _kept(self, reason: str, version: str | None) -> Verdict:
+    def _kept(self, reason: str, version: str | None) -> Reversal:
         """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""
-        return Verdict(Kind.KEEP, reason, owed=owed_by_undo(self._target, self._entry, version))
+        return Reversal(Kind.KEEP, reason, owed=owed_by_undo(self._target, self._entry, version))
 
     @property
     def _address(self) -> str:
@@ -333,7 +347,7 @@ class _OneUndo:
     def _original(self, version: str) -> str:
         return self._history.original(self._address, self._name, version)
 
-    def _foreign(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
+    def _foreign(self, current: RemoteSecret, other: PastRun | None) -> Reversal:
         """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
         if self._entry.undo == "started" and not self._deletes:
             # That undo was stopped before it could note the new version.
@@ -358,18 +372,18 @@ class _OneUndo:
             return False
         return created.isoformat() != made
 
-    def _restoration(self, current: RemoteSecret) -> Verdict:
+    def _restoration(self, current: RemoteSecret) -> Reversal:
         before = self._entry.before or self._entry.planned_before or ""
         try:
             earlier = self._store.read_version(self._name, before)
         except (VersionGoneError, DisabledError) as error:
             reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
-            return Verdict(Kind.REFUSE, reason, "restore it from a backup")
+            return Reversal(Kind.REFUSE, reason, "restore it from a backup")
         except StoreError as error:
-            return Verdict(Kind.REFUSE, error.reason, error.remedy)
-        return Verdict(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
+            return Reversal(Kind.REFUSE, error.reason, error.remedy)
+        return Reversal(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
 
-    def _unlike(self, current: RemoteSecret) -> Verdict | None:
+    def _unlike(self, current: RemoteSecret) -> Reversal | None:
         """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
         after = self._entry.after
         if current.version == after or after is None:
@@ -378,15 +392,15 @@ class _OneUndo:
             own = self._store.read_version(self._name, after)
         except StoreError as error:
             reason = f"version {current.version} cannot be compared with the run's version {after}: {error.reason}"
-            return Verdict(Kind.REFUSE, reason, _BY_HAND)
+            return Reversal(Kind.REFUSE, reason, _BY_HAND)
         # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
         return None if _same(current, own) else self._changed(current, None)
 
-    def _changed(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
+    def _changed(self, current: RemoteSecret, other: PastRun | None) -> Reversal:
         reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
         if other is None:
-            return Verdict(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
-        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
+            return Reversal(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
+        return Reversal(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
 
 
 def undo_command(command: str, environment: str, run: str) -> str:
@@ -402,7 +416,7 @@ def _settle(run: Run) -> str:
     return f"run the same {run.command} again to settle that, then undo it"
 
 
-def _waiting(run: Run, verdict: Verdict) -> Verdict:
+def _waiting(run: Run, verdict: Reversal) -> Reversal:
     if verdict.kind not in WRITING:
         return verdict
     waiting = replace(verdict, kind=Kind.REFUSE, reason="the outcome of another of its writes is unknown", current=None)
@@ -447,19 +461,17 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             if setting.not_the_same:
                 journal.excluded(setting.not_the_same)
             journal.went_on(plan)
-            run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
-            outcome = apply_plan(
-                plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
-            )
+            run_log = UndoLog(journal, run.environment, log, callers_of(plan, log))
+            outcome = apply_plan(plan, run_log, continue_on_error=True, stop=applying.stop, report=applying.report)
     return Ended(plan, End.APPLIED, outcome)
 
 
 def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
     own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
-    plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
+    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
     plan = replace(plan, served=setting.stores.served(environment.name))
     every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
-    return refuse_denied(spared(plan, own, every, setting.stores, setting.not_the_same), writers)
+    return refuse_denied(drop_writes_in_use(plan, own, every, setting.stores, setting.not_the_same))
 
 
 def _unwritten(plan: Plan) -> End:

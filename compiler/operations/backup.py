@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from compiler.change.compare import Head, Wanted, callers, plan_change, read_destinations
-from compiler.change.journal import Run, identity_of, writers
-from compiler.change.plan import Kind, Options, Step
-from compiler.change.run import Change, Planned, Setting
+from compiler.change.compare import plan_given
+from compiler.change.journal import identity_of, writers
+from compiler.change.plan import Kind, Location, Options, Plan, Step
+from compiler.change.run import Change, Setting
+from compiler.live.compare import value_at
 from compiler.live.read_many import Reading, read_many
 from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
-from compiler.model.catalogue import Entry
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
-from compiler.model.store import Place, way_to_place
+from compiler.model.store import Place, place_in, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import SecretReader
@@ -235,8 +235,7 @@ def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | No
         return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None
     if isinstance(reading, StoreError):
         return Lacking(asked.name, asked.place, f"{reading.reason}; {reading.remedy}")
-    named = asked.place.property
-    value = reading.whole if named is None else reading.properties.get(named)
+    value = value_at(reading, asked.place.property)
     if value is None:
         return Lacking(asked.name, asked.place, "the secret has no such property") if asked.is_used else None
     if unfit := traits(value) & _UNFIT:
@@ -301,8 +300,8 @@ def restoration(
 
     The same backup with the same options is the same run. Raises AddressError.
     """
-    wanted = list(_undisputed(_wanted(backup, environment, to, options.only), environment, options.only))
-    used = {each.store.id: each.store for each in wanted if isinstance(each, Wanted)}
+    steps = tuple(_undisputed(_steps(backup, environment, to, options.only), environment, options.only))
+    used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     identity = identity_of(
         COMMAND,
         environment.name,
@@ -314,57 +313,64 @@ def restoration(
             "recover": options.recover,
         },
     )
-    name = environment.name
-
-    def plan(run: Run | None) -> Planned:
-        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
-        head = Head(COMMAND, name, options, run=run, writer_of=writers(setting.root))
-        return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
-
-    return Change(COMMAND, identity, plan, setting)
+    draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(setting.root)
+    return Change(identity, lambda run: plan_given(draft, used, setting.stores, run=run, writer_of=writer_of), setting)
 
 
 def _undisputed(
-    found: Iterable[tuple[ValueName, Wanted | Step]], environment: Environment, only: Sequence[str]
-) -> Iterator[Wanted | Step]:
-    """The values to write, without those of keys that had a value of their own and take another key's by now.
+    found: Iterable[tuple[ValueName, Step]], environment: Environment, only: Sequence[str]
+) -> Iterator[Step]:
+    """The steps, without the values of keys that had one of their own and take another key's by now.
 
     The place is the other's, and so is the value that goes there.
     """
     named = tuple(found)
     comparer = Comparer()
     holders = {
-        each.destination: (name, each)
-        for name, each in named
-        if isinstance(each, Wanted) and same_value(environment, name) == name
+        step.destination: (name, step.value)
+        for name, step in named
+        if step.value is not None and same_value(environment, name) == name
     }
-    for name, each in named:
-        holder = holders.get(each.destination) if isinstance(each, Wanted) else None
-        if not isinstance(each, Wanted) or holder is None or comparer.same(holder[1].value, each.value):
-            yield each
+    for name, step in named:
+        holder = holders.get(step.destination) if step.value is not None else None
+        if step.value is None or holder is None or comparer.same(holder[1], step.value):
+            yield step
         elif not only or name[0] in only:
             reason = f"it takes the value of {'/'.join(holder[0])} now, of which the backup holds another"
             remedy = "leave the secret out with --only, or restore with the project of then"
             yield Step(*name, Kind.REFUSE, None, None, reason, remedy)
 
 
-def _wanted(
+def _steps(
     backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]
-) -> Iterator[tuple[ValueName, Wanted | Step]]:
+) -> Iterator[tuple[ValueName, Step]]:
     """What is to be done with each value of the backup, by its name there."""
     names = value_names(environment)
     by_secret: dict[str, list[ValueName]] = {}
     for name in backup.values:
         by_secret.setdefault(name[0], []).append(name)
     for name in (each for own in by_secret.values() for each in own):
-        if only and not _is_chosen(environment, name, only):
-            continue
-        secret, key = _here(environment, name, names)
-        target = _target(key, _placed(environment, secret, to))
-        if isinstance(target, _Refused):
-            yield name, Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
-        else:
-            yield name, Wanted(secret, key, *target, backup.values[name])
+        if not only or _is_chosen(environment, name, only):
+            step = Step(*_here(environment, name, names), Kind.UPDATE, None, None, value=backup.values[name])
+            yield name, _placed(step, environment, to)
+
+
+def _placed(step: Step, environment: Environment, to: Store | None) -> Step:
+    """`step` with the place of its key, or refused where it has none."""
+    secret = environment.secrets.get(step.secret)
+    if secret is None:
+        return step.refused("the environment has no such secret", "leave it out with --only, or enable it")
+    store, key = to or secret.store, secret.entry.keys.get(step.key)
+    if store is None:
+        return step.refused("the environment has no store for it", "name one with --to")
+    if key is None:
+        reason = "the catalogue no longer has this key of the secret"
+        return step.refused(reason, "leave the secret out with --only, or add the key to the catalogue")
+    place = place_in(store, secret.entry, key, environment.root.get("secrets"))
+    if place is None:
+        remedy = way_to_place(key.holder(secret.entry).id, store.provider)
+        return step.refused(f'the catalogue names no place for it in "{store.id}"', remedy)
+    return replace(step, destination=Location(store.id, place.remote_key, place.property))
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:
@@ -384,39 +390,3 @@ def _here(environment: Environment, name: ValueName, names: Mapping[ValueName, V
         return name
     value = same_value(environment, name)
     return next((each for each in names if value is not None and same_value(environment, each) == value), name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Why a key of the backup has no place in the environment."""
-
-    reason: str
-    remedy: str
-
-
-def _placed(
-    environment: Environment, secret_id: str, to: Store | None
-) -> tuple[Entry, Store, Mapping[str, Place | None]] | _Refused:
-    secret = environment.secrets.get(secret_id)
-    if secret is None:
-        return _Refused("the environment has no such secret", "leave it out with --only, or enable it")
-    store = to or secret.store
-    if store is None:
-        return _Refused("the environment has no store for it", "name one with --to")
-    return secret.entry, store, key_places(environment, secret, store)
-
-
-def _target(
-    key: str, placed: tuple[Entry, Store, Mapping[str, Place | None]] | _Refused
-) -> tuple[Store, Place] | _Refused:
-    if isinstance(placed, _Refused):
-        return placed
-    entry, store, places = placed
-    if key not in places:
-        reason = "the catalogue no longer has this key of the secret"
-        return _Refused(reason, "leave the secret out with --only, or add the key to the catalogue")
-    place = places[key]
-    if place is None:
-        remedy = way_to_place(entry.keys[key].holder(entry).id, store.provider)
-        return _Refused(f'the catalogue names no place for it in "{store.id}"', remedy)
-    return store, place

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.change.compare import Head, Wanted, callers, plan_change, read_destinations
-from compiler.change.journal import Run, identity_of
-from compiler.change.plan import OnConflict, Options
-from compiler.change.run import Change, Planned, Setting
+from compiler.change.compare import plan_given
+from compiler.change.journal import identity_of
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
+from compiler.change.run import Change, Setting
 from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import place_in, way_to_place
@@ -117,41 +117,35 @@ def put(
     The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
     that must not be written, and AddressError.
     """
-    wanted = _wanted(target, values)
+    steps, store = _steps(target, values), target.store
     identity = identity_of(
         COMMAND,
         environment,
-        {target.store.id: setting.stores.address(target.store).absolute},
+        {store.id: setting.stores.address(store).absolute},
         {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
     )
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
-
-    def plan(run: Run | None) -> Planned:
-        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
-        head = Head(COMMAND, environment, chosen, run=run)
-        return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
-
-    return Change(COMMAND, identity, plan, setting)
+    draft = Plan(COMMAND, environment, options=chosen, steps=steps)
+    return Change(identity, lambda run: plan_given(draft, {store.id: store}, setting.stores, run=run), setting)
 
 
-def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
-    places = key_places(target.environment, target.secret, target.store)
-    wanted = []
+def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...]:
+    places, store = key_places(target.environment, target.secret, target.store), target.store
+    steps = []
     for key, value in values.items():
         place = places[key]
         if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
             help_text = "enter the real value; nothing was written"
             raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
         if place is None:
-            provider = target.store.provider
             entry = target.secret.entry
-            message = f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
-            raise Refusal(
-                "found", message, f"{way_to_place(entry.keys[key].holder(entry).id, provider)}; nothing was written"
-            )
-        wanted.append(Wanted(target.secret.id, key, target.store, place, value))
-    return wanted
+            message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider}'
+            way_out = way_to_place(entry.keys[key].holder(entry).id, store.provider)
+            raise Refusal("found", message, f"{way_out}; nothing was written")
+        location = Location(store.id, place.remote_key, place.property)
+        steps.append(Step(target.secret.id, key, Kind.UPDATE, None, location, value=value))
+    return tuple(steps)
 
 
 def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:

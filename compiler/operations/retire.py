@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from compiler.change.checks import narrowed, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
-from compiler.change.run import Change, Planned, Setting
+from compiler.change.run import Change, Setting
 from compiler.cluster.view import LiveObjects
+from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
 from compiler.live.read_many import WORKERS, Reading, States, end_before, keep_command, read_many, version_states
 from compiler.live.readers import Reader, Readers, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
@@ -20,12 +21,10 @@ from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, Use, VersionState, VersionStates
-from compiler.stores.secret_value.document import stringified
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import numbered, quoted
 
-_NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
@@ -78,7 +77,7 @@ class Judging:
         return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
 
     def _unreadable(self, error: StoreError) -> tuple[Step, ...]:
-        if not isinstance(error, _NOT_HELD):
+        if not isinstance(error, NOT_HELD):
             return self._all(Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
         if not self.readable:
             is_absent = isinstance(error, NotFoundError)
@@ -97,7 +96,7 @@ class Judging:
         named = set()
         for held in self._remote.keys:
             named.add(held.property)
-            value = _value(reading, held.property)
+            value = value_at(reading, held.property)
             if value is not None:
                 yield self._judged(held, value, reading)
         if None in named:
@@ -139,14 +138,13 @@ class Judging:
         if self._is_same_place(held, reading, there):
             reason = f"it is the same remote secret in {serving}, seen from this machine"
             return Kind.REFUSE, reason, "check the addresses of the stores, and VAULT_ADDR"
-        if isinstance(there, StoreError):
-            if isinstance(there, _NOT_HELD):
-                return Kind.REFUSE, f"{serving}, which serves it, does not hold it: {there.reason}", copy
-            return Kind.REFUSE, f"it cannot be compared with {serving}: {there.reason}", there.remedy
-        found = _value(there, held.there.property)
-        if found is None:
-            return Kind.REFUSE, f"{serving}, which serves it, does not hold it", copy
-        if not self._same(found, value):
+        found = compare_value(value, there, held.there.property, self._comparer, or_its_text=True)
+        if found.likeness is Likeness.UNKNOWN and found.why is not None:
+            return Kind.REFUSE, f"it cannot be compared with {serving}: {found.why.reason}", found.why.remedy
+        if found.likeness is Likeness.MISSING or isinstance(there, StoreError):
+            why = f": {found.why.reason}" if found.why is not None else ""
+            return Kind.REFUSE, f"{serving}, which serves it, does not hold it{why}", copy
+        if found.likeness is Likeness.DIFFERENT:
             over = self._migrate(self._sides.left, held.serving, held, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
@@ -158,13 +156,6 @@ class Judging:
         is_vault = self._sides.left.provider == Provider.VAULT
         taken = numbered(self.readable) if is_vault else "all versions"
         return Kind.DELETE, f"{taken}; {serving} holds the same", ""
-
-    def _same(self, found: SecretValue, value: SecretValue) -> bool:
-        """Whether they are equal, or `found` is the text of `value`, as `migrate --stringify` writes it."""
-        one, other = stringified(found), stringified(value)
-        return self._comparer.same(found, value) or (
-            one is not None and other is not None and found.is_string and self._comparer.same(one, other)
-        )
 
     def _is_same_place(self, held: Held, reading: RemoteSecret, there: Reading) -> bool:
         """Whether both are one remote secret, by address, or as the store itself tells of them."""
@@ -186,12 +177,6 @@ class Judging:
     def _migrate(self, to: Store, source: Store, held: Held, *more: str) -> str:
         words = ("migrate", self._sides.environment, "--to", to.id, "--from", source.id, "--only", held.secret)
         return command_line(*words, *more, "--apply")
-
-
-def _value(reading: RemoteSecret, prop: str | None) -> SecretValue | None:
-    if prop is None:
-        return reading.whole
-    return reading.properties.get(prop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +287,7 @@ COMMAND = "retire"
 
 def plan_retirement(
     candidates: Candidates, stores: LiveStores, *, run: Run | None = None, workers: int = WORKERS
-) -> Planned:
+) -> Plan:
     """The plan that deletes the free ones of `candidates`, without a writing request; `run` narrows it to that run.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
@@ -328,7 +313,7 @@ def plan_retirement(
     plan = Plan(
         command=COMMAND,
         environment=candidates.environment,
-        destinations={candidates.store.id: writer.address.absolute},
+        stores={candidates.store.id: writer},
         sources={name: each.address.absolute for name, each in sides.serving.items()},
         options=Options(candidates.only),
         steps=tuple(steps),
@@ -336,10 +321,10 @@ def plan_retirement(
         skipped=candidates.skipped,
     )
     # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
-    plan = narrowed(plan, run, gone) if run is not None else refuse_denied(plan, {candidates.store.id: writer})
+    plan = narrowed(plan, run, gone) if run is not None else refuse_denied(plan)
     if plan.writes:
         plan = replace(plan, who={candidates.store.id: writer.whoami().subject})
-    return Planned(plan, {candidates.store.id: writer})
+    return plan
 
 
 def _read(candidates: Candidates, writer: SecretWriter, stores: LiveStores, workers: int) -> Sides:
@@ -406,12 +391,12 @@ def retire(
     what = {"only": sorted(asked.only), "cluster": asked.cluster is not None, **more}
     identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
-    def planned(run: Run | None) -> Planned:
+    def planned(run: Run | None) -> Plan:
         found = _candidates(asked, environment.name, address, setting, outside)
         tell(found)
         return plan_retirement(found, setting.stores, run=run)
 
-    return Change(COMMAND, identity, planned, setting)
+    return Change(identity, planned, setting)
 
 
 def _candidates(asked: Retirement, name: str, address: str, setting: Setting, outside: Outside) -> Candidates:

@@ -7,26 +7,58 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
+from compiler.change.compare import plan_change
+from compiler.change.plan import Kind, Location, Plan, Step, Write
 from compiler.change.run import Applying
-from tests.unit.memory_store import secrets
+from compiler.live.read_many import nobody, read_all
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.memory_store import MemoryStore, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.change.journal import Run, RunEntry
     from compiler.change.plan import Result
-    from tests.unit.memory_store import MemoryStore
+    from compiler.stores.interface import RemoteSecret
 
 ADDRESS = "https://memory"
 
 
 def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # noqa: ANN401 - any field of a plan
-    """A plan with one destination, `azure`, whose steps are those of its writes."""
+    """A plan with one store, `azure`, at an address without a server, whose steps are those of its writes."""
     steps = rest.pop("steps", tuple(step for write in writes for step in write.steps))
-    destinations = rest.pop("destinations", {"azure": ADDRESS})
-    sources, options = rest.pop("sources", {}), rest.pop("options", Options())
-    return Plan(command, "prod", destinations, sources, options, steps, writes, **rest)
+    stores = rest.pop("stores", {"azure": MemoryStore(ADDRESS)})
+    return Plan(command, "prod", stores, steps=steps, writes=writes, **rest)
+
+
+def step_of(
+    key: str,
+    value: str | SecretValue | None = "value",
+    place: str = "azure:remote",
+    *,
+    origin: RemoteSecret | None = None,
+    whole: bool = False,
+) -> Step:
+    """A step that is to bring `value` to the property of its key at `place`, as a store and a remote name."""
+    store, _, name = place.partition(":")
+    source = Location("from", origin.name, key) if origin is not None else None
+    given = SecretValue(value) if isinstance(value, str) else value
+    destination = Location(store, name, None if whole else key)
+    return Step("secret", key, Kind.UPDATE, source, destination, value=given, origin=origin)
+
+
+def planned(
+    store: MemoryStore | dict[str, MemoryStore],
+    *steps: Step,
+    run: Run | None = None,
+    **rest: Any,  # noqa: ANN401
+) -> Plan:
+    """The plan of `steps` for one store, `azure`, or for several by their ids; `rest` is the rest of the draft."""
+    stores = store if isinstance(store, dict) else {"azure": store}
+    readings = read_all((stores[step.place.store], step.place.name) for step in steps if step.destination is not None)
+    writer_of = rest.pop("writer_of", nobody)
+    draft = Plan(rest.pop("command", "migrate"), "prod", stores, steps=steps, **rest)
+    return plan_change(draft, readings, run, writer_of)
 
 
 def write_of(store: MemoryStore, name: str, **values: str) -> Write:

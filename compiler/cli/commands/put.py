@@ -83,8 +83,7 @@ def _answer(asked: Asked) -> Answer:
     values = _values(arguments, target, asked.stores)
     if not values:
         asked.output.lines(["no value was entered"])
-        nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
-        return Ended(nothing, End.NOTHING), _named(target, commons)
+        return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
     options = Options(recover=arguments.recover, words=asked.words, applies=arguments.apply)
     change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))

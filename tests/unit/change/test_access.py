@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from compiler.change.checks import refuse_denied, uses_before_reading
-from compiler.change.plan import Kind, Location, NoteKind, Options, Plan, Step, Write
+from compiler.change.plan import Kind, Location, NoteKind, Plan, Step, Write
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Use
 from tests.unit.memory_store import MemoryStore, secrets
 
@@ -22,9 +22,9 @@ def write(name: str = "a", **more: object) -> Write:
     return replace(made, **more)  # type: ignore[arg-type] # fields of the class
 
 
-def plan(*writes: Write) -> Plan:
+def plan(store: MemoryStore, *writes: Write) -> Plan:
     steps = tuple(step for each in writes for step in each.steps)
-    return Plan("put", "dev", {"kv": "https://memory"}, {}, Options(), steps, writes)
+    return Plan("put", "dev", {"kv": store}, steps=steps, writes=writes)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def plan(*writes: Write) -> Plan:
 )
 def test_a_store_is_asked_for_what_the_write_does(planned: Write, uses: set[Use]) -> None:
     store = MemoryStore()
-    assert refuse_denied(plan(planned), {"kv": store}).writes == (planned,)
+    assert refuse_denied(plan(store, planned)).writes == (planned,)
     assert store.access_asked == [{"a": frozenset(uses)}]
 
 
 def test_a_name_whose_versions_are_destroyed_is_written_over_them() -> None:
     store = MemoryStore()
-    refuse_denied(plan(write()), {"kv": store}, {("kv", "a")})
+    refuse_denied(plan(store, write()), {("kv", "a")})
     assert store.access_asked == [{"a": frozenset({Use.UPDATE})}]
 
 
@@ -59,7 +59,7 @@ def test_a_denied_write_is_refused_and_the_others_stay() -> None:
     store = MemoryStore()
     store.denied = (Problem("forbidden", "a", "no policy grants it", "add one"),)
     one, other = write("a"), write("b")
-    found = refuse_denied(plan(one, other), {"kv": store})
+    found = refuse_denied(plan(store, one, other))
     assert found.writes == (other,)
     assert found.steps == (
         replace(one.steps[0], kind=Kind.REFUSE, reason="no policy grants it", remedy="add one"),
@@ -72,8 +72,8 @@ def test_a_denied_write_is_refused_and_the_others_stay() -> None:
 def test_a_store_that_does_not_say_stops_nothing_and_is_noted() -> None:
     store = MemoryStore()
     store.denied = None
-    shown = plan(write("a"), write("b"))
-    found = refuse_denied(shown, {"kv": store})
+    shown = plan(store, write("a"), write("b"))
+    found = refuse_denied(shown)
     assert (found.steps, found.writes, found.is_blocked) == (shown.steps, shown.writes, False)
     assert [(note.kind, note.secret, str(note.place)) for note in found.notes] == [
         (NoteKind.ACCESS_UNKNOWN, "secret-a", "kv:a"),
@@ -83,7 +83,7 @@ def test_a_store_that_does_not_say_stops_nothing_and_is_noted() -> None:
 
 def test_a_plan_that_writes_nothing_asks_nothing() -> None:
     store = MemoryStore()
-    refuse_denied(plan(), {"kv": store})
+    refuse_denied(plan(store))
     assert store.access_asked == []
 
 

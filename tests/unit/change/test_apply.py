@@ -40,9 +40,10 @@ def opened(tmp_path: Path) -> Iterator[list[Journal]]:
 @pytest.fixture
 def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
+        plan = replace(plan, stores={"azure": store})
         journal = Journal.begin(tmp_path, RUN, plan, {})
         opened.append(journal)
-        return apply_plan(plan, {"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"}), **options)
+        return apply_plan(plan, RunLog(journal, "prod", audit, {"azure": "tester"}), **options)
 
     return run
 
@@ -628,11 +629,10 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
         replace(write_of(two, "a", A="2"), store="vault"),
         replace(write_of(two, "b", A="3"), store="vault"),
     )
-    plan = plan_of(*writes, destinations={"azure": "https://one", "vault": "https://two"}, command="restore")
+    plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
-    stores = {"azure": one, "vault": two}
-    outcome = apply_plan(plan, stores, RunLog(opened[0], "prod"), continue_on_error=True, workers=1)
+    outcome = apply_plan(plan, RunLog(opened[0], "prod"), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
         ("azure", "a", State.DONE, "v1"),
         ("vault", "a", State.DONE, "v2"),
@@ -685,7 +685,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     notes = RunLog(opened[0], "prod", is_audited=True)
-    outcome = apply_plan(plan, {"azure": store}, notes, continue_on_error=True)
+    outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
     assert outcome.unaudited == (Adopted("azure", "a", "v1", is_recorded=True),)
     assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
         "a": True,
@@ -700,7 +700,7 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
     store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
     plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
-    outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod", is_audited=is_audited))
+    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod", is_audited=is_audited))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
     assert outcome == Outcome(RUN, (), unaudited=(found,) if is_audited else ())
     run = read_run(journal_path(tmp_path))
@@ -720,11 +720,13 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "adopted", full)
-        outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod"))
+        outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod"))
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
     monkeypatch.setattr(Journal, "end", full)
-    assert end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod")) == Outcome(RUN, (), unrecorded=reason)
+    assert end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod")) == Outcome(
+        RUN, (), unrecorded=reason
+    )
 
 
 def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(

@@ -1,17 +1,19 @@
+"""What a plan says of keys that are to be written, from a read of the stores; nothing is written here."""
+
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.change.compare import Head, Wanted, callers, plan_change, read_destinations
+from compiler.change.compare import plan_given
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, LossKind, NoteKind, OnConflict, Options, Plan, Step
-from compiler.live.read_many import PastRun, nobody
-from compiler.model.store import Place
+from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan, Step
+from compiler.live.read_many import PastRun
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
     Action,
     DisabledError,
@@ -23,251 +25,488 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.unit.changes import planned, step_of
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.stores.errors import StoreError
     from tests.unit.conftest import Stores
 
+OVERWRITE, FAIL = Options(on_conflict=OnConflict.OVERWRITE), Options()
 REFUSED = Step("jira", "GONE", Kind.REFUSE, None, None, "no place", "write one")
+NOW = datetime.now(UTC)
+PAST, FUTURE = NOW - timedelta(days=300), NOW + timedelta(days=3000)
+ALL = Attributes(expires=FUTURE, not_before=PAST, content_type="text/plain", tags={"owner": "us"})
+E, B, C, T = NoteKind.EXPIRES, NoteKind.NOT_BEFORE, NoteKind.CONTENT_TYPE, NoteKind.TAGS
+KEEPS_EXPIRES, KEEPS_NOT_BEFORE = NoteKind.KEEPS_EXPIRES, NoteKind.KEEPS_NOT_BEFORE
 
 
-def wanted(environment: Environment, key: str, value: str, name: str = "agents/jira", store: str = "vault") -> Wanted:
-    return Wanted("jira", key, environment.stores[store], Place(name, key), SecretValue(value))
+def memory(provider: Provider = Provider.AZURE_KEY_VAULT, /, **seeded: str) -> MemoryStore:
+    """A store in which `remote` holds what is `seeded`, if anything."""
+    store = MemoryStore(StoreAddress(provider, "https://memory"))
+    if seeded:
+        store.seed("remote", **seeded)
+    return store
 
 
-def planned(stores: Stores, *members: Wanted | Step, options: Options | None = None, run: Run | None = None) -> Plan:
-    seen = read_destinations(members, stores.live)
-    return plan_change(Head("put", "prod", options or Options(), run=run), members, seen)
+def origin(name: str = "source", **attributes: Any) -> RemoteSecret:  # noqa: ANN401 - any attribute
+    return RemoteSecret(name, "1", {}, Attributes(**attributes))
 
 
-def test_each_key_is_compared_with_what_its_store_holds(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"SAME": SecretValue("s"), "OTHER": SecretValue("old"), "KEPT": SecretValue("k")})
-    plan = planned(
-        stores,
-        wanted(environment, "SAME", "s"),
-        wanted(environment, "OTHER", "new"),
-        wanted(environment, "ADDED", "a"),
-        wanted(environment, "NEW", "n", "agents/new"),
-        REFUSED,
-    )
-    assert {step.key: step.kind for step in plan.steps} == {
-        "SAME": Kind.KEEP,
-        "OTHER": Kind.CONFLICT,
-        "ADDED": Kind.UPDATE,
-        "NEW": Kind.CREATE,
-        "GONE": Kind.REFUSE,
-    }
+def kinds(plan: Plan) -> list[Kind]:
+    return [step.kind for step in plan.steps]
+
+
+def written(plan: Plan) -> list[tuple[str, list[str]]]:
+    return [(write.name, sorted(write.changes)) for write in plan.writes]
+
+
+def with_attributes(store: MemoryStore, attributes: Attributes, name: str = "remote") -> MemoryStore:
+    store.versions[name][-1] = replace(store.versions[name][-1], attributes=attributes)
+    return store
+
+
+# What is compared and grouped
+
+
+def test_each_key_is_compared_with_what_its_store_holds() -> None:
+    store = memory(SAME="s", OTHER="old", KEPT="k")
+    steps = (step_of("SAME", "s"), step_of("OTHER", "new"), step_of("ADDED"), step_of("NEW", place="azure:new"))
+    plan = planned(store, *steps, REFUSED)
+    assert kinds(plan) == [Kind.KEEP, Kind.CONFLICT, Kind.UPDATE, Kind.CREATE, Kind.REFUSE]
     assert [(write.name, list(write.changes), write.before) for write in plan.writes] == [
-        ("agents/jira", ["ADDED"], "v1"),
-        ("agents/new", ["NEW"], None),
+        ("remote", ["ADDED"], "v1"),
+        ("new", ["NEW"], None),
     ]
-    assert stores.vault.reads == ["agents/jira", "agents/new"]
-    assert plan.steps[0].destination == Location("vault", "agents/jira", "SAME")
+    assert [step.place for step in plan.steps[:1]] == [Location("azure", "remote", "SAME")]
+    # A run is too long to keep what was read for its plan.
+    for step in (*plan.steps, *(step for write in plan.writes for step in write.steps)):
+        assert (step.value, step.origin) == (None, None)
 
 
-def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_not_ended(
-    environment: Environment, stores: Stores
+def test_a_value_of_another_kind_is_another_value_even_if_its_text_is_the_same() -> None:
+    store = memory()
+    store.hold("remote", {"A": SecretValue("1", JsonKind.NUMBER)})
+    assert kinds(planned(store, step_of("A", "1"), options=OVERWRITE)) == [Kind.UPDATE]
+
+
+def test_a_whole_value_is_compared_with_the_whole_text_and_is_a_write_of_its_own() -> None:
+    store = memory()
+    store.hold("pem", {}, "text")
+    for value, kind in (("text", Kind.KEEP), ("other", Kind.UPDATE)):
+        plan = planned(store, step_of("A", value, "azure:pem", whole=True), step_of("B"), options=OVERWRITE)
+        assert kinds(plan) == [kind, Kind.CREATE]
+        found = [(write.name, write.whole is not None, sorted(write.changes)) for write in plan.writes]
+        assert found == [("pem", True, [])] * (kind is not Kind.KEEP) + [("remote", False, ["B"])]
+        assert [write.steps for write in plan.writes][-1] == plan.steps[1:]
+
+
+def test_the_keys_of_a_remote_secret_are_one_write_and_what_is_kept_is_not_in_it() -> None:
+    plan = planned(memory(C="value"), *map(step_of, "ABC"), step_of("D", place="azure:other"))
+    assert kinds(plan) == [Kind.UPDATE, Kind.UPDATE, Kind.KEEP, Kind.CREATE]
+    assert written(plan) == [("remote", ["A", "B"]), ("other", ["D"])]
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+def test_capitals_tell_no_two_names_of_a_key_vault_apart(provider: Provider) -> None:
+    plan = planned(memory(provider), step_of("A"), step_of("B", place="azure:Remote"))
+    folded = [("remote", ["A", "B"])]
+    assert written(plan) == (folded if provider is not Provider.VAULT else [("remote", ["A"]), ("Remote", ["B"])])
+
+
+def test_one_name_in_two_stores_is_two_writes() -> None:
+    stores = {"azure": MemoryStore("https://one"), "vault": MemoryStore("https://two")}
+    stores["vault"].seed("remote", OLD="x")
+    plan = planned(stores, step_of("A", "1"), step_of("A", "2", "vault:remote"))
+    assert kinds(plan) == [Kind.CREATE, Kind.UPDATE]
+    assert [(write.target, write.before) for write in plan.writes] == [
+        (("azure", "remote"), None),
+        (("vault", "remote"), "v1"),
+    ]
+    assert plan.destinations == {"azure": "https://one", "vault": "https://two"}
+
+
+def same_place(*values: str) -> list[Step]:
+    steps = (step_of(key, value) for key, value in zip("ABCD", values, strict=False))
+    return [replace(step, destination=Location("azure", "remote", "X")) for step in steps]
+
+
+@pytest.mark.parametrize("store", [memory(), memory(X="1")])
+def test_two_values_for_one_place_are_refused_also_where_one_of_them_stands_there(store: MemoryStore) -> None:
+    plan = planned(store, *same_place("1", "2"), step_of("C"), options=OVERWRITE)
+    assert kinds(plan)[:2] == [Kind.REFUSE, Kind.REFUSE]
+    assert written(plan) == [("remote", ["C"])]
+    assert {(step.reason, step.remedy) for step in plan.steps[:2]} == {
+        ("another key has the same place and a different value", "give each key its own place")
+    }
+
+
+def test_the_same_value_twice_for_one_place_is_written_once() -> None:
+    plan = planned(memory(), *same_place("1", "1"))
+    assert (kinds(plan), written(plan)) == ([Kind.CREATE, Kind.CREATE], [("remote", ["X"])])
+
+
+def test_a_whole_value_and_a_property_of_one_remote_secret_are_refused() -> None:
+    plan = planned(memory(), step_of("A", whole=True), step_of("B"))
+    assert (kinds(plan), plan.writes) == ([Kind.REFUSE, Kind.REFUSE], ())
+
+
+def test_a_key_without_a_value_is_left_as_it_is_and_disturbs_no_other() -> None:
+    missing = replace(same_place("1")[0], value=None, kind=Kind.MISSING)
+    plan = planned(memory(), *same_place("1", "2"), missing, REFUSED)
+    assert kinds(plan) == [Kind.REFUSE, Kind.REFUSE, Kind.MISSING, Kind.REFUSE]
+    assert (plan.steps[2:], plan.writes) == ((missing, REFUSED), ())
+
+
+# What the destination would refuse
+
+
+def test_a_problem_of_one_key_refuses_it_and_leaves_the_others() -> None:
+    store = memory()
+    store.problems = (Problem("invalid-value", "remote", "it is empty", "fill it", "A"),)
+    plan = planned(store, step_of("A"), step_of("B"))
+    assert (kinds(plan), written(plan)) == ([Kind.REFUSE, Kind.CREATE], [("remote", ["B"])])
+
+
+@pytest.mark.parametrize("prop", [None, "ELSE"])
+def test_a_problem_of_the_whole_or_of_a_property_that_nobody_writes_refuses_all_that_is_written(
+    prop: str | None,
 ) -> None:
-    assert stores.vault is not None
-    stores.vault.denied = (Problem("forbidden", "agents/jira", "no policy grants it", "add one"),)
-    members = (wanted(environment, "A", "1"), wanted(environment, "B", "2", "agents/new"))
-    plan = planned(stores, *members)
+    store = memory(K="value")
+    store.check = lambda *_rest: (Problem("too-large", "remote", "why", "split it", prop),)  # type: ignore[method-assign]
+    plan = planned(store, step_of("A"), step_of("B"), step_of("K"))
+    assert (kinds(plan), plan.writes) == ([Kind.REFUSE, Kind.REFUSE, Kind.KEEP], ())
+
+
+def test_a_key_is_told_its_own_problem_before_that_of_the_whole() -> None:
+    store = memory()
+    store.problems = (
+        Problem("too-large", "remote", "it is too large", "split it"),
+        Problem("invalid-value", "remote", "it is empty", "fill it", "A"),
+    )
+    assert [(step.kind, step.reason, step.remedy) for step in planned(store, step_of("A"), step_of("B")).steps] == [
+        (Kind.REFUSE, "it is empty", "fill it"),
+        (Kind.REFUSE, "it is too large", "split it"),
+    ]
+
+
+def test_a_whole_value_that_the_destination_would_refuse_is_no_write() -> None:
+    store = memory()
+    store.problems = (Problem("too-large", "pem", "it is too large", "split it"),)
+    plan = planned(store, step_of("A", place="azure:pem", whole=True))
+    assert (kinds(plan), plan.writes) == ([Kind.REFUSE], ())
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_destination_is_asked_about_the_very_write_that_is_planned(*, exists: bool, whole: bool) -> None:
+    class Asked(MemoryStore):
+        """Keeps what it was asked about."""
+
+        asked: tuple[object, ...] = ()
+
+        def check(self, *given: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
+            self.asked = (*given, *named.values())
+            return super().check(*given, **named)
+
+        def check_whole(self, name: str, value: SecretValue, *rest: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
+            found = super().check_whole(name, value, *rest, **named)
+            self.asked = (name, value, *rest, *named.values())
+            return found
+
+    store = Asked()
+    if exists:
+        store.hold("remote", {"OLD": SecretValue("x")}, "old" if whole else None)
+    step = step_of("A", whole=whole, origin=origin(tags={"owner": "us"}))
+    (write,) = planned(store, step, options=OVERWRITE).writes
+    assert store.asked == ("remote", write.whole if whole else write.changes, write.base, write.attributes)
+    assert (write.base is not None, write.attributes is not None) == (exists, not exists)
+
+
+def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_not_ended() -> None:
+    store = memory()
+    store.denied = (Problem("forbidden", "remote", "no policy grants it", "add one"),)
+    steps = (step_of("A"), step_of("B", place="azure:new"))
+    plan = planned(store, *steps)
     assert [(step.kind, step.reason) for step in plan.steps] == [
         (Kind.REFUSE, "no policy grants it"),
         (Kind.CREATE, ""),
     ]
-    assert [write.name for write in plan.writes] == ["agents/new"]
-    assert stores.vault.expected["agents/jira"] == {Use.CREATE, Use.UPDATE}
-    stores.vault.access_asked.clear()
-    entries = {("vault", name): RunEntry(Kind.CREATE, None, recover=False) for name in ("agents/jira", "agents/new")}
-    plan = planned(stores, *members, run=Run("r", Path("r"), "put", "prod", {}, {}, entries))
-    assert (len(plan.writes), plan.is_blocked, stores.vault.access_asked) == (2, False, [])
+    assert [write.name for write in plan.writes] == ["new"]
+    store.access_asked.clear()
+    entries = {("azure", name): RunEntry(Kind.CREATE, None, recover=False) for name in ("remote", "new")}
+    plan = planned(store, *steps, run=Run("r", Path("r"), "put", "prod", {}, {}, entries))
+    assert (len(plan.writes), plan.is_blocked, store.access_asked) == (2, False, [])
 
 
-def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update(
-    environment: Environment, stores: Stores
+def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update() -> None:
+    store = memory()
+    place = StoreLocation("memory", "remote")
+    store.failures["read", "remote"] = VersionGoneError(place, Action.READ, "it is destroyed", "write", "3")
+    assert len(planned(store, step_of("A")).writes) == 1
+    assert store.access_asked == [{"remote": {Use.UPDATE}}]
+
+
+# What lies beside a value
+
+
+@pytest.mark.parametrize(
+    ("found", "whole", "kept"),
+    [
+        ({"tags": {"owner": "us"}, "expires": FUTURE, "content_type": "text/plain"}, False, True),
+        ({"tags": {"owner": "us"}, "expires": FUTURE, "content_type": "text/plain"}, True, True),
+        ({"content_type": "text/plain"}, True, True),
+        ({"content_type": "text/plain"}, False, False),
+        ({"expires": FUTURE}, False, True),
+        ({"not_before": PAST}, False, True),
+        ({"tags": {"owner": "us"}}, False, True),
+        ({}, False, False),
+    ],
+)
+def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from(
+    found: dict[str, Any],
+    whole: bool,  # noqa: FBT001
+    kept: bool,  # noqa: FBT001
 ) -> None:
-    assert stores.vault is not None
-    place = StoreLocation("vault", "agents/jira")
-    stores.vault.failures["read", "agents/jira"] = VersionGoneError(place, Action.READ, "it is destroyed", "write", "3")
-    assert len(planned(stores, wanted(environment, "A", "1")).writes) == 1
-    assert stores.vault.access_asked == [{"agents/jira": {Use.UPDATE}}]
+    (write,) = planned(memory(), step_of("A", whole=whole, origin=origin(**found))).writes
+    taken = Attributes(**{**found, **({} if whole else {"content_type": None})})
+    assert write.attributes == (taken if kept else None)
 
 
-def test_two_stores_are_two_destinations_with_their_callers(environment: Environment, stores: Stores) -> None:
-    members = [wanted(environment, "A", "1"), wanted(environment, "A", "1", "agents-jira", "azure")]
-    seen = read_destinations(members, stores.live)
-    plan = callers(plan_change(Head("restore", "prod", Options()), members, seen), seen)
-    assert [(write.store, write.name) for write in plan.writes] == [("vault", "agents/jira"), ("azure", "agents-jira")]
-    assert plan.who == {"vault": "tester", "azure": "tester"}
-    assert plan.destinations["vault"] != plan.destinations["azure"]
+def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> None:
+    one, two = (origin(name, tags={"from": name}) for name in ("a", "b"))
+    (write,) = planned(memory(), step_of("A", origin=one), step_of("B", origin=two)).writes
+    assert write.attributes is None
+    store = memory(OLD="x")
+    (write,) = planned(store, step_of("A", origin=one)).writes
+    assert (write.attributes, write.before, write.recover) == (None, "v1", False)
+    store.deleted.add("remote")
+    (write,) = planned(store, step_of("A", origin=one), options=Options(recover=True)).writes
+    assert (write.attributes, write.before, write.recover, write.deleted) == (None, None, True, "v1")
 
 
-def test_a_plan_says_what_its_command_says_of_it(environment: Environment, stores: Stores) -> None:
-    members = [wanted(environment, "A", "1")]
-    seen = read_destinations(members, stores.live)
-    extras, skipped = (Location("azure", "x", "Y"),), (("jira", "not enabled"),)
-    head = Head("migrate", "prod", Options(stringify=True), {"azure": "https://a"}, extras, skipped)
-    plan = callers(plan_change(head, members, seen), seen)
-    assert (plan.command, plan.environment, plan.options) == ("migrate", "prod", Options(stringify=True))
-    assert (plan.sources, plan.extras, plan.skipped) == ({"azure": "https://a"}, extras, skipped)
-    assert (plan.who, plan.destinations) == ({"vault": "tester"}, {"vault": seen.writers["vault"].address.absolute})
+VAULT, AZURE = Provider.VAULT, Provider.AZURE_KEY_VAULT
 
 
-def test_a_command_that_says_nothing_more_has_no_sources_extras_or_skipped(
-    environment: Environment, stores: Stores
+def note_kinds(plan: Plan) -> list[NoteKind]:
+    return [note.kind for note in plan.notes]
+
+
+@pytest.mark.parametrize(
+    ("provider", "attributes", "whole", "expected"),
+    [
+        (VAULT, Attributes(), False, []),
+        (VAULT, ALL, False, [E, B, C]),
+        (VAULT, replace(ALL, content_type="application/json"), False, [E, B]),
+        (AZURE, ALL, True, []),
+        (AZURE, ALL, False, [C]),
+        (AZURE, replace(ALL, content_type="application/json"), False, []),
+        (AZURE, Attributes(expires=PAST), False, [NoteKind.EXPIRED]),
+        (AZURE, Attributes(expires=NOW), False, [NoteKind.EXPIRED]),
+        (AZURE, Attributes(not_before=FUTURE), False, [NoteKind.NOT_YET_VALID]),
+        (AZURE, Attributes(not_before=NOW), False, []),
+        (VAULT, Attributes(expires=PAST), False, [E, NoteKind.EXPIRED]),
+    ],
+)
+def test_what_a_new_secret_will_not_have_and_what_is_out_of_date_is_noted(
+    provider: Provider,
+    attributes: Attributes,
+    whole: bool,  # noqa: FBT001
+    expected: list[NoteKind],
 ) -> None:
-    plan = planned(stores, wanted(environment, "A", "1"))
-    assert (plan.sources, plan.extras, plan.skipped) == ({}, (), ())
+    source = RemoteSecret("source", "1", {}, attributes)
+    plan = planned(memory(provider), step_of("A", whole=whole, origin=source))
+    dates = {E: attributes.expires, NoteKind.EXPIRED: attributes.expires, C: None, T: None}
+    assert list(plan.notes) == [
+        Note(kind, "secret", Location("from", "source", None), dates.get(kind, attributes.not_before))
+        for kind in expected
+    ]
 
 
-def test_recovering_what_is_deleted_overwrites_nothing_that_is_not(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
-    options = Options(recover=True, on_conflict=OnConflict.FAIL)
-    plan = planned(stores, wanted(environment, "A", "new"), options=options)
-    assert ([step.kind for step in plan.steps], plan.writes) == ([Kind.CONFLICT], ())
+def test_what_several_keys_share_is_noted_once_and_of_each_origin() -> None:
+    source = RemoteSecret("source", "1", {}, ALL)
+    others = step_of("C", origin=origin("other", tags={"a": "b"}))
+    # A new secret that comes from several takes over nothing of any.
+    plan = planned(memory(), step_of("A", origin=source), step_of("B", origin=source), others)
+    assert [(note.kind, note.place.name) for note in plan.notes] == [
+        *((kind, "source") for kind in (E, B, C, T)),
+        (T, "other"),
+    ]
 
 
-def test_a_copy_says_where_it_comes_from_and_takes_the_tags_along(environment: Environment, stores: Stores) -> None:
-    source = Location("azure", "jira", "A")
-    origin = RemoteSecret("jira", "v1", {}, Attributes(tags={"team": "a"}))
-    plan = planned(stores, replace(wanted(environment, "A", "1"), source=source, origin=origin))
-    assert [step.source for step in plan.steps] == [source]
-    assert [write.attributes for write in plan.writes] == [Attributes(tags={"team": "a"})]
+def test_a_secret_that_is_there_keeps_its_own_and_lacks_only_what_no_vault_can_have() -> None:
+    step = step_of("A", origin=RemoteSecret("source", "1", {}, ALL))
+    assert note_kinds(planned(memory(AZURE, OLD="x"), step)) == []
+    assert note_kinds(planned(memory(VAULT, OLD="x"), step)) == [E, B, C]
 
 
-def test_the_versions_of_each_store_are_its_own(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
-    assert stores.azure is not None
-    stores.vault.hold("one", {"A": SecretValue("1")})
-    for _ in range(2):
-        stores.azure.hold("one", {"A": SecretValue("1")})
-    members = [wanted(environment, "A", "1", name, store) for name in ("one", "none") for store in ("vault", "azure")]
-    assert read_destinations(members, stores.live).versions() == {("vault", "one"): "v1", ("azure", "one"): "v2"}
-
-
-def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
-    stores.vault.failures["read", "a/../b"] = stores.failure(InvalidNameError, "a/../b")
-    members = [wanted(environment, "A", "1", "a/../b")]
-    seen = read_destinations(members, stores.live)
-    plan = callers(plan_change(Head("put", "prod", Options()), members, seen), seen)
-    assert (plan.who, [step.kind for step in plan.steps]) == ({}, [Kind.REFUSE])
-
-
-def test_two_spellings_of_one_name_of_a_key_vault_are_one_write(environment: Environment, stores: Stores) -> None:
-    names = ("agents-jira", "Agents-Jira")
-    members = [wanted(environment, f"K{index}", "v", name, "azure") for index, name in enumerate(names)]
-    (write,) = planned(stores, *members).writes
-    assert sorted(write.changes) == ["K0", "K1"]
-    vaults = [wanted(environment, f"K{index}", "v", name) for index, name in enumerate(names)]
-    # In a Vault capitals count.
-    assert len(planned(stores, *vaults).writes) == 2
-
-
-def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is(
-    environment: Environment, stores: Stores
+@pytest.mark.parametrize("provider", list(Provider))
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        (Attributes(expires=FUTURE, not_before=PAST), []),
+        (Attributes(expires=PAST, not_before=PAST), [KEEPS_EXPIRES]),
+        (Attributes(expires=PAST, not_before=FUTURE), [KEEPS_EXPIRES, KEEPS_NOT_BEFORE]),
+    ],
+)
+def test_a_secret_that_is_there_keeps_dates_that_verify_would_find(
+    provider: Provider, dates: Attributes, expected: list[NoteKind]
 ) -> None:
-    assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": SecretValue("deleted")})
+    """Told once, also of a given value, with the command that changes it; a Vault takes no date over."""
+    store = with_attributes(memory(provider, OLD="x"), dates)
+    command = "az keyvault secret set-attributes --id https://memory/secrets/remote"
+    told = {
+        KEEPS_EXPIRES: (dates.expires, f"{command} --expires DATE"),
+        KEEPS_NOT_BEFORE: (dates.not_before, f"{command} --not-before DATE"),
+    }
+    notes = [Note(kind, "secret", Location("azure", "remote", None), *told[kind]) for kind in expected]
+    for steps in ((step_of("A"), step_of("B")), (step_of("A", origin=origin()),)):
+        assert list(planned(store, *steps).notes) == (notes if provider is AZURE else [])
+    assert planned(store, step_of("OLD", "x")).notes == ()
+
+
+def test_nothing_is_noted_of_what_is_not_written() -> None:
+    source = RemoteSecret("source", "1", {}, ALL)
+    kept = step_of("A", "x", origin=source)
+    assert planned(memory(VAULT, A="x"), kept).notes == ()
+    # Nor of a key that stays, beside one that is written.
+    assert planned(memory(VAULT, A="x"), kept, step_of("B", origin=origin("other"))).notes == ()
+
+
+def unfinished(kind: Kind, name: str = "remote", **entry: Any) -> Run:  # noqa: ANN401 - any field of an entry
+    entries = {("azure", name): RunEntry(kind, None, recover=False, **entry)}
+    return Run("r", Path("r"), "migrate", "prod", {"azure": "https://memory"}, {}, entries, is_planned=True)
+
+
+@pytest.mark.parametrize(
+    ("tags", "run", "expected"),
+    [
+        ({}, unfinished(Kind.CREATE, maybe_stored=True), [T]),
+        ({"owner": "them"}, unfinished(Kind.CREATE, maybe_stored=True), [T]),
+        ({"owner": "us", "x": "y"}, unfinished(Kind.CREATE, maybe_stored=True), []),
+        ({}, unfinished(Kind.UPDATE, maybe_stored=True), []),
+        # It is recorded, so that it was written whole.
+        ({}, unfinished(Kind.CREATE, after="v1", owes=True), []),
+    ],
+)
+def test_a_write_that_was_cut_off_before_its_tags_is_noted_when_the_run_goes_on(
+    tags: dict[str, str], run: Run, expected: list[NoteKind]
+) -> None:
+    step = step_of("A", "x", origin=RemoteSecret("source", "1", {}, ALL))
+    store = with_attributes(memory(VAULT, A="x"), Attributes(tags=tags))
+    plan = planned(store, step, run=run)
+    assert (len(plan.adopted), plan.writes) == (1, ())
+    assert list(plan.notes) == [Note(kind, "secret", Location("from", "source", None)) for kind in expected]
+
+
+# Conflicts, recoveries, losses
+
+
+def test_recovering_what_is_deleted_overwrites_nothing_that_is_not() -> None:
+    plan = planned(memory(A="theirs"), step_of("A", "new"), options=Options(recover=True))
+    assert (kinds(plan), plan.writes) == ([Kind.CONFLICT], ())
+
+
+def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is() -> None:
+    store, step = memory(A="deleted"), step_of("A", "new")
     entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1", recovered=True)
-    run = Run("one", Path("one"), "restore", "prod", {}, {}, {("vault", "agents/jira"): entry})
-    options = Options(recover=True, on_conflict=OnConflict.FAIL)
-    member = wanted(environment, "A", "new")
-    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.UPDATE]
+    run = Run("one", Path("one"), "restore", "prod", {}, {}, {("azure", "remote"): entry})
+
+    def found() -> list[Kind]:
+        return kinds(planned(store, step, run=run, options=Options(recover=True)))
+
+    assert found() == [Kind.UPDATE]
     # Made at another time, it is none of the run's, and neither is one that was only announced.
     entry.recovered_made = "2025-01-31T12:00:00+00:00"
-    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+    assert found() == [Kind.CONFLICT]
     entry.recovered_made, entry.recovered = None, False
-    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+    assert found() == [Kind.CONFLICT]
     entry.recovered = True
-    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
-    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+    store.hold("remote", {"A": SecretValue("theirs")})
+    assert found() == [Kind.CONFLICT]
 
 
-def test_a_value_of_another_kind_is_another_value_even_if_its_text_is_the_same(
-    environment: Environment, stores: Stores
-) -> None:
-    assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": SecretValue("1", JsonKind.NUMBER)})
-    member, options = wanted(environment, "A", "1"), Options(on_conflict=OnConflict.OVERWRITE)
-    assert [step.kind for step in planned(stores, member, options=options).steps] == [Kind.UPDATE]
-
-
-def test_a_whole_value_is_compared_with_the_whole_text(environment: Environment, stores: Stores) -> None:
-    assert stores.azure is not None
-    stores.azure.hold("pem", {}, "text")
-    options = Options(on_conflict=OnConflict.OVERWRITE)
-    for value, kind in (("text", Kind.KEEP), ("other", Kind.UPDATE)):
-        member = Wanted("github", "KEY", environment.stores["azure"], Place("pem", None), SecretValue(value))
-        plan = planned(stores, member, options=options)
-        assert [step.kind for step in plan.steps] == [kind]
-        assert [(write.whole is not None, write.changes) for write in plan.writes] == [(True, {})] * (
-            kind is not Kind.KEEP
-        )
-
-
-def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case(
-    environment: Environment, stores: Stores
-) -> None:
-    assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
+def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case() -> None:
     late, early = datetime(2026, 11, 28, 7, 12, tzinfo=UTC), datetime(2026, 11, 28, 7, 11, tzinfo=UTC)
-    (held,) = stores.vault.versions["agents/jira"]
-    stores.vault.versions["agents/jira"] = [replace(held, attributes=Attributes(created=late))]
-    origin = RemoteSecret("agents-jira", "a", {}, Attributes(created=early))
-    member = replace(wanted(environment, "A", "ours"), source=Location("azure", "agents-jira", "A"), origin=origin)
-    seen = read_destinations([member], stores.live)
+    stores = {"vault": with_attributes(memory(A="theirs"), Attributes(created=late))}
+    source = RemoteSecret("agents-jira", "a", {}, Attributes(created=early))
+    step = replace(step_of("A", "ours", "vault:remote", origin=source), source=Location("azure", "agents-jira", "A"))
     past = PastRun("20250131-120000-4fa1c2", "put", "prod")
-    head = Head(
-        "migrate",
-        "prod",
-        Options(words=("migrate", "prod", "--to", "vault"), applies=True),
-        {"azure": "https://azure"},
-        writer_of=lambda version: past if version.store == "vault" else None,
-    )
-    (step,) = plan_change(head, [member], seen).steps
-    assert step.reason == (
+    draft: dict[str, Any] = {
+        "options": Options(words=("migrate", "prod", "--to", "vault"), applies=True),
+        "sources": {"azure": "https://azure"},
+    }
+    (found,) = planned(
+        stores, step, **draft, writer_of=lambda version: past if version.store == "vault" else None
+    ).steps
+    assert found.reason == (
         "the destination already holds a different value, version v1; "
         '"vault" was written later, 2026-11-28 07:12:00 UTC by put, run 20250131-120000-4fa1c2, '
         '"azure" 2026-11-28 07:11:00 UTC'
     )
-    back = "platform-secrets migrate prod --to azure --from vault --only jira --on-conflict overwrite"
-    assert step.remedies == (
-        "to replace it: platform-secrets migrate prod --to vault --only jira --on-conflict overwrite --apply",
+    back = "platform-secrets migrate prod --to azure --from vault --only secret --on-conflict overwrite"
+    assert found.remedies == (
+        "to replace it: platform-secrets migrate prod --to vault --only secret --on-conflict overwrite --apply",
         f'to copy it to "azure" instead: {back}',
         "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2",
         "to leave it as it is: platform-secrets migrate prod --to vault --on-conflict skip --apply",
     )
     # A value of a person or a file has no time, and comes from no store.
-    (step,) = plan_change(replace(head, writer_of=nobody), [wanted(environment, "A", "ours")], seen).steps
-    assert step.reason.endswith("version v1; written 2026-11-28 07:12:00 UTC")
-    assert [way.partition(":")[0] for way in step.remedies] == ["to replace it", "to leave it as it is"]
+    (found,) = planned(stores, step_of("A", "ours", "vault:remote"), **draft).steps
+    assert found.reason.endswith("version v1; written 2026-11-28 07:12:00 UTC")
+    assert [way.partition(":")[0] for way in found.remedies] == ["to replace it", "to leave it as it is"]
 
 
-def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(
+def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> None:
+    store = memory(VAULT, A="old")
+    store.seed("gone", A="old")
+    store.deleted.add("gone")
+    # A new one has no earlier versions, and its own may be deleted after a time.
+    store.drops = {
+        "remote": Dropped(("v1",), 1),
+        "gone": Dropped(("v1",), 1),
+        "new": Dropped((), 10, 60, (Limit.MOUNT,)),
+    }
+    options = Options(on_conflict=OnConflict.OVERWRITE, recover=True)
+    steps = [step_of("A", "new", f"azure:{name}") for name in ("remote", "new", "gone")]
+    # A recovered secret is rewritten too: the version that was deleted is the one that is replaced.
+    assert [(loss.kind, loss.store, loss.name) for loss in planned(store, *steps, options=options).losses] == [
+        (LossKind.WAY_BACK, "azure", "remote"),
+        (LossKind.ITSELF, "azure", "new"),
+        (LossKind.WAY_BACK, "azure", "gone"),
+    ]
+    assert planned(store, step_of("A", "old"), options=options).losses == ()
+
+
+# Values that a person or a file gives
+
+
+def given(stores: Stores, environment: Environment, *steps: Step, options: Options = FAIL) -> Plan:
+    used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
+    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, stores.live, run=None)
+
+
+def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(
     environment: Environment, stores: Stores
 ) -> None:
+    steps = [step_of("A"), step_of("B"), step_of("A", place="vault:jira"), REFUSED]
+    plan = given(stores, environment, *steps)
+    assert [write.target for write in plan.writes] == [("azure", "remote"), ("vault", "jira")]
+    assert (plan.command, plan.who) == ("restore", {"vault": "tester", "azure": "tester"})
+    assert plan.destinations["vault"] != plan.destinations["azure"]
+    assert stores.azure is not None
+    assert stores.azure.reads == ["remote"]
+    assert stores.azure.expected == {"remote": {Use.CREATE, Use.UPDATE}}
+    given(stores, environment, *steps, options=Options(recover=True))
+    assert stores.azure.expected == {"remote": {Use.CREATE, Use.UPDATE, Use.RECOVER}}
+
+
+def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": SecretValue("old")})
-    stores.vault.hold("agents/gone", {"A": SecretValue("old")})
-    stores.vault.deleted.add("agents/gone")
-    names = ("agents/jira", "agents/new", "agents/gone")
-    stores.vault.drops = dict.fromkeys((names[0], names[2]), Dropped(("v1",), 1))
-    # A new one has no earlier versions, and its own may be deleted after a time.
-    stores.vault.drops["agents/new"] = Dropped((), 10, 60, (Limit.MOUNT,))
-    options = Options(on_conflict=OnConflict.OVERWRITE, recover=True)
-    members = [wanted(environment, "A", "new", name) for name in names]
-    # A recovered secret is rewritten too: the version that was deleted is the one that is replaced.
-    assert [(loss.kind, loss.store, loss.name) for loss in planned(stores, *members, options=options).losses] == [
-        (LossKind.WAY_BACK, "vault", "agents/jira"),
-        (LossKind.ITSELF, "vault", "agents/new"),
-        (LossKind.WAY_BACK, "vault", "agents/gone"),
-    ]
-    assert planned(stores, wanted(environment, "A", "old"), options=options).losses == ()
+    stores.vault.failures["read", "a/../b"] = stores.failure(InvalidNameError, "a/../b")
+    plan = given(stores, environment, step_of("A", place="vault:a/../b"))
+    assert (plan.who, kinds(plan)) == ({}, [Kind.REFUSE])
 
 
 @pytest.mark.parametrize("kind", [SoftDeletedError, DisabledError])
@@ -275,8 +514,8 @@ def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
     environment: Environment, stores: Stores, kind: type[StoreError]
 ) -> None:
     assert stores.vault is not None
-    stores.vault.failures["read", "agents/jira"] = stores.failure(kind, "agents/jira")
-    plan = planned(stores, wanted(environment, "X", "x", "first"), wanted(environment, "A", "new"))
+    stores.vault.failures["read", "jira"] = stores.failure(kind, "jira")
+    plan = given(stores, environment, step_of("X", place="vault:first"), step_of("A", place="vault:jira"))
     assert [(step.kind, step.remedy) for step in plan.steps] == [(Kind.CREATE, ""), (Kind.REFUSE, "do something")]
     assert "it is refused" in plan.steps[1].reason
     assert (plan.is_blocked, [write.name for write in plan.writes]) == (True, ["first"])
@@ -284,27 +523,12 @@ def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
 
 def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
-    stores.vault.failures["read", "agents/jira"] = stores.failure(UnavailableError, "agents/jira")
+    stores.vault.failures["read", "jira"] = stores.failure(UnavailableError, "jira")
     with pytest.raises(UnavailableError):
-        planned(stores, wanted(environment, "A", "new"))
+        given(stores, environment, step_of("A", place="vault:jira"))
 
 
-def test_dates_that_a_given_value_leaves_as_they_are_are_noted(environment: Environment, stores: Stores) -> None:
-    assert stores.azure is not None
-    stores.azure.seed("agents-jira", A="old")
-    (version,) = stores.azure.versions["agents-jira"]
-    past = Attributes(expires=datetime(2025, 1, 31, tzinfo=UTC))
-    stores.azure.versions["agents-jira"] = [replace(version, attributes=past)]
-    member, options = wanted(environment, "A", "new", "agents-jira", "azure"), Options(on_conflict=OnConflict.OVERWRITE)
-    (note,) = planned(stores, member, options=options).notes
-    assert (note.kind, note.secret, note.place) == (
-        NoteKind.KEEPS_EXPIRES,
-        "jira",
-        Location("azure", "agents-jira", None),
-    )
-
-
-def test_no_value_is_in_what_a_plan_shows_of_itself(environment: Environment, stores: Stores) -> None:
-    plan = planned(stores, wanted(environment, "A", "s3ntinel"))
+def test_no_value_is_in_what_a_plan_shows_of_itself() -> None:
+    plan = planned(memory(), step_of("A", "s3ntinel"))
     assert "s3ntinel" not in repr(plan)
-    assert "s3ntinel" not in repr(wanted(environment, "A", "s3ntinel"))
+    assert "s3ntinel" not in repr(step_of("A", "s3ntinel"))

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.change.plan import Kind, Location, LossKind, Plan, Step, VersionLoss, Write
-from compiler.change.undo import spared
+from compiler.change.plan import Adopted, Kind, Location, LossKind, Plan, Step, VersionLoss, Write
+from compiler.change.undo import drop_foreign_writes, drop_writes_in_use
 from compiler.model.store import Place
 from compiler.refusal import Refusal
 from tests.unit.changes import plan_of
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from compiler.model.environment import Environment, Store
     from tests.unit.conftest import Stores
-    from tests.unit.memory_store import MemoryStore
 
 JIRA = ("JIRA_TOKEN", "JIRA_URL")
 
@@ -54,7 +54,7 @@ def azure(stores: Stores) -> MemoryStore:
 @pytest.fixture
 def spare(environment: Environment, stores: Stores) -> Callable[..., Plan]:
     def invoke(plan: Plan, *environments: Environment) -> Plan:
-        return spared(plan, environment.stores, lambda: environments, stores.live)
+        return drop_writes_in_use(plan, environment.stores, lambda: environments, stores.live)
 
     return invoke
 
@@ -124,11 +124,11 @@ def test_a_vault_counts_unless_it_is_proven_or_said_to_be_another(
     assert (found.writes == ()) is (reason is not None)
     if reason and "may be" in reason:
         assert found.steps[0].remedy.endswith('if "staging/vault" is another store, add --not-the-same staging/vault')
-        said = spared(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
+        said = drop_writes_in_use(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
         assert said.writes == plan.writes
     elif reason:
         with pytest.raises(Refusal, match='the store "staging/vault" is on the same server'):
-            spared(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
+            drop_writes_in_use(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_the_environments_are_read_only_where_something_would_go(
     back = replace(deletion(azure, "agents-jira", *JIRA), earlier=azure.versions["agents-jira"][-1])
     recovered = replace(deletion(azure, "agents-jira", *JIRA), recover=True, versions=("v1",))
     plan = plan_of(back, recovered)
-    assert spared(plan, environment.stores, unknown, stores.live) is plan
+    assert drop_writes_in_use(plan, environment.stores, unknown, stores.live) is plan
     with pytest.raises(Refusal, match="not known"):
-        spared(plan_of(deletion(azure, "agents-jira", *JIRA)), environment.stores, unknown, stores.live)
+        drop_writes_in_use(plan_of(deletion(azure, "agents-jira", *JIRA)), environment.stores, unknown, stores.live)
 
 
 def test_the_environments_are_looked_through_once_a_store_and_not_once_a_write(
@@ -183,3 +183,47 @@ def test_the_environments_are_looked_through_once_a_store_and_not_once_a_write(
         azure.seed(name, A="x")
     spare(plan_of(*(deletion(azure, name, "A") for name in names)), counted)
     assert looked == ["prod"]
+
+
+def foreign(name: str, to: str = "azure") -> Write:
+    store = MemoryStore()
+    store.seed(name, JIRA_TOKEN="t")
+    step = Step("jira", "JIRA_TOKEN", Kind.DELETE, None, Location(to, name, "JIRA_TOKEN"))
+    return Write(to, name, (step,), {}, base=store.read(name))
+
+
+def kept(plan: Plan, environment: Environment) -> Plan:
+    return drop_foreign_writes(plan, environment, environment.stores)
+
+
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [("azure", "agents-jira"), ("azure", "Agents-JIRA"), ("vault", "agents/jira"), ("azure", "agents-github")],
+)
+def test_what_has_a_place_in_the_catalogue_is_undone_in_use_or_not(
+    environment: Environment, to: str, name: str
+) -> None:
+    plan = plan_of(foreign(name, to))
+    found = kept(plan, environment)
+    assert (found.steps, found.writes) == (plan.steps, plan.writes)
+
+
+@pytest.mark.parametrize(
+    ("to", "name"), [("azure", "agents-jira-2"), ("vault", "Agents/jira"), ("vault", "agents-jira")]
+)
+def test_what_has_none_stays_and_is_told(environment: Environment, to: str, name: str) -> None:
+    own, theirs = foreign("agents-jira"), foreign(name, to)
+    found = kept(plan_of(own, theirs), environment)
+    assert found.writes == (own,)
+    assert [step.kind for step in found.steps] == [Kind.DELETE, Kind.REFUSE]
+    assert found.steps[1].reason == "the catalogue has no key there: the run or its journal is of something else"
+    assert "remove the journal" in found.steps[1].remedy
+
+
+def test_neither_the_audit_file_nor_the_losses_tell_of_it(environment: Environment) -> None:
+    names = ("agents-jira", "of-others")
+    adopted = tuple(Adopted("azure", name, "1") for name in names)
+    losses = tuple(VersionLoss(LossKind.VERSIONS, "azure", name, ("1",), 1, "keep it") for name in names)
+    found = kept(plan_of(*map(foreign, names), adopted=adopted, losses=losses), environment)
+    assert [each.name for each in found.adopted] == ["agents-jira"]
+    assert [each.name for each in found.losses] == ["agents-jira"]

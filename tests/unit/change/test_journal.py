@@ -31,6 +31,7 @@ from compiler.stores.interface import Attributes, Cluster, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import looks_like_credential
 from tests.unit.changes import entries_of, plan_of
+from tests.unit.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def plan() -> Plan:
         Write("azure", "a", (STEP,), {"TOKEN": SecretValue("sentinel")}),
         Write("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
     )
-    return plan_of(*writes, destinations={"azure": "https://a"}, sources={"vault": "https://v"})
+    return plan_of(*writes, stores={"azure": MemoryStore("https://a")}, sources={"vault": "https://v"})
 
 
 def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
@@ -553,7 +554,13 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
     elsewhere = replace(STEP, destination=Location("vault", "a", "TOKEN"))
     writes = (Write("azure", "a", (STEP,), {}), Write("vault", "a", (elsewhere,), {}, base=BASE))
     destinations = {"azure": "https://a", "vault": "https://v"}
-    journal = Journal.begin(tmp_path, FIRST, plan_of(*writes, command="restore", destinations=destinations), {})
+    stores = {name: MemoryStore(url) for name, url in destinations.items()}
+    journal = Journal.begin(
+        tmp_path,
+        FIRST,
+        plan_of(*writes, command="restore", stores=stores),
+        {},
+    )
     journal.started(A, None)
     journal.written(("vault", "a"), "v3", "v4", ())
     journal.settled(Result("vault", "a", State.DONE, "v4"))

@@ -7,6 +7,7 @@ from compiler.change.plan import (
     Adopted,
     Kind,
     Location,
+    LossKind,
     Note,
     NoteKind,
     OnConflict,
@@ -16,7 +17,9 @@ from compiler.change.plan import (
     Result,
     State,
     Step,
+    VersionLoss,
     Write,
+    refuse_targets,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -106,7 +109,7 @@ def test_what_nobody_says_is_the_careful_choice() -> None:
     assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
     place = Location("azure", "a", None)
     assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
-    found = Plan("put", "prod", {}, {}, Options(), (), ())
+    found = Plan("put", "prod")
     assert (found.extras, found.skipped, found.left_out, found.adopted) == ((), (), (), ())
     assert (found.notes, found.losses, found.who) == ((), (), {})
 
@@ -146,3 +149,26 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
 def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:
     assert outcome.is_incomplete
     assert not Outcome("run", ()).is_incomplete
+
+
+def step_in(name: str, kind: Kind) -> Step:
+    return Step(name, "KEY", kind, None, Location("azure", name, "KEY"))
+
+
+def test_what_is_left_out_is_refused_with_its_reason_and_not_written() -> None:
+    steps = (step_in("kept", Kind.UPDATE), step_in("out", Kind.DELETE), Step("out", "KEY", Kind.MISSING, None, None))
+    writes = tuple(Write("azure", name, (), {}) for name in ("kept", "out"))
+    losses = tuple(VersionLoss(LossKind.VERSIONS, "azure", name, ("1",), 1, "") for name in ("kept", "out"))
+    found = refuse_targets(plan_of(*writes, steps=steps, losses=losses), {("azure", "out"): ("the reason", "the way")})
+    assert [(each.kind, each.reason, each.remedy) for each in found.steps] == [
+        (Kind.UPDATE, "", ""),
+        (Kind.REFUSE, "the reason", "the way"),
+        (Kind.MISSING, "", ""),
+    ]
+    assert [write.name for write in found.writes] == ["kept"]
+    assert [loss.name for loss in found.losses] == ["kept"]
+
+
+def test_a_step_that_writes_nothing_stays_what_it_is() -> None:
+    found = refuse_targets(plan_of(steps=(step_in("out", Kind.KEEP),)), {("azure", "out"): ("the reason", "the way")})
+    assert [each.kind for each in found.steps] == [Kind.KEEP]

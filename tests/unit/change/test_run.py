@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from compiler.change.audit import AuditError
 from compiler.change.journal import find_unfinished, runs
 from compiler.change.plan import Adopted, Kind, Plan, State, Step
-from compiler.change.run import Change, End, Planned, Setting, carry_out
+from compiler.change.run import Change, End, Setting, carry_out
 from compiler.change.run_files import RunLock
 from compiler.live.stores import LiveStores
 from compiler.refusal import Refusal
@@ -44,13 +45,13 @@ def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
         asks: bool = False,
         goes_on: bool = False,
     ) -> Change:
-        def planned(run: Run | None) -> Planned:
+        def planned(run: Run | None) -> Plan:
             (given if given is not None else []).append(run)
             found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
-            return Planned(found, {"azure": store})
+            return replace(found, stores={"azure": store}) if found.writes or found.adopted else found
 
         setting = Setting(tmp_path, LiveStores({}), applies, asks, goes_on, audit)
-        return Change("put", IDENTITY, planned, setting)
+        return Change(IDENTITY, planned, setting)
 
     return made
 

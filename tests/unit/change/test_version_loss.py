@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.plan import LossKind, NextWrite, VersionLoss, losses_of
+from compiler.change.plan import LossKind, VersionLoss, Write, losses_of
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
-from compiler.stores.interface import Dropped, Limit
+from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
 from tests.unit.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -20,8 +20,17 @@ def vault() -> MemoryStore:
     return MemoryStore(StoreAddress(Provider.VAULT, "https://vault:8200", mount="team/kv"))
 
 
+def write(name: str, replaces: str | None = "10") -> Write:
+    """A write of a secret whose current version is `replaces`, or of a deleted one that is recovered before."""
+    if replaces is None:
+        return Write("kv", name, (), {})
+    if int(replaces) % 2:
+        return Write("kv", name, (), {}, recover=True, deleted=replaces)
+    return Write("kv", name, (), {}, base=RemoteSecret(name, replaces, {}, Attributes()))
+
+
 def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> VersionLoss:
-    (loss,) = losses_of([NextWrite("kv", vault, name, replaces)])
+    (loss,) = losses_of([write(name, replaces)], {"kv": vault})
     return loss
 
 
@@ -30,7 +39,7 @@ def test_each_loss_has_the_versions_and_the_command_that_keeps_them_in_the_order
 ) -> None:
     vault.drops = {"a": TEN, "c": Dropped(("3", "4"), 2)}
     remedy = "bao kv metadata put -mount=team/kv -max-versions={} {}"
-    assert losses_of(NextWrite("kv", vault, name, "10") for name in ("c", "b", "a")) == (
+    assert losses_of([write(name) for name in ("c", "b", "a")], {"kv": vault}) == (
         VersionLoss(LossKind.VERSIONS, "kv", "c", ("3", "4"), 2, remedy.format(4, "c")),
         VersionLoss(LossKind.VERSIONS, "kv", "a", ("1",), 10, remedy.format(20, "a")),
     )
@@ -61,7 +70,7 @@ def test_the_command_is_one_for_a_shell_and_for_the_namespace() -> None:
 def test_a_store_that_keeps_all_is_not_asked() -> None:
     azure = MemoryStore()
     azure.drops = {"a": TEN}
-    assert losses_of([NextWrite("kv", azure, "a", "1")]) == ()
+    assert losses_of([write("a")], {"kv": azure}) == ()
     assert azure.calls == []
 
 
@@ -74,7 +83,7 @@ def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
 
 def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_stay(vault: MemoryStore) -> None:
     vault.drops = {"a": Dropped(("9",), 1, 90, (Limit.NAME, Limit.MOUNT))}
-    dropped, itself = losses_of([NextWrite("kv", vault, "a", "10")])
+    dropped, itself = losses_of([write("a")], {"kv": vault})
     assert (dropped.kind, dropped.lives, dropped.ends) == (LossKind.VERSIONS, None, None)
     assert (itself.kind, itself.versions, itself.lives) == (LossKind.ITSELF, (), 90)
     assert itself.ends is not None
@@ -90,7 +99,7 @@ def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault:
         vault.failures["dropped_by_write", name] = ForbiddenError(
             vault.place(name), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
         )
-    assert losses_of([NextWrite("kv", vault, name, None, is_new=True) for name in "ab"], workers=1) == ()
+    assert losses_of([write("a", None), write("b", None)], {"kv": vault}, {("kv", "a"), ("kv", "b")}, workers=1) == ()
     # Each refusal is asked about at length: one is enough to know.
     assert vault.calls == [("dropped_by_write", "a")]
 
@@ -99,7 +108,7 @@ def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
     gone = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
     vault.failures["dropped_by_write", "a"] = gone
     with pytest.raises(UnavailableError):
-        losses_of([NextWrite("kv", vault, "a", "1"), NextWrite("kv", vault, "b", "1")])
+        losses_of([write("a"), write("b")], {"kv": vault})
 
 
 def test_no_more_are_asked_about_at_once_than_there_are_workers(vault: MemoryStore) -> None:
@@ -118,7 +127,7 @@ def test_no_more_are_asked_about_at_once_than_there_are_workers(vault: MemorySto
             under_way -= 1
 
     vault.before = before
-    assert losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2) == ()
+    assert losses_of([write(name) for name in "abcdefgh"], {"kv": vault}, workers=2) == ()
     assert most == 2
 
 
@@ -134,7 +143,7 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
 
     vault.before = before
     with pytest.raises(UnavailableError):
-        losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2)
+        losses_of([write(name) for name in "abcdefgh"], {"kv": vault}, workers=2)
     over.set()
     for thread in threading.enumerate():
         if thread.name.startswith("versions"):

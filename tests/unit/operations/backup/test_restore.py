@@ -43,7 +43,7 @@ def planned(
     only: tuple[str, ...] = (),
     backup: Backup = BACKUP,
 ) -> Plan:
-    return changing(environment, stores, Options(only, on_conflict=on_conflict), to, backup).plan(None).plan
+    return changing(environment, stores, Options(only, on_conflict=on_conflict), to, backup).plan(None)
 
 
 def changing(
@@ -106,7 +106,7 @@ def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_th
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "KEPT": SecretValue("k")})
     stores.vault.deleted.add("agents/jira")
-    refused = changing(environment, stores, Options(("jira",), words=("restore", "prod"))).plan(None).plan
+    refused = changing(environment, stores, Options(("jira",), words=("restore", "prod"))).plan(None)
     assert [(step.kind, step.remedy) for step in refused.steps] == [
         (Kind.REFUSE, "to recover it first: platform-secrets restore prod --only jira --recover")
     ]
@@ -249,7 +249,7 @@ def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
     backup = replace(BACKUP, values={**BACKUP.values, ("github", "GITHUB_APP_KEY"): SecretValue("other")})
     run, to = next(runs(tmp_path)), environment.stores["azure"]
     for on_conflict in OnConflict:
-        plan = changing(environment, stores, Options(on_conflict=on_conflict), to, backup).plan(run).plan
+        plan = changing(environment, stores, Options(on_conflict=on_conflict), to, backup).plan(run)
         assert kinds(plan)["GITHUB_APP_KEY"] is Kind.CONFLICT
         assert "github-app-key" not in [write.name for write in plan.writes]
     change = changing(environment, stores, Options(), to, backup, tmp_path)

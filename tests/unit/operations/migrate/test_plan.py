@@ -47,7 +47,7 @@ def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str =
     source = environment.stores["vault"] if to == "other" else None
     chosen = replace(Options(), **options)  # type: ignore[arg-type]
     routes = routes_of(environment, environment.stores[to], source, chosen.only)
-    return plan_migration(routes, ends.live, chosen, run=run).plan
+    return plan_migration(routes, ends.live, chosen, run)
 
 
 def kinds(found: Plan) -> dict[str, Kind]:
@@ -119,7 +119,7 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
     ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
     routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
-    assert plan_migration(routes, ends.live, Options()).plan.extras == ()
+    assert plan_migration(routes, ends.live, Options()).extras == ()
 
 
 def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
@@ -131,7 +131,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
     ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
     source = Location("azure", "agents-jira", None)
-    assert plan_migration(routes, ends.live, Options()).plan.notes == (
+    assert plan_migration(routes, ends.live, Options()).notes == (
         Note(NoteKind.EXPIRES, "jira", source, expires),
         Note(NoteKind.EXPIRED, "jira", source, expires),
     )
@@ -148,7 +148,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
         {("vault", "agents/jira"): entry},
         is_planned=True,
     )
-    resumed = plan_migration(routes, ends.live, Options(), run=run).plan
+    resumed = plan_migration(routes, ends.live, Options(), run)
     assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
@@ -160,14 +160,14 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     del ends.vault.versions["agents/jira"]
     ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
-    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE)).plan
+    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE))
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
     assert [(loss.kind, loss.name) for loss in found.losses] == [
         (LossKind.WAY_BACK, "agents/github"),
         (LossKind.ITSELF, "agents/jira"),
     ]
     # What is not written costs nothing.
-    kept = plan_migration(routes, ends.live, Options()).plan
+    kept = plan_migration(routes, ends.live, Options())
     assert [loss.name for loss in kept.losses] == ["agents/jira"]
     assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
 
@@ -190,12 +190,12 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     assert step.remedy == 'add `azurekv: NAME` under `remote` of "vaultonly" in environments/catalogue.yaml'
     back = plan_migration(
         routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
-    ).plan
+    )
     assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
     unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
     nothing = plan_migration(
         routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
-    ).plan
+    )
     assert nothing.steps == ()
 
 

@@ -25,8 +25,8 @@ def test_a_migration_is_planned_between_the_named_stores(
     change = migration(environment, "azure", None, Options(("jira",)), setting)
     planned = change.plan(None)
     assert (change.command, change.setting) == ("migrate", setting)
-    assert {step.kind for step in planned.plan.steps} == {Kind.CREATE}
-    assert (set(planned.plan.sources), set(planned.plan.destinations)) == ({"vault"}, {"azure"})
+    assert {step.kind for step in planned.steps} == {Kind.CREATE}
+    assert (set(planned.sources), set(planned.destinations)) == ({"vault"}, {"azure"})
     assert planned.stores["azure"] is stores.azure
 
 

@@ -59,11 +59,11 @@ def test_what_there_is_not_is_answered_with_what_there_is(environment: Environme
 def test_the_plan_is_for_the_store_that_was_named(environment: Environment, stores: Stores) -> None:
     target = target_of(environment, "github", ("GITHUB_APP_KEY",), "azure")
     planned = putting(target, {"GITHUB_APP_KEY": SecretValue("pem")}, stores).plan(None)
-    (write,) = planned.plan.writes
+    (write,) = planned.writes
     assert (write.store, write.name, write.whole is not None, write.changes) == ("azure", "github-app-key", True, {})
     assert planned.stores["azure"] is stores.azure
-    assert planned.plan.who == {"azure": "tester"}
-    assert planned.plan.destinations == {"azure": planned.stores["azure"].address.absolute}
+    assert planned.who == {"azure": "tester"}
+    assert planned.destinations == {"azure": planned.stores["azure"].address.absolute}
 
 
 def test_a_value_that_is_given_replaces_another_and_is_not_written_twice(
@@ -72,7 +72,7 @@ def test_a_value_that_is_given_replaces_another_and_is_not_written_twice(
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "JIRA_URL": SecretValue("same")})
     target = target_of(environment, "jira", (), None)
-    plan = putting(target, {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("same")}, stores).plan(None).plan
+    plan = putting(target, {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("same")}, stores).plan(None)
     assert [(step.key, step.kind) for step in plan.steps] == [("JIRA_TOKEN", Kind.UPDATE), ("JIRA_URL", Kind.KEEP)]
     assert [list(write.changes) for write in plan.writes] == [["JIRA_TOKEN"]]
 

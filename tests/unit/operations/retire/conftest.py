@@ -80,7 +80,7 @@ class Bench:
         return self.candidates[-1]
 
     def plan(self, *only: str, **more: Any) -> Plan:  # noqa: ANN401 - as above
-        return self.change(*only, **more).plan(None).plan
+        return self.change(*only, **more).plan(None)
 
     def steps(self, *only: str, **more: Any) -> dict[str, Step]:  # noqa: ANN401 - as above
         return {step.key: step for step in self.plan(*only, **more).steps}

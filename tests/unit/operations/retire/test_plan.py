@@ -19,7 +19,6 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Problem, Use
 
 if TYPE_CHECKING:
-    from compiler.change.run import Planned
     from tests.unit.operations.retire.conftest import Bench
 
 ID = "20250131-120000-4fa1c2"
@@ -72,17 +71,15 @@ def test_a_named_secret_that_is_read_is_refused_and_an_unnamed_one_left_out(benc
 def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_on(bench: Bench) -> None:
     change = bench.change("jira")
     first = change.plan(None)
-    journal = Journal.begin(bench.root, ID, first.plan, change.identity)
+    journal = Journal.begin(bench.root, ID, first, change.identity)
     journal.started(("vault", "agents/jira"), "v1")
     journal.close()
     bench.vault.delete_versions("agents/jira", ("v1",))
     run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
-    planned: Planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
-    assert [(each.name, each.version, each.action) for each in planned.plan.adopted] == [
-        ("agents/jira", "v1", "delete")
-    ]
+    planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
+    assert [(each.name, each.version, each.action) for each in planned.adopted] == [("agents/jira", "v1", "delete")]
     again = Journal(run.path, new=False)
-    outcome = apply_plan(planned.plan, planned.stores, RunLog(again, "prod"))
+    outcome = apply_plan(planned, RunLog(again, "prod"))
     again.close()
     assert (outcome.results, outcome.is_incomplete) == ((), False)
     entry = read_run(run.path).entries["vault", "agents/jira"]
@@ -96,8 +93,8 @@ def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
     left, serving = ("vault", "azure") if provider is Provider.VAULT else ("azure", "vault")
     bench.write("prod", f"store: {serving}\n")
     planned = bench.change(store=left).plan(None)
-    journal = Journal.begin(bench.root, ID, planned.plan, {})
-    outcome = apply_plan(planned.plan, planned.stores, RunLog(journal, "prod"))
+    journal = Journal.begin(bench.root, ID, planned, {})
+    outcome = apply_plan(planned, RunLog(journal, "prod"))
     journal.close()
     assert [result.state for result in outcome.results] == [State.DONE] * 2
     assert bench.store(left).held == {}

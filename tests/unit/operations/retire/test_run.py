@@ -60,7 +60,7 @@ def test_who_reads_is_found_out_when_it_is_planned(bench: Bench) -> None:
     change = bench.change("jira")
     # A switch of another terminal, between the command's start and its turn at the lock.
     bench.write("prod", "store: azure\nsecrets: {jira: {store: vault}}\n")
-    plan = change.plan(None).plan
+    plan = change.plan(None)
     assert (plan.writes, {step.kind for step in plan.steps}) == ((), {Kind.REFUSE})
     assert plan.steps[0].reason == 'still read by "prod/jira"'
 
@@ -96,7 +96,7 @@ def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
     stores = bench.live()
     stores.accept("rebuilt")
     setting, wanted = Setting(bench.root, stores), Retirement("vault", ("jira",))
-    plan = retire(wanted, bench.environment(), setting, bench.outside).plan(None).plan
+    plan = retire(wanted, bench.environment(), setting, bench.outside).plan(None)
     assert (plan.writes, plan.steps[0].reason) == ((), 'still read by "staging/jira"')
 
 

@@ -1,0 +1,58 @@
+"""Compares a value with what a store holds at a place: the same, another, none, or not known and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from compiler.live.read_many import Reading
+from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.interface import RemoteSecret
+from compiler.stores.secret_value.document import stringified
+from compiler.stores.secret_value.secret import Comparer, SecretValue
+
+# How a store says that it does not hold a remote secret, as opposed to not saying whether it does.
+NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
+
+
+class Likeness(StrEnum):
+    """How what a store holds at a place is to a value."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`why` is the store's error where it holds no such remote secret, or does not say what it holds."""
+
+    likeness: Likeness
+    why: StoreError | None = None
+
+
+def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
+    """The value of a property, or the whole value for None; None where there is none."""
+    return remote.whole if property_ is None else remote.properties.get(property_)
+
+
+def compare_value(
+    value: SecretValue, reading: Reading, property_: str | None, comparer: Comparer, *, or_its_text: bool = False
+) -> Comparison:
+    """How what was read is to `value`: the same kind and, digit for digit, the same text.
+
+    With `or_its_text` the text of a value that is no string is the same too, as `migrate --stringify` writes it.
+    """
+    if isinstance(reading, StoreError):
+        return Comparison(Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN, reading)
+    held = value_at(reading, property_)
+    if held is None:
+        return Comparison(Likeness.MISSING)
+    is_same = comparer.same(held, value) or (or_its_text and _is_text_of(held, value, comparer))
+    return Comparison(Likeness.SAME if is_same else Likeness.DIFFERENT)
+
+
+def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:
+    one, other = stringified(held), stringified(value)
+    return one is not None and other is not None and held.is_string and comparer.same(one, other)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.live.compare import Likeness, compare_value
+from compiler.stores import errors
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+
+HELD = {"TEXT": SecretValue("7"), "NUMBER": SecretValue("7", JsonKind.NUMBER), "EMPTY": SecretValue("")}
+REMOTE = RemoteSecret("name", "v1", HELD, Attributes(), SecretValue("whole"))
+TEXT, NUMBER, WHOLE = SecretValue("7"), SecretValue("7", JsonKind.NUMBER), SecretValue("whole")
+
+
+@pytest.mark.parametrize(
+    ("value", "property_", "exactly", "or_its_text"),
+    [
+        (TEXT, "TEXT", Likeness.SAME, Likeness.SAME),
+        # A migration turns a number into its text, and no text into a number.
+        (NUMBER, "TEXT", Likeness.DIFFERENT, Likeness.SAME),
+        (TEXT, "NUMBER", Likeness.DIFFERENT, Likeness.DIFFERENT),
+        (TEXT, "EMPTY", Likeness.DIFFERENT, Likeness.DIFFERENT),
+        (TEXT, "NONE", Likeness.MISSING, Likeness.MISSING),
+        (WHOLE, None, Likeness.SAME, Likeness.SAME),
+        (TEXT, None, Likeness.DIFFERENT, Likeness.DIFFERENT),
+    ],
+)
+def test_what_is_held_is_the_same_or_another_or_missing(
+    value: SecretValue, property_: str | None, exactly: Likeness, or_its_text: Likeness
+) -> None:
+    for takes_text, likeness in ((False, exactly), (True, or_its_text)):
+        found = compare_value(value, REMOTE, property_, Comparer(), or_its_text=takes_text)
+        assert (found.likeness, found.why) == (likeness, None)
+
+
+WHERE = errors.StoreLocation("https://store", "name"), errors.Action.READ, "the reason", "the remedy"
+
+
+@pytest.mark.parametrize(
+    ("error", "likeness"),
+    [
+        (errors.NotFoundError(*WHERE), Likeness.MISSING),
+        (errors.SoftDeletedError(*WHERE), Likeness.MISSING),
+        (errors.VersionGoneError(*WHERE, "v1"), Likeness.MISSING),
+        (errors.DisabledError(*WHERE), Likeness.UNKNOWN),
+        (errors.UnavailableError(*WHERE), Likeness.UNKNOWN),
+    ],
+)
+def test_a_store_that_does_not_say_what_it_holds_is_no_store_without_it(
+    error: errors.StoreError, likeness: Likeness
+) -> None:
+    found = compare_value(TEXT, error, None, Comparer())
+    assert (found.likeness, found.why) == (likeness, error)
