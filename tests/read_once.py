@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from compiler.edit.yaml_edit import second_reading
+from compiler.edit.yaml_edit import _second_reading
 from compiler.stages import load, validate
 from compiler.stages.check import Checker
 from compiler.stages.resolve import catalogue_of
@@ -88,7 +88,7 @@ def _parts_once(text: str) -> list[tuple[int, int]]:
 @lru_cache(_FILES)
 def _read_as_other_tools_do(text: str) -> object:
     """Data that the edit's proof compares and never changes."""
-    return second_reading(text)
+    return _second_reading(text)
 
 
 # What stands in the modules that look for them by name.
@@ -97,7 +97,7 @@ ONCE = {
     "compiler.project_files.validate": _validated_once,
     "compiler.pipeline.catalogue_of": _catalogue_once,
     "compiler.pipeline.Checker": _CheckerOnce,
-    "compiler.edit.yaml_edit.second_reading": _read_as_other_tools_do,
+    "compiler.edit.yaml_edit._second_reading": _read_as_other_tools_do,
     "compiler.text.credential.credential_parts": _parts_once,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from compiler.cluster.judge import Unread
 from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
 from compiler.consumers.gather import readers_in
+from compiler.edit.draft import compile_edited
 from compiler.edit.yaml_edit import edited
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -88,8 +88,8 @@ def tried(environment: Environment, text: str, root: Path, outside: Outside, *, 
     # Before as it was read: should the file change meanwhile, the edit is still one of that text.
     texts, as_read = {path: text}, {path: environment.document.source.text}
     # All environments: one that extends this one changes with it, and some rules see only several together.
-    before, after = compile_project(root, (), outside, as_read), compile_project(root, (), outside, texts)
-    old, new = _by_name(before.project), _by_name(after.project)
+    compiled = compile_edited(root, texts, outside, as_read)
+    old, new = _by_name(compiled.before.project), _by_name(compiled.after.project)
     dependants = tuple(
         (each, new[name])
         for name, each in old.items()
@@ -103,7 +103,7 @@ def tried(environment: Environment, text: str, root: Path, outside: Outside, *, 
     names = [each.name for each, _ in pairs]
     files, failed, _ = _files(compile_project(root, names, outside, texts), root)
     _, _, stale = _files(compile_project(root, names, outside, as_read), root)
-    found = (*_new(before.diagnostics, after.diagnostics), *failed)
+    found = (*compiled.new, *failed)
     return Trial(
         *pairs[0],
         tuple(each.name for each, _ in dependants),
@@ -139,16 +139,6 @@ def _files(result: Result, root: Path) -> tuple[tuple[ValuesFile, ...], tuple[Di
     files, refused = plan_values(result.project, root / VALUES_FOLDER, VALUES_FOLDER, root)
     stale = tuple(file.environment for file in files if file.is_stale and file.old is not None)
     return files, refused, stale
-
-
-def _new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """The diagnostics that only the edited project has, compared without their lines."""
-    known = Counter((each.rule, each.span.path, each.message) for each in before)
-    for each in after:
-        key = (each.rule, each.span.path, each.message)
-        known[key] -= 1
-        if known[key] < 0:
-            yield each
 
 
 def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:

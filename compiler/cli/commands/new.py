@@ -17,18 +17,16 @@ from compiler.edit.new_project import (
     IGNORE_FILE,
     IGNORED,
     KEPT,
-    LOG_INS,
     Platform,
     checked_name,
     name_of_folder,
     new_chart,
     new_environment,
     new_project,
-    new_store,
     write_new,
 )
-from compiler.edit.new_project import Wanted as StoreWanted
-from compiler.edit.new_secret import Wanted, new_entry
+from compiler.edit.new_secret import SecretRequest, new_secret
+from compiler.edit.new_store import LOG_INS, StoreRequest, new_store
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
 from compiler.operations.values_files import unmade_stores
@@ -203,7 +201,7 @@ def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
     addresses = {"server": arguments.server, "vaultUrl": arguments.vault_url}
     output, result = new_store(
         invocation.root,
-        StoreWanted(
+        StoreRequest(
             name,
             arguments.auth,
             into,
@@ -224,20 +222,20 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
     taken, root = _checked_sources(arguments.taken), invocation.root
     keys = _checked_keys(name, arguments.key, taken)
-    wanted = Wanted(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
-    entry, found = new_entry(root, wanted)
-    if entry is None:
+    request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
+    new, found = new_secret(root, request)
+    if new is None:
         report(found, Run("new"), see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
-    if not _judged_and_written(entry.outputs, entry.result, root):
+    if not _judged_and_written(new.outputs, new.result, root):
         return FOUND
-    standard_output().lines(f"{path}: lists {name} already" for path in entry.unchanged)
-    listed_by = entry.listed_by(name)
+    standard_output().lines(f"{path}: lists {name} already" for path in new.unchanged)
+    listed_by = new.listed_by(name)
     if listed_by:
         _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
     else:
         standard_output().lines([f'no environment lists "{name}" yet'])
-        line = listing(name, wanted.namespace)
+        line = listing(name, request.namespace)
         _say_next(f"write `{line}` under `secrets:` of environments/base.yaml, or of one environment")
     return OK
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.cli import compiling
-from compiler.edit import scaffold
+from compiler.edit import draft
 from compiler.live import readers
 from compiler.model.document import Document
 from compiler.operations import cutover
@@ -121,7 +121,7 @@ def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = compile_project(root, names, outside, unwritten)
         return known[key]
 
-    for module in (compiling, scaffold, readers, cutover):
+    for module in (compiling, draft, readers, cutover):
         monkeypatch.setattr(module, "compile_project", compiled)
 
 

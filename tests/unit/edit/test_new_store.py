@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from compiler.edit.new_project import LOG_INS, Wanted, new_store
+from compiler.edit.new_store import LOG_INS, StoreRequest, new_store
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth
@@ -46,12 +46,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wanted(store: str, way: str, **more: str) -> Wanted:
+def wanted(store: str, way: str, **more: str) -> StoreRequest:
     needed = {"appRole": {"role": "0a1b"}, "servicePrincipal": {"tenant": "11111111-2222-3333-4444-555555555555"}}
-    return Wanted(store, way, more.pop("into", "base"), **{**needed.get(way, {}), **more})  # type: ignore[arg-type]
+    return StoreRequest(store, way, more.pop("into", "base"), **{**needed.get(way, {}), **more})  # type: ignore[arg-type]
 
 
-def refusal(root: Path, asked: Wanted) -> tuple[str, str | None]:
+def refusal(root: Path, asked: StoreRequest) -> tuple[str, str | None]:
     with pytest.raises(Refusal) as caught:
         new_store(root, asked)
     return caught.value.message, caught.value.help
@@ -96,7 +96,7 @@ def test_every_byte_stays_and_the_lines_are_in_the_store(root: Path) -> None:
 
 
 def test_a_new_store_has_its_provider_name_and_address(root: Path) -> None:
-    asked = Wanted("eu", "token", "base", "vault", addresses={"server": "https://eu.example.com"})
+    asked = StoreRequest("eu", "token", "base", "vault", addresses={"server": "https://eu.example.com"})
     output, result = new_store(root, asked)
     assert not result.failed
     store = yaml.safe_load(output.text)["stores"]["eu"]
@@ -139,17 +139,17 @@ def test_a_store_of_one_namespace_refers_to_its_own(root: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message", "way_out"),
     [
-        (Wanted("vualt", "token", "base"), 'there is no store "vualt"', 'did you mean "vault"?'),
-        (Wanted("x", "token", "base", "gcp"), '"gcp" is not a provider of stores', "the providers are"),
-        (Wanted("vault", "token", "base", "azurekv"), 'the provider of "vault" is vault', "leave --provider out"),
-        (Wanted("azure", "token", "base"), '"token" is not a log-in of azurekv', "the log-ins are"),
-        (Wanted("vault", "appRole", "base"), "an AppRole needs --role", "role id"),
-        (Wanted("vault", "token", "base", role="r"), "token has no role", "leave --role out"),
-        (Wanted("azure", "servicePrincipal", "base"), "a service principal needs --tenant-id", "tenant"),
-        (Wanted("vault", "token", "qa"), 'there is no environment or layer "qa"', "base"),
+        (StoreRequest("vualt", "token", "base"), 'there is no store "vualt"', 'did you mean "vault"?'),
+        (StoreRequest("x", "token", "base", "gcp"), '"gcp" is not a provider of stores', "the providers are"),
+        (StoreRequest("vault", "token", "base", "azurekv"), 'the provider of "vault" is vault', "leave --provider out"),
+        (StoreRequest("azure", "token", "base"), '"token" is not a log-in of azurekv', "the log-ins are"),
+        (StoreRequest("vault", "appRole", "base"), "an AppRole needs --role", "role id"),
+        (StoreRequest("vault", "token", "base", role="r"), "token has no role", "leave --role out"),
+        (StoreRequest("azure", "servicePrincipal", "base"), "a service principal needs --tenant-id", "tenant"),
+        (StoreRequest("vault", "token", "qa"), 'there is no environment or layer "qa"', "base"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(asked: Wanted, message: str, way_out: str, root: Path) -> None:
+def test_what_cannot_be_meant_is_refused(asked: StoreRequest, message: str, way_out: str, root: Path) -> None:
     said, help_text = refusal(root, asked)
     assert said == message
     assert way_out in (help_text or "")
