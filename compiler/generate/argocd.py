@@ -1,62 +1,94 @@
-"""Builds AppProjects and Applications in four forms, and the health scripts of Argo CD."""
+"""Makes the AppProjects and Applications by which Argo CD deploys environments, and its health checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import combinations
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from compiler.generate.files import manifest_text
-from compiler.model.facts import ANNOTATION
+from compiler.generate.files import HEADER, manifest_text, refuse_unfit
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.environment import Environment
+from compiler.model.facts import ANNOTATION, ASKS_FIRST, SYNC_OPTIONS, asks_before_pruning, lacking
+from compiler.model.files import is_inside
+from compiler.pipeline import VALUES_FOLDER
+from compiler.refusal import Refusal
+from compiler.rules.forms.names import namespace_problem, object_name_problem
+from compiler.text.command_line import PROGRAM, shell_line
+from compiler.text.credential import looks_like_credential
+from compiler.text.wording import counted, listed, quoted
 
-# The manifests of each file.
-Files = dict[str, list[dict[str, Any]]]
-
-
+# The AppProject where neither an option nor an environment names one.
+PROJECT = "platform-secrets"
+# The release of the chart, which names nothing of what it prints.
+RELEASE = "platform-secrets"
+_API_VERSION, _ESO, _CLUSTER_STORE = "argoproj.io/v1alpha1", "external-secrets.io", "ClusterSecretStore"
 # Argo CD's own name and address of the cluster that it runs in.
-IN_CLUSTER = "in-cluster"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
+_IN_CLUSTER, _IN_CLUSTER_SERVER = "in-cluster", "https://kubernetes.default.svc"
+# The secrets first: the platform's PreSync hooks, which run before every wave of its own, read them.
+_SECRETS_WAVE, _PLATFORM_WAVE = "-10", "0"
+# Fields that the API server defaults are no difference to a dry run of the server.
+_SERVER_SIDE_DIFF = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+# Longer in all than the 7 minutes that External Secrets Operator may wait between two tries. `refresh` takes a commit
+# that mends what failed in place of what failed.
+_RETRY = {"limit": 5, "refresh": True, "backoff": {"duration": "30s", "factor": 2, "maxDuration": "10m"}}
+# The first by name: `kubectl apply -f DIR` goes by it, and no Application synchronises before its project is there.
+_PROJECT_FILE = "00-project.yaml"
+# Of Argo CD's health scripts by the kind that each judges.
+_SCRIPTS = {"external-secrets.io/ExternalSecret": "external-secret.lua", "argoproj.io/Application": "application.lua"}
+
+# What the platform's Application needs, and the options that one form alone takes.
+_OF_PLATFORM = ("platform_repo", "platform_chart", "platform_version", "platform_values")
+_OF_FORM = {
+    "multi-source": ("chart_repo", "chart_revision", "chart"),
+    "app-of-apps": (*_OF_PLATFORM, "platform_project"),
+}
+_FOLDERS = ("path", "platform_values")
+# Where app-of-apps has its Applications from, unless --out says it.
+_APPS = "argocd"
+_WORD = re.compile(r"[A-Za-z0-9][!-~]*", re.ASCII)
+_PATH = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
+# An address that Git takes: with a scheme, or as ssh's; and what was to be one with a scheme.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]+/.+|[^/:]+:[^/].*", re.ASCII)
+_NO_SCHEME = re.compile(r"(?:https?|ssh|git|file|oci)(?:/|:(?!//))", re.ASCII | re.IGNORECASE)
+_USER = re.compile(r"(?:([a-z0-9+.-]{1,16})://)?([^/?#@]*)@", re.ASCII | re.IGNORECASE)
+
+Manifest = dict[str, Any]
+# The manifests of each file.
+Files = dict[str, list[Manifest]]
 
 
 @dataclass(frozen=True, slots=True)
-class ChartSource:
-    """Where `multi-source` has the chart from: `chart` is its name in a registry, None for a path of a repository."""
+class Options:
+    """The options of `generate argocd`: where the project lies in Git, and how Argo CD is to name it.
 
-    repo: str
-    revision: str
-    chart: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """The platform's own chart in a registry, and the folder of the repository that holds its values files."""
-
-    repo: str
-    chart: str
-    version: str
-    values: str
-    project: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Where the project lies in Git, and how Argo CD is to name it.
-
-    `path` is the chart's folder in the repository, beside the values files, `apps` the folder that app-of-apps reads,
-    `namespace` that of Argo CD, and `clusters` Argo CD's names of clusters by environment.
+    Their order is that in which they are written.
+    `path` is the chart's folder in the repository, beside the values files, `namespace` that of Argo CD, and `cluster`
+    has Argo CD's names of clusters by environment. `chart` is its name in a registry, None for a path of a repository.
+    `out` is the folder as it is shown, and `apps` the folder of the repository that app-of-apps reads.
     """
 
+    form: str
     repo: str
-    revision: str
-    path: str
-    project: str
-    namespace: str
-    clusters: Mapping[str, str] = field(default_factory=dict)
-    chart: ChartSource | None = None
+    revision: str = "main"
+    path: str = VALUES_FOLDER
+    project: str = PROJECT
+    namespace: str = "argocd"
+    cluster: Mapping[str, str] = field(default_factory=dict)
+    chart_repo: str | None = None
+    chart_revision: str | None = None
+    chart: str | None = None
+    platform_repo: str | None = None
+    platform_chart: str | None = None
+    platform_version: str | None = None
+    platform_values: str | None = None
+    platform_project: str = "default"
+    out: str | None = None
     apps: str = ""
-    platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,238 +111,234 @@ class Deployed:
         return self.namespaces[0]
 
 
-# By the kind that each judges; the names are those of the files in lua/.
-_FILES = {
-    "external-secrets.io/ExternalSecret": "external-secret.lua",
-    "argoproj.io/Application": "application.lua",
-}
-_FOLDER = Path(__file__).parent / "lua"
-_MEMBER = "resource.customizations.health."
+def parse_options(typed: Mapping[str, Any], root: Path) -> Options:
+    """The options as `typed` on the command line, by name, None for those left out.
 
-
-def script(kind: str) -> str:
-    """The Lua that judges a `kind`, such as `argoproj.io/Application`."""
-    return (_FOLDER / _FILES[kind]).read_text("utf-8")
-
-
-def health_patch() -> str:
-    """A merge patch of argocd-cm, which leaves every other member of it as it is."""
-    # Argo CD writes group and kind with `_` between them: a ConfigMap's keys have no slash.
-    return manifest_text({"data": {f"{_MEMBER}{kind.replace('/', '_')}": script(kind) for kind in _FILES}})
-
-
-_ESO = "external-secrets.io"
-
-
-def secrets_project(wanted: Wanted, deployed: Sequence[Deployed]) -> dict[str, Any]:
-    """The project of the environments' secrets: their repositories, clusters, namespaces and kinds."""
-    destinations = [
-        {**destination(wanted, each.name), "namespace": namespace} for each in deployed for namespace in each.namespaces
-    ]
-    # Argo CD makes the namespace of an Application by the option CreateNamespace.
-    cluster_wide = [{"group": "", "kind": "Namespace", "name": each.namespace} for each in deployed]
-    cluster_wide += [
-        {"group": _ESO, "kind": "ClusterSecretStore", "name": name} for each in deployed for name in each.cluster_stores
-    ]
-    kinds = [(_ESO, "ExternalSecret"), *(kind for each in deployed for kind in each.kinds)]
-    # No manifest has a Secret, but the tree shows those that the operator makes only where the project may have them.
-    kinds.append(("", "Secret"))
-    repos = [wanted.repo, *([wanted.chart.repo] if wanted.chart is not None else [])]
-    return _project(
-        wanted.project,
-        wanted,
-        {
-            "description": "ExternalSecrets of the platform",
-            "sourceRepos": list(dict.fromkeys(repos)),
-            "destinations": _once(destinations),
-            "clusterResourceWhitelist": _once(cluster_wide),
-            "namespaceResourceWhitelist": [{"group": group, "kind": kind} for group, kind in dict.fromkeys(kinds)],
-        },
-    )
-
-
-def apps_project(wanted: Wanted) -> dict[str, Any]:
-    """The project of the Applications that deploy Applications.
-
-    Whoever writes to its repository can make an Application of any project, which Argo CD reserves to administrators.
+    Raises Refusal for a missing or wrong one, and shows none that may be a secret.
     """
-    return _project(
-        root_project(wanted),
-        wanted,
-        {
-            "description": "Applications of the platform",
-            "sourceRepos": [wanted.repo],
-            "destinations": [{"server": IN_CLUSTER_SERVER, "namespace": wanted.namespace}],
-            "namespaceResourceWhitelist": [{"group": "argoproj.io", "kind": "Application"}],
-        },
-    )
+    given = {each.name: value for each in fields(Options) if (value := typed.get(each.name)) not in (None, [])}
+    if "form" not in given:
+        raise Refusal("usage", "argocd needs --form", f"choose one of {', '.join(FORMS)}")
+    if "repo" not in given:
+        raise Refusal("usage", "argocd needs --repo", "give the URL of the Git repository that this project is in")
+    for name in given:
+        form = next((form for form, names in _OF_FORM.items() if name in names), given["form"])
+        if form != given["form"]:
+            raise Refusal("usage", f"{_flag(name)} is an option of --form {form}", f"leave {_flag(name)} out")
+    for name, value in given.items():
+        if isinstance(value, str) and name not in ("form", "out"):
+            _judge(name, value)
+    refuse_unfit(given.get("out", ""), "folder")
+    given["cluster"] = _clusters(given.get("cluster", ()))
+    _refuse_incomplete(given)
+    if given["form"] == "app-of-apps":
+        given["apps"] = _apps_folder(given.get("out"), root, given.get("path", VALUES_FOLDER))
+    if "out" in given:
+        given["out"] = given["out"].rstrip("/") or "/"
+    return Options(**given)
 
 
-def _project(name: str, wanted: Wanted, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": wanted.namespace}
-    return {"apiVersion": API_VERSION, "kind": "AppProject", "metadata": metadata, "spec": spec}
+def _refuse_incomplete(given: Container[str]) -> None:
+    for needed in ("chart_repo", "chart_revision") if "chart" in given else ():
+        if needed not in given:
+            raise Refusal("usage", f"--chart needs {_flag(needed)}", "name the registry, and the chart's version")
+    missing = [_flag(name) for name in _OF_PLATFORM if name not in given]
+    if missing and len(missing) < len(_OF_PLATFORM):
+        raise Refusal("usage", f"the platform's Application needs {', '.join(missing)}", "give them all, or none")
 
 
-def _once(entries: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-API_VERSION = "argoproj.io/v1alpha1"
-# The secrets first: the platform's PreSync hooks, which run before every wave of its own, read them.
-SECRETS_WAVE, PLATFORM_WAVE = "-10", "0"
-# The release of the chart, which names nothing of what it prints.
-RELEASE = "platform-secrets"
-# Fields that the API server defaults are no difference to a dry run of the server.
-_SERVER_SIDE_DIFF = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
-# Longer in all than the 7 minutes that External Secrets Operator may wait between two tries. `refresh` takes a commit
-# that mends what failed in place of what failed.
-_RETRY = {"limit": 5, "refresh": True, "backoff": {"duration": "30s", "factor": 2, "maxDuration": "10m"}}
+def _judge(name: str, value: str) -> None:
+    option, userinfo = _flag(name), _USER.match(value)
+    # ssh needs a user's name; a password, or a token in its place, would be committed.
+    has_secret = userinfo is not None and (":" in userinfo[2] or (userinfo[1] or "ssh").lower() != "ssh")
+    if has_secret or looks_like_credential(value):
+        way_out = "Argo CD takes credentials from a repository Secret of its own; replace this one: it is exposed"
+        raise Refusal("usage", f"{option} has a credential in it, which would be committed", way_out)
+    if not _WORD.fullmatch(value) and name not in _FOLDERS:
+        raise Refusal(
+            "usage", f"{option} may only have printable ASCII without spaces, and begins with a letter or digit"
+        )
+    if _NO_SCHEME.match(value) or (name == "repo" and _URL.fullmatch(value) is None):
+        way_out = "write it as https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH"
+        raise Refusal("usage", f"{option} is not the URL of a repository", way_out)
+    if name in _FOLDERS and (not _PATH.fullmatch(value) or ".." in value.split("/")):
+        way_out = "write it from the repository's root, such as secrets/chart"
+        raise Refusal("usage", f"{option} is not the path of a folder in the repository", way_out)
+    problem = None
+    if name == "namespace":
+        problem = namespace_problem(value)
+    elif name in ("project", "platform_project", "platform_chart"):
+        # Names of Applications are made of it.
+        problem = object_name_problem(value, 63)
+    if problem is not None:
+        raise Refusal("usage", f"{option} {problem}")
 
 
-def application(name: str, wanted: Wanted, spec: dict[str, Any], wave: str | None = None) -> dict[str, Any]:
-    """An Application without a finalizer: deleting it leaves what it has deployed."""
-    annotations = {**({ANNOTATION: wave} if wave is not None else {}), **_SERVER_SIDE_DIFF}
-    metadata = {"name": name, "namespace": wanted.namespace, "annotations": annotations}
-    return {"apiVersion": API_VERSION, "kind": "Application", "metadata": metadata, "spec": spec}
-
-
-def secrets_spec(wanted: Wanted, source: dict[str, Any], deployed: Deployed) -> dict[str, Any]:
-    """The spec that deploys an environment's secrets; pruning is off where nobody would be asked."""
-    return {
-        "project": wanted.project,
-        **source,
-        "destination": {**destination(wanted, deployed.name), "namespace": deployed.namespace},
-        "syncPolicy": secrets_policy(is_asked=deployed.is_asked),
-    }
-
-
-def secrets_policy(*, is_asked: bool) -> dict[str, Any]:
-    options = ["CreateNamespace=true", "ServerSideApply=true", "FailOnSharedResource=true"]
-    return {"automated": {"prune": is_asked, "selfHeal": True}, "syncOptions": options, "retry": _RETRY}
-
-
-def one_source(wanted: Wanted, values_file: str) -> dict[str, Any]:
-    """The chart and its values files in one folder of a repository."""
-    source = {
-        "repoURL": wanted.repo,
-        "targetRevision": wanted.revision,
-        "path": wanted.path,
-        "helm": _helm(values_file),
-    }
-    return {"source": source}
-
-
-def two_sources(wanted: Wanted, values_file: str) -> dict[str, Any]:
-    """The chart from one place, and the values files from the repository that `$values` stands for."""
-    chart = wanted.chart
-    if chart is None:
-        raise ValueError("two sources need the chart's")
-    place = {"chart": chart.chart} if chart.chart is not None else {"path": wanted.path}
-    below = "" if wanted.path == "." else f"{wanted.path}/"
-    return {
-        "sources": [
-            {
-                "repoURL": chart.repo,
-                "targetRevision": chart.revision,
-                **place,
-                "helm": _helm(f"$values/{below}{values_file}"),
-            },
-            {"repoURL": wanted.repo, "targetRevision": wanted.revision, "ref": "values"},
-        ]
-    }
-
-
-def platform_spec(wanted: Wanted, platform: Platform, deployed: Deployed) -> dict[str, Any]:
-    """The spec that deploys the platform itself, with its values file of the environment."""
-    helm = {"valueFiles": [f"$values/{platform.values}/values-{deployed.name}.yaml"], "ignoreMissingValueFiles": False}
-    return {
-        "project": platform.project,
-        "sources": [
-            {"repoURL": platform.repo, "chart": platform.chart, "targetRevision": platform.version, "helm": helm},
-            {"repoURL": wanted.repo, "targetRevision": wanted.revision, "ref": "values"},
-        ],
-        "destination": {**destination(wanted, deployed.name), "namespace": deployed.namespace},
-        "syncPolicy": {
-            "automated": {"prune": False, "selfHeal": True},
-            "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
-            "retry": _RETRY,
-        },
-    }
-
-
-def root_spec(wanted: Wanted, environment: str) -> dict[str, Any]:
-    """The spec that deploys an environment's Applications; it prunes none of them."""
-    path = f"{wanted.apps}/{environment}"
-    return {
-        "project": root_project(wanted),
-        "source": {"repoURL": wanted.repo, "targetRevision": wanted.revision, "path": path},
-        "destination": {"server": IN_CLUSTER_SERVER, "namespace": wanted.namespace},
-        "syncPolicy": {
-            "automated": {"prune": False, "selfHeal": True},
-            "syncOptions": ["ServerSideApply=true", "FailOnSharedResource=true"],
-            "retry": _RETRY,
-        },
-    }
-
-
-def root_project(wanted: Wanted) -> str:
-    """The name of the AppProject whose Applications may create Applications alone."""
-    return f"{wanted.project}-apps"
-
-
-def destination(wanted: Wanted, environment: str) -> dict[str, str]:
-    """The cluster of an environment."""
-    name = wanted.clusters.get(environment)
-    return {"server": IN_CLUSTER_SERVER} if name is None else {"name": name}
-
-
-def _helm(values_file: str) -> dict[str, Any]:
-    # Written although it is the default: with `true`, a misspelt file would render no secret at all.
-    return {"releaseName": RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}
-
-
-# The first by name: `kubectl apply -f DIR` goes by it, and no Application synchronises before its project is there.
-_PROJECT = "00-project.yaml"
-
-
-def files(form: str, wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
-    """The manifests that deploy these environments in the `form`, by file name, the AppProjects first."""
-    return _FORMS[form](wanted, deployed)
-
-
-def _applications(
-    wanted: Wanted, deployed: Sequence[Deployed], source: Callable[[Wanted, str], dict[str, Any]]
-) -> Files:
-    found: Files = {_PROJECT: [secrets_project(wanted, deployed)]}
-    for each in deployed:
-        spec = secrets_spec(wanted, source(wanted, _values_file(each.name)), each)
-        found[f"application-{each.name}.yaml"] = [application(_name(wanted, each.name), wanted, spec)]
+def _clusters(typed: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in typed:
+        environment, equals, name = each.partition("=")
+        if not (environment and equals and name):
+            raise Refusal("usage", "--cluster is ENV=NAME", "name an environment, and its cluster as Argo CD names it")
+        _judge("cluster", name)
+        if environment in found:
+            raise Refusal("usage", f"--cluster names {quoted(environment)} twice", "name it once")
+        found[environment] = name
     return found
 
 
-def _application(wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
-    return _applications(wanted, deployed, one_source)
+def _apps_folder(out: str | None, root: Path, path: str) -> str:
+    """The folder in the repository that the Applications will be committed in."""
+    below = _APPS
+    if out is not None:
+        # By no link and no `..`: it is a path in the repository. Path.resolve raises for links in a circle.
+        folder, root = Path(os.path.realpath(out)), Path(os.path.realpath(root))
+        if not is_inside(root, folder):
+            way_out = "Argo CD reads the Applications from the repository: name a folder of the project"
+            raise Refusal("usage", "--out of app-of-apps is not in the project", way_out)
+        below = folder.relative_to(root).as_posix()
+    # The chart is the project's `chart`: what stands before it is the project's own folder in the repository.
+    before, _, last = path.rpartition("/")
+    if last != VALUES_FOLDER:
+        way_out = "name the project's chart folder, whose place tells where --out is in the repository"
+        raise Refusal("usage", f"--path of app-of-apps does not end in {listed([VALUES_FOLDER])}", way_out)
+    return f"{before}/{below}" if before else below
 
 
-def _multi_source(wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
-    return _applications(wanted, deployed, two_sources)
+def named_project(environments: Sequence[Environment]) -> str | None:
+    """The AppProject that all the environments name by `argocdProject`, or the default; None where they differ."""
+    names = {environment.root.text("argocdProject") or PROJECT for environment in environments}
+    return names.pop() if len(names) == 1 else None
 
 
-def _application_set(wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
-    elements = [
-        {"env": each.name, "cluster": wanted.clusters.get(each.name, IN_CLUSTER), "namespace": each.namespace}
+def to_arguments(options: Options, environments: Sequence[Environment]) -> list[str]:
+    """The arguments that generate the same files, in a fixed order and without defaults."""
+    words = ["generate", "argocd", *(each.name for each in environments)]
+    for each in fields(Options):
+        value = getattr(options, each.name)
+        default = named_project(environments) if each.name == "project" else each.default
+        if each.name == "cluster":
+            words += [word for name in sorted(value) for word in ("--cluster", f"{name}={value[name]}")]
+        elif each.name != "apps" and value not in (None, default):
+            words += [_flag(each.name), value]
+    return words
+
+
+def argocd_texts(
+    environments: Sequence[Environment], options: Options
+) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
+    """The texts of the files by path, and `unconfirmed-prune` for each environment that could lose Secrets unasked.
+
+    Raises Refusal for what Argo CD could not deploy: an environment without a secret or for a parent chart, a cluster
+    of none, and two that make one Secret in one cluster.
+    """
+    _refuse_undeployable(environments, options)
+    header = f"{HEADER}argocd`. Do not edit; run:\n#   {shell_line(PROGRAM, *to_arguments(options, environments))}\n"
+    made = manifests(options, [_deployed(environment) for environment in environments])
+    texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made.items()}
+    return texts, tuple(found for environment in environments for found in _unconfirmed(environment))
+
+
+def unmade_namespaces(environments: Sequence[Environment], options: Options) -> Iterator[str]:
+    """What to know of each environment with secrets in namespaces that none of these Applications makes."""
+    deployed = [(_cluster(options, each.name), _deployed(each)) for each in environments]
+    made = {(cluster, each.namespace) for cluster, each in deployed}
+    for cluster, each in deployed:
+        if unmade := [name for name in each.namespaces if (cluster, name) not in made]:
+            names = f"namespace{'s' if len(unmade) > 1 else ''} {listed(unmade, len(unmade))}"
+            them = "them" if len(unmade) > 1 else "it"
+            yield f"{each.name}: no Application of these makes the {names}; create {them} first, or the sync fails"
+
+
+def _refuse_undeployable(environments: Sequence[Environment], options: Options) -> None:
+    names = [environment.name for environment in environments]
+    unknown = [name for name in options.cluster if name not in names]
+    if unknown:
+        raise Refusal("usage", f"--cluster names {quoted(unknown[0])}, which is not generated", "leave it out")
+    for environment in environments:
+        if not environment.secrets:
+            way_out = "list a secret in it, or name other environments"
+            raise Refusal("usage", f"{quoted(environment.name)} has no secret to deploy", way_out)
+        if environment.subchart is not None:
+            message = f"{quoted(environment.name)} nests its values under {quoted(environment.subchart)}"
+            way_out = "the Application of its parent chart deploys it; name environments without `subchart`"
+            raise Refusal("usage", message, way_out)
+    for one, other in combinations(environments, 2):
+        is_one_cluster = _cluster(options, one.name) == _cluster(options, other.name)
+        if is_one_cluster and (both := _places(one) & _places(other)):
+            message = f"{quoted(one.name)} and {quoted(other.name)} both make {listed(sorted(both), 1)} in one cluster"
+            way_out = f"name Argo CD's cluster of each, such as --cluster {one.name}=NAME, or generate one of them"
+            raise Refusal("usage", message, way_out)
+
+
+def _cluster(options: Options, environment: str) -> str:
+    return options.cluster.get(environment, _IN_CLUSTER)
+
+
+def _places(environment: Environment) -> set[str]:
+    return {f"{secret.namespace}/{secret.entry.target}" for secret in environment.secrets.values()}
+
+
+def _deployed(environment: Environment) -> Deployed:
+    used = [secret.namespace for secret in environment.secrets.values() if secret.namespace is not None]
+    own = environment.root.text("namespace")
+    rendered = [store for store in environment.stores.values() if store.rendered]
+    return Deployed(
+        environment.name,
+        tuple(dict.fromkeys([*([own] if own is not None else []), *used])),
+        all(asks_before_pruning(secret.annotations.get(SYNC_OPTIONS, "")) for secret in environment.secrets.values()),
+        tuple(sorted({(_ESO, store.kind) for store in rendered if store.kind != _CLUSTER_STORE})),
+        tuple(store.name for store in rendered if store.kind == _CLUSTER_STORE),
+    )
+
+
+def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
+    lacks = {
+        secret.id: missing
+        for secret in environment.secrets.values()
+        if (missing := lacking(secret.annotations.get(SYNC_OPTIONS, "")))
+    }
+    if not lacks:
+        return
+    options = ",".join(dict.fromkeys(option for missing in lacks.values() for option in missing))
+    of = f"{counted(len(lacks), 'ExternalSecret')} of {quoted(environment.name)}"
+    message = f"{of} would be deleted without confirmation, as {options} is missing: {listed(lacks)}"
+    annotation = f"{SYNC_OPTIONS}: {ASKS_FIRST}"
+    way_out = f"write `{annotation}` under `annotations:` of environments/base.yaml, and compile"
+    # Where the annotations are, else where the environment is.
+    annotations = environment.root.get("annotations") or environment.root.nearest("secrets")
+    yield Diagnostic("unconfirmed-prune", Severity.WARNING, message, annotations.key_span, help=way_out)
+
+
+def manifests(options: Options, deployed: Sequence[Deployed]) -> Files:
+    """The manifests that deploy these environments, by file name, the AppProjects first."""
+    roots = [_apps_project(options)] if options.form == "app-of-apps" else []
+    return {_PROJECT_FILE: [_secrets_project(options, deployed), *roots], **_FORMS[options.form](options, deployed)}
+
+
+def _applications(options: Options, deployed: Sequence[Deployed]) -> Files:
+    return {
+        f"application-{each.name}.yaml": [
+            _application(f"{options.project}-{each.name}", options, _secrets_spec(options, each))
+        ]
         for each in deployed
+    }
+
+
+def _application_set(options: Options, deployed: Sequence[Deployed]) -> Files:
+    elements = [
+        {"env": each.name, "cluster": _cluster(options, each.name), "namespace": each.namespace} for each in deployed
     ]
-    made = application(_name(wanted, "{{ .env }}"), wanted, {})
+    of_all = Deployed("{{ .env }}", ("{{ .namespace }}",), all(each.is_asked for each in deployed))
+    made = _application(f"{options.project}-{of_all.name}", options, _secrets_spec(options, of_all))
     template = {
         "metadata": {"name": made["metadata"]["name"], "annotations": made["metadata"]["annotations"]},
-        "spec": {
-            "project": wanted.project,
-            **one_source(wanted, _values_file("{{ .env }}")),
-            "destination": {"name": "{{ .cluster }}", "namespace": "{{ .namespace }}"},
-            # One template for all: pruning is off for each where one of them would be pruned unasked.
-            "syncPolicy": secrets_policy(is_asked=all(each.is_asked for each in deployed)),
-        },
+        # One template for all: pruning is off for each where one of them would be pruned unasked.
+        "spec": made["spec"] | {"destination": {"name": "{{ .cluster }}", "namespace": of_all.namespace}},
     }
     spec = {
         "goTemplate": True,
@@ -320,39 +348,166 @@ def _application_set(wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
         "syncPolicy": {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True},
         "template": template,
     }
-    metadata = {"name": wanted.project, "namespace": wanted.namespace}
-    made = {"apiVersion": API_VERSION, "kind": "ApplicationSet", "metadata": metadata, "spec": spec}
-    return {_PROJECT: [secrets_project(wanted, deployed)], "applicationset.yaml": [made]}
+    return {"applicationset.yaml": [_manifest("ApplicationSet", options.project, options, spec)]}
 
 
-def _app_of_apps(wanted: Wanted, deployed: Sequence[Deployed]) -> Files:
-    found: Files = {_PROJECT: [secrets_project(wanted, deployed), apps_project(wanted)]}
+def _app_of_apps(options: Options, deployed: Sequence[Deployed]) -> Files:
+    found: Files = {}
     for each in deployed:
-        name = _name(wanted, each.name)
-        found[f"root-{each.name}.yaml"] = [application(f"{name}-apps", wanted, root_spec(wanted, each.name))]
-        spec = secrets_spec(wanted, one_source(wanted, _values_file(each.name)), each)
-        found[f"{each.name}/secrets.yaml"] = [application(name, wanted, spec, SECRETS_WAVE)]
-        if wanted.platform is not None:
-            own = platform_spec(wanted, wanted.platform, each)
-            made = application(f"{wanted.platform.chart}-{each.name}", wanted, own, PLATFORM_WAVE)
-            found[f"{each.name}/platform.yaml"] = [made]
+        name = f"{options.project}-{each.name}"
+        found[f"root-{each.name}.yaml"] = [_application(f"{name}-apps", options, _root_spec(options, each.name))]
+        found[f"{each.name}/secrets.yaml"] = [_application(name, options, _secrets_spec(options, each), _SECRETS_WAVE)]
+        if options.platform_chart is not None:
+            own, spec = f"{options.platform_chart}-{each.name}", _platform_spec(options, each)
+            found[f"{each.name}/platform.yaml"] = [_application(own, options, spec, _PLATFORM_WAVE)]
     return found
 
 
-def _name(wanted: Wanted, environment: str) -> str:
-    return f"{wanted.project}-{environment}"
-
-
-def _values_file(environment: str) -> str:
-    return f"values-{environment}.yaml"
-
-
-_FORMS: Mapping[str, Callable[[Wanted, Sequence[Deployed]], Files]] = MappingProxyType(
-    {
-        "application": _application,
-        "multi-source": _multi_source,
-        "applicationset": _application_set,
-        "app-of-apps": _app_of_apps,
-    }
-)
+_FORMS: Mapping[str, Callable[[Options, Sequence[Deployed]], Files]] = {
+    "application": _applications,
+    "multi-source": _applications,
+    "applicationset": _application_set,
+    "app-of-apps": _app_of_apps,
+}
 FORMS = tuple(_FORMS)
+
+
+def _manifest(kind: str, name: str, options: Options, spec: Manifest, **metadata: Any) -> Manifest:  # noqa: ANN401
+    named = {"name": name, "namespace": options.namespace, **metadata}
+    return {"apiVersion": _API_VERSION, "kind": kind, "metadata": named, "spec": spec}
+
+
+def _application(name: str, options: Options, spec: Manifest, wave: str | None = None) -> Manifest:
+    """An Application without a finalizer: deleting it leaves what it has deployed."""
+    annotations = {**({ANNOTATION: wave} if wave is not None else {}), **_SERVER_SIDE_DIFF}
+    return _manifest("Application", name, options, spec, annotations=annotations)
+
+
+def _secrets_spec(options: Options, deployed: Deployed) -> Manifest:
+    """The spec that deploys an environment's secrets; pruning is off where nobody would be asked."""
+    return {
+        "project": options.project,
+        **_secrets_source(options, f"values-{deployed.name}.yaml"),
+        "destination": _destination(options, deployed),
+        "syncPolicy": {
+            "automated": {"prune": deployed.is_asked, "selfHeal": True},
+            "syncOptions": ["CreateNamespace=true", "ServerSideApply=true", "FailOnSharedResource=true"],
+            "retry": _RETRY,
+        },
+    }
+
+
+def _secrets_source(options: Options, values_file: str) -> Manifest:
+    """The chart and its values files in one folder; of multi-source the chart from elsewhere, and the files."""
+    # Written although it is the default: with `true`, a misspelt file would render no secret at all.
+    helm = {"releaseName": RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}
+    files = {"repoURL": options.repo, "targetRevision": options.revision}
+    if options.form != "multi-source":
+        return {"source": {**files, "path": options.path, "helm": helm}}
+    below = "" if options.path == "." else f"{options.path}/"
+    chart = {
+        "repoURL": options.chart_repo or options.repo,
+        "targetRevision": options.chart_revision or options.revision,
+        **({"chart": options.chart} if options.chart is not None else {"path": options.path}),
+        "helm": helm | {"valueFiles": [f"$values/{below}{values_file}"]},
+    }
+    return {"sources": [chart, {**files, "ref": "values"}]}
+
+
+def _platform_spec(options: Options, deployed: Deployed) -> Manifest:
+    """The spec that deploys the platform itself, with its values file of the environment."""
+    file = f"$values/{options.platform_values}/values-{deployed.name}.yaml"
+    helm = {"valueFiles": [file], "ignoreMissingValueFiles": False}
+    chart = {
+        "repoURL": options.platform_repo,
+        "chart": options.platform_chart,
+        "targetRevision": options.platform_version,
+        "helm": helm,
+    }
+    return {
+        "project": options.platform_project,
+        "sources": [chart, {"repoURL": options.repo, "targetRevision": options.revision, "ref": "values"}],
+        "destination": _destination(options, deployed),
+        "syncPolicy": {
+            "automated": {"prune": False, "selfHeal": True},
+            "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
+            "retry": _RETRY,
+        },
+    }
+
+
+def _root_spec(options: Options, environment: str) -> Manifest:
+    """The spec that deploys an environment's Applications; it prunes none of them."""
+    path = f"{options.apps}/{environment}"
+    return {
+        "project": _root_project(options),
+        "source": {"repoURL": options.repo, "targetRevision": options.revision, "path": path},
+        "destination": {"server": _IN_CLUSTER_SERVER, "namespace": options.namespace},
+        "syncPolicy": {
+            "automated": {"prune": False, "selfHeal": True},
+            "syncOptions": ["ServerSideApply=true", "FailOnSharedResource=true"],
+            "retry": _RETRY,
+        },
+    }
+
+
+def _root_project(options: Options) -> str:
+    """The name of the AppProject whose Applications may create Applications alone."""
+    return f"{options.project}-apps"
+
+
+def _destination(options: Options, deployed: Deployed, namespace: str | None = None) -> dict[str, str]:
+    name = options.cluster.get(deployed.name)
+    place = {"server": _IN_CLUSTER_SERVER} if name is None else {"name": name}
+    return {**place, "namespace": deployed.namespace if namespace is None else namespace}
+
+
+def _secrets_project(options: Options, deployed: Sequence[Deployed]) -> Manifest:
+    """The project of the environments' secrets. Its lists are closed: it deploys no other kind, nowhere else."""
+    destinations = [_destination(options, each, namespace) for each in deployed for namespace in each.namespaces]
+    # Argo CD makes the namespace of an Application by the option CreateNamespace.
+    cluster_wide = [{"group": "", "kind": "Namespace", "name": each.namespace} for each in deployed]
+    cluster_wide += [
+        {"group": _ESO, "kind": _CLUSTER_STORE, "name": name} for each in deployed for name in each.cluster_stores
+    ]
+    kinds = [(_ESO, "ExternalSecret"), *(kind for each in deployed for kind in each.kinds)]
+    # No manifest has a Secret, but the tree shows those that the operator makes only where the project may have them.
+    kinds.append(("", "Secret"))
+    spec = {
+        "description": "ExternalSecrets of the platform",
+        "sourceRepos": list(dict.fromkeys([options.repo, options.chart_repo or options.repo])),
+        "destinations": _once(destinations),
+        "clusterResourceWhitelist": _once(cluster_wide),
+        "namespaceResourceWhitelist": [{"group": group, "kind": kind} for group, kind in dict.fromkeys(kinds)],
+    }
+    return _manifest("AppProject", options.project, options, spec)
+
+
+def _apps_project(options: Options) -> Manifest:
+    """The project of the Applications that deploy Applications.
+
+    Whoever writes to its repository can make an Application of any project, which Argo CD reserves to administrators.
+    """
+    spec = {
+        "description": "Applications of the platform",
+        "sourceRepos": [options.repo],
+        "destinations": [{"server": _IN_CLUSTER_SERVER, "namespace": options.namespace}],
+        "namespaceResourceWhitelist": [{"group": "argoproj.io", "kind": "Application"}],
+    }
+    return _manifest("AppProject", _root_project(options), options, spec)
+
+
+def _once(entries: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
+
+
+def health_script(kind: str) -> str:
+    """The Lua that judges a `kind`, such as `argoproj.io/Application`."""
+    return (Path(__file__).parent / "lua" / _SCRIPTS[kind]).read_text("utf-8")
+
+
+def health_patch() -> str:
+    """A merge patch of argocd-cm, which leaves every other member of it as it is."""
+    # Argo CD writes group and kind with `_` between them: a ConfigMap's keys have no slash.
+    checks = {f"resource.customizations.health.{kind.replace('/', '_')}": health_script(kind) for kind in _SCRIPTS}
+    return manifest_text({"data": checks})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.generate.argocd import script
+from compiler.generate.argocd import health_script
 from tests.argocd.health_scripts import ARGO_CD, Case, Health, built, judged
 from tests.recorded_cluster import recorded, watched
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-EXTERNAL_SECRET = script("external-secrets.io/ExternalSecret")
-APPLICATION = script("argoproj.io/Application")
+EXTERNAL_SECRET = health_script("external-secrets.io/ExternalSecret")
+APPLICATION = health_script("argoproj.io/Application")
 # When the recordings were made, and what the table's clock shows: 40 minutes after most changes.
 RECORDED = int(datetime(2026, 11, 26, 0, 54, 31, tzinfo=UTC).timestamp())
 NOW = int(datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC).timestamp())

@@ -27,7 +27,7 @@ ELSEWHERE = {
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
     "stale-output": "said by `generate --check`; tests/unit/generate/test_files.py",
-    "unconfirmed-prune": "said by `generate argocd`; tests/unit/generate/argocd/test_texts.py",
+    "unconfirmed-prune": "said by `generate argocd`; tests/unit/generate/test_argocd.py",
     "unproven-chart": "said by `compile --parity`",
     "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},

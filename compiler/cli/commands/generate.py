@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from compiler.cli.compiling import compiled, environments, report
+from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser
-from compiler.cli.targets import argocd, argocd_health, platform
-from compiler.cli.targets.interface import Target
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
+from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.consumers.findings import look_at_chart
+from compiler.generate.argocd import (
+    FORMS,
+    argocd_texts,
+    health_patch,
+    named_project,
+    parse_options,
+    unmade_namespaces,
+)
+from compiler.generate.argocd_hand_over import hand_over
+from compiler.generate.files import (
+    HEADER,
+    generated_files,
+    generated_texts,
+    left_over,
+    refuse_place,
+    refuse_unfit,
+)
+from compiler.generate.platform import Chart, Forms, PlatformValues, caipe_forms, platform_values, read_chart
+from compiler.helm import VARIABLE, chart_at, find_helms
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
 from compiler.refusal import Refusal
+from compiler.render.content import FORMATS, Run
+from compiler.render.reports.consumers import lines, platform_content, platform_nothing
+from compiler.rules.forms.names import object_name_problem
+from compiler.text.command_line import PROGRAM, shell_line
 
 DESCRIPTION = """Generates files for Argo CD and CAIPE from environments; from all if none is named.
   argocd: AppProjects and Applications; printed, or written to --out
@@ -23,37 +54,244 @@ EXAMPLES = (
     "platform-secrets generate platform prod --chart-version 0.6.0 --out caipe/values-prod.yaml",
     "platform-secrets generate platform prod --chart-version 0.6.0 --against ai-platform-engineering",
 )
-_TARGETS: Mapping[str, Target] = MappingProxyType(
-    {"argocd": argocd.TARGET, "argocd-health": argocd_health.TARGET, "platform": platform.TARGET}
-)
+# What every target takes that writes files: one text for all, as each option is told once.
+_OF_FILES: Mapping[str, dict[str, Any]] = {
+    "--out": {"metavar": "PATH", "help": "write to this folder (platform: to this file) instead of printing"},
+    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
+}
+_OF_ARGOCD: Mapping[str, dict[str, Any]] = {
+    "--form": {"choices": FORMS, "metavar": "FORM", "help": "argocd: the form of deployment, such as app-of-apps"},
+    "--repo": {"metavar": "URL", "help": "argocd: the Git repository of this project"},
+    "--revision": {"metavar": "REV", "help": "argocd: its branch or tag; main by default"},
+    "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
+    "--project": {
+        "metavar": "NAME",
+        "help": "argocd: the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets",
+    },
+    "--namespace": {"metavar": "NAME", "help": "argocd: Argo CD's own namespace; argocd by default"},
+    "--cluster": {
+        "metavar": "ENV=NAME",
+        "action": "append",
+        "default": [],
+        "help": "argocd: the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
+    },
+    "--chart-repo": {"metavar": "URL", "help": "multi-source: where the chart is; the same repository by default"},
+    "--chart-revision": {"metavar": "REV", "help": "multi-source: the chart's branch, tag or version"},
+    "--chart": {"metavar": "NAME", "help": "multi-source: the chart's name in a registry"},
+    "--platform-repo": {"metavar": "URL", "help": "app-of-apps: the registry of the platform's own chart"},
+    "--platform-chart": {"metavar": "NAME", "help": "app-of-apps: that chart's name"},
+    "--platform-version": {"metavar": "VERSION", "help": "app-of-apps: that chart's version"},
+    "--platform-values": {
+        "metavar": "PATH",
+        "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
+    },
+    "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject; default by default"},
+    **_OF_FILES,
+}
+_OF_PLATFORM: Mapping[str, dict[str, Any]] = {
+    "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
+    "--release": {"metavar": "NAME", "help": "platform: the name of CAIPE's release; caipe by default"},
+    "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, to nest its values under"},
+    **_OF_FILES,
+    "--against": {
+        "metavar": "CHART",
+        "help": "platform: render the chart in this folder with the values, and find what its pods lack",
+    },
+    "--values": {
+        "metavar": "FILE",
+        "action": "append",
+        "default": [],
+        "help": "--against: your own values for CAIPE, which the generated ones override; repeatable",
+    },
+    "--helm": {"metavar": "PATH", "help": f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"},
+    "--format": {"choices": FORMATS, "help": "--against: output format; text by default"},
+    "--strict": {"action": "store_true", "help": "--against: exit 1 for warnings as well"},
+}
+_OF_AGAINST = ("--values", "--helm", "--format", "--strict")
+_PATCH = ("patch", "configmap", "argocd-cm", "--type", "merge", "--patch-file", "FILE")
+_HEALTH_HEADER = f"""# Generated by `{PROGRAM} generate argocd-health`, for an administrator of Argo CD:
+#   {shell_line("kubectl", "--namespace", "argocd", *_PATCH)}
+"""
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("target", choices=tuple(_TARGETS), help="what to generate")
     parser.add_argument("environments", metavar="ENV", nargs="*", help="environments; all by default")
-    added: set[str] = set()
-    for target in _TARGETS.values():
-        # Two targets may take one option.
-        for option, settings in target.options.items():
-            if option not in added:
-                parser.add_argument(option, **settings)
-                added.add(option)
+    # Two targets may take one option.
+    for option, settings in {**_OF_ARGOCD, **_OF_PLATFORM}.items():
+        parser.add_argument(option, **settings)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    target = _TARGETS[arguments.target]
-    if arguments.environments and not target.takes_environments:
+    generate, _ = _TARGETS[arguments.target]
+    if arguments.environments and arguments.target == "argocd-health":
         raise Refusal("usage", f"{arguments.target} takes no environment", "leave the names out")
-    for option, of in _owners().items():
+    for option in {**_OF_ARGOCD, **_OF_PLATFORM}:
+        of = [target for target, (_, options) in _TARGETS.items() if option in options]
         if getattr(arguments, option.removeprefix("--").replace("-", "_")) and arguments.target not in of:
             raise Refusal("usage", f"{option} is an option of {' and '.join(of)}", f"leave {option} out")
-    return target.run(arguments, invocation)
+    return generate(arguments, invocation)
 
 
-def _owners() -> dict[str, list[str]]:
-    """The targets that take each option."""
-    owners: dict[str, list[str]] = {}
-    for name, target in _TARGETS.items():
-        for option in target.options:
-            owners.setdefault(option, []).append(name)
-    return owners
+def _argocd(arguments: Namespace, invocation: Invocation) -> int:
+    if arguments.check and arguments.out is None:
+        raise Refusal("usage", "--check needs --out", "name the folder that the files are in")
+    root = invocation.root
+    if arguments.out is not None:
+        refuse_place(Path(arguments.out), root)
+    options = parse_options(vars(arguments), root)
+    chosen = environments(compiled(root, arguments.environments))
+    if not chosen:
+        return FOUND
+    project = arguments.project or named_project(chosen)
+    if project is None:
+        message = "the environments name different AppProjects by `argocdProject`"
+        raise Refusal("usage", message, "generate each by itself, or name one for all with --project")
+    options = replace(options, project=project)
+    texts, found = argocd_texts(chosen, options)
+    for note in unmade_namespaces(chosen, options) if not arguments.check else ():
+        standard_error().note(note)
+    if options.out is None:
+        report(found, Run("generate"))
+        standard_output().product("---\n".join(texts.values()))
+        return code_of(found)
+    folder, header = Path(arguments.out), f"{HEADER}argocd`"
+    before = generated_texts(texts, folder, header)
+    with interruption("either all files were written or none"):
+        outcome = generated_files(texts, folder, options.out, root, is_check=arguments.check)
+        left = left_over(texts, folder, options.out, header, is_check=arguments.check)
+        found += outcome.diagnostics
+        found += tuple(left) if arguments.check or not code_of(outcome.diagnostics) else ()
+    report(found, Run("generate"))
+    code = code_of(found)
+    if code and not arguments.check:
+        standard_error().lines(["nothing was written"])
+    else:
+        standard_output().lines(f"{name}: {state}" for name, state in outcome.states.items())
+    for note, commands in hand_over(before, texts.values(), chosen, options):
+        standard_error().note(note)
+        standard_error().lines(f"  {line}" for line in commands)
+    return code
+
+
+def _argocd_health(arguments: Namespace, invocation: Invocation) -> int:
+    del arguments, invocation
+    standard_output().product(_HEALTH_HEADER + health_patch())
+    return OK
+
+
+def _platform(arguments: Namespace, invocation: Invocation) -> int:
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        _refuse_contradictions(arguments)
+        if arguments.out is not None:
+            refuse_place(Path(arguments.out).parent, invocation.root)
+        forms = caipe_forms()
+        release = arguments.release or forms["release"]
+        result = compiled(invocation.root, arguments.environments)
+        if result.failed and arguments.format not in (None, "text"):
+            return _report_nothing(arguments, release, result.diagnostics)
+        chosen = environments(result)
+        return _platform_of(arguments, invocation, forms, release, chosen[0]) if chosen else FOUND
+
+
+def _platform_of(
+    arguments: Namespace, invocation: Invocation, forms: Forms, release: str, environment: Environment
+) -> int:
+    words = _words(arguments, forms["release"])
+    chart = _chart_at_hand(arguments, forms)
+    made = platform_values(environment, forms, arguments.chart_version, release, arguments.under, words, chart)
+    standard_error().lines(f"warning: {warning}" for warning in made.warnings)
+    for note in made.notes:
+        standard_error().note(note)
+    code = OK
+    if arguments.out is not None:
+        code = _write(arguments, invocation, made.text)
+    elif arguments.against is None:
+        standard_output().product(made.text)
+    return code if arguments.against is None else _compare(arguments, invocation, environment, made, release, code)
+
+
+def _chart_at_hand(arguments: Namespace, forms: Forms) -> Chart | None:
+    """The chart of --against, and what it decides; None without one that Helm may get."""
+    if arguments.against is None:
+        return None
+    folder, unconfined = chart_at(Path(arguments.against))
+    values = [Path(each) for each in arguments.values]
+    return None if unconfined else read_chart(forms, folder, values, arguments.under, arguments.against)
+
+
+def _refuse_contradictions(arguments: Namespace) -> None:
+    if len(arguments.environments) != 1:
+        raise Refusal("usage", "platform takes exactly one environment", "name it after the target")
+    if arguments.chart_version is None:
+        raise Refusal("usage", "platform needs --chart-version", "give the version of CAIPE's chart, such as 0.6.0")
+    if arguments.check and arguments.out is None:
+        raise Refusal("usage", "--check needs --out", "name the file with the values")
+    refuse_unfit(arguments.out or "", "file")
+    if arguments.under is not None and (problem := object_name_problem(arguments.under, 63)) is not None:
+        raise Refusal("usage", f"--under {problem}")
+    for option in _OF_AGAINST:
+        if arguments.against is None and getattr(arguments, option[2:]):
+            raise Refusal("usage", f"{option} is for --against", f"leave {option} out, or name a chart with --against")
+
+
+def _words(arguments: Namespace, default: str) -> list[str]:
+    """The arguments that generate the same file, in a fixed order and without defaults."""
+    words = ["generate", "platform", *arguments.environments, "--chart-version", arguments.chart_version]
+    if arguments.release not in (None, default):
+        words += ["--release", arguments.release]
+    if arguments.under is not None:
+        words += ["--under", arguments.under]
+    return words + (["--out", arguments.out] if arguments.out is not None else [])
+
+
+def _write(arguments: Namespace, invocation: Invocation, text: str) -> int:
+    path = Path(arguments.out)
+    shown = path.parent.as_posix()
+    outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=arguments.check)
+    report(outcome.diagnostics, Run("generate"))
+    code = code_of(outcome.diagnostics)
+    if code and not arguments.check:
+        standard_error().lines(["nothing was written"])
+        return code
+    # A report for a program has standard output to itself.
+    outlet = standard_output() if arguments.format in (None, "text") else standard_error()
+    outlet.lines(f"{name}: {state}" for name, state in outcome.states.items())
+    return code
+
+
+def _compare(
+    arguments: Namespace,
+    invocation: Invocation,
+    environment: Environment,
+    made: PlatformValues,
+    release: str,
+    before: int,
+) -> int:
+    """Reports how the chart reads the Secrets; the exit code is that of `before` where that is the worse."""
+    chart, unconfined = chart_at(Path(arguments.against))
+    if unconfined:
+        return _report_nothing(arguments, release, unconfined)
+    (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
+    look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
+    code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
+    told = platform_content(look, made, arguments.chart_version, release, arguments.against)
+    report(look.diagnostics, Run("generate", environment.name, code, content=told), form)
+    outlet = standard_output() if form == "text" else standard_error()
+    outlet.lines(lines(look))
+    return code
+
+
+def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
+    told = platform_nothing(arguments.chart_version, release, arguments.against)
+    run_ = Run("generate", arguments.environments[0], FOUND, content=told)
+    report(diagnostics, run_, arguments.format or "text")
+    return FOUND
+
+
+# Of each target its run and its options, which have no default but None, an empty list or False.
+_TARGETS: Mapping[str, tuple[Callable[[Namespace, Invocation], int], Mapping[str, dict[str, Any]]]] = {
+    "argocd": (_argocd, _OF_ARGOCD),
+    "argocd-health": (_argocd_health, {}),
+    "platform": (_platform, _OF_PLATFORM),
+}

@@ -8,7 +8,7 @@ from typing import Any
 from compiler.consumers.findings import Look, Need, Upgrade
 from compiler.consumers.needs import named, need
 from compiler.consumers.readers import Name, Reading, Workload
-from compiler.generate.platform import PlatformText
+from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, pieces_of, quoted
@@ -126,7 +126,7 @@ def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
     }
 
 
-def platform_content(look: Look, made: PlatformText, chart_version: str, release: str, chart: str) -> dict[str, Any]:
+def platform_content(look: Look, made: PlatformValues, chart_version: str, release: str, chart: str) -> dict[str, Any]:
     """The members of the JSON report beside diagnostics."""
     found = consumers_content(look, (), ())
     return {

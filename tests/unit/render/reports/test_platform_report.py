@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from compiler.consumers.findings import Look
 from compiler.consumers.needs import own_of
 from compiler.consumers.readers import Gathered
-from compiler.generate.platform import PlatformText
+from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
 from compiler.render.reports.consumers import platform_content, platform_nothing
 from tests.agents_project import write_agents_project
@@ -19,7 +19,7 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
     look = Look(own_of(project.environments[0]), Gathered(), ())
-    text = PlatformText("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
+    text = PlatformValues("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
     told = platform_content(look, text, "9.0.0", "caipe", "charts/caipe")
     assert told == {
         "target": "platform",

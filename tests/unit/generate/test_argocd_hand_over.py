@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.generate.argocd import FORMS, ChartSource, Platform, Wanted
-from compiler.generate.argocd_files import argocd_texts, hand_over
+from compiler.generate.argocd import FORMS, Options, argocd_texts
+from compiler.generate.argocd_hand_over import hand_over
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
 
-OLD = Wanted("https://git/a.git", "main", "chart", "platform-secrets", "argocd", {"dev": "lab"}, apps="argocd")
+OLD = Options("application", "https://git/a.git", cluster={"dev": "lab"}, out="argocd", apps="argocd")
 NEW = replace(OLD, project="shop-secrets")
 ORPHAN = '{"metadata":{"finalizers":null}}'
 
@@ -33,19 +33,20 @@ def environments(tmp_path: Path) -> tuple[Environment, ...]:
     return result.project.environments
 
 
-def texts(form: str, wanted: Wanted, environments: tuple[Environment, ...]) -> list[str]:
+def texts(form: str, options: Options, environments: tuple[Environment, ...]) -> list[str]:
+    options = replace(options, form=form)
     if form == "multi-source":
-        wanted = replace(wanted, chart=ChartSource("ghcr.io/charts", "0.1.0", "platform-secrets"))
+        options = replace(options, chart_repo="ghcr.io/charts", chart_revision="0.1.0", chart="platform-secrets")
     if form == "app-of-apps":
-        wanted = replace(wanted, platform=Platform("ghcr.io/charts", "ai", "1", "platform", "default"))
-    return list(argocd_texts(environments, form, wanted, ["generate"])[0].values())
+        options = replace(options, platform_repo="ghcr.io/charts", platform_chart="ai", platform_version="1")
+    return list(argocd_texts(environments, options)[0].values())
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("later", FORMS)
 def test_no_form_renames_where_the_project_stays(form: str, later: str, environments: tuple[Environment, ...]) -> None:
     before, after = texts(form, OLD, environments), texts(later, OLD, environments)
-    assert list(hand_over(before, after, environments, OLD, "argocd")) == []
+    assert list(hand_over(before, after, environments, OLD)) == []
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -54,7 +55,7 @@ def test_another_project_is_handed_over_whatever_the_form(
     form: str, later: str, environments: tuple[Environment, ...]
 ) -> None:
     before, after = texts(form, OLD, environments), texts(later, NEW, environments)
-    found = dict(hand_over(before, after, environments, NEW, "argocd"))
+    found = dict(hand_over(before, after, environments, NEW))
     dev, prod = found
     assert dev.startswith('dev: the Application "platform-secrets-dev" is named "shop-secrets-dev" now, and Argo CD ')
     lines = found[prod]
@@ -75,8 +76,8 @@ def test_another_project_is_handed_over_whatever_the_form(
 
 def test_the_finalizer_goes_before_the_application(environments: tuple[Environment, ...]) -> None:
     """One that somebody has added would delete all that is deployed."""
-    before, after = (texts("app-of-apps", wanted, environments) for wanted in (OLD, NEW))
-    for _, lines in hand_over(before, after, environments, NEW, "argocd"):
+    before, after = (texts("app-of-apps", options, environments) for options in (OLD, NEW))
+    for _, lines in hand_over(before, after, environments, NEW):
         for number, line in enumerate(lines):
             if " delete application " in line:
                 assert lines[number - 1].startswith(line.replace(" delete ", " patch "))
@@ -95,7 +96,7 @@ def test_rendered_stores_are_handed_over_too(tmp_path: Path) -> None:
     result = compile_project(tmp_path)
     assert result.project is not None
     chosen = result.project.environments
-    found = hand_over(texts("application", OLD, chosen), texts("application", NEW, chosen), chosen, NEW, "argocd")
+    found = hand_over(texts("application", OLD, chosen), texts("application", NEW, chosen), chosen, NEW)
     dev, prod = (lines for _, lines in found)
     assert any(line.startswith("kubectl --namespace ai-platform annotate secretstore vault-store ") for line in dev)
     assert any(line.startswith("kubectl annotate clustersecretstore vault-store ") for line in prod)
@@ -104,7 +105,7 @@ def test_rendered_stores_are_handed_over_too(tmp_path: Path) -> None:
 def test_an_environment_that_is_left_out_is_not_renamed(environments: tuple[Environment, ...]) -> None:
     before = texts("application", OLD, environments)
     only = tuple(each for each in environments if each.name == "dev")
-    found = list(hand_over(before, texts("application", NEW, only), only, NEW, "argocd"))
+    found = list(hand_over(before, texts("application", NEW, only), only, NEW))
     assert [note.partition(":")[0] for note, _ in found] == ["dev"]
 
 
@@ -112,4 +113,4 @@ def test_an_environment_that_is_left_out_is_not_renamed(environments: tuple[Envi
     "text", ["kind: [", "kind: Application\nspec: 1\n", "kind: ApplicationSet\nmetadata: []\n", "- 1\n"]
 )
 def test_a_file_in_another_form_names_nothing(text: str, environments: tuple[Environment, ...]) -> None:
-    assert list(hand_over([text], texts("application", NEW, environments), environments, NEW, "argocd")) == []
+    assert list(hand_over([text], texts("application", NEW, environments), environments, NEW)) == []

@@ -1,1 +1,0 @@
-"""The targets of `generate`, a file each."""
