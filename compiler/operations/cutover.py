@@ -1,9 +1,10 @@
-"""Plans and writes a switch: which edits, what compiling them changes, and the commit to make."""
+"""Plans and writes a switch: which edits, what compiling them changes, what the gate says, and the commit to make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
@@ -13,104 +14,192 @@ from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
 from compiler.consumers.gather import readers_in
 from compiler.edit.draft import compile_edited
-from compiler.edit.yaml_edit import edited
-from compiler.live.stores import LiveStores
+from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
+from compiler.edit.yaml_edit import Edit, edited
+from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import Environment, Project, Store
+from compiler.model.environment import REST, Environment, Project, Store, moves_of
 from compiler.model.values import SecretChange, compare
-from compiler.operations.cutover_checks import (
+from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.cutover_gate import (
+    MOST,
     About,
     Check,
+    Comparison,
+    Likeness,
+    Mode,
+    PastRuns,
+    Request,
+    Switch,
     Verdict,
-    guarded,
-    in_cluster,
-    in_effect,
+    check_destination,
+    check_distinct_stores,
+    check_endings,
+    check_equal_values,
+    check_guard_order,
+    check_shared_places,
+    compare_stores,
     is_closed,
-    partings,
-    stated,
-    unread_note,
-    unread_values,
+    one_line,
+    way_out,
 )
-from compiler.operations.cutover_gate import Comparison, Likeness, compared, endings, likenesses, one_place, verified
-from compiler.operations.cutover_request import Commands, Mode, Wish, accepted_keys, wish_of
 from compiler.operations.diff import differences, side_of_environment
 from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_project, plan_values
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
+from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed, quoted
 
-_MOST = 5
+_TWO = 2
+_CONTEXT = 3
+
+
+def refuse_contradictions(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
+    """Raises Refusal where the words of the command line do not go together."""
+    if mode in (Mode.NEXT, Mode.FINISH) and secrets:
+        raise Refusal("usage", f"--{mode} chooses the secrets itself", "leave them out")
+    if mode in (Mode.TO, Mode.BACK) and not secrets:
+        raise Refusal("usage", "no secret is named", "name those to switch; `--next` takes those of `moves:`")
+    if mode is Mode.NEXT and to is not None:
+        raise Refusal("usage", "--next goes to the store of `moves:`", "leave --to out")
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """One secret of one environment that the edit gives another store."""
+class Switches:
+    """What follows from a request in one environment: the new store, the secrets that go there, and the edits.
 
-    environment: Environment
-    secret: str
-    source: Store
-    destination: Store
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """The environment and its dependants, each before and after the edit, and the values files to write.
-
-    `switches` are those of the environment itself and of the dependants in `taken`. `names` are all dependants.
-    `changes` say what changes in each values file, by meaning.
+    `there` are named secrets that read it already; `progress` is that of `moves:` where the next step was asked for.
     """
 
-    before: Environment
-    after: Environment
-    names: tuple[str, ...]
-    taken: tuple[tuple[Environment, Environment], ...]
-    switches: tuple[Switch, ...]
+    to: Store
+    secrets: tuple[str, ...]
+    there: tuple[str, ...]
+    edits: tuple[Edit, ...]
+    progress: Progress | None = None
+
+
+def resolve_request(environment: Environment, request: Request) -> Switches:
+    """Raises Refusal where the request names what the environment does not have, or does not say enough."""
+    if request.mode in (Mode.TO, Mode.FINISH) and request.to is None:
+        stores = " or ".join(f"--to {store}" for store in environment.stores)
+        raise Refusal("usage", "no store is named", f"add {stores}" if stores else None)
+    if request.mode is Mode.FINISH:
+        store = store_named(environment, request.to or "")
+        leaving = [
+            secret.id
+            for secret in environment.secrets.values()
+            if "store" not in secret.node.children and secret.store is not None and secret.store.id != store.id
+        ]
+        return Switches(store, tuple(leaving), (), finishing(environment, store))
+    progress = None
+    secrets: Sequence[str] = _named(environment, request.secrets)
+    if request.mode is Mode.NEXT:
+        progress = progress_of(environment)
+        store, secrets = progress.to, progress.steps[progress.next] if progress.next is not None else ()
+    elif request.to is not None:
+        store = store_named(environment, request.to)
+    else:
+        store = _other(environment, secrets)
+    there = tuple(each for each in secrets if _reads(environment, each, store))
+    going = tuple(each for each in secrets if each not in there)
+    edits = returning if request.is_back else switching
+    return Switches(store, going, there, edits(environment, going, store), progress)
+
+
+def _named(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
+    """The secrets that `words` name; `all` by itself is every secret, as in a step of `moves:`."""
+    if tuple(words) == (REST,) and REST not in environment.secrets:
+        return tuple(environment.secrets)
+    return tuple(dict.fromkeys(words))
+
+
+def _reads(environment: Environment, secret: str, store: Store) -> bool:
+    serving = secret_named(environment, secret).store
+    return serving is not None and serving.id == store.id
+
+
+def _other(environment: Environment, secrets: Sequence[str]) -> Store:
+    """The store to go back to, which is the one before the last switch. Raises Refusal where it could be several."""
+    reading = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
+    moves = moves_of(environment.root)
+    if moves is not None and moves.to in environment.stores:
+        left: set[str] = {moves.to}
+        # A move leaves the environment's own store; at its end that one is in a lower layer, or in none.
+        node = environment.root.get("store")
+        names = [each.value for each in (node, *node.overrode)] if node is not None else []
+        for name in names:
+            if isinstance(name, str) and name != moves.to and name in environment.stores:
+                return environment.stores[name]
+    else:
+        # Of secrets that read both, those with a `store:` of their own were switched last.
+        switched = {environment.document.root.text("secrets", secret, "store") for secret in secrets} & reading
+        left = {each for each in switched if each} if len(reading) > 1 and len(switched) == 1 else reading
+    others = [store for store in environment.stores.values() if store.id not in left]
+    if len(environment.stores) != _TWO or len(others) != 1:
+        what = f"the secrets read {listed(sorted(reading))}" if len(reading) > 1 else f"they read {listed(reading)}"
+        message = f"--back does not say which store to go back to: {what}"
+        raise Refusal("usage", message, f"add --to with one of {listed(map(str, environment.stores))}")
+    return others[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an edit would change, found without writing it.
+
+    `pairs` are the environment, and the dependants that switch with it, each before and after the edit; `dependants`
+    are the names of all that it reaches. `files` are the values files of the pairs, as they would be, and `stale` the
+    environments whose file is out of date now. `new` are the diagnostics that the edit brings.
+    """
+
+    pairs: tuple[tuple[Environment, Environment], ...]
+    dependants: tuple[str, ...]
+    switched: tuple[Switch, ...]
     files: tuple[ValuesFile, ...]
     stale: tuple[str, ...]
     new: tuple[Diagnostic, ...]
 
     @property
-    def pairs(self) -> tuple[tuple[Environment, Environment], ...]:
-        return ((self.before, self.after), *self.taken)
+    def environment(self) -> Environment:
+        return self.pairs[0][0]
 
     def changes(self) -> dict[str, tuple[SecretChange, ...]]:
-        """By environment; only for a trial without new errors."""
+        """What changes in each environment's values, by meaning; only for an edit without new errors."""
         return {
             before.name: differences(side_of_environment(before), side_of_environment(after))
             for before, after in self.pairs
         }
 
 
-def tried(environment: Environment, text: str, root: Path, outside: Outside, *, with_dependants: bool = False) -> Trial:
-    """The trial of `text` in place of the file of `environment`, which has no errors."""
+def preview_edit(
+    environment: Environment, text: str, root: Path, outside: Outside, *, with_dependants: bool = False
+) -> Preview:
+    """What `text` changes in place of the file of `environment`, which has no errors."""
     path = environment.document.source.path
     # Before as it was read: should the file change meanwhile, the edit is still one of that text.
-    texts, as_read = {path: text}, {path: environment.document.source.text}
+    as_read, texts = {path: environment.document.source.text}, {path: text}
     # All environments: one that extends this one changes with it, and some rules see only several together.
     compiled = compile_edited(root, texts, outside, as_read)
     old, new = _by_name(compiled.before.project), _by_name(compiled.after.project)
-    dependants = tuple(
-        (each, new[name])
+    dependants = [
+        name
         for name, each in old.items()
         if name != environment.name
         and name in new
         and any(layer.source.path == path for layer in each.layers)
         and _stores(each) != _stores(new[name])
-    )
-    taken = dependants if with_dependants else ()
-    pairs = ((old[environment.name], new.get(environment.name, environment)), *taken)
-    names = [each.name for each, _ in pairs]
-    files, failed, _ = _files(compile_project(root, names, outside, texts), root)
-    _, _, stale = _files(compile_project(root, names, outside, as_read), root)
+    ]
+    names = [environment.name, *(dependants if with_dependants else ())]
+    files, failed = _values_files(compiled.after, names, root, outside, texts)
+    current, _ = _values_files(compiled.before, names, root, outside, as_read)
     found = (*compiled.new, *failed)
-    return Trial(
-        *pairs[0],
-        tuple(each.name for each, _ in dependants),
-        taken,
-        tuple(switch for pair in pairs for switch in _switches(*pair)),
+    pairs = tuple((old[name], new.get(name, old[name])) for name in names)
+    return Preview(
+        pairs,
+        tuple(dependants),
+        tuple(switch for pair in pairs for switch in _switched(*pair)),
         files,
-        stale,
+        tuple(file.environment for file in current if file.is_stale and file.old is not None),
         tuple({(each.rule, each.span.path, each.message): each for each in found}.values()),
     )
 
@@ -123,7 +212,7 @@ def _stores(environment: Environment) -> dict[str, str | None]:
     return {name: each.store.id if each.store is not None else None for name, each in environment.secrets.items()}
 
 
-def _switches(before: Environment, after: Environment) -> Iterator[Switch]:
+def _switched(before: Environment, after: Environment) -> Iterator[Switch]:
     for name, secret in before.secrets.items():
         now = after.secrets.get(name)
         source, destination = secret.store, now.store if now is not None else None
@@ -131,128 +220,64 @@ def _switches(before: Environment, after: Environment) -> Iterator[Switch]:
             yield Switch(before, name, source, before.stores[destination.id])
 
 
-def _files(result: Result, root: Path) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...], tuple[str, ...]]:
-    """The values files, the errors, and the environments whose file on disk is stale."""
-    errors = tuple(each for each in result.diagnostics if each.severity is Severity.ERROR)
-    if errors or result.project is None:
-        return (), errors, ()
-    files, refused = plan_values(result.project, root / VALUES_FOLDER, VALUES_FOLDER, root)
-    stale = tuple(file.environment for file in files if file.is_stale and file.old is not None)
-    return files, refused, stale
+def _values_files(
+    result: Result, names: Sequence[str], root: Path, outside: Outside, texts: Mapping[str, str]
+) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
+    """The values files of the environments `names`, or none and their errors; `result` is that of all environments."""
+    if result.failed:
+        # Errors of other environments do not matter, and nothing else says which errors are of these.
+        result = compile_project(root, names, outside, texts)
+    if result.failed or result.project is None:
+        return (), tuple(each for each in result.diagnostics if each.severity is Severity.ERROR)
+    ours = tuple(each for each in result.project.environments if each.name in names)
+    return plan_values(replace(result.project, environments=ours), root / VALUES_FOLDER, VALUES_FOLDER, root)
 
 
-def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
-    """What the files alone say."""
-    request = commands.request
-    errors = [each for each in trial.new if each.severity is Severity.ERROR]
-    for each in errors[:_MOST]:
-        yield Check(About.COMPILES, Verdict.REFUSED, stated(each), each.help or commands.rule(each.rule))
+def check_edit(preview: Preview, request: Request) -> Iterator[Check]:
+    """Whether the edit compiles, keeps every Secret's keys, and reaches no environment that is not to switch."""
+    errors = [each for each in preview.new if each.severity is Severity.ERROR]
+    for each in errors[:MOST]:
+        yield Check(About.COMPILES, Verdict.REFUSED, one_line(each), way_out(each))
     if not errors:
         yield Check(About.COMPILES, Verdict.PASSED, "the edited environment compiles without a new error")
-        yield from _same_keys(trial, commands)
-    for each in [each for each in trial.new if each.severity is not Severity.ERROR][:_MOST]:
-        yield Check(About.WARNINGS, Verdict.NOTED, f"new: {stated(each)}", each.help)
-    if trial.stale:
-        message = f"the values file of {listed(trial.stale)} is out of date"
-        verdict = Verdict.NOTED if request.mode is Mode.BACK else Verdict.REFUSED
-        yield Check(About.VALUES_FILE, verdict, message, commands.compile(trial.stale))
-    if trial.names:
-        message = f"the edit also switches secrets of environments that extend this one: {listed(trial.names)}"
+        yield _check_same_keys(preview)
+    for each in [each for each in preview.new if each.severity is not Severity.ERROR][:MOST]:
+        yield Check(About.WARNINGS, Verdict.NOTED, f"new: {one_line(each)}", each.help)
+    if preview.stale:
+        message = f"the values file of {listed(preview.stale)} is out of date"
+        verdict = Verdict.NOTED if request.is_back else Verdict.REFUSED
+        yield Check(About.VALUES_FILE, verdict, message, command_line("compile", *preview.stale))
+    if preview.dependants:
+        message = f"the edit also switches secrets of environments that extend this one: {listed(preview.dependants)}"
         if request.with_dependants:
             yield Check(About.DEPENDANTS, Verdict.NOTED, message)
         else:
-            yield Check(About.DEPENDANTS, Verdict.REFUSED, message, commands.again("--with-dependants"))
+            yield Check(About.DEPENDANTS, Verdict.REFUSED, message, request.again("--with-dependants"))
 
 
-def _same_keys(trial: Trial, commands: Commands) -> Iterator[Check]:
-    for before, after in trial.pairs:
-        changes = compare(side_of_environment(before).secrets, side_of_environment(after).secrets)
-        for change in changes:
+def _check_same_keys(preview: Preview) -> Check:
+    for before, after in preview.pairs:
+        for change in compare(side_of_environment(before).secrets, side_of_environment(after).secrets):
             if change.kind != "changed" or change.keys_added or change.keys_removed:
                 message = f"the edit would give {quoted(change.title)} other keys, or add or remove it"
-                yield Check(About.SAME_KEYS, Verdict.REFUSED, message, commands.diff(before.name))
-                return
-    count = len(trial.switches)
-    what = "the Secret keeps its name and keys" if count == 1 else "all Secrets keep their names and keys"
-    yield Check(About.SAME_KEYS, Verdict.PASSED, what)
-
-
-def outputs(cutover: Cutover) -> tuple[Output, ...]:
-    """The environment first: a run that is killed in between leaves it new, and `compile` writes the rest."""
-    # A link inside the project stays a link: what it leads to is replaced.
-    path = (cutover.commands.root / cutover.file).resolve()
-    environment = Output(path, cutover.file, cutover.text, replaces=cutover.old)
-    return (environment, *(file.output for file in cutover.trial.files if file.is_stale))
-
-
-def write(cutover: Cutover) -> tuple[str, ...]:
-    """Writes all files or none; returns them as people know them.
-
-    Raises Refusal where one cannot be written, or where the environment's file has changed since it was read, and
-    ValueError for a plan that the gate refuses.
-    """
-    if cutover.is_refused:
-        raise ValueError("what the gate refuses is not written")
-    root, every = cutover.commands.root, outputs(cutover)
-    folder = root / VALUES_FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise Refusal("cannot run", f"{VALUES_FOLDER} cannot be created: {system_reason(error)}") from None
-    if failures := write_all(every, root, [folder]):
-        raise Refusal("cannot run", failures[0].message, failures[0].help)
-    return tuple(output.shown for output in every)
-
-
-def commit(cutover: Cutover) -> tuple[str, str]:
-    """The two command lines that commit what was, or would be, written; nothing here runs them."""
-    files = [output.shown for output in outputs(cutover)]
-    return cutover.commands.commit(files, _subject(cutover), " ".join(_remarks(cutover)))
-
-
-def _subject(cutover: Cutover) -> str:
-    name, to = cutover.trial.before.name, cutover.wish.store.id
-    if cutover.commands.request.mode is Mode.FINISH:
-        return f"Make {to} the store of {name}"
-    secrets = cutover.wish.secrets
-    shown = ", ".join(secrets) if len(secrets) <= _MOST else f"{len(secrets)} secrets"
-    return f"Switch {shown} of {name} {'back ' if cutover.commands.request.mode is Mode.BACK else ''}to {to}"
-
-
-def _remarks(cutover: Cutover) -> Iterator[str]:
-    keys = cutover.comparison.keys if cutover.comparison is not None else ()
-    unknown = dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is Likeness.UNKNOWN)
-    if unknown:
-        stores = dict.fromkeys(each.switch.source.id for each in keys if each.likeness is Likeness.UNKNOWN)
-        yield f"Without comparison: {', '.join(stores)} did not answer for {', '.join(unknown)}."
-    for likeness, what in (
-        (Likeness.DIFFERENT, "Accepted with another value"),
-        (Likeness.ONLY_THERE, "Not in the store that is left"),
-    ):
-        if found := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is likeness):
-            yield f"{what}: {', '.join(found)}."
-    endings = cutover.comparison.endings if cutover.comparison is not None else ()
-    if ending := dict.fromkeys(each.switch.secret for each in endings):
-        yield f"Deletes itself there: {', '.join(ending)}."
-    if cutover.trial.taken:
-        yield f"Also of {', '.join(before.name for before, _ in cutover.trial.taken)}."
-
-
-_CONTEXT = 3
+                return Check(About.SAME_KEYS, Verdict.REFUSED, message, command_line("diff", before.name))
+    is_one = len(preview.switched) == 1
+    what = "the Secret keeps its name and keys" if is_one else "all Secrets keep their names and keys"
+    return Check(About.SAME_KEYS, Verdict.PASSED, what)
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
 
-    `live` are the workloads that read it in the cluster, None where nobody asked there. `unread` is a value that the
-    operator has not read yet, None for none, and where the cluster was not asked, which is_live tells.
+    `readers` are the live workloads that read it; where the cluster was not asked, which `is_live` tells, or may not
+    be, those that the catalogue names. `unread` is a value that the operator has not read yet.
     """
 
     switch: Switch
     changing: tuple[str, ...]
     unknown: tuple[str, ...]
-    live: tuple[str, ...] | None = None
+    readers: tuple[str, ...]
     unread: Unread | None = None
     is_live: bool = False
 
@@ -261,39 +286,27 @@ class Effect:
         secret = self.switch.environment.secrets[self.switch.secret]
         return f"{secret.namespace}/{secret.entry.target}"
 
-    @property
-    def readers(self) -> tuple[str, ...]:
-        """The live workloads that read it; those that the catalogue names where nobody asked the cluster."""
-        if self.live is not None:
-            return self.live
-        return self.switch.environment.secrets[self.switch.secret].entry.mounted_by
-
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do.
+    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do."""
 
-    `live` are the workloads of the cluster that read the Secret of each switch, as far as they were asked for, and
-    `unread` the values that the operator has not read; `is_live` tells that the cluster was asked at all.
-    """
-
-    commands: Commands
-    wish: Wish
-    trial: Trial
+    request: Request
+    root: Path
+    switches: Switches
+    preview: Preview
     text: str
     checks: tuple[Check, ...]
     comparison: Comparison | None
-    live: Mapping[Switch, tuple[str, ...] | None] = field(default_factory=dict)
-    unread: Mapping[Switch, Unread] = field(default_factory=dict)
-    is_live: bool = False
+    effects: tuple[Effect, ...]
 
     @property
     def file(self) -> str:
-        return self.trial.before.document.source.path
+        return self.preview.environment.document.source.path
 
     @property
     def old(self) -> str:
-        return self.trial.before.document.source.text
+        return self.preview.environment.document.source.text
 
     @property
     def is_nothing(self) -> bool:
@@ -314,59 +327,70 @@ class Cutover:
         before, after = (text.splitlines() for text in (self.old, self.text))
         return tuple(unified_diff(before, after, self.file, self.file, lineterm="", n=_CONTEXT))
 
-    def effects(self) -> tuple[Effect, ...]:
-        return tuple(_effect(each, self) for each in self.trial.switches)
 
-
-def _effect(switch: Switch, cutover: Cutover) -> Effect:
-    keys = cutover.comparison.of(switch) if cutover.comparison is not None else ()
-    # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
-    is_stale = any(each.likeness is Likeness.ONLY_THERE for each in keys)
-    changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
-    unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
-    live, is_unread = cutover.live.get(switch), cutover.unread.get(switch)
-    return Effect(switch, changing, unknown, live, is_unread, is_live=cutover.is_live)
-
-
-def planned(
-    environment: Environment, commands: Commands, outside: Outside, stores: LiveStores, look: Look | None
+def plan_cutover(
+    environment: Environment,
+    request: Request,
+    root: Path,
+    outside: Outside,
+    stores: LiveStores,
+    look: Look | None = None,
+    past: PastRuns = PastRuns(),  # noqa: B008 - it is frozen
 ) -> Cutover:
-    """The plan of what `commands` ask for in an environment without errors; nothing is written.
+    """The plan of what is asked for in an environment without errors; nothing is written.
 
     `look` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
-    request = commands.request
-    wish = wish_of(environment, request)
-    text = edited(environment.document, wish.edits)
-    trial = tried(environment, text, commands.root, outside, with_dependants=request.with_dependants)
-    accepted = _accepted(trial, request.accepted)
-    _require_switched(trial, request.ending)
+    switches = resolve_request(environment, request)
+    text = edited(environment.document, switches.edits)
+    preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
+    switched, to = preview.switched, switches.to.id
+    keys = {(each.secret, item.key.name) for each in switched for item in each.environment.secrets[each.secret].keys}
+    accepted = accepted_keys(keys, request.accepted)
+    _refuse_unknown_endings(switched, request.ending)
     checks = [
-        *checks_of(trial, commands),
-        *_order(trial, wish, commands, look),
+        *check_edit(preview, request),
+        *check_shared_places(switched, request, to),
+        *check_guard_order(switched, request, to),
     ]
+    if switches.progress is not None and look is not None:
+        done = switches.progress.done
+        verify = command_line("verify", environment.name, *done, "--cluster")
+        checks += _answered(in_effect(preview.environment, done, look, verify))
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
-    if trial.switches and not is_closed(tuple(checks)):
-        checks += one_place(trial.switches, stores)
-    if trial.switches and not is_closed(tuple(checks)):
-        comparison = compared(trial.switches, stores)
-        checks += verified(comparison, trial.switches, commands, stores)
-        is_back = request.mode is Mode.BACK
-        checks += likenesses(comparison, accepted, commands, is_back=is_back)
-        checks += endings(comparison, request.ending, commands, stores, is_back=is_back)
-    live: Mapping[Switch, tuple[str, ...] | None] = {}
+    if switched and not is_closed(checks):
+        checks += check_distinct_stores(switched, stores)
+    if switched and not is_closed(checks):
+        comparison = compare_stores(switched, stores)
+        checks += check_destination(comparison, switched, stores, past)
+        checks += check_equal_values(comparison, accepted, request, past)
+        checks += check_endings(comparison, request, stores)
+    readers: Mapping[Switch, tuple[str, ...] | None] = {}
     unread: dict[Switch, Unread] = {}
-    if trial.switches and look is not None:
-        checks += _in_cluster(trial, commands, look)
-        live = _readers(trial.switches, look)
-        checks += _asked(lambda: _unread(trial, comparison, look, unread))
-    return Cutover(commands, wish, trial, text, tuple(checks), comparison, live, unread, is_live=look is not None)
+    if switched and look is not None:
+        names = dict.fromkeys(each.secret for each in switched)
+        verify = command_line("verify", environment.name, *names, "--cluster")
+        checks += _answered(in_cluster(switched, look, verify, is_back=request.is_back))
+        readers = _readers(switched, look)
+        checks += _answered(_note_unread(switched, comparison, look, unread))
+    effects = tuple(_effect(each, comparison, readers, unread, is_live=look is not None) for each in switched)
+    return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 
 
-def _unread(trial: Trial, comparison: Comparison | None, look: Look, into: dict[Switch, Unread]) -> Iterator[Check]:
+def _answered(checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks of a cluster, as far as it answers."""
+    try:
+        yield from checks
+    except ClusterError as error:
+        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
+
+
+def _note_unread(
+    switched: Sequence[Switch], comparison: Comparison | None, look: Look, into: dict[Switch, Unread]
+) -> Iterator[Check]:
     written = comparison.written if comparison is not None else {}
-    for switch, found in unread_values(trial.switches, look, written):
+    for switch, found in unread_values(switched, look, written):
         into[switch] = found
         yield unread_note(switch, found, datetime.now(UTC))
 
@@ -382,55 +406,113 @@ def _readers(switches: Sequence[Switch], look: Look) -> dict[Switch, tuple[str, 
     }
 
 
-def _accepted(trial: Trial, words: Sequence[str]) -> frozenset[tuple[str, str]]:
-    known = {
-        (each.secret, item.key.name) for each in trial.switches for item in each.environment.secrets[each.secret].keys
-    }
-    return accepted_keys(known, words) if known else frozenset()
+def _effect(
+    switch: Switch,
+    comparison: Comparison | None,
+    readers: Mapping[Switch, tuple[str, ...] | None],
+    unread: Mapping[Switch, Unread],
+    *,
+    is_live: bool,
+) -> Effect:
+    keys = comparison.of(switch) if comparison is not None else ()
+    # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
+    is_stale = any(each.likeness is Likeness.ONLY_THERE for each in keys)
+    changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
+    unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
+    live = readers.get(switch)
+    mounted = live if live is not None else switch.environment.secrets[switch.secret].entry.mounted_by
+    return Effect(switch, changing, unknown, mounted, unread.get(switch), is_live=is_live)
 
 
-def _require_switched(trial: Trial, secrets: Sequence[str]) -> None:
+def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """Those of the keys `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
+
+    Where no secret is switched there are no keys, and nothing is accepted.
+    """
+    found: set[tuple[str, str]] = set()
+    for word in words if known else ():
+        secret, slash, key = word.partition("/")
+        named = {pair for pair in known if (pair == (secret, key) if slash else pair[1] == word)}
+        if not named:
+            names = listed(sorted({key for _, key in known}))
+            message = f"--accept-differences names {quoted(word)}, which is not a key of the secrets to switch"
+            raise Refusal("usage", message, f"their keys are {names}")
+        found |= named
+    return frozenset(found)
+
+
+def _refuse_unknown_endings(switched: Sequence[Switch], secrets: Sequence[str]) -> None:
     """Raises Refusal for a secret of --accept-ending that is not one to switch."""
-    known = dict.fromkeys(each.secret for each in trial.switches)
+    known = dict.fromkeys(each.secret for each in switched)
     for secret in secrets if known else ():
         if secret not in known:
             message = f"--accept-ending names {quoted(secret)}, which is not one of the secrets to switch"
             raise Refusal("usage", message, f"they are {listed(known)}")
 
 
-def _order(trial: Trial, wish: Wish, commands: Commands, look: Look | None) -> Iterator[Check]:
-    """What has to move together, alone, last, or only after another step."""
-
-    def command(environment: str, secrets: Iterable[str]) -> str:
-        return commands.switch(environment, secrets, wish.store.id)
-
-    yield from partings(trial.switches, command)
-    yield from guarded(trial.switches, command, is_back=commands.request.mode is Mode.BACK)
-    if wish.progress is not None and look is not None:
-        done = wish.progress.done
-        verify = commands.verify(trial.before.name, done, "--cluster")
-        yield from _asked(lambda: in_effect(trial.before, done, look, verify))
+def outputs(cutover: Cutover) -> tuple[Output, ...]:
+    """The environment first: a run that is killed in between leaves it new, and `compile` writes the rest."""
+    # A link inside the project stays a link: what it leads to is replaced.
+    path = (cutover.root / cutover.file).resolve()
+    environment = Output(path, cutover.file, cutover.text, replaces=cutover.old)
+    return (environment, *(file.output for file in cutover.preview.files if file.is_stale))
 
 
-def _in_cluster(trial: Trial, commands: Commands, look: Look) -> Iterator[Check]:
-    names = dict.fromkeys(each.secret for each in trial.switches)
-    verify = commands.verify(trial.before.name, names, "--cluster")
-    is_back = commands.request.mode is Mode.BACK
-    yield from _asked(lambda: in_cluster(trial.switches, look, verify, is_back=is_back))
+def write(cutover: Cutover) -> tuple[str, ...]:
+    """Writes all files or none; returns them as people know them.
 
-
-def _asked(ask: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    Raises Refusal where one cannot be written, or where the environment's file has changed since it was read, and
+    ValueError for a plan that the gate refuses.
+    """
+    if cutover.is_refused:
+        raise ValueError("what the gate refuses is not written")
+    every, folder = outputs(cutover), cutover.root / VALUES_FOLDER
     try:
-        yield from ask()
-    except ClusterError as error:
-        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise Refusal("cannot run", f"{VALUES_FOLDER} cannot be created: {system_reason(error)}") from None
+    if failures := write_all(every, cutover.root, [folder]):
+        raise Refusal("cannot run", failures[0].message, failures[0].help)
+    return tuple(output.shown for output in every)
 
 
-def checked_request(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
-    """Raises Refusal where the words of the command line do not go together."""
-    if mode in (Mode.NEXT, Mode.FINISH) and secrets:
-        raise Refusal("usage", f"--{mode} chooses the secrets itself", "leave them out")
-    if mode in (Mode.TO, Mode.BACK) and not secrets:
-        raise Refusal("usage", "no secret is named", "name those to switch; `--next` takes those of `moves:`")
-    if mode is Mode.NEXT and to is not None:
-        raise Refusal("usage", "--next goes to the store of `moves:`", "leave --to out")
+def commit(cutover: Cutover, given: str | None = None, here: Path | None = None) -> tuple[str, str]:
+    """The two command lines that commit what was, or would be, written; nothing here runs them.
+
+    With `given`, the project's folder as --root has it, they run in it; else in the folder `here`, by default the
+    project's own.
+    """
+    git = ["git", *(["-C", given] if given is not None else [])]
+    files = [output.shown for output in outputs(cutover)]
+    if given is None and here is not None:
+        files = [os.path.relpath(cutover.root / file, here) for file in files]
+    remarks = " ".join(_remarks(cutover))
+    message = ["-m", _subject(cutover), *(["-m", remarks] if remarks else [])]
+    return shell_line(*git, "add", *files), shell_line(*git, "commit", *message)
+
+
+def _subject(cutover: Cutover) -> str:
+    name, to, secrets = cutover.preview.environment.name, cutover.switches.to.id, cutover.switches.secrets
+    if cutover.request.mode is Mode.FINISH:
+        return f"Make {to} the store of {name}"
+    shown = ", ".join(secrets) if len(secrets) <= MOST else f"{len(secrets)} secrets"
+    return f"Switch {shown} of {name} {'back ' if cutover.request.is_back else ''}to {to}"
+
+
+def _remarks(cutover: Cutover) -> Iterator[str]:
+    keys = cutover.comparison.keys if cutover.comparison is not None else ()
+    unknown = dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is Likeness.UNKNOWN)
+    if unknown:
+        stores = dict.fromkeys(each.switch.source.id for each in keys if each.likeness is Likeness.UNKNOWN)
+        yield f"Without comparison: {', '.join(stores)} did not answer for {', '.join(unknown)}."
+    for likeness, what in (
+        (Likeness.DIFFERENT, "Accepted with another value"),
+        (Likeness.ONLY_THERE, "Not in the store that is left"),
+    ):
+        if found := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is likeness):
+            yield f"{what}: {', '.join(found)}."
+    endings = cutover.comparison.endings if cutover.comparison is not None else ()
+    if ending := dict.fromkeys(each.switch.secret for each in endings):
+        yield f"Deletes itself there: {', '.join(ending)}."
+    if also := [before.name for before, _ in cutover.preview.pairs[1:]]:
+        yield f"Also of {', '.join(also)}."

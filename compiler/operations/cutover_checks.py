@@ -1,12 +1,12 @@
-"""Checks for a switch what no value says: which secrets move together, and whether the cluster is ready."""
+"""Checks whether the cluster is ready for a switch: its stores, its ExternalSecrets, and the steps before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from compiler.cluster.judge import clock, doubts_about, is_own, is_synced, ready_reason, reasons_against, unread
+from compiler.cluster.judge import Unread, clock, doubts_about, is_own, is_synced, ready_reason, reasons_against, unread
 from compiler.cluster.store_access import (
     StoreLack,
     another_store,
@@ -16,146 +16,15 @@ from compiler.cluster.store_access import (
     store_doubts,
     store_lacks,
 )
+from compiler.cluster.verify import Look
 from compiler.cluster.view import child
+from compiler.model.environment import Environment, Store
 from compiler.model.store_identity import Sameness
+from compiler.operations.cutover_gate import About, Check, Switch, Verdict
 from compiler.operations.parity import manifests_of
 from compiler.text.wording import counted, listed, quoted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
-    from typing import Any
-
-    from compiler.cluster.judge import Unread
-    from compiler.cluster.verify import Look
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.environment import Environment, Secret, Store
-    from compiler.operations.cutover import Switch
-
-    # The command line that switches those secrets of that environment instead.
-    Command = Callable[[str, Iterable[str]], str]
-    LiveObject = Mapping[str, Any]
-
-
-class Verdict(StrEnum):
-    """What a check decides; REFUSED and UNANSWERED keep the gate closed."""
-
-    PASSED = "passed"
-    NOTED = "noted"
-    REFUSED = "refused"
-    UNANSWERED = "unanswered"  # what would decide it did not answer
-
-
-class About(StrEnum):
-    """What a check is about, for programs."""
-
-    COMPILES = "compiles"
-    WARNINGS = "warnings"
-    SAME_KEYS = "same-keys"
-    VALUES_FILE = "values-file"
-    DEPENDANTS = "dependants"
-    TOGETHER = "together"
-    GUARDS = "guards"
-    VERIFIED = "verified"
-    COMPARED = "compared"
-    CLUSTER_STORE = "cluster-store"
-    CLUSTER_SECRETS = "cluster-secrets"
-    IN_EFFECT = "in-effect"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding of the gate. `mend` says how to open it, with a command where one does it; `more` are other ways."""
-
-    about: About
-    verdict: Verdict
-    message: str
-    mend: str | None = None
-    more: tuple[str, ...] = ()
-
-    @property
-    def mends(self) -> tuple[str, ...]:
-        return () if self.mend is None else (self.mend, *self.more)
-
-
-def stated(diagnostic: Diagnostic) -> str:
-    """A finding in one line, in the form of every finding: the outlet takes `missing-secret: "…"` for a credential."""
-    return f"{diagnostic.span.where}: {diagnostic.severity.value}[{diagnostic.rule}]: {diagnostic.message}"
-
-
-def is_closed(checks: tuple[Check, ...]) -> bool:
-    return any(each.verdict in (Verdict.REFUSED, Verdict.UNANSWERED) for each in checks)
-
-
-def partings(switches: Iterable[Switch], command: Command) -> Iterator[Check]:
-    """A refusal for each environment in which a secret that stays reads a place that a switching one reads.
-
-    A value rotated later would have to be written to both stores.
-    """
-    for environment, named_here in _by_environment(switches).items():
-        named, together = {each.secret for each in named_here}, _together(named_here)
-        if stays := [name for name in together if name not in named]:
-            message = f"they read one remote place, so they move together: {listed(sorted(named))} and {listed(stays)}"
-            ordered = [name for name in environment.secrets if name in together]
-            yield Check(About.TOGETHER, Verdict.REFUSED, message, command(environment.name, ordered))
-
-
-def _together(switches: Iterable[Switch]) -> tuple[str, ...]:
-    """The secrets of those switches of one environment, and all that read a place with one of them or of these."""
-    going = list(switches)
-    environment, together = going[0].environment, [each.secret for each in going]
-    while more := [each for each in environment.secrets if each not in together and _shares(environment, each, going)]:
-        together += more
-        going += [_as_going(going[0], name) for name in more]
-    return tuple(together)
-
-
-def _by_environment(switches: Iterable[Switch]) -> dict[Environment, list[Switch]]:
-    found: dict[Environment, list[Switch]] = {}
-    for switch in switches:
-        found.setdefault(switch.environment, []).append(switch)
-    return found
-
-
-def _as_going(like: Switch, name: str) -> Switch:
-    return type(like)(like.environment, name, like.source, like.destination)
-
-
-def _shares(environment: Environment, name: str, going: Iterable[Switch]) -> bool:
-    secret = environment.secrets[name]
-    if secret.store is None:
-        return False
-    reading = [environment.secrets[each.secret] for each in going if each.source.id == secret.store.id]
-    return any(_meet(secret, each) for each in reading)
-
-
-def _meet(one: Secret, other: Secret) -> bool:
-    return not {item.place for item in one.keys}.isdisjoint(item.place for item in other.keys)
-
-
-def guarded(switches: Iterable[Switch], command: Command, *, is_back: bool) -> Iterator[Check]:
-    """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
-    for environment, going in _by_environment(switches).items():
-        guards = [each for each in going if environment.secrets[each.secret].entry.guards]
-        for each in guards:
-            message = f"{quoted(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
-            yield Check(About.GUARDS, Verdict.NOTED, message)
-        if not guards or is_back:
-            continue
-        to, alone = guards[0].destination.id, _together(guards[:1])
-        others = [each.secret for each in going if each.secret not in alone]
-        behind = [
-            name
-            for name, secret in environment.secrets.items()
-            if not secret.entry.guards and secret.store is not None and secret.store.id != to and name not in alone
-        ]
-        if others:
-            message = f"what guards a store moves alone: {listed(each.secret for each in guards)}"
-            first = [name for name in others if not environment.secrets[name].entry.guards] or alone
-            yield Check(About.GUARDS, Verdict.REFUSED, message, command(environment.name, first))
-        elif behind:
-            message = f"{quoted(guards[0].secret)} guards a store, so it moves last; not there yet: {listed(behind)}"
-            yield Check(About.GUARDS, Verdict.REFUSED, message, command(environment.name, behind))
+LiveObject = Mapping[str, Any]
 
 
 def in_cluster(switches: Sequence[Switch], look: Look, verify: str, *, is_back: bool) -> Iterator[Check]:

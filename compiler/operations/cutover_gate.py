@@ -1,40 +1,240 @@
-"""Checks whether secrets can be switched: the destination holds every key, and both stores are equal.
+"""Decides whether secrets can be switched: what moves together, what the stores hold, and whether both hold the same.
 
 Values are compared by a keyed hash under a random key of this run. What differs is named by key, never by value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from compiler.live.read_many import WORKERS, end_before, keep_command, run_of_later, version_of, when
-from compiler.live.stores import AddressError
-from compiler.model.diagnostic import Severity
-from compiler.operations.cutover_checks import About, Check, Verdict, stated
-from compiler.operations.references import references_of
-from compiler.operations.verify import verify, with_own_count
+from compiler.live.read_many import (
+    WORKERS,
+    PastRun,
+    StoredVersion,
+    WriterOf,
+    end_before,
+    keep_command,
+    nobody,
+    run_of_later,
+    version_of,
+    when,
+)
+from compiler.live.stores import AddressError, LiveStores
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.environment import Environment, Secret, Store
+from compiler.operations.references import Reference, references_of
+from compiler.operations.verify import KeyStatus, Verification, verify, with_own_count
+from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import Comparer
+from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+# More findings of one kind than these help nobody.
+MOST = 5
 
-    from compiler.live.read_many import StoredVersion
-    from compiler.live.stores import LiveStores
-    from compiler.operations.cutover import Switch
-    from compiler.operations.cutover_request import Commands
-    from compiler.operations.references import Reference
-    from compiler.operations.verify import KeyStatus, Verification
-    from compiler.stores.interface import RemoteSecret
+
+class Mode(StrEnum):
+    """How the secrets and their new store are named."""
+
+    TO = "to"
+    BACK = "back"
+    NEXT = "next"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The command line of a switch, and the lines that go on from it.
+
+    `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY; `ending` are secrets of which the new
+    store may hold a version that deletes itself. `cluster` are the words by which the cluster is asked, if it is. Where
+    the command `applies`, a line that goes on with it does too; one that goes back always does.
+    """
+
+    environment: str
+    mode: Mode
+    secrets: tuple[str, ...] = ()
+    to: str | None = None
+    accepted: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
+    without_comparison: bool = False
+    with_dependants: bool = False
+    cluster: tuple[str, ...] = ()
+    applies: bool = False
+
+    @property
+    def is_back(self) -> bool:
+        return self.mode is Mode.BACK
+
+    def again(self, *more: str) -> str:
+        """This command with `more` options."""
+        words = [*self.secrets, *([f"--{self.mode}"] if self.mode is not Mode.TO else [])]
+        words += ["--to", self.to] if self.to is not None else []
+        words += ["--accept-differences", *self.accepted] if self.accepted else []
+        words += ["--accept-ending", *self.ending] if self.ending else []
+        words += ["--without-comparison"] if self.without_comparison else []
+        words += ["--with-dependants"] if self.with_dependants else []
+        apply = ["--apply"] if self.applies or self.is_back else []
+        return command_line("cutover", self.environment, *words, *self.cluster, *more, *apply)
+
+    def switch(self, environment: str, secrets: Iterable[str], to: str) -> str:
+        """The switch of other secrets in place of this one."""
+        apply = ["--apply"] if self.applies else []
+        return command_line("cutover", environment, *secrets, "--to", to, *self.cluster, *apply)
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """The runs of this project: which one wrote a version, and which ones deleted a remote secret.
+
+    `retired` has those by the store's absolute address and the secret's name.
+    """
+
+    writer_of: WriterOf = nobody
+    retired: Mapping[tuple[str, str], PastRun] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One secret of one environment that gets another store."""
+
+    environment: Environment
+    secret: str
+    source: Store
+    destination: Store
+
+
+class Verdict(StrEnum):
+    """What a check decides; REFUSED and UNANSWERED keep the gate closed."""
+
+    PASSED = "passed"
+    NOTED = "noted"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"  # what would decide it did not answer
+
+
+class About(StrEnum):
+    """What a check is about, for programs."""
+
+    COMPILES = "compiles"
+    WARNINGS = "warnings"
+    SAME_KEYS = "same-keys"
+    VALUES_FILE = "values-file"
+    DEPENDANTS = "dependants"
+    TOGETHER = "together"
+    GUARDS = "guards"
+    VERIFIED = "verified"
+    COMPARED = "compared"
+    CLUSTER_STORE = "cluster-store"
+    CLUSTER_SECRETS = "cluster-secrets"
+    IN_EFFECT = "in-effect"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of the gate. `mend` says how to open it, with a command where one does it; `more` are other ways."""
+
+    about: About
+    verdict: Verdict
+    message: str
+    mend: str | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def mends(self) -> tuple[str, ...]:
+        return () if self.mend is None else (self.mend, *self.more)
+
+
+def one_line(diagnostic: Diagnostic) -> str:
+    """A finding in one line, in the form of every finding: the outlet takes `missing-secret: "…"` for a credential."""
+    return f"{diagnostic.span.where}: {diagnostic.severity.value}[{diagnostic.rule}]: {diagnostic.message}"
+
+
+def way_out(diagnostic: Diagnostic) -> str:
+    """What to do about a finding: its own help, else the page of its rule."""
+    return diagnostic.help or command_line("rules", diagnostic.rule)
+
+
+def is_closed(checks: Iterable[Check]) -> bool:
+    return any(each.verdict in (Verdict.REFUSED, Verdict.UNANSWERED) for each in checks)
+
+
+def check_shared_places(switches: Iterable[Switch], request: Request, to: str) -> Iterator[Check]:
+    """A refusal for each environment in which a secret that stays reads a place that a switching one reads.
+
+    A value rotated later would have to be written to both stores.
+    """
+    for environment, going in _by_environment(switches).items():
+        named, together = {each.secret for each in going}, _together(going)
+        if stays := [name for name in together if name not in named]:
+            message = f"they read one remote place, so they move together: {listed(sorted(named))} and {listed(stays)}"
+            ordered = [name for name in environment.secrets if name in together]
+            yield Check(About.TOGETHER, Verdict.REFUSED, message, request.switch(environment.name, ordered, to))
+
+
+def check_guard_order(switches: Iterable[Switch], request: Request, to: str) -> Iterator[Check]:
+    """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
+    for environment, going in _by_environment(switches).items():
+        guards = [each for each in going if environment.secrets[each.secret].entry.guards]
+        for each in guards:
+            message = f"{quoted(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
+            yield Check(About.GUARDS, Verdict.NOTED, message)
+        if not guards or request.is_back:
+            continue
+        destination, alone = guards[0].destination.id, _together(guards[:1])
+        others = [each.secret for each in going if each.secret not in alone]
+        behind = [
+            name
+            for name, secret in environment.secrets.items()
+            if not (secret.entry.guards or secret.store is None or secret.store.id == destination or name in alone)
+        ]
+        if others:
+            message = f"what guards a store moves alone: {listed(each.secret for each in guards)}"
+            first = [name for name in others if not environment.secrets[name].entry.guards] or alone
+            yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, first, to))
+        elif behind:
+            message = f"{quoted(guards[0].secret)} guards a store, so it moves last; not there yet: {listed(behind)}"
+            yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, behind, to))
+
+
+def _by_environment(switches: Iterable[Switch]) -> dict[Environment, list[Switch]]:
+    found: dict[Environment, list[Switch]] = {}
+    for switch in switches:
+        found.setdefault(switch.environment, []).append(switch)
+    return found
+
+
+def _together(switches: Sequence[Switch]) -> tuple[str, ...]:
+    """The secrets of those switches of one environment, and all that read a place with one of them or of these."""
+    secrets = switches[0].environment.secrets
+    # By the id of the store that is left; a secret that joins leaves the store in which the place is shared.
+    together = {each.secret: each.source.id for each in switches}
+    while more := {
+        name: secret.store.id
+        for name, secret in secrets.items()
+        if name not in together
+        and secret.store is not None
+        and any(_share_place(secret, secrets[other]) for other, left in together.items() if left == secret.store.id)
+    }:
+        together |= more
+    return tuple(together)
+
+
+def _share_place(one: Secret, other: Secret) -> bool:
+    return not {item.place for item in one.keys}.isdisjoint(item.place for item in other.keys)
 
 
 # How the present store says that it does not hold a key, as opposed to not answering for it.
 _NOT_HELD = frozenset(
     {"missing-secret", "soft-deleted-secret", "disabled-secret", "missing-property", "not-json", "invalid-reference"}
 )
+
+# What a copy of the values brings to the new store; the second are there, deleted.
+_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "placeholder-value", "soft-deleted-secret"})
+_DELETED = "soft-deleted-secret"
 
 
 class Likeness(StrEnum):
@@ -90,27 +290,26 @@ class Comparison:
         return tuple(each for each in self.keys if each.switch is switch)
 
 
-def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORKERS) -> Comparison:
+def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int = WORKERS) -> Comparison:
     """Reads each remote secret of both sides once. Neither store is changed."""
-    there = [_references(each, is_destination=True) for each in switches]
-    here = [_references(each, is_destination=False) for each in switches]
-    found = verify(_flat(there), stores, workers=workers)
-    present = verify(_flat(here), stores, workers=workers)
+    there = [references_of(each.environment, (each.secret,), each.destination)[0] for each in switches]
+    here = [references_of(each.environment, (each.secret,), each.source)[0] for each in switches]
+    found = verify([reference for group in there for reference in group], stores, workers=workers)
+    present = verify([reference for group in here for reference in group], stores, workers=workers)
     comparer = Comparer()
-    statuses = {id(status.reference): status for status in present.keys}
+    statuses = {status.reference: status for status in present.keys}
     keys: list[Compared] = []
     endings: dict[Ending, None] = {}
     written: dict[Switch, datetime] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
-        by_key = {reference.key: reference for reference in old}
+        by_key = {reference.key: statuses[reference] for reference in old}
         for reference in new:
-            status = statuses.get(id(by_key.get(reference.key)))
-            judged = _judged(switch, reference, status, found, present, comparer)
-            remote = found.origins.get(reference)
+            status, remote = by_key.get(reference.key), found.origins.get(reference)
             serving = present.origins.get(status.reference) if status is not None else None
-            if judged.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
-                judged = replace(judged, versions=_versions(switch, remote, serving, stores))
-            keys.append(judged)
+            compared = _compared(switch, reference, status, found, present, comparer)
+            if compared.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
+                compared = replace(compared, versions=_versions(switch, remote, serving, stores))
+            keys.append(compared)
             date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None
             if date is not None:
                 written[switch] = max(date, written.get(switch, date))
@@ -128,16 +327,7 @@ def _versions(
     return version_of(new.id, stores.address(new), there), version_of(old.id, stores.address(old), here)
 
 
-def _references(switch: Switch, *, is_destination: bool) -> tuple[Reference, ...]:
-    store = switch.destination if is_destination else switch.source
-    return references_of(switch.environment, (switch.secret,), store)[0]
-
-
-def _flat(groups: Iterable[tuple[Reference, ...]]) -> tuple[Reference, ...]:
-    return tuple(reference for group in groups for reference in group)
-
-
-def _judged(
+def _compared(
     switch: Switch,
     reference: Reference,
     status: KeyStatus | None,
@@ -153,7 +343,7 @@ def _judged(
         likeness = Likeness.EQUAL if comparer.same(new, old) else Likeness.DIFFERENT
         return Compared(switch, reference.key, likeness)
     if status is not None and _NOT_HELD & set(status.rules):
-        is_deleted = "soft-deleted-secret" in status.rules
+        is_deleted = _DELETED in status.rules
         return Compared(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
     if status is None or not status.found:
         return Compared(switch, reference.key, Likeness.UNKNOWN, f"{switch.source.id} does not give it")
@@ -161,13 +351,7 @@ def _judged(
     return Compared(switch, reference.key, Likeness.UNKNOWN, why.message, mend=why.help)
 
 
-_MOST = 5
-# What a copy of the values brings to the new store; the second are there, deleted.
-_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "placeholder-value", "soft-deleted-secret"})
-_DELETED = "soft-deleted-secret"
-
-
-def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
+def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
     """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
     for source, destination in dict.fromkeys((each.source, each.destination) for each in switches):
         try:
@@ -180,53 +364,57 @@ def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]
             yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
 
 
-def verified(
-    comparison: Comparison, switches: Sequence[Switch], commands: Commands, live: LiveStores
+def check_destination(
+    comparison: Comparison, switches: Sequence[Switch], stores: LiveStores, past: PastRuns
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
-    served = live.served(switches[0].environment.name) if switches else {}
+    served = stores.served(switches[0].environment.name) if switches else {}
     for said in dict.fromkeys(each.said for each in served.values() if each.said):
         yield Check(About.VERIFIED, Verdict.NOTED, said)
-    for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:_MOST]:
-        yield Check(About.VERIFIED, Verdict.NOTED, stated(each), each.help)
+    for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:MOST]:
+        yield Check(About.VERIFIED, Verdict.NOTED, one_line(each), each.help)
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
     if not errors:
-        stores = listed(dict.fromkeys(each.destination.id for each in switches))
+        names = listed(dict.fromkeys(each.destination.id for each in switches))
         # A variable may stand for the address: people should see which server it was that answered.
         where = ", ".join(dict.fromkeys(seen.address for seen in found.seen))
-        message = f"{stores} holds every key: {counted(len(found.keys), 'key')}, at {where}"
+        message = f"{names} holds every key: {counted(len(found.keys), 'key')}, at {where}"
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
-    found_mends = _mends(found.keys, switches, commands, live)
-    mends = {id(diagnostic): mend for status, mend in found_mends for diagnostic in status.found}
+    bringing = _commands_that_bring(found.keys, switches, stores, past)
+    mends = {id(diagnostic): command for status, command in bringing for diagnostic in status.found}
     for each in errors:
-        mend = mends.get(id(each)) or each.help or commands.rule(each.rule)
-        yield Check(About.VERIFIED, verdict, stated(each), mend)
+        yield Check(About.VERIFIED, verdict, one_line(each), mends.get(id(each)) or way_out(each))
 
 
-def _mends(
-    keys: Sequence[KeyStatus], switches: Sequence[Switch], commands: Commands, live: LiveStores
+def _commands_that_bring(
+    keys: Sequence[KeyStatus], switches: Sequence[Switch], stores: LiveStores, past: PastRuns
 ) -> Iterator[tuple[KeyStatus, str]]:
     """What brings each missing key: the undo of the run that deleted it, or one copy of all secrets there."""
     by_secret = {(each.destination, each.secret): each for each in switches}
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
         reference = status.reference
-        if _DELETED in status.rules:
-            undo = commands.bring_back(live.address(reference.store).absolute, reference.remote_key)
-            if undo is not None:
-                yield status, undo
-                continue
-        switch = by_secret[status.reference.store, status.reference.secret]
+        run = past.retired.get((stores.address(reference.store).absolute, reference.remote_key))
+        if _DELETED in status.rules and run is not None:
+            yield status, f"{run.undo} --apply"
+            continue
+        switch = by_secret[reference.store, reference.secret]
         secrets = dict.fromkeys(each.reference.secret for each in lacking if each.reference.store is switch.destination)
         recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []
-        yield status, commands.migrate(switch.environment.name, secrets, switch.destination.id, *recover, "--apply")
+        yield status, _migrate(switch, secrets, *recover)
 
 
-def likenesses(
-    comparison: Comparison, accepted: frozenset[tuple[str, str]], commands: Commands, *, is_back: bool
+def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
+    only = [word for secret in secrets for word in ("--only", secret)]
+    to = switch.destination.id
+    return command_line("migrate", switch.environment.name, "--to", to, *only, *options, "--apply")
+
+
+def check_equal_values(
+    comparison: Comparison, accepted: frozenset[tuple[str, str]], request: Request, past: PastRuns
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in dict.fromkeys(each.switch for each in comparison.keys):
@@ -236,38 +424,16 @@ def likenesses(
             between = f"{quoted(switch.source.id)} and {quoted(switch.destination.id)}"
             message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _differences(switch, keys, accepted, commands, is_back=is_back)
-    yield from _unknown(comparison.keys, commands, is_back=is_back)
-
-
-def endings(
-    comparison: Comparison, accepted: Collection[str], commands: Commands, live: LiveStores, *, is_back: bool
-) -> Iterator[Check]:
-    """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
-    for switch in dict.fromkeys(each.switch for each in comparison.endings):
-        found = [each for each in comparison.endings if each.switch is switch]
-        there, here = quoted(switch.destination.id), quoted(switch.source.id)
-        versions = ", ".join(f"version {each.version} of {quoted(each.name)}" for each in found)
-        when = f"{min(each.ends for each in found):%Y-%m-%d %H:%M:%S} UTC"
-        message = f"{versions} in {there} deletes itself on {when}, before what {here} holds of {quoted(switch.secret)}"
-        store = live.open(switch.destination)
-        stay = [f"to have it stay: {keep_command(store, each.name, each.version)}" for each in found]
-        if is_back:
-            yield Check(About.COMPARED, Verdict.NOTED, message, stay[0], tuple(stay[1:]))
-        elif switch.secret in accepted:
-            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {message}")
-        else:
-            accept = f"to accept that: {commands.accepting_ending(dict.fromkeys((*accepted, switch.secret)))}"
-            yield Check(About.COMPARED, Verdict.REFUSED, message, stay[0], (*stay[1:], accept))
+        yield from _differences(switch, keys, accepted, request, past)
+    yield from _not_compared(comparison.keys, request)
 
 
 def _differences(
     switch: Switch,
     keys: Sequence[Compared],
     accepted: frozenset[tuple[str, str]],
-    commands: Commands,
-    *,
-    is_back: bool,
+    request: Request,
+    past: PastRuns,
 ) -> Iterator[Check]:
     of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
     only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
@@ -277,7 +443,7 @@ def _differences(
         (f"keys of {of} are in {there} and deleted in {here}", [each for each in only if each.is_deleted]),
     ):
         names = [each.key for each in found]
-        if is_back and found and found[0].likeness is Likeness.ONLY_THERE:
+        if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:
             # That the store that is left lacks them is why one goes back.
             yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {listed(names, len(names))}")
             continue
@@ -287,26 +453,22 @@ def _differences(
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {listed(taken, len(taken))}")
         if left:
             message = f"{what}: {listed(left, len(left))}"
-            accept = f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"
+            all_accepted = (*sorted(accepted), *((switch.secret, key) for key in left))
+            accepting = replace(request, accepted=tuple(map("/".join, all_accepted))).again()
+            accept = f"to accept those of {there}: {accepting}"
             versions = found[0].versions
             if versions is None:
                 yield Check(About.COMPARED, Verdict.REFUSED, message, accept)
                 continue
-            where = (switch.environment.name, (switch.secret,), switch.destination.id)
-            over = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
+            over = _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
             copy = f"to overwrite them with those of {here}: {over}"
-            message = "; ".join(filter(None, (message, when(*versions, commands.writer_of))))
-            run = run_of_later(*versions, commands.writer_of)
+            message = "; ".join(filter(None, (message, when(*versions, past.writer_of))))
+            run = run_of_later(*versions, past.writer_of)
             undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _accepting(commands: Commands, switch: Switch, keys: Sequence[str], accepted: frozenset[tuple[str, str]]) -> str:
-    earlier = [f"{secret}/{key}" for secret, key in sorted(accepted)]
-    return commands.accepting([*earlier, *(f"{switch.secret}/{key}" for key in keys)])
-
-
-def _unknown(keys: Sequence[Compared], commands: Commands, *, is_back: bool) -> Iterator[Check]:
+def _not_compared(keys: Sequence[Compared], request: Request) -> Iterator[Check]:
     """What could not be compared: a store that does not answer is told once, and not for each secret."""
     by_reason: dict[str, list[Compared]] = {}
     for each in keys:
@@ -319,9 +481,30 @@ def _unknown(keys: Sequence[Compared], commands: Commands, *, is_back: bool) -> 
         of_one = f"{quoted(next(iter(secrets)))} not compared: {listed(names, len(names))}"
         why = with_own_count(reason, len(names))
         message = f"keys of {of_one if len(secrets) == 1 else of_several}: {why}"
-        without = commands.again("--without-comparison")
-        mend, more = (unknown[0].mend, (without,)) if unknown[0].mend else (without, ())
-        if is_back or commands.request.without_comparison:
+        if request.is_back or request.without_comparison:
             yield Check(About.COMPARED, Verdict.NOTED, message)
+            continue
+        without = request.again("--without-comparison")
+        mend, more = (unknown[0].mend, (without,)) if unknown[0].mend else (without, ())
+        yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
+
+
+def check_endings(comparison: Comparison, request: Request, stores: LiveStores) -> Iterator[Check]:
+    """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
+    for switch in dict.fromkeys(each.switch for each in comparison.endings):
+        found = [each for each in comparison.endings if each.switch is switch]
+        there, here = quoted(switch.destination.id), quoted(switch.source.id)
+        versions = ", ".join(f"version {each.version} of {quoted(each.name)}" for each in found)
+        first, of = min(each.ends for each in found), quoted(switch.secret)
+        ends = f"{versions} in {there} deletes itself on {first:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"{ends}, before what {here} holds of {of}"
+        store = stores.open(switch.destination)
+        stay = [f"to have it stay: {keep_command(store, each.name, each.version)}" for each in found]
+        if request.is_back:
+            yield Check(About.COMPARED, Verdict.NOTED, message, stay[0], tuple(stay[1:]))
+        elif switch.secret in request.ending:
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {message}")
         else:
-            yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
+            accepting = replace(request, ending=tuple(dict.fromkeys((*request.ending, switch.secret)))).again()
+            accept = f"to accept that: {accepting}"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, stay[0], (*stay[1:], accept))

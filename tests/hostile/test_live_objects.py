@@ -14,8 +14,8 @@ from compiler.consumers.gather import gather, readers_in
 from compiler.live.readers import Readers
 from compiler.live.readers import in_cluster as read_in_cluster
 from compiler.model.store_identity import written_identity
-from compiler.operations.cutover import Switch
 from compiler.operations.cutover_checks import in_cluster, in_effect, unread_values
+from compiler.operations.cutover_gate import Switch
 from compiler.operations.parity import manifests_of
 from compiler.operations.status_live import Judge, LiveState
 from compiler.operations.status_wait import Wait, compiled_objects, from_files, with_values

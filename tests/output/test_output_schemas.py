@@ -17,8 +17,7 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import Place
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
-from compiler.operations.cutover_checks import About
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.next_step import Next
 from compiler.operations.status import Likeness, Problem, Seen, State, Values
 from compiler.operations.status_wait import End, Looked, Waited, from_files

@@ -16,8 +16,8 @@ from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orde
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected, missing_for_cluster
 from compiler.cluster.verify import Look
-from compiler.operations.cutover import Cutover, checked_request, commit, planned, write
-from compiler.operations.cutover_request import Commands, Mode, Request
+from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
+from compiler.operations.cutover_gate import Mode, PastRuns, Request
 from compiler.operations.references import stores_to_ask
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
@@ -84,7 +84,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     mode = _mode(arguments)
-    checked_request(mode, arguments.secrets, arguments.to)
+    refuse_contradictions(mode, arguments.secrets, arguments.to)
     with orderly_termination(), interruption(NOTHING_WRITTEN), ExitStack() as stack:
         if arguments.apply:
             # Whatever deletes from a store asks under the same lock what the environments read.
@@ -93,14 +93,16 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         environment = live_environment(arguments.environment, invocation)
         if environment is None:
             return FOUND
-        commands = _commands(arguments, invocation, mode)
+        history = history_of(runs(invocation.root))
+        past = PastRuns(history.writer_of, history.retired)
         outside = outside_of(None, os.environ, variable_counts=False)
         look = Look(connected(os.environ, arguments.context)) if arguments.cluster else None
         with refusals(), stores_to_ask(os.environ) as stores:
             stores.tell_by(standard_error().note)
             stores.accept(arguments.accept_cluster)
-            cutover = planned(environment, commands, outside, stores, look)
-        return _carried_out(cutover, arguments, CommandOutput(arguments, invocation))
+            request = _request(arguments, mode)
+            cutover = plan_cutover(environment, request, invocation.root, outside, stores, look, past)
+        return _carried_out(cutover, arguments, invocation)
 
 
 def _waits(holder: str) -> None:
@@ -114,8 +116,10 @@ def _mode(arguments: Namespace) -> Mode:
     return given[0] if given else Mode.TO
 
 
-def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Commands:
-    request = Request(
+def _request(arguments: Namespace, mode: Mode) -> Request:
+    context = ("--context", arguments.context) if arguments.context is not None else ()
+    return Request(
+        arguments.environment,
         mode,
         tuple(arguments.secrets),
         arguments.to,
@@ -123,19 +127,14 @@ def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Comma
         tuple(arguments.accept_ending),
         arguments.without_comparison,
         arguments.with_dependants,
-    )
-    context = ("--context", arguments.context) if arguments.context is not None else ()
-    cluster = ("--cluster", *context) if arguments.cluster else ()
-    root = invocation.root
-    given, here, name = invocation.options.root, working_folder(), arguments.environment
-    history = history_of(runs(root))
-    return Commands(
-        root, given, here, name, request, cluster, history.retired, arguments.apply, writer_of=history.writer_of
+        ("--cluster", *context) if arguments.cluster else (),
+        arguments.apply,
     )
 
 
-def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) -> int:
+def _carried_out(cutover: Cutover, arguments: Namespace, invocation: Invocation) -> int:
     """Shows the plan, writes it where that was asked for and may be, and tells the end."""
+    output = CommandOutput(arguments, invocation)
     code = COULD_NOT_RUN if cutover.is_unanswered else FOUND if cutover.is_refused else OK
     output.lines(head_lines(cutover))
     is_open = not (cutover.is_refused or cutover.is_nothing)
@@ -144,7 +143,7 @@ def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) 
         standard_output().write("".join(f"{line}\n" for line in cutover.diff()))
         output.lines(values_lines(cutover))
     written: tuple[str, ...] = ()
-    proposed = commit(cutover) if is_open else None
+    proposed = commit(cutover, invocation.options.root, working_folder()) if is_open else None
     if is_open and arguments.apply:
         with interruption(_BOTH_OR_NONE):
             written = write(cutover)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from compiler.operations.cutover import Cutover, Effect
-from compiler.operations.cutover_checks import Check, Verdict
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import Check, Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, envelope
 from compiler.render.reports.changes import as_data, change_lines
+from compiler.text.command_line import command_line
 from compiler.text.wording import listed
 
 _STYLES = {
@@ -25,6 +25,8 @@ _WORDS = {
     Verdict.UNANSWERED: "no answer",
 }
 _WIDEST = max(map(len, _WORDS.values()))
+# More secrets than these are waited for together with all others.
+_FEW = 5
 
 
 def head_lines(cutover: Cutover) -> Iterator[Line]:
@@ -35,16 +37,16 @@ def head_lines(cutover: Cutover) -> Iterator[Line]:
 
 
 def _heading(cutover: Cutover) -> Iterator[Line]:
-    name, to = cutover.trial.before.name, cutover.wish.store.id
-    if cutover.wish.there:
-        yield name, f': already on "{to}": ', listed(cutover.wish.there, len(cutover.wish.there))
-    progress = cutover.wish.progress
+    name, to = cutover.request.environment, cutover.switches.to.id
+    if cutover.switches.there:
+        yield name, f': already on "{to}": ', listed(cutover.switches.there, len(cutover.switches.there))
+    progress = cutover.switches.progress
     if progress is not None and progress.next is not None:
         yield name, f": step {progress.next + 1} of {len(progress.steps)} to ", f'"{to}"'
-    for switch in cutover.trial.switches:
+    for switch in cutover.preview.switched:
         places = f'from "{switch.source.id}" to "{switch.destination.id}"'
         yield switch.environment.name, ": ", switch.secret, " ", places
-    if cutover.commands.request.mode is Mode.FINISH and not cutover.is_nothing:
+    if cutover.request.mode is Mode.FINISH and not cutover.is_nothing:
         yield name, ": ", f'"{to}"', " becomes its store, and the overrides that name it are removed"
 
 
@@ -58,13 +60,12 @@ def _check(check: Check) -> Iterator[Line]:
 
 def values_lines(cutover: Cutover) -> Iterator[Line]:
     """The values files by meaning, and what the edit means in the cluster."""
-    for name, changes in cutover.trial.changes().items():
+    for name, changes in cutover.preview.changes().items():
         yield f"chart/values-{name}.yaml", ":" if changes else ": no differences"
         yield from (("  ", *line) for change in changes for line in change_lines(change))
-    effects = cutover.effects()
-    if effects:
+    if cutover.effects:
         yield "in the cluster:"
-    for effect in effects:
+    for effect in cutover.effects:
         yield "  ", effect.title, ": the Secret is updated in place; ", *_meaning(effect)
 
 
@@ -103,50 +104,54 @@ def end_lines(
     cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str], missing: str | None = None
 ) -> Iterator[Line]:
     """What was done, and what is to be done next; `missing` is what this machine lacks for asking a cluster."""
-    commands, to = cutover.commands, cutover.wish.store.id
+    name, to, secrets = cutover.request.environment, cutover.switches.to.id, cutover.switches.secrets
     if cutover.is_refused:
         yield "nothing was written: the gate is closed"
     elif cutover.is_nothing:
-        progress = cutover.wish.progress
+        progress = cutover.switches.progress
         is_end = progress is not None and progress.next is None
         yield "nothing to do" + (": every step is done" if is_end else "")
         if is_end:
-            yield Painted("next: ", Style.HELP), commands.finish(to)
+            yield Painted("next: ", Style.HELP), command_line("cutover", name, "--finish", "--to", to)
     elif not written:
         yield "nothing was written; add --apply to write this"
     else:
         yield from ((file, ": written") for file in written)
         yield "commit it:"
         yield from (("  ", line) for line in commit)
-        if cutover.wish.secrets:
-            yield Painted("watch it take effect: ", Style.HELP), commands.watch(cutover.wish.secrets)
+        if secrets:
+            only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+            context = [word for word in cutover.request.cluster if word != "--cluster"]
+            yield Painted("watch it take effect: ", Style.HELP), command_line("status", name, *only, "--wait", *context)
             if missing is not None:
                 yield "  which needs ", missing
-        if commands.request.mode is not Mode.BACK:
+        if not cutover.request.is_back:
             yield from _way_back(cutover)
 
 
 def _way_back(cutover: Cutover) -> Iterator[Line]:
-    own = [each for each in cutover.trial.switches if each.environment is cutover.trial.before]
+    name = cutover.request.environment
+    own = [each for each in cutover.preview.switched if each.environment.name == name]
     for source in dict.fromkeys(each.source.id for each in own):
         secrets = [each.secret for each in own if each.source.id == source]
-        yield Painted("to go back: ", Style.HELP), cutover.commands.back(secrets, source)
+        back = command_line("cutover", name, *secrets, "--back", "--to", source, "--apply")
+        yield Painted("to go back: ", Style.HELP), back
 
 
 def cutover_report(
     cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str] | None, exit_code: int
 ) -> dict[str, Any]:
     """The whole object; `commit` is None where nothing can be committed."""
-    request, progress = cutover.commands.request, cutover.wish.progress
+    request, progress = cutover.request, cutover.switches.progress
     comparison = cutover.comparison
-    changes = cutover.trial.changes() if not cutover.is_refused else {}
+    changes = cutover.preview.changes() if not cutover.is_refused else {}
     content = {
         "mode": str(request.mode),
-        "to": cutover.wish.store.id,
+        "to": cutover.switches.to.id,
         "step": progress.next + 1 if progress is not None and progress.next is not None else None,
         "steps": [list(step) for step in progress.steps] if progress is not None else [],
-        "alreadyThere": list(cutover.wish.there),
-        "switches": [_switch(each) for each in cutover.effects()],
+        "alreadyThere": list(cutover.switches.there),
+        "switches": [_switch(each) for each in cutover.effects],
         "keys": [
             {
                 "environment": each.switch.environment.name,
@@ -157,14 +162,14 @@ def cutover_report(
             for each in (comparison.keys if comparison is not None else ())
         ],
         "checks": [_check_object(each) for each in cutover.checks],
-        "dependants": list(cutover.trial.names),
+        "dependants": list(cutover.preview.dependants),
         "file": cutover.file,
         "diff": list(cutover.diff()),
         "changes": [{"environment": name, **as_data(each)} for name, found in changes.items() for each in found],
         "written": list(written),
         "commit": list(commit) if commit is not None else [],
     }
-    return envelope("cutover", cutover.trial.before.name, exit_code, content)
+    return envelope("cutover", cutover.request.environment, exit_code, content)
 
 
 def _switch(effect: Effect) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def test_an_interrupt_says_whether_anything_was_written(
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    where = "end_lines" if after else "planned"
+    where = "end_lines" if after else "plan_cutover"
     monkeypatch.setattr(f"compiler.cli.commands.cutover.{where}", interrupted)
     done = cutover("jira", "--to", "azure", "--apply")
     assert done.code == 130

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.operations.cutover import planned
-from compiler.operations.cutover_request import Commands, Mode, Request
+from compiler.operations.cutover import plan_cutover
+from compiler.operations.cutover_gate import Mode, Request
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
@@ -62,9 +62,6 @@ class Bench:
         assert result.project is not None
         return result.project.environments[0]
 
-    def commands(self, request: Request, name: str = "prod") -> Commands:
-        return Commands(self.root, None, self.root, name, request)
-
     def live(self) -> LiveStores:
         return LiveStores({}, self._open)
 
@@ -76,8 +73,8 @@ class Bench:
         look: Look | None = None,
         **more: Any,  # noqa: ANN401
     ) -> Cutover:
-        request = replace(Request(mode, secrets), **more)
-        return planned(self.environment(name), self.commands(request, name), OUTSIDE, self.live(), look)
+        request = replace(Request(name, mode, secrets), **more)
+        return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), look)
 
     def to_azure(self, *secrets: str, **more: Any) -> Cutover:  # noqa: ANN401 - fields of a request
         return self.plan(Mode.TO, *secrets, to="azure", **more)

@@ -4,7 +4,7 @@ import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
-from compiler.operations.cutover_checks import About, Check, Verdict, is_closed, stated
+from compiler.operations.cutover_gate import About, Check, Verdict, is_closed, one_line
 from compiler.text.credential import looks_like_credential
 
 
@@ -24,6 +24,6 @@ def test_a_refusal_or_a_missing_answer_closes_the_gate(verdicts: tuple[Verdict, 
 def test_a_finding_is_stated_in_the_form_that_shows_its_names() -> None:
     span = Span(Source("environments/prod.yaml", "jira: {}\n"), 0, 1)
     found = Diagnostic("missing-secret", Severity.ERROR, '"agents-jira" is not in "azure"', span)
-    message = stated(found)
+    message = one_line(found)
     assert message == 'environments/prod.yaml:1:1: error[missing-secret]: "agents-jira" is not in "azure"'
     assert not looks_like_credential(message)

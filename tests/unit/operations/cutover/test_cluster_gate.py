@@ -8,8 +8,8 @@ import pytest
 
 from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
-from compiler.operations.cutover import Switch
 from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.cutover_gate import Switch
 from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from compiler.model.environment import Environment
-    from compiler.operations.cutover_checks import Check
+    from compiler.operations.cutover_gate import Check
 
 SLACK = "agent-slack-secrets"
 NAMED = Outside(vault_name="myvault")

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover import Switch
-from compiler.operations.cutover_gate import Comparison, Likeness, compared
+from compiler.operations.cutover_gate import Comparison, Likeness, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.memory_store import secrets
@@ -21,7 +20,7 @@ def likenesses(bench: Bench) -> dict[str, str]:
 def comparison(bench: Bench) -> Comparison:
     environment = bench.environment()
     stores = environment.stores
-    return compared([Switch(environment, "jira", stores["vault"], stores["azure"])], bench.live())
+    return compare_stores([Switch(environment, "jira", stores["vault"], stores["azure"])], bench.live())
 
 
 def test_equal_values_are_found_equal_with_one_read_of_each_side(bench: Bench) -> None:

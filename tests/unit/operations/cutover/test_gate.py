@@ -8,10 +8,15 @@ import pytest
 
 from compiler.live.read_many import PastRun
 from compiler.live.stores import LiveStores
-from compiler.operations.cutover import Switch
-from compiler.operations.cutover_checks import Verdict
-from compiler.operations.cutover_gate import likenesses, one_place, verified
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import (
+    Mode,
+    PastRuns,
+    Switch,
+    Verdict,
+    check_destination,
+    check_distinct_stores,
+    check_equal_values,
+)
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.secret_value.secret import SecretValue
@@ -165,7 +170,7 @@ def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -
     assert found.comparison is not None
     bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
     silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
-    (check,) = verified(silent, found.trial.switches, found.commands, bench.live())
+    (check,) = check_destination(silent, found.preview.switched, bench.live(), PastRuns())
     assert check.mend == "platform-secrets rules invalid-character"
 
 
@@ -181,12 +186,12 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     vault = environment.stores["vault"]
     other = replace(vault, id="other", address="https://other.example.com")
     moved = Switch(environment, "jira", vault, other)
-    assert list(one_place([moved], LiveStores({}))) == []
-    (check,) = one_place([moved], LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    assert list(check_distinct_stores([moved], LiveStores({}))) == []
+    (check,) = check_distinct_stores([moved], LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
     assert check.message == '"vault" and "other" are the same place, seen from this machine'
     # Two names of one port-forward: compared with itself, everything is equal.
     near = replace(other, reachable_at="http://127.0.0.1:8200")
-    (check,) = one_place(
+    (check,) = check_distinct_stores(
         [Switch(environment, "jira", vault, near)], LiveStores({"VAULT_ADDR": "http://localhost:8200/"})
     )
     assert check.message == '"vault" and "other" are the same place, seen from this machine'
@@ -194,16 +199,16 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     at = "http://127.0.0.1:8201"
     here, there = replace(vault, reachable_at=at), replace(other, reachable_at=at, cluster_id="c2")
     forwarded = replace(moved, source=here, destination=there)
-    (check,) = one_place([forwarded], LiveStores({}))
+    (check,) = check_distinct_stores([forwarded], LiveStores({}))
     assert "reachableAt" in (check.mend or "")
     # One server under two names is meant so.
     same = replace(moved, destination=replace(vault, id="other"))
-    assert list(one_place([same], LiveStores({}))) == []
-    assert list(one_place([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []
+    assert list(check_distinct_stores([same], LiveStores({}))) == []
+    assert list(check_distinct_stores([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []
     # In the order of the switches, whatever the stores hash to.
     names = [f"store-{number}" for number in range(9)]
     several = [replace(moved, destination=replace(other, id=name)) for name in names]
-    checks = one_place(several, LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    checks = check_distinct_stores(several, LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
     assert [check.message.split('"')[3] for check in checks] == names
 
 
@@ -214,8 +219,8 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
     def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
         found = bench.to_azure("jira", "github")
         assert found.comparison is not None
-        commands = replace(found.commands, retired=retired)
-        checks = verified(found.comparison, found.trial.switches, commands, bench.live())
+        past = PastRuns(retired=retired)
+        checks = check_destination(found.comparison, found.preview.switched, bench.live(), past)
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 
     copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
@@ -290,8 +295,8 @@ def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_
     found = bench.to_azure("jira")
     assert found.comparison is not None
     (versions,) = {each.versions for each in found.comparison.keys if each.versions is not None}
-    commands = replace(found.commands, writer_of={versions[1]: run}.get)
-    (check,) = likenesses(found.comparison, frozenset(), commands, is_back=False)
+    past = PastRuns({versions[1]: run}.get)
+    (check,) = check_equal_values(found.comparison, frozenset(), found.request, past)
     assert check.message == (
         'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
         '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '

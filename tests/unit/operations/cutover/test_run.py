@@ -6,8 +6,8 @@ import pytest
 
 from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
-from compiler.operations.cutover import checked_request
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover import refuse_contradictions
+from compiler.operations.cutover_gate import Mode
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import said
@@ -30,7 +30,7 @@ def test_a_plan_has_the_edit_and_what_it_means_and_writes_nothing(bench: Bench) 
         "+secrets:",
         "+  jira: {store: azure}",
     )
-    (effect,) = found.effects()
+    (effect,) = found.effects
     assert (effect.title, effect.changing, effect.unknown, effect.readers) == ("agents/agent-jira-secrets", (), (), ())
 
 
@@ -39,21 +39,21 @@ def test_what_a_switch_changes_for_pods_is_told_by_key(bench: Bench) -> None:
         "catalogue", "    target: agent-jira-secrets\n", "    target: agent-jira-secrets\n    mountedBy: [mcp-jira]\n"
     )
     bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
-    (effect,) = bench.to_azure("jira").effects()
+    (effect,) = bench.to_azure("jira").effects
     assert (effect.changing, effect.unknown, effect.readers) == (("JIRA_TOKEN",), (), ("mcp-jira",))
     # Without all keys there the operator keeps the Secret of before, which may be of either store.
     bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other"))
-    (effect,) = bench.to_azure("jira").effects()
+    (effect,) = bench.to_azure("jira").effects
     assert (effect.changing, effect.unknown) == ((), ("JIRA_TOKEN", "JIRA_URL"))
     bench.silent.add("vault")
-    (effect,) = bench.to_azure("jira").effects()
+    (effect,) = bench.to_azure("jira").effects
     assert (effect.changing, effect.unknown) == ((), ("JIRA_TOKEN", "JIRA_URL"))
 
 
 def test_what_is_there_already_asks_no_store(bench: Bench) -> None:
     bench.write("prod", "store: azure\n")
     found = bench.to_azure("jira", accepted=("whatever",))
-    assert (found.is_nothing, found.wish.there, found.comparison) == (True, ("jira",), None)
+    assert (found.is_nothing, found.switches.there, found.comparison) == (True, ("jira",), None)
     assert bench.vault.calls == bench.azure.calls == []
 
 
@@ -63,7 +63,7 @@ def test_what_the_files_refuse_asks_no_store(bench: Bench) -> None:
     assert (said(found)[-1], found.comparison) == (("dependants", "refused"), None)
     assert bench.vault.calls == bench.azure.calls == []
     taken = bench.to_azure("jira", with_dependants=True)
-    assert (taken.is_refused, len(taken.effects())) == (False, 2)
+    assert (taken.is_refused, len(taken.effects)) == (False, 2)
 
 
 def test_a_key_that_no_switched_secret_has_cannot_be_accepted(bench: Bench) -> None:
@@ -145,12 +145,12 @@ def test_no_form_of_a_switch_passes_the_gate_of_the_cluster(
 )
 def test_words_that_do_not_go_together_are_refused(mode: Mode, secrets_: list[str], to: str | None, said_: str) -> None:
     with pytest.raises(Refusal) as refused:
-        checked_request(mode, secrets_, to)
+        refuse_contradictions(mode, secrets_, to)
     assert (refused.value.kind, refused.value.message) == ("usage", said_)
 
 
 def test_words_that_go_together_are_not() -> None:
-    checked_request(Mode.TO, ["jira"], "azure")
-    checked_request(Mode.BACK, ["jira"], None)
-    checked_request(Mode.NEXT, [], None)
-    checked_request(Mode.FINISH, [], "azure")
+    refuse_contradictions(Mode.TO, ["jira"], "azure")
+    refuse_contradictions(Mode.BACK, ["jira"], None)
+    refuse_contradictions(Mode.NEXT, [], None)
+    refuse_contradictions(Mode.FINISH, [], "azure")

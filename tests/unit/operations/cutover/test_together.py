@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import Mode
 from tests.unit.conftest import TAKERS
 from tests.unit.operations.cutover.conftest import said
 

@@ -5,25 +5,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.values import SecretChange
-from compiler.operations.cutover import checks_of, tried
-from compiler.operations.cutover_checks import Verdict
-from compiler.operations.cutover_request import Mode, Request
+from compiler.operations.cutover import check_edit, preview_edit
+from compiler.operations.cutover_gate import Mode, Request, Verdict
 from compiler.pipeline import compile_project, plan_values, write_values
 from tests.unit.operations.cutover.conftest import OUTSIDE
 
 if TYPE_CHECKING:
-    from compiler.operations.cutover import Trial
+    from compiler.operations.cutover import Preview
     from tests.unit.operations.cutover.conftest import Bench
 
 MOVED = "labels: {team: platform}\nsecrets: {jira: {store: azure}}\n"
 
 
-def trial(bench: Bench, text: str = MOVED, *, with_dependants: bool = False) -> Trial:
-    return tried(bench.environment(), text, bench.root, OUTSIDE, with_dependants=with_dependants)
+def trial(bench: Bench, text: str = MOVED, *, with_dependants: bool = False) -> Preview:
+    return preview_edit(bench.environment(), text, bench.root, OUTSIDE, with_dependants=with_dependants)
 
 
-def found(bench: Bench, made: Trial, request: Request | None = None) -> list[tuple[str, str, str | None]]:
-    checks = checks_of(made, bench.commands(request or Request(Mode.TO, ("jira",), "azure")))
+def found(made: Preview, request: Request | None = None) -> list[tuple[str, str, str | None]]:
+    checks = check_edit(made, request or Request("prod", Mode.TO, ("jira",), "azure"))
     return [(str(each.about), str(each.verdict), each.mend) for each in checks if each.verdict is not Verdict.PASSED]
 
 
@@ -40,22 +39,22 @@ def test_an_edit_is_tried_without_writing(bench: Bench) -> None:
     before = bench.text()
     made = trial(bench)
     assert bench.text() == before
-    (switch,) = made.switches
+    (switch,) = made.switched
     assert (switch.environment.name, switch.secret, switch.source.id, switch.destination.id) == (
         *("prod", "jira", "vault", "azure"),
     )
     (file,) = made.files
-    assert (file.output.shown, file.is_stale, made.stale, made.names) == ("chart/values-prod.yaml", True, (), ())
+    assert (file.output.shown, file.is_stale, made.stale, made.dependants) == ("chart/values-prod.yaml", True, (), ())
     (change,) = made.changes()["prod"]
     assert (change.title, change.keys_added, change.keys_removed) == ("agents/agent-jira-secrets", (), ())
-    assert found(bench, made) == []
+    assert found(made) == []
 
 
 def test_what_was_read_counts_although_the_file_changes_meanwhile(bench: Bench) -> None:
     environment = bench.environment()
     bench.write("prod", "labels: {team: other}\n")
-    made = tried(environment, MOVED, bench.root, OUTSIDE)
-    assert made.before.document.source.text == environment.document.source.text
+    made = preview_edit(environment, MOVED, bench.root, OUTSIDE)
+    assert made.environment.document.source.text == environment.document.source.text
 
 
 def test_a_new_error_refuses_and_an_old_one_elsewhere_does_not(bench: Bench) -> None:
@@ -63,29 +62,29 @@ def test_a_new_error_refuses_and_an_old_one_elsewhere_does_not(bench: Bench) -> 
     bench.change("catalogue", "remote: {vault: agents/jira, azurekv: agents-jira}", "remote: {vault: agents/jira}")
     made = trial(bench)
     assert {each.rule for each in made.new} == {"missing-remote", "shared-place"}
-    ((about, verdict, mend), *_) = found(bench, made)
+    ((about, verdict, mend), *_) = found(made)
     assert (about, verdict, "remote" in str(mend)) == ("compiles", "refused", True)
     assert made.files == ()
 
 
 def test_a_new_warning_is_shown(bench: Bench) -> None:
     bench.write("dev", "secrets: {jira: {store: azure}}\n")
-    assert ("warnings", "noted") in [each[:2] for each in found(bench, trial(bench))]
+    assert ("warnings", "noted") in [each[:2] for each in found(trial(bench))]
 
 
 def test_a_values_file_that_is_stale_is_compiled_first_but_never_stops_the_way_back(bench: Bench) -> None:
     compile_all(bench)
     bench.write("prod", "labels: {team: changed}\n")
     made = trial(bench)
-    assert found(bench, made) == [("values-file", "refused", "platform-secrets compile prod")]
-    back = found(bench, made, Request(Mode.BACK, ("jira",)))
+    assert found(made) == [("values-file", "refused", "platform-secrets compile prod")]
+    back = found(made, Request("prod", Mode.BACK, ("jira",)))
     assert back == [("values-file", "noted", "platform-secrets compile prod")]
 
 
 def test_a_file_in_the_way_of_the_values_refuses(bench: Bench) -> None:
     (bench.root / "chart").mkdir()
     (bench.root / "chart/values-prod.yaml").write_text("mine: true\n", "utf-8")
-    assert [each[:2] for each in found(bench, trial(bench))] == [("compiles", "refused")]
+    assert [each[:2] for each in found(trial(bench))] == [("compiles", "refused")]
 
 
 def test_environments_that_extend_the_edited_one_are_named_and_taken_along(bench: Bench) -> None:
@@ -93,15 +92,15 @@ def test_environments_that_extend_the_edited_one_are_named_and_taken_along(bench
     bench.write("own", "extends: [prod]\nsecrets: {jira: {store: vault}}\n")
     bench.write("dev", "labels: {a: b}\n")
     made = trial(bench)
-    assert (made.names, len(made.switches), len(made.files)) == (("canary",), 1, 1)
+    assert (made.dependants, len(made.switched), len(made.files)) == (("canary",), 1, 1)
     command = "platform-secrets cutover prod jira --to azure --with-dependants"
-    assert ("dependants", "refused", command) in found(bench, made)
+    assert ("dependants", "refused", command) in found(made)
     taken = trial(bench, with_dependants=True)
-    assert [(each.environment.name, each.secret) for each in taken.switches] == [("prod", "jira"), ("canary", "jira")]
+    assert [(each.environment.name, each.secret) for each in taken.switched] == [("prod", "jira"), ("canary", "jira")]
     assert {file.environment for file in taken.files} == {"prod", "canary"}
     assert set(taken.changes()) == {"prod", "canary"}
-    request = Request(Mode.TO, ("jira",), "azure", with_dependants=True)
-    assert ("dependants", "noted", None) in found(bench, taken, request)
+    request = Request("prod", Mode.TO, ("jira",), "azure", with_dependants=True)
+    assert ("dependants", "noted", None) in found(taken, request)
 
 
 def test_a_dependant_with_errors_cannot_be_taken_along(bench: Bench) -> None:
@@ -123,4 +122,4 @@ def test_an_edit_that_would_change_secrets_or_keys_is_refused(
     bench: Bench, change: SecretChange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("compiler.operations.cutover.compare", lambda *_: (change,))
-    assert ("same-keys", "refused", "platform-secrets diff prod") in found(bench, trial(bench))
+    assert ("same-keys", "refused", "platform-secrets diff prod") in found(trial(bench))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.cutover import commit, outputs, write
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import Mode
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets

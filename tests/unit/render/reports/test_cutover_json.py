@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from compiler.operations.cutover import commit
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import Mode
 from compiler.render.reports.cutover import cutover_report
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, bench

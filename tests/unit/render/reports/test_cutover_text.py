@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import Unread
 from compiler.operations.cutover import commit
-from compiler.operations.cutover_request import Mode
+from compiler.operations.cutover_gate import Mode
 from compiler.render.content import Lines
 from compiler.render.reports.cutover import end_lines, head_lines, values_lines
 from tests.unit.memory_store import secrets
@@ -61,6 +61,11 @@ def test_the_heading_says_what_is_there_already_which_step_it_is_and_what_a_fini
 SAME = "the Secret is updated in place; content equal"
 
 
+def live(cutover: Cutover, **more: Any) -> Cutover:  # noqa: ANN401 - fields of an effect
+    """The plan with the cluster asked, which has said `more`."""
+    return replace(cutover, effects=tuple(replace(each, is_live=True, **more) for each in cutover.effects))
+
+
 def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None:
     bench.write("canary", "extends: [prod]\n")
     found = told(values_lines(bench.to_azure("jira", with_dependants=True)))
@@ -75,12 +80,11 @@ def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None
 
 
 def test_of_pods_is_said_what_the_cluster_showed(bench: Bench) -> None:
-    cutover = replace(bench.to_azure("jira"), is_live=True)
-    (switch,) = cutover.trial.switches
+    cutover = live(bench.to_azure("jira"))
     assert told(values_lines(cutover))[-1] == f"  agents/agent-jira-secrets: {SAME}, so no pod sees a change"
     read = datetime(2026, 11, 26, tzinfo=UTC)
     for later, takes in ((timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")):
-        cutover = replace(cutover, unread={switch: Unread(read + later, read)}, live={switch: ("deployment/jira",)})
+        cutover = live(cutover, unread=Unread(read + later, read), readers=("deployment/jira",))
         assert told(values_lines(cutover))[-1] == (
             "  agents/agent-jira-secrets: the Secret is updated in place; "
             f"it {takes} the value that the operator has not read yet, read by deployment/jira"
@@ -93,7 +97,7 @@ def test_keys_that_change_are_named_with_who_reads_them(bench: Bench) -> None:
     )
     bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     found = bench.to_azure("jira")
-    told_live = told(values_lines(replace(found, is_live=True)))[-1]
+    told_live = told(values_lines(live(found)))[-1]
     assert told_live.endswith('in place; it changes "JIRA_TOKEN", read by mcp-jira')
     # Without the cluster nothing is said of pods but what the catalogue says.
     mounts = "(mounted by mcp-jira, says the catalogue); the cluster was not asked"
@@ -106,7 +110,7 @@ def test_keys_that_change_are_named_with_who_reads_them(bench: Bench) -> None:
     assert told(values_lines(found))[-1].endswith(
         f"not known whether the stores hold different values of {keys} {mounts}"
     )
-    told_live = told(values_lines(replace(found, is_live=True)))[-1]
+    told_live = told(values_lines(live(found)))[-1]
     assert told_live.endswith(f"in place; not known whether it changes {keys}, read by mcp-jira")
 
 
