@@ -1,89 +1,158 @@
-"""Compares the Secrets that pods read with those that an environment makes, and lists what an upgrade needs first."""
+"""Compares what pods read with what an environment and others make, and reports each gap once."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import cache
 
-from compiler.cluster.view import LiveCollections
-from compiler.consumers.gather import gather, take
-from compiler.consumers.needs import (
-    Own,
-    Waivers,
-    entry_for,
-    keys_of,
-    missing_keys,
-    namespace_of,
-    need,
-    own_of,
-    placed,
-    places,
-    unmade,
-    wrong_mounted_by,
-)
-from compiler.consumers.readers import Gathered, Made, Moment, Name, Phase, Reading, Workload
-from compiler.consumers.variables import shadowed, unusable
+from compiler.consumers.readers import Gathered, Made, Moment, Name, Phase, SecretRead, Setting, Way, Workload
 from compiler.edit.yaml_edit import listing
-from compiler.helm import Helm, template
+from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
+from compiler.model.document import Node, Span
 from compiler.model.environment import Environment, Secret
-from compiler.model.facts import MAX_MANIFEST_BYTES
-from compiler.refusal import Refusal, system_reason
+from compiler.model.facts import parse_minor
 from compiler.rules import shadowed_variable, unused_waiver
 from compiler.rules.api import Finding, Rule
 from compiler.rules.consumer_rules import BY_ID
 from compiler.rules.forms.names import waiver
-from compiler.stages.load_manifests import load_manifests
-from compiler.text.characters import printable
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import quoted
+from compiler.text.command_line import command_line
+from compiler.text.wording import closest, listed, quoted
 
+# The workloads that read a Secret, each with how.
+Readers = Sequence[tuple[Workload, SecretRead]]
+
+# The last minor of External Secrets Operator that serves v1beta1.
+_LAST_WITH_OLD = (0, 16)
+_MADE_ELSEWHERE = "madeElsewhere"
+# More names or places than these are not read to their end.
+_MOST_NAMED = 3
+# Names of Secrets have much in common: from here on, one is the other misspelt.
+_MISSPELT = 0.9
+# In `mountedBy`, for what the pods of all components mount.
+_ALL_COMPONENTS = "llm"
 _PHASES = {Phase.PRE_SYNC: "PreSync", Phase.SYNC: "Sync", Phase.POST_SYNC: "PostSync"}
+# A C identifier: what every version of Kubernetes sets and every shell can read.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# The keys of what sets variables in a namespace, an empty set where they cannot be known.
+SettingKeys = Callable[[str, Setting], frozenset[str]]
 
 
-@dataclass(slots=True)
-class _Report:
-    """Turns findings into diagnostics, as far as no waiver covers them."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EnvironmentSecrets:
+    """The Secrets of an environment by namespace and name, and the names that it says others make."""
 
-    waivers: Waivers
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    environment: Environment
+    secrets: Mapping[Name, Secret]
+    elsewhere: Mapping[str, Node]
 
-    def add(self, rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]]) -> None:
-        """Each finding may stand with whether a pod can do without, or its author means it: then it is a note."""
-        kept = 0
-        for each in findings:
-            finding, is_optional = each if isinstance(each, tuple) else (each, False)
-            if self.waivers.covers(rule, finding):
-                continue
-            kept += 1
-            diagnostic = rule.diagnostic(finding)
-            diagnostic = replace(diagnostic, severity=Severity.NOTE) if is_optional else diagnostic
-            self.diagnostics.append(and_more(diagnostic) if kept > MOST_OF_A_KIND else diagnostic)
-            if kept > MOST_OF_A_KIND:
-                return
+    @property
+    def place(self) -> Node:
+        """Where an environment lists its secrets."""
+        return self.environment.root.nearest("secrets")
+
+    def other(self, namespace: str) -> str | None:
+        """The namespace, where it is not that of the environment."""
+        return namespace if namespace != self.environment.root.text("namespace") else None
+
+    def is_unserved(self, made: Made) -> bool:
+        """Whether it is of an API that the environment's operator does not serve, and so makes nothing."""
+        operator = parse_minor(self.environment.operator or "")
+        return made.is_old and operator is not None and operator > _LAST_WITH_OLD
+
+    def is_of(self, made: Made) -> bool:
+        """Whether a manifest is the ExternalSecret that the environment itself compiles to."""
+        is_named = made.by == made.name and (made.namespace, made.name) in self.secrets
+        return made.kind == "ExternalSecret" and is_named and made.part_of == self.environment.part_of
 
 
-def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
+def secrets_of(environment: Environment) -> EnvironmentSecrets:
+    """What the environment says, all its secrets resolved."""
+    secrets = {(each.namespace or "", each.entry.target): each for each in environment.secrets.values()}
+    elsewhere = environment.root.get(_MADE_ELSEWHERE)
+    return EnvironmentSecrets(environment, secrets, elsewhere.children if elsewhere is not None else {})
+
+
+def keys_of(secret: Secret) -> frozenset[str]:
+    """The keys of the Secret that an environment's secret makes."""
+    return frozenset(each.key.name for each in secret.keys)
+
+
+def namespace_of(environment: Environment, given: str | None) -> str:
+    """The namespace of manifests that name none: `given`, else the environment's."""
+    return given or environment.root.text("namespace") or ""
+
+
+class Waivers:
+    """The waivers of an environment and its catalogue, with a memory of those that were needed."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._roots = (environment.root, environment.catalogue.document.root)
+        self._used: set[int] = set()
+
+    def covers(self, rule: Rule, finding: Finding) -> bool:
+        """Whether the finding is waived where it is, or above."""
+        reasons = rule.waivers(finding, self._roots)
+        self._used.update(map(id, reasons))
+        return bool(reasons)
+
+    def unused(self, rules: Mapping[str, Rule], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
+        """The waivers of `rules` in the environment's own file that no finding needed.
+
+        Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
+        """
+        secrets, own = self._environment.root.get("secrets"), self._environment.secrets
+        places = [self._environment.root]
+        for name, node in (secrets.children if secrets is not None else {}).items():
+            if name not in own or own[name].namespace in namespaces:
+                places.append(node)
+        for place in places:
+            waive = place.get("waive")
+            for rule_id, reason in (waive.children if waive is not None else {}).items():
+                is_here = reason.source is self._environment.document.source
+                if rule_id in rules and is_here and id(reason) not in self._used:
+                    yield rule_id, reason
+
+
+def judge(own: EnvironmentSecrets, gathered: Gathered) -> tuple[Diagnostic, ...]:
     """Everything that is found about the Secrets of the environment and of the pods, in the order of places."""
     readers, namespaces = gathered.readers(), {workload.namespace for workload in gathered.workloads}
-    report = _Report(Waivers(own.environment))
-    report.add(BY_ID["unmade-secret"], unmade(own, gathered, readers))
-    report.add(BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers))
-    report.add(BY_ID["doubly-made-secret"], _doubly_made(own, gathered))
-    report.add(BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces))
-    report.add(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
-    report.add(shadowed_variable.check, shadowed(own, gathered))
-    report.add(BY_ID["unusable-variable"], unusable(own, readers))
-    report.add(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
-    unused = [
-        found for each in report.waivers.unused(BY_ID, namespaces) for found in unused_waiver.check.diagnostics(*each)
-    ]
-    return tuple(sorted((*report.diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
+    waivers, diagnostics = Waivers(own.environment), list[Diagnostic]()
+
+    def report(rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]]) -> None:
+        diagnostics.extend(_diagnostics(rule, findings, waivers))
+
+    report(BY_ID["unmade-secret"], unmade(own, gathered, readers))
+    report(BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers))
+    report(BY_ID["doubly-made-secret"], _doubly_made(own, gathered))
+    report(BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces))
+    report(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
+    report(shadowed_variable.check, shadowed(own, gathered))
+    report(BY_ID["unusable-variable"], unusable(own, readers))
+    report(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
+    unused = [found for each in waivers.unused(BY_ID, namespaces) for found in unused_waiver.check.diagnostics(*each)]
+    return tuple(sorted((*diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
+
+
+def _diagnostics(
+    rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]], waivers: Waivers
+) -> Iterator[Diagnostic]:
+    """Those of the findings that no waiver covers; a note where a pod can do without, which stands beside."""
+    kept = 0
+    for each in findings:
+        finding, is_optional = each if isinstance(each, tuple) else (each, False)
+        if waivers.covers(rule, finding):
+            continue
+        kept += 1
+        diagnostic = rule.diagnostic(finding)
+        diagnostic = replace(diagnostic, severity=Severity.NOTE) if is_optional else diagnostic
+        yield and_more(diagnostic) if kept > MOST_OF_A_KIND else diagnostic
+        if kept > MOST_OF_A_KIND:
+            return
 
 
 def is_read(name: Name, gathered: Gathered, readers: Iterable[Name]) -> bool:
@@ -91,7 +160,7 @@ def is_read(name: Name, gathered: Gathered, readers: Iterable[Name]) -> bool:
     return name in readers or name in gathered.mentioned
 
 
-def _doubly_made(own: Own, gathered: Gathered) -> Iterator[Finding]:
+def _doubly_made(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         others = [made for made in gathered.made.get(name, ()) if not own.is_of(made)]
         if others:
@@ -108,7 +177,9 @@ def _doubly_made(own: Own, gathered: Gathered) -> Iterator[Finding]:
             )
 
 
-def _unread(own: Own, gathered: Gathered, readers: Collection[Name], namespaces: Collection[str]) -> Iterator[Finding]:
+def _unread(
+    own: EnvironmentSecrets, gathered: Gathered, readers: Collection[Name], namespaces: Collection[str]
+) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         if name[0] in namespaces and not is_read(name, gathered, readers):
             yield Finding(
@@ -126,7 +197,7 @@ def _asserted(secret: Secret) -> tuple[Related, ...]:
 
 
 def _needed_by_hook(
-    own: Own, gathered: Gathered, readers: dict[Name, list[tuple[Workload, Reading]]]
+    own: EnvironmentSecrets, gathered: Gathered, readers: dict[Name, list[tuple[Workload, SecretRead]]]
 ) -> Iterator[Finding]:
     for name, reading in readers.items():
         made = _made_at(own.secrets.get(name), gathered.made.get(name, ()))
@@ -135,7 +206,7 @@ def _needed_by_hook(
         early = [
             (workload, each)
             for workload, each in reading
-            if workload.hook is not None and not each.read.optional and workload.moment < made
+            if workload.hook is not None and not each.optional and workload.moment < made
         ]
         if early:
             yield _of_hooks(own, name, early, made)
@@ -146,7 +217,7 @@ def _made_at(secret: Secret | None, others: Iterable[Made]) -> Moment | None:
     return min([*moments, *([Moment(Phase.SYNC, secret.entry.sync_wave)] if secret is not None else [])], default=None)
 
 
-def _of_hooks(own: Own, name: Name, early: list[tuple[Workload, Reading]], made: Moment) -> Finding:
+def _of_hooks(own: EnvironmentSecrets, name: Name, early: list[tuple[Workload, SecretRead]], made: Moment) -> Finding:
     secret, first = own.secrets.get(name), early[0][0]
     when = f"wave {made.wave} of {_PHASES[made.phase]}"
     before = f"wave {first.moment.wave} of {_PHASES[first.moment.phase]}"
@@ -163,291 +234,319 @@ def _of_hooks(own: Own, name: Name, early: list[tuple[Workload, Reading]], made:
     )
 
 
-def look_at_chart(
-    environment: Environment, helm: Helm, chart: Path, values: str, others: Sequence[Path], release: str
-) -> Look:
-    """What the pods of `chart` need of the environment, with the files `others` and, over them, the text `values`.
-
-    The chart is one that `chart_at` gave. Places are those in what Helm printed. Raises HelmError and Refusal.
-    """
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "values.yaml"
-        file.write_text(values, "utf-8")
-        namespace = environment.root.text("namespace")
-        text = template(helm, chart, [*others, file], release=release, namespace=namespace)
-    return look_at_rendered(environment, f"<{chart.name}>", text)
-
-
-_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
-_ENDINGS = ("-secrets", "-secret")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Need:
-    """A Secret that the new workloads need and the old ones did not, or keys of it.
-
-    `secret` is the environment's, None where it has none; `keys` are those named one by one. `steps` are command lines
-    to paste, and remarks that begin with `#`; none where nothing is to be done but look into the store.
-    """
-
-    namespace: str
-    name: str
-    secret: str | None
-    keys: tuple[str, ...]
-    is_optional: bool
-    workloads: tuple[Workload, ...]
-    steps: tuple[str, ...]
+def unmade(
+    own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]
+) -> Iterator[tuple[Finding, bool]]:
+    """A finding for each Secret that nothing makes, and whether every reading of it is optional."""
+    for name, reading in readers.items():
+        made = gathered.made.get(name, ())
+        if name in own.secrets or name[1] in own.elsewhere or not all(map(own.is_unserved, made)):
+            continue
+        needed = [(workload, each) for workload, each in reading if not each.optional]
+        every = needed or reading
+        where = f" in {quoted(name[0])}" if own.other(name[0]) is not None else ""
+        message = f"{_wants(every, is_optional=not needed)} the Secret {quoted(name[1])}{where}, which nothing makes"
+        at, known = every[0][1].at, entry_for(own, name[1])
+        related = [each for each in places(every) if each.span != at]
+        for each in made:
+            unserved = f"External Secrets Operator {own.environment.operator} does not serve this one's API"
+            related += [Related(unserved, each.at)] if each.at is not None else []
+        if known is not None:
+            related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))
+        if at is not None:
+            related.append(Related("the environment lists its secrets here", own.place.key_span))
+        place = at if at is not None else own.place.key_span
+        way_out = _way_out(own, name, known, is_manifest=at is not None)
+        way_out = f"switch that ExternalSecret to external-secrets.io/v1; else {way_out}" if made else way_out
+        yield Finding(message, place, help=way_out, related=tuple(related), brief=at is not None), not needed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Upgrade:
-    """What must exist before the new manifests are deployed, and the environment's secrets that are then unread."""
-
-    needs: tuple[Need, ...]
-    unneeded: tuple[str, ...]
+def _wants(readers: Readers, *, is_optional: bool) -> str:
+    workloads = [each for each, _ in readers]
+    return f"{named(workloads)} would read" if is_optional else need(workloads)
 
 
-def upgrade_between(own: Own, old: Gathered, new: Gathered) -> Upgrade:
-    """The step from the `old` manifests to the `new`."""
-    readers, before = new.readers(), old.readers()
-    return Upgrade(
-        tuple(_needs(own, old, new)),
-        tuple(
-            secret.id
-            for name, secret in own.secrets.items()
-            if is_read(name, old, before) and not is_read(name, new, readers)
-        ),
+def entry_for(own: EnvironmentSecrets, target: str) -> Entry | None:
+    """The entry of the catalogue that makes the Secret of that name."""
+    return next((each for each in own.environment.catalogue.entries.values() if each.target == target), None)
+
+
+def _way_out(own: EnvironmentSecrets, name: Name, entry: Entry | None, *, is_manifest: bool) -> str:
+    elsewhere = f"or say who makes it: `madeElsewhere: {{{name[1]}: the reason}}`"
+    if entry is not None and entry.id in own.environment.secrets:
+        namespace = own.environment.secrets[entry.id].namespace or ""
+        correct = f"give `--namespace {namespace}` where the manifests name none, else correct one of the two"
+        correct = correct if is_manifest else "correct one of the two"
+        return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: {correct}, {elsewhere}"
+    if entry is not None:
+        return f"list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {own.environment.name}, {elsewhere}"
+    mounted = _of_component(own, name[1])
+    if mounted is not None:
+        reading = f"have the chart read {quoted(mounted.target)} of {quoted(mounted.id)} in its place"
+        if mounted.id in own.environment.secrets:
+            return f"{reading}, {elsewhere}"
+        listed_as = listing(mounted.id, own.other(name[0]))
+        return f"list `{listed_as}` under `secrets:` of {own.environment.name} and {reading}, {elsewhere}"
+    match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
+    # Another application's is no misspelt one.
+    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
+        return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
+    new = command_line("new", "secret", "NAME", *placed(own, name), "--key", "KEY", "--into", own.environment.name)
+    return f"add it: `{new}`, {elsewhere}"
+
+
+def placed(own: EnvironmentSecrets, name: Name) -> list[str]:
+    """The options of `new secret` that make it the Secret of that name, in its namespace."""
+    namespace = own.other(name[0])
+    return ["--target", name[1], *(["--namespace", namespace] if namespace is not None else [])]
+
+
+def _of_component(own: EnvironmentSecrets, name: str) -> Entry | None:
+    """The only entry of the component whose name a chart made this Secret's of, for want of another."""
+    every = own.environment.catalogue.entries.values()
+    entries = [entry for entry in every if any(name == f"{each}-secret" for each in entry.mounted_by)]
+    return entries[0] if len(entries) == 1 else None
+
+
+def missing_keys(
+    own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]
+) -> Iterator[tuple[Finding, bool]]:
+    """A finding for each key that is named and that the Secret lacks, and whether every reading of it is optional."""
+    for name, reading in readers.items():
+        secret = own.secrets.get(name)
+        has = keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
+        if has is None:
+            continue
+        # A key that pods name as well is another one, and no misspelt one.
+        unnamed = has - {each.key for _, each in reading}
+        wanted: dict[str, list[tuple[Workload, SecretRead]]] = {}
+        for workload, each in reading:
+            if each.key and each.key not in has:
+                wanted.setdefault(each.key, []).append((workload, each))
+        for key, asking in wanted.items():
+            needed = [each for each in asking if not each[1].optional]
+            yield _missing(own, name, secret, key, needed or asking, unnamed), not needed
+
+
+def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
+    """The keys that a Secret will have, None where nothing makes it or those of one maker cannot be told."""
+    keys = [each.keys for each in made]
+    known = [each for each in keys if each is not None]
+    return frozenset[str]().union(*known) if keys and len(known) == len(keys) else None
+
+
+def _missing(
+    own: EnvironmentSecrets, name: Name, secret: Secret | None, key: str, asking: Readers, meant: frozenset[str]
+) -> Finding:
+    wants = _wants(asking, is_optional=all(each.optional for _, each in asking))
+    message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
+    at = asking[0][1].key_at
+    if secret is None:
+        place = at if at is not None else own.place.key_span
+        related = tuple(each for each in places(asking, of_key=True) if each.span != place)
+        return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
+    known = secret.entry.keys.get(key)
+    if known is not None:
+        way_out = _in_other_variant(known)
+    else:
+        way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
+        match = closest(key, meant)
+        way_out = f"did you mean {quoted(match)}? else {way_out}" if match is not None else way_out
+    return Finding(
+        message,
+        secret.node.key_span,
+        help=way_out,
+        related=places(asking, of_key=True),
+        scope=("secrets", secret.id),
     )
 
 
-def _needs(own: Own, old: Gathered, new: Gathered) -> Iterator[Need]:
-    before = old.readers()
-    for name, reading in new.readers().items():
-        earlier = before.get(name, ())
-        fresh = _fresh(reading, earlier)
-        others = [made for made in new.made.get(name, ()) if not own.is_of(made)]
-        if not fresh or name[1] in own.elsewhere or (others and name not in own.secrets):
+def _in_other_variant(key: CatalogueKey) -> str:
+    """Which variants have a key that the environment's secret leaves out."""
+    of = "" if key.origin is None else f" of {quoted(key.origin.entry.id)}, whose value it takes"
+    return f"the catalogue has it in another variant: add one of {listed(key.held.variants)} to `use:`{of}"
+
+
+def _likely(key: str, meant: frozenset[str]) -> str:
+    match = closest(key, meant)
+    return f"did you mean {quoted(match)}?" if match is not None else "correct the chart's values, or the reference"
+
+
+def wrong_mounted_by(own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+    """A finding for each secret that is read, and not by those components and no others.
+
+    A component that the manifests do not have is not missed in them.
+    """
+    for name, secret in own.secrets.items():
+        said = secret.entry.mounted_by
+        reading = readers.get(name, ())
+        if not said or not reading or _ALL_COMPONENTS in said:
             continue
-        needed = [each for each in fresh if not each[1].read.optional]
-        keys = sorted({each.read.key for _, each in needed or fresh if each.read.key})
-        secret = own.secrets.get(name)
-        yield Need(
-            *name,
-            secret.id if secret is not None else None,
-            tuple(keys),
-            not needed,
-            tuple(dict.fromkeys(workload for workload, _ in needed or fresh)),
-            tuple(_steps(own, name, keys, is_new=not earlier)),
+        unsaid = [each for each in reading if not any(is_of(each[0], component) for component in said)]
+        reads = {workload for workload, _ in reading}
+        here = [workload for workload in gathered.workloads if workload.namespace == name[0]]
+        idle = [component for component in said if _is_idle(component, here, reads)]
+        if not unsaid and not idle:
+            continue
+        found = [f"leaves out {named(workload for workload, _ in unsaid)}"] if unsaid else []
+        found += [f"names {listed(idle)}, which {'does' if len(idle) == 1 else 'do'} not read it"] if idle else []
+        yield Finding(
+            f"`mountedBy` of {quoted(secret.id)} {', and '.join(found)}",
+            secret.entry.node.nearest("mountedBy").key_span,
+            help=f"correct it, or remove the line; {waiver('wrong-mounted-by', secret.id)}",
+            related=places(unsaid or reading),
+            scope=("secrets", secret.id),
         )
 
 
-def _fresh(
-    reading: Iterable[tuple[Workload, Reading]], earlier: Iterable[tuple[Workload, Reading]]
-) -> list[tuple[Workload, Reading]]:
-    """The readings of a Secret that are new, or that need now what was optional in all `earlier` ones."""
-    before = [each.read for _, each in earlier]
-    asked, needed = {read.key for read in before}, {read.key for read in before if not read.optional}
-    return [
-        (workload, each) for workload, each in reading if each.read.key not in (asked if each.read.optional else needed)
-    ]
+def _is_idle(component: str, workloads: Iterable[Workload], readers: Container[Workload]) -> bool:
+    """Whether a component has workloads, and none of them is one of `readers`."""
+    own = [workload for workload in workloads if is_of(workload, component)]
+    return bool(own) and not any(workload in readers for workload in own)
 
 
-def _steps(own: Own, name: Name, keys: list[str], *, is_new: bool) -> Iterator[str]:
-    environment, secret = own.environment.name, own.secrets.get(name)
-    if secret is not None:
-        has = keys_of(secret)
-        lacking = [key for key in keys if key not in has]
-        if lacking:
-            # A line break in a key would end the remark, and what follows be run by whoever pastes it.
-            yield f"# first add to {secret.id} in environments/catalogue.yaml: {', '.join(map(printable, lacking))}"
-        yield command_line("put", environment, secret.id, *([] if is_new else [key for key in keys if key in has]))
-        return
-    entry = entry_for(own, name[1])
-    if entry is not None:
-        yield f"# first list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {environment}"
-        yield command_line("put", environment, entry.id)
-        return
-    chosen = _free_id(own, name[1])
-    if not keys:
-        yield "# the manifests do not name its keys: write them in place of KEY"
-    options = [word for key in keys or ["KEY"] for word in ("--key", key)]
-    yield command_line("new", "secret", chosen, *placed(own, name), *options, "--into", environment)
-    yield command_line("put", environment, chosen)
+def is_of(workload: Workload, component: str) -> bool:
+    """Whether a workload belongs to a component, as its name's last part or a label says."""
+    has_name = workload.name == component or workload.name.endswith(f"-{component}")
+    return has_name or component in workload.components
 
 
-def _free_id(own: Own, target: str) -> str:
-    """A name for a new entry of the catalogue: the target's without its ending, where that is free."""
-    short = next((target.removesuffix(end) for end in _ENDINGS if target.endswith(end)), target)
-    candidates = [_NO_ID.sub("-", each)[:_LONGEST_ID].strip("-") for each in (short, target)]
-    return next((each for each in candidates if each and each not in own.environment.catalogue.entries), "NAME")
+def shadowed(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Finding]:
+    """A finding for each Secret whose keys another source overrides in some container, by that source."""
+    hidden: dict[tuple[str, str, Setting], dict[str, list[Workload]]] = {}
+    known = _setting_keys(own, gathered)
+    for workload in gathered.workloads:
+        for container in workload.containers:
+            for name, loser, winner in _conflicts(own, known, workload.namespace, container):
+                by = replace(winner, key=None)
+                found = hidden.setdefault((workload.namespace, loser, by), {})
+                found.setdefault(name, []).append(workload)
+    for (namespace, loser, winner), names in hidden.items():
+        first = own.secrets.get((namespace, loser))
+        second = own.secrets.get((namespace, winner.secret or ""))
+        place = second or first
+        if place is None:
+            continue
+        workloads = [each for several in names.values() for each in several]
+        yield Finding(
+            f"in {named(workloads)}, {_title(winner)} overrides {listed(names)} of the Secret {quoted(loser)}",
+            place.node.key_span,
+            help=f"name it in one place alone; {waiver('shadowed-variable', place.id)}",
+            related=places(
+                [
+                    (workload, reading)
+                    for workload in dict.fromkeys(workloads)
+                    for reading in workload.readings
+                    if reading.way is Way.ENV_FROM and reading.secret == loser
+                ]
+            ),
+            scope=("secrets", place.id),
+        )
 
 
-STDIN = "-"
-SHOWN_STDIN = "<stdin>"
-_MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
-_MARK = "\ufeff"
+def _title(source: Setting) -> str:
+    if source.secret is not None:
+        return f"the Secret {quoted(source.secret)}"
+    if source.config_map is not None:
+        return f"the ConfigMap {quoted(source.config_map)}"
+    return "the `env` of the container"
 
 
-def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
-    """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
+def _setting_keys(own: EnvironmentSecrets, gathered: Gathered) -> SettingKeys:
+    @cache
+    def of_secret(at: Name) -> frozenset[str]:
+        secret = own.secrets.get(at)
+        keys = keys_of(secret) if secret is not None else known_keys(gathered.made.get(at, ()))
+        return keys or frozenset()
 
-    A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
-    namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
+    def of_setting(namespace: str, setting: Setting) -> frozenset[str]:
+        if setting.secret is None:
+            return gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
+        return of_secret((namespace, setting.secret))
+
+    return of_setting
+
+
+def _conflicts(
+    own: EnvironmentSecrets, known: SettingKeys, namespace: str, container: Sequence[Setting]
+) -> Iterator[tuple[str, str, Setting]]:
+    """Each variable that a Secret would set and another source does: its name, the Secret and that source with its key.
+
+    Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
+    thousand keys.
     """
-    gathered, found, is_whole, left = Gathered(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
-    for path in _files(paths):
-        content = _content(path, left)
-        left -= len(content)
-        if left < 0:
-            raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-        is_kept, diagnostics = _take_all(_shown(path), _decoded(_shown(path), content), gathered, namespace)
-        found += diagnostics
-        is_whole &= is_kept
-    if is_whole:
-        _refuse_none(gathered, ", ".join(map(_shown, paths)))
-    return gathered if is_whole else None, tuple(found)
+    ours: set[str] = set()
+    for setting in dict.fromkeys(container):
+        if (namespace, setting.secret) in own.secrets:
+            one = setting.variable
+            ours.update({one} if one is not None else {setting.prefix + key for key in known(namespace, setting)})
+    setters: dict[str, list[Setting]] = {}
+    for setting in container if ours else ():
+        keys = known(namespace, setting) if setting.variable is None else ()
+        for name in sorted(ours):
+            key = name.removeprefix(setting.prefix)
+            if name == setting.variable:
+                setters.setdefault(name, []).append(Setting(setting.secret, key=setting.key))
+            elif key in keys and name == setting.prefix + key:
+                setters.setdefault(name, []).append(Setting(setting.secret, setting.config_map, key))
+    for name, sources in setters.items():
+        *losers, winner = sources
+        for loser in dict.fromkeys(losers):
+            if loser.secret is not None and not _is_same(own, namespace, loser, winner):
+                yield name, loser.secret, winner
 
 
-def read_rendered(shown: str, text: str, namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
-    """The same of a text that is at hand, which people know as `shown`."""
-    gathered = Gathered()
-    is_whole, found = _take_all(shown, text, gathered, namespace)
-    if is_whole:
-        _refuse_none(gathered, shown)
-    return gathered if is_whole else None, found
+def _is_same(own: EnvironmentSecrets, namespace: str, loser: Setting, winner: Setting) -> bool:
+    """Whether both are the same value: one key of one Secret, or two that are read from one place of a store."""
+    if (loser.secret, loser.key) == (winner.secret, winner.key):
+        return True
+    places = []
+    for source in (loser, winner):
+        secret = own.secrets.get((namespace, source.secret or ""))
+        found = next((each.place for each in secret.keys if each.key.name == source.key), None) if secret else None
+        places.append((secret.store, found) if secret is not None and found is not None else None)
+    return places[0] is not None and places[0] == places[1]
 
 
-def _take_all(shown: str, text: str, gathered: Gathered, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
-    kept, diagnostics = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
-    if kept is None:
-        return False, tuple(_of_template(each, text) for each in diagnostics)
-    return True, diagnostics
+def unusable(own: EnvironmentSecrets, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+    """A finding for each key of the environment that a container takes as a variable and that is no name of one."""
+    for name, secret in own.secrets.items():
+        whole = [each for each in readers.get(name, ()) if each[1].way is Way.ENV_FROM]
+        prefixes: dict[str, list[tuple[Workload, SecretRead]]] = {}
+        for workload, reading in whole:
+            prefixes.setdefault(reading.prefix, []).append((workload, reading))
+        for prefix, asking in prefixes.items():
+            for key in keys_of(secret):
+                if not _VARIABLE.fullmatch(f"{prefix}{key}"):
+                    yield Finding(
+                        f"{quoted(prefix + key)} is not a valid variable name: {named(each for each, _ in asking)} may "
+                        f"start without that key of {quoted(secret.id)}",
+                        secret.node.key_span,
+                        help="name the key with letters, digits and _, not starting with a digit; "
+                        + waiver("unusable-variable", secret.id),
+                        related=places(asking),
+                        scope=("secrets", secret.id),
+                    )
 
 
-def _refuse_none(gathered: Gathered, shown: str) -> None:
-    if not gathered.objects:
-        # Most often the command before the pipe failed.
-        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
+def named(workloads: Iterable[Workload]) -> str:
+    """`Deployment "a", Job "b"`, each once; of many the first ones and how many more."""
+    titles = list(dict.fromkeys(each.title for each in workloads))
+    left = len(titles) - _MOST_NAMED
+    return ", ".join(titles[:_MOST_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
-def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
-    """With the way out for a chart's template, which a chart's folder holds in place of manifests."""
-    start, end = diagnostic.span.source.line_bounds(diagnostic.span.line)
-    helm = shell_line("helm", "template", "NAME", "CHART")
-    render = f"{helm} | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
-    is_template = "{{" in text[start:end]
-    return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
+def need(workloads: Iterable[Workload]) -> str:
+    """`Deployment "a" needs` or `Deployment "a", Job "b" need`."""
+    every = list(workloads)
+    return f"{named(every)} need{'s' if len({each.title for each in every}) == 1 else ''}"
 
 
-def _files(paths: Iterable[str]) -> list[str]:
-    """Each file that `paths` stand for, once: what one manifest makes would be made twice."""
-    found: dict[str, str] = {}
-    for path in paths:
-        try:
-            for file in _below(path) if path != STDIN and Path(path).is_dir() else (path,):
-                found.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
-        except OSError as error:
-            raise _refused(path, error) from None
-    return list(found.values())
-
-
-def _content(path: str, most: int) -> bytes:
-    """What a file holds, no longer than one byte past `most`; a pipe, as of `<(helm template …)`, counts as one."""
-    try:
-        with open(0, "rb", closefd=False) if path == STDIN else Path(path).open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise _refused(_shown(path), error) from None
-
-
-def _shown(path: str) -> str:
-    return SHOWN_STDIN if path == STDIN else path
-
-
-def _refused(shown: str, error: OSError) -> Refusal:
-    message = f"{shown} cannot be read: {system_reason(error)}"
-    return Refusal("usage", message, "name a file or a folder of manifests, or - for standard input")
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise _refused(str(error.filename), error)
-
-
-def _below(folder: str) -> list[str]:
-    """The files below a folder that may be manifests, in the order of names; links to folders are not followed.
-
-    A link to a file that is not there is one of them, so that it is refused.
-    """
-    found = []
-    for where, folders, names in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        paths = [
-            Path(where, name) for name in sorted(names) if name.endswith(_MANIFEST_ENDINGS) and not name.startswith(".")
-        ]
-        found += [str(path) for path in paths if path.is_file() or not path.exists()]
-    return found
-
-
-def _decoded(shown: str, content: bytes) -> str:
-    try:
-        return content.decode().removeprefix(_MARK)
-    except UnicodeDecodeError:
-        pass
-    raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets.
-
-    `namespaces` are those of the cluster that were looked at, with a workload or without one; none for manifests.
-    """
-
-    own: Own
-    gathered: Gathered | None
-    diagnostics: tuple[Diagnostic, ...]
-    upgrade: Upgrade | None = None
-    notes: tuple[str, ...] = ()
-    namespaces: frozenset[str] = frozenset()
-
-
-def look_at_manifests(
-    environment: Environment, paths: Sequence[str], since: Sequence[str], namespace: str | None
-) -> Look:
-    """What the manifests in `paths` need of the environment, and what they need more than those in `since`."""
-    own, default = own_of(environment), namespace_of(environment, namespace)
-    before: Gathered | None = None
-    found: tuple[Diagnostic, ...] = ()
-    if since:
-        before, found = read_manifests(since, default)
-    gathered, diagnostics = read_manifests(paths, default)
-    if gathered is None or (since and before is None):
-        return Look(own, None, (*found, *diagnostics))
-    _refuse_idle(gathered)
-    upgrade = upgrade_between(own, before, gathered) if before is not None else None
-    return Look(own, gathered, (*diagnostics, *judge(own, gathered)), upgrade)
-
-
-def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
-    """What rendered manifests, which people know as `shown`, need of the environment."""
-    own = own_of(environment)
-    gathered, diagnostics = read_rendered(shown, text, namespace_of(environment, None))
-    if gathered is None:
-        return Look(own, None, diagnostics)
-    _refuse_idle(gathered)
-    return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
-
-
-def look_at_cluster(environment: Environment, cluster: LiveCollections, namespace: str | None) -> Look:
-    """What the live workloads need of the environment, in its namespaces or in `namespace` alone."""
-    own = own_of(environment)
-    every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
-    gathered, notes = gather(cluster, every)
-    _refuse_idle(gathered)
-    return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
-
-
-def _refuse_idle(gathered: Gathered) -> None:
-    if not gathered.workloads:
-        message = "there is no workload, so nothing can be said of what pods read"
-        raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
+def places(readers: Readers, *, of_key: bool = False) -> tuple[Related, ...]:
+    """The first places where the Secret, or its key, is named, each once; none for what was read from a cluster."""
+    found: dict[Span, Related] = {}
+    for workload, reading in readers:
+        at = reading.key_at if of_key and reading.key_at is not None else reading.at
+        if at is not None:
+            found.setdefault(at, Related(f"{workload.title} reads it", at))
+    return tuple(found.values())[:_MOST_NAMED]

@@ -1,27 +1,87 @@
-"""Finds which Secrets and keys the pods of workloads read, by the spec that the API returns or a manifest holds.
+"""Finds which Secrets the pods of manifests or a cluster read, and what makes Secrets there. Never keeps a value.
 
-A spec that does not have the form of a pod's reads nothing: manifests come from other programs. `$(NAME)` is expanded
-as the kubelet does it: a name that the container does not set stays as it is written, `$$` is a dollar sign, and which
-variables it knows differs from place to place (its `container/helpers.go`, `prober.go` and `lifecycle/handlers.go`).
+What does not have the form of a pod's spec reads nothing: manifests come from other programs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
-from compiler.cluster.view import child
-from compiler.model.document import Span
+from compiler.cluster.view import ClusterError, LiveCollections, child, keys_of, target_of
+from compiler.model.document import Node, Span
+from compiler.model.facts import LABEL
+from compiler.refusal import Refusal
 from compiler.text.wording import quoted
 
 PlainMap = Mapping[str, Any]
 Path = tuple[str | int, ...]
 Locate = Callable[[Path], Span | None]
+# A namespace and a name in it.
+Name = tuple[str, str]
 
 
+class Phase(IntEnum):
+    """The phases of a deployment by Argo CD, in their order."""
+
+    PRE_SYNC = 0
+    SYNC = 1
+    POST_SYNC = 2
+
+
+class Moment(NamedTuple):
+    """When an object is applied: its phase, and its wave within that."""
+
+    phase: Phase = Phase.SYNC
+    wave: int = 0
+
+
+_USUAL = Moment()
+TEMPLATE = ("spec", "template", "spec")
+# Where the spec of the pods is in each kind; of Argo Rollouts, whose group is its own, as in a Deployment.
+POD_SPECS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout"), TEMPLATE),
+    "CronJob": ("spec", "jobTemplate", *TEMPLATE),
+    "Pod": ("spec",),
+}
+_GROUPS = {"Pod": "v1", "Job": "batch/", "CronJob": "batch/", "Rollout": "argoproj.io/"}
+_OTHER_GROUP = "apps/"
+_COMPONENTS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/instance")
+_ARGO_HOOK, _HELM_HOOK = "argocd.argoproj.io/hook", "helm.sh/hook"
+_WAVE, _WEIGHT = "argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"
+# Helm's hooks as Argo CD runs them; what it never runs on a deployment waits for nothing.
+_ARGO_PHASES = {"PreSync": Phase.PRE_SYNC, "Sync": Phase.SYNC, "PostSync": Phase.POST_SYNC}
+_HELM_PHASES = {
+    **dict.fromkeys(("crd-install", "pre-install", "pre-upgrade"), Phase.PRE_SYNC),
+    **dict.fromkeys(("post-install", "post-upgrade"), Phase.POST_SYNC),
+}
+_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,9}\s*")
+# What refers to no Secret but the ones that it makes, or is large and says nothing of those that there are.
+_WITHOUT = frozenset(
+    {"ConfigMap", "Service", "CustomResourceDefinition", "Namespace", "NetworkPolicy", "Secret", "SecretProviderClass"}
+)
+_REFERENCES = ("secretref", "secretkeyref", "secretkeyselector", "credentials", "secret")
+_NAMES = ("secretname", "existingsecret", "credentialname")
+_LISTS = frozenset({"imagePullSecrets", "secrets"})
+_TLS = frozenset({"tls.crt", "tls.key", "ca.crt"})
+_KEYSTORES = {"jks": ("keystore.jks", "truststore.jks"), "pkcs12": ("keystore.p12", "truststore.p12")}
+_PLURALS = {
+    "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "jobs": "Job",
+    "cronjobs": "CronJob",
+    "rollouts": "Rollout",
+    "pods": "Pod",
+}
+# Who may not list these is told the rest: not every cluster has Rollouts, and ConfigMaps only hide variables.
+_DISPENSABLE = frozenset({"rollouts", "configmaps"})
+# A pod that is over reads nothing any more.
+_COMPLETED = frozenset({"Succeeded", "Failed"})
+_HELM = ("app.kubernetes.io/managed-by", "Helm")
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -43,7 +103,8 @@ class SecretRead:
     """One reading of a Secret; a `key` of None means all that it has.
 
     Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole. `prefix`
-    stands before the names of variables. `path` leads from the spec to the Secret's name, `key_path` to the key's.
+    stands before the names of variables. `at` is where its name is written, `key_at` its key's; None where it is no
+    file.
     """
 
     secret: str
@@ -52,130 +113,13 @@ class SecretRead:
     optional: bool = False
     container: str | None = None
     prefix: str = field(default="", compare=False)
-    path: Path = field(default=(), compare=False)
-    key_path: Path | None = field(default=None, compare=False)
+    at: Span | None = field(default=None, compare=False)
+    key_at: Span | None = field(default=None, compare=False)
 
     @property
     def keeps(self) -> bool:
         """Whether the pod keeps what it has read until it is started anew."""
         return self.way in _FROZEN
-
-
-def secret_reads(spec: PlainMap) -> tuple[SecretRead, ...]:
-    """Every reading of a Secret in a pod's `spec`, each once."""
-    found = [*_of_containers(spec), *_of_volumes(spec)]
-    found += [
-        SecretRead(name, None, Way.IMAGE_PULL, optional=True, path=("imagePullSecrets", at, "name"))
-        for at, each in maps(spec.get("imagePullSecrets"))
-        if (name := text(each, "name"))
-    ]
-    return tuple(dict.fromkeys(found))
-
-
-def containers(spec: PlainMap) -> Iterator[tuple[Path, PlainMap]]:
-    """Every container of a pod's spec, of all kinds, with the path that leads to it."""
-    for kind in CONTAINERS:
-        for at, container in maps(spec.get(kind)):
-            yield (kind, at), container
-
-
-def maps(value: object) -> Iterator[tuple[int, PlainMap]]:
-    """The maps in a list with their positions; none where `value` is no list."""
-    for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
-        if isinstance(each, dict):
-            yield at, each
-
-
-def text(data: PlainMap, key: str) -> str | None:
-    """What stands under `key` as text, None where it is nothing or no scalar."""
-    found = data.get(key)
-    return str(found) if isinstance(found, str | int) and found != "" else None
-
-
-def prefix(source: PlainMap) -> str:
-    """What stands before the name of each variable of an `envFrom`."""
-    found = source.get("prefix")
-    return found if isinstance(found, str) else ""
-
-
-def _of_containers(spec: PlainMap) -> Iterator[SecretRead]:
-    for path, container in containers(spec):
-        name = str(container.get("name"))
-        for at, source in maps(container.get("envFrom")):
-            reference = child(source, "secretRef")
-            if secret := text(reference, "name"):
-                here = (*path, "envFrom", at, "secretRef", "name")
-                is_optional, before = reference.get("optional") is True, prefix(source)
-                yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, here)
-        for at, variable in maps(container.get("env")):
-            reference = child(variable, "valueFrom", "secretKeyRef")
-            if secret := text(reference, "name"):
-                above = (*path, "env", at, "valueFrom", "secretKeyRef")
-                is_optional, key = reference.get("optional") is True, text(reference, "key") or ""
-                yield SecretRead(secret, key, Way.ENV, is_optional, name, "", (*above, "name"), (*above, "key"))
-
-
-def _of_volumes(spec: PlainMap) -> Iterator[SecretRead]:
-    by_sub_path = {
-        mount.get("name")
-        for _, container in containers(spec)
-        for _, mount in maps(container.get("volumeMounts"))
-        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
-    }
-    for at, volume in maps(spec.get("volumes")):
-        name = volume.get("name")
-        way = Way.SUB_PATH if isinstance(name, str) and name in by_sub_path else Way.VOLUME
-        yield from _files(child(volume, "secret"), "secretName", way, ("volumes", at, "secret"))
-        for index, source in maps(child(volume, "projected").get("sources")):
-            above = ("volumes", at, "projected", "sources", index, "secret")
-            yield from _files(child(source, "secret"), "name", way, above)
-        # What a driver logs in with, without which the volume is not mounted.
-        for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
-            if secret := text(child(volume, *within), named):
-                yield SecretRead(secret, None, Way.VOLUME, path=("volumes", at, *within, named))
-
-
-def _files(source: PlainMap, named: str, way: Way, above: Path) -> Iterator[SecretRead]:
-    secret, is_optional, here = text(source, named), source.get("optional") is True, (*above, named)
-    if secret is None:
-        return
-    items = list(maps(source.get("items")))
-    for at, item in items:
-        key, key_path = text(item, "key") or "", (*above, "items", at, "key")
-        yield SecretRead(secret, key, way, is_optional, path=here, key_path=key_path)
-    if not items:
-        yield SecretRead(secret, None, way, is_optional, path=here)
-
-
-# A namespace and a name in it.
-Name = tuple[str, str]
-
-
-class Phase(IntEnum):
-    """The phases of a deployment by Argo CD, in their order."""
-
-    PRE_SYNC = 0
-    SYNC = 1
-    POST_SYNC = 2
-
-
-class Moment(NamedTuple):
-    """When an object is applied: its phase, and its wave within that."""
-
-    phase: Phase = Phase.SYNC
-    wave: int = 0
-
-
-_USUAL = Moment()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """One reading of a Secret by a workload: where its name is written, and its key's; None where it is no file."""
-
-    read: SecretRead
-    at: Span | None
-    key_at: Span | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +149,7 @@ class Workload:
     namespace: str
     name: str
     components: frozenset[str]
-    readings: tuple[Reading, ...]
+    readings: tuple[SecretRead, ...]
     containers: tuple[tuple[Setting, ...], ...]
     at: Span | None = None
     hook: str | None = None
@@ -252,34 +196,101 @@ class Gathered:
     def make(self, made: Made) -> None:
         self.made.setdefault((made.namespace, made.name), []).append(made)
 
-    def readers(self) -> dict[Name, list[tuple[Workload, Reading]]]:
+    def readers(self) -> dict[Name, list[tuple[Workload, SecretRead]]]:
         """Every reading, by the Secret that is read, in the order of the input."""
-        found: dict[Name, list[tuple[Workload, Reading]]] = {}
+        found: dict[Name, list[tuple[Workload, SecretRead]]] = {}
         for workload in self.workloads:
             for reading in workload.readings:
-                found.setdefault((workload.namespace, reading.read.secret), []).append((workload, reading))
+                found.setdefault((workload.namespace, reading.secret), []).append((workload, reading))
         return found
 
 
-TEMPLATE = ("spec", "template", "spec")
-# Where the spec of the pods is in each kind; of Argo Rollouts, whose group is its own, as in a Deployment.
-POD_SPECS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout"), TEMPLATE),
-    "CronJob": ("spec", "jobTemplate", *TEMPLATE),
-    "Pod": ("spec",),
-}
-_GROUPS = {"Pod": "v1", "Job": "batch/", "CronJob": "batch/", "Rollout": "argoproj.io/"}
-_OTHER_GROUP = "apps/"
-_COMPONENTS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/instance")
-_ARGO_HOOK, _HELM_HOOK = "argocd.argoproj.io/hook", "helm.sh/hook"
-_WAVE, _WEIGHT = "argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"
-# Helm's hooks as Argo CD runs them; what it never runs on a deployment waits for nothing.
-_ARGO_PHASES = {"PreSync": Phase.PRE_SYNC, "Sync": Phase.SYNC, "PostSync": Phase.POST_SYNC}
-_HELM_PHASES = {
-    **dict.fromkeys(("crd-install", "pre-install", "pre-upgrade"), Phase.PRE_SYNC),
-    **dict.fromkeys(("post-install", "post-upgrade"), Phase.POST_SYNC),
-}
-_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,9}\s*")
+def secret_reads(spec: PlainMap, locate: Locate = lambda _: None) -> tuple[SecretRead, ...]:
+    """Every reading of a Secret in a pod's `spec`, each once; `locate` finds the place of a path in that."""
+    found = [*_of_containers(spec, locate), *_of_volumes(spec, locate)]
+    found += [
+        SecretRead(name, None, Way.IMAGE_PULL, optional=True, at=locate(("imagePullSecrets", at, "name")))
+        for at, each in maps(spec.get("imagePullSecrets"))
+        if (name := text(each, "name"))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def containers(spec: PlainMap) -> Iterator[tuple[Path, PlainMap]]:
+    """Every container of a pod's spec, of all kinds, with the path that leads to it."""
+    for kind in CONTAINERS:
+        for at, container in maps(spec.get(kind)):
+            yield (kind, at), container
+
+
+def maps(value: object) -> Iterator[tuple[int, PlainMap]]:
+    """The maps in a list with their positions; none where `value` is no list."""
+    for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
+        if isinstance(each, dict):
+            yield at, each
+
+
+def text(data: PlainMap, key: str) -> str | None:
+    """What stands under `key` as text, None where it is nothing or no scalar."""
+    found = data.get(key)
+    return str(found) if isinstance(found, str | int) and found != "" else None
+
+
+def prefix(source: PlainMap) -> str:
+    """What stands before the name of each variable of an `envFrom`."""
+    found = source.get("prefix")
+    return found if isinstance(found, str) else ""
+
+
+def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
+    for path, container in containers(spec):
+        name = str(container.get("name"))
+        for at, source in maps(container.get("envFrom")):
+            reference = child(source, "secretRef")
+            if secret := text(reference, "name"):
+                here = (*path, "envFrom", at, "secretRef", "name")
+                is_optional, before = reference.get("optional") is True, prefix(source)
+                yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, locate(here))
+        for at, variable in maps(container.get("env")):
+            reference = child(variable, "valueFrom", "secretKeyRef")
+            if secret := text(reference, "name"):
+                above = (*path, "env", at, "valueFrom", "secretKeyRef")
+                is_optional, key = reference.get("optional") is True, text(reference, "key") or ""
+                places = locate((*above, "name")), locate((*above, "key"))
+                yield SecretRead(secret, key, Way.ENV, is_optional, name, "", *places)
+
+
+def _of_volumes(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
+    by_sub_path = {
+        mount.get("name")
+        for _, container in containers(spec)
+        for _, mount in maps(container.get("volumeMounts"))
+        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
+    }
+    for at, volume in maps(spec.get("volumes")):
+        name = volume.get("name")
+        way = Way.SUB_PATH if isinstance(name, str) and name in by_sub_path else Way.VOLUME
+        yield from _of_files(child(volume, "secret"), "secretName", way, ("volumes", at, "secret"), locate)
+        for index, source in maps(child(volume, "projected").get("sources")):
+            above = ("volumes", at, "projected", "sources", index, "secret")
+            yield from _of_files(child(source, "secret"), "name", way, above, locate)
+        # What a driver logs in with, without which the volume is not mounted.
+        for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
+            if secret := text(child(volume, *within), named):
+                yield SecretRead(secret, None, Way.VOLUME, at=locate(("volumes", at, *within, named)))
+
+
+def _of_files(source: PlainMap, named: str, way: Way, above: Path, locate: Locate) -> Iterator[SecretRead]:
+    secret, is_optional = text(source, named), source.get("optional") is True
+    if secret is None:
+        return
+    here = locate((*above, named))
+    items = list(maps(source.get("items")))
+    for at, item in items:
+        key, key_at = text(item, "key") or "", locate((*above, "items", at, "key"))
+        yield SecretRead(secret, key, way, is_optional, at=here, key_at=key_at)
+    if not items:
+        yield SecretRead(secret, None, way, is_optional, at=here)
 
 
 def is_workload(api_version: str, kind: str) -> bool:
@@ -298,10 +309,7 @@ def workload_of(
         namespace,
         text(metadata, "name") or text(metadata, "generateName") or "",
         frozenset(word for label in _COMPONENTS if (word := text(labels, label))),
-        tuple(
-            Reading(read, locate(read.path), locate(read.key_path) if read.key_path is not None else None)
-            for read in secret_reads(spec)
-        ),
+        secret_reads(spec, locate),
         tuple(tuple(_settings(each)) for _, each in containers(spec)),
         at=at,
         hook=hook,
@@ -338,3 +346,239 @@ def _settings(container: PlainMap) -> Iterator[Setting]:
         if set_one := text(variable, "name"):
             reference = child(variable, "valueFrom", "secretKeyRef")
             yield Setting(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
+
+
+def take(document: Node, gathered: Gathered, namespace: str) -> None:
+    """Add what one document says; an object without a namespace is in `namespace`. A List is all of its items."""
+    kind = document.text("kind") or ""
+    items = document.get("items")
+    if kind.endswith("List") and items is not None:
+        for item in items.items:
+            take(item, gathered, namespace)
+        return
+    if not kind:
+        return
+    gathered.objects += 1
+    metadata_node = document.get("metadata")
+    metadata: Any = metadata_node.plain_data() if metadata_node is not None else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
+    here = text(metadata, "namespace") or namespace
+    api_version = document.text("apiVersion") or ""
+    if (pods := _pods_path(document, api_version, kind)) is not None:
+        _take_workload(document, pods, gathered, here, metadata)
+    elif kind == "ConfigMap":
+        keys = _keys(document, "data") | _keys(document, "binaryData")
+        gathered.config_maps[here, text(metadata, "name") or ""] = keys
+    for made in _made(document, api_version, kind, here, metadata):
+        gathered.make(made)
+    if kind not in _WITHOUT:
+        gathered.mentioned.update((at or here, name) for at, name in _mentions(document))
+
+
+def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] | None:
+    """Where the spec of the pods is that an object runs, None where it runs none.
+
+    In a kind that is not known it is where most have it, as in a Service of Knative.
+    """
+    if is_workload(api_version, kind):
+        return POD_SPECS[kind]
+    return TEMPLATE if document.get(*TEMPLATE, "containers") is not None else None
+
+
+def _take_workload(
+    document: Node, pods: tuple[str, ...], gathered: Gathered, namespace: str, metadata: PlainMap
+) -> None:
+    kind = document.text("kind") or ""
+    spec_node = document.get(*pods)
+    spec: Any = spec_node.plain_data() if spec_node is not None else {}
+
+    def locate(path: Path) -> Span | None:
+        return _at(spec_node, path) if spec_node is not None else None
+
+    gathered.workloads.append(
+        workload_of(kind, namespace, metadata, spec if isinstance(spec, dict) else {}, locate, name_place(document))
+    )
+
+
+def name_place(document: Node) -> Span:
+    """Where an object's name is written; where it begins, if it has none."""
+    return document.nearest("metadata", "name").span
+
+
+def _at(node: Node, path: Path) -> Span:
+    for part in path:
+        found = node.items[part] if isinstance(part, int) else node.children.get(part)
+        if found is None:
+            # A reference without its key, which the API server will refuse.
+            break
+        node = found
+    return node.span
+
+
+def _keys(node: Node, *members: str) -> frozenset[str]:
+    found = node.get(*members)
+    return frozenset(found.children) if found is not None else frozenset()
+
+
+def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Iterator[Made]:
+    """Every Secret that an object makes."""
+    name = text(metadata, "name") or ""
+    part_of = text(child(metadata, "labels"), LABEL)
+    _, moment = hook_of(metadata)
+    group, _, version = api_version.partition("/")
+    is_old = kind == "ExternalSecret" and version != "v1"
+    for target, keys in _targets(document, group, kind, name):
+        yield Made(kind, namespace, target, keys, name, part_of, name_place(document), moment, is_old)
+
+
+def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple[str, frozenset[str] | None]]:
+    """The name of each Secret that an object makes, with its keys."""
+    match kind, group:
+        case "Secret", "v1":
+            yield name, _keys(document, "data") | _keys(document, "stringData")
+        case "ExternalSecret", "external-secrets.io":
+            target = ("spec", "target")
+            made = document.text(*target, "manifest", "kind") or "Secret"
+            if made == "Secret" and document.text(*target, "creationPolicy") != "None":
+                yield document.text(*target, "name") or name, _keys_of_external_secret(document)
+        case "SealedSecret", "bitnami.com":
+            keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
+            yield document.text("spec", "template", "metadata", "name") or name, keys
+        case "Certificate", "cert-manager.io":
+            stores = _keys(document, "spec", "keystores")
+            keys = _TLS | {file for store in stores for file in _KEYSTORES.get(store, ())}
+            yield document.text("spec", "secretName") or "", keys
+        case "SecretProviderClass", "secrets-store.csi.x-k8s.io":
+            for each in _items(document, "spec", "secretObjects"):
+                yield each.text("secretName") or "", _texts(_items(each, "data"), "key")
+
+
+def _keys_of_external_secret(document: Node) -> frozenset[str] | None:
+    template = ("spec", "target", "template")
+    of_template = _keys(document, *template, "data")
+    if _items(document, *template, "templateFrom"):
+        return None
+    if of_template and document.text(*template, "mergePolicy") != "Merge":
+        return of_template
+    if _items(document, "spec", "dataFrom"):
+        return None
+    return of_template | _texts(_items(document, "spec", "data"), "secretKey")
+
+
+def _items(node: Node, *path: str) -> Sequence[Node]:
+    found = node.get(*path)
+    return found.items if found is not None else ()
+
+
+def _texts(nodes: Iterable[Node], member: str) -> frozenset[str]:
+    return frozenset(found for each in nodes if (found := each.text(member)))
+
+
+def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
+    """The names of Secrets in whatever looks like a reference to one, with the namespace where it names one."""
+    stack = [document]
+    while stack:
+        node = stack.pop()
+        stack.extend(each for each in node.items if not isinstance(each.value, str))
+        for key, value in node.children.items():
+            if isinstance(value.value, str):
+                if key.lower().endswith(_NAMES):
+                    yield None, value.value
+                continue
+            stack.append(value)
+            if key in _LISTS:
+                yield from ((None, name) for item in value.items if (name := item.text("name")))
+            elif key.lower().endswith(_REFERENCES) and (name := value.text("name")):
+                yield value.text("namespace"), name
+
+
+def gather(cluster: LiveCollections, namespaces: Iterable[str]) -> tuple[Gathered, tuple[str, ...]]:
+    """What the cluster holds in those namespaces, and what may not be asked, in words.
+
+    Raises Refusal where the cluster does not answer, or does not let the caller list what matters.
+    """
+    gathered, notes = Gathered(), list[str]()
+
+    def listed(plural: str, namespace: str) -> tuple[PlainMap, ...]:
+        try:
+            return cluster.collection(plural, namespace)[0]
+        except ClusterError as error:
+            if error.permission is None or plural not in _DISPENSABLE:
+                failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+            else:
+                notes.append(f"{plural} are not looked at: {error}")
+                return ()
+        raise failure
+
+    for namespace in dict.fromkeys(namespaces):
+        _take_external_secrets(gathered, namespace, listed("externalsecrets", namespace))
+        _take_secrets(gathered, namespace, listed("secrets", namespace))
+        for each in listed("configmaps", namespace):
+            gathered.config_maps[namespace, text(child(each, "metadata"), "name") or ""] = keys_of(each)
+        for plural, kind in _PLURALS.items():
+            for found in listed(plural, namespace):
+                _take_live_workload(gathered, namespace, kind, found)
+    return gathered, tuple(notes)
+
+
+def readers_in(cluster: LiveCollections, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
+    """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
+    gathered = Gathered()
+    for plural, kind in _PLURALS.items():
+        try:
+            every = cluster.collection(plural, namespace)[0]
+        except ClusterError as error:
+            if plural in _DISPENSABLE and error.permission is not None:
+                continue
+            return None
+        for found in every:
+            _take_live_workload(gathered, namespace, kind, found)
+    readers = gathered.readers()
+    return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
+
+
+def _take_live_workload(gathered: Gathered, namespace: str, kind: str, found: PlainMap) -> None:
+    metadata = child(found, "metadata")
+    owner = _controller(metadata)
+    # What belongs to one of those kinds is told by its owner; an operator's own kind has no pods' spec to look at.
+    is_told = is_workload(text(owner, "apiVersion") or "", text(owner, "kind") or "")
+    if is_told or metadata.get("deletionTimestamp") or child(found, "status").get("phase") in _COMPLETED:
+        return
+    gathered.objects += 1
+    gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, "spec"), lambda _: None))
+
+
+def _take_external_secrets(gathered: Gathered, namespace: str, every: Iterable[PlainMap]) -> None:
+    for found in every:
+        metadata, spec = child(found, "metadata"), child(found, "spec")
+        name, target = text(metadata, "name") or "", target_of(found)
+        if target is None:
+            continue
+        data = [text(item, "secretKey") for _, item in maps(spec.get("data"))]
+        is_known = bool(data) and not spec.get("dataFrom") and not child(spec, "target", "template")
+        keys = frozenset(key for key in data if key is not None) if is_known else None
+        part_of = text(child(metadata, "labels"), LABEL)
+        gathered.make(Made("ExternalSecret", namespace, target, keys, name, part_of))
+
+
+def _take_secrets(gathered: Gathered, namespace: str, every: Iterable[PlainMap]) -> None:
+    for found in every:
+        metadata = child(found, "metadata")
+        name, label = text(metadata, "name") or "", _HELM[0]
+        controller = text(_controller(metadata), "kind")
+        known = gathered.made.get((namespace, name), [])
+        if controller == "ExternalSecret" and known:
+            # Its ExternalSecret is listed; what it really has says more than the spec.
+            gathered.made[namespace, name] = [
+                Made(each.kind, namespace, name, keys_of(found), each.by, each.part_of) for each in known
+            ]
+        else:
+            kind = controller or (
+                "Helm release's Secret" if child(metadata, "labels").get(label) == _HELM[1] else "Secret"
+            )
+            gathered.make(Made(kind, namespace, name, keys_of(found), name))
+
+
+def _controller(metadata: PlainMap) -> PlainMap:
+    """The reference to the owner that controls the object, an empty one where none does."""
+    return next((each for _, each in maps(metadata.get("ownerReferences")) if each.get("controller")), {})

@@ -12,7 +12,7 @@ from pathlib import Path
 from compiler.cluster.judge import Unread
 from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
-from compiler.consumers.gather import readers_in
+from compiler.consumers.readers import readers_in
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
 from compiler.edit.yaml_edit import Edit, edited

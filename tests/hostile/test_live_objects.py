@@ -10,7 +10,7 @@ import pytest
 
 from compiler.cluster.verify import Look, expected_of, verify_cluster
 from compiler.cluster.view import _TYPES, ClusterError, Readings
-from compiler.consumers.gather import gather, readers_in
+from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import Readers
 from compiler.live.readers import in_cluster as read_in_cluster
 from compiler.model.store_identity import written_identity

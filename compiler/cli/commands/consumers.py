@@ -12,7 +12,7 @@ from compiler.cli.parser import Parser, add_all, add_format, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected
-from compiler.consumers.findings import STDIN, Look, look_at_cluster, look_at_manifests
+from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
 from compiler.model.environment import Environment
 from compiler.refusal import Refusal
 from compiler.render.content import Run

@@ -15,7 +15,7 @@ from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.consumers.findings import look_at_chart
+from compiler.consumers.look import look_at_chart
 from compiler.generate.argocd import (
     FORMS,
     argocd_texts,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from compiler.consumers.findings import Look, Need, Upgrade
-from compiler.consumers.needs import named, need
-from compiler.consumers.readers import Name, Reading, Workload
+from compiler.consumers.findings import named, need
+from compiler.consumers.look import Look, Need, Upgrade
+from compiler.consumers.readers import Name, SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, pieces_of, quoted
 
-Readers = Sequence[tuple[Workload, Reading]]
+Readers = Sequence[tuple[Workload, SecretRead]]
 
 
 def lines(look: Look) -> Iterator[Line]:
@@ -93,16 +93,16 @@ def _place(name: Name) -> dict[str, str]:
 
 
 def _read_by(reading: Readers) -> list[dict[str, Any]]:
-    by_workload: dict[Workload, list[Reading]] = {}
+    by_workload: dict[Workload, list[SecretRead]] = {}
     for workload, each in reading:
         by_workload.setdefault(workload, []).append(each)
     return [
         {
             "kind": workload.kind,
             "name": workload.name,
-            "ways": list(dict.fromkeys(each.read.way.value for each in every)),
-            "keys": sorted({each.read.key for each in every if each.read.key}),
-            "optional": all(each.read.optional for each in every),
+            "ways": list(dict.fromkeys(each.way.value for each in every)),
+            "keys": sorted({each.key for each in every if each.key}),
+            "optional": all(each.optional for each in every),
         }
         for workload, every in by_workload.items()
     ]

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.consumers.findings import judge
-from compiler.consumers.gather import take
-from compiler.consumers.needs import Own, own_of
-from compiler.consumers.readers import Gathered
+from compiler.consumers.findings import EnvironmentSecrets, judge, secrets_of
+from compiler.consumers.readers import Gathered, take
 from compiler.pipeline import compile_project
 from compiler.stages.load_manifests import load_manifests
 from compiler.stages.resolve import Outside
@@ -57,8 +55,8 @@ class Bench:
         assert not result.failed, result.diagnostics
         return result.project.environments[0]
 
-    def own(self) -> Own:
-        return own_of(self.environment())
+    def own(self) -> EnvironmentSecrets:
+        return secrets_of(self.environment())
 
     def found(self, *manifests: str) -> tuple[Diagnostic, ...]:
         return judge(self.own(), gathered(*manifests))

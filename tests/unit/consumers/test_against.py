@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.consumers.findings import look_at_chart
+from compiler.consumers.look import look_at_chart
 from compiler.helm import Helm, HelmError
 from tests.unit.consumers.conftest import BOTH, deployment
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.consumers.needs import known_keys, unmade
+from compiler.consumers.findings import known_keys, unmade
 from compiler.consumers.readers import Made
 from compiler.model.diagnostic import Severity
 from tests.unit.conftest import TAKERS

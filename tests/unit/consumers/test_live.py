@@ -6,7 +6,7 @@ import pytest
 
 from compiler.cluster.client import KubernetesCluster
 from compiler.consumers.findings import judge
-from compiler.consumers.gather import gather, readers_in
+from compiler.consumers.readers import gather, readers_in
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 
@@ -73,7 +73,7 @@ def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluste
         ("CronJob", "cron"),
         ("Rollout", "rollout"),
     ]
-    assert all([each.read.secret for each in workload.readings] == ["a"] for workload in found.workloads)
+    assert all([each.secret for each in workload.readings] == ["a"] for workload in found.workloads)
     assert [each.hook for each in found.workloads if each.hook] == ["pre-install"]
     assert SENTINEL not in repr(found)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.consumers.findings import look_at_cluster, look_at_manifests, look_at_rendered
+from compiler.consumers.look import look_at_cluster, look_at_manifests, look_at_rendered
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 from tests.unit.consumers.conftest import BOTH, deployment

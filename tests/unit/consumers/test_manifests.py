@@ -29,9 +29,7 @@ def test_a_kind_that_is_not_known_runs_pods_where_most_kinds_have_their_spec() -
     text = deployment("envFrom: [{secretRef: {name: a}}]").replace("apps/v1", "serving.knative.dev/v1")
     (workload,) = gathered(text.replace("Deployment", "Service")).workloads
     assert workload.title == 'Service "platform-agent"'
-    assert [(each.read.secret, each.at.where if each.at else "") for each in workload.readings] == [
-        ("a", "m0.yaml:10:40")
-    ]
+    assert [(each.secret, each.at.where if each.at else "") for each in workload.readings] == [("a", "m0.yaml:10:40")]
     assert not gathered("apiVersion: v1\nkind: X\nspec: {template: {spec: {secretName: a}}}\n").workloads
 
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from compiler.consumers.readers import Gathered, Made, Moment, Phase, Reading, SecretRead, Way, Workload
+from compiler.consumers.readers import Gathered, Made, Moment, Phase, SecretRead, Way, Workload
 
 
 def test_readings_are_found_by_the_secret_in_the_order_of_the_input() -> None:
     reads = [SecretRead("a", "K", Way.ENV), SecretRead("b", None, Way.ENV_FROM)]
-    readings = tuple(Reading(each, None, None) for each in reads)
-    first = Workload("Pod", "n", "x", frozenset(), readings, ())
-    second = Workload("Pod", "n", "y", frozenset(), readings[:1], ())
+    first = Workload("Pod", "n", "x", frozenset(), tuple(reads), ())
+    second = Workload("Pod", "n", "y", frozenset(), (reads[0],), ())
     found = Gathered([first, second]).readers()
-    assert found == {("n", "a"): [(first, readings[0]), (second, readings[0])], ("n", "b"): [(first, readings[1])]}
+    assert found == {("n", "a"): [(first, reads[0]), (second, reads[0])], ("n", "b"): [(first, reads[1])]}
     assert first.title == 'Pod "x"'
 
 

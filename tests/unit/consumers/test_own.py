@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.consumers.needs import Waivers, keys_of, namespace_of
+from compiler.consumers.findings import Waivers, keys_of, namespace_of
 from compiler.rules.api import Finding
 from compiler.rules.consumer_rules import BY_ID
 

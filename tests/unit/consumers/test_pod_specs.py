@@ -6,6 +6,7 @@ import pytest
 
 from compiler.cluster.view import slim_pod
 from compiler.consumers.readers import SecretRead, Way, secret_reads
+from compiler.model.document import Source, Span
 
 SPEC = {
     "initContainers": [{"name": "init", "envFrom": [{"secretRef": {"name": "a", "optional": True}}]}],
@@ -75,9 +76,14 @@ def test_a_volume_alone_follows_a_change(way: Way, keeps: bool) -> None:  # noqa
 
 
 def test_each_reading_knows_where_the_name_and_the_key_are_written() -> None:
-    for read in secret_reads(SPEC):
-        assert _at(read.path) == read.secret
-        assert read.key is None or _at(read.key_path or ()) == read.key
+    def locate(path: tuple[str | int, ...]) -> Span:
+        written = str(_at(path))
+        return Span(Source(written), 0, 0)
+
+    for read in secret_reads(SPEC, locate):
+        assert read.at is not None
+        assert read.at.path == read.secret
+        assert (read.key_at.path if read.key_at is not None else None) == read.key
 
 
 def _at(path: tuple[str | int, ...]) -> object:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import compiler.consumers.findings
-from compiler.consumers.findings import read_manifests, read_rendered
+import compiler.consumers.look
+from compiler.consumers.look import read_manifests, read_rendered
 from compiler.refusal import Refusal
 from tests.unit.consumers.conftest import BOTH, deployment
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_read_of_a_folder_is_refused_by_its_name(
 
 
 def test_all_together_keep_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiler.consumers.findings, "MAX_MANIFEST_BYTES", 100)
+    monkeypatch.setattr(compiler.consumers.look, "MAX_MANIFEST_BYTES", 100)
     for name in "ab":
         (tmp_path / f"{name}.yaml").write_text(POD % "x" * 1, "utf-8")
     assert names(tmp_path) == ["x", "x"]

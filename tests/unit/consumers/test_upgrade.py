@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.consumers.findings import Need, upgrade_between
+from compiler.consumers.look import Need, upgrade_between
 from tests.unit.consumers.conftest import BOTH, deployment, gathered
 
 if TYPE_CHECKING:
-    from compiler.consumers.findings import Upgrade
+    from compiler.consumers.look import Upgrade
     from tests.unit.consumers.conftest import Bench
 
 GITHUB = "envFrom: [{secretRef: {name: agent-github-secrets}}]"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from compiler.consumers.needs import named, need, places
-from compiler.consumers.readers import Reading, SecretRead, Way, Workload
+from dataclasses import replace
+
+from compiler.consumers.findings import named, need, places
+from compiler.consumers.readers import SecretRead, Way, Workload
 from compiler.model.document import Source, Span
 
 SPAN = Span(Source("m.yaml", " " * 20), 3, 5)
@@ -20,9 +22,9 @@ def test_many_workloads_are_cut_and_each_is_named_once() -> None:
 
 def test_places_are_those_of_the_name_or_of_the_key_each_once() -> None:
     read, key_at = SecretRead("a", "K", Way.ENV), Span(SPAN.source, 8, 9)
-    readers = [(workload("a"), Reading(read, SPAN, key_at))] * 2
+    readers = [(workload("a"), replace(read, at=SPAN, key_at=key_at))] * 2
     assert [(each.message, each.span) for each in places(readers)] == [('Job "a" reads it', SPAN)]
     assert [each.span for each in places(readers, of_key=True)] == [key_at]
-    assert places([(workload("a"), Reading(read, None, None))]) == ()
-    many = [(workload("a"), Reading(read, Span(SPAN.source, at, at), None)) for at in range(9)]
+    assert places([(workload("a"), read)]) == ()
+    many = [(workload("a"), replace(read, at=Span(SPAN.source, at, at))) for at in range(9)]
     assert len(places(many)) == 3

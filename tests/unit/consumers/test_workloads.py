@@ -90,4 +90,4 @@ def test_what_sets_variables_is_in_the_order_of_its_weight() -> None:
         Setting(secret="s", key="K", variable="B"),
     )
     assert "sentinel" not in repr(found)
-    assert [(each.read.secret, each.at, each.key_at) for each in found.readings] == [("s", None, None)] * 2
+    assert [(each.secret, each.at, each.key_at) for each in found.readings] == [("s", None, None)] * 2

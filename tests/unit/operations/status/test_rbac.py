@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from compiler.consumers.gather import gather
+from compiler.consumers.readers import gather
 from compiler.live.readers import KINDS, Readers, in_cluster
 from compiler.model.store_identity import written_identity
 from compiler.operations.rbac import rbac

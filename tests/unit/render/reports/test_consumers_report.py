@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.consumers.findings import Look, Need, Upgrade
-from compiler.consumers.needs import own_of
-from compiler.consumers.readers import Gathered, Reading, SecretRead, Way, Workload
+from compiler.consumers.findings import secrets_of
+from compiler.consumers.look import Look, Need, Upgrade
+from compiler.consumers.readers import Gathered, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
 from compiler.render.content import Lines
 from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
@@ -22,7 +22,7 @@ READS = (
     SecretRead("agent-jira-secrets", None, Way.ENV_FROM),
     SecretRead("agent-jira-secrets", "A", Way.ENV),
 )
-AGENT = Workload("Deployment", "agents", "agent", frozenset(), tuple(Reading(each, None, None) for each in READS), ())
+AGENT = Workload("Deployment", "agents", "agent", frozenset(), tuple(READS), ())
 NEED = Need("agents", "new", None, ("K",), is_optional=False, workloads=(AGENT,), steps=("# first", "a command"))
 
 
@@ -31,7 +31,7 @@ def look(tmp_path: Path) -> Look:
     write_agents_project(tmp_path)
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
-    return Look(own_of(project.environments[0]), Gathered([AGENT]), ())
+    return Look(secrets_of(project.environments[0]), Gathered([AGENT]), ())
 
 
 def told(look: Look) -> list[str]:
@@ -54,7 +54,7 @@ def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, 
     (tmp_path / "environments/prod.yaml").write_text("secrets: {github: {namespace: web}}\n", "utf-8")
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
-    apart = replace(look, own=own_of(project.environments[0]))
+    apart = replace(look, own=secrets_of(project.environments[0]))
     assert told(apart)[-1] == "prod: 1 of 1 Secret is read, 1 workload looked at; 1 Secret is in other namespaces"
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.consumers.findings import Look
-from compiler.consumers.needs import own_of
+from compiler.consumers.findings import secrets_of
+from compiler.consumers.look import Look
 from compiler.consumers.readers import Gathered
 from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
@@ -18,7 +18,7 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
     write_agents_project(tmp_path)
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
-    look = Look(own_of(project.environments[0]), Gathered(), ())
+    look = Look(secrets_of(project.environments[0]), Gathered(), ())
     text = PlatformValues("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
     told = platform_content(look, text, "9.0.0", "caipe", "charts/caipe")
     assert told == {

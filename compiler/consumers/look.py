@@ -1,0 +1,321 @@
+"""Looks at what the pods of manifests, a chart or a cluster read, and judges it against an environment.
+
+Manifests are read within the usual limits. Of an upgrade it says what must exist first, and what nobody needs any more.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from compiler.cluster.view import LiveCollections
+from compiler.consumers.findings import (
+    EnvironmentSecrets,
+    entry_for,
+    is_read,
+    judge,
+    keys_of,
+    namespace_of,
+    placed,
+    secrets_of,
+)
+from compiler.consumers.readers import Gathered, Name, SecretRead, Workload, gather, take
+from compiler.edit.yaml_edit import listing
+from compiler.helm import Helm, template
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
+from compiler.model.facts import MAX_MANIFEST_BYTES
+from compiler.refusal import Refusal, system_reason
+from compiler.stages.load_manifests import load_manifests
+from compiler.text.characters import printable
+from compiler.text.command_line import command_line, shell_line
+
+_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
+_TARGET_ENDINGS = ("-secrets", "-secret")
+STDIN = "-"
+SHOWN_STDIN = "<stdin>"
+_MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
+_MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Need:
+    """A Secret that the new workloads need and the old ones did not, or keys of it.
+
+    `secret` is the environment's, None where it has none; `keys` are those named one by one. `steps` are command lines
+    to paste, and remarks that begin with `#`; none where nothing is to be done but look into the store.
+    """
+
+    namespace: str
+    name: str
+    secret: str | None
+    keys: tuple[str, ...]
+    is_optional: bool
+    workloads: tuple[Workload, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upgrade:
+    """What must exist before the new manifests are deployed, and the environment's secrets that are then unread."""
+
+    needs: tuple[Need, ...]
+    unneeded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets.
+
+    `namespaces` are those of the cluster that were looked at, with a workload or without one; none for manifests.
+    """
+
+    own: EnvironmentSecrets
+    gathered: Gathered | None
+    diagnostics: tuple[Diagnostic, ...]
+    upgrade: Upgrade | None = None
+    notes: tuple[str, ...] = ()
+    namespaces: frozenset[str] = frozenset()
+
+
+def look_at_manifests(
+    environment: Environment, paths: Sequence[str], since: Sequence[str], namespace: str | None
+) -> Look:
+    """What the manifests in `paths` need of the environment, and what they need more than those in `since`."""
+    own, default = secrets_of(environment), namespace_of(environment, namespace)
+    before: Gathered | None = None
+    found: tuple[Diagnostic, ...] = ()
+    if since:
+        before, found = read_manifests(since, default)
+    gathered, diagnostics = read_manifests(paths, default)
+    if gathered is None or (since and before is None):
+        return Look(own, None, (*found, *diagnostics))
+    _refuse_idle(gathered)
+    upgrade = upgrade_between(own, before, gathered) if before is not None else None
+    return Look(own, gathered, (*diagnostics, *judge(own, gathered)), upgrade)
+
+
+def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
+    """What rendered manifests, which people know as `shown`, need of the environment."""
+    own = secrets_of(environment)
+    gathered, diagnostics = read_rendered(shown, text, namespace_of(environment, None))
+    if gathered is None:
+        return Look(own, None, diagnostics)
+    _refuse_idle(gathered)
+    return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
+
+
+def look_at_cluster(environment: Environment, cluster: LiveCollections, namespace: str | None) -> Look:
+    """What the live workloads need of the environment, in its namespaces or in `namespace` alone."""
+    own = secrets_of(environment)
+    every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
+    gathered, notes = gather(cluster, every)
+    _refuse_idle(gathered)
+    return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
+
+
+def _refuse_idle(gathered: Gathered) -> None:
+    if not gathered.workloads:
+        message = "there is no workload, so nothing can be said of what pods read"
+        raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
+
+
+def look_at_chart(
+    environment: Environment, helm: Helm, chart: Path, values: str, others: Sequence[Path], release: str
+) -> Look:
+    """What the pods of `chart` need of the environment, with the files `others` and, over them, the text `values`.
+
+    The chart is one that `chart_at` gave. Places are those in what Helm printed. Raises HelmError and Refusal.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "values.yaml"
+        file.write_text(values, "utf-8")
+        namespace = environment.root.text("namespace")
+        text = template(helm, chart, [*others, file], release=release, namespace=namespace)
+    return look_at_rendered(environment, f"<{chart.name}>", text)
+
+
+def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+    """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
+
+    A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
+    namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
+    """
+    gathered, found, is_whole, left = Gathered(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
+    for path in _files(paths):
+        content = _content(path, left)
+        left -= len(content)
+        if left < 0:
+            raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
+        is_kept, diagnostics = _take_all(_shown(path), _decoded(_shown(path), content), gathered, namespace)
+        found += diagnostics
+        is_whole &= is_kept
+    if is_whole:
+        _refuse_none(gathered, ", ".join(map(_shown, paths)))
+    return gathered if is_whole else None, tuple(found)
+
+
+def read_rendered(shown: str, text: str, namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+    """The same of a text that is at hand, which people know as `shown`."""
+    gathered = Gathered()
+    is_whole, found = _take_all(shown, text, gathered, namespace)
+    if is_whole:
+        _refuse_none(gathered, shown)
+    return gathered if is_whole else None, found
+
+
+def _take_all(shown: str, text: str, gathered: Gathered, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
+    kept, diagnostics = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
+    if kept is None:
+        return False, tuple(_of_template(each, text) for each in diagnostics)
+    return True, diagnostics
+
+
+def _refuse_none(gathered: Gathered, shown: str) -> None:
+    if not gathered.objects:
+        # Most often the command before the pipe failed.
+        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
+
+
+def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
+    """With the way out for a chart's template, which a chart's folder holds in place of manifests."""
+    start, end = diagnostic.span.source.line_bounds(diagnostic.span.line)
+    helm = shell_line("helm", "template", "NAME", "CHART")
+    render = f"{helm} | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
+    is_template = "{{" in text[start:end]
+    return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
+
+
+def _files(paths: Iterable[str]) -> list[str]:
+    """Each file that `paths` stand for, once: what one manifest makes would be made twice."""
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            for file in _below(path) if path != STDIN and Path(path).is_dir() else (path,):
+                found.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
+        except OSError as error:
+            raise _refused(path, error) from None
+    return list(found.values())
+
+
+def _content(path: str, most: int) -> bytes:
+    """What a file holds, no longer than one byte past `most`; a pipe, as of `<(helm template …)`, counts as one."""
+    try:
+        with open(0, "rb", closefd=False) if path == STDIN else Path(path).open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise _refused(_shown(path), error) from None
+
+
+def _shown(path: str) -> str:
+    return SHOWN_STDIN if path == STDIN else path
+
+
+def _refused(shown: str, error: OSError) -> Refusal:
+    message = f"{shown} cannot be read: {system_reason(error)}"
+    return Refusal("usage", message, "name a file or a folder of manifests, or - for standard input")
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise _refused(str(error.filename), error)
+
+
+def _below(folder: str) -> list[str]:
+    """The files below a folder that may be manifests, in the order of names; links to folders are not followed.
+
+    A link to a file that is not there is one of them, so that it is refused.
+    """
+    found = []
+    for where, folders, names in os.walk(folder, onerror=_refuse_folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        paths = [
+            Path(where, name) for name in sorted(names) if name.endswith(_MANIFEST_ENDINGS) and not name.startswith(".")
+        ]
+        found += [str(path) for path in paths if path.is_file() or not path.exists()]
+    return found
+
+
+def _decoded(shown: str, content: bytes) -> str:
+    try:
+        return content.decode().removeprefix(_MARK)
+    except UnicodeDecodeError:
+        pass
+    raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
+
+
+def upgrade_between(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Upgrade:
+    """The step from the `old` manifests to the `new`."""
+    readers, before = new.readers(), old.readers()
+    return Upgrade(
+        tuple(_needs(own, old, new)),
+        tuple(
+            secret.id
+            for name, secret in own.secrets.items()
+            if is_read(name, old, before) and not is_read(name, new, readers)
+        ),
+    )
+
+
+def _needs(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Iterator[Need]:
+    before = old.readers()
+    for name, reading in new.readers().items():
+        earlier = before.get(name, ())
+        fresh = _fresh(reading, earlier)
+        others = [made for made in new.made.get(name, ()) if not own.is_of(made)]
+        if not fresh or name[1] in own.elsewhere or (others and name not in own.secrets):
+            continue
+        needed = [each for each in fresh if not each[1].optional]
+        keys = sorted({each.key for _, each in needed or fresh if each.key})
+        secret = own.secrets.get(name)
+        yield Need(
+            *name,
+            secret.id if secret is not None else None,
+            tuple(keys),
+            not needed,
+            tuple(dict.fromkeys(workload for workload, _ in needed or fresh)),
+            tuple(_steps(own, name, keys, is_new=not earlier)),
+        )
+
+
+def _fresh(
+    reading: Iterable[tuple[Workload, SecretRead]], earlier: Collection[tuple[Workload, SecretRead]]
+) -> list[tuple[Workload, SecretRead]]:
+    """The readings of a Secret that are new, or that need now what was optional in all `earlier` ones."""
+    asked = {each.key for _, each in earlier}
+    needed = {each.key for _, each in earlier if not each.optional}
+    return [(workload, each) for workload, each in reading if each.key not in (asked if each.optional else needed)]
+
+
+def _steps(own: EnvironmentSecrets, name: Name, keys: list[str], *, is_new: bool) -> Iterator[str]:
+    environment, secret = own.environment.name, own.secrets.get(name)
+    if secret is not None:
+        has = keys_of(secret)
+        lacking = [key for key in keys if key not in has]
+        if lacking:
+            # A line break in a key would end the remark, and what follows be run by whoever pastes it.
+            yield f"# first add to {secret.id} in environments/catalogue.yaml: {', '.join(map(printable, lacking))}"
+        yield command_line("put", environment, secret.id, *([] if is_new else [key for key in keys if key in has]))
+        return
+    entry = entry_for(own, name[1])
+    if entry is not None:
+        yield f"# first list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {environment}"
+        yield command_line("put", environment, entry.id)
+        return
+    chosen = _free_id(own, name[1])
+    if not keys:
+        yield "# the manifests do not name its keys: write them in place of KEY"
+    options = [word for key in keys or ["KEY"] for word in ("--key", key)]
+    yield command_line("new", "secret", chosen, *placed(own, name), *options, "--into", environment)
+    yield command_line("put", environment, chosen)
+
+
+def _free_id(own: EnvironmentSecrets, target: str) -> str:
+    """A name for a new entry of the catalogue: the target's without its ending, where that is free."""
+    short = next((target.removesuffix(end) for end in _TARGET_ENDINGS if target.endswith(end)), target)
+    candidates = [_NO_ID.sub("-", each)[:_LONGEST_ID].strip("-") for each in (short, target)]
+    return next((each for each in candidates if each and each not in own.environment.catalogue.entries), "NAME")
