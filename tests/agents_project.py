@@ -1,11 +1,6 @@
 """A project of two agents, written into a folder: its environment `prod` reads Vault, with a Key Vault beside it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _BASE = """\
 namespace: agents

@@ -5,22 +5,18 @@ takes merge patches; refuses with the answers that a real server gave (401, 403,
 the operator would do, the test does: `put` and `delete` change objects, and every watch sees it.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 ESO = "external-secrets.io/v1"
 TOKEN = "cluster-token-4711"

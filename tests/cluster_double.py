@@ -3,14 +3,14 @@
 Of Kubernetes' own controllers it has one: with a namespace goes everything in it.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import ssl
 import tempfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.demo.certificates import CertificateAuthority
 from tests.api_double import (
@@ -19,6 +19,7 @@ from tests.api_double import (
     Address,
     ApiDouble,
     Asked,
+    Change,
     _address,
     _chunk,
     _recorded,
@@ -26,12 +27,6 @@ from tests.api_double import (
     _send,
     _status,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from http.server import BaseHTTPRequestHandler
-
-    from tests.api_double import Change
 
 _ALL_VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}

@@ -1,26 +1,22 @@
 """Orders the suite, chooses what of it is traced and how long data is generated, and finds the installed Helms."""
 
-from __future__ import annotations
-
 import gc
 import os
 import pkgutil
 import re
 import shutil
 import subprocess
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.read_once import read_once
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"

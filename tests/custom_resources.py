@@ -1,15 +1,11 @@
 """CustomResourceDefinitions, applied as an API server applies them: what it refuses, and what it stores."""
 
-from __future__ import annotations
-
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Manifest = dict[str, Any]
 

@@ -1,19 +1,15 @@
 """A Kubernetes API on this machine, as far as `verify --cluster` asks it: objects in, an HTTP server and kubeconfig."""
 
-from __future__ import annotations
-
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
 from tests.api_double import kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 ESO = "/apis/external-secrets.io/v1"
 SERVER = "http://vault.vault.svc.cluster.local:8200"

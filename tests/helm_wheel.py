@@ -1,19 +1,14 @@
 """Makes a wheel like those that hold a Helm, and pins it in a copy of the script and its requirements."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from scripts.helm_from_wheel import HELMS, REQUIREMENTS, requirement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 HELM = "helm/helm"
 LAYER = "package/lib/layer.zip"

@@ -1,7 +1,5 @@
 """A text and a secret in, the forms of the secret that are in the text out."""
 
-from __future__ import annotations
-
 import base64
 import json
 import urllib.parse

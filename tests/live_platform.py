@@ -1,19 +1,14 @@
 """Does in the API double what Argo CD, External Secrets Operator and a kubelet do: deploys, syncs, fails, runs."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.cluster.judge import wanted_keys
+from compiler.model.environment import Environment, Store
 from compiler.operations.parity import manifests_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from compiler.model.environment import Environment, Store
-    from tests.api_double import ApiDouble
+from tests.api_double import ApiDouble
 
 # In the data of every Secret: whoever prints it has asked for a whole one.
 PLANTED = "c2VudGluZWwtcGxhbnRlZA=="

@@ -1,16 +1,9 @@
 """An API server whose every list is one body: another kind, a refusal with status 200, or none at all."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler
 
-from tests.api_double import ApiDouble, _send
-
-if TYPE_CHECKING:
-    from http.server import BaseHTTPRequestHandler
-
-    from tests.api_double import Address
+from tests.api_double import Address, ApiDouble, _send
 
 # Each would be "there are none" to who looks for items alone.
 BODIES: tuple[dict[str, object], ...] = (

@@ -3,21 +3,16 @@
 That takes most of the time of a command that is killed in its first second, most of all the clients of the stores.
 """
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scripts.ready_commands import ready_commands
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 SECONDS = 60
 COMPILE = (

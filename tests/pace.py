@@ -5,18 +5,13 @@ slower, and change by the second; what the limits are for, such as quadratic tim
 more than that. The machine is looked at only where the limit as it was set is passed.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Processor seconds of `_work` where the limits were set: compiling `prod` takes nine times as long as the work, and
 # took 0.139 s there (docs/reference/performance.md).

@@ -1,10 +1,10 @@
 """A platform on this machine for end-to-end runs: a double of the cluster with its operator, over real local stores."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +14,6 @@ from compiler.demo.local_openbao import LocalOpenBao
 from tests.cluster_double import ClusterDouble
 from tests.conftest import installed_helm
 from tests.operator_double import OperatorDouble, reference_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 VAULT_STORE, KEY_VAULT_STORE = "vault-secret-store", "azure-keyvault-store"
 

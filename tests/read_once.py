@@ -4,26 +4,21 @@ For tests of what comes after: reading the shipped catalogue is half of the time
 text is looked for once a process too: the rules that SARIF lists, for one, are the same hundred each time.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from compiler.edit.yaml_edit import _second_reading
+from compiler.model.catalogue import Catalogue
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Document
+from compiler.rules.forms.schema_error import Surroundings
 from compiler.stages import load, validate
 from compiler.stages.check import Checker
 from compiler.stages.resolve import catalogue_of
 from compiler.text import credential
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pytest
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Document
-    from compiler.rules.forms.schema_error import Surroundings
 
 _FILES = 64
 # Larger ones are made by one test, which may measure what they take.

@@ -4,18 +4,13 @@ Seven ExternalSecrets of `dev` in `ai-platform-engineering`, all on the Key Vaul
 was switched.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from compiler.model.environment import Store
 from tests.live_platform import provider_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.model.environment import Store
 
 _FOLDER = Path(__file__).resolve().parent / "recordings/cluster"
 NAMESPACE = "ai-platform-engineering"

@@ -6,11 +6,9 @@ import select
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import NamedTuple, Self
 
 _LOOPBACK = "127.0.0.1"
 

@@ -1,22 +1,15 @@
 """Argo CD's own definitions where they are at hand, and a copy of the shipped project to generate from."""
 
-from __future__ import annotations
-
 import json
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import run_command
+from tests.commands import Done, run_command
 from tests.custom_resources import METADATA, Definition
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT.parent / "shared" / "crds" / "argocd"

@@ -1,19 +1,15 @@
 """Runs health scripts on gopher-lua, the Lua of Argo CD; `lua/main.go` gives them what Argo CD gives and no more."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SOURCE = Path(__file__).parent / "lua"
 ARGO_CD = (_SOURCE / "argo-cd.lua").read_text("utf-8")

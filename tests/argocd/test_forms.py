@@ -1,20 +1,15 @@
 """Holds every form of deployment against Argo CD's definitions, and to what keeps a cluster's secrets."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from compiler.generate.argocd import FORMS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.custom_resources import Definition
+from tests.commands import Done
+from tests.custom_resources import Definition
 
 CLUSTERS = ("--cluster", "staging=stage", "--cluster", "dev=lab")
 PLATFORM: tuple[str, ...] = (

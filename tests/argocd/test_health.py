@@ -1,20 +1,16 @@
 """Holds the health scripts to a table of states, and shows where Argo CD's own check is wrong."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.generate.argocd import health_script
 from tests.argocd.health_scripts import ARGO_CD, Case, Health, built, judged
 from tests.recorded_cluster import recorded, watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 EXTERNAL_SECRET = health_script("external-secrets.io/ExternalSecret")
 APPLICATION = health_script("argoproj.io/Application")

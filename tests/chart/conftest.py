@@ -1,22 +1,17 @@
 """Rendered samples, and External Secrets Operator's own definitions where they are at hand."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
+from tests.conftest import Helm
 from tests.custom_resources import METADATA, Definition
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = Path(__file__).parent / "values"

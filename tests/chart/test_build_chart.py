@@ -1,17 +1,12 @@
 """scripts/build_chart.py: what is committed is what it writes, and `--check` says when it is not."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import pytest
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 

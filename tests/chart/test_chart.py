@@ -1,24 +1,19 @@
 """The chart as a whole: the same bytes from every Helm and every way to use it, and nothing without an environment."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
 import tarfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from compiler.model.facts import PART_OF
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "chart"

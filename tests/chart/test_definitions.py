@@ -1,20 +1,14 @@
 """What is printed for a version of External Secrets Operator is accepted by it strictly, and stored as it is."""
 
-from __future__ import annotations
-
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.chart.conftest import DEFINITIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import jsonschema
-
-    from tests.custom_resources import Definition
+from tests.custom_resources import Definition
 
 Manifest = dict[str, Any]
 

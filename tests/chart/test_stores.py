@@ -1,15 +1,11 @@
 """templates/cluster-secret-store.yaml and secret-store.yaml: the provider is printed as it is given."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Manifest = dict[str, Any]
 VALUES = Path(__file__).parent / "values"

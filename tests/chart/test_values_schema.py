@@ -1,23 +1,19 @@
 """schemas/values.schema.json: closed, local, readable by Go's regular expressions, and strict about forms."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = Path(__file__).parent / "values"

@@ -1,7 +1,5 @@
 """A pull request's project whose files are named as the modules that Python would look for first."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,23 +1,19 @@
 """The shell lines of action.yml, run as a runner does it, on a pull request that would have its own code run."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.ci.conftest import Workspace
+from tests.ci.conftest import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))

@@ -1,7 +1,5 @@
 """The hooks install what the locks say and run no code of the project that they are used in."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -10,14 +8,13 @@ import sys
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-if TYPE_CHECKING:
-    from tests.ci.conftest import Workspace
+from tests.ci.conftest import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS: Any = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))

@@ -1,19 +1,13 @@
 """Small charts in CAIPE's forms, before and after an upgrade, rendered by Helm and held against an environment."""
 
-from __future__ import annotations
-
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.commands import Done, run_command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 HERE = Path(__file__).parent
 SENTINEL = "sentinel-of-the-chart-4711"

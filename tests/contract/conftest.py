@@ -1,12 +1,10 @@
 """Real and local stores for the contract suite: one case per adapter, each with names of its own in a shared server."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,14 +14,9 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.deadline import VirtualClock
-from compiler.stores.interface import StoreOptions, StoreState
+from compiler.stores.interface import SecretWriter, StoreOptions, StoreState
 from compiler.stores.open import open_store
 from compiler.stores.pacing import UNLIMITED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from compiler.stores.interface import SecretWriter
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
 # loads) that returns a StoreCase; `azurekv_case` is that of the Key Vault adapter over the local Key Vault.

@@ -1,11 +1,9 @@
 """What every adapter owes to the commands, on real and local stores alike."""
 
-from __future__ import annotations
-
 import dataclasses
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -22,11 +20,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
 from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, traits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.contract.conftest import StoreCase
+from tests.contract.conftest import StoreCase
 
 SENTINEL = "s3ntinel-4711"
 

@@ -1,9 +1,7 @@
 """A host that nobody reaches is told soon; one that has answered is waited for. The same for every adapter."""
 
-from __future__ import annotations
-
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,16 +9,12 @@ from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.key_vault.faults import Fault as VaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.demo.local_openbao import LocalOpenBao
 
 
 @pytest.fixture

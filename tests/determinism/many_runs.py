@@ -4,8 +4,6 @@ A program of its own: `python many_runs.py ROOT OUT SURROUNDINGS`. What the inte
 its hashes, the locale) is the caller's to choose; time zone, umask and folder change from run to run in here.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import stat

@@ -1,7 +1,5 @@
 """The same input gives the same bytes, whatever the process was started with."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The places of a Markdown page that a link can lead to."""
 
-from __future__ import annotations
-
 import re
 
 

@@ -1,17 +1,10 @@
 """The shell that runs the commands of pages."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
-from scripts.page_shell import page_shell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scripts.page_shell import PageShell
+from scripts.page_shell import PageShell, page_shell
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The hook of the guide to Argo CD is run in thought: its command line is one that the program takes."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,22 +1,15 @@
 """What the guide to CAIPE shows of a chart is what a chart of that form gives, and its table is that of the forms."""
 
-from __future__ import annotations
-
 import re
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from compiler.generate.platform import caipe_forms, version_of
 from tests.commands import run_command
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Helm
 from tests.platform.charts import write_chart
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
-
-    from tests.conftest import Helm
 
 PAGE = (ROOT / "docs/how-to/caipe.md").read_text("utf-8")
 

@@ -1,19 +1,14 @@
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
 from scripts.build_docs import results, settle
+from scripts.page_shell import PageShell
 from tests.docs.anchors import anchors
-
-if TYPE_CHECKING:
-    from scripts.page_shell import PageShell
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "chart/README.md"]

@@ -1,17 +1,12 @@
 """The example of other applications, copied as a reader would: compiled, and held against its charts by both Helms."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.commands import run_command
-
-if TYPE_CHECKING:
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/other-applications"
 # The keys of each that its pods name one by one, or that they take as a file.

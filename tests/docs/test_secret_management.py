@@ -1,7 +1,5 @@
 """The overview and its guides: old links lead on, and options, variables and states are those of the program."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shlex

@@ -1,10 +1,9 @@
 """The pages that tell a story, executed: a real OpenBao server, the local Key Vault, and every command in order."""
 
-from __future__ import annotations
-
 import difflib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from scripts.build_tutorial import (
     PAGES,
     README,
     ROOT,
+    Surroundings,
     built,
     commands,
     run_all,
@@ -21,13 +21,7 @@ from scripts.build_tutorial import (
     surroundings,
     with_quotations,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from scripts.build_tutorial import Surroundings
-    from scripts.page_shell import PageShell
+from scripts.page_shell import PageShell
 
 TUTORIAL, OWN_PLATFORM, ADOPT, RECOVERY, OTHERS = PAGES
 

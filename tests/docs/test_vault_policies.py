@@ -1,25 +1,18 @@
 """The guide's policies, as they are written there, on a real server: each is enough for its work, and for no more."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import ForbiddenError
-from compiler.stores.interface import StoreState, Use
+from compiler.stores.interface import SecretWriter, StoreState, Use
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.replies import ACCESS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.stores.interface import SecretWriter
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/set-up-stores.md").read_text("utf-8")
 OPERATOR, PEOPLE = re.findall(r"```hcl\n(.*?)```", PAGE.replace("\n   ", "\n"), re.DOTALL)

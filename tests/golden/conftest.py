@@ -1,23 +1,19 @@
 """The option that rewrites expectations, and the cases: one folder each, with its input and what is expected of it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
 from compiler.stages.resolve import Outside
-
-if TYPE_CHECKING:
-    from compiler.model.diagnostic import Diagnostic
 
 HERE = Path(__file__).parent
 

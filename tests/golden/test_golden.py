@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,13 +9,8 @@ from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
 from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.live_rules import LIVE_RULES
-from tests.conftest import CHART
+from tests.conftest import CHART, Helm
 from tests.golden.conftest import HERE, Expectation, cases, compile_case
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import Helm
 
 OK, ERR = cases("ok"), cases("err")
 NAMES = [case.name for case in OK]

@@ -1,17 +1,12 @@
 """A small sound project to put hostile files into."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.github_project import BASE, CATALOGUE
 from tests.own_process import COMPILE, OwnProcesses, processes_with
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 FILES = {"base": BASE, "catalogue": CATALOGUE, "prod": "extends: [base, eu]\nlabels: {team: platform}\n"}
 

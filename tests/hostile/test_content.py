@@ -1,21 +1,15 @@
 """Content that is meant to break a reader gets a diagnostic at its place, and never a traceback."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import compile_project
 from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
 
 BOMB = "a: &a [x, x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(30))
 

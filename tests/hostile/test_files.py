@@ -1,10 +1,8 @@
 """Files that are no files, that lead elsewhere, change, or have strange names."""
 
-from __future__ import annotations
-
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,6 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import FORMATS, Run, format_named, show
 from compiler.rules import ALL_RULES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROD = "environments/prod.yaml"
 

@@ -1,19 +1,12 @@
 """Links in a stranger's project: no command makes, replaces or deletes a file that they lead to elsewhere."""
 
-from __future__ import annotations
-
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.commands import run_command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
+from tests.commands import Done, run_command
 
 OURS = "# Compiled from environments/base.yaml. Do not edit.\n"
 

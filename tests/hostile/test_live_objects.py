@@ -1,10 +1,10 @@
 """A live object with any one field of another type is refused or judged, by whatever reads it, and never breaks it."""
 
-from __future__ import annotations
-
 import copy
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from compiler.cluster.view import _TYPES, ClusterError, Readings
 from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import Readers
 from compiler.live.readers import in_cluster as read_in_cluster
+from compiler.model.environment import Environment
 from compiler.model.store_identity import written_identity
 from compiler.operations.cutover_checks import in_cluster, in_effect, unread_values
 from compiler.operations.cutover_gate import Switch
@@ -22,12 +23,6 @@ from compiler.operations.status_wait import Wait, compiled_objects, from_files, 
 from compiler.refusal import Refusal
 from tests.live_platform import provider_of
 from tests.unit.operations.cutover.conftest import Bench
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
 MOMENT = "2026-11-28T07:00:00Z"

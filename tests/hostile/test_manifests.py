@@ -1,18 +1,13 @@
 """Manifests that break every form end in a finding or a refusal, never in a traceback, and soon."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -1,7 +1,5 @@
 """The command takes no Python module from the folder that it runs in, which may be a stranger's."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,20 +1,14 @@
 """Hostile files in place of what this program wrote: none holds a command up, is replaced, or is removed."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.stages.emit import HEADER
+from tests.own_process import OwnProcesses
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.own_process import OwnProcesses
 
 FIRST = f"{HEADER}environments/prod.yaml. Do not edit; run `make values ENV=prod`.\n"
 _LEVELS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))

@@ -1,20 +1,14 @@
 """The largest hostile files, each in a process of its own: refused within a second of CPU and 200 MB."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.own_process import OwnProcesses
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.own_process import OwnProcesses
 
 # What a run costs beside starting Python and importing, and how much memory it had at most. VmHWM, because ru_maxrss
 # also counts what a child shared with the test process before it ran, and that has grown large by then.

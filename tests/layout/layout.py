@@ -1,15 +1,10 @@
 """Finds in a tree of the project what breaks its layout: what is untested, too long, misnamed or past the outlet."""
 
-from __future__ import annotations
-
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from pathlib import Path
 
 LONGEST_MODULE = 600
 LONGEST_FUNCTION = 50

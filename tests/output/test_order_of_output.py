@@ -1,21 +1,16 @@
 """What was found stands before the result, whether both streams lead to a terminal or into one pipe."""
 
-from __future__ import annotations
-
 import os
 import pty
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,13 +1,13 @@
 """Each JSON output fits its closed schema, and without any one of its keys it does not."""
 
-from __future__ import annotations
-
 import copy
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
@@ -30,10 +30,6 @@ from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SCHEMAS = output_schemas()
 # Maps whose keys are names of the input, or kinds.

@@ -1,11 +1,6 @@
 """Small charts in the forms of CAIPE's, one a range of versions: what pods mount, and what the chart itself makes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 # An agent or MCP server. As in CAIPE's, `mcpSecrets` lies over `agentSecrets`, a global setting only turns its
 # ExternalSecret on, and the Secret's name is the component's where none is given.

@@ -1,21 +1,14 @@
 """Generated values close what a chart in CAIPE's form leaves open, and what they cannot close is found."""
 
-from __future__ import annotations
-
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.commands import Done, run_command
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Helm
 from tests.platform.charts import CHARTS, write_chart
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.conftest import Helm
 
 SENTINEL = "sentinel-of-the-chart-4711"
 # What the chart of each version needs of an environment, and one of it that is then left out.

@@ -1,13 +1,13 @@
 """Two ends for commands on live stores, a mount of a real OpenBao and a local Key Vault, and a project over both."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,15 +15,9 @@ from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project
-from tests.commands import run_command
+from tests.commands import Done, run_command
 from tests.own_process import LIVE, OwnProcesses, processes_with
 from tests.proofs.writing import COMMANDS, Writing
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
-
-    from tests.commands import Done
 
 ROOT = Path(__file__).resolve().parents[2]
 _MOUNTS = itertools.count()

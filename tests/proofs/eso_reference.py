@@ -4,8 +4,6 @@ The tests' own reading of how the operator resolves references and of gjson's sy
 compiler, whose answers it is compared with.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Final
 

@@ -1,26 +1,20 @@
 """A migration of many secrets that something happens to in the middle, and what must be true of it afterwards."""
 
-from __future__ import annotations
-
 import json
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.live.stores import LiveStores
-from compiler.model.store import Provider
+from compiler.model.store import Provider, StoreAddress
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import RetryPolicy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from compiler.model.store import StoreAddress
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 VAULT, KEY_VAULT = Provider.VAULT, Provider.AZURE_KEY_VAULT
 MANY = 24

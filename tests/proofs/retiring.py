@@ -1,16 +1,12 @@
 """An environment whose secrets moved from one store to the other, and the command that deletes them in the first."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 STORES = ("vault", "azure")
 NAMES = {"vault": ("agents/github", "agents/jira"), "azure": ("agents-github", "agents-jira")}

@@ -1,15 +1,10 @@
 """A deleted secret comes back by a backup, new values or a migration, with the command that its refusal prints."""
 
-from __future__ import annotations
-
 import json
 import shlex
-from typing import TYPE_CHECKING
 
+from tests.proofs.conftest import World
 from tests.proofs.writing import PEM, TOKEN, VALUES, VAULT, Writing
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
 
 OLD = {"GITHUB_TOKEN": "old", "OTHER": "kept"}
 

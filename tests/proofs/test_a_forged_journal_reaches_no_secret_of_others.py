@@ -1,16 +1,12 @@
 """Whoever can change a journal cannot have an undo delete, change or recover what is not the project's."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 THEIRS = "payments/prod"
 # What the run is said to have done with a secret of others, whose newest version is the second.

@@ -1,21 +1,14 @@
 """A proxy's 404 in place of a store's answer, through `verify`, `migrate`, `put` and `backup`: no secret is absent."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.demo.faulty_gateway import Seen
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 PAGE = GatewayFault(status=404, headers={"Content-Type": "text/html"}, body=b"<html><body>404 Not Found</body></html>")
 COMMANDS = {

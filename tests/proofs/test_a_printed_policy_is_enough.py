@@ -1,21 +1,15 @@
 """The rules that a refusal prints, pasted once, make the command succeed, and take no right away."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.commands import Done
+from tests.proofs.conftest import World
 from tests.proofs.retiring import Retiring
 from tests.proofs.writing import COMMANDS, VAULT, Writing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
 
 # What a token has first: one elsewhere in the mount, the reader's glob, and all of a writer but one.
 NOTHING = 'path "{mount}/data/elsewhere" {{ capabilities = ["read"] }}'

@@ -1,19 +1,18 @@
 """What a real API server told while a secret was switched is followed to its end, and each planted fault is found."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
 from compiler.operations import status_wait as wait_module
 from compiler.operations.parity import manifests_of
-from compiler.operations.status import Likeness, Values
+from compiler.operations.status import Likeness, Seen, Status, Values
 from compiler.operations.status_live import Judge, LiveState
 from compiler.operations.status_wait import End, Follower, Wait, Waited, from_files
 from compiler.pipeline import compile_project
@@ -21,11 +20,6 @@ from compiler.stages.resolve import Outside
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from compiler.operations.status import Seen, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = "agent-slack-secrets"

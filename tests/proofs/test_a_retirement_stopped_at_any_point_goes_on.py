@@ -1,27 +1,21 @@
 """A retirement or its undo that is killed at any point, loses replies or meets other writers loses no secret."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from compiler.change.apply import RemoteWriter
+from compiler.change.plan import Result, Write
 from compiler.change.run_files import RunLock
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.commands import Done
 from tests.leaks import leaks
+from tests.proofs.conftest import World
 from tests.proofs.retiring import GITHUB, JIRA, NAMES, STORES, Retiring
 from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILLED, STORED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.change.plan import Result, Write
-    from tests.commands import Done
-    from tests.proofs.conftest import World
 
 # run, two plans, planned, three for each deletion, end.
 LINES = 11

@@ -1,9 +1,5 @@
 """One value that several Secrets have is verified, backed up, migrated, set, switched and retired once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
@@ -11,11 +7,9 @@ from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE
 from compiler.operations.age_file import decrypt_by
 from compiler.operations.backup import decode
 from compiler.stores.secret_value.secret import SecretValue
+from tests.commands import Done
 from tests.leaks import leaks
-
-if TYPE_CHECKING:
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 SENTINEL = "s3ntinel-of-several-1723"
 NEW = "s3ntinel-renewed-of-several-4242"

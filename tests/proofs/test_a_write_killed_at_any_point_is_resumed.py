@@ -1,19 +1,13 @@
 """A writing command that is killed at any point goes on by the same command, and its result is the undisturbed one."""
 
-from __future__ import annotations
-
 import json
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, NAMES, PEM, TOKEN, VALUES, Writing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
 
 # Every line of the journal stands between two effects, so dying around each of them is dying at every step. With HALF
 # a part of the line is on the disk already.

@@ -3,23 +3,17 @@
 Both stand behind one address, a relay that hears what is sent and may lead to either.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 HEALTH = "GET /v1/sys/health HTTP/1.1"
 

@@ -1,19 +1,14 @@
 """A Key Vault that answers for another secret or version, through `verify`, `migrate` and `put`: never a success."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.key_vault.faults import Fault, FaultKind
-
-if TYPE_CHECKING:
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 VALUES = {"JIRA_TOKEN": "token", "JIRA_URL": "https://jira.example.com"}
 

@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, Self
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
@@ -15,12 +14,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.cli.terminal.interrupts import orderly_termination
 from compiler.operations.age_file import write_private
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import IO, Self
-
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 OLD, NEW = b"the old backup", b"the new backup" * 1000
 POINTS = ("open", "write", "fsync file", "replace", "fsync folder")

@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import json
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 ODD = {
     "JIRA_TOKEN": 'ünï\n"quoted" \\ \t😀',

@@ -1,9 +1,5 @@
 """No store is held more connections open to at a time than a command has workers, counted where they arrive."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.change.apply import WORKERS
@@ -12,12 +8,10 @@ from compiler.live.read_many import read_all
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
+from tests.proofs.conftest import World
 from tests.proofs.test_migration_survives_weather import spread
 from tests.proofs.trickling import behind_gateways
 from tests.trickling_gateway import TricklingGateway
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
 
 # Long enough that all workers are busy at once, on a busy machine too.
 LATE = Fault(FaultKind.DELAY, times=None, seconds=0.05)

@@ -1,21 +1,15 @@
 """Secrets switch between a real OpenBao and a local Key Vault: behind a gate, in steps, and back with one down."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.model.document import Document
 from compiler.stages.load import load_text
+from tests.commands import Done
 from tests.leaks import leaks
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 SENTINELS = ("s3ntinel-of-vault-4711", "s3ntinel-of-azure-0815", "s3ntinel-of-both-2342")
 PROD = """\

@@ -3,35 +3,29 @@
 The deadlines are short here; those of the commands are in `test_deadlines_in_real_time`.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
+from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.live.read_many import read_all
 from compiler.live.stores import LiveStores
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import ThrottledError, UnavailableError
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import RetryPolicy
 from tests.pace import allowed_wall
+from tests.proofs.conftest import World
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.demo.local_key_vault import LocalKeyVault
-    from compiler.stores.interface import SecretWriter
-    from tests.proofs.conftest import World
 
 FIRST_CONTACT, PATIENCE = 1.0, 1.2
 SHORT = StoreOptions(retry=RetryPolicy(patience=PATIENCE, first_contact=FIRST_CONTACT, first_wait=0.05))

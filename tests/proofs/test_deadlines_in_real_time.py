@@ -3,19 +3,14 @@
 They take minutes by nature, and run in `make proofs`. The same with short ones is in `test_deadlines`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.pace import allowed_wall
+from tests.proofs.conftest import World
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,14 +1,14 @@
 """Whatever keeps a command from its store at first: people read what is wrong and what to do, once it is known."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket
 import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +20,9 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.deadline import VirtualClock
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from compiler.stores.interface import SecretWriter
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 PAGE = b"<html>Sign in to the proxy</html>"
 SERVICE, VAULT = "http://vault.vault.svc:8200", "https://nobody.vault.azure.net"

@@ -1,20 +1,14 @@
 """How many modules a command executes: what a person reads who follows it from the command line to the stores."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
-from tests.proofs.conftest import ROOT
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import ROOT, World
 
 # Runs a command, and says at its end which modules it has executed. `__init__` is where a room is described, and each
 # rule is read by itself.

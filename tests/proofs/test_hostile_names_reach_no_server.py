@@ -1,10 +1,8 @@
 """Names that leave their place are refused by every command, and no server sees a request."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,12 +10,8 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.rules import RULES
 from compiler.rules.api import Scope
 from compiler.stages import check
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 NUL = "a\0b"
 NAMES = (

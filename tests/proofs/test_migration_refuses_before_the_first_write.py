@@ -1,14 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 LARGEST = 25_600
 AROUND = len('{"GITHUB_TOKEN": ""}')

@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 LIKE_JSON = st.sampled_from(['{"a": 1}', "[]", "null", "1e3", '"', "\\u0041", "true", "-----BEGIN-----\r\nx\n", " x "])
 TEXT = st.one_of(st.text(max_size=300), LIKE_JSON, st.text(min_size=1, max_size=6).map(lambda part: part * 2_500))

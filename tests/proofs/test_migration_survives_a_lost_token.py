@@ -1,21 +1,15 @@
 """A migration whose token ends in the middle is resumable, leaves no half item and writes once; tokens are renewed."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.model.store import Provider
+from tests.proofs.conftest import World
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.store import Provider
-    from tests.proofs.conftest import World
 
 
 def token(world: World, **more: object) -> str:

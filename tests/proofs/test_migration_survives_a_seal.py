@@ -1,19 +1,13 @@
 """A seal in the middle of a migration, on a real server with raft storage and TLS: resumable, and written once."""
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
+from compiler.demo.local_openbao import LocalOpenBao
+from tests.proofs.conftest import World
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.demo.local_openbao import LocalOpenBao
-    from tests.proofs.conftest import World
 
 
 @pytest.fixture

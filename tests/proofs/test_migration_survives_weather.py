@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
-
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 MANY = 100
 

@@ -1,21 +1,15 @@
-from __future__ import annotations
-
 import json
 import stat
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
 
 
 def test_a_plan_sends_no_writing_request_and_apply_does_what_it_said(world: World) -> None:

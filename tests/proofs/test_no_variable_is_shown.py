@@ -1,7 +1,5 @@
 """What a variable for a credential holds is never shown: people put the credential where a file's name belongs."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

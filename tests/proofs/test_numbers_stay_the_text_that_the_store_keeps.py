@@ -1,21 +1,15 @@
 """Numbers through `migrate --stringify`, `put` and `--undo`: the digits that a store shows are those written."""
 
-from __future__ import annotations
-
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.stores.secret_value.document import read_object
+from tests.proofs.conftest import World
 from tests.unit.stores.scripted_vault import ScriptedVault, data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.proofs.conftest import World
 
 TOKENS = ("1.10", "0.00001", "1.0", "1e400", "-0", "12345678901234567.25", "9007199254740993", "1E+2", "9" * 5_000)
 STRINGIFY = ("--from", "vault", "--only", "jira", "--stringify", "--apply")

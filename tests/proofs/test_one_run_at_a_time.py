@@ -1,28 +1,21 @@
 """One run at a time writes from a project: another one waits for it, and says so, or ends; reading is always free."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+
+import pytest
 
 from compiler.change.run_files import RunLock
 from compiler.demo.key_vault.faults import Fault, FaultKind
-from tests.proofs.conftest import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pytest
-
-    from tests.proofs.conftest import World
-    from tests.proofs.writing import Writing
+from tests.proofs.conftest import ROOT, World
+from tests.proofs.writing import Writing
 
 HOLD = """
 import sys, time

@@ -1,20 +1,13 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.commands import Done
 from tests.leaks import leaks
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 SENTINEL = 's3ntinel/"4711"+é&'
 BARE = "s3ntinel"

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import pty
 import select
@@ -8,10 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,14 +1,10 @@
-from __future__ import annotations
-
 import json
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 VALUES = {"JIRA_TOKEN": "token-1", "JIRA_URL": "https://jira.example.com"}
 

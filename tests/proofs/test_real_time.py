@@ -3,8 +3,6 @@
 They take minutes by nature, and run in `make proofs`. The same proofs on virtual time are in `limits`.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os
@@ -16,9 +14,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,13 +30,9 @@ from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import UNLIMITED
+from tests.proofs.conftest import World
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.proofs.conftest import World
 
 pytestmark = [
     pytest.mark.slow,

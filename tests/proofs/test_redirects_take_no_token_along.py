@@ -3,21 +3,15 @@
 The other host answers plain HTTP, so that nothing but the refusal to follow keeps a request from it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 STATUSES = (301, 302, 303, 307, 308)
 TO_KEY_VAULT = ("migrate", "prod", "--to", "azure", "--apply", "--quiet")

@@ -1,18 +1,13 @@
 """Each refusal of `migrate` and `put` has its own cause, and nothing is written."""
 
-from __future__ import annotations
-
 import json
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
-
-if TYPE_CHECKING:
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 FROM_VAULT = ("migrate", "prod", "--to", "azure", "--apply", "--continue-on-error", "--quiet")
 TO_VAULT = ("migrate", "prod", "--to", "vault", "--from", "azure", "--apply", "--continue-on-error", "--quiet")

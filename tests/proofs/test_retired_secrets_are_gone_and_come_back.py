@@ -1,21 +1,15 @@
 """What nobody reads any more is deleted where the serving store holds the same, and an undo brings exactly it back."""
 
-from __future__ import annotations
-
 import json
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.fake_cluster import FakeCluster
+from tests.proofs.conftest import World
 from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, STORES, Retiring
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
 
 
 @pytest.fixture(params=STORES)

@@ -1,19 +1,13 @@
 """`--undo` of each writing command puts back what stood there before its run, and takes nobody's later write away."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.commands import Done
+from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
 
 OLD = '{ "GITHUB_TOKEN" : "old", "N": 1.50 }'
 

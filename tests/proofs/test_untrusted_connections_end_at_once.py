@@ -1,12 +1,11 @@
 """A connection that cannot be trusted is one clear failure within two seconds, and nothing else is tried."""
 
-from __future__ import annotations
-
 import ssl
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,15 +14,10 @@ from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.local_openbao import LocalOpenBao
+from tests.commands import Done
 from tests.pace import allowed_wall
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from compiler.demo.local_openbao import LocalOpenBao
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 SECONDS = 2.0
 # What another try would be made for: the time of a first contact.

@@ -1,18 +1,14 @@
 """Whatever writes a value keeps what its owners wrote beside it: tags, types, dates, limits and settings."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 BESIDE = {
     "content_type": "application/vnd.team+json",

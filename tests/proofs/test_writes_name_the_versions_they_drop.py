@@ -1,17 +1,14 @@
 """Vault keeps a number of versions: a plan says which ones its writes drop, and an undo never guesses a lost one."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-if TYPE_CHECKING:
-    from tests.commands import Done
-    from tests.proofs.conftest import World
+from tests.commands import Done
+from tests.proofs.conftest import World
 
 NAME = "agents/jira"
 

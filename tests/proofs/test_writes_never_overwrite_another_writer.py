@@ -1,21 +1,16 @@
 """Whoever writes while a command does keeps what they wrote, or is named; what no plan names survives byte for byte."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.change.apply import apply_plan
+from compiler.change.plan import Outcome, Plan
+from tests.proofs.conftest import World
 from tests.proofs.writing import PEM, TOKEN, VALUES, VAULT, Writing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.change.plan import Outcome, Plan
-    from tests.proofs.conftest import World
 
 THEIRS = {"GITHUB_TOKEN": "theirs", "OTHER": "kept"}
 

@@ -1,21 +1,15 @@
 """The two stores of a world behind gateways that trickle on order, and what a command then takes."""
 
-from __future__ import annotations
-
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from compiler.demo.certificates import CertificateAuthority
+from tests.commands import Done
+from tests.proofs.conftest import World
 from tests.trickling_gateway import Tls, TricklingGateway
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.commands import Done
-    from tests.proofs.conftest import World
 
 PUT = ("put", "prod", "jira", "--from-file", "{values}", "--apply")
 TO_AZURE = ("migrate", "prod", "--to", "azure", "--apply", "--quiet")

@@ -1,7 +1,5 @@
 """What generated data is made of."""
 
-from __future__ import annotations
-
 import string
 
 from hypothesis import strategies as st

@@ -1,13 +1,7 @@
 """Texts of environment files in the forms that people write: block and flow, comments, quotes, indents, CRLF."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from hypothesis import strategies as st
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn
+from hypothesis.strategies import DrawFn
 
 SECRETS = ("github", "jira", "slack-bot", "1", "on")
 _TOP = ("labels", "namespace", "stores", "waive", "fetch", "annotations", "store")

@@ -1,25 +1,20 @@
 """What is written is read back as it was meant: by two Python parsers, by ruamel.yaml, and by every Helm."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 import yaml
 from hypothesis import given, settings
 from ruamel.yaml import YAML
 
+from compiler.model.facts import ValuesData
 from compiler.stages.emit import quote, read_values, values_text
+from tests.conftest import Helm
 from tests.property.conftest import AWKWARD, texts, values
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.facts import ValuesData
-    from tests.conftest import Helm
 
 HEADER = (
     r"# Compiled from environments/base\.yaml and environments/prod\.yaml\. Do not edit; run `make values ENV=prod`\.\n"

@@ -1,19 +1,15 @@
 """Whatever an environment's file looks like, an edit changes what it is meant to, and no other byte."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from compiler.edit.yaml_edit import Edit, edited
+from compiler.model.document import Document
 from compiler.stages.load import load_text
 from tests.property.environment_files import SECRETS, environment_files
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document
 
 EXAMPLES = 60
 

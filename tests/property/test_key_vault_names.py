@@ -1,25 +1,19 @@
 """Two places of Vault never become one of Key Vault unnoticed, whatever names, prefixes and stores come together."""
 
-from __future__ import annotations
-
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from compiler.model.environment import Project
+from compiler.model.document import Document
+from compiler.model.environment import Environment, Project
 from compiler.stages.check import Checker
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from compiler.model.document import Document
-    from compiler.model.environment import Environment
 
 Data = dict[str, Any]
 Fields = dict[str, st.SearchStrategy[Any]]

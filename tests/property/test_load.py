@@ -1,21 +1,17 @@
 """What other tools write as YAML is loaded as it was meant, and every node stands where its text is."""
 
-from __future__ import annotations
-
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from compiler.model.document import Document, Node
 from compiler.stages.load import load_text
 from tests.property.conftest import trees
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document, Node
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,19 +1,15 @@
 """Merging agrees with an oracle of a few lines, and remembers where every value came from."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.model.document import Document, Node
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
 from tests.property.conftest import layers
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document, Node
 
 Data = dict[str, Any]
 

@@ -1,20 +1,14 @@
 """Whatever is wrong with a file, what is said of it points into the file: at a line and column that an editor has."""
 
-from __future__ import annotations
+from collections.abc import Iterator
+from pathlib import Path
 
-from typing import TYPE_CHECKING
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.pipeline import compile_project
 from compiler.render.content import show
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import pytest
 
 BASE = """namespace: ai-platform
 store: vault

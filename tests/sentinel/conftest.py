@@ -3,28 +3,23 @@
 The shapes are put together here, so that no scanner takes this file for a leak.
 """
 
-from __future__ import annotations
-
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.cli.main import main
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import compile_project, plan_values
 from compiler.render.content import FORMATS, Run, format_named, show
 from compiler.rules import ALL_RULES
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.diagnostic import Diagnostic
 
 ROOT = Path(__file__).resolve().parents[2]
 _LETTERS = "k7Q" + "w9Zr2Lx4Vt8Hs6Yd1Mf3Bn5Gc0Jp"

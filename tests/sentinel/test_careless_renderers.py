@@ -1,12 +1,11 @@
 """A renderer that prints a secret as it found it: no format, no report and no stray print shows it."""
 
-from __future__ import annotations
-
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -24,9 +23,11 @@ from compiler.render.content import (
     Code,
     Command,
     Commands,
+    Content,
     Data,
     Element,
     Fingerprint,
+    Line,
     Lines,
     Painted,
     Style,
@@ -34,12 +35,6 @@ from compiler.render.content import (
 )
 from tests.leaks import leaks
 from tests.sentinel.conftest import SECRET_PARTS, SHAPES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from compiler.render.content import Content, Line
 
 _BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj"
 _LAST = "shortlastlineofakey"

@@ -1,26 +1,20 @@
 """Credentials planted in stores, Secrets, events and pods of a cluster reach no output of `status` and `verify`."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
+from compiler.stores.interface import StoreOptions
 from tests.api_double import ApiDouble
 from tests.commands import run_command
 from tests.leaks import leaks
 from tests.live_platform import LivePlatform
 from tests.sentinel.conftest import SECRET_PARTS, SHAPES
 from tests.unit.cli.two_ends import Ends
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.stores.interface import StoreOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"

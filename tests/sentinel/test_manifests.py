@@ -1,8 +1,6 @@
 """A secret that stands anywhere in manifests of other programs is in no output of `consumers`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +8,6 @@ from compiler.render.content import FORMATS
 from tests.commands import run_command
 from tests.leaks import leaks
 from tests.sentinel.conftest import PLAIN, SECRET_PARTS, SHAPES, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: agent-github-secrets}\n"
 POD = """\

@@ -1,8 +1,6 @@
 """A secret that somebody wrote into the input, wherever it is, is in no output."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +18,6 @@ from tests.sentinel.conftest import (
     printed,
     write,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES)
 COMMANDS = (

@@ -1,25 +1,19 @@
 """Plans and whoever shows them, for tests of what changes stores."""
 
-from __future__ import annotations
-
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.change.compare import plan_change
-from compiler.change.plan import Kind, Location, Plan, Step, Write
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind, Location, Plan, Result, Step, Write
 from compiler.change.run import Applying
 from compiler.live.read_many import nobody, read_all
+from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.change.journal import Run, RunEntry
-    from compiler.change.plan import Result
-    from compiler.stores.interface import RemoteSecret
 
 ADDRESS = "https://memory"
 

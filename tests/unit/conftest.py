@@ -1,25 +1,19 @@
 """A small project, compiled, and stores in memory behind it, for operations on live stores."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
+from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, StoreError, StoreLocation
 from tests.agents_project import write_agents_project
 from tests.unit.changes import Listening
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from compiler.model.store import StoreAddress
 
 _VAULT_ONLY = """\
   vaultonly:

@@ -1,9 +1,7 @@
 """A store in memory for tests of operations: versions are numbers, and any method may be made to fail."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
@@ -23,16 +21,12 @@ from compiler.stores.interface import (
     RemoteSecret,
     SecretState,
     StoreState,
+    Use,
     VersionState,
     VersionStates,
     Written,
 )
 from compiler.stores.secret_value.secret import SecretValue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    from compiler.stores.interface import Use
 
 
 def secrets(**values: str) -> dict[str, SecretValue]:

@@ -1,7 +1,5 @@
 """The program as a process: what only streams, signals and the interpreter's end can break."""
 
-from __future__ import annotations
-
 import os
 import runpy
 import signal

@@ -1,10 +1,9 @@
 """The double of the operator against what was recorded of the real one, over a real OpenBao and a local Key Vault."""
 
-from __future__ import annotations
-
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,9 +11,6 @@ from compiler.cluster.view import keys_of
 from tests.operator_double import DATA_HASH
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
 from tests.recorded_cluster import NAMESPACE, by_name, recorded, watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.heavy
 NAME = "agent-slack-secrets"

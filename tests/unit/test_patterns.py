@@ -1,24 +1,20 @@
 """Every compiled pattern of the package against what makes such patterns slow: input that nearly matches, repeated."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import pkgutil
 import re
 import time
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from re import _parser  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import compiler
 from tests.pace import Allowed, allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 # Sizes one after another: exponential time shows at the first two, quadratic time at the last.

@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,6 @@ from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, 
 from compiler.refusal import Refusal
 from compiler.stages.emit import HEADER, values_text
 from compiler.stages.resolve import Outside
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BASE = """\
 namespace: ai-platform

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.model.facts import MAX_LAYERS
 from compiler.project_files import Library
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 BASE_TEXT = "labels: {a: b}"
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OF_REFUSAL, USAGE
 from compiler.refusal import Refusal
 

@@ -1,7 +1,5 @@
 """Every program of the repository as a process: what each must do before it holds a value."""
 
-from __future__ import annotations
-
 import json
 import os
 import resource

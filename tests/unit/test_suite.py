@@ -1,7 +1,5 @@
 """The suite's own order, and what of it is traced."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,22 +1,17 @@
 """The program as its users get it: built from the source distribution and installed, away from the checkout."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,13 +1,13 @@
 """`migrate` on virtual time: the whole command, real clients, stores without sockets, and a clock that never waits."""
 
-from __future__ import annotations
-
 import functools
 import json
 import random
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -16,19 +16,12 @@ from compiler.cli.main import main
 from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
-from compiler.model.store import Provider
+from compiler.model.store import Provider, StoreAddress
 from compiler.operations.migrate import plan_migration
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from compiler.model.store import StoreAddress
-    from compiler.stores.interface import SecretWriter
 
 MOUNT = "kv"
 # Unicode, quotes, line ends and white space at both ends: what a careless way between two stores would change.

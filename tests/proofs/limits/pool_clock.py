@@ -1,15 +1,11 @@
 """Lets time pass for a whole command as soon as all threads of its pool sleep, however fast the machine is."""
 
-from __future__ import annotations
-
 import heapq
 import threading
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from concurrent.futures._base import DoneAndNotDoneFutures
+from concurrent.futures._base import DoneAndNotDoneFutures
+from typing import Any
 
 
 class PoolClock:

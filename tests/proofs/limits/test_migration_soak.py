@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.proofs.limits.conftest import Ends
+from tests.proofs.limits.conftest import Ends
 
 # `make proofs` takes what makes chance even out more.
 MANY = 2_000 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 700

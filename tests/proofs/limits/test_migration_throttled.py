@@ -1,17 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from compiler.demo.key_vault.faults import Limits, Throttle
 from compiler.stores.pacing import RetryPolicy
+from tests.proofs.limits.conftest import Ends
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.proofs.limits.conftest import Ends
 
 SOME = 120
 WORKERS = 16

@@ -1,7 +1,5 @@
 """A throttle that closes on order, and what a throttled store's log is judged by: writes and times in and out."""
 
-from __future__ import annotations
-
 from compiler.demo.key_vault.faults import Limits, RequestKind, Throttle
 
 # What a Retry-After may say, and the seconds of it that are obeyed.

@@ -1,29 +1,24 @@
 """Transports without sockets: requests of an adapter in, its store's replies, in virtual time and weather, out."""
 
-from __future__ import annotations
-
 import errno
 import json
 import re
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.demo.key_vault.faults import FaultKind, FaultScript, Limits, Throttle
 from compiler.demo.key_vault.server import Request
+from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.interface import Attributes
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.client import write_body
 from compiler.stores.vault.session import HttpReply
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from compiler.demo.local_key_vault import LocalKeyVault
 
 LOST = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
 

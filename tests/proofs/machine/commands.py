@@ -3,21 +3,15 @@
 An entry returns None where the platform gives it nothing to do. A new command is a new entry.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from random import Random
 
 from tests.proofs.machine.faults import ALL, OF_FILES, OF_READING, Fault
+from tests.proofs.machine.history import History, Ran
+from tests.proofs.machine.platform import Platform
 from tests.proofs.machine.project import ENVIRONMENTS, KEYS, STORES, place
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from random import Random
-
-    from tests.proofs.machine.history import History, Ran
-    from tests.proofs.machine.platform import Platform
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,19 @@
 """What goes wrong while a command runs: at one of the calls of a store, lines of a journal and changes of a file."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from compiler.change.run_files import LineFile
 from compiler.stages import files
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, UnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-    from typing import Any
-
-    import pytest
-
-    from tests.proofs.machine.shelves import Shelf
+from tests.proofs.machine.shelves import Shelf
 
 
 class Fault(StrEnum):

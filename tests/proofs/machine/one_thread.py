@@ -1,17 +1,13 @@
 """Makes pools and threads of the program do their work at once, in the caller: a walk is then the same each time."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import pytest
 
 from compiler.change import apply, plan
 from compiler.live import read_many
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    import pytest
 
 
 class Pool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+
+import pytest
 
 from compiler.change import run
 from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress as Address
 from compiler.pipeline import compile_project, plan_values
 from compiler.stores import open as opening
+from compiler.stores.interface import SecretWriter
 from compiler.stores.secret_value.secret import SecretValue
 from tests.commands import Done, run_command
 from tests.leaks import leaks
@@ -31,14 +35,6 @@ from tests.proofs.machine.project import (
     write_project,
 )
 from tests.proofs.machine.shelves import Shelf
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pytest
-
-    from compiler.model.store import StoreAddress as Address
-    from compiler.stores.interface import SecretWriter
 
 # A remote secret: the id of its store and its name there.
 Target = tuple[str, str]

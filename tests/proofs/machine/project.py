@@ -4,27 +4,21 @@
 `staging` reads the same places as `prod`: what one command does for one of them, another one may be reading.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
 
 from compiler.cli import compiling
 from compiler.edit import draft
 from compiler.live import readers
 from compiler.model.document import Document
 from compiler.operations import cutover
-from compiler.pipeline import compile_project
+from compiler.pipeline import Result, compile_project
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    import pytest
-
-    from compiler.pipeline import Result
-    from compiler.stages.resolve import Outside
+from compiler.stages.resolve import Outside
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")

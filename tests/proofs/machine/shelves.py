@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
@@ -36,9 +37,6 @@ from compiler.stores.interface import (
 )
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import SecretValue
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 KEEPS = 10
 _CREATED = datetime(2026, 1, 2, tzinfo=UTC)

@@ -1,10 +1,8 @@
 """Whatever is run and breaks, at every moment each secret in use resolves to a value that somebody put there."""
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,6 @@ from tests.proofs.machine.commands import COMMANDS
 from tests.proofs.machine.faults import Fault
 from tests.proofs.machine.platform import BrokenError, Platform
 from tests.proofs.machine.walk import Counts, Step, Walk, shortened, walks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
 SEEDS = range(1, 7) if IS_LONG else range(1, 2)

@@ -1,26 +1,19 @@
 """Walks through commands and faults in an order that a seed decides, and makes a walk that fails as short as it can."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.cli.exit_codes import INCOMPLETE
 from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
-from tests.proofs.machine.history import History
-from tests.proofs.machine.platform import KILLED, BrokenError
+from tests.proofs.machine.history import History, Ran
+from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
 from tests.proofs.machine.project import KEYS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tests.proofs.machine.history import Ran
-    from tests.proofs.machine.platform import Moved, Platform
 
 LENGTH = 25
 _LATEST = 6

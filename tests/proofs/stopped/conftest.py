@@ -1,17 +1,12 @@
 """A project whose stores hold what each command needs, and a command line for each."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
+from tests.proofs.conftest import World
 
 NAMES = ("agents-github", "github-app-key")
 VALUES = {"GITHUB_TOKEN": "token-1", "GITHUB_APP_KEY": "pem"}

@@ -1,17 +1,11 @@
 """A real limit on the size of files, reached at any line of the journal or the audit file."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.proofs.conftest import World
 from tests.proofs.stopped.conftest import NAMES, ready
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
 
 PROGRAM = """
 import resource, sys

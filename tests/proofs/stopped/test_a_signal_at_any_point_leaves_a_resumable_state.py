@@ -1,25 +1,18 @@
 """Ctrl-C and SIGTERM, as real signals, around each request of each live command, one of them or two in a row."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from compiler.stores.pacing import Limiter
+from compiler.stores.pacing import Limiter, RequestClass
+from tests.commands import Done
+from tests.proofs.conftest import World
 from tests.proofs.stopped.conftest import NAMES, ready
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from compiler.stores.pacing import RequestClass
-    from tests.commands import Done
-    from tests.proofs.conftest import World
 
 # A thread that reads for a command that was stopped is not waited for: its socket goes with the process.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

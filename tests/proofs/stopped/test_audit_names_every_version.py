@@ -1,18 +1,13 @@
 """Of every version in a store an auditor can say who wrote it or who was about to, whenever the program was killed."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.proofs.conftest import World
 from tests.proofs.stopped.conftest import NAMES, VALUES, ready
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.proofs.conftest import World
 
 # Dies around the line of a turn: with `before` it is not on the disk, with `after` it is.
 DYING = """

@@ -1,19 +1,12 @@
 """A copy of the shipped project to verify, and the command run on it; the stores are those of the folder above."""
 
-from __future__ import annotations
-
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import run_command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
+from tests.commands import Done, run_command
 
 ROOT = Path(__file__).resolve().parents[3]
 VARIABLES = (

@@ -4,21 +4,24 @@ The references are those of the compiled values files, the answers those of raw 
 parts of the compiler that they are compared with.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import ssl
 import urllib.request
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compiler.demo.local_key_vault import LocalKeyVault
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.environment import Environment
 from compiler.model.store import Provider, StoreAddress
 from compiler.operations.eso_resolution import UnprovenReferenceError, remote_name, resolve
 from compiler.operations.references import references_of
@@ -27,6 +30,7 @@ from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests.commands import Done
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,
@@ -36,15 +40,6 @@ from tests.proofs.eso_reference import (
     vault_path,
 )
 from tests.proofs.verify.conftest import EVERY_SECRET, key_by_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.demo.local_key_vault import LocalKeyVault
-    from compiler.demo.local_openbao import LocalOpenBao
-    from compiler.model.environment import Environment
-    from tests.commands import Done
 
 T = TypeVar("T")
 MOUNT = "proof-16"

@@ -1,22 +1,16 @@
 """Each refusal of `verify` has its own cause, and nothing is written or tried elsewhere."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.local_openbao import LocalOpenBao
+from tests.commands import Done
 from tests.pace import allowed_wall
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.demo.local_openbao import LocalOpenBao
-    from tests.commands import Done
 
 VAULT_NAME = "ai-platform-engineering/github-secret"
 KEY_VAULT_NAME = "ai-platform-engineering-github"

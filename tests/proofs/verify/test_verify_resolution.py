@@ -1,30 +1,24 @@
 """`verify` tells what the operator would resolve, and what dates and states of secrets do to it."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from compiler.demo.local_key_vault import LocalKeyVault
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
+from compiler.model.catalogue import Catalogue
+from compiler.model.environment import Environment
 from compiler.operations.eso_resolution import remote_name, resolve
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.secret_value.secret import SecretValue
+from tests.commands import Done
 from tests.proofs.verify.conftest import EVERY_SECRET
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import pytest
-
-    from compiler.demo.local_key_vault import LocalKeyVault
-    from compiler.demo.local_openbao import LocalOpenBao
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
-    from tests.commands import Done
 
 # Values that tools between a store and a pod like to change.
 VALUES = ("p@ss w0rd", "ünïcode ✓", "two\nlines", '{"json": "like"}', "9007199254740993", "true", "a.b|c\\d", "null")

@@ -1,7 +1,5 @@
 """A Vault and a Key Vault in memory with a secret of three versions, and the deletion of it as a run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from compiler.change.journal import RecordedKey, Run, RunEntry

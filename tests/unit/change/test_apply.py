@@ -1,30 +1,24 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.audit import AuditError, AuditLog, RunLog
+from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Adopted, Outcome, Plan, Result, State
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.changes import entries_of, plan_of, write_of
 from tests.unit.memory_store import MemoryStore, secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from compiler.change.audit import AuditEntry
 
 RUN = "20250131-120000-4fa1c2"
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -12,15 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from compiler.change.audit import Audited, AuditEntry, AuditError, AuditLog, IntentError
 from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, StoreLocation
-
-if TYPE_CHECKING:
-    from typing import Any
 
 ENTRY = AuditEntry("run-1", "ada", "put", "prod", "https://vault/secret", "agents/github", ("TOKEN",), "6")
 

@@ -1,11 +1,9 @@
 """What a plan says of keys that are to be written, from a read of the stores; nothing is written here."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,12 +11,14 @@ from compiler.change.compare import plan_given
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.live.read_many import PastRun
+from compiler.model.environment import Environment
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
     Action,
     DisabledError,
     InvalidNameError,
     SoftDeletedError,
+    StoreError,
     StoreLocation,
     UnavailableError,
     VersionGoneError,
@@ -26,12 +26,8 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.changes import planned, step_of
+from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
-    from compiler.stores.errors import StoreError
-    from tests.unit.conftest import Stores
 
 OVERWRITE, FAIL = Options(on_conflict=OnConflict.OVERWRITE), Options()
 REFUSED = Step("jira", "GONE", Kind.REFUSE, None, None, "no place", "write one")

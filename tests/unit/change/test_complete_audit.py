@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,9 +15,6 @@ from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RUN = "20250131-120000-4fa1c2"
 NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_recorded=True)

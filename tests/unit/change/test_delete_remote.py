@@ -1,27 +1,18 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.change.apply import delete_versions, recover_versions
 from compiler.change.audit import AuditLog, RunLog, UndoLog
-from compiler.change.journal import Journal, read_run
-from compiler.change.plan import Kind, Result, State
+from compiler.change.journal import Journal, RunEntry, read_run
+from compiler.change.plan import Kind, Result, State, Write
+from compiler.model.store import Provider
 from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
 from compiler.stores.interface import VersionState
 from tests.unit.change.deleting import ID, PROVIDERS, deletion, recovery, three
 from tests.unit.changes import plan_of
-from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.change.journal import RunEntry
-    from compiler.change.plan import Write
-    from compiler.model.store import Provider
-    from tests.unit.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore, secrets
 
 VAULT, AZURE = PROVIDERS
 PLACE = StoreLocation("https://memory", "a")

@@ -1,22 +1,17 @@
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.change.plan import Adopted, Kind, Location, LossKind, Plan, Step, VersionLoss, Write
 from compiler.change.undo import drop_foreign_writes, drop_writes_in_use
+from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.refusal import Refusal
 from tests.unit.changes import plan_of
+from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from compiler.model.environment import Environment, Store
-    from tests.unit.conftest import Stores
 
 JIRA = ("JIRA_TOKEN", "JIRA_URL")
 

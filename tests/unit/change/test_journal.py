@@ -1,15 +1,14 @@
-from __future__ import annotations
-
 import json
 import os
 import re
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from compiler.change.journal import (
     Journal,
     JournalError,
     RecordedKey,
+    Run,
     find_run,
     find_unfinished,
     identity_of,
@@ -32,11 +32,6 @@ from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import looks_like_credential
 from tests.unit.changes import entries_of, plan_of
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.change.journal import Run
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
 A, B, C = ("azure", "a"), ("azure", "b"), ("azure", "c")

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.change.compare import judge_destination, judge_source

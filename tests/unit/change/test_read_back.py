@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.change.apply import holds, is_as_meant, other_bytes, stored

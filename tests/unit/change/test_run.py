@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import os
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.change.audit import AuditError
-from compiler.change.journal import find_unfinished, runs
+from compiler.change.journal import Run, find_unfinished, runs
 from compiler.change.plan import Adopted, Kind, Plan, State, Step
 from compiler.change.run import Change, End, Setting, carry_out
 from compiler.change.run_files import RunLock
@@ -16,12 +15,6 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.changes import Listening, plan_of, write_of
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.change.journal import Run
 
 IDENTITY = {"command": "put"}
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")

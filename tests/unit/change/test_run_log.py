@@ -1,25 +1,19 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
-from compiler.change.journal import Journal, find_run
+from compiler.change.journal import Journal, RunEntry, find_run
 from compiler.change.plan import Result, State, Write
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from compiler.change.journal import RunEntry
 
 RUN = "20250131-120000-4fa1c2"
 WRITE = Write("azure", "a", (), secrets(KEY="sentinel"))

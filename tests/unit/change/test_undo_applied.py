@@ -1,16 +1,14 @@
 """An undo that is applied: what comes into the stores, the journal and the audit file."""
 
-from __future__ import annotations
-
 import json
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.change.apply import apply_plan, other_bytes
 from compiler.change.audit import AuditError, AuditLog, UndoLog
-from compiler.change.journal import Journal, RunHistory, find_run
+from compiler.change.journal import Journal, Run, RunEntry, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, Result, State, Write
 from compiler.change.undo import plan_undo
 from compiler.stores.errors import (
@@ -38,11 +36,6 @@ from tests.unit.change.undoing import (
 )
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.change.journal import Run, RunEntry
 
 
 def undo(

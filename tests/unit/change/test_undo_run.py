@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,14 @@ from compiler.change.plan import Kind, OnConflict, Options, State
 from compiler.change.run import End, Ended, Setting, carry_out
 from compiler.change.run_files import RunLock
 from compiler.change.undo import undo_run
+from compiler.model.environment import Environment
 from compiler.model.store import Place
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
+from tests.unit.changes import Listening
+from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from tests.unit.changes import Listening
-    from tests.unit.conftest import Stores
 
 
 @pytest.fixture

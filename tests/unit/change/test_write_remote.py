@@ -1,7 +1,6 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +21,6 @@ from compiler.stores.interface import Attributes, Written
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 RUN = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")

@@ -1,19 +1,13 @@
 """Runs as their journals tell of them, to plan the undo of, and a store with what they wrote."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from compiler.change.journal import RecordedKey, Run, RunEntry
+from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
 from compiler.change.plan import Kind, Plan, Step, Write
 from compiler.change.undo import plan_undo
 from compiler.live.read_many import PastRun
 from compiler.stores.errors import StoreLocation
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from compiler.change.journal import RunHistory
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")

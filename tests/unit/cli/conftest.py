@@ -1,25 +1,18 @@
 """A copy of the shipped project to run commands in, and the commands run in this process or in one of their own."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.live.stores import LiveStores
-from tests.commands import run_command
+from tests.commands import Done, run_command
 from tests.lying_cluster import LyingCluster
 from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from tests.commands import Done
 
 ROOT = Path(__file__).resolve().parents[3]
 # What a person's shell may say to the program.

@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import getpass
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE, identities, passphrase, recipients
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Person:

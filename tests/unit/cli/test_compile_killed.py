@@ -1,7 +1,5 @@
 """Signals and kills in the middle of a compile: every values file new or every one old, and no stray for long."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
@@ -9,19 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.edit.new_project import Platform, project_files
 from compiler.model.files import is_temporary
+from tests.commands import Done
 from tests.own_process import COMPILE, OwnProcesses, processes_with
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.commands import Done
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.heavy

@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,6 @@ from compiler.model.document import Source, Span
 from compiler.refusal import Refusal
 from compiler.render.content import Run
 from compiler.stages.resolve import Outside
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:

@@ -1,23 +1,17 @@
 """The examples of every command's help do what they say: each is run, whole, in a copy of the shipped project."""
 
-from __future__ import annotations
-
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import command
+from tests.commands import Done
+from tests.conftest import Helm
 from tests.platform.charts import write_chart
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
-    from tests.conftest import Helm
 
 # The commands that need no store; those that do are run against local ones by their own tests.
 OFFLINE = ("compile", "explain", "diff", "render", "generate", "rules", "new", "completion")

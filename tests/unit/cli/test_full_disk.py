@@ -1,15 +1,13 @@
 """A disk that fills up at any write to the journal or the audit file: no stored version stays without its line."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
@@ -17,13 +15,8 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value.secret import SecretValue
-from tests.unit.cli.two_ends import journal, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
-    from tests.unit.cli.two_ends import Ends
+from tests.commands import Done
+from tests.unit.cli.two_ends import Ends, journal, lines
 
 pytestmark = pytest.mark.heavy
 FILES = {"audit": ("audit.jsonl",), "journal": ("runs",), "disk": ("audit.jsonl", "runs")}

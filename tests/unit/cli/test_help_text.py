@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import argparse
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -12,9 +10,6 @@ from compiler.cli import main
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import help_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @pytest.fixture(autouse=True)

@@ -1,24 +1,18 @@
 """What a writing command says of an interrupt is true, wherever the interrupt comes."""
 
-from __future__ import annotations
-
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 import pytest
 
 import compiler
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN
+from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Writing, journal, journals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
-    from tests.commands import Done
 
 _HOME = Path(compiler.__file__).parent
 # What stands between the command line and the engine; inside the engine, the proofs interrupt each request.

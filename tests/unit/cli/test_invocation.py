@@ -1,9 +1,9 @@
-from __future__ import annotations
-
 import os
 import threading
+from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +11,7 @@ from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import _LIVE, Globals, Invocation, command, invoke, parser_of, working_folder
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.commands import Done
+from tests.commands import Done
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +7,6 @@ from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.running import live_environment, live_environments, refusals
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_an_environment_is_what_its_files_say_and_the_variable_is_said_to_be_ignored(

@@ -1,20 +1,15 @@
 """Journals and audit files of the release of November 2026 are read: their runs go on, are completed and undone."""
 
-from __future__ import annotations
-
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing, journal, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
 
 RECORDED = Path(__file__).parent / "recorded"
 

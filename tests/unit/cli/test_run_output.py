@@ -1,14 +1,11 @@
-from __future__ import annotations
-
 import io
 import sys
 from argparse import Namespace
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.change.plan import Adopted, Kind, Outcome, Result, State, Step
+from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
 from compiler.change.run import End, Ended
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.running import RunOutput
@@ -16,9 +13,6 @@ from compiler.cli.terminal.progress import Progress
 from compiler.live.stores import Served
 from tests.unit.changes import plan_of, write_of
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from compiler.change.plan import Plan
 
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 

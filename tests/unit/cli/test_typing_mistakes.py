@@ -1,15 +1,10 @@
-from __future__ import annotations
-
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.typing_mistakes import of_argument, of_command, swapped_environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WRITING = {"--apply": False, "--to": True, "--from-file": True, "--root": True}
 READING = {"--check": False, "--root": True}

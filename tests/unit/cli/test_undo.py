@@ -1,23 +1,17 @@
 """`--undo RUN` of each writing command."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
 
 import pytest
 
 from compiler.change.run_files import RunLock
 from compiler.stores.errors import Action, UnavailableError
-from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Writing, journal, journals, lines
+from tests.commands import Done
+from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.unit.cli.two_ends import Ends
 
 # What the run itself was given, which says nothing to its undo.
 NOT_FOR_UNDO = {

@@ -1,11 +1,10 @@
 """What the writing commands have in common, each of them tried."""
 
-from __future__ import annotations
-
 import shlex
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,14 +12,8 @@ from compiler.change.run_files import RunLock
 from compiler.cli.terminal.progress import Progress
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Problem
-from tests.unit.cli.two_ends import AZURE, KEY, Writing, journal, journals, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.unit.cli.two_ends import Ends
+from tests.commands import Done
+from tests.unit.cli.two_ends import AZURE, KEY, Ends, Writing, journal, journals, lines
 
 
 def at_the_write(ends: Ends, act: Callable[[str], object]) -> None:

@@ -1,24 +1,19 @@
 """Both stores of the shipped project in memory, the commands that write to them, and the journals of these."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
+from compiler.model.store import StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value.secret import SecretValue
+from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from compiler.model.store import StoreAddress
-    from tests.commands import Done
 
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"

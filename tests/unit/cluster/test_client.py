@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -7,8 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from kubernetes.client import ApiException
@@ -20,9 +19,6 @@ from compiler.stores.http import ReplyTooLargeError
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
 from tests.trickling_gateway import TricklingGateway
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 SENTINEL = "c2VudGluZWwtNDcxMQ=="

@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.cluster.connect import connected, missing_for_cluster
 from compiler.refusal import Refusal
 from tests.fake_cluster import FakeCluster
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:

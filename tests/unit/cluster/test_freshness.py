@@ -1,7 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,9 +19,6 @@ from compiler.cluster.judge import (
     unread,
 )
 from tests.recorded_cluster import by_name
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NOW = datetime(2026, 11, 28, 7, 30, tzinfo=UTC)
 TITLE = "agents/agent-jira-secrets"

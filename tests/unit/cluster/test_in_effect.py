@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,15 +19,11 @@ from compiler.cluster.judge import (
     wanted_keys,
 )
 from compiler.cluster.view import keys_of
+from compiler.model.environment import Environment
 from compiler.operations.parity import expected_manifests
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.recorded_cluster import as_compiled, by_name, leading_to, watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from compiler.model.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRETS = by_name("secrets-metadata-list")

@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 import base64
 import pickle
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -14,9 +13,6 @@ from compiler.cluster.masking import EVER, Mask, Quotes, is_of_credential, value
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def masked(text: str, values: Iterable[SecretValue]) -> str:

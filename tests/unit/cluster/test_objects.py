@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import inspect
 
 from compiler.cluster.client import KubernetesCluster

@@ -1,8 +1,8 @@
-from __future__ import annotations
-
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,6 @@ from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import AnswerTooLargeError, ClusterError, Readings, WatchEndedError, ready_of
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SENTINEL = "c2VudGluZWwtNDcxMQ=="
 

@@ -1,16 +1,17 @@
-from __future__ import annotations
-
 import copy
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.cluster.masking import EVER
 from compiler.cluster.verify import Expected, cluster_checker, verify_cluster
 from compiler.cluster.view import ClusterError
+from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
 from compiler.refusal import Refusal
@@ -19,12 +20,6 @@ from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.extra import install_line
 from tests.fake_cluster import FakeCluster
 from tests.live_platform import provider_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
 
 SOURCE = Source("environments/prod.yaml", "stores\nsecrets\n")
 SPACE, NAME, TITLE = "team", "agent-github", '"team/agent-github"'

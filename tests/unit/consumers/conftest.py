@@ -1,24 +1,18 @@
 """A project of two agents, and what pods of given manifests need of it."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.consumers.findings import EnvironmentSecrets, judge, secrets_of
 from compiler.consumers.readers import Gathered, take
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.stages.load_manifests import load_manifests
 from compiler.stages.resolve import Outside
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.environment import Environment
 
 # A pod that reads all that the project makes.
 BOTH = "envFrom: [{secretRef: {name: agent-github-secrets}}, {secretRef: {name: agent-jira-secrets}}]"

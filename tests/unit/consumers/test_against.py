@@ -1,17 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.consumers.look import look_at_chart
 from compiler.helm import Helm, HelmError
-from tests.unit.consumers.conftest import BOTH, deployment
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import BOTH, Bench, deployment
 
 # Says what it was given, and prints what lies beside it in place of a rendered chart.
 PROGRAM = """#!/bin/sh

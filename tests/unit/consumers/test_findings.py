@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
-from tests.unit.consumers.conftest import BOTH, deployment, last
-
-if TYPE_CHECKING:
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import BOTH, Bench, deployment, last
 
 HOOK = """
 ---

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,10 +6,7 @@ from compiler.consumers.findings import known_keys, unmade
 from compiler.consumers.readers import Made
 from compiler.model.diagnostic import Severity
 from tests.unit.conftest import TAKERS
-from tests.unit.consumers.conftest import BOTH, deployment, gathered, last
-
-if TYPE_CHECKING:
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import BOTH, Bench, deployment, gathered, last
 
 MAKERS = {
     "Secret": "apiVersion: v1\nkind: Secret\nmetadata: {name: wanted}\n",

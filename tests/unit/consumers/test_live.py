@@ -1,6 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +9,7 @@ from compiler.consumers.findings import judge
 from compiler.consumers.readers import gather, readers_in
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import Bench
 
 APPS, BATCH = "/apis/apps/v1/namespaces/agents", "/apis/batch/v1/namespaces/agents"
 SENTINEL = "sentinel-4711"

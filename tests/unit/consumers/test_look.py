@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +6,7 @@ from compiler.cluster.client import KubernetesCluster
 from compiler.consumers.look import look_at_cluster, look_at_manifests, look_at_rendered
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
-from tests.unit.consumers.conftest import BOTH, deployment
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import BOTH, Bench, deployment
 
 
 def written(folder: Path, name: str, text: str) -> list[str]:

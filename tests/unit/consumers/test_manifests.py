@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.consumers.readers import Moment, Phase

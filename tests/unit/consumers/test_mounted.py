@@ -1,13 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.unit.consumers.conftest import deployment
-
-if TYPE_CHECKING:
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import Bench, deployment
 
 JIRA = "envFrom: [{secretRef: {name: agent-jira-secrets}}]"
 

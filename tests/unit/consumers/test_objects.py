@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.consumers.readers import Gathered, Made, Moment, Phase, SecretRead, Way, Workload
 
 

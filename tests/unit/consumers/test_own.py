@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.consumers.findings import Waivers, keys_of, namespace_of
 from compiler.rules.api import Finding
 from compiler.rules.consumer_rules import BY_ID
-
-if TYPE_CHECKING:
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import Bench
 
 
 def test_secrets_are_known_by_namespace_and_target(bench: Bench) -> None:

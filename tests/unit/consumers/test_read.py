@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import errno
 import io
 import os
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,6 @@ import compiler.consumers.look
 from compiler.consumers.look import read_manifests, read_rendered
 from compiler.refusal import Refusal
 from tests.unit.consumers.conftest import BOTH, deployment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\n"
 

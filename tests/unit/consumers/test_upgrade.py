@@ -1,15 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-from compiler.consumers.look import Need, upgrade_between
-from tests.unit.consumers.conftest import BOTH, deployment, gathered
-
-if TYPE_CHECKING:
-    from compiler.consumers.look import Upgrade
-    from tests.unit.consumers.conftest import Bench
+from compiler.consumers.look import Need, Upgrade, upgrade_between
+from tests.unit.consumers.conftest import BOTH, Bench, deployment, gathered
 
 GITHUB = "envFrom: [{secretRef: {name: agent-github-secrets}}]"
 ENV = "env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: %s}}}]"

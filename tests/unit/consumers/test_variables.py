@@ -1,13 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.unit.consumers.conftest import BOTH, deployment, last
-
-if TYPE_CHECKING:
-    from tests.unit.consumers.conftest import Bench
+from tests.unit.consumers.conftest import BOTH, Bench, deployment, last
 
 GITHUB, JIRA = "{secretRef: {name: agent-github-secrets}}", "{secretRef: {name: agent-jira-secrets}}"
 CONFIG = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {JIRA_URL: a, OTHER: b}\n"

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.consumers.readers import POD_SPECS, Moment, Phase, Setting, hook_of, is_workload, workload_of

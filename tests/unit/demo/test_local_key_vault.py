@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
@@ -21,9 +22,6 @@ from compiler.demo.key_vault.faults import Fault, FaultKind, Limits
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions, main
 from tests.pace import allowed_wall
-
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
 
 
 @pytest.fixture

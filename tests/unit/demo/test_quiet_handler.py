@@ -1,14 +1,10 @@
-from __future__ import annotations
-
 import http.client
 import threading
 from http.server import ThreadingHTTPServer
-from typing import TYPE_CHECKING
+
+import pytest
 
 from compiler.demo.quiet_handler import QuietHandler
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Handler(QuietHandler):

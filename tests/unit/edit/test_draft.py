@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +7,6 @@ from compiler.edit.yaml_edit import Splice
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Source, Span
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PATH = "environments/prod.yaml"
 OLD = "labels: {team: platform}\n"

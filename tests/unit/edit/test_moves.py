@@ -1,19 +1,13 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.edit.moves import finishing, progress_of, returning, switching
 from compiler.edit.yaml_edit import Edit, edited
+from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 MORE = """\
   slack:

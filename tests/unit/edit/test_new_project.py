@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import ast
 import os
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,9 +26,6 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import Output
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 PROGRAM = Path(__file__).resolve().parents[3] / "compiler"
 

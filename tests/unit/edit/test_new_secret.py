@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,15 +8,10 @@ from hypothesis import strategies as st
 from compiler.edit.new_project import write_new
 from compiler.edit.new_secret import Names, SecretRequest, _entry_lines, names_of, new_secret
 from compiler.edit.yaml_edit import added, spliced
+from compiler.model.document import Document
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from compiler.model.document import Document
 
 NAMING = '\nnaming: {target: "{name}-{secret}", vault: "{namespace}/{secret}", azurekv: "{namespace}-{secret}"}\n'
 

@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,9 +8,6 @@ from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth
 from tests.github_project import CATALOGUE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BASE = """\
 # Of all.

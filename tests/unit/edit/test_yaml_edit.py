@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,12 +22,10 @@ from compiler.edit.yaml_edit import (
     scalar,
     spliced,
 )
+from compiler.model.document import Document
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_values
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document
 
 
 def document_of(text: str) -> Document:

@@ -1,7 +1,7 @@
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,16 +27,11 @@ from compiler.generate.argocd import (
     to_arguments,
     unmade_namespaces,
 )
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.environment import Environment
 
 WANTED = Options(
     "application", "https://git/a.git", "main", "chart", "secrets", "argocd", {"prod": "west"}, apps="deploy/argocd"

@@ -1,19 +1,13 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.generate.argocd import FORMS, Options, argocd_texts
 from compiler.generate.argocd_hand_over import hand_over
+from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 OLD = Options("application", "https://git/a.git", cluster={"dev": "lab"}, out="argocd", apps="argocd")
 NEW = replace(OLD, project="shop-secrets")

@@ -1,23 +1,18 @@
-from __future__ import annotations
-
 import http.server
 import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.helm import HelmError, chart_at, find_chart
 from compiler.packaged import chart_files
+from tests.conftest import Helm
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.conftest import Helm
 
 SCHEMA = "chart/values.schema.json"
 DRAFT = "http://json-schema.org/draft-07/schema#"

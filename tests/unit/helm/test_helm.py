@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler import helm as module
 from compiler.helm import VARIABLE, Helm, HelmError, find_helms, helm_at, template
-
-if TYPE_CHECKING:
-    from tests.conftest import Helm as Installed
+from tests.conftest import Helm as Installed
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "tests/chart/values/mixed.yaml"

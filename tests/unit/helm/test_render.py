@@ -1,20 +1,15 @@
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.helm import helm_at, rendered
+from compiler.model.environment import Project
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Project
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.live.compare import Likeness, compare_value

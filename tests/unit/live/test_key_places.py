@@ -1,12 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.live.stores import catalogue_places, key_places
+from compiler.model.environment import Environment
 from compiler.model.store import Place
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
 
 
 def test_every_key_of_the_entry_has_its_place_in_any_store_of_the_environment(environment: Environment) -> None:

@@ -1,15 +1,10 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.live.stores import secret_named, store_named
+from compiler.model.environment import Environment
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
 
 
 def test_a_store_is_found_by_its_id_then_by_its_kubernetes_name(environment: Environment) -> None:

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
@@ -17,11 +15,8 @@ from compiler.stores.errors import (
     UnavailableError,
     WrongMountError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from compiler.stores.interface import SecretReader
 
 PLACE = StoreLocation("https://vault.example.com/secret", "x")
 

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,9 +17,6 @@ from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from tests.unit.operations.retire.conftest import Bench, bench
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["bench"]
 

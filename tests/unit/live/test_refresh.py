@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from compiler.live.read_many import refresh_times
+from compiler.model.environment import Environment
 from tests.unit.conftest import taking
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 
 def test_only_secrets_that_read_that_store_are_named_with_their_interval(environment: Environment) -> None:

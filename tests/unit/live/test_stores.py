@@ -1,26 +1,20 @@
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from compiler.live.stores import AddressError, LiveStores, address_of
 from compiler.model.document import Node, Source, extent
+from compiler.model.environment import Environment, Store
 from compiler.model.store import Provider, StoreAddress
 from compiler.model.store_identity import Sameness, compare_stores, written_identity
 from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError
-from compiler.stores.interface import Cluster
+from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from compiler.model.environment import Environment, Store
-    from compiler.stores.interface import SecretWriter
 
 WRITTEN = "https://vault.example.com:8200"
 FORWARDED = "http://127.0.0.1:8200"

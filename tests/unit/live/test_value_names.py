@@ -1,14 +1,9 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import same_value, value_names
 from tests.unit.conftest import taking
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BOARD, REPORT, JIRA = ("board", "ATLASSIAN_TOKEN"), ("report", "TOKEN"), ("jira", "JIRA_TOKEN")
 APP, GITHUB = ("report", "APP"), ("github", "GITHUB_APP_ID")

@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import grp
 import os
 import pwd
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.model.files import foreign_part, is_inside, leads_out
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.model.facts import ASKS_FIRST, asks_before_pruning, lacking

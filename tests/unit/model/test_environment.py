@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.stages.load import load_text

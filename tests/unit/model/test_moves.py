@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.model.environment import moves_of
 from compiler.stages.load import load_text
 

@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.files import NamedFileError, as_file, is_pipe, read_named, require_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECRET = "s3ntinel-4711"
 

@@ -1,9 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from compiler.model.facts import ValuesData
 from compiler.model.values import (
     SecretChange,
     SecretOutline,
@@ -12,9 +11,6 @@ from compiler.model.values import (
     outlines_of_values,
     place_text,
 )
-
-if TYPE_CHECKING:
-    from compiler.model.facts import ValuesData
 
 SECRET: dict[str, ValuesData] = {
     "name": "agent",

@@ -1,7 +1,6 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +22,6 @@ from compiler.model.store_identity import (
 )
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SERVICE = "http://vault.vault.svc.cluster.local:8200"
 

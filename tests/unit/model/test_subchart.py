@@ -1,15 +1,11 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from compiler.model.facts import ValuesData
 from compiler.model.values import Located, SecretChange, located, nested, nesting_change, subchart_of
-
-if TYPE_CHECKING:
-    from compiler.model.facts import ValuesData
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "partOf": "shop"}

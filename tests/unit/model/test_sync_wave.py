@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 from compiler.model.facts import ANNOTATION, NEW_SECRET_WAVE, STORE_WAVE

@@ -1,16 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from compiler.model.environment import Environment
 from compiler.model.values import values_of
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.github_project import BASE
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
 
 CATALOGUE = """\
 secrets:

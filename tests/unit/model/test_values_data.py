@@ -1,14 +1,8 @@
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from compiler.model.facts import EXTERNAL_SECRETS
+from compiler.model.facts import EXTERNAL_SECRETS, ValuesData
 from compiler.model.values import values_of
 from compiler.pipeline import compile_project
-
-if TYPE_CHECKING:
-    from compiler.model.facts import ValuesData
 
 ROOT = Path(__file__).resolve().parents[3]
 

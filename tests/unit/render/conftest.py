@@ -1,18 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Source, Span
-from compiler.render.content import show
+from compiler.render.content import Shown, show
 from compiler.rules.api import Rule, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.render.content import Shown
 
 UNKNOWN_SECRET = Rule(
     "unknown-secret",

@@ -1,15 +1,9 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Run
+from compiler.render.content import Run, Shown
 from compiler.render.github import render
-
-if TYPE_CHECKING:
-    from compiler.render.content import Shown
 
 
 def test_commands(two: tuple[Shown, ...]) -> None:

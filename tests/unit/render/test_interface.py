@@ -1,9 +1,6 @@
-from __future__ import annotations
-
 import base64
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,11 +8,8 @@ import compiler.render
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Source, Span
-from compiler.render.content import FORMATS, Run, format_named, show
-
-if TYPE_CHECKING:
-    from compiler.render.content import Shown
-    from compiler.rules.api import Rule
+from compiler.render.content import FORMATS, Run, Shown, format_named, show
+from compiler.rules.api import Rule
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 PASSWORD = "correct-horse-battery"  # nothing tells it from a name: its spans must

@@ -1,14 +1,8 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
-from compiler.render.content import Run, ShownKey
+from compiler.render.content import Run, Shown, ShownKey
 from compiler.render.json import render
-
-if TYPE_CHECKING:
-    from compiler.render.content import Shown
 
 
 def test_json(two: tuple[Shown, ...]) -> None:

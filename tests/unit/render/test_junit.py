@@ -1,16 +1,10 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Run, ShownKey, ShownRelated
+from compiler.render.content import Run, Shown, ShownKey, ShownRelated
 from compiler.render.junit import render
-
-if TYPE_CHECKING:
-    from compiler.render.content import Shown
 
 
 def suite(text: str) -> ET.Element:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.model.diagnostic import MOST_OF_A_RULE, Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.render.content import first_of_each_rule

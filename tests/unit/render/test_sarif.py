@@ -1,23 +1,17 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 
 import compiler
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Source, Span
-from compiler.render.content import Run, show
+from compiler.render.content import Run, Shown, show
 from compiler.render.sarif import render
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.render.content import Shown
-    from compiler.rules.api import Rule
+from compiler.rules.api import Rule
 
 
 def closed(required: str, optional: str = "", /, **properties: object) -> dict[str, Any]:

@@ -1,25 +1,19 @@
 """Builders: YAML texts in, what one rule finds in them out."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 
-from compiler.model.environment import Project
+from compiler.model.catalogue import Catalogue
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Document
+from compiler.model.environment import Environment, Project
 from compiler.rules.api import Rule, Scope
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Document
-    from compiler.model.environment import Environment
 
 BASE = """\
 namespace: ai-platform

@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.bundle_needs_one_remote import check
-from tests.unit.rules.conftest import CATALOGUE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, TAKING, Judge
 
 
 def test_finds_a_key_that_lies_elsewhere(judge: Judge) -> None:

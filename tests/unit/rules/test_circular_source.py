@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.circular_source import check
-from tests.unit.rules.conftest import TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import TAKING, Judge
 
 AROUND = TAKING.replace("GITHUB_TOKEN: {variants: [pat]}", "GITHUB_TOKEN: {from: ci/CI_TOKEN}")
 

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.rules.contradictory_moves import check
 from tests.pace import allowed
-from tests.unit.rules.conftest import CATALOGUE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, TAKING, Judge
 
 GUARDING = CATALOGUE.replace("  aws:\n", "  aws:\n    guards: true\n")
 

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.rules.contradictory_remote import check
 from tests.pace import allowed
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
 def _catalogue(key: str) -> str:

@@ -1,13 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.model.diagnostic import Severity
 from compiler.rules.duplicate_target_key import check
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
 def test_finds_keys_that_differ_only_in_case(judge: Judge) -> None:

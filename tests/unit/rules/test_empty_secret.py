@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.empty_secret import check
-from tests.unit.rules.conftest import TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import TAKING, Judge
 
 
 def test_finds_a_choice_of_no_variant(judge: Judge) -> None:

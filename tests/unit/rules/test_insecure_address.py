@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.model.store import Provider, StoreAddress
@@ -9,9 +5,7 @@ from compiler.rules.insecure_address import check
 from compiler.stores.errors import TlsFailureError
 from compiler.stores.vault.session import open_session
 from tests.plain_http import FAR, NEAR
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.invalid_environment_variable_name import check
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
 @pytest.mark.parametrize("name", ["aws.region", "aws-region", "1AWS"])

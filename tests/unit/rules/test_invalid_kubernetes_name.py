@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.invalid_kubernetes_name import check
-from tests.unit.rules.conftest import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, CATALOGUE, Judge
 
 
 @pytest.mark.parametrize("namespace", ["AI", "a_b", "a.b", "-a", "a-", "a" * 64])

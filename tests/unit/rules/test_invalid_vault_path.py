@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.invalid_vault_path import check
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.key_vault_name_collision import check
-from tests.unit.rules.conftest import BASE, CATALOGUE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, CATALOGUE, TAKING, Judge
 
 
 def test_finds_names_that_differ_only_in_case(judge: Judge) -> None:

@@ -1,18 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.pipeline import compile_project
 from compiler.rules.missing_field import check
 from tests.agents_project import write_agents_project
-from tests.unit.rules.conftest import BASE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, Judge
 
 
 @pytest.mark.parametrize("field", ["namespace", "store", "refreshInterval", "externalSecretsOperator", "secrets"])

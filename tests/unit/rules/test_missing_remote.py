@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.missing_remote import check
-from tests.unit.rules.conftest import CATALOGUE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, TAKING, Judge
 
 ONLY_VAULT = CATALOGUE.replace(", azurekv: platform-github}", "}")
 

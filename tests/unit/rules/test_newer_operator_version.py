@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +6,7 @@ from compiler.model.diagnostic import Severity
 from compiler.pipeline import compile_project
 from compiler.rules.newer_operator_version import check
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 
 @pytest.mark.parametrize("version", ["2.13", "2.14", "3.0"])

@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.operator_version import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12"
 

@@ -1,11 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.orphan_values import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import JudgeProject
+from tests.unit.rules.conftest import JudgeProject
 
 
 def test_finds_a_values_file_without_environment(judge_project: JudgeProject) -> None:

@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.repeated_mount import check
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
 def test_finds_a_path_that_begins_with_the_mount(judge: Judge) -> None:

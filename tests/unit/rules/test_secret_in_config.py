@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.secret_in_config import check
-from tests.unit.rules.conftest import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, CATALOGUE, Judge
 
 TOKEN = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
 

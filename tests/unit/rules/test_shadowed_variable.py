@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.shadowed_variable import check
-from tests.unit.rules.conftest import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import CATALOGUE, Judge
 
 BEDROCK = "secrets: {global: {use: [aws-bedrock]}, aws: {}}"
 

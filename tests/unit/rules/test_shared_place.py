@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.shared_place import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import JudgeProject
+from tests.unit.rules.conftest import JudgeProject
 
 
 def test_finds_two_environments_on_one_place(judge_project: JudgeProject) -> None:

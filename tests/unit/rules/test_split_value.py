@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.split_value import check
-from tests.unit.rules.conftest import BASE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, TAKING, Judge
 
 THIRD = """\
   bot:

@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.templated_annotation import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 
 @pytest.mark.parametrize("text", ["{{ .TOKEN }}", "a {{", "{{{{", "a\\n{{ .TOKEN }}"])

@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.unexpected_vault_domain import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 WAIVER = 'to accept it, add to "azure": `waive: {unexpected-vault-domain: the reason}`'
 

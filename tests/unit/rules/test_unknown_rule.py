@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.unknown_rule import check
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 
 def test_finds_a_misspelt_rule_and_names_the_nearest(judge: Judge) -> None:

@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.unknown_source import check
-from tests.unit.rules.conftest import TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import TAKING, Judge
 
 
 def test_names_the_entry_that_was_meant(judge: Judge) -> None:

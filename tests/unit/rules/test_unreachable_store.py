@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.unreachable_store import check
-from tests.unit.rules.conftest import BASE
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, Judge
 
 NO_URL = BASE.replace(', vaultUrl: "https://platform.vault.azure.net"', "")
 

@@ -1,12 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from compiler.rules.unread_remote import check
-from tests.unit.rules.conftest import TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import TAKING, Judge
 
 ONLY = TAKING.replace("      OWN: {}\n", "")
 BARE = ONLY.replace("    remote: {vault: platform/ci, azurekv: platform-ci}\n", "")

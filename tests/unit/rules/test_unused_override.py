@@ -1,14 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.rules.unused_override import check
-from tests.unit.rules.conftest import BASE, TAKING
-
-if TYPE_CHECKING:
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import BASE, TAKING, Judge
 
 
 @pytest.mark.parametrize(

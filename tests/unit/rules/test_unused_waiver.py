@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.model.diagnostic import Severity
 from compiler.rules.api import Scope
 from compiler.rules.unused_waiver import check

@@ -1,7 +1,5 @@
 """Commands that show what they run in, for the tests of scripts/ready_commands.py."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

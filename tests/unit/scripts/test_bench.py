@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +9,6 @@ from compiler.pipeline import compile_project
 from scripts import bench
 from scripts.bench import Budget, Figure, Usage
 from scripts.bench_projects import generate, generate_catalogue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECONDS = Budget("1,000 environments", "s", 2.0, 1.0)
 

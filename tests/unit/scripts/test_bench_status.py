@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +8,6 @@ from scripts.bench import Budget, Figure
 from scripts.bench_projects import generate_catalogue
 from scripts.bench_status import BYTES, environment_of, fill, measure_all, page
 from tests.api_double import ApiDouble
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MET = Figure(Budget("wall", "s", 5, 5), 2.0)
 MISSED = Figure(Budget("memory", "MiB", 150, 150), 200)

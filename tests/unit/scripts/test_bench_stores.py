@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,6 @@ from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

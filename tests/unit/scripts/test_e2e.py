@@ -1,10 +1,8 @@
 """scripts/e2e.py, whole, against the double of a cluster with real local stores."""
 
-from __future__ import annotations
-
 import itertools
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,9 +10,6 @@ from scripts import e2e
 from tests.leaks import leaks
 from tests.operator_double import Misdeed
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.heavy
 SENTINEL = "s3ntinel-4711"

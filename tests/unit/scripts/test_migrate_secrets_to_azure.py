@@ -1,17 +1,12 @@
 """scripts/migrate_secrets_to_azure.py: the old command's name, and what it fills in."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts/migrate_secrets_to_azure.py"

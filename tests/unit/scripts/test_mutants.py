@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from scripts.mutants import FOLDER, ROOT, Mutant, load, main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 CODE = "def larger(a: int, b: int) -> int:\n    return a if a > b else b\n"
 TEST = "from larger import larger\n\n\ndef test_the_larger() -> None:\n    assert larger(2, 1) == 2\n"

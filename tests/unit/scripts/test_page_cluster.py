@@ -1,18 +1,14 @@
 """The cluster of the pages does what a real one was seen to do with Secrets and their owners."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.demo.local_key_vault import LocalKeyVault
 from scripts.page_cluster import PageCluster, main
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
 

@@ -1,17 +1,11 @@
 """Texts in, what one stage makes of them out."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from compiler.model.document import Document
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.model.document import Document
 
 
 def load(text: str, path: str = "environments/prod.yaml") -> Document:

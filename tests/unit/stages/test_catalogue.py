@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.model.catalogue import KeyRemote
 from compiler.stages.resolve import catalogue_of
 from tests.unit.stages.conftest import load

@@ -1,18 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
+from compiler.model.document import Document
 from compiler.model.environment import Environment, Project
 from compiler.stages.check import Checker
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document
 
 FREQUENT = "secrets: {github: {refreshInterval: 5s}}\n"
 INSECURE = 'stores: {vault: {server: "http://vault.example.com"}}\n'

@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
+from compiler.model.facts import ValuesData
 from compiler.stages.emit import HEADER, quote, read_values, values_text, values_tree
-
-if TYPE_CHECKING:
-    from compiler.model.facts import ValuesData
 
 
 def body(data: dict[str, ValuesData]) -> str:

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 import compiler.stages.load
+from compiler.model.diagnostic import Diagnostic
 from compiler.model.facts import MAX_DEPTH, MAX_NODES
 from compiler.stages.load import load_text
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from compiler.model.diagnostic import Diagnostic
 
 
 def refused(text: str) -> Diagnostic:

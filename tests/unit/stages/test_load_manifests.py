@@ -1,18 +1,13 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
+from compiler.model.document import Node
 from compiler.model.facts import MAX_MANIFEST_DEPTH
 from compiler.render.content import show
 from compiler.stages import load_manifests as module
 from compiler.stages.load_manifests import load_manifests
-
-if TYPE_CHECKING:
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Node
 
 
 def loaded(text: str) -> list[Node]:

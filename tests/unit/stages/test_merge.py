@@ -1,12 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from compiler.model.document import Node
 from compiler.stages.resolve import merge, merge_onto
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from compiler.model.document import Node
 
 
 def merged(*texts: str) -> Node:

@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
+from compiler.model.diagnostic import Diagnostic
 from compiler.stages.resolve import Outside, outside_layer, outside_of
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from compiler.model.diagnostic import Diagnostic
 
 TEXT = """\
 store: vault

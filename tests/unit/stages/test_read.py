@@ -1,15 +1,10 @@
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.model.facts import MAX_BYTES
 from compiler.stages.files import read_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_reads_a_text_as_it_is(tmp_path: Path) -> None:

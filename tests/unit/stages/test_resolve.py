@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.environment import Environment
 from compiler.model.store import Place
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
 
 CATALOGUE = """\
 secrets:

@@ -1,19 +1,13 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
+from compiler.model.document import Document
 from compiler.stages.validate import read_schema, validate
 from tests.unit.stages.conftest import load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.document import Document
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 

@@ -1,16 +1,14 @@
-from __future__ import annotations
-
 import errno
 import fcntl
 import os
 import stat
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +16,6 @@ from compiler.model.diagnostic import Severity
 from compiler.model.files import temporary_beside
 from compiler.stages import files
 from compiler.stages.files import Output, read_old, write_all
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 HEADER = "# Compiled from "
 OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"

@@ -1,12 +1,11 @@
 """A Vault of scripted answers on the loopback: what each path answers in, what was asked out; no rule of its own."""
 
-from __future__ import annotations
-
 import json
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
@@ -15,9 +14,6 @@ from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.vault.store import VaultStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 TOKEN = "t0ken-4711"
 MOUNT = "sys/internal/ui/mounts/secret"

@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import socket
 import ssl
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +18,6 @@ from compiler.stores.http import (
     open_socket,
 )
 from tests.pace import allowed_wall
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HOST = "127.0.0.1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -1,12 +1,7 @@
-from __future__ import annotations
-
+from collections.abc import Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Words of the field, short ones too: names are made of these.
 WORDS = (

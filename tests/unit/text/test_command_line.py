@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from contextvars import copy_context
 
 from compiler.text.command_line import command_line, name_project, shell_line

@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import base64
 import json
 import random
 import re
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,9 +14,6 @@ from hypothesis import strategies as st
 
 from compiler.text.credential import conceal, credential_parts, looks_like_credential
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"

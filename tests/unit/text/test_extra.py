@@ -1,16 +1,12 @@
-from __future__ import annotations
-
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 import compiler.text.extra
 from compiler.text.extra import install_line
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_it_is_installed_by_the_python_that_runs_the_program() -> None:

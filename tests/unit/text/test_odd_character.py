@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from compiler.text.characters import has_control, odd_character

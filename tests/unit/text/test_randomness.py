@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import base64
 import random
 import time
+from collections.abc import Callable, Iterator
 from string import ascii_letters, ascii_lowercase, digits
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,9 +10,6 @@ from hypothesis import strategies as st
 
 from compiler.text.credential import random_words
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 DICE = random.Random  # seeded: the same in every run
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.refusal import system_reason
 
 

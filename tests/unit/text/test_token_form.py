@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 import random
 import time
+from collections.abc import Iterator
 from re import _parser  # type: ignore[attr-defined]
 from string import ascii_letters, ascii_uppercase, digits, hexdigits
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +11,6 @@ from hypothesis import strategies as st
 
 from compiler.text.credential import _BEGINNINGS, _TOKENS, known_forms
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ALNUM = ascii_letters + digits
 URL = ALNUM + "-_"

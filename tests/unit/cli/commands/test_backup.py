@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
@@ -8,12 +7,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.model.store import Place
 from compiler.operations.backup import Backup, Gathered, Lacking
 from compiler.stores.secret_value.secret import SecretValue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
+from tests.commands import Done
 
 VALUES = {("jira", "ATLASSIAN_TOKEN"): SecretValue("s3ntinel")}
 

@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler import helm
+from compiler.model.diagnostic import Diagnostic
 from compiler.operations import parity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
 
 _CONFLUENCE = "CONFLUENCE_API_TOKEN, CONFLUENCE_USERNAME, CONFLUENCE_URL"
 _SLACK = "SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET, SLACK_CLIENT_SECRET, SLACK_TEAM_ID"
@@ -326,7 +321,7 @@ def test_parity_without_a_helm_could_not_run(
 def test_what_parity_finds_stops_the_writing(
     run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compiler.model.diagnostic import Diagnostic, Severity  # noqa: PLC0415
+    from compiler.model.diagnostic import Severity  # noqa: PLC0415
     from compiler.model.document import Source, Span  # noqa: PLC0415
 
     def prove(*_: object) -> Sequence[Diagnostic]:

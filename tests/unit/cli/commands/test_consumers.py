@@ -1,23 +1,17 @@
-from __future__ import annotations
-
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.cli.parser import Parser
 from scripts.bench_projects import generate_manifests
+from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
-from tests.lying_cluster import BODIES
+from tests.lying_cluster import BODIES, LyingCluster
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
-    from tests.lying_cluster import LyingCluster
 
 ROOT = Path(__file__).resolve().parents[4]
 SENTINEL = "sentinel-4711-value"

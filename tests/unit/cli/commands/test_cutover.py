@@ -1,7 +1,7 @@
-from __future__ import annotations
-
 import signal
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,17 +9,11 @@ from compiler.live.stores import LiveStores
 from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
+from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
-from tests.lying_cluster import BODIES
+from tests.lying_cluster import BODIES, LyingCluster
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.lying_cluster import LyingCluster
 
 NAMED = Outside(vault_name="ai-platform")
 JIRA = ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL", "ATLASSIAN_API_URL", "ATLASSIAN_VERIFY_SSL")

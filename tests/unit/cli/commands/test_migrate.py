@@ -1,17 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.two_ends import AZURE, KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.unit.cli.two_ends import Ends, Writing
+from tests.commands import Done
+from tests.unit.cli.two_ends import AZURE, KEY, Ends, Writing
 
 
 @pytest.mark.parametrize("options", [(), ("--to", "azure", "--undo", "run")])

@@ -1,24 +1,18 @@
-from __future__ import annotations
-
 import getpass
 import io
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.interface import Identity
+from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.stores.interface import Identity
-    from tests.commands import Done
 
 NAME = "ai-platform-engineering/jira-secret"
 

@@ -1,16 +1,12 @@
-from __future__ import annotations
-
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 _REFUSING = """#!/bin/sh
 [ "$1" = version ] && echo v3.18.0 && exit 0

@@ -1,7 +1,7 @@
-from __future__ import annotations
-
 import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
@@ -10,13 +10,8 @@ from compiler.model.store import Provider, StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value.secret import SecretValue
+from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
 
 NAME = "ai-platform-engineering/jira-secret"
 BACKUP = Backup(

@@ -1,22 +1,15 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
 from scripts.build_docs import output_schemas
-from tests.lying_cluster import BODIES
-from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, journals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.lying_cluster import LyingCluster
-    from tests.unit.cli.two_ends import Ends
+from tests.commands import Done
+from tests.lying_cluster import BODIES, LyingCluster
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, journal, journals
 
 
 @pytest.fixture

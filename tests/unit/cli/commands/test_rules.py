@@ -1,12 +1,8 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from compiler.rules import ALL_RULES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_every_rule_is_listed_with_severity_and_summary(run: Callable[..., Any]) -> None:

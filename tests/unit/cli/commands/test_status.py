@@ -1,27 +1,20 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.api_double import ApiDouble
+from tests.commands import Done
 from tests.live_platform import PLANTED, LivePlatform
-from tests.lying_cluster import BODIES
+from tests.lying_cluster import BODIES, LyingCluster
 from tests.unit.cli.two_ends import Ends
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from tests.commands import Done
-    from tests.lying_cluster import LyingCluster
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
 OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"

@@ -1,9 +1,9 @@
-from __future__ import annotations
-
 import json
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,15 +12,9 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
+from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
-from tests.lying_cluster import BODIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.commands import Done
-    from tests.lying_cluster import LyingCluster
+from tests.lying_cluster import BODIES, LyingCluster
 
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"

@@ -1,14 +1,10 @@
-from __future__ import annotations
-
 import json
 from argparse import Namespace
-from typing import TYPE_CHECKING
+
+import pytest
 
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.running import CommandOutput
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def printed(form: str) -> None:

@@ -1,21 +1,16 @@
-from __future__ import annotations
-
 import io
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cli.terminal.interrupts import SIGNALS, interruption, left_behind, stoppable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[4]
 

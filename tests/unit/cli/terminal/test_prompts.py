@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 import getpass
 import io
 import signal
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from compiler.cli.terminal.prompts import confirmed, hidden, hidden_values, is_terminal
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Terminal:

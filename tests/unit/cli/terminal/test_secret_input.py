@@ -1,20 +1,15 @@
-from __future__ import annotations
-
 import io
 import os
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cli.terminal.prompts import read_file, read_stdin
 from compiler.operations.value_input import LARGEST_BYTES
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_no_more_than_any_store_takes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from azure.keyvault.secrets import ApiVersion
@@ -10,9 +9,6 @@ from azure.keyvault.secrets import ApiVersion
 from compiler.demo.key_vault.server import Reply, Request, answer, kind_of, permission_of, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedError
 from compiler.stores.deadline import VirtualClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BASE = "https://v.vault.azure.net"
 SENTINEL = "s3ntinel-value"

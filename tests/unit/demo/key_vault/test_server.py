@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import http.client
 import io
 import json
@@ -7,23 +5,19 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.certificates import CertificateAuthority, ServerCertificate
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, TokenIssuer
 from compiler.demo.key_vault.server import KeyVaultServer, Reply, Request, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState
 from compiler.stores.deadline import VirtualClock
 from tests.pace import allowed_wall
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.demo.certificates import ServerCertificate
 
 CHALLENGE = 'Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"'
 SENTINEL = "s3ntinel-value"

@@ -1,22 +1,14 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from compiler.operations.backup import gather
+from compiler.model.environment import Environment
+from compiler.operations.backup import Gathered, gather
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
-from tests.unit.conftest import taking
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from compiler.operations.backup import Gathered
-    from tests.unit.conftest import Stores
+from tests.unit.conftest import Stores, taking
 
 
 @pytest.fixture

@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.age_file import require_writable, write_private
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_new_file_is_its_owners_alone_and_nothing_lies_beside_it(tmp_path: Path) -> None:

@@ -1,28 +1,20 @@
-from __future__ import annotations
-
 from collections import UserDict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, OnConflict, Options, Plan, State
-from compiler.change.run import End, Setting, carry_out
+from compiler.change.run import Change, End, Setting, carry_out
+from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
 from compiler.stores.errors import SoftDeletedError, UnavailableError
 from compiler.stores.secret_value.secret import SecretValue
-from tests.unit.conftest import taking
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.change.run import Change
-    from compiler.model.environment import Environment, Store
-    from tests.unit.changes import Listening
-    from tests.unit.conftest import Stores
+from tests.unit.changes import Listening
+from tests.unit.conftest import Stores, taking
 
 BACKUP = Backup(
     "prod",

@@ -1,15 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.diff import AddressChange, address_changes, addresses_of
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = ("ClusterSecretStore/vault-store", "ClusterSecretStore/azure-store")
 

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +8,8 @@ from compiler.model.values import SecretChange
 from compiler.operations.diff import Side, compare_sides, differences, side_of_content, side_of_environment
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
+from tests.conftest import Helm
 from tests.pace import allowed
-
-if TYPE_CHECKING:
-    from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[4]
 VALUES = ROOT / "tests" / "chart" / "values"

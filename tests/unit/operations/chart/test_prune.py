@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.environment import Project
 from compiler.operations.values_files import prune
 from compiler.pipeline import compile_project
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Project
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "# Compiled from environments/base.yaml. Do not edit.\n"

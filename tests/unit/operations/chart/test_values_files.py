@@ -1,7 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,6 @@ from compiler.model.document import Source, Span
 from compiler.operations.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 WARNING = Diagnostic("some-rule", Severity.WARNING, "look", Span(Source("environments/prod.yaml")))
 ERROR = Diagnostic("some-rule", Severity.ERROR, "no", Span(Source("environments/prod.yaml")))

@@ -1,29 +1,23 @@
 """A project of two agents over two stores in memory, and the plan of whatever `cutover` is asked for in it."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.cluster.verify import Look
 from compiler.live.stores import LiveStores
-from compiler.operations.cutover import plan_cutover
+from compiler.model.environment import Environment
+from compiler.model.store import StoreAddress
+from compiler.operations.cutover import Cutover, plan_cutover
 from compiler.operations.cutover_gate import Mode, Request
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.agents_project import write_agents_project
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from compiler.cluster.verify import Look
-    from compiler.model.environment import Environment
-    from compiler.model.store import StoreAddress
-    from compiler.operations.cutover import Cutover
 
 OUTSIDE = Outside()
 

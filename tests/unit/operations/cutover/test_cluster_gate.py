@@ -1,27 +1,21 @@
-from __future__ import annotations
-
 import copy
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.cluster.verify import Look
 from compiler.cluster.view import ClusterError
+from compiler.model.environment import Environment
 from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
-from compiler.operations.cutover_gate import Switch
+from compiler.operations.cutover_gate import Check, Switch
 from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.live_platform import provider_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from compiler.model.environment import Environment
-    from compiler.operations.cutover_gate import Check
 
 SLACK = "agent-slack-secrets"
 NAMED = Outside(vault_name="myvault")

@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import shlex
 from contextvars import copy_context
-from typing import TYPE_CHECKING
 
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import Mode, Request
 from compiler.text.command_line import name_project
 from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench
 
 
 def test_the_same_command_is_written_with_all_that_was_given() -> None:

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.operations.cutover_gate import Comparison, Likeness, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench
 
 
 def likenesses(bench: Bench) -> dict[str, str]:

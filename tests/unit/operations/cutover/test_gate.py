@@ -1,13 +1,11 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.live.read_many import PastRun
 from compiler.live.stores import LiveStores
+from compiler.operations.cutover import Cutover
 from compiler.operations.cutover_gate import (
     Mode,
     PastRuns,
@@ -21,11 +19,7 @@ from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.memory_store import secrets
-from tests.unit.operations.cutover.conftest import said
-
-if TYPE_CHECKING:
-    from compiler.operations.cutover import Cutover
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench, said
 
 MIGRATE = "platform-secrets migrate prod --to azure --only jira"
 

@@ -1,15 +1,9 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.operations.cutover import accepted_keys, resolve_request
 from compiler.operations.cutover_gate import Mode, Request
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench
 
 THIRD = "stores: {third: {provider: azurekv, name: third, vaultUrl: 'https://third.vault.azure.net'}}\n"
 

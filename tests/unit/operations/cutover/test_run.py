@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,10 +8,7 @@ from compiler.operations.cutover import refuse_contradictions
 from compiler.operations.cutover_gate import Mode
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets
-from tests.unit.operations.cutover.conftest import said
-
-if TYPE_CHECKING:
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench, said
 
 
 def test_a_plan_has_the_edit_and_what_it_means_and_writes_nothing(bench: Bench) -> None:

@@ -1,16 +1,9 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
+from compiler.operations.cutover import Cutover
 from compiler.operations.cutover_gate import Mode
 from tests.unit.conftest import TAKERS
-from tests.unit.operations.cutover.conftest import said
-
-if TYPE_CHECKING:
-    from compiler.operations.cutover import Cutover
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench, said
 
 # Reads what jira reads; a third reads what this one reads beside it.
 SHARING = """\

@@ -1,18 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.model.values import SecretChange
-from compiler.operations.cutover import check_edit, preview_edit
+from compiler.operations.cutover import Preview, check_edit, preview_edit
 from compiler.operations.cutover_gate import Mode, Request, Verdict
 from compiler.pipeline import compile_project, plan_values, write_values
-from tests.unit.operations.cutover.conftest import OUTSIDE
-
-if TYPE_CHECKING:
-    from compiler.operations.cutover import Preview
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import OUTSIDE, Bench
 
 MOVED = "labels: {team: platform}\nsecrets: {jira: {store: azure}}\n"
 

@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +7,7 @@ from compiler.operations.cutover_gate import Mode
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover.conftest import Bench
 
 FILES = ("environments/prod.yaml", "chart/values-prod.yaml")
 

@@ -1,15 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-from compiler.model.document import Source, Span
+from compiler.model.document import Node, Source, Span
 from compiler.operations.explain import shown_value, shown_where
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from compiler.model.document import Node
 
 
 def _node(text: str) -> Node:

@@ -1,17 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from compiler.model.environment import Environment
 from compiler.operations.explain import explain
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 CATALOGUE = """
 secrets:

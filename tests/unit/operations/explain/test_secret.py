@@ -1,15 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.explain import explain
 from compiler.refusal import Refusal
 from tests.unit.operations.explain.test_key import _environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEV = "secrets: {github: {use: [pat, both]}}\n"
 

@@ -1,9 +1,7 @@
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,16 +9,12 @@ from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Adopted, Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import KeyRemote
+from compiler.model.environment import Environment
 from compiler.model.store import Provider, StoreAddress
 from compiler.operations.migrate import plan_migration, routes_of
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Attributes, Dropped, Limit
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.model.environment import Environment
 
 
 class Ends:

@@ -1,19 +1,13 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import store_named
+from compiler.model.environment import Environment
 from compiler.operations.migrate import routes_of
 from compiler.refusal import Refusal
 from tests.unit.conftest import taking
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 
 def test_every_key_of_the_catalogue_has_a_route_and_those_in_use_are_marked(environment: Environment) -> None:

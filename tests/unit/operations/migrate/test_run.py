@@ -1,19 +1,13 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.change.plan import Kind, OnConflict, Options
 from compiler.change.run import Setting
+from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from tests.unit.conftest import Stores
+from tests.unit.conftest import Stores
 
 
 def test_a_migration_is_planned_between_the_named_stores(

@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from compiler.operations.parity import parent_chart
-
-if TYPE_CHECKING:
-    from tests.conftest import Helm
+from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[4]
 VALUES = ROOT / "tests/chart/values/mixed.yaml"

@@ -1,22 +1,17 @@
-from __future__ import annotations
-
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.helm import Helm, HelmError, helm_at
+from compiler.model.environment import Project
 from compiler.operations import parity
 from compiler.operations.parity import expected_manifests, parent_chart, prove
 from compiler.pipeline import compile_project
 from compiler.stages.emit import read_values
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from compiler.model.environment import Project
-    from tests.conftest import Helm as Installed
+from tests.conftest import Helm as Installed
 
 ROOT = Path(__file__).resolve().parents[4]
 HELMS = (Helm(Path("helm4"), "4.3"), Helm(Path("helm3"), "3.22"))

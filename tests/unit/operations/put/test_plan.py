@@ -1,27 +1,19 @@
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, Options, State
-from compiler.change.run import End, Setting, carry_out
-from compiler.operations.put import put, quoted_keys, spaced_keys, target_of
+from compiler.change.run import Change, End, Ended, Setting, carry_out
+from compiler.model.environment import Environment
+from compiler.operations.put import Target, put, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.change.run import Change, Ended
-    from compiler.model.environment import Environment
-    from compiler.operations.put import Target
-    from tests.unit.changes import Listening
-    from tests.unit.conftest import Stores
-    from tests.unit.memory_store import MemoryStore
+from tests.unit.changes import Listening
+from tests.unit.conftest import Stores
+from tests.unit.memory_store import MemoryStore
 
 
 def putting(

@@ -1,29 +1,23 @@
 """A project whose `prod` moved from Vault to a Key Vault, both in memory, and what is planned to be deleted."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.change.plan import Plan, Step
 from compiler.change.run import Change, Setting
+from compiler.cluster.view import LiveObjects
 from compiler.live.stores import LiveStores
-from compiler.operations.retire import Retirement, retire
+from compiler.model.environment import Environment
+from compiler.model.store import StoreAddress
+from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.agents_project import write_agents_project
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from compiler.change.plan import Plan, Step
-    from compiler.cluster.view import LiveObjects
-    from compiler.model.environment import Environment
-    from compiler.model.store import StoreAddress
-    from compiler.operations.retire import Candidates
 
 
 @dataclass

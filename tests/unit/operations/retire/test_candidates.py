@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.live.readers import Readers
@@ -9,9 +5,7 @@ from compiler.model.store_identity import remote_places, written_identity
 from compiler.operations.retire import Candidates, candidates_of
 from compiler.refusal import Refusal
 from tests.unit.conftest import TAKERS
-
-if TYPE_CHECKING:
-    from tests.unit.operations.retire.conftest import Bench
+from tests.unit.operations.retire.conftest import Bench
 
 
 def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,11 +14,8 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Problem
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
-from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from tests.unit.memory_store import MemoryStore
-    from tests.unit.operations.retire.conftest import Bench
+from tests.unit.memory_store import MemoryStore, secrets
+from tests.unit.operations.retire.conftest import Bench
 
 PLACE = StoreLocation("vault", "agents/jira")
 DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="p")

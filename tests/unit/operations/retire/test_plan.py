@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.change.apply import apply_plan
@@ -17,9 +13,7 @@ from compiler.stores.errors import (
     StoreLocation,
 )
 from compiler.stores.interface import Problem, Use
-
-if TYPE_CHECKING:
-    from tests.unit.operations.retire.conftest import Bench
+from tests.unit.operations.retire.conftest import Bench
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("vault", "agents/jira")

@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.change.plan import Kind
@@ -14,9 +10,7 @@ from compiler.stores.interface import Cluster
 from tests.unit.cluster.test_readers import Cluster as LiveCluster
 from tests.unit.cluster.test_readers import external_secret
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.operations.retire.conftest import Bench
+from tests.unit.operations.retire.conftest import Bench
 
 
 def test_the_same_run_is_told_by_where_and_what(bench: Bench) -> None:

@@ -1,25 +1,19 @@
 """Two agents over two stores in memory, running in the API double; `world` is all of it."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
+from compiler.operations.status import Status
 from compiler.operations.status_live import Judge, LiveState
 from compiler.operations.status_wait import compiled_objects, from_files, with_values
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.unit.operations.cutover.conftest import Bench
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
-
-    from compiler.operations.status import Status
 
 SPACE, GITHUB, JIRA = "agents", "agent-github-secrets", "agent-jira-secrets"
 

@@ -1,18 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from compiler.cluster.view import ClusterError, WatchEndedError
 from compiler.operations import status_wait
-from compiler.operations.status_wait import Changed, Failed, Follower, Listed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
-    from compiler.operations.status_wait import Event
+from compiler.operations.status_wait import Changed, Event, Failed, Follower, Listed
 
 SECRETS = ("secrets", "team")
 

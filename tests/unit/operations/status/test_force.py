@@ -1,15 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.cluster.view import ClusterError
 from compiler.operations.status_wait import force
-from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
 def mark(world: World, name: str) -> str | None:

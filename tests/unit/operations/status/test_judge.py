@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,10 +6,7 @@ from compiler.operations.status import State
 from compiler.operations.status_live import Judge, LiveState
 from compiler.operations.status_wait import compiled_objects, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
-from tests.unit.operations.status.conftest import JIRA, SPACE
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
 VALUE = "s3ntinel-value"
 FORCE = "platform-secrets status prod --only jira --wait --force-sync"

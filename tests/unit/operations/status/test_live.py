@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -8,10 +6,7 @@ from compiler.cluster.judge import reasons_against
 from compiler.cluster.view import ClusterError
 from compiler.operations.status_live import LiveState
 from compiler.operations.status_wait import compiled_objects
-from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
 def state(world: World) -> LiveState:

@@ -1,16 +1,9 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.operations.status import Likeness, Seen
 from compiler.operations.status_wait import compiled_objects, from_files, with_seen, with_values
 from compiler.refusal import Refusal
-from tests.unit.operations.status.conftest import JIRA
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import JIRA, World
 
 
 def test_the_files_tell_store_and_step(world: World) -> None:

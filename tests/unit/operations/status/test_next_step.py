@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.live.readers import Readers
 from compiler.model.store_identity import remote_places, written_identity
 from compiler.operations.next_step import Asked, Next, next_step
-from compiler.operations.status import Likeness, Problem, Seen, State, Values
-
-if TYPE_CHECKING:
-    from compiler.operations.status import Status
-    from tests.unit.operations.status.conftest import World
+from compiler.operations.status import Likeness, Problem, Seen, State, Status, Values
+from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
 

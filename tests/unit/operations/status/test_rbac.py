@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -12,9 +10,7 @@ from compiler.operations.rbac import rbac
 from compiler.operations.status_live import LiveState
 from compiler.operations.status_wait import compiled_objects
 from compiler.text.command_line import name_project
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import World
 
 
 @pytest.fixture

@@ -1,15 +1,10 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cluster.judge import Lack
 from compiler.operations.status import Problem, Seen, State, Values
-
-if TYPE_CHECKING:
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import World
 
 
 def test_every_lack_is_a_state() -> None:

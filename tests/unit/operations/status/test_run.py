@@ -1,26 +1,18 @@
-from __future__ import annotations
-
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn, Self
 
 import pytest
 
+from compiler.cluster.view import LiveCollections
 from compiler.operations import status_wait as run_module
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import Likeness, State
+from compiler.operations.status import Likeness, Seen, State
 from compiler.operations.status_live import LiveState
-from compiler.operations.status_wait import End, Follower, Wishes, look_at
+from compiler.operations.status_wait import End, Follower, Looked, Wishes, look_at
 from compiler.refusal import Refusal
-from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from compiler.cluster.view import LiveCollections
-    from compiler.operations.status import Seen
-    from compiler.operations.status_wait import Looked
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
 def looked(world: World, wishes: Wishes, *, live: bool = True) -> Looked:

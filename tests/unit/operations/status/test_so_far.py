@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from compiler.operations.status import Problem, Seen, State
 from compiler.operations.status_wait import End, SoFar, Wait
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import World
 
 
 def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> None:

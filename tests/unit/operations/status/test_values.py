@@ -1,20 +1,14 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cluster.masking import EVER
 from compiler.edit.moves import progress_of
-from compiler.operations.status import Likeness, Values, other_store, read_values
+from compiler.operations.status import Likeness, Read, Values, other_store, read_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
-
-if TYPE_CHECKING:
-    from compiler.operations.status import Read
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import World
 
 
 def read(world: World) -> Read:

@@ -1,23 +1,15 @@
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cluster.view import ClusterError
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import State
+from compiler.operations.status import Seen, State
 from compiler.operations.status_wait import End, Follower, Wait, Waited, with_values
 from tests.unit.memory_store import secrets
-from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from compiler.operations.status import Seen
-    from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 PATIENCE = 60.0
 

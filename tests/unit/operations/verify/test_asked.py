@@ -1,21 +1,14 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from compiler.model.store import Provider
+from compiler.model.environment import Environment
+from compiler.model.store import Provider, StoreAddress
 from compiler.model.values import values_of
 from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
 from compiler.refusal import Refusal
 from compiler.stages.emit import values_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
-    from compiler.model.store import StoreAddress
-    from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import StoreOptions
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:

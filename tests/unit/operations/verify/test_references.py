@@ -1,14 +1,9 @@
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from compiler.model.environment import Environment
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
-
-if TYPE_CHECKING:
-    from compiler.model.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[4]
 CATALOGUE = """\

@@ -1,16 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from compiler.model.address import CLOUDS
+from compiler.model.document import Document
 from compiler.operations.references import references_of_values, secrets_of_values
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from compiler.model.document import Document
 
 VALUES = """\
 externalSecrets:

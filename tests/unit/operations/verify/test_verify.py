@@ -1,29 +1,22 @@
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
+from compiler.model.store import StoreAddress
 from compiler.operations.references import Reference
-from compiler.operations.verify import dates_of, verify
+from compiler.operations.verify import Verification, dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
+from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, SecretWriter
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.model.store import StoreAddress
-    from compiler.operations.verify import Verification
-    from compiler.stores.interface import SecretWriter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

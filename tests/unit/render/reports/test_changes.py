@@ -1,17 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
-from compiler.render.content import Data, Lines
+from compiler.render.content import Data, Line, Lines
 from compiler.render.reports.changes import as_data, change_lines, change_row
 from tests.leaks import leaks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compiler.render.content import Line
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 CHANGED = SecretChange(

@@ -1,17 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
 from compiler.operations.diff import AddressChange, Comparison
-from compiler.render.content import Lines
+from compiler.render.content import Line, Lines
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compiler.render.content import Line
 
 ADDED = SecretChange("n/s", "added", keys_added=("A_B",))
 ELSEWHERE = AddressChange("SecretStore/a", "https://one", "https://two, mount kv_2")

@@ -1,7 +1,6 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +12,6 @@ from compiler.pipeline import compile_project
 from compiler.render.content import Lines
 from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 READS = (
     SecretRead("agent-jira-secrets", "B", Way.ENV, optional=True),

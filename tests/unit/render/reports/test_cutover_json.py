@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import Mode
 from compiler.render.reports.cutover import cutover_report

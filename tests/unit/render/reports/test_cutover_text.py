@@ -1,23 +1,16 @@
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import Unread
-from compiler.operations.cutover import commit
+from compiler.operations.cutover import Cutover, commit
 from compiler.operations.cutover_gate import Mode
-from compiler.render.content import Lines
+from compiler.render.content import Line, Lines
 from compiler.render.reports.cutover import end_lines, head_lines, values_lines
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, bench
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compiler.operations.cutover import Cutover
-    from compiler.render.content import Line
 
 __all__ = ["bench"]
 

@@ -1,8 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,7 +24,7 @@ from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
 from compiler.live.read_many import RefreshTimes
 from compiler.live.stores import Served
-from compiler.render.content import Lines
+from compiler.render.content import Line, Lines
 from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
@@ -38,11 +36,6 @@ from compiler.render.reports.plan import (
     undo_lines,
 )
 from tests.unit.changes import plan_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compiler.render.content import Line
 
 PAST = datetime(2025, 1, 31, tzinfo=UTC)
 

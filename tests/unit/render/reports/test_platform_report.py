@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look
@@ -9,9 +7,6 @@ from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
 from compiler.render.reports.consumers import platform_content, platform_nothing
 from tests.agents_project import write_agents_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,14 +10,9 @@ from compiler.live.read_many import PastRun, StoredVersion
 from compiler.operations.next_step import Next
 from compiler.operations.status import Likeness, Problem, Row, Seen, State, Status, Values
 from compiler.operations.status_wait import End, Waited
-from compiler.render.content import Lines
+from compiler.render.content import Line, Lines
 from compiler.render.reports.status import status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compiler.render.content import Line
 
 __all__ = ["world"]
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

@@ -1,11 +1,11 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from compiler.model.document import Node
 from compiler.rules.forms.schema_error import (
     SETTINGS,
     Advice,
@@ -19,11 +19,6 @@ from compiler.rules.forms.schema_error import (
     of_unknown_key,
 )
 from compiler.stages.load import load_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.model.document import Node
 
 NAMED = {"additionalProperties": {"type": "object"}}
 CLOSED: dict[str, Any] = {"properties": {"vault": {}, "azurekv": {}}}

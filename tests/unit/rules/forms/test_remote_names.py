@@ -1,19 +1,13 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
+from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment
 from compiler.rules.api import Finding, Rule, Scope
 from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compiler.model.catalogue import Catalogue
-    from compiler.model.environment import Environment
-    from tests.unit.rules.conftest import Judge
+from tests.unit.rules.conftest import Judge
 
 
 def _rule(provider: str, wrong: str) -> Rule:

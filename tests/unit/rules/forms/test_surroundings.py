@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.rules.forms.schema_error import Surroundings
 
 

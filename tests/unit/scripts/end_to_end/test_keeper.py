@@ -1,6 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +11,6 @@ from scripts.end_to_end import keeper as keeper_module
 from scripts.end_to_end.keeper import Keeper
 from tests.api_double import ApiDouble
 from tests.operator_double import DATA_HASH
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture

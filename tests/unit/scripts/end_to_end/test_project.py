@@ -1,10 +1,10 @@
-from __future__ import annotations
-
 import itertools
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.model.environment import Environment
 from compiler.model.store import Provider, StoreAddress
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
@@ -14,11 +14,6 @@ from scripts.end_to_end.room import Room
 from scripts.end_to_end.setting import Setting
 from tests.platform_double import key_vault_object, vault_object
 from tests.unit.memory_store import MemoryStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.model.environment import Environment
 
 SERVICE = "http://openbao.vault.svc.cluster.local:8200"
 

@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 import json
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
 from scripts.end_to_end.room import HelmError, Room, with_store_down, with_wrong_role
+from scripts.end_to_end.setting import Setting
 from tests.platform_double import key_vault_object, vault_object
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from scripts.end_to_end.setting import Setting
 
 
 def of_vault(auth: dict[str, Any]) -> dict[str, Any]:

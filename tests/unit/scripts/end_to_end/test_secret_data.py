@@ -1,15 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.cluster.view import ClusterError
 from scripts.end_to_end.secret_data import SecretData, encoded
 from tests.cluster_double import ClusterDouble
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_data_of_a_secret_is_read_as_the_api_has_it(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,10 +9,6 @@ from scripts.end_to_end import setting
 from scripts.end_to_end.setting import MissingError, address_of, helm_of, setting_of
 from tests.cluster_double import ClusterDouble
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, key_vault_object, vault_object
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 NOWHERE = "http://127.0.0.1:9"

@@ -1,24 +1,18 @@
 """One step of an end-to-end run with each planted fault: the run turns red by it, and goes on once it is gone."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cli.main import main
 from compiler.cluster.judge import is_synced, ready_reason
+from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.setting import setting_of
 from scripts.end_to_end.walk import BrokenPromiseError, Walk
 from tests.operator_double import Misdeed
 from tests.platform_double import Platform, platform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scripts.end_to_end.keeper import Keeper
 
 pytestmark = pytest.mark.heavy
 RED = {

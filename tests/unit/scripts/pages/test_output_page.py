@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from scripts.pages.output_page import output_page
 
 SCHEMA = {

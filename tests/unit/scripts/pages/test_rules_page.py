@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from compiler.rules import ALL_RULES
 from scripts.pages.rules_page import rules_page
 

@@ -1,25 +1,21 @@
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
     AccessToken,
+    Credential,
     ForeignResourceError,
     NoTokenError,
+    SharedCredential,
     no_token,
     no_token_in_time,
     shared_credential,
 )
 from compiler.stores.errors import MissingDependencyError, StoreLocation, UnauthenticatedError, UnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from compiler.stores.azure_key_vault.log_in import Credential, SharedCredential
 
 PLACE = StoreLocation("https://v.vault.azure.net")
 VAULTS = "https://vault.azure.net/.default"

@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +31,7 @@ from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.exchange import Reader
 from compiler.stores.vault.replies import Request
+from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -53,11 +53,6 @@ from tests.unit.stores.scripted_vault import (
     token_facts,
     version,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from compiler.stores.vault.store import VaultStore
 
 READ = "secret/data/github"
 SENTINEL = "s3ntinel-4711"

@@ -1,12 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from compiler.stores.errors import Action, ConflictError, ForbiddenError, NotFoundError, VersionGoneError
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState
 from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -20,11 +19,6 @@ from tests.unit.stores.scripted_vault import (
     refused,
     version,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.stores.vault.store import VaultStore
 
 DATA, METADATA = "secret/data/github", "secret/metadata/github"
 DELETE, UNDELETE = "secret/delete/github", "secret/undelete/github"

@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, Limit, StoreState
+from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     HEALTH,
@@ -31,11 +31,6 @@ from tests.unit.stores.scripted_vault import (
     refused,
     version,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.stores.vault.store import VaultStore
 
 READ, DESCRIBE = "secret/data/github", "secret/metadata/github"
 ABSENT = refused(404)

@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -20,6 +18,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -38,11 +37,6 @@ from tests.unit.stores.scripted_vault import (
     token_facts,
     version,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.stores.vault.store import VaultStore
 
 DATA, METADATA = "secret/data/github", "secret/metadata/github"
 DELETE, UNDELETE = "secret/delete/github", "secret/undelete/github"
