@@ -1,6 +1,6 @@
-"""Takes the address of a store apart, and knows Azure's clouds and the hosts that plain http may go to.
+"""Parses the addresses of stores, and knows Azure's clouds and the hosts that plain http may go to.
 
-Rules judge by it what an environment says, and the stores' adapters what they are about to ask: both have one answer.
+Rules check the environment's addresses with it, and the adapters of stores what they are about to request.
 """
 
 from __future__ import annotations

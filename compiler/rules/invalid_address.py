@@ -29,7 +29,7 @@ from compiler.model.address import (
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import slip
+from compiler.text.wording import typing_mistake
 
 # A host without a scheme, and nothing that could be a password.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
@@ -59,7 +59,7 @@ def _problem(address: Address | None, text: str, *, is_key_vault: bool) -> tuple
     """The mistake, as the end of a sentence, and the way out."""
     if address is None:
         form = f"write it as {_url(text, is_key_vault=is_key_vault)}"
-        return "is not an http or https URL with a host", slip(text) or form
+        return "is not an http or https URL with a host", typing_mistake(text) or form
     form = f"write it as {key_vault_url(vault_name_of(address.host)) if is_key_vault else _root(address)}"
     if address.extra:
         what = "a user name or password" if "user" in address.extra else f"a {address.extra[0]}"

@@ -15,7 +15,7 @@ import re
 
 from compiler.model.facts import days_in_words, parse_duration, seconds_in_words, short_duration
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, rule
-from compiler.text.wording import slip
+from compiler.text.wording import typing_mistake
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
 _ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
@@ -60,4 +60,4 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
         message, way_out = "a duration needs a unit", duration_help(int(text))
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
         message, way_out = "a refresh interval must be in whole seconds", "write it as `60s` or more"
-    yield Finding(message, node, help=slip(text) or way_out, scope=scope)
+    yield Finding(message, node, help=typing_mistake(text) or way_out, scope=scope)

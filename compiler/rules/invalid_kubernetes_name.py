@@ -41,7 +41,7 @@ from compiler.rules.forms.names import (
     secret_key_problem,
 )
 from compiler.text.characters import foreign_character
-from compiler.text.wording import slip
+from compiler.text.wording import typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
@@ -143,7 +143,7 @@ def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, .
     from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where something is wrong
 
     form = as_id(name) if name.isascii() else None
-    way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
+    way_out = typing_mistake(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
     return Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
 
 

@@ -17,7 +17,7 @@ import re
 
 from compiler.model.facts import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
-from compiler.text.wording import slip
+from compiler.text.wording import typing_mistake
 
 _LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
 _KNOWN = f"known are {KNOWN}"
@@ -32,7 +32,7 @@ def check(environment: Environment) -> Findings:
     node = environment.root.nearest("externalSecretsOperator")
     if minor is None:
         longer = _LONGER.fullmatch(text)
-        way_out = f'write "{longer[1]}.{longer[2]}"' if longer else slip(text) or 'write it as "2.9"'
+        way_out = f'write "{longer[1]}.{longer[2]}"' if longer else typing_mistake(text) or 'write it as "2.9"'
         yield Finding("this is not a minor version", node, help=way_out)
     elif minor < OLDEST:
         yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")

@@ -98,7 +98,7 @@ _TEMPLATES = ("{{", "${", "$(", "<%")
 _QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 
 
-def slip(text: str) -> str | None:
+def typing_mistake(text: str) -> str | None:
     """The way out for a value that is wrong because of how it was typed, or None."""
     if any(sign in text for sign in _TEMPLATES):
         return "templates are not supported: write the value itself"

@@ -70,7 +70,7 @@ def template(text: str, at: int) -> Mistake | None:
     start = text.find("{{", max(0, at - 1), at + 2)
     if start < 0 or "}}" not in text[start:].split("\n", 1)[0]:
         return None
-    message = "templates are not supported: nothing fills in {{ }}"
+    message = "templates are not supported: {{ }} is not replaced"
     way_out = "write the value itself; what environments share goes into a layer"
     return Mistake(message, way_out, start, start + 2, rule="forbidden-yaml")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.text.wording import slip
+from compiler.text.wording import typing_mistake
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,9 @@ from compiler.text.wording import slip
     ],
 )
 def test_a_habit_is_recognised(text: str, word: str) -> None:
-    assert word in (slip(text) or "")
+    assert word in (typing_mistake(text) or "")
 
 
 @pytest.mark.parametrize("text", ["", "platform", "a b", "it's", '"2.9"', "$", "{a}"])
 def test_other_texts_are_none(text: str) -> None:
-    assert slip(text) is None
+    assert typing_mistake(text) is None
