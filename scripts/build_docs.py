@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from scripts.page_shell import PageShell
 
 TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
+# The Python whose argparse writes the help on the page of commands.
+HELP_PYTHON = (3, 11)
 COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
 ENVIRONMENT = """The keys of `environments/<env>.yaml`, `environments/base.yaml` and the files of
 `environments/layers/`. No key is required in a single file: what a complete environment needs is checked after its
@@ -58,7 +60,7 @@ def pages(shell: PageShell) -> dict[str, str]:
         "docs/reference/catalogue.md": schema_page(read_schema("catalogue"), "Catalogue", CATALOGUE),
         "docs/reference/values.md": schema_page(read_schema("values"), "Values file", VALUES),
         "docs/reference/rules.md": rules_page(ALL_RULES),
-        "docs/reference/commands.md": commands_page(shell),
+        **({"docs/reference/commands.md": commands_page(shell)} if sys.version_info[:2] == HELP_PYTHON else {}),
         "docs/reference/exit-codes.md": exit_codes_page(),
         "docs/reference/output.md": output_page(output_schemas()),
     }
@@ -129,6 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Rewrite the generated pages and transcripts of the docs.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
     check = parser.parse_args(arguments).check
+    if sys.version_info[:2] != HELP_PYTHON:
+        print(
+            f"docs/reference/commands.md: skipped, as Python {'.'.join(map(str, HELP_PYTHON))} alone writes this page"
+        )
     with page_shell() as shell:
         return settle(results(shell), check=check)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
-from compiler.cli.invocation import Globals, Invocation
+from compiler.cli.invocation import project_folder
 from compiler.cli.main import main
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
@@ -26,7 +26,7 @@ from compiler.start import run_program
 def run(arguments: list[str]) -> int:
     """Fill in the environment and the store where there is only one, and leave the rest to `migrate`."""
     try:
-        root = Invocation(Globals()).root
+        root = project_folder(None)
     except Refusal as refusal:
         return _refuse(refusal.message, refusal.help or "", COULD_NOT_RUN)
     named = bool(arguments) and not arguments[0].startswith("-")

@@ -1,13 +1,16 @@
-"""A command line in, run in this process; its exit code and what it printed out."""
+"""A command line in, run in this process; its exit code and what it printed out. Also what a command is run with."""
 
 import json
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
+from compiler.cli.parser import Parser
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,8 @@ def run_command(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> Done:
     code = main([str(argument) for argument in argv])
     captured = capsys.readouterr()
     return Done(code, captured.out, captured.err)
+
+
+def invocation_of(name: str = "try", **arguments: str | bool) -> Invocation:
+    """What a command of that name is run with, in the working folder's project."""
+    return Invocation(Globals(), name, Namespace(**arguments), Parser(name, "Tries.", ()))

@@ -1,25 +1,36 @@
-"""Runs one sub-command: parses its arguments and finds the project's folder."""
+"""Runs one command: parses its arguments, opens its project, and prints what it found in the format asked for."""
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from compiler.cli.exit_codes import OK
-from compiler.cli.parser import Parser
-from compiler.cli.terminal.interrupts import orderly_termination
+from compiler.cli.exit_codes import FOUND, OK, code_of
+from compiler.cli.parser import Parser, see_all
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
-from compiler.refusal import Refusal
-from compiler.text.command_line import BLANK, PROGRAM, name_project, shell_line
+from compiler.refusal import Refusal, system_reason
+from compiler.render.content import Data, Run
+from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
+from compiler.text.command_line import BLANK, PROGRAM, command_line, name_project, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from typing import Protocol
+
+    from compiler.live.stores import LiveStores
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment, Project
+    from compiler.pipeline import Result
+    from compiler.render.content import Line, ShownKey
 
     class Command(Protocol):
         """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
@@ -28,13 +39,15 @@ if TYPE_CHECKING:
         EXAMPLES: tuple[str, ...]
 
         def configure(self, parser: Parser) -> None: ...
-        def run(self, arguments: Namespace, invocation: Invocation) -> int: ...
+        def run(self, invocation: Invocation) -> int: ...
 
 
 _MARK = "environments"
-# They log in to the stores that the project names; `--offline` of one of them does not.
-_LIVE = frozenset({"backup", "cutover", "migrate", "put", "restore", "retire", "status", "verify"})
 _WITHOUT_PROJECT = frozenset({"completion", "rules"})
+
+
+class InputError(Exception):
+    """Ends a command whose input has errors, after these were shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +60,59 @@ class Globals:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a command is given beside its own arguments."""
+    """What a command is run with: its name, its arguments, its project, and the streams that it prints to."""
 
     options: Globals
+    name: str
+    arguments: Namespace
+    parser: Parser
 
     @property
     def root(self) -> Path:
         """The project's folder: `--root`, else the nearest one upward that has environments/. Raises Refusal."""
-        if self.options.root is not None:
-            root = Path(self.options.root)
-            if not (root / _MARK).is_dir():
-                raise Refusal("usage", f'no folder "{_MARK}" in {self.options.root}', _new_project(self.options.root))
-            return root.absolute()
-        if (found := _found()) is not None:
-            return found
-        raise Refusal(
-            "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_new_project()}"
-        )
+        return project_folder(self.options.root)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the report for programs is asked for, in place of lines for people."""
+        return bool(self.arguments.format == "json")
+
+    def note(self, text: str) -> None:
+        """Show something to know that changes nothing, unless `--quiet` is given."""
+        if not getattr(self.arguments, "quiet", False):
+            standard_error().note(text)
+
+    def lines(self, lines: Iterable[Line], *, is_error: bool = False) -> None:
+        """Print what is for people, on standard output or on standard error; nothing beside a report for programs."""
+        if not self.is_json:
+            outlet = standard_error() if is_error else standard_output()
+            outlet.lines(lines)
+            outlet.flush()
+
+    def report(self, content: Callable[[], Mapping[str, Any]]) -> None:
+        """Print what is for programs, where that is asked for: the whole of standard output."""
+        if self.is_json:
+            standard_output().show(Data(content()))
+
+    def findings(
+        self,
+        diagnostics: Sequence[Diagnostic],
+        environment: str | None = None,
+        *,
+        keys: tuple[ShownKey, ...] | None = None,
+        content: Mapping[str, Any] | None = None,
+        is_answered: bool = True,
+    ) -> int:
+        """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code."""
+        given = self.arguments
+        code = code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered)
+        report(diagnostics, Run(self.name, environment, code, keys, content or {}), given.format, see_all(given))
+        return code
+
+    def summary(self, lines: Iterable[Line]) -> None:
+        """Print the end of the output, which stays on the screen; where programs read that, on standard error."""
+        if not self.arguments.quiet:
+            (standard_output() if self.arguments.format == "text" else standard_error()).lines(lines)
 
     def require_own_project(self, *, sends: bool) -> None:
         """Notes that a project which was found above, and not named, may be another user's.
@@ -82,6 +131,19 @@ class Invocation:
             way_out = f"if it is meant, name it: `{shell_line(PROGRAM, '--root', str(root), BLANK)}`"
             raise Refusal("cannot run", f"{message}: your credentials would go where it says", way_out)
         standard_error().note(f"{message}; --root names another")
+
+
+def project_folder(given: str | None) -> Path:
+    """The project's folder: the one `given`, else the nearest one upward that has environments/. Raises Refusal."""
+    if given is not None:
+        if not (Path(given) / _MARK).is_dir():
+            raise Refusal("usage", f'no folder "{_MARK}" in {given}', _new_project(given))
+        return Path(given).absolute()
+    if (found := _found()) is not None:
+        return found
+    raise Refusal(
+        "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_new_project()}"
+    )
 
 
 def _found() -> Path | None:
@@ -121,9 +183,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
         return OK
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else options.root
-    is_debug = parsed.debug or options.is_debug
     name_project(root)
-    invocation = Invocation(Globals(root, is_debug))
+    invocation = Invocation(Globals(root, parsed.debug or options.is_debug), name, parsed, parser)
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise Refusal(
@@ -131,15 +192,17 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
             )
     # `new project` makes one of its own.
     if name not in _WITHOUT_PROJECT and getattr(parsed, "kind", "") != "project":
-        invocation.require_own_project(sends=name in _LIVE and not getattr(parsed, "offline", False))
-        _refuse_swapped(name, parser, parsed, arguments, invocation)
-    with orderly_termination():
-        return command(module).run(parsed, invocation)
+        invocation.require_own_project(sends=parser.logs_in and not getattr(parsed, "offline", False))
+        _refuse_swapped(invocation, arguments)
+    try:
+        with orderly_termination(), interruption(NOTHING_WRITTEN):
+            return command(module).run(invocation)
+    except InputError:
+        return FOUND
 
 
-def _refuse_swapped(
-    name: str, parser: Parser, parsed: Namespace, arguments: Sequence[str], invocation: Invocation
-) -> None:
+def _refuse_swapped(invocation: Invocation, arguments: Sequence[str]) -> None:
+    parsed = invocation.arguments
     environment = getattr(parsed, "environment", None)
     root = invocation.options.root or _found()
     if environment is None or root is None:
@@ -149,7 +212,8 @@ def _refuse_swapped(
         return
     from compiler.cli.typing_mistakes import swapped_environment  # noqa: PLC0415 - only where one is wrong
 
-    swapped = swapped_environment(name, parsed, parser.takes_value(), arguments, Path(root))
+    takes_value = invocation.parser.takes_value()
+    swapped = swapped_environment(invocation.name, parsed, takes_value, arguments, Path(root))
     if swapped is not None:
         raise swapped
 
@@ -164,3 +228,126 @@ def working_folder() -> Path:
 def _asks_for_help(arguments: Sequence[str]) -> bool:
     before_values = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--help" in before_values or "-h" in before_values
+
+
+def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
+    """The options and variables that apply to a command that names the environments `named`.
+
+    Raises Refusal where a store is asked for and not exactly one environment is named: a variable that somebody
+    forgot must not move all environments to another store. With `ignores_variable` the variable is ignored, and a note
+    says so. AZURE_KEYVAULT_NAME always applies: it only fills in an address that the files leave out.
+    """
+    variable = os.environ.get(STORE_VARIABLE)
+    if ignores_variable and variable:
+        standard_error().note(f"{STORE_VARIABLE} is ignored: --check uses the stores that the files choose")
+    if len(set(named)) != 1:
+        if store is not None:
+            raise Refusal("usage", f"{STORE_OPTION} applies to one environment, {_how_many(named)}", "name exactly one")
+        if variable and not ignores_variable:
+            message = f"{STORE_VARIABLE} is set and applies to one environment, {_how_many(named)}"
+            raise Refusal("usage", message, f"name exactly one, or unset {STORE_VARIABLE}")
+    return outside_of(store, os.environ, variable_counts=not ignores_variable)
+
+
+def _how_many(named: Sequence[str]) -> str:
+    return f"but {len(set(named))} are named" if named else "but none is named, which means all"
+
+
+def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = None) -> None:
+    """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
+
+    Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
+    """
+    if form == "text" and not diagnostics:
+        return
+    # Most runs have nothing to show, and do not import what would render it.
+    from compiler.render.content import first_of_each_rule, format_named, show  # noqa: PLC0415
+    from compiler.rules import ALL_RULES  # noqa: PLC0415
+
+    outlet = standard_error() if form == "text" else standard_output()
+    if form != "text" or see_all is None:
+        shown, omission = show(diagnostics), None
+    else:
+        first, omission = first_of_each_rule(diagnostics, see_all)
+        shown = show(first, diagnostics)
+    outlet.show(format_named(form).render(shown, ALL_RULES, run._replace(omission=omission)))
+    # Both streams may lead to one place, where what a command says after this has to come after it.
+    outlet.flush()
+
+
+def by_compile() -> str:
+    """How to see findings that are not shown, for commands that do not validate the input and have no `--all`."""
+    return f"`{command_line('compile', '--all')}` shows them"
+
+
+def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
+    """Shows only the errors of a run, for commands that do not validate the input."""
+    from compiler.render.content import Lines, first_of_each_rule, show  # noqa: PLC0415
+    from compiler.render.text import lines  # noqa: PLC0415
+
+    errors = [each for each in diagnostics if each.severity is Severity.ERROR]
+    first, omission = first_of_each_rule(errors, by_compile())
+    standard_error().show(Lines(lines(show(first, diagnostics), omission)))
+
+
+def tell_notes(result: Result, told: Container[str] = ()) -> None:
+    """Shows which options and variables changed the result, except notes in `told`, which were shown before."""
+    for note in result.notes:
+        if note not in told:
+            standard_error().note(note)
+
+
+def require_sound(result: Result, told: Container[str] = ()) -> Project:
+    """The project of a run without errors, after its notes but those in `told` were shown.
+
+    Raises InputError where there are errors, after these were shown.
+    """
+    if result.failed or result.project is None:
+        report_errors(result.diagnostics)
+        raise InputError
+    tell_notes(result, told)
+    return result.project
+
+
+def live_environments(names: Sequence[str], invocation: Invocation) -> tuple[Environment, ...]:
+    """The environments `names`, or all, as their files alone define them. Raises InputError where one has errors."""
+    from compiler.pipeline import compile_project  # noqa: PLC0415 - some commands compile nothing
+
+    if os.environ.get(STORE_VARIABLE):
+        standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores use only the files and options")
+    found = require_sound(compile_project(invocation.root, names, files_alone())).environments
+    # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
+    gc.freeze()
+    gc.enable()
+    return found
+
+
+def files_alone() -> Outside:
+    """What the environment variables may fill in where the files choose the stores: an address that these leave out."""
+    return outside_of(None, os.environ, variable_counts=False)
+
+
+@contextmanager
+def open_stores(
+    invocation: Invocation, opener: Callable[[Mapping[str, str]], LiveStores], *, is_quiet: bool = False
+) -> Iterator[LiveStores]:
+    """The live stores of a command, which accept the cluster that its arguments name and show their notes."""
+    with opener(os.environ) as stores:
+        if not is_quiet:
+            stores.tell_by(standard_error().note)
+        stores.accept(invocation.arguments.accept_cluster)
+        yield stores
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn an OSError of the run's own files into a Refusal."""
+    try:
+        yield
+    except OSError as error:
+        where = f' "{error.filename}"' if error.filename else ""
+        reason = system_reason(error)
+        failure = Refusal("cannot run", f"cannot use the run's files:{where} {reason}")
+    else:
+        return
+    raise failure from None

@@ -1,14 +1,10 @@
-"""Lists the commands, parses their arguments and writes their help.
-
-Help is written here because argparse's formatter breaks lines and names options differently from one Python to the
-next, and the reference page shows it.
-"""
+"""Parses a command's arguments, refuses what does not go together, and prints its help."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import textwrap
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
@@ -17,136 +13,41 @@ from compiler.text.command_line import PROGRAM
 from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
+    from collections.abc import Sequence
 
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.
 _WIDEST, _NARROWEST = 100, 50
-_FURTHEST = 24
-# Of a line that goes on below, in a shell.
-_CONTINUED = " \\"
-
-
-def help_text(program: str, description: str, actions: Sequence[argparse.Action], examples: str) -> str:
-    """Usage, description, arguments, options and examples of `program`; `actions` are argparse's.
-
-    Lines of `description` that begin with spaces stay lines of their own, as do empty ones and those of `examples`.
-    """
-    width = _width()
-    shown = [action for action in actions if action.help is not argparse.SUPPRESS]
-    options = [action for action in shown if action.option_strings]
-    positionals = [action for action in shown if not action.option_strings]
-    column = min(_FURTHEST, max(len(_name(action)) for action in shown) + 4)
-    sections = [
-        _usage(program, list(map(_given, options)), list(map(_given, positionals)), width),
-        "\n".join(_paragraphs(description, width)),
-        *(_section("positional arguments", positionals, column, width) if positionals else ()),
-        *_section("options", options, column, width),
-        "\n".join(line for example in examples.split("\n") for line in _example(example, width)),
-    ]
-    return "\n\n".join(section.rstrip() for section in sections) + "\n"
-
-
-def _width() -> int:
-    """The columns of the terminal, or of COLUMNS, as argparse asks for them: 80 where there is neither."""
-    import shutil  # noqa: PLC0415 - only where help is asked for
-
-    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
-
-
-def _paragraphs(text: str, width: int) -> Iterator[str]:
-    blocks: list[str] = []
-    for line in text.split("\n"):
-        before = blocks[-1] if blocks else ""
-        if not line or line.startswith(" ") or not before or before.startswith(" "):
-            blocks.append(line)
-        else:
-            blocks[-1] += f" {line}"
-    for block in blocks:
-        yield from _wrapped(block, width, indent="    " if block.startswith(" ") else "") or [""]
-
-
-def _example(line: str, width: int) -> Iterator[str]:
-    lines = _wrapped(line, width - len(_CONTINUED), indent="      ")
-    if len(line) <= width or len(lines) == 1:
-        yield line
-        return
-    *before, last = lines
-    yield from (each + _CONTINUED for each in before)
-    yield last
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    # Names of options and files, and commands, are to be copied whole.
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def _usage(program: str, options: Sequence[str], positionals: Sequence[str], width: int) -> str:
-    start = f"usage: {program} "
-    line = start + " ".join((*options, *positionals))
-    if len(line) <= width:
-        return line
-    lines = [*_filled(options, width - len(start)), *_filled(positionals, width - len(start))]
-    return start + f"\n{' ' * len(start)}".join(lines)
-
-
-def _filled(parts: Sequence[str], width: int) -> Iterator[str]:
-    line = ""
-    for part in parts:
-        if line and len(line) + 1 + len(part) > width:
-            yield line
-            line = ""
-        line = f"{line} {part}" if line else part
-    if line:
-        yield line
-
-
-def _section(title: str, actions: Sequence[argparse.Action], column: int, width: int) -> Iterator[str]:
-    lines = [f"{title}:"]
-    for action in actions:
-        name = f"  {_name(action)}"
-        first, *rest = _wrapped(action.help or "", width - column) or [""]
-        if len(name) + 2 > column:
-            lines += [name, " " * column + first]
-        else:
-            lines.append(name.ljust(column) + first)
-        lines += [" " * column + line for line in rest]
-    yield "\n".join(line.rstrip() for line in lines)
-
-
-def _name(action: argparse.Action) -> str:
-    """`-h, --help`, `--store ID`, `ENV` or `{bash,zsh}`."""
-    return f"{', '.join(action.option_strings)} {_value(action)}".strip()
-
-
-def _given(action: argparse.Action) -> str:
-    """How it is written on the command line."""
-    if action.option_strings:
-        return f"[{f'{action.option_strings[0]} {_value(action)}'.strip()}]"
-    forms = {"?": "[{}]", "*": "[{} ...]", "+": "{0} [{0} ...]"}
-    return forms.get(str(action.nargs), "{}").format(_value(action))
-
-
-def _value(action: argparse.Action) -> str:
-    if action.nargs == 0:
-        return ""
-    if isinstance(action.metavar, str):
-        return action.metavar
-    if action.choices is not None:
-        return "{" + ",".join(map(str, action.choices)) + "}"
-    return action.dest.upper() if action.option_strings else action.dest
-
-
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
 
 
-class _Width(argparse.HelpFormatter):
-    """Formats nothing here, but argparse makes one for each argument, and asking for the terminal's imports shutil."""
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Breaks lines at spaces alone: names of options and files are to be copied whole, and so are commands."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=100)
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return _wrapped(text, width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Keeps empty lines, and lines that begin with spaces; the others are paragraphs."""
+        blocks: list[str] = []
+        for line in text.split("\n"):
+            if line and blocks and blocks[-1] and " " not in (line[0], blocks[-1][0]):
+                blocks[-1] += f" {line}"
+            else:
+                blocks.append(indent + line)
+        return "\n".join(
+            block
+            if block.startswith(" ") and PROGRAM in block
+            else "\n".join(_wrapped(block, width, "    " if block.startswith(" ") else ""))
+            for block in blocks
+        )
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    import textwrap  # noqa: PLC0415 - for the help alone
+
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):
@@ -157,14 +58,20 @@ class Parser(argparse.ArgumentParser):
             prog=f"{PROGRAM} {command}",
             description=description,
             epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
-            formatter_class=_Width,
+            # For each argument argparse makes one, and asking for the terminal's width imports shutil.
+            formatter_class=partial(_HelpFormatter, width=_WIDEST),
             allow_abbrev=False,
         )
+        # Python 3.14 colours help by itself.
+        self.color = False
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
         self._written: list[argparse.Action] = []
-        self._asking_cluster: tuple[str, ...] = ()
+        self._exclusive: list[tuple[str, tuple[str, ...], str]] = []
+        self._needing: list[tuple[str, tuple[str, ...]]] = []
+        # Whether the command logs in to the stores that the project names.
+        self.logs_in = False
 
     def add_written_file(self, name: str, help_text: str) -> None:
         """Adds an argument that names a file to write: no link in the project may lead it elsewhere."""
@@ -176,7 +83,16 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
         )
-        self._asking_cluster = ("cluster", *implied_by)
+        # Whoever names a context would take it for looked at.
+        self.require("--context", "--cluster", *implied_by)
+
+    def exclude(self, argument: str, *others: str, way_out: str = "leave one of them out") -> None:
+        """Refuses `argument` together with any of the `others`, each as people know it."""
+        self._exclusive.append((argument, others, way_out))
+
+    def require(self, argument: str, *others: str) -> None:
+        """Refuses `argument` without any of the `others`."""
+        self._needing.append((argument, others))
 
     def written_files(self, parsed: argparse.Namespace) -> dict[str, str]:
         """The files that the arguments name for writing, by the argument as people know it."""
@@ -197,7 +113,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown, arguments))
         self._refuse_empty(parsed)
-        self._refuse_idle_context(parsed)
+        self._refuse_contradictions(parsed)
         return parsed
 
     def _refuse_empty(self, parsed: argparse.Namespace) -> None:
@@ -207,15 +123,29 @@ class Parser(argparse.ArgumentParser):
             if "" in (value if isinstance(value, list) else [value]):
                 raise Refusal("usage", f"{_shown(action)} is empty", "give it a value or leave it out")
 
-    def _refuse_idle_context(self, parsed: argparse.Namespace) -> None:
-        asks = any(getattr(parsed, name) for name in self._asking_cluster)
-        if self._asking_cluster and not asks and parsed.context is not None:
-            # Whoever names a context would take it for looked at.
-            raise Refusal("usage", "--context is for --cluster", "leave it out, or give --cluster")
+    def _refuse_contradictions(self, parsed: argparse.Namespace) -> None:
+        given = {
+            _shown(action)
+            for action in self._actions
+            if getattr(parsed, action.dest, None) not in (action.default, None, [])
+        }
+        for argument, others, way_out in self._exclusive:
+            for other in others:
+                if {argument, other} <= given:
+                    raise Refusal("usage", f"{argument} cannot be combined with {other}", way_out)
+        for argument, others in self._needing:
+            if argument in given and given.isdisjoint(others):
+                *before, last = others
+                needed = f"{', '.join(before)} or {last}" if before else last
+                add = "add one of them" if before else f"add {last}"
+                raise Refusal("usage", f"{argument} needs {needed}", f"{add}, or leave {argument} out")
 
     def format_help(self) -> str:
+        import shutil  # noqa: PLC0415 - for the help alone
 
-        return help_text(self.prog, self.description or "", self._actions, self.epilog or "")
+        width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
+        self.formatter_class = partial(_HelpFormatter, width=width)
+        return super().format_help()
 
     def options(self) -> tuple[str, ...]:
         """Every option that the help shows, for completion."""
@@ -226,6 +156,11 @@ class Parser(argparse.ArgumentParser):
             for option in action.option_strings
             if option.startswith("--")
         )
+
+    def arguments(self) -> dict[str, str]:
+        """Every argument that the help shows but the help itself, as people know it, with its name when parsed."""
+        shown = [each for each in self._actions if each.help is not argparse.SUPPRESS and each.dest != "help"]
+        return {_shown(action): action.dest for action in shown}
 
     def takes_value(self) -> dict[str, bool]:
         """Whether each option takes a value."""
@@ -291,7 +226,9 @@ def see_all(arguments: argparse.Namespace) -> str | None:
     return None if arguments.all else "`--all` shows them"
 
 
-def add_accept_cluster(parser: argparse.ArgumentParser) -> None:
+def add_accept_cluster(parser: Parser) -> None:
+    """The option of every command that logs in to stores."""
+    parser.logs_in = True
     help_text = "accept the Vault with this cluster id in place of the expected one, after a rebuild or failover"
     parser.add_argument("--accept-cluster", metavar="ID", help=help_text)
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -11,9 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from compiler.cli.commands import diff, explain, rules
-from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
-from compiler.cli.running import CommandOutput
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 from compiler.render.content import (
@@ -33,6 +30,7 @@ from compiler.render.content import (
     Style,
     Words,
 )
+from tests.commands import invocation_of
 from tests.leaks import leaks
 from tests.sentinel.conftest import SECRET_PARTS, SHAPES
 
@@ -100,7 +98,7 @@ def test_the_outlet_lets_no_shape_of_a_secret_out(form: str, capsys: pytest.Capt
 
 def test_the_reports_of_live_commands_let_no_shape_of_a_secret_out(capsys: pytest.CaptureFixture[str]) -> None:
     def text_of(form: str, secret: str) -> str:
-        output = CommandOutput(Namespace(format=form), Invocation(Globals()))
+        output = invocation_of(format=form)
         output.lines(careless_lines(secret))
         output.lines(careless_lines(secret), is_error=True)
         output.report(lambda: {"steps": [{"name": secret, "reason": f"x {secret}"}], "results": [{"version": secret}]})

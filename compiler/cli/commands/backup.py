@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from pathlib import Path
 
 from compiler.cli import backup_keys
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
-from compiler.cli.running import CommandOutput, live_environment, refusals
-from compiler.cli.terminal.interrupts import interruption, orderly_termination
+from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment
@@ -71,36 +69,34 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption("no file was written"):
-        environment = live_environment(arguments.environment, invocation)
-        if environment is None:
-            return FOUND
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
+    with interruption("no file was written"):
+        (environment,) = live_environments([arguments.environment], invocation)
         with refusals():
-            return _backed_up(arguments, CommandOutput(arguments, invocation), environment)
+            return _backed_up(invocation, environment)
 
 
-def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environment) -> int:
+def _backed_up(invocation: Invocation, environment: Environment) -> int:
+    arguments = invocation.arguments
     path = Path(arguments.file)
     # All that can be refused is, before a secret is read.
     for name in arguments.only:
         secret_named(environment, name)
     require_writable(path, replaces=arguments.replace)
     recipients, passphrase = _keys(arguments)
-    with LiveStores(os.environ) as stores:
-        stores.tell_by(standard_error().note)
-        stores.accept(arguments.accept_cluster)
+    with open_stores(invocation, LiveStores) as stores:
         gathered = gather(environment, arguments.only, stores)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):
-        output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
+        invocation.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
         return FOUND
     plain = encode(gathered.backup)
     sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
     with interruption("the file is either unchanged or complete"):
         write_private(path, sealed, replaces=arguments.replace)
-        _tell(gathered, arguments.file, output)
-        output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
+        _tell(gathered, invocation)
+        invocation.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
     return OK
 
 
@@ -127,10 +123,10 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
         )
 
 
-def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
+def _tell(gathered: Gathered, invocation: Invocation) -> None:
     backup = gathered.backup
     why = ": left out, not in the catalogue"
-    output.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
+    invocation.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
-    output.lines([f"{shown}: written, {backup.environment}, {counts}{missing}"])
+    invocation.lines([f"{invocation.arguments.file}: written, {backup.environment}, {counts}{missing}"])

@@ -6,16 +6,14 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import compiled, outside, report, tell_notes
-from compiler.cli.exit_codes import code_of
+from compiler.cli.invocation import outside
 from compiler.cli.parser import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.packaged import edited_files
-from compiler.pipeline import VALUES_FOLDER
+from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Run
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed
 
@@ -67,45 +65,35 @@ def configure(parser: Parser) -> None:
     add_store(parser, "use this store instead of the environment's `store:`; for one environment")
     parser.add_argument("--out", metavar="DIR", help=f"write to this folder instead of {VALUES_FOLDER}/")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    parser.require("--helm", "--parity")
+    parser.exclude("--prune", "--check", "--out", way_out=f"--prune removes files in {VALUES_FOLDER}/")
     add_all(parser)
     add_format(parser)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    _refuse_contradictions(arguments)
+def run(invocation: Invocation) -> int:
+    arguments, root = invocation.arguments, invocation.root
+    if arguments.prune and arguments.environments:
+        raise Refusal("usage", "--prune compiles all environments", "leave out the names")
     said = outside(arguments.store, arguments.environments, ignores_variable=arguments.check)
-    root = invocation.root
-    result = compiled(root, arguments.environments, said)
+    result = compile_project(root, arguments.environments, said)
     outcome = _act(arguments, root, result)
     with interruption(_WRITTEN if outcome.is_written else NOTHING_WRITTEN):
-        return _told(arguments, root, result, outcome)
+        return _told(invocation, result, outcome)
 
 
-def _told(arguments: Namespace, root: Path, result: Result, outcome: Written) -> int:
-    if not arguments.quiet:
-        tell_notes(result)
-    code = code_of(outcome.diagnostics, is_strict=arguments.strict)
+def _told(invocation: Invocation, result: Result, outcome: Written) -> int:
+    arguments = invocation.arguments
+    for note in result.notes:
+        invocation.note(note)
     named = set(arguments.environments)
-    run = Run("compile", named.pop() if len(named) == 1 else None, code)
-    report(outcome.diagnostics, run, arguments.format, see_all(arguments))
+    code = invocation.findings(outcome.diagnostics, named.pop() if len(named) == 1 else None)
     if not arguments.quiet and result.project is not None:
         # Last: the end of the output is what stays on the screen.
-        _tell(arguments, root, result.project, outcome)
+        _tell(arguments, invocation.root, result.project, outcome)
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
         standard_error().lines([NOTHING_WRITTEN])
     return code
-
-
-def _refuse_contradictions(arguments: Namespace) -> None:
-    if arguments.helm and not arguments.parity:
-        raise Refusal("usage", "--helm needs --parity", "add --parity")
-    if arguments.prune and arguments.environments:
-        raise Refusal("usage", "--prune compiles all environments", "leave out the names")
-    for other in ("check", "out"):
-        if arguments.prune and getattr(arguments, other):
-            raise Refusal(
-                "usage", f"--prune cannot be combined with --{other}", f"--prune removes files in {VALUES_FOLDER}/"
-            )
 
 
 def _act(arguments: Namespace, root: Path, result: Result) -> Written:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation, parser_of
@@ -28,7 +26,8 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--environments", action="store_true", help="print the names of the environments, one per line")
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     if arguments.environments:
         _print_environments(invocation)
         return OK

@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 
-from compiler.cli.compiling import compiled, report
-from compiler.cli.exit_codes import code_of
-from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_all, add_format, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
-from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.invocation import Invocation, files_alone
+from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cluster.connect import connected
 from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
 from compiler.model.environment import Environment
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Run
 from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
-from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Finds which Secrets pods read, and compares them with what the environment makes: Secrets and keys that
 are missing, read by nobody, made twice, hidden by other variables, or needed by a hook too early. Reads rendered
@@ -54,6 +49,7 @@ def configure(parser: Parser) -> None:
         help="manifests before an upgrade, to compare with --manifests",
     )
     parser.add_cluster("look at the cluster")
+    parser.exclude("--cluster", "--manifests", "--since", way_out="give one of them")
     parser.add_argument(
         "--namespace", metavar="NAME", help="namespace of manifests that name none, or the only one of the cluster"
     )
@@ -63,34 +59,23 @@ def configure(parser: Parser) -> None:
     add_format(parser)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        return _run(arguments, invocation)
-
-
-def _run(arguments: Namespace, invocation: Invocation) -> int:
-    _refuse_contradictions(arguments)
-    result = compiled(invocation.root, [arguments.environment], outside_of(None, os.environ, variable_counts=False))
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
+    if not arguments.cluster and not arguments.manifests:
+        raise Refusal("usage", "nothing to look at", "name rendered manifests with --manifests, or give --cluster")
+    if [*arguments.manifests, *arguments.since].count(STDIN) > 1:
+        raise Refusal("usage", "standard input can be read once", "write the other manifests to a file")
+    result = compile_project(invocation.root, [arguments.environment], files_alone())
     if result.failed or result.project is None or not result.project.environments:
-        code = code_of(result.diagnostics)
-        run_ = Run(
-            "consumers", arguments.environment, code, content=consumers_nothing(arguments.manifests, arguments.since)
-        )
-        report(result.diagnostics, run_, arguments.format, see_all(arguments))
-        return code
+        nothing = consumers_nothing(arguments.manifests, arguments.since)
+        return invocation.findings(result.diagnostics, arguments.environment, content=nothing)
     (environment,) = result.project.environments
     look = _look(arguments, environment)
-    if not arguments.quiet:
-        for note in look.notes:
-            standard_error().note(note)
-    code = code_of(look.diagnostics, is_strict=arguments.strict)
-    told = consumers_content(look, arguments.manifests, arguments.since)
-    run_ = Run("consumers", arguments.environment, code, content=told)
-    report(look.diagnostics, run_, arguments.format, see_all(arguments))
-    if not arguments.quiet:
-        # Last: the end of the output is what stays on the screen.
-        outlet = standard_output() if arguments.format == "text" else standard_error()
-        outlet.lines(lines(look))
+    for note in look.notes:
+        invocation.note(note)
+    content = consumers_content(look, arguments.manifests, arguments.since)
+    code = invocation.findings(look.diagnostics, arguments.environment, content=content)
+    invocation.summary(lines(look))
     return code
 
 
@@ -98,13 +83,3 @@ def _look(arguments: Namespace, environment: Environment) -> Look:
     if arguments.cluster:
         return look_at_cluster(environment, connected(os.environ, arguments.context), arguments.namespace)
     return look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)
-
-
-def _refuse_contradictions(arguments: Namespace) -> None:
-    if arguments.cluster and (arguments.manifests or arguments.since):
-        other = "--manifests" if arguments.manifests else "--since"
-        raise Refusal("usage", f"--cluster cannot be combined with {other}", "give one of them")
-    if not arguments.cluster and not arguments.manifests:
-        raise Refusal("usage", "nothing to look at", "name rendered manifests with --manifests, or give --cluster")
-    if [*arguments.manifests, *arguments.since].count(STDIN) > 1:
-        raise Refusal("usage", "standard input can be read once", "write the other manifests to a file")

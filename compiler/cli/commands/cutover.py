@@ -9,20 +9,24 @@ from contextlib import ExitStack
 from compiler.change.journal import history_of, runs
 from compiler.change.run_files import RunLock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
-from compiler.cli.invocation import Invocation, working_folder
+from compiler.cli.invocation import (
+    Invocation,
+    files_alone,
+    live_environments,
+    open_stores,
+    refusals,
+    working_folder,
+)
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
-from compiler.cli.running import CommandOutput, live_environment, refusals
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected, missing_for_cluster
 from compiler.cluster.verify import Look
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import Mode, PastRuns, Request
 from compiler.operations.references import stores_to_ask
-from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
-from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -56,6 +60,8 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
     parser.add_argument("--finish", action="store_true", help="make --to the environment's store and remove overrides")
+    parser.exclude("--back", "--next", "--finish")
+    parser.exclude("--next", "--finish")
     parser.add_argument(
         "--accept-differences",
         metavar="KEY",
@@ -82,38 +88,27 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    mode = _mode(arguments)
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
+    mode = next((mode for mode in (Mode.BACK, Mode.NEXT, Mode.FINISH) if getattr(arguments, mode)), Mode.TO)
     refuse_contradictions(mode, arguments.secrets, arguments.to)
-    with orderly_termination(), interruption(NOTHING_WRITTEN), ExitStack() as stack:
+    with ExitStack() as stack:
         if arguments.apply:
             # Whatever deletes from a store asks under the same lock what the environments read.
             with refusals():
                 stack.enter_context(RunLock(invocation.root, f"cutover {arguments.environment}", _waits))
-        environment = live_environment(arguments.environment, invocation)
-        if environment is None:
-            return FOUND
+        (environment,) = live_environments([arguments.environment], invocation)
         history = history_of(runs(invocation.root))
         past = PastRuns(history.writer_of, history.retired)
-        outside = outside_of(None, os.environ, variable_counts=False)
         look = Look(connected(os.environ, arguments.context)) if arguments.cluster else None
-        with refusals(), stores_to_ask(os.environ) as stores:
-            stores.tell_by(standard_error().note)
-            stores.accept(arguments.accept_cluster)
+        with refusals(), open_stores(invocation, stores_to_ask) as stores:
             request = _request(arguments, mode)
-            cutover = plan_cutover(environment, request, invocation.root, outside, stores, look, past)
-        return _carried_out(cutover, arguments, invocation)
+            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, look, past)
+        return _carried_out(cutover, invocation)
 
 
 def _waits(holder: str) -> None:
     standard_error().note(f"waiting for another run: {holder}")
-
-
-def _mode(arguments: Namespace) -> Mode:
-    given = [mode for mode in (Mode.BACK, Mode.NEXT, Mode.FINISH) if getattr(arguments, mode)]
-    if len(given) > 1:
-        raise Refusal("usage", f"--{given[0]} cannot be combined with --{given[1]}", "leave one of them out")
-    return given[0] if given else Mode.TO
 
 
 def _request(arguments: Namespace, mode: Mode) -> Request:
@@ -132,23 +127,22 @@ def _request(arguments: Namespace, mode: Mode) -> Request:
     )
 
 
-def _carried_out(cutover: Cutover, arguments: Namespace, invocation: Invocation) -> int:
+def _carried_out(cutover: Cutover, invocation: Invocation) -> int:
     """Shows the plan, writes it where that was asked for and may be, and tells the end."""
-    output = CommandOutput(arguments, invocation)
     code = COULD_NOT_RUN if cutover.is_unanswered else FOUND if cutover.is_refused else OK
-    output.lines(head_lines(cutover))
+    invocation.lines(head_lines(cutover))
     is_open = not (cutover.is_refused or cutover.is_nothing)
-    if is_open and not output.is_json:
+    if is_open and not invocation.is_json:
         # All at once: what is wrapped over several lines is seen only in all of them.
         standard_output().write("".join(f"{line}\n" for line in cutover.diff()))
-        output.lines(values_lines(cutover))
+        invocation.lines(values_lines(cutover))
     written: tuple[str, ...] = ()
     proposed = commit(cutover, invocation.options.root, working_folder()) if is_open else None
-    if is_open and arguments.apply:
+    if is_open and invocation.arguments.apply:
         with interruption(_BOTH_OR_NONE):
             written = write(cutover)
     with interruption(_WRITTEN if written else NOTHING_WRITTEN):
         missing = missing_for_cluster(os.environ) if written else None
-        output.lines(end_lines(cutover, written, proposed or ("", ""), missing))
-        output.report(lambda: cutover_report(cutover, written, proposed, code))
+        invocation.lines(end_lines(cutover, written, proposed or ("", ""), missing))
+        invocation.report(lambda: cutover_report(cutover, written, proposed, code))
     return code

@@ -5,15 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from compiler.cli.compiling import compiled, environments, outside
-from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.invocation import Invocation
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.invocation import Invocation, outside, require_sound
 from compiler.cli.parser import Parser, add_format, add_store
-from compiler.cli.terminal.outlet import standard_output
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.operations.diff import Side, compare_sides, side_of_content, side_of_environment
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal, system_reason
-from compiler.render.content import DIFF_FORMATS, Data, envelope
+from compiler.render.content import DIFF_FORMATS, envelope
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 DESCRIPTION = """Compares Secrets, keys, their remote places, stores, their addresses and settings of two environments,
@@ -38,59 +37,44 @@ def configure(parser: Parser) -> None:
     add_format(parser, DIFF_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     given = [name for name in ("other", "store", "against") if getattr(arguments, name) is not None]
     if len(given) != 1:
         raise Refusal(
             "usage", "name exactly one thing to compare with", "give another environment, --store ID or --against FILE"
         )
-    sides = _sides(arguments, invocation)
-    if sides is None:
-        return FOUND
-    (before_title, before), (after_title, after) = sides
+    (before_title, before), (after_title, after) = _sides(arguments, invocation.root)
     found = compare_sides(before, after)
-    code = code_of((), is_different=found.is_different)
-    outlet = standard_output()
-    if arguments.format == "json":
-        content = {"before": before_title, "after": after_title, **comparison_data(found)}
-        outlet.show(Data(envelope("diff", arguments.environment, code, content)))
-    elif arguments.format == "markdown":
-        outlet.lines(markdown(before_title, after_title, found))
-    else:
-        outlet.lines(comparison_lines(before_title, after_title, found))
+    code = FOUND if found.is_different else OK
+    lines = markdown if arguments.format == "markdown" else comparison_lines
+    invocation.lines(lines(before_title, after_title, found))
+    content = {"before": before_title, "after": after_title, **comparison_data(found)}
+    invocation.report(lambda: envelope("diff", arguments.environment, code, content))
     return code
 
 
 _Titled = tuple[str, "Side"]
 
 
-def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titled] | None:
-    """Both sides by name; None where an environment has errors, which are then shown."""
-    name, root = arguments.environment, invocation.root
+def _sides(arguments: Namespace, root: Path) -> tuple[_Titled, _Titled]:
+    """Both sides by name. Raises InputError where an environment has errors."""
+    name = arguments.environment
     if arguments.other is not None:
         wanted = [name, arguments.other]
-        found = {each.name: each for each in environments(compiled(root, wanted, outside(None, wanted)))}
-        if not found:
-            return None
-        return (name, side_of_environment(found[name])), (
-            arguments.other,
-            side_of_environment(found[arguments.other]),
-        )
+        project = require_sound(compile_project(root, wanted, outside(None, wanted)))
+        sides = {each.name: side_of_environment(each) for each in project.environments}
+        return (name, sides[name]), (arguments.other, sides[arguments.other])
     # The file first: a wrong name is found before anything is compiled.
     content = _content_of(arguments.against) if arguments.against is not None else None
-    as_is_result = compiled(root, [name], outside(None, [name]))
-    as_is = environments(as_is_result)
-    if not as_is:
-        return None
-    side = side_of_environment(as_is[0])
+    result = compile_project(root, [name], outside(None, [name]))
+    (as_is,) = require_sound(result).environments
     if content is not None:
         shown = _shown(arguments.against)
-        return (shown, side_of_content(content, shown, as_is[0].subchart)), (name, side)
-    on_other = compiled(root, [name], outside(arguments.store, [name]))
-    switched = environments(on_other, told=as_is_result.notes)
-    if not switched:
-        return None
-    return (name, side), (f"{name} on {arguments.store}", side_of_environment(switched[0]))
+        return (shown, side_of_content(content, shown, as_is.subchart)), (name, side_of_environment(as_is))
+    on_other = compile_project(root, [name], outside(arguments.store, [name]))
+    (switched,) = require_sound(on_other, told=result.notes).environments
+    return (name, side_of_environment(as_is)), (f"{name} on {arguments.store}", side_of_environment(switched))
 
 
 def _shown(path: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from compiler.cli.compiling import compiled, outside, report_errors, tell_notes
 from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, outside, report_errors, tell_notes
 from compiler.cli.parser import Parser, add_format
-from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.explain import Explanation, explain
-from compiler.render.content import REPORT_FORMATS, Data, Line, envelope
+from compiler.pipeline import compile_project
+from compiler.render.content import REPORT_FORMATS, Line, envelope
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
 layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as
@@ -31,9 +29,10 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     names = [arguments.environment]
-    result = compiled(invocation.root, names, outside(None, names))
+    result = compile_project(invocation.root, names, outside(None, names))
     report_errors(result.diagnostics)
     tell_notes(result)
     if result.project is None or not result.project.environments:
@@ -41,11 +40,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     (environment,) = result.project.environments
     found = explain(environment, arguments.path)
     code = code_of(result.diagnostics)
-    if arguments.format == "json":
-        content = {"values": [_data(each) for each in found]}
-        standard_output().show(Data(envelope("explain", environment.name, code, content)))
-    else:
-        standard_output().lines(_lines(found))
+    invocation.lines(_lines(found))
+    invocation.report(lambda: envelope("explain", environment.name, code, {"values": [_data(each) for each in found]}))
     return code
 
 

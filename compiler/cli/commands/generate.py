@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compiler.cli.compiling import compiled, environments, report
 from compiler.cli.exit_codes import FOUND, OK, code_of
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, report, require_sound
 from compiler.cli.parser import Parser
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
+from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.consumers.look import look_at_chart
 from compiler.generate.argocd import (
@@ -37,6 +36,7 @@ from compiler.generate.platform import Chart, Forms, PlatformValues, caipe_forms
 from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import FORMATS, Run
 from compiler.render.reports.consumers import lines, platform_content, platform_nothing
@@ -122,7 +122,8 @@ def configure(parser: Parser) -> None:
         parser.add_argument(option, **settings)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     generate, _ = _TARGETS[arguments.target]
     if arguments.environments and arguments.target == "argocd-health":
         raise Refusal("usage", f"{arguments.target} takes no environment", "leave the names out")
@@ -130,19 +131,18 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         of = [target for target, (_, options) in _TARGETS.items() if option in options]
         if getattr(arguments, option.removeprefix("--").replace("-", "_")) and arguments.target not in of:
             raise Refusal("usage", f"{option} is an option of {' and '.join(of)}", f"leave {option} out")
-    return generate(arguments, invocation)
+    return generate(invocation)
 
 
-def _argocd(arguments: Namespace, invocation: Invocation) -> int:
+def _argocd(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     if arguments.check and arguments.out is None:
         raise Refusal("usage", "--check needs --out", "name the folder that the files are in")
     root = invocation.root
     if arguments.out is not None:
         refuse_place(Path(arguments.out), root)
     options = parse_options(vars(arguments), root)
-    chosen = environments(compiled(root, arguments.environments))
-    if not chosen:
-        return FOUND
+    chosen = require_sound(compile_project(root, arguments.environments)).environments
     project = arguments.project or named_project(chosen)
     if project is None:
         message = "the environments name different AppProjects by `argocdProject`"
@@ -174,29 +174,23 @@ def _argocd(arguments: Namespace, invocation: Invocation) -> int:
     return code
 
 
-def _argocd_health(arguments: Namespace, invocation: Invocation) -> int:
-    del arguments, invocation
+def _argocd_health(invocation: Invocation) -> int:
+    del invocation
     standard_output().product(_HEALTH_HEADER + health_patch())
     return OK
 
 
-def _platform(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        _refuse_contradictions(arguments)
-        if arguments.out is not None:
-            refuse_place(Path(arguments.out).parent, invocation.root)
-        forms = caipe_forms()
-        release = arguments.release or forms["release"]
-        result = compiled(invocation.root, arguments.environments)
-        if result.failed and arguments.format not in (None, "text"):
-            return _report_nothing(arguments, release, result.diagnostics)
-        chosen = environments(result)
-        return _platform_of(arguments, invocation, forms, release, chosen[0]) if chosen else FOUND
-
-
-def _platform_of(
-    arguments: Namespace, invocation: Invocation, forms: Forms, release: str, environment: Environment
-) -> int:
+def _platform(invocation: Invocation) -> int:
+    arguments = invocation.arguments
+    _refuse_contradictions(arguments)
+    if arguments.out is not None:
+        refuse_place(Path(arguments.out).parent, invocation.root)
+    forms = caipe_forms()
+    release = arguments.release or forms["release"]
+    result = compile_project(invocation.root, arguments.environments)
+    if result.failed and arguments.format not in (None, "text"):
+        return _report_nothing(arguments, release, result.diagnostics)
+    (environment,) = require_sound(result).environments
     words = _words(arguments, forms["release"])
     chart = _chart_at_hand(arguments, forms)
     made = platform_values(environment, forms, arguments.chart_version, release, arguments.under, words, chart)
@@ -205,10 +199,10 @@ def _platform_of(
         standard_error().note(note)
     code = OK
     if arguments.out is not None:
-        code = _write(arguments, invocation, made.text)
+        code = _write(invocation, made.text)
     elif arguments.against is None:
         standard_output().product(made.text)
-    return code if arguments.against is None else _compare(arguments, invocation, environment, made, release, code)
+    return code if arguments.against is None else _compare(invocation, environment, made, release, code)
 
 
 def _chart_at_hand(arguments: Namespace, forms: Forms) -> Chart | None:
@@ -245,7 +239,8 @@ def _words(arguments: Namespace, default: str) -> list[str]:
     return words + (["--out", arguments.out] if arguments.out is not None else [])
 
 
-def _write(arguments: Namespace, invocation: Invocation, text: str) -> int:
+def _write(invocation: Invocation, text: str) -> int:
+    arguments = invocation.arguments
     path = Path(arguments.out)
     shown = path.parent.as_posix()
     outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=arguments.check)
@@ -260,15 +255,9 @@ def _write(arguments: Namespace, invocation: Invocation, text: str) -> int:
     return code
 
 
-def _compare(
-    arguments: Namespace,
-    invocation: Invocation,
-    environment: Environment,
-    made: PlatformValues,
-    release: str,
-    before: int,
-) -> int:
+def _compare(invocation: Invocation, environment: Environment, made: PlatformValues, release: str, before: int) -> int:
     """Reports how the chart reads the Secrets; the exit code is that of `before` where that is the worse."""
+    arguments = invocation.arguments
     chart, unconfined = chart_at(Path(arguments.against))
     if unconfined:
         return _report_nothing(arguments, release, unconfined)
@@ -290,7 +279,7 @@ def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Di
 
 
 # Of each target its run and its options, which have no default but None, an empty list or False.
-_TARGETS: Mapping[str, tuple[Callable[[Namespace, Invocation], int], Mapping[str, dict[str, Any]]]] = {
+_TARGETS: Mapping[str, tuple[Callable[[Invocation], int], Mapping[str, dict[str, Any]]]] = {
     "argocd": (_argocd, _OF_ARGOCD),
     "argocd-health": (_argocd_health, {}),
     "platform": (_platform, _OF_PLATFORM),

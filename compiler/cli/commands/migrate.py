@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
 from compiler.change.plan import OnConflict, Options
+from compiler.change.run import Setting
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
-from compiler.operations.migrate import COMMAND, migration
-from compiler.refusal import Refusal
+from compiler.cli.running import Answer, add_writing, require_store, run_writing, to_arguments
+from compiler.model.environment import Environment
+from compiler.operations.migrate import migration
 from compiler.render.content import REPORT_FORMATS
 from compiler.stores.secret_value.document import RULE
 
@@ -35,19 +34,6 @@ EXAMPLES = (
     "platform-secrets migrate prod --to vault --from azure",
     "platform-secrets migrate prod --undo 20250131-120000-4fa1c2 --apply",
 )
-# What the command is given; its undo knows all of it from the journal.
-_OWN = {
-    "--to": "to",
-    "--from": "source",
-    "--only": "only",
-    "--all-properties": "all_properties",
-    "--on-conflict": "on_conflict",
-    "--recover": "recover",
-    "--stringify": "stringify",
-    "--continue-on-error": "continue_on_error",
-}
-
-_EITHER = "give either the destination with --to or a run with --undo"
 
 
 def configure(parser: Parser) -> None:
@@ -74,24 +60,20 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    if arguments.to is not None and arguments.undo is not None:
-        raise Refusal("usage", _EITHER, "leave one of them out")
-    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
+def run(invocation: Invocation) -> int:
+    return run_writing(invocation, _answer)
 
 
-def _answer(asked: Asked) -> Answer:
-    arguments = asked.arguments
-    if arguments.to is None:
-        named = " or ".join(f"--to {store}" for store in asked.environment.stores)
-        raise Refusal("usage", _EITHER, f"add {named}" if named else None)
+def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+    arguments = invocation.arguments
+    to = require_store(invocation, "--to", environment)
     options = Options(
         tuple(arguments.only),
         arguments.all_properties,
         OnConflict(arguments.on_conflict or OnConflict.FAIL),
         arguments.recover,
         arguments.stringify,
-        asked.words,
+        to_arguments(invocation),
         arguments.apply,
     )
-    return migration(asked.environment, arguments.to, arguments.source, options, asked.setting), {}
+    return migration(environment, to, arguments.source, options, setting), {}

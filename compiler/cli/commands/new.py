@@ -7,9 +7,8 @@ from argparse import Namespace
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from compiler.cli.compiling import by_compile, report
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation, working_folder
+from compiler.cli.invocation import Invocation, by_compile, report, working_folder
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -126,18 +125,19 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     _refuse_foreign_options(arguments)
     if arguments.kind == "project":
         return _project(arguments)
     if arguments.kind == "chart":
-        return _chart(arguments, invocation)
+        return _chart(arguments, invocation.root)
     name = checked_name(arguments.kind, arguments.name)
     if arguments.kind == "environment":
-        return _environment(arguments, invocation, name)
+        return _environment(arguments, invocation.root, name)
     if arguments.kind == "store":
-        return _store(arguments, invocation, name)
-    return _secret(arguments, invocation, name)
+        return _store(arguments, invocation.root, name)
+    return _secret(arguments, invocation.root, name)
 
 
 def _refuse_foreign_options(arguments: Namespace) -> None:
@@ -171,19 +171,19 @@ def _project(arguments: Namespace) -> int:
     return OK
 
 
-def _chart(arguments: Namespace, invocation: Invocation) -> int:
+def _chart(arguments: Namespace, root: Path) -> int:
     if arguments.name is not None:
         raise Refusal("usage", "a chart takes no name", "leave the name out")
-    _write(new_chart(invocation.root), invocation.root)
+    _write(new_chart(root), root)
     _say_next(command_line("render", "ENV"))
     return OK
 
 
-def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
+def _environment(arguments: Namespace, root: Path, name: str) -> int:
     given = {VAULT: arguments.server, AZURE_KEY_VAULT: arguments.vault_url}
     addresses = {provider: address for provider, address in given.items() if address is not None}
-    new = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
-    if not _judged_and_written([new.output], new.result, invocation.root):
+    new = new_environment(root, name, arguments.extends, arguments.store, addresses)
+    if not _judged_and_written([new.output], new.result, root):
         return FOUND
     _note_unmade(new.result, name)
     what = f"the {new.lacks} of its store and whatever else" if new.lacks is not None else "whatever else"
@@ -191,7 +191,7 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
     return OK
 
 
-def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
+def _store(arguments: Namespace, root: Path, name: str) -> int:
     if arguments.auth is None:
         ways = "; ".join(f"to {provider} by {', '.join(methods)}" for provider, methods in LOG_INS.items())
         raise Refusal("usage", "the store needs --auth", f"say how the operator logs in: {ways}")
@@ -200,7 +200,7 @@ def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
         raise Refusal("usage", "a store goes into one file", "give --into once")
     addresses = {"server": arguments.server, "vaultUrl": arguments.vault_url}
     output, result = new_store(
-        invocation.root,
+        root,
         StoreRequest(
             name,
             arguments.auth,
@@ -212,15 +212,15 @@ def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
             arguments.tenant_id,
         ),
     )
-    if not _judged_and_written([output], result, invocation.root):
+    if not _judged_and_written([output], result, root):
         return FOUND
     _say_next(f"compare `auth` in {output.shown} with your cluster, then run {command_line('compile')}")
     return OK
 
 
-def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
+def _secret(arguments: Namespace, root: Path, name: str) -> int:
     names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
-    taken, root = _checked_sources(arguments.taken), invocation.root
+    taken = _checked_sources(arguments.taken)
     keys = _checked_keys(name, arguments.key, taken)
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
     new, found = new_secret(root, request)

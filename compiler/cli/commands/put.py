@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from compiler.change.plan import Options, Plan
-from compiler.change.run import End, Ended
+from compiler.change.run import End, Ended, Setting
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format, add_store
-from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.cli.running import Answer, add_writing, run_writing, to_arguments
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
 from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
 from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, read_values
 from compiler.refusal import Refusal
@@ -39,17 +40,6 @@ EXAMPLES = (
     "platform-secrets put prod jira --from-file jira.env --store azure",
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
-_EITHER = "give either a secret or a run with --undo"
-# What the command is given; its undo knows all of it from the journal.
-_OWN = {
-    "SECRET": "secret",
-    "KEY": "keys",
-    "--store": "store",
-    "--from-file": "from_file",
-    "--stdin": "stdin",
-    "--input": "input",
-    "--recover": "recover",
-}
 
 
 def configure(parser: Parser) -> None:
@@ -61,32 +51,35 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--stdin", action="store_true", help="read the values from standard input")
     forms = [str(form) for form in InputForm]
     parser.add_argument("--input", choices=forms, help="format of the input; detected by default")
+    parser.exclude("--stdin", "--from-file")
+    parser.require("--input", "--stdin", "--from-file")
     add_writing(parser, apply_help="write without asking")
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    _refuse_contradictions(arguments)
-    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
+def run(invocation: Invocation) -> int:
+    _refuse_values(invocation.arguments)
+    return run_writing(invocation, _answer)
 
 
-def _answer(asked: Asked) -> Answer:
-    arguments, environment = asked.arguments, asked.environment
+def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+    arguments = invocation.arguments
     if arguments.secret is None:
-        raise Refusal("usage", _EITHER, suggest("", environment.secrets, "secrets"))
+        message = "give either a secret or a run with --undo"
+        raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
     if target.unused:
         named = "".join(pieces_of(target.unused))
         standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
     commons = in_common(target)
     _tell(commons)
-    values = _values(arguments, target, asked.stores)
+    values = _values(arguments, target, setting.stores)
     if not values:
-        asked.output.lines(["no value was entered"])
+        invocation.lines(["no value was entered"])
         return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
-    options = Options(recover=arguments.recover, words=asked.words, applies=arguments.apply)
-    change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))
+    options = Options(recover=arguments.recover, words=to_arguments(invocation), applies=arguments.apply)
+    change = put(target, values, environment.name, options, replace(setting, asks=is_asked))
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")
     for key in quoted_keys(values):
@@ -120,7 +113,7 @@ def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
     }
 
 
-def _refuse_contradictions(arguments: Namespace) -> None:
+def _refuse_values(arguments: Namespace) -> None:
     for word in (arguments.environment, arguments.secret or "", *arguments.keys):
         if "=" in word:
             # Not quoted: what stands after the sign is a secret, and this message may be logged.
@@ -129,15 +122,9 @@ def _refuse_contradictions(arguments: Namespace) -> None:
                 "a value cannot be an argument: the shell's history and the process list would show it",
                 "give only the key's name, and replace that value: it is exposed",
             )
-    if arguments.secret is not None and arguments.undo is not None:
-        raise Refusal("usage", _EITHER, "leave one of them out")
-    if arguments.stdin and arguments.from_file is not None:
-        raise Refusal("usage", "--stdin cannot be combined with --from-file", "leave one of them out")
     if arguments.stdin and is_terminal():
         message = "standard input is a terminal, which would show what you type"
         raise Refusal("usage", message, "leave --stdin out to be asked for the values")
-    if arguments.input is not None and not arguments.stdin and arguments.from_file is None:
-        raise Refusal("usage", "--input needs --stdin or --from-file", "add one of them")
 
 
 def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, SecretValue]:

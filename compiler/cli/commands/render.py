@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from pathlib import Path
 
-from compiler.cli.compiling import compiled, environments, outside, report_errors
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, outside, report_errors, require_sound
 from compiler.cli.parser import Parser, add_store
 from compiler.cli.terminal.outlet import standard_output
 from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, rendered
 from compiler.operations.age_file import write_private
+from compiler.pipeline import compile_project
 
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
 manifests. No values file is written.
@@ -35,18 +34,16 @@ def configure(parser: Parser) -> None:
     parser.add_written_file("--out", "write them to this file, which only you can read, instead of printing them")
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    root, names = invocation.root, [arguments.environment]
-    said = outside(arguments.store, names)
-    result = compiled(root, names, said)
-    if not environments(result) or result.project is None:
-        return FOUND
+def run(invocation: Invocation) -> int:
+    arguments, root = invocation.arguments, invocation.root
+    names = [arguments.environment]
+    project = require_sound(compile_project(root, names, outside(arguments.store, names)))
     chart, unconfined = find_chart(root)
     if unconfined:
         report_errors(unconfined)
         return FOUND
     (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
-    text = rendered(result.project, helm, chart, arguments.release, arguments.namespace)
+    text = rendered(project, helm, chart, arguments.release, arguments.namespace)
     if arguments.out is None:
         standard_output().product(text)
     else:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 
 from compiler.change.plan import OnConflict, Options
+from compiler.change.run import Setting
 from compiler.cli import backup_keys
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.cli.running import Answer, add_writing, run_writing, to_arguments
 from compiler.cli.terminal.prompts import read_file
 from compiler.live.stores import store_named
+from compiler.model.environment import Environment
 from compiler.operations.age_file import age_file, decrypt_by, decrypt_with, needs_passphrase
-from compiler.operations.backup import COMMAND, Backup, decode, require_only, require_origin, restoration
+from compiler.operations.backup import Backup, decode, require_only, require_origin, restoration
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_data, opened_lines
@@ -37,16 +39,6 @@ EXAMPLES = (
     "platform-secrets restore staging prod.age --from-environment prod",
     "platform-secrets restore prod --undo 20250131-120000-4fa1c2 --apply",
 )
-# What the command is given; its undo knows all of it from the journal.
-_OWN = {
-    "FILE": "file",
-    "--identity": "identity",
-    "--to": "to",
-    "--only": "only",
-    "--from-environment": "from_environment",
-    "--on-conflict": "on_conflict",
-    "--recover": "recover",
-}
 # A thousand secrets of the largest size that Key Vault takes are 26 MB.
 _LARGEST_BACKUP = 256 * 1024 * 1024
 
@@ -70,15 +62,15 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    if (arguments.file is None) == (arguments.undo is None):
-        way_out = "add the backup's FILE or --undo RUN" if arguments.file is None else "leave one of them out"
-        raise Refusal("usage", "give either a backup file or a run with --undo", way_out)
-    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
+def run(invocation: Invocation) -> int:
+    if invocation.arguments.file is None and invocation.arguments.undo is None:
+        message = "give either a backup file or a run with --undo"
+        raise Refusal("usage", message, "add the backup's FILE or --undo RUN")
+    return run_writing(invocation, _answer)
 
 
-def _answer(asked: Asked) -> Answer:
-    arguments, environment = asked.arguments, asked.environment
+def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+    arguments = invocation.arguments
     to = store_named(environment, arguments.to) if arguments.to is not None else None
     backup = _opened(arguments)
     require_origin(backup, environment.name, arguments.from_environment)
@@ -87,11 +79,11 @@ def _answer(asked: Asked) -> Answer:
         only=tuple(arguments.only),
         on_conflict=OnConflict(arguments.on_conflict or OnConflict.FAIL),
         recover=arguments.recover,
-        words=asked.words,
+        words=to_arguments(invocation),
         applies=arguments.apply,
     )
-    change = restoration(backup, environment, to, options, asked.setting)
-    asked.output.lines(opened_lines(arguments.file, backup))
+    change = restoration(backup, environment, to, options, setting)
+    invocation.lines(opened_lines(arguments.file, backup))
     return change, {"backup": backup_data(backup)}
 
 

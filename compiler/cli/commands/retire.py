@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from typing import Any
 
-from compiler.cli.invocation import Invocation
+from compiler.change.run import Setting
+from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, Asked, WritingCommand, add_writing, run_writing
+from compiler.cli.running import Answer, add_writing, require_store, run_writing
 from compiler.cluster.connect import connected
-from compiler.operations.retire import COMMAND, Candidates, Retirement, retire
+from compiler.model.environment import Environment
+from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
-from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
@@ -36,17 +36,7 @@ EXAMPLES = (
     "platform-secrets retire prod --store vault jira --without-cluster --apply",
     "platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply",
 )
-# What the command is given; its undo knows all of it from the journal.
-_OWN = {
-    "SECRET": "secrets",
-    "--store": "store",
-    "--cluster": "cluster",
-    "--without-cluster": "without_cluster",
-    "--context": "context",
-    "--continue-on-error": "continue_on_error",
-}
 _UNASKED = "no cluster was asked who reads the store: retire --apply needs --cluster or --without-cluster"
-_EITHER = "give either the store with --store or a run with --undo"
 
 
 def configure(parser: Parser) -> None:
@@ -55,36 +45,29 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
     parser.add_cluster("also ask the cluster who reads it")
     parser.add_argument("--without-cluster", action="store_true", help="ask no cluster, as none reads the store")
+    parser.exclude("--cluster", "--without-cluster")
     parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
-    add_writing(parser, apply_help="delete; without it, only show the plan", recovers=False)
+    add_writing(parser, apply_help="delete; without it, only show the plan", deletes=True)
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    if arguments.store is not None and arguments.undo is not None:
-        raise Refusal("usage", _EITHER, "leave one of them out")
-    if arguments.cluster and arguments.without_cluster:
-        raise Refusal("usage", "--cluster cannot be combined with --without-cluster", "leave one of them out")
-    return run_writing(WritingCommand(COMMAND, _OWN, _answer, deletes=True), arguments, invocation)
+def run(invocation: Invocation) -> int:
+    return run_writing(invocation, _answer, deletes=True)
 
 
-def _answer(asked: Asked) -> Answer:
-    arguments = asked.arguments
-    if arguments.store is None:
-        named = " or ".join(f"--store {store}" for store in asked.environment.stores)
-        raise Refusal("usage", _EITHER, f"add {named}" if named else None)
+def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+    arguments = invocation.arguments
+    store = require_store(invocation, "--store", environment)
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
-    outside = outside_of(None, os.environ, variable_counts=False)
     cluster = connected(os.environ, arguments.context) if arguments.cluster else None
-    wanted = Retirement(arguments.store, arguments.secrets, cluster)
     part: dict[str, Any] = {}
 
     def tell(found: Candidates) -> None:
-        others = asked.setting.not_the_same
+        others = setting.not_the_same
         shown = Shown(found, cluster is not None, others, without_cluster=arguments.without_cluster)
-        asked.output.lines(retirement_lines(shown))
+        invocation.lines(retirement_lines(shown))
         part.update(retirement_part(shown))
 
-    return retire(wanted, asked.environment, asked.setting, outside, tell), part
+    return retire(Retirement(store, arguments.secrets, cluster), environment, setting, files_alone(), tell), part

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from typing import Any
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format
-from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS, Data, envelope
+from compiler.render.content import REPORT_FORMATS, envelope
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule
 from compiler.text.command_line import command_line
@@ -29,19 +27,17 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    del invocation
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     chosen = ALL_RULES if arguments.id is None else (_rule(arguments.id),)
-    outlet = standard_output()
-    if arguments.format == "json":
-        outlet.show(Data(envelope("rules", None, OK, {"rules": [_data(rule) for rule in chosen]})))
-    elif arguments.id is None:
+    invocation.report(lambda: envelope("rules", None, OK, {"rules": [_data(rule) for rule in chosen]}))
+    if arguments.id is None:
         widest = max(len(rule.id) for rule in chosen)
-        outlet.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)
+        invocation.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)
     else:
         (rule,) = chosen
         waivable = "can be waived with a reason" if rule.waivable else "cannot be waived"
-        outlet.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.text.split("\n")])
+        invocation.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.text.split("\n")])
     return OK
 
 

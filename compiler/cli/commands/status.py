@@ -11,11 +11,10 @@ from pathlib import Path
 
 from compiler.change.journal import writers
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
-from compiler.cli.running import CommandOutput, live_environments
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
-from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
 from compiler.cluster.connect import connected
 from compiler.cluster.masking import without_age
@@ -30,7 +29,6 @@ from compiler.operations.status_wait import End, Looked, Wishes, look_at
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.status import seen_lines, status_lines, status_report, wait_lines, word_of
-from compiler.stages.resolve import outside_of
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
@@ -63,7 +61,9 @@ def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="only this secret; repeatable")
     parser.add_argument("--offline", action="store_true", help="report from the files alone, and contact no store")
-    parser.add_cluster("also look at the objects in the cluster, of one environment", implied_by=("wait", "force_sync"))
+    parser.add_cluster(
+        "also look at the objects in the cluster, of one environment", implied_by=("--wait", "--force-sync")
+    )
     parser.add_argument("--wait", action="store_true", help="wait until all secrets are in effect; implies --cluster")
     parser.add_argument(
         "--timeout",
@@ -82,40 +82,36 @@ def configure(parser: Parser) -> None:
         help="list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
     )
     parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
+    parser.exclude("--offline", "--wait", "--force-sync", "--cluster")
+    parser.require("--timeout", "--wait")
+    parser.require("--without-secrets", "--cluster", "--wait", "--force-sync")
     add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     wishes = _wishes(arguments, is_debug=invocation.options.is_debug)
-    with orderly_termination(), interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
+    with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
-        if not environments:
-            return FOUND
         _of_one(arguments, len(environments))
         if arguments.rbac:
             standard_output().product(rbac(environments[0]))
             return OK
-        looked = _looked(arguments, wishes, environments)
-        return _shown(looked, arguments, CommandOutput(arguments, invocation), invocation.root)
+        return _shown(_looked(invocation, wishes, environments), invocation)
 
 
 def _of_one(arguments: Namespace, count: int) -> None:
     """Raises Refusal where more than one environment is meant by options that are about one."""
     given = next((name for name in _OF_ONE if getattr(arguments, name)), None)
     if count > 1 and given is not None:
-        raise Refusal("usage", f"{_option(given)} applies to one environment", "name exactly one")
+        option = f"--{given.replace('_', '-')}"
+        raise Refusal("usage", f"{option} applies to one environment", "name exactly one")
 
 
 def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
     """Raises Refusal where the options do not go together."""
-    if arguments.offline:
-        for name in ("wait", "force_sync", "cluster"):
-            if getattr(arguments, name):
-                raise Refusal("usage", f"--offline cannot be combined with {_option(name)}", "leave one of them out")
-    if arguments.timeout is not None and not arguments.wait:
-        raise Refusal("usage", "--timeout is how long --wait waits", "add --wait, or leave it out")
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
     duration = parse_duration(arguments.timeout or _TIMEOUT)
@@ -124,8 +120,6 @@ def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
         meant = f"add its unit, such as {given}s" if given.isdecimal() and given.isascii() else None
         raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
     seconds = duration.seconds if arguments.wait else None
-    if arguments.without_secrets and not _is_live(arguments):
-        raise Refusal("usage", "--without-secrets is about the cluster", "add --cluster or --wait, or leave it out")
     return Wishes(
         tuple(arguments.only),
         arguments.offline,
@@ -137,10 +131,6 @@ def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
     )
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 def _context(arguments: Namespace) -> tuple[str, ...]:
     return ("--context", arguments.context) if arguments.context is not None else ()
 
@@ -149,12 +139,11 @@ def _is_live(arguments: Namespace) -> bool:
     return bool(arguments.cluster or arguments.wait or arguments.force_sync)
 
 
-def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environment]) -> list[Looked]:
+def _looked(invocation: Invocation, wishes: Wishes, environments: Sequence[Environment]) -> list[Looked]:
+    arguments = invocation.arguments
     connect = partial(connected, os.environ, arguments.context) if _is_live(arguments) else None
     waiting = Waiting(word_of(State.IN_EFFECT))
-    with stores_to_ask(os.environ) as stores:
-        stores.tell_by(standard_error().note)
-        stores.accept(arguments.accept_cluster)
+    with open_stores(invocation, stores_to_ask) as stores:
         try:
             return [
                 look_at(
@@ -176,17 +165,18 @@ def _item(name: str, seen: Seen) -> Item:
     )
 
 
-def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput, root: Path) -> int:
+def _shown(looked: Sequence[Looked], invocation: Invocation) -> int:
+    arguments, root = invocation.arguments, invocation.root
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
     writer_of = writers(root)
     found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:
-        output.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
-        output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
+        invocation.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
+        invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
-            output.lines(wait_lines(each.waited, _unread(each)))
-    output.report(lambda: status_report(found, code))
+            invocation.lines(wait_lines(each.waited, _unread(each)))
+    invocation.report(lambda: status_report(found, code))
     return code
 
 
@@ -204,10 +194,9 @@ def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...], root:
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> Readers | None:
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
     del environment
-    outside = outside_of(None, os.environ, variable_counts=False)
     try:
         with stores_to_ask(os.environ) as stores:
-            found = every_environment(root, outside)
+            found = every_environment(root, files_alone())
             try:
                 return readers_of(store, found, stores, connected(os.environ, arguments.context))
             except Refusal:

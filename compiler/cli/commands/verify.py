@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.exit_codes import code_of
-from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
-from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.invocation import Invocation, files_alone, open_stores
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store
+from compiler.cli.terminal.outlet import standard_error
 from compiler.cluster.verify import Check, cluster_checker, expected_of
 from compiler.live.stores import store_named
 from compiler.model.diagnostic import Diagnostic
@@ -20,11 +17,11 @@ from compiler.model.environment import Environment
 from compiler.operations.parity import manifests_of
 from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
 from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
-from compiler.pipeline import Result
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Run
-from compiler.render.reports.verification import run_of
-from compiler.stages.resolve import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
+from compiler.render.content import Line
+from compiler.render.reports.verification import shown_keys, verification_content
+from compiler.stages.resolve import STORE_VARIABLE
 from compiler.text.wording import counted
 
 DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
@@ -52,6 +49,7 @@ def configure(parser: Parser) -> None:
         help=f"warn of secrets that expire within this many days; {EXPIRES_WITHIN.days} by default",
     )
     parser.add_cluster("also check the objects in the cluster")
+    parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_accept_cluster(parser)
@@ -59,42 +57,45 @@ def configure(parser: Parser) -> None:
     add_format(parser)
 
 
-def run(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        return _run(arguments, invocation)
-
-
-def _run(arguments: Namespace, invocation: Invocation) -> int:
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
     if os.environ.get(STORE_VARIABLE):
         standard_error().note(f"{STORE_VARIABLE} is ignored; name another store with --store")
     environment: Environment | None = None
     if arguments.values is not None:
-        _refuse_contradictions(arguments)
         named = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
         asked = asked_of_values(arguments.values, named, os.environ)
+    elif arguments.environment is None:
+        raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     else:
-        result = _compiled(arguments, invocation)
+        result = compile_project(invocation.root, [arguments.environment], files_alone())
         if result.failed or result.project is None or not result.project.environments:
-            return _unasked(arguments, result.diagnostics)
-        if not arguments.quiet:
-            tell_notes(result)
+            return _tell_findings(invocation, None, result.diagnostics)
+        for note in result.notes:
+            invocation.note(note)
         (environment,) = result.project.environments
         asked = asked_of_environment(environment, arguments.secrets, arguments.store, result.project.names)
     if asked.references is None:
-        return _unasked(arguments, asked.diagnostics)
+        return _tell_findings(invocation, None, asked.diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.options.is_debug)
-    with stores_to_ask(os.environ) as stores:
-        if not arguments.quiet:
-            stores.tell_by(standard_error().note)
-        stores.accept(arguments.accept_cluster)
+    with open_stores(invocation, stores_to_ask, is_quiet=arguments.quiet) as stores:
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
     every = (*asked.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
-    code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
-    report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
-    if not arguments.quiet:
-        # Last: the end of the output is what stays on the screen.
-        _tell(asked.subject, found, environment, is_text=arguments.format == "text")
+    code = _tell_findings(invocation, found, every)
+    invocation.summary(_summary(asked.subject, found, environment))
     return code
+
+
+def _tell_findings(invocation: Invocation, found: Verification | None, every: Sequence[Diagnostic]) -> int:
+    """Shows `every` finding; `found` is None where errors of the input kept it from asking. Returns the exit code."""
+    values = invocation.arguments.values
+    return invocation.findings(
+        every,
+        invocation.arguments.environment if values is None else None,
+        keys=shown_keys(found, every),
+        content=verification_content(values, found),
+        is_answered=found is None or found.answered,
+    )
 
 
 def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_debug: bool) -> Check:
@@ -106,49 +107,23 @@ def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_
     return cluster_checker(expected, os.environ, arguments.context, other, is_whole=is_debug)
 
 
-def _unasked(arguments: Namespace, diagnostics: Sequence[Diagnostic]) -> int:
-    """Shows the errors of the input, because of which no store was read; returns the exit code."""
-    code = code_of(diagnostics)
-    report(diagnostics, _run_of(arguments, None, diagnostics, code), arguments.format, see_all(arguments))
-    return code
-
-
-def _run_of(arguments: Namespace, found: Verification | None, every: Sequence[Diagnostic], code: int) -> Run:
-    environment = arguments.environment if arguments.values is None else None
-    return run_of(environment, arguments.values, found, every, code)
-
-
-def _compiled(arguments: Namespace, invocation: Invocation) -> Result:
-    if arguments.environment is None:
-        raise Refusal("usage", "no environment given", "name one, or a values file with --values")
-    said = Outside(vault_name=os.environ.get(VAULT_NAME_VARIABLE) or None)
-    return compiled(invocation.root, [arguments.environment], said)
-
-
-def _refuse_contradictions(arguments: Namespace) -> None:
-    for other in ("store", "cluster"):
-        if getattr(arguments, other):
-            raise Refusal("usage", f"--values cannot be combined with --{other}", "name the environment instead")
-
-
-def _tell(subject: str, found: Verification, environment: Environment | None, *, is_text: bool) -> None:
-    """Shows which identity read each store and the result; on standard error where the format is for programs."""
+def _summary(subject: str, found: Verification, environment: Environment | None) -> Iterator[Line]:
+    """Which identity read each store, and the result."""
     stores = environment.stores if environment is not None else {}
-    outlet = standard_output() if is_text else standard_error()
     for seen in found.seen:
         who = "an unknown identity"
         if seen.identity is not None:
             source = f" ({seen.identity.source})" if seen.identity.source else ""
             who = f'"{seen.identity.subject}" by {seen.identity.method}{source}'
         this = f"; this Vault is {seen.cluster}" if seen.cluster is not None else ""
-        outlet.lines([f"{seen.store}: read from {seen.address} as {who}{this}"])
+        yield f"{seen.store}: read from {seen.address} as {who}{this}"
         if seen.cluster is not None and seen.store in stores and stores[seen.store].cluster_id is None:
             where = f"stores.{seen.store} in environments/{subject}.yaml"
             line = f'clusterId: "{seen.cluster.id}"'
-            outlet.lines([f"help: to have every command refuse another Vault, add to {where}: {line}"])
+            yield f"help: to have every command refuse another Vault, add to {where}: {line}"
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
-    outlet.lines([(subject, f": {sound} of {len(found.keys)} keys OK, {remotes}")])
+    yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
 
 
 def days(text: str) -> timedelta:

@@ -7,25 +7,22 @@ from typing import Any
 
 from compiler.model.diagnostic import Diagnostic
 from compiler.operations.verify import KeyStatus, Seen, Verification
-from compiler.render.content import Run, ShownKey
+from compiler.render.content import ShownKey
 
 
-def run_of(
-    environment: str | None,
-    values_file: str | None,
-    found: Verification | None,
-    diagnostics: Sequence[Diagnostic],
-    exit_code: int,
-) -> Run:
-    """The run of `verify`; `diagnostics` are all that it tells, `found` is None where the input kept it from asking."""
-    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
-    content = {
+def verification_content(values_file: str | None, found: Verification | None) -> dict[str, Any]:
+    """The members of the report beside diagnostics; `found` is None where the input kept `verify` from asking."""
+    return {
         "valuesFile": values_file,
         "stores": [_store(seen) for seen in found.seen] if found is not None else [],
         "remoteSecrets": found.remotes if found is not None else 0,
     }
-    keys = tuple(_key(status, positions) for status in found.keys) if found is not None else ()
-    return Run("verify", environment, exit_code, keys, content)
+
+
+def shown_keys(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> tuple[ShownKey, ...]:
+    """Every key with its status; `diagnostics` are all that `verify` tells."""
+    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
+    return tuple(_key(status, positions) for status in found.keys) if found is not None else ()
 
 
 def _store(seen: Seen) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from compiler.cli import compiling
+from compiler import pipeline
 from compiler.edit import draft
 from compiler.live import readers
 from compiler.model.document import Document
@@ -115,7 +115,7 @@ def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = compile_project(root, names, outside, unwritten)
         return known[key]
 
-    for module in (compiling, draft, readers, cutover):
+    for module in (pipeline, draft, readers, cutover):
         monkeypatch.setattr(module, "compile_project", compiled)
 
 

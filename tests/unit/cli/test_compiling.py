@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.compiling import compiled, environments, report, report_errors
+from compiler.cli.invocation import InputError, report, report_errors, require_sound
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import Run
 from compiler.stages.resolve import Outside
@@ -13,12 +14,12 @@ from compiler.stages.resolve import Outside
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
     with pytest.raises(Refusal) as caught:
-        compiled(project, ["prd"])
+        compile_project(project, ["prd"])
     assert (str(caught.value), caught.value.help) == ('there is no environment "prd"', 'did you mean "prod"?')
 
 
 def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = environments(compiled(project, ["dev"], Outside("azure", "--store", "kv-dev")))
+    found = require_sound(compile_project(project, ["dev"], Outside("azure", "--store", "kv-dev"))).environments
     assert [each.name for each in found] == ["dev"]
     assert capsys.readouterr().err.splitlines() == [
         'note: --store chooses the store "azure"',
@@ -30,9 +31,9 @@ def test_errors_are_shown_without_the_warnings(
     project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
-    result = compiled(project, ["dev"])
-    assert environments(result) == ()
-    report_errors(result.diagnostics)
+    result = compile_project(project, ["dev"])
+    with pytest.raises(InputError):
+        require_sound(result)
     err = capsys.readouterr().err
     assert "error[unknown-key]" in err
     assert "warning" not in err
@@ -73,7 +74,7 @@ def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
     project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
-    diagnostics = compiled(project, ["dev"]).diagnostics
+    diagnostics = compile_project(project, ["dev"]).diagnostics
     report(diagnostics, Run("compile"))
     captured = capsys.readouterr()
     assert (captured.out, "unknown-key" in captured.err) == ("", True)

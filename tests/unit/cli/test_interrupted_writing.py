@@ -20,7 +20,6 @@ _WATCHED = {
     str(_HOME / path)
     for path in (
         "cli/main.py",
-        "cli/compiling.py",
         "cli/invocation.py",
         "cli/running.py",
         *(f"cli/commands/{name}.py" for name in ("migrate", "put", "restore")),

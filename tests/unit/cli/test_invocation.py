@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from compiler.cli.command_table import COMMANDS
-from compiler.cli.invocation import _LIVE, Globals, Invocation, command, invoke, parser_of, working_folder
+from compiler.cli.invocation import Globals, command, invoke, parser_of, project_folder, working_folder
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.refusal import Refusal
 from tests.commands import Done
@@ -30,11 +30,11 @@ def test_help_comes_before_anything_else(capsys: pytest.CaptureFixture[str], arg
 
 def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "environments")
-    assert Invocation(Globals()).root == project
+    assert project_folder(None) == project
     monkeypatch.chdir(project.parent)
-    assert Invocation(Globals("project")).root == project
+    assert project_folder("project") == project
     with pytest.raises(Refusal) as refused:
-        _ = Invocation(Globals("else where")).root
+        project_folder("else where")
     # Not `--root`: that names a project that is there.
     assert refused.value.help == "create a project with `platform-secrets new project 'else where'`"
 
@@ -153,9 +153,10 @@ def test_what_sends_nothing_goes_on_with_a_note(run: Callable[..., Done], below:
 
 
 def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
+    live = {name for name, (module, _) in COMMANDS.items() if parser_of(name, module).logs_in}
     importing = {
         name
         for name, (module, _) in COMMANDS.items()
-        if {"run_writing", "live_environment", "live_environments", "LiveStores"} & vars(command(module)).keys()
+        if {"run_writing", "open_stores", "LiveStores"} & vars(command(module)).keys()
     }
-    assert importing <= {words[0] for words in LIVE} == _LIVE
+    assert importing == {words[0] for words in LIVE} == live

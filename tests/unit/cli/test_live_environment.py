@@ -3,39 +3,40 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.running import live_environment, live_environments, refusals
+from compiler.cli.invocation import InputError, live_environments, refusals
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from tests.commands import invocation_of
 
 
 def test_an_environment_is_what_its_files_say_and_the_variable_is_said_to_be_ignored(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
-    environment = live_environment("dev", Invocation(Globals(str(project))))
-    assert environment is not None
+    (environment,) = live_environments(["dev"], invocation_of())
     assert environment.default_store is not None
     assert environment.default_store.id == "vault"
     assert "AI_PLATFORM_SECRET_STORE is ignored" in capsys.readouterr().err
 
 
-def test_an_environment_with_errors_is_none_and_they_are_shown(
+def test_the_errors_of_an_environment_are_shown_and_end_the_command(
     project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("environments/dev.yaml", "global:", "globl:")
-    assert live_environment("dev", Invocation(Globals(str(project)))) is None
+    with pytest.raises(InputError):
+        live_environments(["dev"], invocation_of())
     assert "error[unknown-secret]" in capsys.readouterr().err
 
 
 def test_several_environments_or_all_are_compiled_at_once(
     project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    invocation = Invocation(Globals(str(project)))
+    invocation = invocation_of()
     assert [each.name for each in live_environments([], invocation)] == ["dev", "prod", "staging"]
     assert [each.name for each in live_environments(["prod", "dev"], invocation)] == ["dev", "prod"]
     edit("environments/dev.yaml", "global:", "globl:")
-    assert live_environments([], invocation) == ()
+    with pytest.raises(InputError):
+        live_environments([], invocation)
     assert "error[unknown-secret]" in capsys.readouterr().err
 
 

@@ -42,15 +42,39 @@ def test_an_environment_as_argument_is_known(parser: Parser) -> None:
     assert parser.takes_environment
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "way_out"),
+    [
+        (["--strict", "--apply"], "--strict cannot be combined with --apply", "leave one of them out"),
+        (["a", "--strict"], "--strict cannot be combined with NAME", "leave one of them out"),
+        (["--all"], "--all needs --strict", "add --strict, or leave --all out"),
+        (["--to", "b"], "--to needs --all, --apply or --strict", "add one of them, or leave --to out"),
+        (["--strict", "--all", "--to", "b"], "", ""),
+        (["a", "--apply"], "", ""),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: list[str], message: str, way_out: str) -> None:
+    parser = Parser("try", "Tries.", ())
+    parser.add_argument("names", metavar="NAME", nargs="*")
+    parser.add_argument("--to", default="a")
+    for option in ("--strict", "--apply", "--all"):
+        parser.add_argument(option, action="store_true")
+    parser.exclude("--strict", "--apply", "NAME")
+    parser.require("--all", "--strict")
+    parser.require("--to", "--all", "--apply", "--strict")
+    try:
+        parser.parse(arguments)
+        found: tuple[str, str | None] = "", ""
+    except Refusal as refusal:
+        found = refusal.message, refusal.help
+    assert found == (message, way_out)
+
+
 @pytest.mark.parametrize("command", ["verify", "cutover", "retire", "status", "consumers"])
 def test_a_context_of_which_nothing_is_asked_is_refused(command: str) -> None:
     parser = parser_of(command, COMMANDS[command][0])
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refusal, match="--context needs --cluster"):
         parser.parse(["prod", "--context", "there"])
-    assert (caught.value.message, caught.value.help) == (
-        "--context is for --cluster",
-        "leave it out, or give --cluster",
-    )
     assert parser.parse(["prod", "--context", "there", "--cluster"]).context == "there"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.cli.compiling import outside
+from compiler.cli.invocation import outside
 from compiler.refusal import Refusal
 
 

@@ -1,16 +1,15 @@
 import io
 import sys
-from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 
 from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
 from compiler.change.run import End, Ended
-from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.progress import Progress
 from compiler.live.stores import Served
+from tests.commands import invocation_of
 from tests.unit.changes import plan_of, write_of
 from tests.unit.memory_store import MemoryStore
 
@@ -19,7 +18,7 @@ REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 
 def output(form: str = "text", **options: bool) -> RunOutput:
     given = {"quiet": True, "verbose": False, **options}
-    return RunOutput(Namespace(format=form, **given), Invocation(Globals()), "put")
+    return RunOutput(invocation_of("put", format=form, **given))
 
 
 def plan(*names: str) -> Plan:

@@ -342,10 +342,10 @@ def _interrupt(*_given: object, **_named: object) -> None:
 @pytest.mark.parametrize(
     ("where", "arguments", "said"),
     [
-        ("compiled", (), "nothing was written"),
-        ("values_files", (), "either all values files were written or none; run the command again"),
-        ("report", (), "the values files were written"),
-        ("report", ("--check",), "nothing was written"),
+        ("commands.compile.compile_project", (), "nothing was written"),
+        ("commands.compile.values_files", (), "either all values files were written or none; run the command again"),
+        ("invocation.Invocation.findings", (), "the values files were written"),
+        ("invocation.Invocation.findings", ("--check",), "nothing was written"),
     ],
 )
 def test_an_interrupt_says_what_was_written(
@@ -358,7 +358,7 @@ def test_an_interrupt_says_what_was_written(
 ) -> None:
     assert run("compile").code == 0
     assert (project / "chart/values-prod.yaml").exists()
-    monkeypatch.setattr(f"compiler.cli.commands.compile.{where}", _interrupt)
+    monkeypatch.setattr(f"compiler.cli.{where}", _interrupt)
     done = run("compile", *arguments)
     assert (done.code, done.err) == (130, f"interrupted; {said}\n")
 

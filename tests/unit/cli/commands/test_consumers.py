@@ -133,7 +133,7 @@ def test_an_environment_with_errors_is_not_judged(run: Callable[..., Done], mani
         ((), "nothing to look at"),
         (("--cluster", "--manifests", "a"), "--cluster cannot be combined with --manifests"),
         (("--cluster", "--since", "a"), "--cluster cannot be combined with --since"),
-        (("--manifests", "a", "--context", "b"), "--context is for --cluster"),
+        (("--manifests", "a", "--context", "b"), "--context needs --cluster"),
         (("--manifests", "-", "--since", "-"), "standard input can be read once"),
         (("--manifests", "none.yaml"), "none.yaml cannot be read: no such file or directory"),
         (("--manifests", ""), "--manifests is empty"),

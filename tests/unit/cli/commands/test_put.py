@@ -124,7 +124,11 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
         (("dev", "jira", "--stdin", "--from-file", "x"), "cannot be combined with", "leave one of them out"),
         (("dev", "jira", "--input", "json"), "--input needs", "add one of them"),
         (("dev",), "either a secret or a run with --undo", "the secrets are"),
-        (("dev", "jira", "--undo", "20250131-120000-4fa1c2"), "either a secret", "--undo"),
+        (
+            ("dev", "jira", "--undo", "20250131-120000-4fa1c2"),
+            "--undo cannot be combined with SECRET",
+            "leave one of them out",
+        ),
         (("dev", "jirra"), 'has no secret "jirra"', 'did you mean "jira"?'),
         (("dev", "jira", "ATLASSIAN_TOKN"), 'has no key "ATLASSIAN_TOKN"', 'did you mean "ATLASSIAN_TOKEN"?'),
         (("dev", "jira", "--store", "azuree", "--stdin"), 'no store "azuree"', 'did you mean "azure"?'),

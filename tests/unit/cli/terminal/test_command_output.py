@@ -1,14 +1,12 @@
 import json
-from argparse import Namespace
 
 import pytest
 
-from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.running import CommandOutput
+from tests.commands import invocation_of
 
 
 def printed(form: str) -> None:
-    output = CommandOutput(Namespace(format=form), Invocation(Globals()))
+    output = invocation_of(format=form)
     output.lines(["a", "b"])
     output.lines(["c"], is_error=True)
     output.report(lambda: {"name": "\u202eé\n"})

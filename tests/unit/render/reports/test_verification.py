@@ -5,7 +5,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.operations.verify import KeyStatus, Seen, Verification
 from compiler.render.content import ShownKey
-from compiler.render.reports.verification import run_of
+from compiler.render.reports.verification import shown_keys, verification_content
 from compiler.stores.interface import Cluster, Identity
 
 REFERENCE: Any = SimpleNamespace(
@@ -25,15 +25,13 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     )
     statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
     found = Verification(statuses, (ERROR, WARNING), seen, 3, answered=True)
-    run = run_of("dev", None, found, (ERROR, WARNING), 1)
-    assert (run.command, run.environment, run.exit_code) == ("verify", "dev", 1)
     place = ("github", "TOKEN", "vault", "team/github", "TOKEN")
-    assert run.keys == (
+    assert shown_keys(found, (ERROR, WARNING)) == (
         ShownKey(*place, "warning", (1,)),
         ShownKey(*place, "error", (0, 1)),
         ShownKey(*place, "ok"),
     )
-    assert run.content == {
+    assert verification_content(None, found) == {
         "valuesFile": None,
         "stores": [
             {"store": "vault", "address": "https://vault/secret", "caller": "ada", "clusterId": "c1"},
@@ -44,5 +42,5 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
 
 
 def test_where_nothing_could_be_asked_there_are_no_keys() -> None:
-    run = run_of(None, "values.yaml", None, (ERROR,), 1)
-    assert (run.keys, run.content["stores"], run.content["valuesFile"]) == ((), [], "values.yaml")
+    content = verification_content("values.yaml", None)
+    assert (shown_keys(None, (ERROR,)), content["stores"], content["valuesFile"]) == ((), [], "values.yaml")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from compiler.cli import main
+from compiler.cli.command_table import COMMANDS
+from compiler.cli.invocation import parser_of
+from compiler.cli.parser import Parser
+
+
+def test_paragraphs_are_filled_and_lists_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    parser = Parser(
+        "try",
+        "Tries what was not tried before, and again,\nand again with --a-long-option.\n  one: thing\n\nThen no more.",
+        ("platform-secrets try a --store vault --without-any-comparison --apply",),
+    )
+    parser.add_argument("--store", metavar="ID", help="the store that is tried first, by --a-long-option-too")
+    assert (
+        parser.format_help()
+        == """\
+usage: platform-secrets try [-h] [--store ID]
+
+Tries what was not tried before, and again, and again with
+--a-long-option.
+  one: thing
+
+Then no more.
+
+options:
+  -h, --help  show this help message and exit
+  --store ID  the store that is tried first, by
+              --a-long-option-too
+
+examples:
+  platform-secrets try a --store vault --without-any-comparison --apply
+"""
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_every_commands_help_is_no_wider_than_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    too_long = []
+    for name, (module, _) in COMMANDS.items():
+        usage, _, rest = parser_of(name, module).format_help().partition("\n\n")
+        # A part of the usage is broken nowhere; it stands alone where it is too long. Commands are copied whole.
+        too_long += [line for line in usage.split("\n") if len(line) > width and "] [" in line]
+        too_long += [line for line in rest.split("\n") if len(line) > width and "platform-secrets " not in line]
+    assert too_long == []
+
+
+@pytest.mark.parametrize(("given", "used"), [("300", "100"), ("20", "50")])
+def test_neither_a_very_wide_nor_a_very_narrow_terminal_is_filled(
+    given: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser = parser_of("verify", COMMANDS["verify"][0])
+    monkeypatch.setenv("COLUMNS", used)
+    expected = parser.format_help()
+    monkeypatch.setenv("COLUMNS", given)
+    assert parser.format_help() == expected
+
+
+def test_without_a_terminal_help_is_80_columns_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-m", "compiler", "verify", "--help"]
+    monkeypatch.setenv("COLUMNS", "80")
+    expected = parser_of("verify", COMMANDS["verify"][0]).format_help()
+    monkeypatch.delenv("COLUMNS")
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert done.stdout == expected
+
+
+def test_the_programs_own_help_fits_in_80_columns() -> None:
+    assert max(map(len, main.help_text().split("\n"))) <= 80
+
+
+def test_no_options_help_repeats_its_choices() -> None:
+    repeated = []
+    for name, (module, _) in COMMANDS.items():
+        for action in parser_of(name, module)._actions:
+            words = set(re.findall(r"[\w-]+", action.help or ""))
+            # The default is worth a word.
+            if len({str(choice) for choice in action.choices or ()} & words) > 1:
+                repeated.append((name, action.help))
+    assert repeated == []
