@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 
-from compiler.change.audit import AGAIN, AuditError, IntentError, RunLog, complete, unrecorded
-from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Target, Write
+from compiler.change.audit import AGAIN, AuditError, IntentError, RunLog, record_missing, unaudited, unrecorded
+from compiler.change.plan import Kind, Outcome, Plan, Result, State, Target, Write
 from compiler.model.store import Provider
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import (
@@ -28,17 +28,6 @@ from compiler.stores.errors import (
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.wording import numbered
-
-
-def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
-    """The version that `write` stored, and the error where the store itself reported it as different.
-
-    Such a version exists all the same, and is recorded and reported. Raises StoreError where none is known to exist.
-    """
-    try:
-        return write(), None
-    except UnverifiedError as error:
-        return Written(error.version), error
 
 
 def read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
@@ -86,26 +75,26 @@ def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
 
     Raises AuditError, OSError, and StoreError where none is known to be deleted.
     """
-    _send(write, store, log, Kind.DELETE, lambda: store.delete_versions(write.name, write.versions))
-    return read_back(write, write.versions[-1], lambda: _gone(write, store, log))
+    newest = write.versions[-1]
+
+    def send() -> Written:
+        store.delete_versions(write.name, write.versions)
+        return Written(newest)
+
+    log.send(write, store, str(Kind.DELETE), send)
+    return read_back(write, newest, lambda: _gone(write, store, log))
 
 
 def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     """Bring the write's versions back, and check that they and no others can be read. Raises as `delete_versions`."""
-    _send(write, store, log, Kind.RECOVER, lambda: store.recover_versions(write.name, write.versions))
-    return read_back(write, write.versions[-1], lambda: _back(write, store))
-
-
-def _send(write: Write, store: SecretWriter, log: RunLog, action: Kind, send: Callable[[], None]) -> None:
     newest = write.versions[-1]
-    with log.writing(store, write.target, write.properties, newest, str(action)) as line:
-        send()
-        owes = log.owes
-        try:
-            line.written(newest)
-            owes = log.lacks
-        finally:
-            log.written(write, Written(newest), owes=owes)
+
+    def send() -> Written:
+        store.recover_versions(write.name, write.versions)
+        return Written(newest)
+
+    log.send(write, store, str(Kind.RECOVER), send)
+    return read_back(write, newest, lambda: _back(write, store))
 
 
 def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
@@ -123,7 +112,7 @@ def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
     unseen = VersionState.DESTROYED if store.address.provider is Provider.VAULT else VersionState.DELETED
     if states and newest not in states and unseen is VersionState.DELETED:
         covered = tuple(states)
-        log.written(write, Written(newest, covered), owes=log.lacks)
+        log.note_version(write, Written(newest, covered))
         reason = f"another writer's {numbered(covered)} came in between and was deleted too"
         return Result(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
     kept = (*write.versions, *write.others)
@@ -181,17 +170,9 @@ class RemoteWriter:
         if write.recover:
             write, action = self._recovered(write, store), str(Kind.UPDATE)
             if not write.changes and write.whole is None:
-                self._log.written(write, Written(write.before or ""), owes=self._log.lacks)
+                self._log.note_version(write, Written(write.before or ""))
                 return Result(*write.target, State.KEPT, write.before)
-        with self._log.writing(store, write.target, write.properties, write.before, action) as line:
-            written, doubt = stored(lambda: self._written(write, store))
-            owes = self._log.owes
-            try:
-                # Before the journal: a resumed run finds a version that is in neither, and records it in both.
-                line.written(written.version)
-                owes = self._log.lacks
-            finally:
-                self._log.written(write, written, owes=owes)
+        written, doubt = self._log.send(write, store, action, lambda: self._written(write, store))
         if doubt is not None:
             return _doubtful(write, doubt)
         return read_back(write, written.version, lambda: self._verified(write, written, store))
@@ -205,14 +186,12 @@ class RemoteWriter:
 
     def _deleted(self, write: Write, store: SecretWriter) -> Result:
         version = write.before or ""
-        with self._log.writing(store, write.target, write.properties, version, str(Kind.DELETE)) as line:
+
+        def send() -> Written:
             store.soft_delete(write.name, version)
-            owes = self._log.owes
-            try:
-                line.written(version)
-                owes = self._log.lacks
-            finally:
-                self._log.written(write, Written(version), owes=owes)
+            return Written(version)
+
+        self._log.send(write, store, str(Kind.DELETE), send)
         return read_back(write, version, lambda: _is_gone(write, version, store))
 
     def _recovered(self, write: Write, store: SecretWriter) -> Write:
@@ -316,7 +295,7 @@ def apply_plan(
     `continue_on_error`. When `stop` is set, writes under way are finished and the rest stays pending. A defect of this
     program does the same, and is in the outcome. `report` is called in this thread.
     """
-    completed = complete(plan.adopted, plan.stores, run_log)
+    reason = record_missing(plan, run_log)
     work = _Work(plan.stores, run_log, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
@@ -338,23 +317,16 @@ def apply_plan(
                 work.broke(error)
     results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
-    unaudited = (*completed.unaudited, *_unaudited(results, run_log))
-    outcome = Outcome(run_log.journal.id, results, interrupted, work.defect, completed.unrecorded, unaudited)
+    run = run_log.journal.run
+    outcome = Outcome(run.id, results, interrupted, work.defect, reason, unaudited(run))
     return _ended(outcome, run_log, _end(outcome))
 
 
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
-    completed = complete(plan.adopted, plan.stores, run_log)
-    outcome = Outcome(run_log.journal.id, (), unrecorded=completed.unrecorded, unaudited=completed.unaudited)
+    reason, run = record_missing(plan, run_log), run_log.journal.run
+    outcome = Outcome(run.id, (), unrecorded=reason, unaudited=unaudited(run))
     return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
-
-
-def _unaudited(results: Iterable[Result], run_log: RunLog) -> Iterator[Adopted]:
-    """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
-    for result in results:
-        if run_log.lacks and result.version is not None:
-            yield Adopted(result.store, result.name, result.version, is_recorded=True)
 
 
 def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:

@@ -1,8 +1,8 @@
 """Records each write in the journal and the audit file: one line before it and one after it, never a value.
 
-A write is announced in both before it is sent. A line that could not be written after it is owed until a later part of
-the run, or its undo, has a file for it. A journal is a plain file: that a version was written is said in the audit file
-only where the store knows it.
+A write is announced in both before it is sent. A line that could not be written after it is added by a later part of
+the run, or by its undo, once that has a file for it. A journal is a plain file: that a version was written is said in
+the audit file only where the store knows it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,11 +21,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from compiler.change.journal import Journal, Run, RunEntry
-from compiler.change.plan import Adopted, Kind, Result, State, Target, Write
+from compiler.change.journal import RESTORE, Journal, Run
+from compiler.change.plan import Kind, MissingLine, Plan, Result, State, Target, Write
 from compiler.change.run_files import SharedSync
 from compiler.refusal import Refusal, system_reason
-from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.errors import (
+    DisabledError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    UnverifiedError,
+    VersionGoneError,
+)
 from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
 _MODE = 0o600
@@ -166,7 +173,7 @@ class Audited:
         if self._log is not None:
             self._log.record(replace(self._entry, stage=Stage.WRITTEN, version=version))
 
-    def untold(self) -> None:
+    def outcome_unknown(self) -> None:
         """Record that it is not known whether it was stored. Raises AuditError."""
         self._is_ended = True
         if self._log is not None:
@@ -190,7 +197,7 @@ AGAIN = "run the same command again to resume the run"
 class RunLog:
     """`audit` is None where no audit file was asked for; `who`, the caller's name by store, is then empty.
 
-    With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are owed.
+    With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are missing.
     """
 
     journal: Journal
@@ -200,23 +207,56 @@ class RunLog:
     is_audited: bool = False
 
     @property
-    def owes(self) -> bool:
-        """Whether the outcome of a write that starts now belongs in the audit file."""
+    def needs_lines(self) -> bool:
+        """Whether the outcome of a write that starts now belongs in an audit file."""
         return self.is_audited or self.audit is not None
-
-    @property
-    def lacks(self) -> bool:
-        """Whether it will be missing there, because this part of the run has no audit file."""
-        return self.is_audited and self.audit is None
 
     def started(self, write: Write) -> None:
         # A resumed run may find deleted what it planned to create.
         deleted = write.deleted if write.recover else None
-        self.journal.started(write.target, write.before, owes=self.owes, deleted=deleted)
+        self.journal.started(write.target, write.before, audit_pending=self.needs_lines, deleted=deleted)
 
-    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
-        """The write is stored; with `owes`, the audit file still needs its line."""
-        self.journal.written(write.target, write.before, stored.version, stored.slipped, owes=owes, made=stored.made)
+    def send(
+        self, write: Write, store: SecretWriter, action: str, send: Callable[[], Written]
+    ) -> tuple[Written, UnverifiedError | None]:
+        """Send a write between its two lines, and record what it stored.
+
+        Returns the error where the store itself reported the version as different: it exists all the same. Raises
+        StoreError where none is known to exist, AuditError and OSError.
+        """
+        before = write.versions[-1] if write.versions else write.before
+        with self.writing(store, write.target, write.properties, before, action) as line:
+            doubt = None
+            try:
+                written = send()
+            except UnverifiedError as error:
+                written, doubt = Written(error.version), error
+            is_pending = self.needs_lines
+            try:
+                # Before the journal: a resumed run finds a version that is in neither, and records it in both.
+                line.written(written.version)
+                is_pending = self.is_audited and self.audit is None
+            finally:
+                self._written(write, written, audit_pending=is_pending)
+        return written, doubt
+
+    def note_version(self, write: Write, stored: Written) -> None:
+        """Record in the journal alone which version holds what was to be written, or what else was deleted with it."""
+        self._written(write, stored, audit_pending=self.is_audited and self.audit is None)
+
+    def _written(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
+        self.journal.written(
+            write.target,
+            write.before,
+            stored.version,
+            stored.slipped,
+            audit_pending=audit_pending,
+            made=stored.made,
+        )
+
+    def found(self, target: Target, version: str | None) -> None:
+        """The store shows that an earlier part of the run stored this version, which the journal lacks."""
+        self.journal.found(target, version or "", audit_pending=self.needs_lines)
 
     def recovered(self, write: Write, found: RemoteSecret) -> None:
         """The secret that was deleted is recovered and still to be written."""
@@ -233,7 +273,7 @@ class RunLog:
     ) -> Audited:
         """The lines of the audit file around one write: `action` is create, update, recover, restore or delete."""
         address, who = store.address.absolute, self.who.get(target[0], "")
-        entry = AuditEntry(self.journal.id, who, action, self.environment, address, target[1], properties, before)
+        entry = AuditEntry(self.journal.run.id, who, action, self.environment, address, target[1], properties, before)
         return Audited(self.audit, entry)
 
 
@@ -241,17 +281,24 @@ class UndoLog(RunLog):
     """Records an undo, in the journal of the run that it undoes."""
 
     def started(self, write: Write) -> None:
-        self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
+        self.journal.undo(write.target, "started", before=write.before, audit_pending=self.needs_lines)
 
-    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
-        self.journal.undo(write.target, "done", stored.version if write.earlier is not None else None, owes=owes)
+    def _written(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
+        version = stored.version if write.earlier is not None else None
+        self.journal.undo(write.target, "done", version, audit_pending=audit_pending)
+
+    def found(self, target: Target, version: str | None) -> None:
+        entry = self.journal.run.entries[target]
+        before = entry.undo_before or entry.after or (entry.versions[-1] if entry.versions else None)
+        is_pending = self.needs_lines or entry.undo_audit_pending
+        self.journal.undo(target, "done", version, before=before, audit_pending=is_pending)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """What is not as before, or could not be read back, is left for the next undo to compare."""
         del maybe_stored
         is_written = result.version is not None
         if result.state is State.UNVERIFIED or (result.state is State.FAILED and is_written):
-            self.journal.undo((result.store, result.name), "started", owes=False)
+            self.journal.undo((result.store, result.name), "started")
 
     def end(self, state: str) -> None:
         """Does nothing: the run has ended, whatever the result of its undo."""
@@ -264,75 +311,65 @@ def unrecorded(target: Target, error: AuditError | OSError) -> Result:
     return Result(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)
 
 
-RESTORE = "restore"
+def missing_lines(run: Run) -> tuple[MissingLine, ...]:
+    """What the audit file lacks of the writes of a run and of its undo, as far as the journal knows their versions."""
+    return tuple(_missing_lines(run))
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """What is still owed: stored writes without a line in the audit file, and why the journal could not be written."""
-
-    unaudited: tuple[Adopted, ...] = ()
-    unrecorded: str = ""
-
-
-def owed_by(run: Run) -> Iterator[Adopted]:
-    """The writes of a run whose versions its journal knows and the audit file lacks."""
+def _missing_lines(run: Run) -> Iterator[MissingLine]:
     for target, entry in run.entries.items():
-        if entry.owes and entry.after is not None:
-            yield adoption(target, entry, entry.after, is_recorded=True)
+        recovered = entry.deleted if entry.recovered else None
+        if entry.audit_pending and (version := entry.after or recovered) is not None:
+            action = entry.kind
+            if entry.recover:
+                action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
+            before = entry.before or entry.planned_before
+            yield MissingLine(*target, version, entry.properties, str(action), before)
+        made = entry.undone_as or entry.undo_before
+        if entry.undo_audit_pending and entry.undo == "done" and made is not None:
+            undoing = Kind.RECOVER if entry.kind is Kind.DELETE else Kind.DELETE
+            action_ = RESTORE if entry.undone_as is not None else str(undoing)
+            yield MissingLine(*target, made, entry.properties, action_, entry.undo_before, is_undo=True)
 
 
-def adoption(target: Target, entry: RunEntry, version: str, *, is_recorded: bool = False) -> Adopted:
-    """The write in which the run of `entry` made or recovered `version`."""
-    action = entry.kind
-    if entry.recover:
-        action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
-    before = entry.before or entry.planned_before
-    return Adopted(*target, version, entry.properties, str(action), before, is_recorded)
+def unaudited(run: Run) -> tuple[MissingLine, ...]:
+    """The versions that a run, or its undo, stored and that the audit file lacks, though it was to have them."""
+    return tuple(each for each in missing_lines(run) if each.is_undo or run.entries[each.target].after is not None)
 
 
-def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
-    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted or recovered the secret."""
-    made = version or entry.undo_before
-    if not entry.undo_owes or made is None:
-        return None
-    action = RESTORE if version is not None else str(Kind.RECOVER if entry.kind is Kind.DELETE else Kind.DELETE)
-    recorded = entry.undo == "done"
-    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_recorded=recorded, is_undo=True)
+def record_missing(plan: Plan, run_log: RunLog) -> str:
+    """Record what earlier parts of the run stored: in the journal what `plan` found, in the audit file what it lacks.
 
-
-def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run_log: RunLog) -> Completed:
-    """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
-
-    `stores` are open, by their ids. A version of the journal that its store does not know, or no longer, is noted as of
-    an outcome that cannot be told; while the store does not answer, its line stays owed.
+    The audit file may have the line before a write already. A version of the journal that its store does not know, or
+    no longer, is noted as of an outcome that cannot be told; while the store does not answer, its line stays missing.
+    Returns why the journal could not be written, empty where it could.
     """
-    unaudited: list[Adopted] = []
     reason = ""
-    for each in adopted:
-        owes = run_log.audit is None and (each.is_recorded or run_log.is_audited)
-        line = run_log.writing(stores[each.store], each.target, each.properties, each.before, each.action)
+    for target, version in plan.stored.items():
         try:
-            if run_log.audit is None or _is_known(each, stores[each.store]):
+            run_log.found(target, version)
+        except OSError as error:
+            reason = reason or unrecorded(target, error).reason
+    for each in missing_lines(run_log.journal.run) if run_log.audit is not None else ():
+        store = plan.stores[each.store]
+        line = run_log.writing(store, each.target, each.properties, each.before, each.action)
+        try:
+            # The store has just shown what the plan found.
+            if each.target in plan.stored or _is_known(each, store):
                 line.written(each.version)
             else:
-                line.untold()
+                line.outcome_unknown()
         except (AuditError, StoreError):
-            owes = True
-        if owes:
-            unaudited.append(each)
+            continue
         try:
-            _tell_journal(each, run_log, owes=owes)
+            run_log.journal.audited(each)
         except OSError as error:
             reason = reason or unrecorded(each.target, error).reason
-    return Completed(tuple(unaudited), reason)
+    return reason
 
 
-def _is_known(each: Adopted, store: SecretWriter) -> bool:
+def _is_known(each: MissingLine, store: SecretWriter) -> bool:
     """Whether the store has, or has deleted, the version. Raises StoreError where it does not tell."""
-    if not each.is_recorded and not each.is_undo:
-        # The store has just shown it.
-        return True
     try:
         store.read_version(each.name, each.version)
     except DisabledError:
@@ -340,15 +377,3 @@ def _is_known(each: Adopted, store: SecretWriter) -> bool:
     except (VersionGoneError, SoftDeletedError, NotFoundError):
         return each.version in store.version_states(each.name)
     return True
-
-
-def _tell_journal(each: Adopted, run_log: RunLog, *, owes: bool) -> None:
-    if each.is_recorded and owes:
-        return
-    if each.is_undo:
-        version = each.version if each.action == RESTORE else None
-        run_log.journal.undo(each.target, "done", version, before=each.before, owes=owes)
-    elif each.is_recorded:
-        run_log.journal.audited(each.target)
-    else:
-        run_log.journal.adopted(each.target, each.version, owes=owes)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 
-from compiler.change.audit import adoption, owed_by
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import (
     WRITING,
-    Adopted,
     Kind,
     Location,
     Note,
@@ -97,7 +95,7 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
         writes=tuple(write for write in own if write.target not in changed and write.target not in doubtful),
         left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
         unsettled=tuple(target for target in doubtful if target in still_to_do),
-        adopted=tuple(_adoptions(run, versions, still_to_do)),
+        stored=_stored(run, versions, still_to_do),
     )
 
 
@@ -150,18 +148,16 @@ def _step(step: Step, changed: Mapping[Target, str]) -> Step:
     return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
 
 
-def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[Target | None]) -> Iterator[Adopted]:
-    """The run's stored writes that its journal or the audit file lacks."""
-    yield from owed_by(run)
-    for target, entry in run.entries.items():
-        version = versions.get(target)
-        if version is None or entry.after is not None:
-            continue
-        if target not in still_to_do and _was_stored(entry, version):
-            yield adoption(target, entry, version)
-        elif entry.owes and entry.recovered and version == entry.deleted:
-            # Recovered by the run, which was stopped before the write; the journal gets its line with the write.
-            yield adoption(target, entry, version, is_recorded=True)
+def _stored(
+    run: Run, versions: Mapping[Target, str], still_to_do: Container[Target | None]
+) -> dict[Target, str | None]:
+    """The versions that the run stored and its journal lacks."""
+    return {
+        target: version
+        for target, entry in run.entries.items()
+        if (version := versions.get(target)) is not None and entry.after is None
+        if target not in still_to_do and _was_stored(entry, version)
+    }
 
 
 def _was_stored(entry: RunEntry, version: str) -> bool:

@@ -10,7 +10,6 @@ from compiler.change.checks import narrowed, refuse_denied, uses_before_reading
 from compiler.change.journal import Run
 from compiler.change.plan import (
     WRITING,
-    Adopted,
     Kind,
     Note,
     NoteKind,
@@ -265,7 +264,9 @@ def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_
         plan = narrowed(plan, run, _versions(plan, readings))
     else:
         plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
-    notes = (*notes_of(plan, steps, readings), *plan.notes)
+    entries = run.entries if run is not None else {}
+    created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
+    notes = (*notes_of(plan, steps, readings, created), *plan.notes)
     losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
     writes = tuple(replace(write, steps=_without_values(write.steps)) for write in plan.writes)
     return replace(plan, steps=_without_values(plan.steps), writes=writes, notes=notes, losses=losses)
@@ -336,12 +337,15 @@ def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: Writer
 _IMPLIED = "application/json"
 
 
-def notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, now: datetime | None = None) -> tuple[Note, ...]:
+def notes_of(
+    plan: Plan, steps: Sequence[Step], readings: Readings, created: Collection[Target] = ()
+) -> tuple[Note, ...]:
     """The notes of `plan` in its order, each once; `steps` are those with their origins.
 
-    Only of remote secrets that are written: attributes of the others are up to their owners.
+    Only of remote secrets that are written: attributes of the others are up to their owners. `created` are those that
+    an earlier part of the run has created without recording it.
     """
-    moment = now or datetime.now(UTC)
+    moment = datetime.now(UTC)
     by_target: dict[Target, list[Step]] = {}
     for step in steps:
         if step.target is not None and step.origin is not None:
@@ -356,13 +360,10 @@ def notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, now: datetim
         # On Vault a new version does not take over the dates of the one before.
         if write.base is not None and address.provider is not Provider.VAULT:
             found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
-    for adopted in plan.adopted:
-        if adopted.is_recorded:
-            # It was written whole.
-            continue
-        for step in by_target.get(adopted.target, ()):
+    for target in created:
+        for step in by_target.get(target, ()):
             there = readings[plan.stores[step.place.store], step.place.name]
-            found.update(dict.fromkeys(_notes_of_adopted(step, adopted, there)))
+            found.update(dict.fromkeys(_notes_of_created(step, there)))
     return tuple(found)
 
 
@@ -408,11 +409,9 @@ def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now:
             yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
 
 
-def _notes_of_adopted(step: Step, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
+def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
     """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
-    if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
-        return
-    if step.origin is None or step.source is None:
+    if not isinstance(there, RemoteSecret) or step.origin is None or step.source is None:
         return
     if step.origin.attributes.tags.items() - there.attributes.tags.items():
         yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))

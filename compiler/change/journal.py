@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import Kind, Plan, Result, Target, Write
+from compiler.change.plan import Kind, MissingLine, Plan, Result, Target, Write
 from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.model.facts import short_age
@@ -53,8 +53,8 @@ class RunEntry:
     undone_as: str | None = None  # the version by which an undo put back what stood there before
     made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
     slipped: tuple[str, ...] = ()
-    owes: bool = False  # the audit file has no line yet that says how the write ended
-    undo_owes: bool = False  # the same of the undo's write
+    audit_pending: bool = False  # the audit file has no line yet that says how the write ended
+    undo_audit_pending: bool = False  # the same of the undo's write
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
     versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
@@ -111,7 +111,7 @@ class Run:
         return self.is_planned and self.ended in _RESUMABLE and not undone
 
 
-def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
+def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
     """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError.
 
     `only` is the store of every line of a journal of the first format, whose lines name none.
@@ -131,7 +131,7 @@ def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
         elif what == "undo":
             _take_undo(run.entries[target], line)
         elif what == "audit":
-            run.entries[target].owes = False
+            run.entries[target].audit_pending = False
         else:
             # A resumed run goes on after its end.
             run.ended = None
@@ -152,7 +152,7 @@ def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
     entry.undo = _text(line["state"])
     entry.undone_as = _text(line.get("version")) or entry.undone_as
     entry.undo_before = _text(line.get("before")) or entry.undo_before
-    entry.undo_owes = line.get("owes", entry.undo_owes) is True
+    entry.undo_audit_pending = line.get("owes", entry.undo_audit_pending) is True
 
 
 def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
@@ -170,7 +170,8 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
     entry.made = _text(line.get("made", entry.made))
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
     # The audit file needs no outcome of a write that was not stored.
-    entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
+    is_pending = line.get("owes", entry.audit_pending) is True
+    entry.audit_pending = is_pending and (entry.maybe_stored or entry.after is not None)
 
 
 def _id(found: object) -> str:
@@ -186,6 +187,8 @@ def _text(found: object) -> str | None:
     raise TypeError
 
 
+# What an undo does that writes an earlier version once more, in the words of the audit file.
+RESTORE = "restore"
 FORMAT = 2
 # One destination a run, and migrations alone.
 _FIRST_FORMAT = 1
@@ -216,36 +219,40 @@ def identity_of(
 
 
 class Journal:
-    """Appends to one run's file; an announcement is on the disk when the call returns. Raises OSError.
+    """Appends to the file of `run`, whose state follows; an announcement is on the disk when the call returns.
 
     The outcome of a write reaches the disk with the next line that is waited for: where a crash loses it, the resumed
-    run finds the version by comparing, as it does when the crash comes before the line.
+    run finds the version by comparing, as it does when the crash comes before the line. Raises OSError.
     """
 
-    def __init__(self, path: Path, *, new: bool) -> None:
-        self.id = path.stem
-        self._file = LineFile(path, new=new)
+    def __init__(self, run: Run, *, new: bool = False) -> None:
+        self.run = run
+        self._file = LineFile(run.path, new=new)
 
     @classmethod
-    def begin(cls, root: Path, run: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
+    def begin(cls, root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
         """Start a new journal with the whole plan in it."""
         folder = runs_folder(root)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal = cls(folder / f"{run}.jsonl", new=True)
+        path = folder / f"{run_id}.jsonl"
+        run = Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity))
+        journal = cls(run, new=True)
         with ExitStack() as stack:
             stack.callback(journal.close)
-            journal._announce(run, plan, identity)
+            journal._announce(plan)
             # It stays open where all of the plan is in it.
             stack.pop_all()
         return journal
 
-    def started(self, target: Target, before: str | None, *, owes: bool = False, deleted: str | None = None) -> None:
+    def started(
+        self, target: Target, before: str | None, *, audit_pending: bool = False, deleted: str | None = None
+    ) -> None:
         """A write is about to be sent, after recovering the version `deleted` where there is one.
 
-        With `owes`, the audit file still needs its outcome.
+        With `audit_pending`, the audit file still needs its outcome.
         """
         recovers: dict[str, Any] = {"deleted": deleted} if deleted is not None else {}
-        self._record("step", target, state="started", before=before, owes=owes, **recovers)
+        self._record("step", target, state="started", before=before, owes=audit_pending, **recovers)
 
     def written(
         self,
@@ -254,11 +261,11 @@ class Journal:
         after: str,
         slipped: tuple[str, ...],
         *,
-        owes: bool = False,
+        audit_pending: bool = False,
         made: datetime | None = None,
     ) -> None:
-        """A write was stored as `after`, at the time `made`; with `owes`, the audit file still needs its line."""
-        rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
+        """A write was stored as `after`, at the time `made`."""
+        rest = {"before": before, "after": after, "slipped": list(slipped), "owes": audit_pending}
         time = {"made": made.isoformat()} if made is not None else {}
         self._record("step", target, wait=False, state="written", **rest, **time)
 
@@ -272,22 +279,32 @@ class Journal:
         target, state = (result.store, result.name), str(result.state)
         self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
-    def adopted(self, target: Target, version: str, *, owes: bool = False) -> None:
+    def found(self, target: Target, version: str, *, audit_pending: bool = False) -> None:
         """A write of this run whose version was not recorded before."""
-        self._record("step", target, state="written", after=version, adopted=True, owes=owes)
+        self._record("step", target, state="written", after=version, adopted=True, owes=audit_pending)
 
-    def audited(self, target: Target) -> None:
-        """The audit file now has the line that it lacked of a version recorded here."""
-        self._record("audit", target)
+    def audited(self, line: MissingLine) -> None:
+        """The audit file now has a line that it lacked."""
+        if line.is_undo:
+            version = line.version if line.action == RESTORE else None
+            self.undo(line.target, "done", version, before=line.before)
+        else:
+            self._record("audit", line.target)
 
     def undo(
-        self, target: Target, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
+        self,
+        target: Target,
+        state: str,
+        version: str | None = None,
+        *,
+        before: str | None = None,
+        audit_pending: bool = False,
     ) -> None:
         """An undo is `started` and will replace or delete `before`, or is `done` and wrote `version`, if it wrote one.
 
-        With `owes`, the audit file still needs its outcome.
+        With `audit_pending`, the audit file still needs its outcome.
         """
-        self._record("undo", target, state=state, version=version, before=before, owes=owes)
+        self._record("undo", target, state=state, version=version, before=before, owes=audit_pending)
 
     def excluded(self, stores: tuple[str, ...]) -> None:
         """What a person said in an undo: that these stores are other ones than that which is undone in."""
@@ -300,16 +317,16 @@ class Journal:
     def close(self) -> None:
         self._file.close()
 
-    def _announce(self, run: str, plan: Plan, identity: Mapping[str, Any]) -> None:
+    def _announce(self, plan: Plan) -> None:
         self._append(
             "run",
             format=FORMAT,
-            run=run,
+            run=self.run.id,
             command=plan.command,
             environment=plan.environment,
             destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
             sources=dict(plan.sources),
-            identity=dict(identity),
+            identity=dict(self.run.identity),
         )
         # A partial plan counts as none, so its lines go to the disk with the last one.
         for write in plan.writes:
@@ -338,7 +355,9 @@ class Journal:
 
     def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._file.append({"type": what, "time": time, **rest}, wait=wait)
+        line = {"type": what, "time": time, **rest}
+        self._file.append(line, wait=wait)
+        apply_line(self.run, line)
 
 
 def runs_folder(root: Path) -> Path:
@@ -416,7 +435,7 @@ def read_run(path: Path) -> Run:
         )
         only = next(iter(run.destinations)) if is_first else None
         for line in lines:
-            take(run, line, only)
+            apply_line(run, line, only)
     except _UNREADABLE:
         help_text = "run the command that wrote it again: it compares the stores first"
         raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None

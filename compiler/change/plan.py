@@ -272,12 +272,8 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
-    """A write of an earlier part of the run that the journal or the audit file does not know yet.
-
-    `action` is as the audit file has it. `is_recorded` where the journal knows the version, and the audit file alone
-    could not be told, and `is_undo` where it was the undo's.
-    """
+class MissingLine:
+    """The outcome of a stored write that the audit file lacks; `action` and `before` are as it has them."""
 
     store: str
     name: str
@@ -285,7 +281,6 @@ class Adopted:
     properties: tuple[str, ...] = ()
     action: str = "update"
     before: str | None = None
-    is_recorded: bool = False
     is_undo: bool = False
 
     @property
@@ -326,11 +321,12 @@ class Plan:
     """All steps in the order of the environment, and the writes that they amount to.
 
     `stores` are those that it writes to, open, and `sources` the absolute addresses of the others, by their ids. A
-    command gives a draft, whose steps have values and no writes yet. `extras` are properties of the source
-    that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
-    that a resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them,
-    `losses` what the writes cost earlier versions of the destinations. `who` is the caller as each destination knows
-    it, `served` which server stands for each store.
+    command gives a draft, whose steps have values and no writes yet. `extras` are properties of the source that no key
+    of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets that a
+    resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them. `stored` are
+    the versions that the stores show to be the run's, or its undo's, and that its journal lacks; None where a deletion
+    or a recovery made none. `losses` is what the writes cost earlier versions of the destinations, `who` the caller as
+    each destination knows it, `served` which server stands for each store.
     """
 
     command: str
@@ -344,7 +340,7 @@ class Plan:
     skipped: tuple[tuple[str, str], ...] = ()
     left_out: tuple[Target, ...] = ()
     unsettled: tuple[Target, ...] = ()
-    adopted: tuple[Adopted, ...] = ()
+    stored: Mapping[Target, str | None] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     losses: tuple[VersionLoss, ...] = ()
     who: Mapping[str, str] = field(default_factory=dict)
@@ -409,7 +405,7 @@ class Outcome:
     """The outcome of a run or an undo.
 
     `defect` is an error of this program that ended it before its end; `unrecorded` says why the journal lacks its end
-    or an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
+    or a stored write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
     """
 
     run: str
@@ -417,7 +413,7 @@ class Outcome:
     interrupted: bool = False
     defect: Exception | None = None
     unrecorded: str = ""
-    unaudited: tuple[Adopted, ...] = ()
+    unaudited: tuple[MissingLine, ...] = ()
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.audit import AuditLog, RunLog
+from compiler.change.audit import AuditLog, RunLog, missing_lines
 from compiler.change.journal import Journal, Run, find_unfinished, new_id
 from compiler.change.plan import Outcome, Plan, Result
 from compiler.change.run_files import RunLock
@@ -195,11 +195,11 @@ def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) 
     setting = change.setting
     with ExitStack() as stack:
         log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
-        who = callers_of(plan, log)
+        who = callers_of(plan, unfinished, log)
         if unfinished is None:
             journal = Journal.begin(setting.root, run_id, plan, change.identity)
         else:
-            journal = Journal(unfinished.path, new=False)
+            journal = Journal(unfinished)
         stack.callback(journal.close)
         if unfinished is not None:
             journal.went_on(plan)
@@ -207,9 +207,11 @@ def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) 
         yield RunLog(journal, plan.environment, log, who, is_audited)
 
 
-def callers_of(plan: Plan, log: AuditLog | None) -> dict[str, str]:
-    """The caller's name in each store that is written to; empty without an audit file, which alone needs it."""
+def callers_of(plan: Plan, run: Run | None, log: AuditLog | None) -> dict[str, str]:
+    """The caller's name in each store that the audit file has lines of; empty without one, which alone needs it."""
     if log is None:
         return {}
-    stores = dict.fromkeys([*(write.store for write in plan.writes), *(each.store for each in plan.adopted)])
+    missing = [each.target for each in missing_lines(run)] if run is not None else []
+    targets = (*(write.target for write in plan.writes), *plan.stored, *missing)
+    stores = dict.fromkeys(store for store, _ in targets)
     return {store: plan.who.get(store) or plan.stores[store].whoami().subject for store in stores}

@@ -12,12 +12,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import apply_plan
-from compiler.change.audit import RESTORE, AuditLog, UndoLog, owed_by, owed_by_undo
+from compiler.change.audit import AuditLog, UndoLog, missing_lines
 from compiler.change.checks import refuse_denied
-from compiler.change.journal import Journal, JournalError, Run, RunEntry, RunHistory, find_run, history_of, runs
+from compiler.change.journal import (
+    Journal,
+    JournalError,
+    Run,
+    RunEntry,
+    RunHistory,
+    find_run,
+    history_of,
+    runs,
+)
 from compiler.change.plan import (
     WRITING,
-    Adopted,
     Kind,
     Location,
     Plan,
@@ -44,24 +52,24 @@ _REASON = "the catalogue has no key there: the run or its journal is of somethin
 _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"
 
 
-def drop_foreign_writes(plan: Plan, environment: Environment, stores: Mapping[str, Store]) -> Plan:
-    """The plan of an undo without what lies where no key of the catalogue has a place, in use or not.
+def foreign_targets(run: Run, environment: Environment, stores: Mapping[str, Store]) -> frozenset[Target]:
+    """The remote secrets of `run` that lie where no key of the catalogue has a place, in use or not.
 
-    `stores` are those of the plan by their ids. Each step that is left out of the writes is refused.
+    `stores` are those of the run by their ids.
     """
     own = {
         store_id: {remote_name(store.provider, place.remote_key) for place in catalogue_places(environment, store)}
         for store_id, store in stores.items()
     }
+    return frozenset(
+        (store, name) for store, name in run.entries if remote_name(stores[store].provider, name) not in own[store]
+    )
 
-    def is_own(target: Target) -> bool:
-        store, name = target
-        return remote_name(stores[store].provider, name) in own[store]
 
-    foreign = [each.target for each in plan.writes if not is_own(each.target)]
+def drop_foreign_writes(plan: Plan, foreign: Collection[Target]) -> Plan:
+    """The plan of an undo without its writes of `foreign` remote secrets, whose steps are refused."""
     kept = refuse_targets(plan, dict.fromkeys(foreign, (_REASON, _FOREIGN_REMEDY)))
-    # Nor is a line added to the audit file that says who wrote it.
-    return replace(kept, adopted=tuple(each for each in plan.adopted if is_own(each.target)))
+    return replace(kept, stored={target: version for target, version in plan.stored.items() if target not in foreign})
 
 
 _REMEDY = "let another store serve it first (`cutover`), or set the right value (`put`)"
@@ -123,7 +131,7 @@ _LOST = VersionState.DESTROYED
 class Reversal:
     """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
 
-    `versions` are those to bring back. `owed` is the write of an earlier undo that the audit file lacks.
+    `versions` are those to bring back. It `is_done` where an earlier undo was stopped before it recorded that.
     """
 
     kind: Kind
@@ -131,17 +139,17 @@ class Reversal:
     remedy: str = ""
     current: RemoteSecret | None = None
     earlier: RemoteSecret | None = None
-    owed: Adopted | None = None
     versions: tuple[str, ...] = ()
+    is_done: bool = False
 
 
 _BY_HAND = "compare the versions and keep the right one by hand"
 
 
-def judge_recovery(entry: RunEntry, target: Target, states: States) -> Reversal:
+def judge_recovery(entry: RunEntry, states: States) -> Reversal:
     """How the deletion of `entry` is undone, by the states of the versions that the store has now."""
     if entry.undo == "done":
-        return Reversal(Kind.KEEP, "it is already undone", owed=owed_by_undo(target, entry, None))
+        return Reversal(Kind.KEEP, "it is already undone")
     if isinstance(states, StoreError):
         return Reversal(Kind.REFUSE, states.reason, states.remedy)
     if others := entry.made_at_other_times(states.made):
@@ -158,7 +166,7 @@ def judge_recovery(entry: RunEntry, target: Target, states: States) -> Reversal:
         reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is VersionState.READABLE for version in back):
-        return _readable_again(entry, target)
+        return _readable_again(entry)
     lost = [] if entry.slipped else [version for version in own if version not in back]
     reason = f"{numbered(back)} can be read again" + (f"; {numbered(lost)} cannot: destroyed since" if lost else "")
     return Reversal(Kind.RECOVER, reason, versions=back)
@@ -174,14 +182,11 @@ def doubt_of_deletion(entry: RunEntry, states: States, settle: str) -> Reversal 
     return Reversal(Kind.REFUSE, reason, settle)
 
 
-def _readable_again(entry: RunEntry, target: Target) -> Reversal:
+def _readable_again(entry: RunEntry) -> Reversal:
     if entry.undo != "started":
         return Reversal(Kind.KEEP, "another writer recovered it already")
     # That undo was stopped before it could note it.
-    newest = entry.undo_before or entry.versions[-1]
-    action = str(Kind.RECOVER)
-    owed = Adopted(*target, newest, entry.properties, action, newest, is_undo=True)
-    return Reversal(Kind.KEEP, "it is already undone", owed=owed)
+    return Reversal(Kind.KEEP, "it is already undone", is_done=True)
 
 
 def plan_undo(
@@ -232,8 +237,7 @@ def _deletes(entry: RunEntry) -> bool:
 def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
     steps: list[Step] = []
     writes: list[Write] = []
-    # First what the run owes the audit file: once a part is undone, the run cannot be resumed to record it.
-    adopted = list(owed_by(run))
+    stored: dict[Target, str | None] = {}
     for target, verdict in verdicts.items():
         entry, why = run.entries[target], (verdict.reason, verdict.remedy)
         own = tuple(
@@ -244,12 +248,9 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
             recover, versions = bool(verdict.versions), verdict.versions
             base, earlier = verdict.current, verdict.earlier
             writes.append(Write(*target, own, {}, base=base, recover=recover, earlier=earlier, versions=versions))
-        elif verdict.owed is not None:
-            adopted.append(verdict.owed)
-        elif verdict.kind is Kind.KEEP and verdict.current is not None:
-            # An earlier undo was stopped before it recorded this version; the undo of an older run needs the record.
-            owed = Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after, is_undo=True)
-            adopted.append(owed)
+        elif verdict.is_done:
+            # The undo of an older run needs the record.
+            stored[target] = verdict.current.version if verdict.current is not None else None
     rewritten = [write for write in writes if write.earlier is not None]
     return Plan(
         command=run.command,
@@ -257,7 +258,7 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
         stores=stores,
         steps=tuple(steps),
         writes=tuple(writes),
-        adopted=tuple(adopted),
+        stored=stored,
         losses=losses_of(rewritten, stores, workers=workers),
     )
 
@@ -277,9 +278,9 @@ class _OneUndo:
     def judge(self, reading: Reading) -> Reversal:
         entry = self._entry
         if entry.undo == "done":
-            return self._kept("it is already undone", None if self._deletes else entry.undone_as)
+            return Reversal(Kind.KEEP, "it is already undone")
         if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
-            return self._kept("it is already deleted", None)
+            return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo_audit_pending)
         if isinstance(reading, StoreError):
             return Reversal(Kind.REFUSE, reading.reason, self._way_back(reading))
         original = self._original(reading.version)
@@ -322,7 +323,7 @@ class _OneUndo:
             doubt = doubt_of_deletion(self._entry, states, _settle(self._run))
             if doubt is None or self._run.is_resumable:
                 return doubt
-        return judge_recovery(self._entry, self._target, states)
+        return judge_recovery(self._entry, states)
 
     @property
     def _way_to_settle(self) -> str:
@@ -335,10 +336,6 @@ class _OneUndo:
         if retired is None or not isinstance(error, SoftDeletedError):
             return error.remedy
         return _undo_first(retired)
-
-    def _kept(self, reason: str, version: str | None) -> Reversal:
-        """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""
-        return Reversal(Kind.KEEP, reason, owed=owed_by_undo(self._target, self._entry, version))
 
     @property
     def _address(self) -> str:
@@ -355,7 +352,7 @@ class _OneUndo:
             if verdict.earlier is None:
                 return verdict
             if _same(current, verdict.earlier):
-                return replace(self._kept("it is already undone", current.version), current=current)
+                return Reversal(Kind.KEEP, "it is already undone", current=current, is_done=True)
         return self._changed(current, other)
 
     def _is_of_another_time(self, current: RemoteSecret) -> bool:
@@ -444,34 +441,40 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
     expect_servers(run, setting.stores)
     writers = _opened(run, environment, setting.stores)
     if not setting.applies:
-        plan = _planned(run, writers, environment, setting)
+        plan, _ = _planned(run, writers, environment, setting)
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = _own(find_run(setting.root, run.id), command, environment.name)
-        plan = _planned(run, writers, environment, setting)
+        plan, run = _planned(run, writers, environment, setting)
         listener.shows(plan)
-        if not plan.writes and not plan.adopted:
+        if not (plan.writes or plan.stored or missing_lines(run)):
             return Ended(plan, _unwritten(plan))
         with listener.applying(plan) as applying, ExitStack() as stack:
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
-            journal = Journal(run.path, new=False)
+            journal = Journal(run)
             stack.callback(journal.close)
             if setting.not_the_same:
                 journal.excluded(setting.not_the_same)
             journal.went_on(plan)
-            run_log = UndoLog(journal, run.environment, log, callers_of(plan, log))
+            run_log = UndoLog(journal, run.environment, log, callers_of(plan, run, log))
             outcome = apply_plan(plan, run_log, continue_on_error=True, stop=applying.stop, report=applying.report)
     return Ended(plan, End.APPLIED, outcome)
 
 
-def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
-    own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
-    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
+def _planned(
+    run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting
+) -> tuple[Plan, Run]:
+    """The plan, and what of the run is the catalogue's: the audit file gets no line that says who wrote the rest."""
+    stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
+    foreign = foreign_targets(run, environment, stores)
+    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(setting.root))), foreign)
     plan = replace(plan, served=setting.stores.served(environment.name))
     every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
-    return refuse_denied(drop_writes_in_use(plan, own, every, setting.stores, setting.not_the_same))
+    plan = refuse_denied(drop_writes_in_use(plan, stores, every, setting.stores, setting.not_the_same))
+    own = {target: entry for target, entry in run.entries.items() if target not in foreign}
+    return plan, replace(run, entries=own)
 
 
 def _unwritten(plan: Plan) -> End:

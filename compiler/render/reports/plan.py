@@ -10,10 +10,10 @@ from typing import Any
 
 from compiler.change.plan import (
     WRITING,
-    Adopted,
     Kind,
     Location,
     LossKind,
+    MissingLine,
     Note,
     NoteKind,
     Outcome,
@@ -273,7 +273,7 @@ def undo_lines(ended: Ended) -> Iterator[Line]:
         yield "to undo it: ", command_line(plan.command, plan.environment, "--undo", outcome.run, "--apply")
 
 
-def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
+def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
     """The writes that are missing in the audit file, and how to add them."""
     for each in unaudited:
         yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"

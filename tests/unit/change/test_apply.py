@@ -14,10 +14,10 @@ import pytest
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
-from compiler.change.plan import Adopted, Outcome, Plan, Result, State
+from compiler.change.plan import MissingLine, Outcome, Plan, Result, State
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value.secret import SecretValue
-from tests.unit.changes import entries_of, plan_of, write_of
+from tests.unit.changes import entries_of, plan_of, step_of, write_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -410,7 +410,7 @@ def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[.
 def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     write = write_of(store, "a", A="1")
-    assert apply(store, plan_of(write, adopted=(Adopted("azure", "a", "v7"),))).results
+    assert apply(store, plan_of(write, stored={("azure", "a"): "v7"})).results
     lines = journal_path(tmp_path).read_text("utf-8")
     assert '"after":"v7","adopted":true' in lines
 
@@ -577,9 +577,12 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
 ) -> None:
     store = MemoryStore()
     store.seed("a", KEY="old")
-    adopted = Adopted("azure", "a", store.seed("a", KEY="new"), ("KEY",), "update", "v1")
+    write, stored = replace(write_of(store, "a", KEY="new"), steps=(step_of("KEY"),)), store.seed("a", KEY="new")
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
-        apply(store, plan_of(adopted=(adopted,)), audit)
+        plan = plan_of(stores={"azure": store}, stored={("azure", "a"): stored})
+        apply_plan(plan, RunLog(journal, "prod", audit, {"azure": "tester"}))
+    journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "action", "state", "name", "properties", "before", "version")
     assert [tuple(line[name] for name in told) for line in lines] == [
@@ -680,8 +683,8 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     notes = RunLog(opened[0], "prod", is_audited=True)
     outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
-    assert outcome.unaudited == (Adopted("azure", "a", "v1", is_recorded=True),)
-    assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
+    assert [(each.target, each.version) for each in outcome.unaudited] == [(("azure", "a"), "v1")]
+    assert {name: entry.audit_pending for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
         "a": True,
         "b": False,
     }
@@ -691,12 +694,13 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
 def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
     tmp_path: Path, opened: list[Journal], *, is_audited: bool
 ) -> None:
-    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
-    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    store = MemoryStore()
+    plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod", is_audited=is_audited))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
-    assert outcome == Outcome(RUN, (), unaudited=(found,) if is_audited else ())
+    missing = MissingLine("azure", "a", "v1", ("A",), "create")
+    assert outcome == Outcome(RUN, (), unaudited=(missing,) if is_audited else ())
     run = read_run(journal_path(tmp_path))
     assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
     assert store.calls == []
@@ -708,12 +712,12 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
-    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    store = MemoryStore()
+    plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "adopted", full)
+        patched.setattr(Journal, "found", full)
         outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod"))
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
@@ -729,9 +733,9 @@ def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Journal, "adopted", full)
-    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
-    outcome = apply(store, plan_of(write_of(store, "b", A="1"), adopted=(found,)))
+    monkeypatch.setattr(Journal, "found", full)
+    store = MemoryStore()
+    outcome = apply(store, plan_of(write_of(store, "b", A="1"), stored={("azure", "a"): "v1"}))
     assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     assert ([result.state for result in outcome.results], outcome.is_incomplete) == ([State.DONE], True)
     assert read_run(journal_path(tmp_path)).ended == "incomplete"

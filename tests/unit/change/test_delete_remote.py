@@ -28,7 +28,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
 
 
 def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
-    journal = Journal(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl", new=False)
+    journal = Journal(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
     with AuditLog(tmp_path / "audit") as audit:
         result = recover_versions(write, store, UndoLog(journal, "prod", audit, {"azure": "ada"}))
     journal.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.journal import RecordedKey, Run, RunEntry, take
+from compiler.change.journal import RecordedKey, Run, RunEntry, apply_line
 from compiler.change.plan import Kind
 from compiler.stores.interface import Attributes, RemoteSecret
 
@@ -27,7 +27,7 @@ KEYS = [
 def run_of(*lines: dict[str, Any]) -> Run:
     found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
     for line in ({**PLAN, "keys": KEYS}, {"type": "planned", "writes": 1}, *lines):
-        take(found, line)
+        apply_line(found, line)
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_plan_names_keys_and_properties() -> None:
     ],
 )
 def test_what_is_stored_is_owed_to_the_audit_file_until_it_is_there(lines: list[dict[str, Any]], owes: bool) -> None:  # noqa: FBT001
-    assert run_of(*lines).entries[A].owes is owes
+    assert run_of(*lines).entries[A].audit_pending is owes
 
 
 def test_a_run_is_audited_once_it_had_an_audit_file() -> None:
@@ -67,43 +67,43 @@ def test_a_run_is_audited_once_it_had_an_audit_file() -> None:
 def test_an_undo_is_owed_on_its_own() -> None:
     undo = {"type": "undo", "store": "azure", "name": "a", "version": None}
     entry = run_of(step("written", after="v2"), {**undo, "state": "started", "before": "v2", "owes": True}).entries[A]
-    assert (entry.owes, entry.undo_owes, entry.undo_before) == (False, True, "v2")
+    assert (entry.audit_pending, entry.undo_audit_pending, entry.undo_before) == (False, True, "v2")
     done = run_of({**undo, "state": "started", "before": "v2", "owes": True}, {**undo, "state": "done", "owes": False})
-    assert (done.entries[A].undo_owes, done.entries[A].undo_before) == (False, "v2")
+    assert (done.entries[A].undo_audit_pending, done.entries[A].undo_before) == (False, "v2")
 
 
 def test_a_line_without_a_store_is_of_the_only_one_of_the_first_format() -> None:
     found = Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {})
     bare = {key: value for key, value in PLAN.items() if key != "store"}
-    take(found, {**bare, "keys": KEYS}, "azure")
-    take(found, {"type": "step", "name": "a", "state": "written", "after": "v2"}, "azure")
+    apply_line(found, {**bare, "keys": KEYS}, "azure")
+    apply_line(found, {"type": "step", "name": "a", "state": "written", "after": "v2"}, "azure")
     assert found.entries[A].after == "v2"
     with pytest.raises(LookupError):
-        take(found, {"type": "step", "name": "a", "state": "done"})
+        apply_line(found, {"type": "step", "name": "a", "state": "done"})
 
 
 def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
     recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
     found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
-    take(found, recovered)
+    apply_line(found, recovered)
     entry = found.entries[A]
     made = datetime(2025, 1, 31, 12, tzinfo=UTC)
     back = RemoteSecret("a", "v1", {}, Attributes(created=made))
-    take(found, step("started"))
+    apply_line(found, step("started"))
     assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
     # A store that does not tell when it made a version proves nothing either.
     assert not entry.has_recovered(replace(back, attributes=Attributes()))
-    take(found, step("recovered", version="v1", made=made.isoformat()))
+    apply_line(found, step("recovered", version="v1", made=made.isoformat()))
     assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
     assert not entry.has_recovered(replace(back, version="v2"))
     assert not entry.has_recovered(replace(back, attributes=Attributes()))
     # Deleted once more and recovered again, it is another version.
-    take(found, step("started", deleted="v3"))
+    apply_line(found, step("started", deleted="v3"))
     assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
     assert not entry.has_recovered(replace(back, version="v3"))
-    take(found, step("recovered", version="v3", made=made.isoformat()))
+    apply_line(found, step("recovered", version="v3", made=made.isoformat()))
     assert entry.has_recovered(replace(back, version="v3"))
-    take(found, step("written", after="v4"))
+    apply_line(found, step("written", after="v4"))
     assert not entry.has_recovered(replace(back, version="v3"))
 
 
@@ -115,7 +115,7 @@ def test_what_was_planned_to_be_created_and_was_deleted_meanwhile_is_recovered()
 @pytest.mark.parametrize("line", [{"kind": "conjure"}, {"keys": [{"key": "TOKEN"}]}, {"keys": None}])
 def test_a_plan_of_another_shape_is_no_plan(line: dict[str, Any]) -> None:
     with pytest.raises((LookupError, TypeError, ValueError)):
-        take(run_of(), {**PLAN, "keys": KEYS, **line})
+        apply_line(run_of(), {**PLAN, "keys": KEYS, **line})
 
 
 def undo(state: str, **rest: object) -> dict[str, Any]:
@@ -171,27 +171,27 @@ def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise
     found = {}
     for name, lines in {"begun": [begun], "done": [begun, done], "again": [begun, done, undo("started")]}.items():
         entry = run_of(*lines).entries[A]
-        found[name] = (entry.undo, entry.undone_as, entry.undo_before, entry.undo_owes)
+        found[name] = (entry.undo, entry.undone_as, entry.undo_before, entry.undo_audit_pending)
     assert found == {
         "begun": ("started", None, "v2", True),
         "done": ("done", "v3", "v2", False),
         "again": ("started", "v3", "v2", False),
     }
-    assert run_of(begun, undo("started")).entries[A].undo_owes
+    assert run_of(begun, undo("started")).entries[A].undo_audit_pending
 
 
 @pytest.mark.parametrize("owes", ["true", 1, None, []])
 def test_only_true_is_owed(owes: object) -> None:
     run = run_of(step("started", owes=owes), undo("started", owes=owes))
-    assert (run.is_audited, run.entries[A].owes, run.entries[A].undo_owes) == (False, False, False)
+    assert (run.is_audited, run.entries[A].audit_pending, run.entries[A].undo_audit_pending) == (False, False, False)
 
 
 @pytest.mark.parametrize(("recover", "is_recovered"), [(True, True), (False, False), ("true", False), (1, False)])
 def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
     found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
-    take(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
+    apply_line(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
     assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
-    take(found, step("recovered", version="v1", made=None))
+    apply_line(found, step("recovered", version="v1", made=None))
     assert found.entries[A].has_recovered(RemoteSecret("a", "v1", {}, Attributes())) is is_recovered
 
 
@@ -239,7 +239,7 @@ def test_before_any_line_nothing_is_known() -> None:
     found = Run("id", Path("run"), "put", "prod", {}, {})
     assert (found.entries, found.is_planned, found.is_audited, found.ended) == ({}, False, False, None)
     entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
-    assert (entry.keys, entry.owes, entry.undo_owes, entry.maybe_stored) == ((), False, False, False)
+    assert (entry.keys, entry.audit_pending, entry.undo_audit_pending, entry.maybe_stored) == ((), False, False, False)
     # A deleted version that the store did not tell.
     assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
 

@@ -1,11 +1,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compiler.change.plan import Adopted, Kind, Location, LossKind, Plan, Step, VersionLoss, Write
-from compiler.change.undo import drop_foreign_writes, drop_writes_in_use
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind, Location, LossKind, Plan, Step, VersionLoss, Write
+from compiler.change.undo import drop_foreign_writes, drop_writes_in_use, foreign_targets
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.refusal import Refusal
@@ -188,7 +190,9 @@ def foreign(name: str, to: str = "azure") -> Write:
 
 
 def kept(plan: Plan, environment: Environment) -> Plan:
-    return drop_foreign_writes(plan, environment, environment.stores)
+    entries = {write.target: RunEntry(write.kind, None, recover=False) for write in plan.writes}
+    run = Run("r", Path("r"), "migrate", "prod", {}, {}, entries)
+    return drop_foreign_writes(plan, foreign_targets(run, environment, environment.stores))
 
 
 @pytest.mark.parametrize(
@@ -217,8 +221,8 @@ def test_what_has_none_stays_and_is_told(environment: Environment, to: str, name
 
 def test_neither_the_audit_file_nor_the_losses_tell_of_it(environment: Environment) -> None:
     names = ("agents-jira", "of-others")
-    adopted = tuple(Adopted("azure", name, "1") for name in names)
+    stored = {("azure", name): "1" for name in names}
     losses = tuple(VersionLoss(LossKind.VERSIONS, "azure", name, ("1",), 1, "keep it") for name in names)
-    found = kept(plan_of(*map(foreign, names), adopted=adopted, losses=losses), environment)
-    assert [each.name for each in found.adopted] == ["agents-jira"]
+    found = kept(plan_of(*map(foreign, names), stored=stored, losses=losses), environment)
+    assert list(found.stored) == [("azure", "agents-jira")]
     assert [each.name for each in found.losses] == ["agents-jira"]

@@ -25,7 +25,7 @@ from compiler.change.journal import (
     runs,
     runs_folder,
 )
-from compiler.change.plan import Kind, Location, Plan, Result, State, Step, Write
+from compiler.change.plan import Kind, Location, MissingLine, Plan, Result, State, Step, Write
 from compiler.live.stores import Served
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -76,7 +76,7 @@ def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    assert journal.id == FIRST
+    assert journal.run.id == FIRST
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))
     journal.settled(Result("azure", "a", State.DONE, "v1"))
@@ -133,7 +133,7 @@ def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(t
     journal.end("interrupted")
     journal.started(A, "v1")
     assert find_run(tmp_path, FIRST).ended is None
-    journal.adopted(A, "v2")
+    journal.found(A, "v2")
     assert find_run(tmp_path, FIRST).entries[A].after == "v2"
     journal.undo(A, "started")
     journal.close()
@@ -146,25 +146,25 @@ def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Pa
 
     def owed() -> tuple[bool, bool, bool]:
         run = find_run(tmp_path, FIRST)
-        return run.entries[A].owes, run.entries[A].undo_owes, run.is_audited
+        return run.entries[A].audit_pending, run.entries[A].undo_audit_pending, run.is_audited
 
     journal.started(A, "v0")
     assert find_run(tmp_path, FIRST).entries[A].before == "v0"
     journal.written(A, "v0", "v1", ())
-    journal.adopted(A, "v1")
+    journal.found(A, "v1")
     journal.undo(A, "started")
     assert owed() == (False, False, False)
     notes: tuple[Callable[[], None], ...] = (
-        lambda: journal.started(A, "v0", owes=True),
-        lambda: journal.written(A, "v0", "v1", (), owes=True),
-        lambda: journal.adopted(A, "v1", owes=True),
+        lambda: journal.started(A, "v0", audit_pending=True),
+        lambda: journal.written(A, "v0", "v1", (), audit_pending=True),
+        lambda: journal.found(A, "v1", audit_pending=True),
     )
     for note in notes:
         note()
         assert owed() == (True, False, True)
-        journal.audited(A)
+        journal.audited(MissingLine(*A, "v1"))
         assert owed() == (False, False, True)
-    journal.undo(A, "started", before="v1", owes=True)
+    journal.undo(A, "started", before="v1", audit_pending=True)
     journal.close()
     assert owed() == (False, True, True)
     entry = find_run(tmp_path, FIRST).entries[A]
@@ -476,7 +476,7 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     journal.written(A, None, "v1", ("v0",))
     journal.settled(Result("azure", "a", State.DONE, "v1"))
     journal.settled(Result("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
-    journal.adopted(C, "v4")
+    journal.found(C, "v4")
     journal.undo(A, "started")
     journal.undo(C, "done", "v5")
     journal.end("incomplete")
@@ -524,7 +524,7 @@ def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
-    journal = Journal(path, new=False)
+    journal = Journal(read_run(path))
     journal.started(A, None)
     journal.written(A, None, "v1", ())
     journal.undo(A, "done")

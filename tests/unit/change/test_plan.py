@@ -2,10 +2,10 @@ import pytest
 
 from compiler.change.plan import (
     WRITING,
-    Adopted,
     Kind,
     Location,
     LossKind,
+    MissingLine,
     Note,
     NoteKind,
     OnConflict,
@@ -101,14 +101,13 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
 
 def test_what_nobody_says_is_the_careful_choice() -> None:
     assert Options() == Options((), False, OnConflict.FAIL, False, False, (), False)
-    assert Adopted("azure", "a", "1") == Adopted("azure", "a", "1", (), "update", None, False)
     assert Result("azure", "a", State.DONE) == Result("azure", "a", State.DONE, None, (), "", "", "")
     assert Outcome("run", ()) == Outcome("run", (), False, None, "", ())
     assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
     place = Location("azure", "a", None)
     assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
     found = Plan("put", "prod")
-    assert (found.extras, found.skipped, found.left_out, found.adopted) == ((), (), (), ())
+    assert (found.extras, found.skipped, found.left_out, found.stored) == ((), (), (), {})
     assert (found.notes, found.losses, found.who) == ((), (), {})
 
 
@@ -132,7 +131,7 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
     write: Write, kind: Kind, before: str | None
 ) -> None:
     assert (write.kind, write.before, write.target) == (kind, before, ("azure", "a"))
-    assert Adopted("azure", "a", "1").target == write.target
+    assert MissingLine("azure", "a", "1").target == write.target
 
 
 @pytest.mark.parametrize(
@@ -141,7 +140,7 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
         Outcome("run", (), interrupted=True),
         Outcome("run", (), defect=KeyError()),
         Outcome("run", (), unrecorded="full"),
-        Outcome("run", (), unaudited=(Adopted("azure", "a", "1"),)),
+        Outcome("run", (), unaudited=(MissingLine("azure", "a", "1"),)),
     ],
 )
 def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:

@@ -1,8 +1,7 @@
 import pytest
 
-from compiler.change.apply import holds, is_as_meant, other_bytes, stored
-from compiler.stores.errors import ConflictError
-from compiler.stores.interface import Attributes, RemoteSecret, Written
+from compiler.change.apply import holds, is_as_meant, other_bytes
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
 from tests.unit.memory_store import MemoryStore
 
@@ -55,23 +54,9 @@ def test_a_property_is_held_by_name_kind_and_text() -> None:
 
 
 def test_what_is_stored_and_wrong_is_told_with_its_version() -> None:
-    assert stored(lambda: Written("2", ("1",))) == (Written("2", ("1",)), None)
     doubt = other_bytes(MemoryStore(), "a", "3")
     assert (doubt.version, doubt.reason) == ("3", "version 3 reads back with a different value than was written")
     told = (
         f'cannot write "a" in https://memory: {doubt.reason}; check that version by hand, and do not trust this address'
     )
     assert str(doubt) == told
-
-    def doubtful() -> Written:
-        raise doubt
-
-    assert stored(doubtful) == (Written("3"), doubt)
-
-
-def test_a_write_that_is_not_known_to_be_stored_raises() -> None:
-    def refused() -> Written:
-        raise MemoryStore().conflict("a")
-
-    with pytest.raises(ConflictError):
-        stored(refused)

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.change.checks import narrowed
 from compiler.change.journal import RecordedKey, Run, RunEntry
-from compiler.change.plan import Adopted, Kind, Location, OnConflict, Options, Plan, Step, Write
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.change.deleting import deleted
 from tests.unit.changes import plan_of
@@ -102,24 +102,13 @@ def test_what_is_no_write_stays_as_it_is() -> None:
 )
 def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: RunEntry, stands: str, adopted: bool) -> None:  # noqa: FBT001
     left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands})
-    assert left.adopted == ((Adopted("azure", "a", stands, before=known.before),) if adopted else ())
+    assert left.stored == ({A: stands} if adopted else {})
 
 
 def test_what_is_not_wholly_there_is_not_adopted() -> None:
     steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
     left = narrowed(plan(steps), run(a=entry("v1", state="started")), {A: "v2"})
-    assert left.adopted == ()
-
-
-def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
-    others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
-    kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
-    left = narrowed(
-        plan((others, kept)),
-        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "property"),))),
-        {A: "v2"},
-    )
-    assert left.adopted == (Adopted("azure", "a", "v2", ("property",), "update", "v1"),)
+    assert left.stored == {}
 
 
 def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> None:
@@ -161,55 +150,23 @@ def test_a_conflict_names_both_versions_and_the_way_out(
     )
 
 
-@pytest.mark.parametrize(
-    ("planned", "before", "noted"), [("v1", None, "v1"), ("v1", "v2", "v2"), (None, "v2", "v2"), (None, None, None)]
-)
-def test_what_is_adopted_rests_upon_the_version_that_the_run_saw_last(
-    planned: str | None, before: str | None, noted: str | None
-) -> None:
+@pytest.mark.parametrize(("planned", "before"), [("v1", None), ("v1", "v2"), (None, "v2"), (None, None)])
+def test_no_version_that_the_run_saw_is_its_own(planned: str | None, before: str | None) -> None:
     known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, None, "started", maybe_stored=True)
     left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
-    assert [adopted.before for adopted in left.adopted] == [noted]
-    # Neither of the two that stood there before is the run's own.
+    assert left.stored == {A: "v9"}
     for version in {planned, before} - {None}:
-        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).adopted == ()
+        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).stored == {}
 
 
 def test_what_is_not_there_is_not_adopted() -> None:
     left = narrowed(plan((step("a", Kind.KEEP),)), run(a=entry(None, state="started")), {})
-    assert left.adopted == ()
+    assert left.stored == {}
 
 
 def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
     known = entry("v1", "v2", "failed", maybe=True)
-    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).adopted == ()
-
-
-def test_what_is_adopted_names_no_property_of_another_secret() -> None:
-    steps = tuple(
-        Step("secret", "KEY", Kind.KEEP, None, Location("azure", name, property_))
-        for name, property_ in (("a", "one"), ("b", "two"), ("a", None))
-    )
-    left = narrowed(
-        plan(steps),
-        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "one"),)), b=entry("v1")),
-        {A: "v2"},
-    )
-    assert left.adopted == (Adopted("azure", "a", "v2", ("one",), "update", "v1"),)
-
-
-@pytest.mark.parametrize("stands", ["v2", "v3"])
-def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
-    known = replace(entry("v1", "v2", "done"), owes=True)
-    left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {A: stands})
-    assert left.adopted == (Adopted("azure", "a", "v2", before="v1", is_recorded=True),)
-
-
-@pytest.mark.parametrize(("kind", "is_recorded"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
-def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_recorded: bool) -> None:  # noqa: FBT001
-    known = replace(entry(None, state="started", deleted="v1"), owes=True)
-    left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {A: "v1"})
-    assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_recorded=is_recorded),)
+    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).stored == {}
 
 
 @pytest.mark.parametrize("state", ["planned", "started"])
@@ -224,11 +181,11 @@ def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_reco
 def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_not_its_own(
     state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
 ) -> None:
-    known = replace(entry(None, state=state, deleted="v1", recovered=False), owes=state == "started")
+    known = replace(entry(None, state=state, deleted="v1", recovered=False), audit_pending=state == "started")
     options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
     wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
     left = narrowed(wanted, run(a=known), {A: "v1"})
-    assert (left.writes, left.adopted, left.unsettled) == ((), (), (A,))
+    assert (left.writes, left.stored, left.unsettled) == ((), {}, (A,))
     assert left.steps[0].kind is Kind.CONFLICT
     assert left.steps[0].reason.startswith("version v1 was deleted and is there again: it is not known whether the run")
     assert left.steps[0].remedy == f"compare it; to write over it: {command}{again}"
@@ -239,7 +196,7 @@ def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_no
 def test_what_is_there_again_as_it_was_meant_is_left_and_nobodys() -> None:
     known = entry(None, state="started", deleted="v1", recovered=False)
     left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v1"})
-    assert (left.steps[0].kind, left.adopted, left.unsettled) == (Kind.KEEP, (), ())
+    assert (left.steps[0].kind, left.stored, left.unsettled) == (Kind.KEEP, {}, ())
 
 
 @pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])
@@ -252,7 +209,7 @@ def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its
     left = narrowed(wanted, run(a=entry("v1", "v2", "done")), {A: "v2"})
     assert [each.kind for each in left.steps] == [Kind.KEEP, Kind.CONFLICT if is_given else Kind.UPDATE]
     assert len(left.writes) == (0 if is_given else 1)
-    assert left.adopted == ()
+    assert left.stored == {}
     if is_given:
         assert (left.steps[1].key, "wrote a different value" in left.steps[1].reason, "v2" in left.steps[1].reason) == (
             "OTHER",
@@ -284,27 +241,22 @@ def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
     entries = {"a": entry("v1", state="started"), "b": noted, "c": entry("v1", state="started")}
     steps = tuple(step(name, Kind.KEEP) for name in entries)
     left = narrowed(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
-    assert left.adopted == (Adopted("azure", "c", "v2", before="v1"),)
+    assert left.stored == {("azure", "c"): "v2"}
 
 
 @pytest.mark.parametrize(
-    ("known", "owes", "stands"),
+    ("known", "stands"),
     [
-        # Nobody is owed a line of it.
-        (entry(None, deleted="v1"), False, "v1"),
+        (entry(None, deleted="v1"), "v1"),
         # Another writer's, right after the recovery.
-        (entry(None, deleted="v1"), True, "v2"),
-        # Nothing was recovered.
-        (entry("v1", state="started"), True, "v2"),
-        (entry("v1", state="started"), True, "v1"),
+        (entry(None, deleted="v1"), "v2"),
+        (entry("v1", state="started"), "v2"),
+        (entry("v1", state="started"), "v1"),
     ],
 )
-def test_what_is_still_to_do_is_adopted_only_as_a_recovery_that_is_owed(
-    known: RunEntry, stands: str, *, owes: bool
-) -> None:
-    known = replace(known, owes=owes)
+def test_what_is_still_to_do_is_not_stored(known: RunEntry, stands: str) -> None:
     left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
-    assert left.adopted == ()
+    assert left.stored == {}
 
 
 def deletion(*versions: str) -> Write:
@@ -339,6 +291,6 @@ def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> No
 def test_a_deletion_that_was_begun_and_is_there_is_the_runs_own() -> None:
     kept = plan((step("a", Kind.KEEP),))
     left = narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
-    assert left.adopted == (Adopted("azure", "a", "v2", ("A",), "delete", "v2"),)
-    assert narrowed(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).adopted == ()
-    assert narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).adopted == ()
+    assert left.stored == {A: "v2"}
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).stored == {}
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).stored == {}

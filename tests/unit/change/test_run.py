@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change.audit import AuditError
 from compiler.change.journal import Run, find_unfinished, runs
-from compiler.change.plan import Adopted, Kind, Plan, State, Step
+from compiler.change.plan import Kind, Plan, State, Step
 from compiler.change.run import Change, End, Setting, carry_out
 from compiler.change.run_files import RunLock
 from compiler.live.stores import LiveStores
@@ -41,7 +41,7 @@ def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
         def planned(run: Run | None) -> Plan:
             (given if given is not None else []).append(run)
             found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
-            return replace(found, stores={"azure": store}) if found.writes or found.adopted else found
+            return replace(found, stores={"azure": store}) if found.writes or found.stored else found
 
         setting = Setting(tmp_path, LiveStores({}), applies, asks, goes_on, audit)
         return Change(IDENTITY, planned, setting)
@@ -145,7 +145,7 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
     store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
     carry_out(change(applies=True), listening)
     assert find_unfinished(tmp_path, IDENTITY) is not None
-    plan = plan_of(steps=(REFUSED,), adopted=(Adopted("azure", "a", "7"),))
+    plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
     assert (ended.end, ended.outcome) == (End.BLOCKED, None)
     assert find_unfinished(tmp_path, IDENTITY) is None
@@ -158,12 +158,11 @@ def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
 ) -> None:
     store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
     carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
-    lacking = Adopted("azure", "a", "7")
-    plan = plan_of(steps=(REFUSED,), adopted=(lacking,))
+    plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
     assert ended.end is End.BLOCKED
     assert ended.outcome is not None
-    assert ended.outcome.unaudited == (lacking,)
+    assert [each.version for each in ended.outcome.unaudited] == ["7"]
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])

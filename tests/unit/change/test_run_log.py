@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from compiler.change.apply import other_bytes
 from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
 from compiler.change.journal import Journal, RunEntry, find_run
 from compiler.change.plan import Result, State, Write
+from compiler.stores.errors import ConflictError
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -51,8 +53,8 @@ def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_file", "is_audited", "owes", "lacks"),
-    [(False, False, False, False), (True, False, True, False), (True, True, True, False), (False, True, True, True)],
+    ("has_file", "is_audited", "owes"),
+    [(False, False, False), (True, False, True), (True, True, True), (False, True, True)],
 )
 def test_what_a_run_owes_its_audit_file(
     tmp_path: Path,
@@ -60,11 +62,10 @@ def test_what_a_run_owes_its_audit_file(
     has_file: bool,  # noqa: FBT001
     is_audited: bool,  # noqa: FBT001
     owes: bool,  # noqa: FBT001
-    lacks: bool,  # noqa: FBT001
 ) -> None:
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal, "prod", audit if has_file else None, is_audited=is_audited)
-        assert (notes.owes, notes.lacks) == (owes, lacks)
+        assert notes.needs_lines is owes
 
 
 @pytest.mark.parametrize(
@@ -107,11 +108,11 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
     write = replace(WRITE, base=RemoteSecret("a", "v1", {}, Attributes()))
     notes = RunLog(journal, "prod", is_audited=True)
     notes.started(write)
-    assert (entry().state, entry().before, entry().owes) == ("started", "v1", True)
-    notes.written(write, Written("v2", ("v1b",)), owes=True)
-    assert (entry().state, entry().after, entry().slipped, entry().owes) == ("written", "v2", ("v1b",), True)
-    notes.written(write, Written("v3"))
-    assert (entry().before, entry().after, entry().slipped, entry().owes) == ("v1", "v3", (), False)
+    assert (entry().state, entry().before, entry().audit_pending) == ("started", "v1", True)
+    notes.note_version(write, Written("v2", ("v1b",)))
+    assert (entry().state, entry().after, entry().slipped, entry().audit_pending) == ("written", "v2", ("v1b",), True)
+    RunLog(journal, "prod").note_version(write, Written("v3"))
+    assert (entry().before, entry().after, entry().slipped, entry().audit_pending) == ("v1", "v3", (), False)
     notes.settled(Result("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
     assert (entry().state, entry().maybe_stored) == ("failed", True)
     notes.settled(Result("azure", "a", State.FAILED, code="unavailable"))
@@ -123,7 +124,7 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
 def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: Journal) -> None:
     notes = RunLog(journal, "prod")
     notes.started(replace(WRITE, recover=True))
-    notes.written(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), Written("v2"))
+    notes.note_version(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), Written("v2"))
     entry = find_run(tmp_path, RUN).entries["azure", "a"]
     assert (entry.before, entry.after) == ("v1", "v2")
 
@@ -145,13 +146,18 @@ class TestAnUndo:
         with AuditLog(tmp_path / "audit") as audit:
             UndoLog(journal, "prod", audit if has_file else None).started(replace(WRITE, base=base))
         entry = self.entry(tmp_path)
-        assert (entry.undo, entry.undo_before, entry.undo_owes, entry.state) == ("started", "v2", has_file, "planned")
+        assert (entry.undo, entry.undo_before, entry.undo_audit_pending, entry.state) == (
+            "started",
+            "v2",
+            has_file,
+            "planned",
+        )
 
     @pytest.mark.parametrize("earlier", [RemoteSecret("a", "v1", {}, Attributes()), None])
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
         self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
     ) -> None:
-        UndoLog(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
+        UndoLog(journal, "prod").note_version(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undone_as) == ("done", "v3" if earlier is not None else None)
         # The run itself wrote no such version.
@@ -172,7 +178,7 @@ class TestAnUndo:
         self, tmp_path: Path, journal: Journal, result: Result, undo: str
     ) -> None:
         notes = UndoLog(journal, "prod")
-        notes.written(replace(WRITE, changes={}), Written("v3"))
+        notes.note_version(replace(WRITE, changes={}), Written("v3"))
         notes.settled(result)
         assert self.entry(tmp_path).undo == undo
 
@@ -184,12 +190,12 @@ class TestAnUndo:
         owes: bool,  # noqa: FBT001
     ) -> None:
         notes = UndoLog(journal, "prod")
-        notes.written(replace(WRITE, changes={}), Written("v3"), owes=owes)
-        assert self.entry(tmp_path).undo_owes is owes
+        UndoLog(journal, "prod", is_audited=owes).note_version(replace(WRITE, changes={}), Written("v3"))
+        assert self.entry(tmp_path).undo_audit_pending is owes
         notes.settled(Result("azure", "a", State.UNVERIFIED, "v3"))
-        assert not self.entry(tmp_path).undo_owes
-        notes.written(replace(WRITE, changes={}), Written("v3"))
-        assert not self.entry(tmp_path).undo_owes
+        assert not self.entry(tmp_path).undo_audit_pending
+        notes.note_version(replace(WRITE, changes={}), Written("v3"))
+        assert not self.entry(tmp_path).undo_audit_pending
 
     def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
         journal.end("conflict")
@@ -204,3 +210,24 @@ def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journa
             notes.writing(MemoryStore(f"https://{store}"), (store, "a"), (), None, "create").written("v1")
     found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://azure", "ada"), ("https://vault", "grace"), ("https://other", "")]
+
+
+def test_a_version_that_the_store_itself_reports_as_different_is_recorded_with_the_error(
+    tmp_path: Path, journal: Journal
+) -> None:
+    doubt = other_bytes(MemoryStore(), "a", "v3")
+
+    def doubtful() -> Written:
+        raise doubt
+
+    assert RunLog(journal, "prod").send(WRITE, MemoryStore(), "update", doubtful) == (Written("v3"), doubt)
+    assert find_run(tmp_path, RUN).entries["azure", "a"].after == "v3"
+
+
+def test_a_write_that_is_not_known_to_be_stored_is_not_recorded(tmp_path: Path, journal: Journal) -> None:
+    def refused() -> Written:
+        raise MemoryStore().conflict("a")
+
+    with pytest.raises(ConflictError):
+        RunLog(journal, "prod").send(WRITE, MemoryStore(), "update", refused)
+    assert find_run(tmp_path, RUN).entries["azure", "a"].after is None

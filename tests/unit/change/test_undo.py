@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
-from compiler.change.plan import Adopted, Kind, LossKind, Options
+from compiler.change.plan import Kind, LossKind, Options
 from compiler.change.undo import undo_command
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import (
@@ -54,7 +54,7 @@ def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> 
     stopped = plan_for(run_of(a=updated(undo="started")), store)
     assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
     # Its version is noted now, for the undo of an older run.
-    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2", is_undo=True),)
+    assert stopped.stored == {("azure", "a"): "v3"}
     assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
     store.seed("a", A="theirs")
     assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]

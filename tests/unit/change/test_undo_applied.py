@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ def undo(
 def journal_of(tmp_path: Path, run: Run) -> Journal:
     """The journal of the run, begun with what it planned."""
     path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
-    if path.exists():
-        return Journal(path, new=False)
-    return Journal.begin(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {})
+    if not path.exists():
+        Journal.begin(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {}).close()
+    return Journal(replace(run, path=path))
 
 
 def undos(tmp_path: Path) -> list[dict[str, str | None]]:
@@ -356,7 +357,7 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
 
 def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
     store, entry = two_versions(), updated()
-    entry.owes = True
+    entry.audit_pending = True
     with AuditLog(tmp_path / "audit") as audit:
         undo(tmp_path, run_of(a=entry), store, audit)
     assert audited(tmp_path) == [
@@ -375,7 +376,7 @@ def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
     store, entry = two_versions(), updated(undo=undo_)
     if is_stored:
         store.seed("a", A="old")
-    entry.undo_owes, entry.undo_before, entry.undone_as = True, "v2", "v3" if undo_ == "done" else None
+    entry.undo_audit_pending, entry.undo_before, entry.undone_as = True, "v2", "v3" if undo_ == "done" else None
     with AuditLog(tmp_path / "audit") as audit:
         undo(tmp_path, run_of(a=entry), store, audit)
     announced = [] if is_stored else [("a", "restore", "writing", "v2", None)]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.journal import RunHistory
-from compiler.change.plan import Adopted, Kind
+from compiler.change.plan import Kind
 from compiler.change.undo import doubt_of_deletion, judge_recovery, plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.store import Provider
@@ -53,35 +53,33 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
     ],
 )
 def test_what_stands_there_now_decides(states: dict[str, VersionState], kind: Kind, words: str) -> None:
-    found = judge_recovery(deleted("1", "2"), TARGET, VersionStates(states))
+    found = judge_recovery(deleted("1", "2"), VersionStates(states))
     assert (found.kind, found.reason.startswith(words)) == (kind, True), found.reason
     back = tuple(version for version in ("1", "2") if states.get(version, DESTROYED) is not DESTROYED)
     assert found.versions == (back if kind is Kind.RECOVER else ())
 
 
 def test_a_version_that_was_deleted_along_comes_back_too() -> None:
-    found = judge_recovery(deleted("a", slipped=("b",)), TARGET, VersionStates({"b": DELETED}))
+    found = judge_recovery(deleted("a", slipped=("b",)), VersionStates({"b": DELETED}))
     assert (found.kind, found.versions, found.reason) == (Kind.RECOVER, ("b",), "version b can be read again")
 
 
-def test_an_undo_that_was_done_is_not_repeated_and_what_it_owes_is_told() -> None:
-    entry = deleted("1", "2", undo="done", undo_owes=True, undo_before="2")
-    found = judge_recovery(entry, TARGET, VersionStates({"1": READABLE, "2": READABLE}))
-    owed = Adopted(*TARGET, "2", ("A",), "recover", "2", is_recorded=True, is_undo=True)
-    assert (found.kind, found.owed) == (Kind.KEEP, owed)
-    assert judge_recovery(deleted("1", undo="done"), TARGET, VersionStates({})).owed is None
+def test_an_undo_that_was_done_is_not_repeated() -> None:
+    entry = deleted("1", "2", undo="done", undo_audit_pending=True, undo_before="2")
+    found = judge_recovery(entry, VersionStates({"1": READABLE, "2": READABLE}))
+    assert (found.kind, found.is_done) == (Kind.KEEP, False)
 
 
 def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
     entry = deleted("1", "2", undo="started", undo_before="2")
-    found = judge_recovery(entry, TARGET, VersionStates({"1": READABLE, "2": READABLE}))
+    found = judge_recovery(entry, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.reason) == (Kind.KEEP, "it is already undone")
-    assert found.owed == Adopted(*TARGET, "2", ("A",), "recover", "2", is_undo=True)
+    assert found.is_done
 
 
 def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
     error = UnavailableError(PLACE, Action.DESCRIBE, "no answer", "wait")
-    for found in (judge_recovery(deleted("1"), TARGET, error), doubt_of_deletion(deleted("1"), error, SETTLE)):
+    for found in (judge_recovery(deleted("1"), error), doubt_of_deletion(deleted("1"), error, SETTLE)):
         assert found is not None
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
 
@@ -149,7 +147,7 @@ def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_bro
     then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: VersionState
 ) -> None:
     entry = deleted("1", "2", versions_made={version: time.isoformat() for version, time in then.items()})
-    found = judge_recovery(entry, TARGET, VersionStates({"1": state, "2": DELETED}, now))
+    found = judge_recovery(entry, VersionStates({"1": state, "2": DELETED}, now))
     if others is None:
         assert (found.kind, found.versions) == (Kind.RECOVER, ("1", "2"))
     else:

@@ -513,7 +513,7 @@ def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has
         RemoteWriter({"azure": store}, notes).write(write)
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
-    assert (entry.after is not None, entry.owes) == (True, owes)
+    assert (entry.after is not None, entry.audit_pending) == (True, owes)
 
 
 @pytest.mark.parametrize("kind", ["write", "delete", "restore"])
@@ -534,4 +534,4 @@ def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
         RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "ada"})).write(write)
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
-    assert (entry.after is not None, entry.owes) == (True, True)
+    assert (entry.after is not None, entry.audit_pending) == (True, True)

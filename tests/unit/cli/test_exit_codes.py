@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
+from compiler.change.plan import Kind, MissingLine, Outcome, Plan, Result, State, Step
 from compiler.change.run import End, Ended
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
@@ -65,7 +65,7 @@ def outcome(*states: State, interrupted: bool = False, defect: Exception | None 
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
         (replace(outcome(State.DONE), unrecorded="the disk is full"), True, 4),
-        (replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), True, 4),
+        (replace(outcome(State.DONE), unaudited=(MissingLine("azure", "a", "v1"),)), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],
 )

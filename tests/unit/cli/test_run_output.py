@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
+from compiler.change.plan import Kind, MissingLine, Outcome, Plan, Result, State, Step
 from compiler.change.run import End, Ended
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.progress import Progress
@@ -80,7 +80,7 @@ def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[st
 
 
 def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    _, err = told(replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), capsys)
+    _, err = told(replace(outcome(State.DONE), unaudited=(MissingLine("azure", "a", "v1"),)), capsys)
     assert err.startswith("error: the audit file has no entry for azure:a, version v1\nhelp: ")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Adopted, Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan
+from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import KeyRemote
 from compiler.model.environment import Environment
@@ -143,7 +143,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
         is_planned=True,
     )
     resumed = plan_migration(routes, ends.live, Options(), run)
-    assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
+    assert (resumed.stored, resumed.writes) == ({("vault", "agents/jira"): "v1"}, ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
 
@@ -224,7 +224,7 @@ def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
     run.entries["azure", "agents-jira"] = RunEntry(Kind.CREATE, None, recover=False, state="started", maybe_stored=True)
     found = plan(environment, ends, run)
     assert (found.writes, found.left_out) == ((), (("azure", "agents-github"),))
-    assert found.adopted == (Adopted("azure", "agents-jira", "v1", action="create"),)
+    assert found.stored == {("azure", "agents-jira"): "v1"}
 
 
 def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(

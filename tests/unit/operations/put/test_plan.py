@@ -191,6 +191,6 @@ class TestGivenAgain:
         lines = [line for line in kept if '"done"' not in line]
         run.path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         ended = again()
-        assert [(each.name, each.version) for each in ended.plan.adopted] == [("github-app-key", "v1")]
+        assert ended.plan.stored == {("azure", "github-app-key"): "v1"}
         assert azure.writes == ["agents-github"]
         assert [entry.after for entry in next(runs(tmp_path)).entries.values()] == ["v1", "v1"]

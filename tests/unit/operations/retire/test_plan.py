@@ -71,8 +71,8 @@ def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_
     bench.vault.delete_versions("agents/jira", ("v1",))
     run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
     planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
-    assert [(each.name, each.version, each.action) for each in planned.adopted] == [("agents/jira", "v1", "delete")]
-    again = Journal(run.path, new=False)
+    assert planned.stored == {("vault", "agents/jira"): "v1"}
+    again = Journal(run)
     outcome = apply_plan(planned, RunLog(again, "prod"))
     again.close()
     assert (outcome.results, outcome.is_incomplete) == ((), False)

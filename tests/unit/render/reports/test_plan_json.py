@@ -3,10 +3,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.change.plan import (
-    Adopted,
     Kind,
     Location,
     LossKind,
+    MissingLine,
     Note,
     NoteKind,
     Outcome,
@@ -123,7 +123,7 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
         Result("azure", "a", State.DONE, "v1"),
         Result("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
     )
-    unaudited = (Adopted("azure", "a", "v1", is_recorded=True),)
+    unaudited = (MissingLine("azure", "a", "v1"),)
     outcome = Outcome("run-1", results, interrupted=True, unaudited=unaudited)
     report = plan_report("put", Ended(plan_of(), End.APPLIED, outcome), 130)
     assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.plan import (
-    Adopted,
     Kind,
     Location,
     LossKind,
+    MissingLine,
     Note,
     NoteKind,
     OnConflict,
@@ -284,7 +284,9 @@ def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
 
 def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
-    first, second, help_line = told(unaudited_lines([Adopted("azure", "jira", "v2"), Adopted("vault", token, "v1")]))
+    first, second, help_line = told(
+        unaudited_lines([MissingLine("azure", "jira", "v2"), MissingLine("vault", token, "v1")])
+    )
     assert first == "error: the audit file has no entry for azure:jira, version v2"
     assert token not in second
     assert help_line.startswith("help: ")
@@ -293,7 +295,7 @@ def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_t
 
 def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
     assert told(outcome_lines(Outcome("run-1", ()))) == ["run run-1: nothing was left to write"]
-    assert told(outcome_lines(Outcome("run-1", (), unaudited=(Adopted("azure", "a", "v1"),)))) == []
+    assert told(outcome_lines(Outcome("run-1", (), unaudited=(MissingLine("azure", "a", "v1"),)))) == []
 
 
 def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> None:
