@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from compiler.edit.yaml_edit import Splices, offset_before, spliced
+from compiler.edit.yaml_edit import Splices, apply_splices, offset_before
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Source, Span
 from compiler.pipeline import Result, compile_project
@@ -36,7 +36,7 @@ class Draft:
 
     @cached_property
     def text(self) -> str:
-        return spliced(self.source.text, self.splices)
+        return apply_splices(self.source.text, self.splices)
 
     def place(self, span: Span) -> Span:
         """What people know of `span` of the new text."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
-from compiler.edit.yaml_edit import added, listed_value, listing, scalar
+from compiler.edit.yaml_edit import add_members, listing, listing_value, scalar
 from compiler.model.catalogue import PROVIDERS
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
@@ -81,7 +81,7 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[NewSecret | None, tu
     names, found = names_of(catalogue, _namespace(Library(root)), request)
     if names is None or len(layers) < len(into):
         return None, (*library.diagnostics, *found)
-    entry = added(catalogue, ("secrets", request.id), _entry_lines(request, names), "secret", is_apart=True)
+    entry = add_members(catalogue, ("secrets", request.id), _entry_lines(request, names), "secret", is_apart=True)
     drafts, unchanged = [Draft(catalogue.source, entry, _origins(request, names))], []
     for document in layers:
         if document.root.get("secrets", request.id) is not None:
@@ -160,7 +160,7 @@ def _listed(document: Document, request: SecretRequest) -> Draft:
     origins: dict[tuple[str, ...], Span] = {(): option_span("--into", document.source.path)}
     if request.namespace is not None:
         origins[*path, "namespace"] = option_span("--namespace", request.namespace)
-    return Draft(document.source, added(document, path, listed_value(request.namespace), "secret"), origins)
+    return Draft(document.source, add_members(document, path, listing_value(request.namespace), "secret"), origins)
 
 
 def _refuse_other_namespace(document: Document, request: SecretRequest) -> None:

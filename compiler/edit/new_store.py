@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
 from compiler.edit.new_project import address_scalar
-from compiler.edit.yaml_edit import added, scalar
+from compiler.edit.yaml_edit import add_members, scalar
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.document import Node, Span
@@ -55,7 +55,7 @@ def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
         raise Refusal("found", "the input has errors", f"`{command_line('compile')}` says which; nothing was written")
     merged = merge(layers)[0]
     lines = _lines(request, merged.get("stores", request.id), merged, _namespaces(root, request, merged))
-    splices = added(document, ("stores", request.id), lines, "store")
+    splices = add_members(document, ("stores", request.id), lines, "store")
     draft = Draft(document.source, splices, {(): option_span("ID", request.id), **_origins(request)})
     shown = document.source.path
     output = Output((root / shown).resolve(), shown, draft.text, replaces=document.source.text)

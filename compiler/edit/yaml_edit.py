@@ -67,7 +67,7 @@ class Edit:
     mark: str | None = None
 
 
-def spliced(text: str, splices: Iterable[Splice]) -> str:
+def apply_splices(text: str, splices: Iterable[Splice]) -> str:
     """`text` with each of `splices`, which are in the order of their places and do not overlap."""
     parts, at = [], 0
     for splice in splices:
@@ -89,7 +89,7 @@ def offset_before(splices: Iterable[Splice], offset: int) -> int | None:
     return offset - grown
 
 
-def edited(document: Document, edits: Iterable[Edit]) -> str:
+def apply_edits(document: Document, edits: Iterable[Edit]) -> str:
     """The text of `document` after all `edits`, in their order.
 
     Maps on the way to a new member are made; a map that loses its only member stays as `{}`. Comments stay, but for
@@ -112,7 +112,7 @@ def edited(document: Document, edits: Iterable[Edit]) -> str:
     return text
 
 
-def added(
+def add_members(
     document: Document,
     path: Sequence[str],
     new: Mapping[str, str] | Sequence[str],
@@ -131,7 +131,7 @@ def added(
         splices = _addition_in_braces(document, path, new, noun)
     else:
         splices = _addition_of_lines(document, path, new, noun, is_apart=is_apart)
-    changed, found = load_text(shown, spliced(text, splices))
+    changed, found = load_text(shown, apply_splices(text, splices))
     if changed is None:
         # The place would be one of a file that does not exist.
         way_out = "use letters, digits, _ and - in names, or add it by hand"
@@ -147,10 +147,10 @@ def added(
 
 def listing(secret: str, namespace: str | None) -> str:
     """What stands under `secrets:` of a file that lists `secret`, in a namespace of its own where it has one."""
-    return f"{scalar(secret)}: {in_braces(listed_value(namespace))}"
+    return f"{scalar(secret)}: {in_braces(listing_value(namespace))}"
 
 
-def listed_value(namespace: str | None) -> Mapping[str, str]:
+def listing_value(namespace: str | None) -> Mapping[str, str]:
     return {"namespace": namespace} if namespace is not None else {}
 
 
@@ -193,7 +193,7 @@ def _after(path: str, text: str, edits: Iterable[Edit]) -> str | None:
         splices = _removal(root, edit.path) if edit.value is None else _setting(root, edit.path, edit.value)
         if splices is None:
             return None
-        text = spliced(text, splices)
+        text = apply_splices(text, splices)
         text = text if edit.mark is None else _marked(path, text, edit)
     return text
 

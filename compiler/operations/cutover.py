@@ -15,7 +15,7 @@ from compiler.cluster.view import ClusterError
 from compiler.consumers.readers import readers_in
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
-from compiler.edit.yaml_edit import Edit, edited
+from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, Project, Store, moves_of
@@ -342,7 +342,7 @@ def plan_cutover(
     `look` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
     switches = resolve_request(environment, request)
-    text = edited(environment.document, switches.edits)
+    text = apply_edits(environment.document, switches.edits)
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
     keys = {(each.secret, item.key.name) for each in switched for item in each.environment.secrets[each.secret].keys}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from compiler.edit.yaml_edit import Edit, edited
+from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.document import Document
 from compiler.stages.load import load_text
 from tests.property.environment_files import SECRETS, environment_files
@@ -43,19 +43,19 @@ def spliced(before: str, after: str) -> tuple[int, int]:
 def test_the_store_of_a_secret_is_set_by_one_splice_and_goes_back(text: str, secret: str) -> None:
     document, path = loaded(text), ("secrets", secret, "store")
     stood = document.root.get(*path)
-    there = edited(document, [Edit(path, "azure")])
+    there = apply_edits(document, [Edit(path, "azure")])
     expected = data(text)
     expected.setdefault("secrets", {}).setdefault(secret, {})["store"] = "azure"
     assert data(there) == expected
     start, end = spliced(text, there)
     if stood is not None:
         assert stood.start <= start <= end <= stood.end
-        assert edited(loaded(there), [Edit(path, "vault")]) == text
+        assert apply_edits(loaded(there), [Edit(path, "vault")]) == text
     else:
         # Nothing that was there is gone, and what is new is one entry, in braces, on a line, or below a new key.
         assert start == end
         assert len(there.splitlines()) - len(text.splitlines()) <= (1 if "secrets" in document.root.children else 2)
-        assert data(edited(loaded(there), [Edit(path, "vault")])) == {
+        assert data(apply_edits(loaded(there), [Edit(path, "vault")])) == {
             **expected,
             "secrets": {**expected["secrets"], secret: {**expected["secrets"][secret], "store": "vault"}},
         }
@@ -66,7 +66,7 @@ def test_the_store_of_a_secret_is_set_by_one_splice_and_goes_back(text: str, sec
 def test_the_store_of_the_environment_is_set_by_one_splice(text: str) -> None:
     document = loaded(text)
     stood = document.root.get("store")
-    there = edited(document, [Edit(("store",), "azure")])
+    there = apply_edits(document, [Edit(("store",), "azure")])
     assert data(there) == {**data(text), "store": "azure"}
     start, end = spliced(text, there)
     if stood is None:
@@ -81,10 +81,10 @@ def test_the_store_of_the_environment_is_set_by_one_splice(text: str) -> None:
 def test_an_override_is_taken_out_and_every_other_line_stays(text: str, secret: str) -> None:
     document, path = loaded(text), ("secrets", secret, "store")
     if document.root.get(*path) is None:
-        text = edited(document, [Edit(path, "azure")])
+        text = apply_edits(document, [Edit(path, "azure")])
         document = loaded(text)
     member = document.root.get(*path)
-    there = edited(document, [Edit(path, None)])
+    there = apply_edits(document, [Edit(path, None)])
     expected = data(text)
     del expected["secrets"][secret]["store"]
     assert data(there) == expected

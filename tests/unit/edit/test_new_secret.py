@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from compiler.edit.new_project import write_new
 from compiler.edit.new_secret import Names, SecretRequest, _entry_lines, names_of, new_secret
-from compiler.edit.yaml_edit import added, spliced
+from compiler.edit.yaml_edit import add_members, apply_splices
 from compiler.model.document import Document
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
@@ -320,7 +320,9 @@ def _with(text: str, asked: SecretRequest) -> str:
     document = catalogue(text)
     names, _ = names_of(document, None, asked)
     assert names is not None
-    return spliced(text, added(document, ("secrets", asked.id), _entry_lines(asked, names), "secret", is_apart=True))
+    return apply_splices(
+        text, add_members(document, ("secrets", asked.id), _entry_lines(asked, names), "secret", is_apart=True)
+    )
 
 
 def _entry(name: str) -> str:

@@ -14,13 +14,13 @@ from compiler.edit.yaml_edit import (
     _removal,
     _second_reading,
     _setting,
-    added,
-    edited,
+    add_members,
+    apply_edits,
+    apply_splices,
     is_flow,
     listing,
     offset_before,
     scalar,
-    spliced,
 )
 from compiler.model.document import Document
 from compiler.refusal import Refusal
@@ -38,7 +38,7 @@ JIRA = ("secrets", "jira", "store")
 
 
 def after(text: str, *edits: Edit) -> str:
-    return edited(document_of(text), edits)
+    return apply_edits(document_of(text), edits)
 
 
 def moved(text: str, store: str = "azure") -> str:
@@ -169,7 +169,7 @@ def test_a_name_that_readers_take_for_something_else_is_quoted(store: str) -> No
 )
 def test_what_cannot_be_changed_alone_is_refused(text: str, edit: Edit) -> None:
     with pytest.raises(Refusal) as refused:
-        edited(document_of(text), [edit])
+        apply_edits(document_of(text), [edit])
     assert refused.value.kind == "found"
     assert "environments/prod.yaml cannot be edited in the form that it has" in refused.value.message
     assert "by hand" in str(refused.value.help)
@@ -184,7 +184,7 @@ def test_a_change_that_the_other_reader_does_not_see_is_refused(monkeypatch: pyt
 def test_of_many_edits_the_one_that_cannot_be_made_is_named() -> None:
     edits = [Edit(("secrets", "jira", "store"), "azure"), Edit(("secrets", "slack", "store"), "azure")]
     with pytest.raises(Refusal, match=r"`secrets\.slack\.store`"):
-        edited(document_of("secrets:\n  jira: {}\n  slack: {store: [a]}\n"), edits)
+        apply_edits(document_of("secrets:\n  jira: {}\n  slack: {store: [a]}\n"), edits)
 
 
 def test_many_edits_are_read_by_the_other_reader_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_many_edits_are_read_by_the_other_reader_once(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("compiler.edit.yaml_edit._second_reading", reading)
     text = "secrets:\n" + "".join(f"  s{n}: {{}}\n" for n in range(9))
-    edited(document_of(text), [Edit(("secrets", f"s{n}", "store"), "azure") for n in range(9)])
+    apply_edits(document_of(text), [Edit(("secrets", f"s{n}", "store"), "azure") for n in range(9)])
     assert read == [text.replace("{}", "{store: azure}"), text]
 
 
@@ -208,7 +208,7 @@ def test_a_splice_that_breaks_the_file_is_refused(monkeypatch: pytest.MonkeyPatc
 
 def with_set(text: str, path: str, value: str = "azure") -> str | None:
     splices = _setting(document_of(text).root, path.split("."), value)
-    return spliced(text, splices) if splices is not None else None
+    return apply_splices(text, splices) if splices is not None else None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_value_that_needs_quotes_gets_them() -> None:
 
 def with_removed(text: str, path: str) -> str | None:
     splices = _removal(document_of(text).root, path.split("."))
-    return spliced(text, splices) if splices is not None else None
+    return apply_splices(text, splices) if splices is not None else None
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_the_last_member_of_a_file_leaves_its_comments() -> None:
 
 
 def listed(text: str, name: str = "db") -> str:
-    return spliced(text, added(document_of(text), ("secrets", name), {}, "secret"))
+    return apply_splices(text, add_members(document_of(text), ("secrets", name), {}, "secret"))
 
 
 SHAPES = {
@@ -356,7 +356,7 @@ def test_the_secret_is_listed_in_the_style_of_the_file_and_every_other_byte_kept
     ],
 )
 def test_it_may_be_in_a_namespace_of_its_own(old: str, new: str) -> None:
-    assert spliced(old, added(document_of(old), ("secrets", "db"), {"namespace": "web"}, "secret")) == new
+    assert apply_splices(old, add_members(document_of(old), ("secrets", "db"), {"namespace": "web"}, "secret")) == new
 
 
 def test_a_name_that_a_reader_takes_for_something_else_is_quoted() -> None:
@@ -403,12 +403,12 @@ SPLICES = (Splice(1, 1, "XY"), Splice(3, 5, ""), Splice(6, 6, "!"))
 
 
 def test_what_is_not_named_is_kept() -> None:
-    assert spliced(OLD, SPLICES) == "aXYbcf!"
-    assert spliced(OLD, ()) == OLD
+    assert apply_splices(OLD, SPLICES) == "aXYbcf!"
+    assert apply_splices(OLD, ()) == OLD
 
 
 def test_what_is_kept_is_found_where_it_stood() -> None:
-    new = spliced(OLD, SPLICES)
+    new = apply_splices(OLD, SPLICES)
     for offset, character in enumerate(new):
         before = offset_before(SPLICES, offset)
         assert (OLD[before] if before is not None else None) == (character if character in OLD else None)
@@ -425,7 +425,7 @@ def test_what_is_kept_is_found_where_it_stood() -> None:
     ],
 )
 def test_lines_go_below_a_line_and_end_as_it_does(text: str, offset: int, new: str) -> None:
-    assert spliced(text, (_lines_below(text, offset, ["X", "Y"]),)) == new
+    assert apply_splices(text, (_lines_below(text, offset, ["X", "Y"]),)) == new
 
 
 @pytest.mark.parametrize(
@@ -511,7 +511,7 @@ def refusal(new: str, old: str = ONE_SECRET) -> tuple[str, str, str | None] | No
 
 def _refusal_of_adding(document: Document) -> tuple[str, str, str | None] | None:
     try:
-        added(document, ("secrets", "b"), {}, "secret")
+        add_members(document, ("secrets", "b"), {}, "secret")
     except Refusal as refused:
         return refused.kind, refused.message, refused.help
     return None
