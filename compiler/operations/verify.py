@@ -128,49 +128,46 @@ _VALUE_HELP = {
 _NOT_CHECKED = " not checked"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFinding:
-    """A finding about one key; `message` continues after the key's name."""
+def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+    """A finding about the first of the keys with one value, at its line, and the others that have the value too.
 
-    rule: str
-    message: str
-    help: str | None = None
-
-    def diagnostic(self, reference: Reference, others: Sequence[Reference] = ()) -> Diagnostic:
-        """At the key's line, with the secret's line where that is another one, and `others` that have the value too."""
-        subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
-        related: tuple[Related, ...] = ()
-        if reference.secret_at != reference.key_at:
-            related = (Related("the secret is used here", reference.secret_at),)
-        related += tuple(
-            Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in others
-        )
-        finding = Finding(f"{subject} {self.message}", reference.key_at, help=self.help, related=related)
-        return BY_ID[self.rule].diagnostic(finding)
+    `message` continues after the key's name. The secret's line is told where it is another one.
+    """
+    reference = same[0]
+    subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
+    related: tuple[Related, ...] = ()
+    if reference.secret_at != reference.key_at:
+        related = (Related("the secret is used here", reference.secret_at),)
+    related += tuple(
+        Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
+    )
+    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=help_text, related=related))
 
 
-def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterator[KeyFinding]:
-    """What is wrong with the value that a key gets. A document asked for as a whole may be any JSON."""
-    if value is Absence.NOT_JSON:
-        yield KeyFinding("not-json", "needs a JSON object, which the remote secret is not")
-    elif value is Absence.NO_PROPERTY:
+def value_diagnostics(same: Sequence[Reference], value: SecretValue | Absence) -> Iterator[Diagnostic]:
+    """What is wrong with the value that keys get. A document asked for as a whole may be any JSON.
+
+    That a remote secret is not JSON at all is a finding about it, and not about a key.
+    """
+    reference = same[0]
+    if value is Absence.NO_PROPERTY:
         wanted = reference.property or ""
         lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
         message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
         way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
-        yield KeyFinding("missing-property", message, way_out)
+        yield key_diagnostic("missing-property", same, message, way_out)
     elif not isinstance(value, Absence):
         found = traits(value)
         for trait, rule in _VALUE_RULES:
             if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
                 message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
-                yield KeyFinding(rule, message, _VALUE_HELP[rule].format(put=put_command([reference])))
+                yield key_diagnostic(rule, same, message, _VALUE_HELP[rule].format(put=put_command([reference])))
 
 
-def date_finding(
+def date_diagnostic(
     group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
-) -> KeyFinding | None:
-    """What is wrong with the dates of a remote secret of the store at `address`; `message` is a sentence of its own.
+) -> Diagnostic | None:
+    """What is wrong with the dates of a remote secret of the store at `address`.
 
     Key Vault serves what is expired. A Vault deletes it.
     """
@@ -180,20 +177,20 @@ def date_finding(
         message = f"{name} expired on {expired:%Y-%m-%d}"
         new_value = f"{put_command(group)} sets a new value"
         dated = f"{new_value}; then {date_command(remote.name, address, '--expires')} sets its date"
-        return KeyFinding("expired-secret", message, new_value if is_vault else dated)
+        return of_remote("expired-secret", group, message, new_value if is_vault else dated)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
         corrected = f"{date_command(remote.name, address, '--not-before')} sets another date"
-        return KeyFinding("not-yet-valid", message, f"{corrected}; or write a version that is valid now")
+        return of_remote("not-yet-valid", group, message, f"{corrected}; or write a version that is valid now")
     if (soon := attributes.past_expires(now + within)) is not None:
         if is_vault:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
             keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
-            return KeyFinding("expires-soon", message, f"rotate it before then; or `{keeps}` keeps it")
+            return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
         message = f"{name} expires on {soon:%Y-%m-%d}"
         new_value = f"before then, {put_command(group)} sets a new value"
         new_date = f"then {date_command(remote.name, address, '--expires')} its date"
-        return KeyFinding("expires-soon", message, f"{new_value}, {new_date}")
+        return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
     return None
 
 
@@ -283,39 +280,29 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store answered.
+    """All that was found; `answered` tells whether any store answered.
 
-    `read` are those remote secrets, so that their values can be hidden in other programs' messages. `values` holds
-    what each reference resolves to, without those that resolve to nothing, and `origins` where each was read.
+    `read` are the remote secrets that were read, so that their values can be hidden in other programs' messages.
+    `values` holds what each reference resolves to, without those that resolve to nothing, and `origins` where each was
+    read.
     """
 
     keys: tuple[KeyStatus, ...]
     diagnostics: tuple[Diagnostic, ...]
     seen: tuple[Seen, ...]
-    remotes: int
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
     values: Mapping[Reference, SecretValue] = field(default_factory=dict)
     origins: Mapping[Reference, RemoteSecret] = field(default_factory=dict)
 
     @property
-    def failed(self) -> bool:
-        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+    def remotes(self) -> int:
+        """How many remote secrets were read."""
+        return len(self.read)
 
 
-@dataclass(slots=True)
-class _Findings:
-    """Gathers what is found, by key and as diagnostics."""
-
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    by_key: dict[Reference, list[Diagnostic]] = field(default_factory=dict)
-    values: dict[Reference, SecretValue] = field(default_factory=dict)
-    origins: dict[Reference, RemoteSecret] = field(default_factory=dict)
-
-    def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
-        self.diagnostics.append(diagnostic)
-        for reference in references:
-            self.by_key.setdefault(reference, []).append(diagnostic)
+# A diagnostic, and the references that it is about.
+Found = tuple[Sequence[Reference], Diagnostic]
 
 
 def verify(
@@ -330,37 +317,40 @@ def verify(
 
     No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
     """
-    findings = _Findings()
-    readers = _open(references, stores, findings)
-    wanted = _names(references, readers, findings)
+    found: list[Found] = []
+    readers = _open(references, stores, found)
+    wanted = _names(references, readers, found)
     answers = read_all(wanted, workers)
     moment = now if now is not None else datetime.now(UTC)
+    values: dict[Reference, SecretValue] = {}
     for pair, asking in wanted.items():
         answer = answers[pair]
-        if isinstance(answer, StoreError):
-            if not is_of_store(answer):
-                for group in _by_holder(asking):
-                    findings.add(group, of_store_error(group, answer))
-            continue
-        _judge(asking, answer, pair[0].address.absolute, findings, moment, expires_within)
+        if not isinstance(answer, StoreError):
+            found += _of_dates(asking, answer, pair[0].address.absolute, moment, expires_within)
+            found += _of_values(asking, answer, values)
+        elif not is_of_store(answer):
+            found += ((group, of_store_error(group, answer)) for group in _by_holder(asking))
     # Another secret of the same store may have been refused for a reason of its own at the same time.
     failures = {
         reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError) and is_of_store(error)
     }
     for reader, error in failures.items():
-        _report_store(reader, error, wanted, answers, findings)
+        found += _of_reader(reader, error, wanted, answers)
+    by_key: dict[Reference, list[Diagnostic]] = {}
+    for group, diagnostic in found:
+        for reference in group:
+            by_key.setdefault(reference, []).append(diagnostic)
     answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
-    read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
+    read = {pair: answer for pair, answer in answers.items() if not isinstance(answer, StoreError)}
     return Verification(
-        tuple(KeyStatus(each, tuple(findings.by_key.get(each, ()))) for each in references),
-        tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
+        tuple(KeyStatus(each, tuple(by_key.get(each, ()))) for each in references),
+        tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
-        len(read),
         # A name that is refused before anything is sent does not mean that the store is silent.
         bool(answered) or not _is_any_silent(references, readers, answers.values()),
-        read,
-        findings.values,
-        findings.origins,
+        tuple(read.values()),
+        values,
+        {reference: remote for pair, remote in read.items() for reference in wanted[pair]},
     )
 
 
@@ -385,7 +375,7 @@ def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     return {each: known_since(asked, found.origins) for each, asked in statuses.items()}
 
 
-def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findings) -> dict[Store, SecretReader]:
+def _open(references: Iterable[Reference], stores: LiveStores, found: list[Found]) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
     by_store: dict[Store, list[Reference]] = {}
     for reference in references:
@@ -394,12 +384,12 @@ def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findin
         try:
             readers[store] = stores.open(store)
         except (AddressError, StoreError) as error:
-            findings.add(asking, of_store(store, asking, error))
+            found.append((asking, of_store(store, asking, error)))
     return readers
 
 
 def _names(
-    references: Iterable[Reference], readers: dict[Store, SecretReader], findings: _Findings
+    references: Iterable[Reference], readers: dict[Store, SecretReader], found: list[Found]
 ) -> dict[tuple[SecretReader, str], list[Reference]]:
     wanted: dict[tuple[SecretReader, str], list[Reference]] = {}
     refused: dict[tuple[str, str, str], list[Reference]] = {}
@@ -416,72 +406,63 @@ def _names(
         else:
             wanted.setdefault((readers[store], name), []).append(reference)
     for (_, rule, reason), group in refused.items():
-        findings.add(group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}'))
+        found.append((group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}')))
     return wanted
 
 
-def _judge(
-    asking: Sequence[Reference],
-    remote: RemoteSecret,
-    address: str,
-    findings: _Findings,
-    now: datetime,
-    within: timedelta,
-) -> None:
+def _of_dates(
+    asking: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
+) -> Iterator[Found]:
     for group in _by_holder(asking):
-        dated = date_finding(group, remote, address, now, within)
-        if dated is not None:
-            findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
-    broken: list[Reference] = []
-    findings.origins.update(dict.fromkeys(asking, remote))
-    bundle = _bundle([each for each in asking if each.by_name], remote, findings)
+        if (diagnostic := date_diagnostic(group, remote, address, now, within)) is not None:
+            yield group, diagnostic
+
+
+def _of_values(
+    asking: Sequence[Reference], remote: RemoteSecret, values: dict[Reference, SecretValue]
+) -> Iterator[Found]:
+    """What is wrong with what each reference resolves to; adds what it resolves to to `values`."""
+    bundled, not_json = [each for each in asking if each.by_name], list[Reference]()
+    bundle = remote
+    try:
+        bundle = extracted(remote) if bundled else remote
+    except UnextractedError as error:
+        # The operator refuses all of it; the values are judged all the same.
+        message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
+        for group in _by_holder(bundled):
+            yield group, of_remote("unusable-bundle", group, message, "rename or remove it; or `fetch: perKey`")
     for same in _of_one_value(asking):
-        reference, others = same[0], same[1:]
-        read = bundle if reference.by_name else remote
+        first = same[0]
         try:
-            value = resolve(reference.store.provider, read, reference.property, by_name=reference.by_name)
+            source = bundle if first.by_name else remote
+            value = resolve(first.store.provider, source, first.property, by_name=first.by_name)
         except UnprovenReferenceError as error:
-            unproven = KeyFinding("unproven-reference", f"cannot be resolved: {error}")
-            findings.add(same, unproven.diagnostic(reference, others))
+            yield same, key_diagnostic("unproven-reference", same, f"cannot be resolved: {error}")
             continue
         if isinstance(value, SecretValue):
-            findings.values.update(dict.fromkeys(same, value))
-        for found in value_findings(reference, value):
-            if found.rule == "not-json":
-                broken += same
-            else:
-                findings.add(same, found.diagnostic(reference, others))
-    for group in _by_holder(broken):
+            values.update(dict.fromkeys(same, value))
+        elif value is Absence.NOT_JSON:
+            not_json += same
+        yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
+    for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
-        findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
+        yield group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`")
 
 
-def _bundle(asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings) -> RemoteSecret:
-    """What the operator takes a bundle's keys from; the remote secret itself where it refuses that."""
-    try:
-        return extracted(remote) if asking else remote
-    except UnextractedError as error:
-        message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
-    for group in _by_holder(asking):
-        findings.add(group, of_remote("unusable-bundle", group, message, "rename or remove it; or `fetch: perKey`"))
-    return remote
-
-
-def _report_store(
+def _of_reader(
     reader: SecretReader,
     error: StoreError,
-    wanted: dict[tuple[SecretReader, str], list[Reference]],
-    answers: dict[tuple[SecretReader, str], RemoteSecret | StoreError],
-    findings: _Findings,
-) -> None:
+    wanted: Mapping[tuple[SecretReader, str], list[Reference]],
+    answers: Mapping[tuple[SecretReader, str], RemoteSecret | StoreError],
+) -> Iterator[Found]:
+    """That a store cannot be read, once for each name that it has here."""
     by_store: dict[Store, list[Reference]] = {}
     for pair, asking in wanted.items():
         answer = answers[pair]
         if pair[0] is reader and isinstance(answer, StoreError) and is_of_store(answer):
             for reference in asking:
                 by_store.setdefault(reference.store, []).append(reference)
-    for store, asking in by_store.items():
-        findings.add(asking, of_store(store, asking, error))
+    yield from ((asking, of_store(store, asking, error)) for store, asking in by_store.items())
 
 
 def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:

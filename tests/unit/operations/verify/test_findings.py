@@ -13,12 +13,12 @@ from compiler.model.environment import Store
 from compiler.operations.eso_resolution import Absence
 from compiler.operations.references import Reference
 from compiler.operations.verify import (
-    KeyFinding,
-    date_finding,
+    date_diagnostic,
+    key_diagnostic,
     of_remote,
     of_store,
     of_store_error,
-    value_findings,
+    value_diagnostics,
     with_own_count,
 )
 from compiler.render.content import Run, show
@@ -48,6 +48,9 @@ def store(address: str | None = "https://x.vault.azure.net") -> Store:
 
 
 AZURE = store()
+
+
+TOKEN = '"TOKEN" of "github"'
 
 
 def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secret_line: int = 2) -> Reference:
@@ -89,22 +92,23 @@ KINDS = [each for each in vars(errors).values() if isinstance(each, type) and is
         (SecretValue("null", JsonKind.NULL), "TOKEN", ["not-a-string"]),
         (SecretValue('{"a": 1}', JsonKind.OBJECT), None, []),
         (SecretValue("TODO"), None, ["placeholder-value"]),
-        (Absence.NOT_JSON, "TOKEN", ["not-json"]),
+        # Which is found of the remote secret.
+        (Absence.NOT_JSON, "TOKEN", []),
         (Absence.NO_PROPERTY, "TOKEN", ["missing-property"]),
     ],
 )
 def test_a_value_is_found_fault_with_and_never_shown(
     value: SecretValue | Absence, wanted: str | None, expected: list[str]
 ) -> None:
-    found = list(value_findings(asked(wanted=wanted), value))
+    found = list(value_diagnostics([asked(wanted=wanted)], value))
     assert [each.rule for each in found] == expected
-    assert SENTINEL not in repr([each.diagnostic(asked()) for each in found])
+    assert SENTINEL not in repr(found)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in JsonKind if kind is not JsonKind.STRING])
 def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
-    (found,) = value_findings(asked(), SecretValue(SENTINEL, kind))
-    assert found.message == f"is a JSON {kind.value}, not a string"
+    (found,) = value_diagnostics([asked()], SecretValue(SENTINEL, kind))
+    assert found.message == f"{TOKEN} is a JSON {kind.value}, not a string"
     assert found.help == "`platform-secrets put ENV github TOKEN` stores it as a JSON string"
 
 
@@ -116,24 +120,24 @@ def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
     ],
 )
 def test_a_missing_property_is_named_where_it_is_not_the_keys_own(wanted: str, message: str) -> None:
-    (found,) = value_findings(asked(wanted=wanted), Absence.NO_PROPERTY)
-    assert found.message == message
+    (found,) = value_diagnostics([asked(wanted=wanted)], Absence.NO_PROPERTY)
+    assert found.message == f"{TOKEN} {message}"
     assert found.help is not None
     assert "`use:`" in found.help
 
 
 def test_a_finding_of_a_key_stands_at_its_line_and_tells_the_secrets() -> None:
-    diagnostic = KeyFinding("blank-value", "is empty", "set it").diagnostic(asked())
+    diagnostic = key_diagnostic("blank-value", [asked()], "is empty", "set it")
     assert (diagnostic.rule, diagnostic.severity) == ("blank-value", Severity.ERROR)
     assert (diagnostic.message, diagnostic.help) == ('"TOKEN" of "github" is empty', "set it")
     assert diagnostic.span == at(10)
     assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is used here", at(2))]
-    assert KeyFinding("blank-value", "is empty").diagnostic(asked(secret_line=10)).related == ()
+    assert key_diagnostic("blank-value", [asked(secret_line=10)], "is empty").related == ()
 
 
 def test_white_space_warns_and_the_rest_fails() -> None:
     warned = {rule for rule, page in BY_ID.items() if page.severity is Severity.WARNING}
-    (found,) = value_findings(asked(), SecretValue("x\n"))
+    (found,) = value_diagnostics([asked()], SecretValue("x\n"))
     assert found.rule in warned
     assert not warned & {"blank-value", "placeholder-value", "not-a-string", "missing-property", "not-json"}
 
@@ -156,7 +160,7 @@ def test_of_its_dates_the_gravest_is_said(
     expires: datetime | None, not_before: datetime | None, expected: tuple[str, str] | None
 ) -> None:
     remote = RemoteSecret("gh", "1", {}, Attributes(expires=expires, not_before=not_before))
-    found = date_finding([asked()], remote, "https://v", NOW, MONTH)
+    found = date_diagnostic([asked()], remote, "https://v", NOW, MONTH)
     assert (found and (found.rule, found.message)) == expected
 
 
@@ -169,7 +173,7 @@ def test_of_its_dates_the_gravest_is_said(
     ],
 )
 def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, commands: tuple[str, ...]) -> None:
-    found = date_finding([asked()], RemoteSecret("gh x", "1", {}, attributes), "https://v", NOW, MONTH)
+    found = date_diagnostic([asked()], RemoteSecret("gh x", "1", {}, attributes), "https://v", NOW, MONTH)
     assert found is not None
     said = found.help or ""
     dated = f"`az keyvault secret set-attributes --id 'https://v/secrets/gh x' {commands[-1]} DATE`"
@@ -180,7 +184,7 @@ def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, command
 def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
     remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
     vault = replace(asked(), store=replace(asked().store, provider="vault", mount="kv"))
-    found = date_finding([vault], remote, "https://v", NOW, MONTH)
+    found = date_diagnostic([vault], remote, "https://v", NOW, MONTH)
     assert found is not None
     assert (found.rule, found.message) == ("expires-soon", 'version 3 of "gh" deletes itself on 2026-01-01')
     setting = "bao kv metadata put -mount=kv -delete-version-after=0s gh"

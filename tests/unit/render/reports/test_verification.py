@@ -6,7 +6,7 @@ from compiler.model.document import Source, Span
 from compiler.operations.verify import KeyStatus, Seen, Verification
 from compiler.render.content import ShownKey
 from compiler.render.reports.verification import shown_keys, verification_content
-from compiler.stores.interface import Cluster, Identity
+from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
 
 REFERENCE: Any = SimpleNamespace(
     secret="github",
@@ -24,7 +24,8 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
         Seen("azure", "https://v.vault.azure.net", None),
     )
     statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
-    found = Verification(statuses, (ERROR, WARNING), seen, 3, answered=True)
+    read = (RemoteSecret("a", "1", {}, Attributes()),) * 3
+    found = Verification(statuses, (ERROR, WARNING), seen, answered=True, read=read)
     place = ("github", "TOKEN", "vault", "team/github", "TOKEN")
     assert shown_keys(found, (ERROR, WARNING)) == (
         ShownKey(*place, "warning", (1,)),
