@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.operations.parity import manifests_of  # noqa: E402 - a script is run by path
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.bench import MEBIBYTE, Budget, Figure, as_json, table  # noqa: E402
 from scripts.bench_projects import generate_catalogue  # noqa: E402
 from tests.api_double import ApiDouble  # noqa: E402 - the double that the tests trust
-from tests.live_platform import LivePlatform  # noqa: E402
+from tests.live_platform import LivePlatform, compiled_objects  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,14 +43,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from compiler.cluster.connect import connected
 from compiler.live.stores import LiveStores
-from compiler.operations.next_step import Next
-from compiler.operations.status_wait import Wishes, look_at
+from compiler.operations.next_step import NextStep
+from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.pipeline import compile_project
 from compiler.render.reports.status import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
-found = look_at(environment, Wishes(is_offline=True), LiveStores({}), lambda: connected(os.environ, None), print)
-standard_output().lines(status_lines(found.status, Next(), datetime.now(UTC)))
+options = StatusOptions(is_offline=True)
+found = read_status(environment, options, LiveStores({}), lambda: connected(os.environ, None), print)
+standard_output().lines(status_lines(found.status, NextStep(), datetime.now(UTC)))
 sys.exit(0 if found.status.is_fine else 1)
 """
 
@@ -76,8 +76,8 @@ def environment_of(root: Path) -> Environment:
 def fill(double: ApiDouble, environment: Environment, pods: int) -> None:
     """Every ExternalSecret in effect, and `pods` that read their Secrets in turn, each of at least BYTES."""
     LivePlatform(double).run(environment)
-    names = list(manifests_of(environment))
-    space = next(iter(manifests_of(environment).values()))["metadata"]["namespace"]
+    names = list(compiled_objects(environment))
+    space = next(iter(compiled_objects(environment).values()))["metadata"]["namespace"]
     padding = [{"name": f"PLAIN_{number}", "value": "x" * 64} for number in range(BYTES // 96)]
     platform = LivePlatform(double)
     for number in range(pods):

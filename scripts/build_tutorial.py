@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.cluster.judge import State  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.operations.status import State  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import settle  # noqa: E402

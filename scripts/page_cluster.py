@@ -33,6 +33,8 @@ CONTROL = "PAGE_CLUSTER"
 # The event of ESO 0.16 to 2.9; the condition says less.
 _OWNED = "unable to mutate secret {}: secret is owned by another ExternalSecret: {}"
 _PATIENCE = 120.0
+# Less than the pause between two rounds, and more than any between two requests.
+_QUIET = 0.7
 
 
 class PageCluster:
@@ -77,11 +79,11 @@ class PageCluster:
         return {"KUBECONFIG": str(self.double.kubeconfig(folder)), CONTROL: control}
 
     def do(self, folder: Path, words: Sequence[str]) -> None:
-        """One thing that happens; after `watched:`, once a command watches."""
+        """One thing that happens; after `watched:`, once a command waits."""
         first, *rest = words
         if first == "watched:":
             seen = len(self.double.asked)
-            later = threading.Thread(target=self._once_watched, args=(seen, folder, rest), daemon=True)
+            later = threading.Thread(target=self._once_waited, args=(seen, folder, rest), daemon=True)
             later.start()
             self._later.append(later)
             return
@@ -97,10 +99,15 @@ class PageCluster:
         }
         actions[first](folder, *rest)
 
-    def _once_watched(self, seen: int, folder: Path, words: Sequence[str]) -> None:
-        end = time.monotonic() + _PATIENCE
+    def _once_waited(self, seen: int, folder: Path, words: Sequence[str]) -> None:
+        """In the pause behind the second round of lists: the first one is what the command compares with."""
+        end, quiet = time.monotonic() + _PATIENCE, (0, 0.0)
         while time.monotonic() < end:
-            if any(each.query.get("watch") == "true" for each in self.double.asked[seen:]):
+            asked = self.double.asked[seen:]
+            if len(asked) != quiet[0]:
+                quiet = len(asked), time.monotonic()
+            rounds = sum(each.method == "GET" and each.path.endswith("/externalsecrets") for each in asked)
+            if rounds > 1 and time.monotonic() - quiet[1] > _QUIET:
                 self.do(folder, words)
                 return
             time.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.cluster.judge import wanted_keys
 from compiler.model.environment import Environment, Store
-from compiler.operations.parity import manifests_of
+from compiler.model.manifest import manifests_of
 from tests.api_double import ApiDouble
 
 # In the data of every Secret: whoever prints it has asked for a whole one.
@@ -21,6 +21,11 @@ def provider_of(store: Store) -> dict[str, Any]:
         return {store.provider: {"vaultUrl": store.address}}
     namespace = {"namespace": store.vault_namespace} if store.vault_namespace else {}
     return {"vault": {"server": store.address, "path": store.mount, "version": "v2", **namespace}}
+
+
+def compiled_objects(environment: Environment) -> dict[str, dict[str, Any]]:
+    """The ExternalSecrets that an environment compiles to, by name."""
+    return {each.name: dict(each.object) for each in manifests_of(environment).values()}
 
 
 class LivePlatform:
@@ -57,7 +62,7 @@ class LivePlatform:
 
     def deploy(self, environment: Environment) -> list[str]:
         """What Argo CD does: the compiled specs; the status stays that of the operator."""
-        found = manifests_of(environment)
+        found = compiled_objects(environment)
         for name, manifest in found.items():
             space = manifest["metadata"]["namespace"]
             try:

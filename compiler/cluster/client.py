@@ -1,15 +1,13 @@
-"""Reads a cluster through a kubeconfig; the only module that imports the Kubernetes client. No value leaves it."""
+"""Sends requests to the cluster of a kubeconfig; the only module that imports the Kubernetes client."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +16,7 @@ from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler.cluster.connect import IN_POD, kubeconfigs
-from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ClusterError, Readings, WatchEndedError
+from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
 from compiler.model.facts import has_more_values
 from compiler.model.files import NamedFileError, as_file
 from compiler.stores.deadline import within
@@ -31,15 +29,13 @@ T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
 # Seconds for all that one command asks, as for an operation on a store. 50,000 ExternalSecrets take six.
 _PATIENCE = 120.0
-# Of an answer, and of an event of a watch: 500 pods take 8 MiB and 200,000 values.
+# Of an answer: 500 pods take 8 MiB and 200,000 values.
 _LARGEST = 32 * 1024 * 1024
 _MOST_VALUES = 500_000
 # Of all answers to one command: 200,000 ExternalSecrets.
 _MOST_BYTES = 1024 * 1024 * 1024
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
-# Beyond the time after which the server itself ends a watch.
-_GRACE = 10
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
 # One with the certificates of a hundred clusters is a megabyte; the client's parser takes seconds for each.
 _LARGEST_CONFIG = 4 * 1024 * 1024
@@ -49,13 +45,12 @@ _MERGE = "application/merge-patch+json"
 class _Reply(BoundedResponse):
     """A reply with an end: a gateway that sends a byte at a time keeps no timeout of a single read."""
 
-    # Of a watch, which brings one object after the other; a whole answer is at most as large as _LARGEST.
-    largest = 512 * 1024 * 1024
-    # Beyond the longest watch.
+    # With its head and the lengths of its chunks; of what is inside, `_got` takes no more than _LARGEST.
+    largest = 2 * _LARGEST
     longest = 300.0
 
 
-class KubernetesCluster(Readings):
+class KubernetesCluster(ApiReader):
     """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own."""
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
@@ -73,11 +68,15 @@ class KubernetesCluster(Readings):
         if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
-        self._patience, self._spent, self._room = _PATIENCE, 0.0, float(_MOST_BYTES)
+        self._patience = _PATIENCE
+        self.renew()
         self._api: Any = client.ApiClient(settings)
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}
+
+    def renew(self) -> None:
+        self._spent, self._room = 0.0, _MOST_BYTES
 
     def _got(
         self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
@@ -103,27 +102,6 @@ class KubernetesCluster(Readings):
                 yield
         finally:
             self._spent += time.monotonic() - begun
-
-    def _watched(
-        self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
-    ) -> Iterator[LiveObject]:
-        # Whoever watches waits, as long as `--timeout` says.
-        self._patience = self._room = math.inf
-        ends = [*query, ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
-        timeout = (_TIMEOUT[0], seconds + _GRACE)
-        reply: Any = _answer(permission, lambda: self._asked("GET", path, accepted, ends, timeout))
-        if reply is None:
-            raise WatchEndedError
-        lines = _lines(reply.stream(decode_content=False))
-        try:
-            while line := _answer(permission, lambda: next(lines, b"")):
-                event = _answer(permission, partial(_object, line)) or {}
-                if event.get("type") == "ERROR":
-                    # Mostly 410: the version is too old to go on from.
-                    raise WatchEndedError
-                yield event
-        finally:
-            reply.close()
 
     def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
         def send() -> bool:
@@ -159,15 +137,6 @@ def _bounded(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its o
     """The class of connection pools whose replies have an end."""
     connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _Reply})
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    begun = b""
-    for chunk in chunks:
-        *whole, begun = (begun + chunk).split(b"\n")
-        if len(begun) > _LARGEST:
-            raise ReplyTooLargeError
-        yield from (line for line in whole if line.strip())
 
 
 def _object(content: bytes) -> LiveObject:
@@ -223,7 +192,7 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
     if status == _NOT_FOUND:
         return None
     if status == _GONE:
-        raise WatchEndedError
+        raise ExpiredError
     if status == _FORBIDDEN:
         raise ClusterError(f"you are not allowed to {permission}", f'get a role that allows "{permission}"', permission)
     if status == _UNAUTHORISED:

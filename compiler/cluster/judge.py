@@ -7,16 +7,17 @@ operator's times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from compiler.cluster.objects import FORCE_SYNC, child, keys_of, ready_of, spec_writers
 from compiler.cluster.store_access import store_doubts, store_lacks
-from compiler.cluster.view import FORCE_SYNC, child, keys_of, ready_of, spec_writers
-from compiler.model.environment import Store
+from compiler.cluster.view import Live
 from compiler.model.facts import parse_duration, short_duration
+from compiler.model.manifest import Manifest
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed, quoted
 
@@ -39,9 +40,11 @@ _NOT_UPDATED = "could not update secret, target is immutable"
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
-class Lack(StrEnum):
-    """What keeps an ExternalSecret from being in effect."""
+class State(StrEnum):
+    """The live state of a secret in a word: what keeps it from being in effect first."""
 
+    NOT_ASKED = "not-asked"
+    IN_EFFECT = "in-effect"
     ABSENT = "absent"  # there is no such ExternalSecret
     DELETED = "being-deleted"  # it, or the Secret, is being deleted
     FOREIGN = "foreign"  # it, or the Secret, is not this chart's
@@ -54,56 +57,46 @@ class Lack(StrEnum):
     MISSING_KEY = "missing-key"
     EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
     STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
+    REPLACED = "replaced"  # the Secret has another UID than before
+    DATA_CHANGED = "data-changed"  # although both stores held the same
+    OLDER_VALUE = "older-value"  # the value was written after the operator last read it
+    NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
+    SILENT = "operator-silent"  # nothing shows that the operator runs
+    RESTARTED = "restarted"
+    PODS = "pods-not-ready"
+    RESTART = "restart-needed"
 
 
 # Of these the operator says the cause.
-FAILING = frozenset({Lack.NOT_READY, Lack.IMMUTABLE, Lack.RETAINED})
+FAILING = frozenset({State.NOT_READY, State.IMMUTABLE, State.RETAINED})
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason in words; `message` quotes nothing that the operator or a store said."""
+class Problem:
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
 
-    lack: Lack
+    state: State
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
-
-    `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
-    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
-    """
-
-    external_secret: LiveObject | None
-    secret: LiveObject | None
-    store: LiveObject | None
-    namespace: LiveObject | None = None
-    has_secrets: bool = True
-    has_store: bool = True
-
-
-def reasons_against(compiled: LiveObject, live: Live, store: Store) -> tuple[Reason, ...]:
-    """Why the manifest `compiled`, which reads `store`, is not in effect; empty where it is."""
-    metadata = child(compiled, "metadata")
-    title = f"{metadata.get('namespace')}/{metadata.get('name')}"
+def problems(manifest: Manifest, live: Live) -> tuple[Problem, ...]:
+    """Why a manifest is not in effect; empty where it is."""
     found = live.external_secret
     if found is None:
-        return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
+        return (Problem(State.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),)
     return (
-        *_of_external_secret(compiled, found, title, is_frozen=is_immutable(live)),
-        *(_of_secret(compiled, live, title) if live.has_secrets else ()),
-        *(_of_store(compiled, live, store) if live.has_store else ()),
+        *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
+        *(_of_secret(manifest, live) if live.has_secrets else ()),
+        *(_of_store(manifest, live) if live.has_store else ()),
     )
 
 
-def doubts_about(compiled: LiveObject, live: Live, store: Store) -> tuple[str, ...]:
-    """What cannot be told of the live store that the manifest `compiled` reads, with the ways out.
+def doubts(manifest: Manifest, live: Live) -> tuple[str, ...]:
+    """What cannot be told of the live store that a manifest reads, with the ways out.
 
     And who else owns keys of the Secret: one that the operator wrote again as it was keeps its earlier owner, too.
     """
-    found = store_doubts(store, live.store, _namespace(compiled), live.namespace) if live.has_store else ()
+    found = store_doubts(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
     owners = [each for each in strangers(live) if not each.is_newer]
     return (
         *(f"{doubt.message}; {doubt.mend}" for doubt in found),
@@ -135,9 +128,9 @@ def strangers(live: Live) -> tuple[Stranger, ...]:
     return tuple(found)
 
 
-def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
-    """Whether the chart that prints `compiled` wrote it."""
-    own = {_FIRST_VALUE, child(compiled, "metadata", "labels").get(_OWN_LABEL)}
+def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:
+    """Whether the chart that renders `manifest` wrote it."""
+    own = {_FIRST_VALUE, child(manifest.object, "metadata", "labels").get(_OWN_LABEL)}
     return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
 
 
@@ -184,25 +177,26 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
 
 
-def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str, *, is_frozen: bool) -> Iterator[Reason]:
+def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: bool) -> Iterator[Problem]:
+    title = quoted(manifest.title)
     if child(found, "metadata").get("deletionTimestamp"):
-        yield Reason(Lack.DELETED, f"the ExternalSecret {quoted(title)} is being deleted, and its Secret goes with it")
-    if not is_own(found, compiled):
-        yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
-    if found.get("spec") != compiled.get("spec"):
-        message = f"the ExternalSecret {quoted(title)} is not what was compiled: {_difference(compiled, found)}"
-        yield Reason(Lack.OTHER_SPEC, message)
+        yield Problem(State.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it")
+    if not is_own(found, manifest):
+        yield Problem(State.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
+    if found.get("spec") != manifest.object.get("spec"):
+        message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
+        yield Problem(State.OTHER_SPEC, message)
     if not is_synced(found):
-        yield Reason(Lack.NOT_SYNCED, f"the operator has not synchronised {quoted(title)} as it is now")
+        yield Problem(State.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
     condition, why = ready_of(found), ready_reason(found)
     if is_frozen:
-        yield Reason(Lack.IMMUTABLE, f"the Secret {quoted(title)} is immutable: the operator cannot update it")
+        yield Problem(State.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
     elif why is not None:
-        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is not ready: {why}")
+        yield Problem(State.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
     elif _RETAINED in str(condition.get("message") or ""):
-        yield Reason(Lack.RETAINED, f"the Secret {quoted(title)} is an earlier one that was kept")
+        yield Problem(State.RETAINED, f"the Secret {title} is an earlier one that was kept")
     elif condition.get("reason") != _SYNCED:
-        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is ready by {condition.get('reason')}")
+        yield Problem(State.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}")
 
 
 def _difference(compiled: LiveObject, found: LiveObject) -> str:
@@ -250,36 +244,31 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
     return True
 
 
-def _of_secret(compiled: LiveObject, live: Live, title: str) -> Iterator[Reason]:
-    secret, has_synced = live.secret, is_synced(live.external_secret or {})
+def _of_secret(manifest: Manifest, live: Live) -> Iterator[Problem]:
+    secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quoted(manifest.title)
     if secret is None:
-        yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
+        yield Problem(State.NO_TARGET, f"there is no Secret {title}")
         return
     if child(secret, "metadata").get("deletionTimestamp"):
-        yield Reason(Lack.DELETED, f"the Secret {quoted(title)} is being deleted")
-    name = child(compiled, "metadata").get("name")
+        yield Problem(State.DELETED, f"the Secret {title} is being deleted")
     owners = controllers_of(secret)
     if not owners and not has_synced:
-        message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
-        yield Reason(Lack.NOT_SYNCED, message)
-    elif owners != [("ExternalSecret", name)]:
-        yield Reason(Lack.FOREIGN, f"the Secret {quoted(title)} does not belong to its ExternalSecret")
+        message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
+        yield Problem(State.NOT_SYNCED, message)
+    elif owners != [("ExternalSecret", manifest.name)]:
+        yield Problem(State.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
     present = keys_of(secret)
-    if missing := [key for key in wanted_keys(compiled) if key not in present]:
-        yield Reason(Lack.MISSING_KEY, f"the Secret {quoted(title)} lacks {listed(missing)}")
+    if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
+        yield Problem(State.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
     for each in strangers(live) if owners and has_synced else ():
         if each.is_newer:
-            who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {quoted(title)}"
-            yield Reason(Lack.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
+            who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {title}"
+            yield Problem(State.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
 
 
-def _of_store(compiled: LiveObject, live: Live, store: Store) -> Iterator[Reason]:
-    for lack in store_lacks(store, live.store, _namespace(compiled), live.namespace):
-        yield Reason(Lack.STORE, lack.message)
-
-
-def _namespace(compiled: LiveObject) -> str:
-    return str(child(compiled, "metadata").get("namespace"))
+def _of_store(manifest: Manifest, live: Live) -> Iterator[Problem]:
+    for lack in store_lacks(manifest.store, live.store, manifest.namespace, live.namespace):
+        yield Problem(State.STORE, lack.message)
 
 
 def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
@@ -298,22 +287,6 @@ _SAME = timedelta(seconds=2)
 _YEARS = range(1970, 9000)
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
-
-
-class Stale(StrEnum):
-    """What makes a Secret older than its value, or may."""
-
-    OLDER_VALUE = "older-value"  # the value was written after the operator last read it
-    NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
-    SILENT = "operator-silent"  # nothing shows that the operator runs
-
-
-@dataclass(frozen=True, slots=True)
-class Staleness:
-    """One reason why a Secret may be stale; `message` quotes nothing that the operator said."""
-
-    kind: Stale
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +370,11 @@ def sign_of(external_secret: LiveObject) -> datetime | None:
     return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
 
 
+def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
+    """The newest sign in the status of any of them that the operator runs."""
+    return max(filter(None, map(sign_of, external_secrets)), default=None)
+
+
 def unread(external_secret: LiveObject, written: datetime | None) -> Unread | None:
     """The value that the operator has not read since it was `written`; one of the same second counts as read."""
     refreshed = refreshed_at(external_secret)
@@ -411,18 +389,16 @@ def is_answered(external_secret: LiveObject) -> bool:
     return asked is not None and refreshed is not None and refreshed >= asked
 
 
-def older_value(
-    external_secret: LiveObject, written: datetime | None, title: str, now: datetime
-) -> Iterator[Staleness]:
+def older_value(external_secret: LiveObject, written: datetime | None, title: str, now: datetime) -> Iterator[Problem]:
     """Whether the Secret `title` may hold an earlier value than the one that was `written`."""
     found = unread(external_secret, written)
     if found is None:
         return
     times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
-    yield Staleness(Stale.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
+    yield Problem(State.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 
-def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[Staleness]:
+def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[Problem]:
     """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue."""
     known = (sign_of(external_secret), signs.failed)
     sign = max(filter(None, known), default=None)
@@ -431,16 +407,16 @@ def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[S
     if asked is not None and (sign is None or sign < asked - _SAME):
         request = f"asked at {clock(asked, signs.now)} to synchronise {quoted(title)}"
         if signs.now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
-            yield Staleness(Stale.SILENT, f"the operator seems not to run: it was {request}, and did not")
+            yield Problem(State.SILENT, f"the operator seems not to run: it was {request}, and did not")
         else:
-            yield Staleness(Stale.NOT_REFRESHED, f"the operator was {request}, and has not yet")
+            yield Problem(State.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
     yield from _overdue(external_secret, title, signs, sign, newest)
 
 
 def _overdue(
     external_secret: LiveObject, title: str, signs: Signs, sign: datetime | None, newest: datetime | None
-) -> Iterator[Staleness]:
+) -> Iterator[Problem]:
     spec = child(external_secret, "spec")
     interval = parse_duration(str(spec.get("refreshInterval") or ""))
     since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
@@ -453,4 +429,4 @@ def _overdue(
     pace = f"since {clock(since, signs.now)}, although its interval is {short_duration(round(interval.seconds))}"
     runs = newest is not None and signs.now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
-    yield Staleness(Stale.NOT_REFRESHED if runs else Stale.SILENT, f"{who} has not handled {quoted(title)} {pace}")
+    yield Problem(State.NOT_REFRESHED if runs else State.SILENT, f"{who} has not handled {quoted(title)} {pace}")

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Never
 
-from compiler.cluster.judge import LiveObject, moment_of
-from compiler.cluster.view import child, ready_of, spec_writers
+from compiler.cluster.judge import moment_of
+from compiler.cluster.objects import LiveObject, child, ready_of, spec_writers
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.document import array_items, object_members
 from compiler.stores.secret_value.secret import HIDDEN, LEAST, SecretValue, forms

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from compiler.cluster.view import child, ready_of
+from compiler.cluster.objects import child, ready_of
 from compiler.model.address import parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Store

@@ -1,18 +1,34 @@
-"""Reads a cluster's objects, in checked shapes and without values, in pages and by watches.
-
-A pod's variables and a Secret's other annotations may be credentials in the clear; neither gets any further.
-"""
+"""Reads a cluster's objects in pages, and caches for one look at it what was read and what may not be read."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+
+from compiler.cluster.objects import (
+    FORCE_SYNC,
+    checked,
+    child,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_spec,
+    slim_workload,
+)
+from compiler.cluster.store_access import selects_by_labels
+from compiler.model.manifest import Manifest
 
 LiveObject = Mapping[str, Any]
-# Objects of a list, and the version of the collection from which a watch goes on.
-Collected = tuple[tuple[LiveObject, ...], str]
+Objects = tuple[LiveObject, ...]
+T = TypeVar("T")
+
+EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES = "externalsecrets", "secrets", "pods", "events", "namespaces"
+STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 
 
 class ClusterError(Exception):
@@ -28,344 +44,10 @@ class AnswerTooLargeError(ClusterError):
     """The answer is larger than any that is read; a list is asked for again with fewer objects."""
 
 
-class WatchEndedError(Exception):
-    """A watch cannot go on from where it was; whoever follows lists again."""
+class ExpiredError(Exception):
+    """The mark of a list's next page is too old; the list begins again."""
 
 
-class LiveObjects(Protocol):
-    """Reads one cluster's objects as its API returns them. Every method raises ClusterError."""
-
-    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        """The store as the API returns it."""
-
-    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
-        """The ExternalSecrets of a namespace as the API returns them, read in pages."""
-
-    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
-        """The metadata of each Secret of a namespace, read in pages; no value is asked for."""
-
-    def namespace_object(self, namespace: str) -> LiveObject | None:
-        """The namespace as the API returns it."""
-
-    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
-        """The objects of a kind of the operator in every namespace, read in pages; None for a kind it does not have."""
-
-
-class LiveCollections(LiveObjects, Protocol):
-    """Reads and follows whole collections of a namespace, in the form that cluster/slim.py keeps of their objects.
-
-    A `plural` is `externalsecrets`, `secrets` or `configmaps` (metadata alone), `pods`, `deployments`, `statefulsets`,
-    `daemonsets`, `jobs`, `cronjobs` or `rollouts`.
-    """
-
-    def collection(self, plural: str, namespace: str) -> Collected:
-        """Every object, read in pages."""
-
-    def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
-        """Each change after `version` as its type (ADDED, MODIFIED, DELETED, BOOKMARK) and the object.
-
-        Ends after about `seconds`. Raises WatchEndedError where one has to list again.
-        """
-
-    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
-
-    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
-        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
-
-
-_OPERATORS_OWN = "reconcile.external-secrets.io/"
-# By this annotation the operator is asked to synchronise at once.
-FORCE_SYNC = "force-sync"
-_APPLIED = (
-    "argocd.argoproj.io/hook",
-    "argocd.argoproj.io/sync-wave",
-    "helm.sh/hook",
-    "helm.sh/hook-weight",
-)
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
-
-# The fields that are read of an object, with their types: `_ANY` is each key of a map, a list has one type of items.
-# A field that is absent or null has every type.
-_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
-_ANY = "*"
-_TEXTS: _Shape = {_ANY: str}
-_METADATA: _Shape = {
-    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
-    "generation": int,
-    "labels": _TEXTS,
-    "annotations": _TEXTS,
-    "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
-    "managedFields": [{"manager": str, "time": str, "fieldsV1": {}}],
-}
-_CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
-_OBJECT: dict[str, _Shape] = {"metadata": _METADATA, "spec": {}, "status": {"conditions": _CONDITIONS}}
-_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
-_STORE: _Shape = {
-    **_OBJECT,
-    "kind": str,
-    "spec": {
-        "controller": str,
-        "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
-        "provider": {
-            "azurekv": {"vaultUrl": str},
-            "vault": {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": _TEXTS},
-            _ANY: {},
-        },
-    },
-}
-_REFERENCE: _Shape = {"name": str, "kind": str}
-_SOURCE: _Shape = {"storeRef": _REFERENCE}
-_REMOTE: _Shape = {"key": str, "property": str, "version": str}
-_EXTERNAL_SECRET: _Shape = {
-    "secretStoreRef": _REFERENCE,
-    "refreshInterval": str,
-    "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
-    "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
-    "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
-}
-_PUSH_SECRET: _Shape = {
-    "secretStoreRefs": [_REFERENCE],
-    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
-    "dataTo": [{}],
-}
-_GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
-_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
-_CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
-_SHAPES: dict[str, _Shape] = {
-    "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
-    "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
-    "pushsecrets": {**_OBJECT, "spec": _PUSH_SECRET},
-    "clusterpushsecrets": {**_OBJECT, "spec": {"pushSecretSpec": _PUSH_SECRET}},
-    "vaultdynamicsecrets": {**_OBJECT, "spec": _GENERATOR},
-    "clustergenerators": {**_OBJECT, "spec": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}}},
-    "secretstores": _STORE,
-    "clustersecretstores": _STORE,
-    "pods": {
-        **_OBJECT,
-        "status": {
-            "phase": str,
-            "conditions": _CONDITIONS,
-            "initContainerStatuses": _CONTAINERS_NOW,
-            "containerStatuses": _CONTAINERS_NOW,
-        },
-    },
-    "events": {
-        **_OBJECT,
-        **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
-        "count": int,
-        "involvedObject": {"name": str, "uid": str},
-        "series": {"count": int, "lastObservedTime": str},
-    },
-}
-
-
-def checked(plural: str, found: object) -> LiveObject:
-    """The object of that kind itself. Raises TypeError where a field that is read of it has another type."""
-    whole: Any = found
-    _check(whole, _SHAPES.get(plural, _OBJECT))
-    return whole  # type: ignore[no-any-return]
-
-
-def _check(found: object, shape: _Shape) -> None:
-    if isinstance(shape, type):
-        if not isinstance(found, shape):
-            raise TypeError
-    elif isinstance(shape, list):
-        if not isinstance(found, list):
-            raise TypeError
-        for each in found:
-            _check(each, shape[0])
-    elif not isinstance(found, dict):
-        raise TypeError
-    else:
-        for name, of in shape.items():
-            for value in found.values() if name == _ANY else (found.get(name),):
-                if value is not None:
-                    _check(value, of)
-
-
-def slim_external_secret(found: LiveObject) -> LiveObject:
-    """Identity, spec and status, who wrote the spec, and when the operator was asked to synchronise."""
-    status, metadata = found.get("status"), child(found, "metadata")
-    kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
-    if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
-        kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
-    kept["metadata"]["managedFields"] = [
-        {**_picked(each, ("manager", "time")), "fieldsV1": fields}
-        for each in metadata.get("managedFields") or ()
-        if (fields := _written(child(each, "fieldsV1")))
-    ]
-    return kept if status is None else {**kept, "status": status}
-
-
-def _written(fields: LiveObject) -> dict[str, Any]:
-    """Of the fields that a manager wrote, those of the spec, and the mark by which it asked to synchronise."""
-    spec, mark = child(fields, "f:spec"), f"f:{FORCE_SYNC}"
-    is_marked = mark in child(fields, "f:metadata", "f:annotations")
-    annotations: dict[str, Any] = {"f:metadata": {"f:annotations": {mark: {}}}} if is_marked else {}
-    return {**({"f:spec": spec} if spec else {}), **annotations}
-
-
-def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveObject]]:
-    """When each manager last changed the spec, by ISO 8601, its name and the fields that it wrote."""
-    for each in child(external_secret, "metadata").get("managedFields") or ():
-        if fields := child(each, "fieldsV1", "f:spec"):
-            yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
-
-
-def slim_spec(found: LiveObject) -> LiveObject:
-    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
-    return {"metadata": _picked(child(found, "metadata"), ("name", "namespace")), "spec": found.get("spec")}
-
-
-def target_of(external_secret: LiveObject) -> str | None:
-    """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
-    target = child(external_secret, "spec", "target")
-    if target.get("creationPolicy") == "None" or child(target, "manifest").get("kind", "Secret") != "Secret":
-        return None
-    return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
-
-
-def slim_secret(found: LiveObject) -> LiveObject:
-    """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
-    metadata = child(found, "metadata")
-    annotations = metadata.get("annotations") or {}
-    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
-    kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
-    kept["managedFields"] = [entry for each in metadata.get("managedFields") or () if (entry := _writer(each))]
-    return {"metadata": kept}
-
-
-def _writer(entry: LiveObject) -> LiveObject | None:
-    """Who wrote which keys and when, and whether the Secret was made immutable; None where it wrote neither."""
-    fields = child(entry, "fieldsV1")
-    kept: dict[str, Any] = {"f:data": dict.fromkeys(names)} if (names := child(fields, "f:data")) else {}
-    if "f:immutable" in fields:
-        kept["f:immutable"] = {}
-    return {**_picked(entry, ("manager", "time")), "fieldsV1": kept} if kept else None
-
-
-def slim_pod(found: LiveObject) -> LiveObject:
-    """Identity, which Secrets its spec names and where, and how its containers are."""
-    metadata, status = child(found, "metadata"), child(found, "status")
-    kept = _picked(metadata, ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
-    owners = metadata.get("ownerReferences") or ()
-    kept["ownerReferences"] = [_picked(each, ("apiVersion", "kind", "name", "controller")) for each in owners]
-    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
-    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return {
-        "metadata": kept,
-        "spec": _pod_spec(child(found, "spec")),
-        "status": {
-            "phase": status.get("phase"),
-            "conditions": [_picked(each, ("type", "status")) for each in ready],
-            "containers": list(map(_state, states)),
-        },
-    }
-
-
-def _pod_spec(spec: LiveObject) -> LiveObject:
-    volumes = {each["name"]: each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1}
-    slim = {kind: [_container(each, volumes) for each in spec.get(kind) or ()] for kind in _CONTAINERS}
-    return {**slim, "volumes": list(volumes.values()), "imagePullSecrets": spec.get("imagePullSecrets") or ()}
-
-
-def slim_workload(found: LiveObject) -> LiveObject:
-    """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
-    metadata = child(found, "metadata")
-    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
-    annotations = metadata.get("annotations") or {}
-    kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
-    spec = child(found, "spec")
-    template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
-    pods = child(template, "spec") or spec
-    slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
-    slim["volumes"] = list(map(_volume, pods.get("volumes") or ()))
-    return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
-
-
-def _volume(found: LiveObject) -> LiveObject:
-    kept = _picked(found, ("name", "secret", "projected", "azureFile"))
-    # A driver's other attributes are anybody's.
-    driver = _picked(child(found, "csi"), ("nodePublishSecretRef",))
-    return {**kept, "csi": driver} if driver else kept
-
-
-def _setting(found: LiveObject) -> LiveObject:
-    named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
-    variables = [
-        {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
-        for each in found.get("env") or ()
-    ]
-    mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
-    return {"name": found.get("name"), "env": variables, "envFrom": named, "volumeMounts": mounts}
-
-
-def slim_event(found: LiveObject) -> LiveObject:
-    """Which object it is about, what it says, how often, and when it was last seen."""
-    series = child(found, "series")
-    moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
-    return {
-        "uid": str(child(found, "involvedObject").get("uid") or ""),
-        "message": str(found.get("message") or ""),
-        "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
-        "count": series.get("count") or found.get("count") or 1,
-    }
-
-
-def ready_of(found: LiveObject) -> LiveObject:
-    """The Ready condition of an object of the operator, an empty one where there is none."""
-    conditions = child(found, "status").get("conditions") or ()
-    return next((each for each in conditions if each.get("type") == "Ready"), {})
-
-
-def keys_of(secret: LiveObject) -> frozenset[str]:
-    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
-    entries = child(secret, "metadata").get("managedFields") or ()
-    return frozenset(
-        name.removeprefix("f:")
-        for entry in entries
-        for name in child(entry, "fieldsV1", "f:data")
-        if name.startswith("f:")
-    )
-
-
-def _container(found: LiveObject, volumes: Container[str]) -> LiveObject:
-    mounts = [each for each in found.get("volumeMounts") or () if each.get("name") in volumes]
-    return {
-        "name": found.get("name"),
-        "env": list(_variables(found.get("env") or ())),
-        "envFrom": [each for each in found.get("envFrom") or () if each.get("secretRef")],
-        "volumeMounts": [_picked(each, ("name", "subPath", "subPathExpr")) for each in mounts],
-    }
-
-
-def _variables(env: Iterable[LiveObject]) -> Iterator[LiveObject]:
-    for each in env:
-        if reference := child(each, "valueFrom", "secretKeyRef"):
-            yield {"name": each.get("name"), "valueFrom": {"secretKeyRef": reference}}
-
-
-def _state(found: LiveObject) -> LiveObject:
-    waiting = child(found, "state", "waiting").get("reason")
-    return {"name": found.get("name"), "restartCount": found.get("restartCount") or 0, "waiting": waiting}
-
-
-def _picked(data: LiveObject, names: Iterable[str]) -> dict[str, Any]:
-    return {name: data[name] for name in names if data.get(name)}
-
-
-def child(data: LiveObject, *path: str) -> LiveObject:
-    """The map under `path`, an empty one where there is none."""
-    for key in path:
-        found = data.get(key)
-        data = found if isinstance(found, dict) else {}
-    return data
-
-
-T = TypeVar("T")
 _GROUP, _ALPHA = "external-secrets.io/v1", "external-secrets.io/v1alpha1"
 _GENERATORS = "generators.external-secrets.io/v1alpha1"
 # The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
@@ -390,11 +72,10 @@ _TYPES = {
     "secrets": ("v1", "Secret"),
     "configmaps": ("v1", "ConfigMap"),
 }
-_PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 _PAGE = 500
 _JSON = "application/json"
 # Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
-_METADATA_LIST = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
     "externalsecrets": slim_external_secret,
     "secrets": slim_secret,
@@ -409,67 +90,62 @@ _MOST_OBJECTS = 100_000
 CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
 
-class Readings(ABC):
-    """Implements LiveObjects and LiveCollections on three requests, which a subclass sends."""
+class ApiReader(ABC):
+    """Reads objects in checked shapes, by two requests that a subclass sends. Its methods raise ClusterError."""
 
     @abstractmethod
     def _got(
         self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
-        """One object of the API as it is, or None where there is none. Raises ClusterError."""
-
-    @abstractmethod
-    def _watched(
-        self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
-    ) -> Iterator[LiveObject]:
-        """The events of a watch until it ends. Raises ClusterError, and WatchEndedError where one has to list again."""
+        """One object of the API as it is, or None where there is none. Raises ClusterError, and ExpiredError."""
 
     @abstractmethod
     def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
         """Whether there was an object to change. Raises ClusterError."""
 
+    def renew(self) -> None:  # noqa: B027 - only what counts time and size has something to do
+        """Give the requests from now on the time and the size that those of one command have."""
+
+    def collection(self, plural: str, namespace: str) -> Objects:
+        """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
+        return self._collected(plural, namespace, ())
+
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        plural, is_namespaced = _PLURALS[kind], kind == "SecretStore"
+        plural, is_namespaced = STORES[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
         permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
         return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
 
-    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
-        return self.collection("externalsecrets", namespace)[0]
-
-    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
-        return self.collection("secrets", namespace)[0]
-
     def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", "namespaces")
+        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", NAMESPACES)
 
     def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
         found = self._got(permission, path)
         return None if found is None else _formed(lambda: checked(plural, found))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
+        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
-        found = sorted(self._collected("events", namespace, wanted)[0], key=lambda each: str(each["moment"]))
+        found = sorted(self._collected(EVENTS, namespace, wanted), key=lambda each: str(each["moment"]))
         return {str(each["uid"]): each for each in found}
 
-    def collection(self, plural: str, namespace: str) -> Collected:
-        return self._collected(plural, namespace, ())
+    def every_object(self, plural: str) -> Objects | None:
+        """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
+        return self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
 
-    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
-        """The specs of all objects of a kind of the operator, of every namespace; None for one not served.
+    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
+        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
+        change = {"metadata": {"annotations": {FORCE_SYNC: mark}}}
+        path = f"{_path(EXTERNAL_SECRETS, namespace)}/{name}"
+        return self._patched(f"patch externalsecrets in {namespace}", path, change)
 
-        Of the rest names and namespaces are kept.
-        """
-        found = self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
-        return None if found is None else found[0]
-
-    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:
+    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
         found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(_kept, plural))
         if found is not None:
             return found
-        if plural == "externalsecrets":
+        if plural == EXTERNAL_SECRETS:
             raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
-        return (), ""
+        return ()
 
     def _paged(
         self,
@@ -478,9 +154,10 @@ class Readings(ABC):
         namespace: str,
         selected: Sequence[tuple[str, str]],
         take: Callable[[object], LiveObject],
-    ) -> Collected | None:
-        """Every object of a list and the version of the last page; None for a kind that the cluster does not serve."""
-        path, accepted, limit = _path(plural, namespace), _accepted(plural, "List"), _PAGE
+    ) -> Objects | None:
+        """Every object of a list; None for a kind that the cluster does not serve."""
+        path, limit = _path(plural, namespace), _PAGE
+        accepted = _accepted(plural)
         kept, marks, is_second = list[Any](), [""], False
         while True:
             following = [("continue", marks[-1])] if marks[-1] else []
@@ -492,7 +169,7 @@ class Readings(ABC):
                 # The same page again. Those after it are as large, and are asked for like this at once.
                 limit = max(1, limit // 10)
                 continue
-            except WatchEndedError:
+            except ExpiredError:
                 if is_second or not following:
                     raise ClusterError("its lists expire while they are read", "run the same command again") from None
                 # The mark of the next page has expired: all over again.
@@ -500,31 +177,14 @@ class Readings(ABC):
                 continue
             if page is None:
                 return None
-            items, mark, version = _formed(partial(_content, page, plural, take))
+            items, mark = _formed(partial(_content, page, plural, take))
             kept += items
             if not mark:
-                return tuple(kept), version
+                return tuple(kept)
             if mark in marks or len(kept) > _MOST_OBJECTS:
                 why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
                 raise ClusterError(f"its list of {plural} {why}", CHECK_SERVER)
             marks.append(mark)
-
-    def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
-        events = self._watched(
-            f"watch {plural} in {namespace}",
-            _path(plural, namespace),
-            _accepted(plural, ""),
-            [("resourceVersion", version)],
-            seconds,
-        )
-        for event in events:
-            # Of a bookmark only the version counts, which it has in common with every object.
-            yield _formed(partial(_change, event, plural))
-
-    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
-        change = {"metadata": {"annotations": {"force-sync": mark}}}
-        path = f"{_path('externalsecrets', namespace)}/{name}"
-        return self._patched(f"patch externalsecrets in {namespace}", path, change)
 
 
 def _formed(take: Callable[[], T]) -> T:
@@ -540,29 +200,27 @@ def _kept(plural: str, found: object) -> LiveObject:
     return _SLIM[plural](checked(plural, found))
 
 
-def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str, str]:
-    """The objects of a page, the mark of the next one, empty for none, and the version of the list."""
-    _require_kind(page, plural, "List")
+def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:
+    """The objects of a page, and the mark of the next one, empty for none."""
+    _require_kind(page, plural)
     metadata, found = page.get("metadata") or {}, page["items"]
     # An API server's empty list of metadata is null (kubernetes/apiserver, handlers/response.go); no other one is.
     if found is None and plural in _METADATA_ALONE:
         found = []
     if not isinstance(found, list):
         raise TypeError
-    return list(map(take, found)), str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or "")
+    return list(map(take, found)), str(metadata.get("continue") or "")
 
 
-def _change(event: LiveObject, plural: str) -> tuple[str, LiveObject]:
-    found = event.get("object") or {}
-    _require_kind(found, plural, "")
-    return str(event.get("type")), _kept(plural, found)
-
-
-def _require_kind(found: LiveObject, plural: str, form: str) -> None:
-    """Raises ClusterError for what is not of the kind asked for: an object, or with the form "List" a list of them."""
+def _require_kind(found: LiveObject, plural: str) -> None:
+    """Raises ClusterError for what is no list of the kind that was asked for."""
     wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
-    if (found.get("apiVersion"), found.get("kind")) != (wanted[0], f"{wanted[1]}{form}"):
-        raise ClusterError(f'its answer is not the "{wanted[1]}{form}" that was asked for', CHECK_SERVER)
+    if (found.get("apiVersion"), found.get("kind")) != (wanted[0], f"{wanted[1]}List"):
+        raise ClusterError(f'its answer is not the "{wanted[1]}List" that was asked for', CHECK_SERVER)
+
+
+def _accepted(plural: str) -> str:
+    return _METADATA_LIST if plural in _METADATA_ALONE else _JSON
 
 
 def _path(plural: str, namespace: str) -> str:
@@ -572,5 +230,140 @@ def _path(plural: str, namespace: str) -> str:
     return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
 
 
-def _accepted(plural: str, form: str) -> str:
-    return _METADATA_LIST.format(form) if plural in _METADATA_ALONE else _JSON
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
+
+    `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
+    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
+    """
+
+    external_secret: LiveObject | None
+    secret: LiveObject | None
+    store: LiveObject | None
+    namespace: LiveObject | None = None
+    has_secrets: bool = True
+    has_store: bool = True
+
+
+class ClusterView:
+    """A cluster as one look at it finds it: each list and object is read once. Its methods raise ClusterError.
+
+    What may not be read is an error, but for the plurals of `optional`: of those nothing is there, and `refused` has
+    the reason by plural and namespace, empty for what lies in none. The plurals of `left_out` are never asked for.
+    """
+
+    def __init__(self, reader: ApiReader, optional: Collection[str] = (), left_out: Collection[str] = ()) -> None:
+        self._reader = reader
+        self._optional = optional
+        self.left_out = left_out
+        self._found: dict[tuple[str, str, str], Any] = {}
+        self.refused: dict[tuple[str, str], ClusterError] = {}
+        # What the cluster has been asked and has not answered; empty for nothing.
+        self.unanswered = ""
+
+    def fresh(self) -> ClusterView:
+        """A view that has read nothing yet."""
+        self._reader.renew()
+        return ClusterView(self._reader, self._optional, self.left_out)
+
+    @contextmanager
+    def asks(self, what: str) -> Iterator[None]:
+        """While the block runs, the cluster is asked for so much."""
+        self.unanswered = what
+        try:
+            yield
+        finally:
+            self.unanswered = ""
+
+    def _once(self, at: tuple[str, str, str], what: str, ask: Callable[[], T]) -> T | None:
+        """What `ask` returned the first time; `at` are the plural, the namespace and the name."""
+        if at not in self._found:
+            self._found[at] = self._allowed(at[0], at[1], what, ask)
+        found: T | None = self._found[at]
+        return found
+
+    def _allowed(self, plural: str, namespace: str, what: str, ask: Callable[[], T]) -> T | None:
+        if plural in self.left_out or self.has_refused(plural, namespace):
+            return None
+        try:
+            with self.asks(what):
+                return ask()
+        except ClusterError as error:
+            if error.permission is None or plural not in self._optional:
+                raise
+            self.refused[plural, namespace] = error
+            return None
+
+    def objects(self, plural: str, namespace: str) -> Objects | None:
+        """The objects of a kind in a namespace, None where they may not be read; not kept for another call."""
+        return self._allowed(
+            plural, namespace, f"list {plural} in {namespace}", lambda: self._reader.collection(plural, namespace)
+        )
+
+    def by_name(self, plural: str, namespace: str) -> Mapping[str, LiveObject] | None:
+        """The objects of a kind in a namespace by name, None where they may not be read."""
+
+        def ask() -> Mapping[str, LiveObject]:
+            found = self._reader.collection(plural, namespace)
+            return {str(child(each, "metadata").get("name")): each for each in found}
+
+        return self._once((plural, namespace, ""), f"list {plural} in {namespace}", ask)
+
+    def external_secrets(self, namespace: str) -> Mapping[str, LiveObject]:
+        """The ExternalSecrets of a namespace by name."""
+        return self.by_name(EXTERNAL_SECRETS, namespace) or {}
+
+    def every_object(self, plural: str) -> Objects | None:
+        """Names and specs of all objects of a kind of the operator; None for a kind that the cluster does not serve."""
+        return self._once((plural, "", ""), f"list {plural}", lambda: self._reader.every_object(plural))
+
+    def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        """A store object; one of the cluster is the same for each namespace."""
+        plural, scope = STORES[kind], namespace if kind == "SecretStore" else ""
+        return self._once(
+            (plural, scope, name),
+            f"read {plural} in {namespace}",
+            lambda: self._reader.store_object(kind, name, namespace),
+        )
+
+    def labels_for(self, store: LiveObject | None, namespace: str) -> LiveObject | None:
+        """The namespace's object where `store` selects by labels; None too where it may not be read."""
+        if not selects_by_labels(store):
+            return None
+        what = f"read namespaces in {namespace}"
+        return self._once((NAMESPACES, namespace, ""), what, lambda: self._reader.namespace_object(namespace))
+
+    def warning(self, external_secret: LiveObject) -> LiveObject | None:
+        """The newest warning about an ExternalSecret; None where there is none, or events may not be read."""
+        metadata = external_secret["metadata"]
+        namespace = str(metadata.get("namespace"))
+        return self.warnings(namespace).get(str(metadata.get("uid")))
+
+    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
+        """The newest warning about each ExternalSecret of a namespace, by UID."""
+        what = f"read events in {namespace}"
+        return self._once((EVENTS, namespace, ""), what, lambda: self._reader.warnings(namespace)) or {}
+
+    def live(self, manifest: Manifest) -> Live:
+        """The live objects of one ExternalSecret."""
+        namespace, reference = manifest.namespace, manifest.object["spec"]["secretStoreRef"]
+        kind, name = reference["kind"], reference["name"]
+        external_secret = self.external_secrets(namespace).get(manifest.name)
+        secrets = self.by_name(SECRETS, namespace)
+        store = self.store(kind, name, namespace)
+        return Live(
+            external_secret,
+            (secrets or {}).get(manifest.name),
+            store,
+            self.labels_for(store, namespace),
+            secrets is not None,
+            store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
+        )
+
+    def has_refused(self, plural: str, namespace: str) -> bool:
+        return (plural, namespace) in self.refused
+
+    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
+        """Have the operator synchronise an ExternalSecret at once; false where there is none."""
+        return self._reader.force_sync(namespace, name, mark)

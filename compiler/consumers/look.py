@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.cluster.view import LiveCollections
+from compiler.cluster.view import ClusterView
 from compiler.consumers.findings import (
     EnvironmentSecrets,
     entry_for,
@@ -110,11 +110,11 @@ def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
     return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
 
 
-def look_at_cluster(environment: Environment, cluster: LiveCollections, namespace: str | None) -> Look:
+def look_at_cluster(environment: Environment, view: ClusterView, namespace: str | None) -> Look:
     """What the live workloads need of the environment, in its namespaces or in `namespace` alone."""
     own = secrets_of(environment)
     every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
-    gathered, notes = gather(cluster, every)
+    gathered, notes = gather(view, every)
     _refuse_idle(gathered)
     return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
 

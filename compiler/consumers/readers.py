@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
-from compiler.cluster.view import ClusterError, LiveCollections, child, keys_of, target_of
+from compiler.cluster.objects import child, keys_of, target_of
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.refusal import Refusal
@@ -78,7 +79,7 @@ _PLURALS = {
     "pods": "Pod",
 }
 # Who may not list these is told the rest: not every cluster has Rollouts, and ConfigMaps only hide variables.
-_DISPENSABLE = frozenset({"rollouts", "configmaps"})
+OPTIONAL = frozenset({"rollouts", "configmaps"})
 # A pod that is over reads nothing any more.
 _COMPLETED = frozenset({"Succeeded", "Failed"})
 _HELM = ("app.kubernetes.io/managed-by", "Helm")
@@ -492,49 +493,45 @@ def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
                 yield value.text("namespace"), name
 
 
-def gather(cluster: LiveCollections, namespaces: Iterable[str]) -> tuple[Gathered, tuple[str, ...]]:
+def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Gathered, tuple[str, ...]]:
     """What the cluster holds in those namespaces, and what may not be asked, in words.
 
     Raises Refusal where the cluster does not answer, or does not let the caller list what matters.
     """
-    gathered, notes = Gathered(), list[str]()
-
-    def listed(plural: str, namespace: str) -> tuple[PlainMap, ...]:
-        try:
-            return cluster.collection(plural, namespace)[0]
-        except ClusterError as error:
-            if error.permission is None or plural not in _DISPENSABLE:
-                failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
-            else:
-                notes.append(f"{plural} are not looked at: {error}")
-                return ()
-        raise failure
-
-    for namespace in dict.fromkeys(namespaces):
-        _take_external_secrets(gathered, namespace, listed("externalsecrets", namespace))
-        _take_secrets(gathered, namespace, listed("secrets", namespace))
-        for each in listed("configmaps", namespace):
-            gathered.config_maps[namespace, text(child(each, "metadata"), "name") or ""] = keys_of(each)
-        for plural, kind in _PLURALS.items():
-            for found in listed(plural, namespace):
-                _take_live_workload(gathered, namespace, kind, found)
-    return gathered, tuple(notes)
+    gathered = Gathered()
+    try:
+        for namespace in dict.fromkeys(namespaces):
+            _take_namespace(gathered, view, namespace)
+    except ClusterError as error:
+        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+    else:
+        return gathered, tuple(f"{plural} are not looked at: {error}" for (plural, _), error in view.refused.items())
+    raise failure
 
 
-def readers_in(cluster: LiveCollections, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
+def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
     """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
     gathered = Gathered()
-    for plural, kind in _PLURALS.items():
-        try:
-            every = cluster.collection(plural, namespace)[0]
-        except ClusterError as error:
-            if plural in _DISPENSABLE and error.permission is not None:
-                continue
-            return None
-        for found in every:
-            _take_live_workload(gathered, namespace, kind, found)
+    try:
+        _take_workloads(gathered, view, namespace)
+    except ClusterError:
+        return None
     readers = gathered.readers()
     return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
+
+
+def _take_namespace(gathered: Gathered, view: ClusterView, namespace: str) -> None:
+    _take_external_secrets(gathered, namespace, view.external_secrets(namespace).values())
+    _take_secrets(gathered, namespace, (view.by_name(SECRETS, namespace) or {}).values())
+    for name, found in (view.by_name("configmaps", namespace) or {}).items():
+        gathered.config_maps[namespace, name] = keys_of(found)
+    _take_workloads(gathered, view, namespace)
+
+
+def _take_workloads(gathered: Gathered, view: ClusterView, namespace: str) -> None:
+    for plural, kind in _PLURALS.items():
+        for found in view.objects(plural, namespace) or ():
+            _take_live_workload(gathered, namespace, kind, found)
 
 
 def _take_live_workload(gathered: Gathered, namespace: str, kind: str, found: PlainMap) -> None:

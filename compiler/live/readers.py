@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from compiler.cluster.view import ClusterError, LiveObjects
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
@@ -211,20 +211,20 @@ def readers_of(
     store: Store,
     environments: Iterable[Environment],
     stores: LiveStores,
-    cluster: LiveObjects | None,
+    view: ClusterView | None,
     not_the_same: Collection[str] = (),
 ) -> Readers:
     """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
     readers = in_files(environments, Readers(stores.identities(store), not_the_same))
-    if cluster is not None:
-        in_cluster(cluster, store, readers)
+    if view is not None:
+        in_cluster(view, store, readers)
     return readers
 
 
-def in_cluster(cluster: LiveObjects, store: Store, readers: Readers) -> None:
+def in_cluster(view: ClusterView, store: Store, readers: Readers) -> None:
     """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
     try:
-        found = {plural: cluster.every_object(plural) for plural in KINDS}
+        found = {plural: view.every_object(plural) for plural in KINDS}
         if found["externalsecrets"] is not None:
             _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
             return

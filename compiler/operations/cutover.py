@@ -10,8 +10,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from compiler.cluster.judge import Unread
-from compiler.cluster.verify import Look
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.consumers.readers import readers_in
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
@@ -334,12 +333,12 @@ def plan_cutover(
     root: Path,
     outside: Outside,
     stores: LiveStores,
-    look: Look | None = None,
+    view: ClusterView | None = None,
     past: PastRuns = PastRuns(),  # noqa: B008 - it is frozen
 ) -> Cutover:
     """The plan of what is asked for in an environment without errors; nothing is written.
 
-    `look` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
+    `view` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
     switches = resolve_request(environment, request)
     text = apply_edits(environment.document, switches.edits)
@@ -353,10 +352,10 @@ def plan_cutover(
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),
     ]
-    if switches.progress is not None and look is not None:
+    if switches.progress is not None and view is not None:
         done = switches.progress.done
         verify = command_line("verify", environment.name, *done, "--cluster")
-        checks += _answered(in_effect(preview.environment, done, look, verify))
+        checks += _answered(in_effect(preview.environment, done, view, verify))
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
@@ -368,13 +367,13 @@ def plan_cutover(
         checks += check_endings(comparison, request, stores)
     readers: Mapping[Switch, tuple[str, ...] | None] = {}
     unread: dict[Switch, Unread] = {}
-    if switched and look is not None:
+    if switched and view is not None:
         names = dict.fromkeys(each.secret for each in switched)
         verify = command_line("verify", environment.name, *names, "--cluster")
-        checks += _answered(in_cluster(switched, look, verify, is_back=request.is_back))
-        readers = _readers(switched, look)
-        checks += _answered(_note_unread(switched, comparison, look, unread))
-    effects = tuple(_effect(each, comparison, readers, unread, is_live=look is not None) for each in switched)
+        checks += _answered(in_cluster(switched, view, verify, is_back=request.is_back))
+        readers = _readers(switched, view)
+        checks += _answered(_note_unread(switched, comparison, view, unread))
+    effects = tuple(_effect(each, comparison, readers, unread, is_live=view is not None) for each in switched)
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 
 
@@ -387,19 +386,19 @@ def _answered(checks: Iterator[Check]) -> Iterator[Check]:
 
 
 def _note_unread(
-    switched: Sequence[Switch], comparison: Comparison | None, look: Look, into: dict[Switch, Unread]
+    switched: Sequence[Switch], comparison: Comparison | None, view: ClusterView, into: dict[Switch, Unread]
 ) -> Iterator[Check]:
     written = comparison.written if comparison is not None else {}
-    for switch, found in unread_values(switched, look, written):
+    for switch, found in unread_values(switched, view, written):
         into[switch] = found
         yield unread_note(switch, found, datetime.now(UTC))
 
 
-def _readers(switches: Sequence[Switch], look: Look) -> dict[Switch, tuple[str, ...] | None]:
+def _readers(switches: Sequence[Switch], view: ClusterView) -> dict[Switch, tuple[str, ...] | None]:
     """The live workloads that read the Secret of each switch, None where they may not be asked for."""
     secrets = {each: each.environment.secrets[each.secret] for each in switches}
     spaces = dict.fromkeys(secret.namespace or "" for secret in secrets.values())
-    by_space = {space: readers_in(look.cluster, space) for space in spaces}
+    by_space = {space: readers_in(view, space) for space in spaces}
     return {
         each: found.get(secret.entry.target, ()) if (found := by_space[secret.namespace or ""]) is not None else None
         for each, secret in secrets.items()

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from compiler.cluster.judge import operator_pods
+from compiler.cluster.judge import State, operator_pods
 from compiler.live.readers import Readers
 from compiler.live.stores import ValueName, key_places, value_names
 from compiler.model.environment import Environment, Store
-from compiler.operations.status import Likeness, Row, State, Status
+from compiler.operations.status import Likeness, Row, Status
 from compiler.text.command_line import BLANK, command_line, shell_line
 
 
@@ -48,7 +48,7 @@ _OPERATORS = frozenset({State.OLDER_VALUE, State.NOT_REFRESHED, State.NOT_SYNCED
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StepContext:
     """How the command was asked. `cluster` are its options about the cluster, `only` its secrets, empty for all.
 
     `has_waited` and `has_forced` tell that it waited in vain, after it had asked the operator to synchronise or not.
@@ -67,31 +67,31 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class NextStep:
     """The lines to paste, the first one first; `first` says in words what a person does before, empty for nothing."""
 
     commands: tuple[str, ...] = ()
     first: str = ""
 
 
-def next_step(status: Status, asked: Asked | None = None) -> Next:
+def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
     """What comes next; no command where nothing is left to do, or no command mends it."""
-    asked = asked if asked is not None else Asked()
+    asked = asked if asked is not None else StepContext()
     if found := tuple(dict.fromkeys(_mending_values(status, asked))):
-        return Next(found)
-    troubled = [row for row in status.rows if row.seen is not None and row.seen.problems]
+        return NextStep(found)
+    troubled = [row for row in status.rows if row.live is not None and row.live.problems]
     if troubled:
         return _mending_cluster(status.environment, troubled, asked)
     if any(row.is_unread for row in status.rows):
-        return Next()
-    if status.is_live and any(row.seen is None for row in status.rows):
+        return NextStep()
+    if status.is_live and any(row.live is None for row in status.rows):
         # Its time was up before all had answered: whether the last step is in effect is not known.
-        return Next((_silent(status, asked) if asked.has_waited else _wait(status.environment, asked),))
-    restarts = [line for row in status.rows if row.seen is not None for line in row.seen.helps]
-    return Next(tuple(dict.fromkeys((*restarts, *_move(status, asked)))))
+        return NextStep((_silent(status, asked) if asked.has_waited else _wait(status.environment, asked),))
+    restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
+    return NextStep(tuple(dict.fromkeys((*restarts, *_move(status, asked)))))
 
 
-def _mending_values(status: Status, asked: Asked) -> Iterator[str]:
+def _mending_values(status: Status, asked: StepContext) -> Iterator[str]:
     """What gives the store in use the values that it lacks, or does without a store that does not answer."""
     environment = status.environment
     faulty = [row for row in status.rows if row.values.faults]
@@ -110,12 +110,12 @@ def _mending_values(status: Status, asked: Asked) -> Iterator[str]:
     yield from _backs(environment.name, silent, asked)
 
 
-def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: Asked) -> Next:
+def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: StepContext) -> NextStep:
     by_remedy: dict[Remedy, list[Row]] = {}
     for row in troubled:
         by_remedy.setdefault(_remedy(row, asked), []).append(row)
     if Remedy.OPERATOR in by_remedy:
-        return Next((operator_pods(),))
+        return NextStep((operator_pods(),))
     is_deployed = min(by_remedy) is not Remedy.DEPLOY
     lines: list[str] = []
     for remedy in sorted(by_remedy):
@@ -124,13 +124,13 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: A
             lines += _lines(environment, remedy, by_remedy[remedy], asked)
     sync = shell_line("argocd", "app", "sync", BLANK)
     first = "" if is_deployed else f"deploy chart/values-{environment.name}.yaml again ({sync})"
-    return Next(tuple(dict.fromkeys(lines)), first)
+    return NextStep(tuple(dict.fromkeys(lines)), first)
 
 
-def _remedy(row: Row, asked: Asked) -> Remedy:
-    states = {problem.state for problem in row.seen.problems} if row.seen is not None else set[State]()
+def _remedy(row: Row, asked: StepContext) -> Remedy:
+    states = {problem.state for problem in row.live.problems} if row.live is not None else set[State]()
     remedy = min(_REMEDIES[state] for state in states)
-    if remedy is Remedy.OWN and row.seen is not None and not row.seen.helps:
+    if remedy is Remedy.OWN and row.live is not None and not row.live.helps:
         return Remedy.VERIFY
     # A store that does not even say what it holds is compared with nothing: the gate of the switch says so.
     is_closed = bool(row.values.closed) and row.values.other_holds
@@ -141,23 +141,23 @@ def _remedy(row: Row, asked: Asked) -> Remedy:
         remedy = Remedy.FORCE
     if remedy is Remedy.FORCE and asked.has_forced:
         remedy = Remedy.OPERATOR if states & _OPERATORS else Remedy.VERIFY
-    if remedy is Remedy.PODS and row.seen is not None:
-        return Remedy.CONSUMERS if row.seen.unlisted else Remedy.PODS if asked.has_waited else Remedy.WAIT
+    if remedy is Remedy.PODS and row.live is not None:
+        return Remedy.CONSUMERS if row.live.unlisted else Remedy.PODS if asked.has_waited else Remedy.WAIT
     return remedy
 
 
-def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
+def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
     name = environment.name
     if remedy is Remedy.VERIFY:
         yield command_line("verify", name, *_ids(rows), *asked.cluster)
     elif remedy is Remedy.OWN:
-        yield from (line for row in rows if row.seen is not None for line in row.seen.helps)
+        yield from (line for row in rows if row.live is not None for line in row.live.helps)
     elif remedy is Remedy.BACK:
         yield from _backs(name, rows, asked)
     elif remedy is Remedy.CONSUMERS:
         yield command_line("consumers", name, *asked.cluster)
     elif remedy is Remedy.PODS:
-        yield from (line for row in rows if row.seen is not None for line in row.seen.looks)
+        yield from (line for row in rows if row.live is not None for line in row.live.looks)
     elif remedy is Remedy.FORCE:
         only = [word for secret in _ids(rows) for word in ("--only", secret)]
         yield command_line("status", name, *only, "--wait", "--force-sync", *asked.context)
@@ -165,7 +165,7 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
         yield _wait(environment, asked)
 
 
-def _backs(name: str, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
+def _backs(name: str, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
     """A switch of the secrets to their other stores, for each of these."""
     for other in dict.fromkeys(row.other.id for row in rows if row.other is not None):
         going = [row for row in rows if row.other is not None and row.other.id == other]
@@ -173,20 +173,20 @@ def _backs(name: str, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
         yield command_line("cutover", name, *_ids(going), "--back", "--to", other, *asked.cluster)
 
 
-def _silent(status: Status, asked: Asked) -> str:
+def _silent(status: Status, asked: StepContext) -> str:
     """The line that shows whether those answer whom a wait got no answer from: the stores, else the cluster."""
     if not status.is_asked:
         return command_line("verify", status.environment.name, *asked.only)
-    row = next(row for row in status.rows if row.seen is None)
+    row = next(row for row in status.rows if row.live is None)
     return shell_line("kubectl", *asked.context, "-n", row.secret.namespace or "default", "get", "externalsecrets")
 
 
-def _wait(environment: Environment, asked: Asked) -> str:
+def _wait(environment: Environment, asked: StepContext) -> str:
     only = [word for secret in asked.only for word in ("--only", secret)]
     return command_line("status", environment.name, *only, "--wait", *asked.context)
 
 
-def _move(status: Status, asked: Asked) -> Iterator[str]:
+def _move(status: Status, asked: StepContext) -> Iterator[str]:
     progress, name = status.progress, status.environment.name
     if progress is None:
         return
@@ -209,7 +209,7 @@ def _move(status: Status, asked: Asked) -> Iterator[str]:
         yield command_line("cutover", name, "--next", *asked.cluster)
 
 
-def _retire(status: Status, asked: Asked) -> Iterator[str]:
+def _retire(status: Status, asked: StepContext) -> Iterator[str]:
     """A store that nobody reads any more still holds live credentials; that the cluster left it has to be seen."""
     name = status.environment.name
     left = [row for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]

@@ -218,14 +218,6 @@ def _renamed(said: PlainObject, **names: str) -> PlainObject:
     return {new: said[old] for old, new in names.items() if old in said}
 
 
-def manifests_of(environment: Environment) -> dict[str, Mapping[str, Any]]:
-    """The ExternalSecrets that an environment compiles to, by name."""
-    root: Any = environment.root.plain_data()
-    catalogue: Any = environment.catalogue.document.root.plain_data()
-    found = expected_manifests(root, catalogue)
-    return {str(each["metadata"]["name"]): each for each in found if each["kind"] == "ExternalSecret"}
-
-
 _CHART = "Chart.yaml"
 
 

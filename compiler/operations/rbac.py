@@ -31,15 +31,15 @@ def rbac(environment: Environment) -> str:
 
 
 def _reading(*, is_own_store: bool) -> Iterator[str]:
-    yield from _rule(_GROUP, ["externalsecrets"], ["list", "watch"])
+    yield from _rule(_GROUP, ["externalsecrets"], ["list"])
     if is_own_store:
         yield from _rule(_GROUP, ["secretstores"], ["get"])
     yield "  # `list secrets` lets its holder read the values of every Secret of the namespace: Kubernetes cannot allow"
     yield "  # the metadata alone. `status` asks for nothing else. Without this rule, keys, UID and data are not asked,"
     yield "  # and `--wait` needs `--without-secrets`."
-    yield from _rule("", ["secrets"], ["list", "watch"])
+    yield from _rule("", ["secrets"], ["list"])
     yield "  # Whether the pods that read a Secret are ready, restart, or need a restart."
-    yield from _rule("", ["pods"], ["list", "watch"])
+    yield from _rule("", ["pods"], ["list"])
     yield "  # Why an ExternalSecret is not ready."
     yield from _rule("", ["events"], ["list"])
 

@@ -9,7 +9,7 @@ from compiler.change.checks import narrowed, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
 from compiler.change.run import Change, Setting
-from compiler.cluster.view import LiveObjects
+from compiler.cluster.view import ClusterView
 from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
 from compiler.live.read_many import WORKERS, Reading, States, end_before, keep_command, read_many, version_states
 from compiler.live.readers import Reader, Readers, every_environment, one_environment, read_by, readers_of, way_out
@@ -367,7 +367,7 @@ class Retirement:
 
     store_id: str
     only: Sequence[str] = ()
-    cluster: LiveObjects | None = None
+    cluster: ClusterView | None = None
 
 
 def retire(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from compiler.cluster.judge import Problem, State
 from compiler.edit.moves import Progress
 from compiler.live.read_many import StoredVersion, version_of
 from compiler.live.stores import LiveStores
@@ -236,47 +237,12 @@ def _written(remote: RemoteSecret) -> datetime | None:
     return remote.attributes.created or remote.attributes.updated
 
 
-class State(StrEnum):
-    """The live state of a secret in a word: what keeps it from being in effect first."""
-
-    NOT_ASKED = "not-asked"
-    IN_EFFECT = "in-effect"
-    ABSENT = "absent"
-    DELETED = "being-deleted"
-    FOREIGN = "foreign"
-    OTHER_SPEC = "other-spec"
-    NOT_SYNCED = "not-synced"
-    NOT_READY = "not-ready"
-    IMMUTABLE = "immutable"
-    RETAINED = "retained"
-    NO_TARGET = "no-target"
-    MISSING_KEY = "missing-key"
-    EDITED = "edited"
-    STORE = "store"
-    REPLACED = "replaced"  # the Secret has another UID than before
-    DATA_CHANGED = "data-changed"  # although both stores held the same
-    OLDER_VALUE = "older-value"
-    NOT_REFRESHED = "not-refreshed"
-    SILENT = "operator-silent"
-    RESTARTED = "restarted"
-    PODS = "pods-not-ready"
-    RESTART = "restart-needed"
-
-
 # What waiting does not mend: a person has to.
 FINAL = frozenset({State.FOREIGN, State.IMMUTABLE, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What keeps a secret from being in effect; `message` quotes nothing that the operator said."""
-
-    state: State
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
+class LiveState:
     """The live state of a secret: its problems, the gravest first.
 
     `causes` are the operator's newest warning, without values, and what `verify` found. `next_try` is within how many
@@ -310,7 +276,7 @@ class Seen:
 class Row:
     """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
 
-    `seen` is None where the cluster was not asked.
+    `live` is None where the cluster was not asked.
     """
 
     secret: Secret
@@ -319,20 +285,20 @@ class Row:
     step: int | None
     other: Store | None
     values: Values = field(default_factory=Values)
-    seen: Seen | None = None
+    live: LiveState | None = None
 
     @property
     def state(self) -> State:
-        return self.seen.state if self.seen is not None else State.NOT_ASKED
+        return self.live.state if self.live is not None else State.NOT_ASKED
 
     @property
     def has_problem(self) -> bool:
         """Whether the cluster was asked, and something keeps it from being in effect."""
-        return self.seen is not None and bool(self.seen.problems)
+        return self.live is not None and bool(self.live.problems)
 
     def has(self, state: State) -> bool:
         """Whether that is among its problems in the cluster."""
-        return self.seen is not None and any(problem.state is state for problem in self.seen.problems)
+        return self.live is not None and any(problem.state is state for problem in self.live.problems)
 
     @property
     def is_unread(self) -> bool:
@@ -349,8 +315,8 @@ class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
     `answered` is false where a store in use did not answer; `closed` says what stores did not say, and why, and
-    `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at too; a row that was not
-    `seen` is one of which it had not told in time.
+    `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at
+    too; a row without a live state is one of which it had not told in time.
     """
 
     environment: Environment

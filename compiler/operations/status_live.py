@@ -1,42 +1,54 @@
-"""Judges one secret in the cluster: in effect or not, why not, and the line that mends it."""
+"""Judges the secrets of an environment by one reading of the cluster: in effect or not, why not, what mends it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, inf
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from compiler.cluster.judge import (
     FAILING,
-    Lack,
-    Live,
+    Problem,
     Signs,
-    Staleness,
-    doubts_about,
+    State,
+    doubts,
     is_answered,
     is_immutable,
     moment_of,
+    newest_sign,
     older_value,
-    reasons_against,
+    problems,
+    ready_reason,
     refreshed_at,
-    sign_of,
     silence,
     waits_for_a_change,
     wanted_keys,
 )
 from compiler.cluster.masking import Quotes, is_of_credential
-from compiler.cluster.store_access import credential_of, selects_by_labels
-from compiler.cluster.view import ClusterError, LiveCollections, child, ready_of
-from compiler.operations.status import Problem, Seen, State, Status
-from compiler.operations.status_pods import Changes, Pod, look_commands, pod_of, unlisted_keys, unready
+from compiler.cluster.objects import child, keys_of, ready_of
+from compiler.cluster.store_access import credential_of
+from compiler.cluster.view import (
+    EVENTS,
+    EXTERNAL_SECRETS,
+    NAMESPACES,
+    PODS,
+    SECRETS,
+    STORES,
+    ClusterError,
+    ClusterView,
+    Live,
+)
+from compiler.consumers.readers import SecretRead, secret_reads
+from compiler.model.manifest import Manifest
+from compiler.operations.status import LiveState, Status
 from compiler.stores.interface import RemoteSecret
 from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import listed, quoted
 
 LiveObject = Mapping[str, Any]
-T = TypeVar("T")
 
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
@@ -44,10 +56,132 @@ _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
 _AT_ONCE = 1.0  # seconds
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
-_NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *FAILING})
+_NOT_READ = frozenset({State.OTHER_SPEC, State.NOT_SYNCED, *FAILING})
+# What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
+OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
+# Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
+_NEEDED = frozenset({SECRETS, *STORES.values()})
+_ABOUT = {
+    SECRETS: "keys and UID of the Secret",
+    PODS: "pods",
+    EVENTS: "the operator's warnings",
+    NAMESPACES: "the namespace's labels",
+    **dict.fromkeys(STORES.values(), "the store"),
+}
 
 
-class Judge:
+class Snapshot:
+    """One reading of all that belongs to `manifests`, by the id of their secret.
+
+    The pods of a namespace are those of `before` where `needs_pods` says that they need not be listed. Raises
+    ClusterError; who may not list ExternalSecrets is told every permission that is missing.
+    """
+
+    def __init__(
+        self,
+        view: ClusterView,
+        manifests: Mapping[str, Manifest],
+        before: Snapshot | None = None,
+        needs_pods: Callable[[ClusterView, str], bool] = lambda _view, _namespace: True,
+    ) -> None:
+        self.view = view
+        self.manifests = manifests
+        self.namespaces = tuple(dict.fromkeys(each.namespace for each in manifests.values()))
+        # By namespace and the Secret that they read: looking through all pods for each secret would take minutes.
+        self._pods: dict[str, Mapping[str, tuple[Pod, ...]] | None] = {}
+        for space in self.namespaces:
+            view.external_secrets(space)
+            view.by_name(SECRETS, space)
+            known = before.pods_by_secret(space) if before is not None else None
+            self._pods[space] = self._read_pods(space) if known is None or needs_pods(view, space) else known
+        if any(plural == EXTERNAL_SECRETS for plural, _ in view.refused):
+            missing = "; ".join(dict.fromkeys(str(error.permission) for error in view.refused.values()))
+            raise ClusterError(
+                f"you are not allowed to {missing}", "get roles that allow it: --rbac prints them", missing
+            )
+        self._newest_sign: list[datetime | None] = []
+        self._failing: dict[tuple[str, str, str], list[str]] | None = None
+
+    def _read_pods(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
+        found = self.view.objects(PODS, namespace)
+        if found is None:
+            return None
+        wanted = {each.name for each in self.manifests.values() if each.namespace == namespace}
+        by_secret: dict[str, list[Pod]] = {}
+        for pod in filter(None, (pod_of(each, wanted) for each in found)):
+            for name in {read.secret for read in pod.reads} & wanted:
+                by_secret.setdefault(name, []).append(pod)
+        return {name: tuple(pods) for name, pods in by_secret.items()}
+
+    def pods_by_secret(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
+        """The pods of a namespace by the Secret that they read, None where they may not be asked for."""
+        return self._pods[namespace]
+
+    def pods(self, manifest: Manifest) -> tuple[Pod, ...] | None:
+        """The pods that read the Secret of a manifest, None where they may not be asked for."""
+        found = self._pods[manifest.namespace]
+        return found.get(manifest.name, ()) if found is not None else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
+        return not any(plural in _NEEDED for plural, _ in self.view.refused)
+
+    def not_asked(self, namespace: str) -> tuple[str, ...]:
+        """What was not asked in a namespace, and why, in words."""
+        left_out = (f"{_ABOUT[plural]}: --without-secrets" for plural in self.view.left_out)
+        refused = (
+            f"{_ABOUT[plural]}: you are not allowed to {error.permission}"
+            for (plural, space), error in self.view.refused.items()
+            if space in ("", namespace)
+        )
+        return (*left_out, *refused)
+
+    @property
+    def newest_sign(self) -> datetime | None:
+        """The newest sign that the operator runs, from every ExternalSecret of the namespaces."""
+        if not self._newest_sign:
+            self._newest_sign.append(max(filter(None, self._signs()), default=None))
+        return self._newest_sign[0]
+
+    def _signs(self) -> Iterator[datetime | None]:
+        for space in self.namespaces:
+            found = self.view.external_secrets(space)
+            yield newest_sign(found.values())
+            names = {each.name for each in self.manifests.values() if each.namespace == space}
+            # Of the others' failures nothing is said, so that no event is asked for.
+            if any(ready_reason(found[name]) is not None for name in names & found.keys()):
+                yield from (moment_of(each["moment"]) for each in self.view.warnings(space).values())
+
+    def failing_on(self, manifest: Manifest) -> str | None:
+        """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
+        if self._failing is None:
+            self._failing = {}
+            titles = {each.title for each in self.manifests.values()}
+            for space in self.namespaces:
+                for name, each in self.view.external_secrets(space).items():
+                    if ready_of(each).get("status") == "False" and f"{space}/{name}" not in titles:
+                        self._failing.setdefault(_store_of(each, space), []).append(f"{space}/{name}")
+        return next(iter(self._failing.get(_store_of(manifest.object, manifest.namespace), ())), None)
+
+
+def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
+    """The store that an ExternalSecret names: a SecretStore is another one in each namespace."""
+    reference = child(found, "spec", "secretStoreRef")
+    kind = str(reference.get("kind") or "SecretStore")
+    return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed since the run began: what must not, what may, and the lines that mend it."""
+
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
+
+
+class StatusJudge:
     """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
 
     `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. `again` reads
@@ -56,7 +190,6 @@ class Judge:
 
     def __init__(
         self,
-        state: LiveState,
         status: Status,
         remotes: Iterable[RemoteSecret],
         context: tuple[str, ...] = (),
@@ -65,8 +198,7 @@ class Judge:
         is_whole: bool = False,
         again: Callable[[], tuple[Status, Iterable[RemoteSecret]]] | None = None,
     ) -> None:
-        self.state = state
-        self._rows = {row.secret.id: row for row in status.rows}
+        self.rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
         self._is_whole = is_whole
         self._quotes = Quotes(remotes, is_whole=is_whole)
@@ -78,87 +210,79 @@ class Judge:
         self._context = context
         self._now = now
 
-    def every(self) -> Mapping[str, Seen]:
+    def every(self, snapshot: Snapshot) -> Mapping[str, LiveState]:
         """The live state of each secret, by id. Raises ClusterError."""
-        return {secret: self.seen(secret) for secret in self.state.manifests}
+        return {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
 
-    def seen(self, secret: str, changes: Changes | None = None, *, is_forced: bool = False) -> Seen:
-        """The live state of a secret, with the `changes` since the run began.
+    def live_state(
+        self, snapshot: Snapshot, secret: str, changes: Changes | None = None, *, is_forced: bool = False
+    ) -> LiveState:
+        """The live state of a secret, with the `changes` since the run began. Raises ClusterError.
 
         `is_forced`: this run asked the operator to synchronise, after it had read the stores.
         """
         changes = changes if changes is not None else Changes()
-        manifest = self.state.manifests[secret]
-        namespace, name = str(manifest["metadata"]["namespace"]), str(manifest["metadata"]["name"])
-        live = self.state.live(manifest)
-        store = self._rows[secret].store
-        reasons = reasons_against(manifest, live, store)
-        pods = self.state.pods(namespace, name)
-        stale = tuple(self._stale(secret, live, frozenset(reason.lack for reason in reasons), is_forced=is_forced))
-        problems = (
-            *(Problem(State(str(reason.lack)), reason.message) for reason in reasons),
+        manifest = snapshot.manifests[secret]
+        namespace, name = manifest.namespace, manifest.name
+        live, pods = snapshot.view.live(manifest), snapshot.pods(manifest)
+        found = problems(manifest, live)
+        states = frozenset(each.state for each in found)
+        stale = tuple(self._stale(snapshot, manifest, live, states, is_forced=is_forced))
+        every = (
+            *found,
             *(each for each in changes.problems if each.state is not State.NOT_REFRESHED or not stale),
             *stale,
-            *unready(pods or (), namespace, self.state.secrets(namespace)),
+            *unready(pods or (), namespace, snapshot.view.by_name(SECRETS, namespace)),
         )
-        is_failing = any(reason.lack in FAILING for reason in reasons)
-        is_old = any(reason.lack is Lack.OTHER_SPEC for reason in reasons)
         causes, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
-        if is_failing and not is_old:
-            causes, next_try = self._causes(secret, live.external_secret or {}, live.store)
+        if states & FAILING and State.OTHER_SPEC not in states:
+            causes, next_try = self._causes(snapshot, secret, live)
         if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
             next_try = None
         helps = changes.helps
         if next_try is not None and not is_forced:
             helps = (command_line("status", self._name, "--only", secret, "--wait", "--force-sync", *self._context),)
-        elif is_immutable(live) and self._rows[secret].values.is_sound:
+        elif is_immutable(live) and self.rows[secret].values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
-        return Seen(
-            problems,
+        failing = snapshot.failing_on(manifest) if not every else None
+        others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
+        return LiveState(
+            every,
             causes,
             next_try,
             helps,
-            self.state.not_asked(namespace),
+            snapshot.not_asked(namespace),
             len(pods) if pods is not None else None,
-            (*changes.notes, *doubts_about(manifest, live, store), *self._others(manifest, bool(problems))),
+            (*changes.notes, *doubts(manifest, live), *others),
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
-            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest))),
+            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
         )
 
-    def _others(self, manifest: LiveObject, has_problem: bool) -> Iterator[str]:  # noqa: FBT001 - told by its name
-        """That another ExternalSecret on the same store fails, before this one's own refresh comes."""
-        failing = self.state.failing_on(manifest) if not has_problem else None
-        if failing is not None:
-            yield f"another ExternalSecret on this store fails: {failing}"
-
-    def _stale(self, secret: str, live: Live, lacks: frozenset[Lack], *, is_forced: bool) -> Iterator[Problem]:
-        found, metadata = live.external_secret, self.state.manifests[secret]["metadata"]
-        namespace, name = str(metadata["namespace"]), str(metadata["name"])
-        if found is None or Lack.DELETED in lacks:
+    def _stale(
+        self, snapshot: Snapshot, manifest: Manifest, live: Live, states: frozenset[State], *, is_forced: bool
+    ) -> Iterator[Problem]:
+        found, now = live.external_secret, self._now()
+        if found is None or State.DELETED in states:
             return
-        title, now = f"{namespace}/{name}", self._now()
         # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
-        if not lacks & _NOT_READ and not (is_forced and is_answered(found)):
-            written = self._rows[secret].values.newest
-            yield from (_stale_problem(each) for each in older_value(found, written, title, now))
-        warning = self.state.warning(found) if lacks & FAILING else None
+        if not states & _NOT_READ and not (is_forced and is_answered(found)):
+            yield from older_value(found, self.rows[manifest.secret].values.newest, manifest.title, now)
+        warning = snapshot.view.warning(found) if states & FAILING else None
         # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
-        is_unknown = bool(lacks & FAILING) and self.state.has_refused("events", namespace)
-        if is_unknown or waits_for_a_change(live, name):
+        is_unknown = bool(states & FAILING) and snapshot.view.has_refused(EVENTS, manifest.namespace)
+        if is_unknown or waits_for_a_change(live, manifest.name):
             return
-        signs = Signs(now, moment_of(warning["moment"]) if warning is not None else None, self.state.newest_sign)
-        yield from (_stale_problem(each) for each in silence(found, title, signs))
+        failed = moment_of(warning["moment"]) if warning is not None else None
+        yield from silence(found, manifest.title, Signs(now, failed, snapshot.newest_sign))
 
-    def _causes(
-        self, secret: str, external_secret: LiveObject, store: LiveObject | None
-    ) -> tuple[tuple[str, ...], int | None]:
-        values = self._rows[secret].values
-        warning = self.state.warning(external_secret)
+    def _causes(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
+        values, external_secret = self.rows[secret].values, live.external_secret or {}
+        warning = snapshot.view.warning(external_secret)
         self._read_before_quoting(secret, (warning, ready_of(external_secret)))
         said = self._quotes.of_failure(external_secret, warning, self._known_since[secret], self._now())
-        holder = credential_of(store or {}) if is_of_credential(said) else ""
+        holder = credential_of(live.store or {}) if is_of_credential(said) else ""
         # What this machine could not check is no cause of the operator's: the report says it apart.
         causes = tuple(each for each in (said, holder, *values.faults) if each)
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
@@ -185,252 +309,109 @@ class Judge:
         return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
 
 
-def _stale_problem(staleness: Staleness) -> Problem:
-    return Problem(State(str(staleness.kind)), staleness.message)
+_COMPLETED = frozenset({"Succeeded", "Failed"})
+_NO_CONFIG = "CreateContainerConfigError"
 
 
-EXTERNAL_SECRETS, SECRETS, PODS = "externalsecrets", "secrets", "pods"
-_PLURALS = (EXTERNAL_SECRETS, SECRETS, PODS)
-# Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
-_NEEDED = frozenset({SECRETS, "clustersecretstores", "secretstores"})
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that reads Secrets of an environment.
 
-
-class LiveState:
-    """The objects that belong to `manifests`, the compiled ExternalSecrets by the id of their secret.
-
-    No Secret is asked for unless `with_secrets`.
+    `waiting` are the reasons of containers that do not run; `created` is a time of the API server, empty for none.
     """
 
-    def __init__(
-        self, cluster: LiveCollections, manifests: Mapping[str, LiveObject], *, with_secrets: bool = True
-    ) -> None:
-        self._cluster = cluster
-        self.manifests = manifests
-        names = {_place(each) for each in manifests.values()}
-        self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in names))
-        self._plurals = tuple(plural for plural in _PLURALS if with_secrets or plural != SECRETS)
-        self._with_secrets = with_secrets
-        self._titles = {f"{space}/{name}" for space, name in names}
-        self._wanted = {space: {name for at, name in names if at == space} for space in self.namespaces}
-        self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
-        # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
-        self._pods: dict[tuple[str, str], dict[str, Pod]] = {}
-        self._reading: dict[tuple[str, str], set[str]] = {}
-        self._stores: dict[tuple[str, str, str], tuple[LiveObject | None, bool]] = {}
-        self._spaces: dict[str, LiveObject | None] = {}
-        self._warnings: dict[str, Mapping[str, LiveObject]] = {}
-        # The newest version that was seen of each object: after a list a watch may still tell of what was before it.
-        self._versions: dict[tuple[str, str, str], int] = {}
-        # What may not be asked, by plural and namespace, with the permission that it takes.
-        self.refused: dict[tuple[str, str], str] = {}
-        # What the cluster has been asked and has not answered, as the permission that it takes; empty for nothing.
-        self.unanswered = ""
-        # Of every ExternalSecret of the namespaces: whether one was dealt with shows whether the operator runs.
-        self.newest_sign: datetime | None = None
-        # By kind, name and namespace of the store, for every ExternalSecret of the namespaces.
-        self._failing: dict[tuple[str, str, str], dict[str, None]] = {}
+    name: str
+    uid: str
+    owner: tuple[str, str] | None
+    is_ready: bool
+    waiting: tuple[str, ...]
+    restarts: int
+    created: str
+    reads: tuple[SecretRead, ...]
 
-    @contextmanager
-    def asks(self, what: str, namespace: str) -> Iterator[None]:
-        """While the block runs, the cluster is asked for so much."""
-        self.unanswered = f"{what} in {namespace}"
-        try:
-            yield
-        finally:
-            self.unanswered = ""
+    def reads_of(self, secret: str) -> tuple[SecretRead, ...]:
+        return tuple(each for each in self.reads if each.secret == secret)
 
-    def read(self) -> dict[tuple[str, str], str]:
-        """List everything; returns the version of each collection to watch from. Raises ClusterError.
 
-        Without Secrets or pods, whoever may not list them gets the rest; without ExternalSecrets, the error names every
-        permission that is missing.
-        """
-        versions: dict[tuple[str, str], str] = {}
-        for space in self.namespaces:
-            for plural in self._plurals:
-                try:
-                    with self.asks(f"list {plural}", space):
-                        found, versions[plural, space] = self._cluster.collection(plural, space)
-                except ClusterError as error:
-                    if error.permission is None:
-                        raise
-                    self.refused[plural, space] = error.permission
-                    continue
-                self.refused.pop((plural, space), None)
-                self.replace(plural, space, found)
-        if any(plural == EXTERNAL_SECRETS for plural, _ in self.refused):
-            missing = "; ".join(dict.fromkeys(self.refused.values()))
-            raise ClusterError(
-                f"you are not allowed to {missing}", "get roles that allow it: --rbac prints them", missing
-            )
-        return versions
+def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
+    """The pod, None where it reads none of `secrets`, is completed, or is being deleted."""
+    metadata, status = found["metadata"], found["status"]
+    if status.get("phase") in _COMPLETED or metadata.get("deletionTimestamp"):
+        return None
+    reads = secret_reads(found["spec"])
+    if not any(each.secret in secrets for each in reads):
+        return None
+    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
+    return Pod(
+        str(metadata.get("name")),
+        str(metadata.get("uid")),
+        (str(owners[0].get("kind")), str(owners[0].get("name"))) if owners else None,
+        any(each.get("status") == "True" for each in status["conditions"]),
+        tuple(str(each["waiting"]) for each in status["containers"] if each.get("waiting")),
+        sum(int(each.get("restartCount") or 0) for each in status["containers"]),
+        str(metadata.get("creationTimestamp") or ""),
+        reads,
+    )
 
-    def replace(self, plural: str, namespace: str, found: Iterable[LiveObject]) -> None:
-        """Take a whole collection as it is now."""
-        if plural == PODS:
-            self._pods = {at: pods for at, pods in self._pods.items() if at[0] != namespace}
-            self._reading = {at: names for at, names in self._reading.items() if at[0] != namespace}
+
+def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None) -> Iterator[Problem]:
+    """A problem for each pod that is not ready; `secrets` are those of the namespace, None where they were not asked.
+
+    A container that cannot be configured is told by the Secret or key that it lacks.
+    """
+    for pod in pods:
+        if pod.is_ready:
+            continue
+        lacks = tuple(_lacks(pod, namespace, secrets)) if secrets is not None else ()
+        why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
+        if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
+            why += f": {'; '.join(lacks)}"
+        yield Problem(State.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
+
+
+def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:
+    needed: dict[str, list[str]] = {}
+    for read in pod.reads:
+        if not read.optional:
+            needed.setdefault(read.secret, []).extend([read.key] if read.key is not None else [])
+    for name, keys in needed.items():
+        title = quoted(f"{namespace}/{name}")
+        if name not in secrets:
+            yield f"there is no Secret {title}"
+        elif missing := sorted(set(keys) - keys_of(secrets[name])):
+            yield f"the Secret {title} lacks {listed(missing)}"
+
+
+def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> tuple[str, ...]:
+    """The keys of a Secret that pods which are not ready need, and that are not among the `wanted` ones."""
+    reads = (read for pod in pods if not pod.is_ready for read in pod.reads_of(secret) if not read.optional)
+    return tuple(dict.fromkeys(read.key for read in reads if read.key is not None and read.key not in wanted))
+
+
+def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
+    """The line that shows why the first pod is not ready; none where all are."""
+    lines = (shell_line("kubectl", "-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
+    return tuple(lines)[:1]
+
+
+def keepers(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
+    """The pods of `stale`, by uid, that keep what they read of a Secret before it changed."""
+    return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
+
+
+def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
+    """The lines that start the pods anew, one for each workload."""
+    return tuple(dict.fromkeys(_restarts(pods, namespace)))
+
+
+def _restarts(pods: Iterable[Pod], namespace: str) -> Iterator[str]:
+    for pod in pods:
+        kind, name = pod.owner or ("Pod", pod.name)
+        if kind == "ReplicaSet":
+            # A Deployment names its ReplicaSets by itself and a hash.
+            words = ["rollout", "restart", f"deployment/{name.rpartition('-')[0] or name}"]
+        elif kind in ("StatefulSet", "DaemonSet"):
+            words = ["rollout", "restart", f"{kind.lower()}/{name}"]
         else:
-            self._objects[plural, namespace] = {}
-        for each in found:
-            self.change(plural, namespace, "ADDED", each)
-
-    def change(self, plural: str, namespace: str, kind: str, found: LiveObject) -> None:
-        """Take one event of a watch, if it is not older than what is known."""
-        metadata = found.get("metadata") or {}
-        if self._is_old((plural, namespace, str(metadata.get("uid"))), str(metadata.get("resourceVersion"))):
-            return
-        if plural == PODS:
-            self._change_pod(namespace, found, is_gone=kind == "DELETED")
-            return
-        if plural == EXTERNAL_SECRETS:
-            self._note_sign(sign_of(found))
-            self._note_failure(namespace, str(metadata.get("name")), None if kind == "DELETED" else found)
-        here, name = self._objects.setdefault((plural, namespace), {}), str(metadata.get("name"))
-        if kind == "DELETED":
-            here.pop(name, None)
-        elif plural == SECRETS or name in self._wanted[namespace]:
-            here[name] = found
-
-    def _note_failure(self, namespace: str, name: str, found: LiveObject | None) -> None:
-        """Remember which ExternalSecrets fail on each store."""
-        title = f"{namespace}/{name}"
-        for titles in self._failing.values():
-            titles.pop(title, None)
-        if found is not None and ready_of(found).get("status") == "False":
-            self._failing.setdefault(_store_of(found, namespace), {})[title] = None
-
-    def failing_on(self, manifest: LiveObject) -> str | None:
-        """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
-        titles = self._failing.get(_store_of(manifest, _place(manifest)[0]), {})
-        return next((each for each in titles if each not in self._titles), None)
-
-    def _note_sign(self, sign: datetime | None) -> None:
-        if sign is not None:
-            self.newest_sign = max(sign, self.newest_sign or sign)
-
-    def _is_old(self, at: tuple[str, str, str], version: str) -> bool:
-        if not version.isdecimal():
-            return False
-        known = self._versions.get(at, 0)
-        self._versions[at] = max(known, int(version))
-        return int(version) < known
-
-    def _change_pod(self, namespace: str, found: LiveObject, *, is_gone: bool) -> None:
-        uid = str(found["metadata"].get("uid"))
-        for name in self._reading.pop((namespace, uid), ()):
-            self._pods[namespace, name].pop(uid, None)
-        pod = None if is_gone else pod_of(found, self._wanted[namespace])
-        if pod is None:
-            return
-        names = {each.secret for each in pod.reads} & self._wanted[namespace]
-        self._reading[namespace, uid] = names
-        for name in names:
-            self._pods.setdefault((namespace, name), {})[uid] = pod
-
-    def again(self) -> None:
-        """Ask anew for stores, namespaces and events when they are next wanted: nothing watches them."""
-        self._stores.clear()
-        self._spaces.clear()
-        self._warnings.clear()
-
-    def live(self, manifest: LiveObject) -> Live:
-        """The live objects of one ExternalSecret. Raises ClusterError."""
-        namespace, name = _place(manifest)
-        reference = manifest["spec"]["secretStoreRef"]
-        store, has_store = self._store(reference["kind"], reference["name"], namespace)
-        return Live(
-            self._objects.get((EXTERNAL_SECRETS, namespace), {}).get(name),
-            self._objects.get((SECRETS, namespace), {}).get(name),
-            store,
-            self._space(namespace) if selects_by_labels(store) else None,
-            self._has_secrets(namespace),
-            has_store,
-        )
-
-    def secrets(self, namespace: str) -> Mapping[str, LiveObject] | None:
-        """The Secrets of a namespace by name, None where they may not be asked for."""
-        return self._objects.get((SECRETS, namespace), {}) if self._has_secrets(namespace) else None
-
-    def _has_secrets(self, namespace: str) -> bool:
-        return self._with_secrets and (SECRETS, namespace) not in self.refused
-
-    def has_refused(self, what: str, namespace: str) -> bool:
-        """Whether so much may not be asked in a namespace."""
-        return (what, namespace) in self.refused
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
-        return not any(what in _NEEDED for what, _ in self.refused)
-
-    def not_asked(self, namespace: str) -> tuple[str, ...]:
-        """What was not asked in a namespace, and why, in words."""
-        left_out = () if self._with_secrets else (f"{_ABOUT[SECRETS]}: --without-secrets",)
-        refused = (
-            f"{_ABOUT[what]}: you are not allowed to {permission}"
-            for (what, space), permission in self.refused.items()
-            if space == namespace
-        )
-        return (*left_out, *refused)
-
-    def pods(self, namespace: str, secret: str) -> tuple[Pod, ...] | None:
-        """The pods that read a Secret, None where pods may not be asked for."""
-        if (PODS, namespace) in self.refused:
-            return None
-        return tuple(self._pods.get((namespace, secret), {}).values())
-
-    def warning(self, external_secret: LiveObject) -> LiveObject | None:
-        """The newest warning about an ExternalSecret; None where there is none, or events may not be asked for."""
-        namespace = str(external_secret["metadata"].get("namespace"))
-        if namespace not in self._warnings:
-            found = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
-            self._warnings[namespace] = found
-            for each in found.values():
-                self._note_sign(moment_of(each["moment"]))
-        return self._warnings[namespace].get(str(external_secret["metadata"].get("uid")))
-
-    def _store(self, kind: str, name: str, namespace: str) -> tuple[LiveObject | None, bool]:
-        at = (kind, name, namespace if kind == "SecretStore" else "")
-        if at not in self._stores:
-            plural = f"{kind.lower()}s"
-            found = self._or_refused(plural, namespace, self._cluster.store_object, kind, name, namespace)
-            self._stores[at] = found, (plural, namespace) not in self.refused
-        return self._stores[at]
-
-    def _space(self, name: str) -> LiveObject | None:
-        if name not in self._spaces:
-            self._spaces[name] = self._or_refused("namespaces", name, self._cluster.namespace_object, name)
-        return self._spaces[name]
-
-    def _or_refused(self, what: str, namespace: str, ask: Callable[..., T | None], *given: str) -> T | None:
-        try:
-            with self.asks(f"read {what}", namespace):
-                return ask(*given)
-        except ClusterError as error:
-            if error.permission is None:
-                raise
-            self.refused[what, namespace] = error.permission
-            return None
-
-
-def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
-    """The store that an ExternalSecret names: a SecretStore is another one in each namespace."""
-    reference = child(found, "spec", "secretStoreRef")
-    kind = str(reference.get("kind") or "SecretStore")
-    return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
-
-
-def _place(manifest: LiveObject) -> tuple[str, str]:
-    metadata = manifest["metadata"]
-    return str(metadata["namespace"]), str(metadata["name"])
-
-
-_ABOUT = {
-    SECRETS: "keys and UID of the Secret",
-    PODS: "pods",
-    "events": "the operator's warnings",
-    "namespaces": "the namespace's labels",
-    "clustersecretstores": "the store",
-    "secretstores": "the store",
-}
+            words = ["delete", "pod", pod.name]
+        yield shell_line("kubectl", "-n", namespace, *words)

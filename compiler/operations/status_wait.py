@@ -1,208 +1,181 @@
-"""Looks at an environment and waits until every secret is in effect; what a switch must leave is compared."""
+"""Reads the status of an environment, and with `--wait` lists until every secret is in effect.
+
+What a switch must leave as it was is compared with what was there when the run began.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
-from queue import Empty, SimpleQueue
-from typing import Any, Self, TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
-from compiler.cluster.judge import is_own
-from compiler.cluster.view import ClusterError, LiveCollections, WatchEndedError
+from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
+from compiler.cluster.objects import child
+from compiler.cluster.view import SECRETS, ApiReader, ClusterError, ClusterView, Live
 from compiler.edit.moves import Progress, progress_of
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment, moves_of
-from compiler.operations.parity import manifests_of
-from compiler.operations.status import Row, Seen, State, Status, other_store, read_values
-from compiler.operations.status_live import Judge, LiveState
-from compiler.operations.status_pods import Before, Pod, before_of, compared
+from compiler.model.manifest import Manifest, manifests_of
+from compiler.operations.status import Likeness, LiveState, Row, Status, other_store, read_values
+from compiler.operations.status_live import (
+    OPTIONAL,
+    Changes,
+    Pod,
+    Snapshot,
+    StatusJudge,
+    keepers,
+    restart_commands,
+)
 from compiler.refusal import Refusal
 from compiler.stores.deadline import OutOfTimeError, call_within
 from compiler.stores.interface import RemoteSecret
+from compiler.text.wording import listed, quoted
 
-Tell = Callable[[Mapping[str, Seen], float], None]
 LiveObject = Mapping[str, Any]
-Connect = Callable[[], LiveCollections]
+States = Mapping[str, LiveState]
+Tell = Callable[[States, float], None]
+Connect = Callable[[], ApiReader]
 T = TypeVar("T")
 
 
-def force(
-    state: LiveState, cluster: LiveCollections, mark: str, is_over: Callable[[], bool] = lambda: False
-) -> Iterator[str]:
-    """Set the annotation to `mark` on each ExternalSecret that is there and ours; yields each one's secret when it is.
-
-    Once it `is_over`, none is asked for any more. Raises ClusterError.
-    """
-    for secret, manifest in state.manifests.items():
-        live = state.live(manifest).external_secret
-        metadata = manifest["metadata"]
-        if live is None or not is_own(live, manifest):
-            continue
-        namespace = str(metadata["namespace"])
-        with state.asks("patch externalsecrets", namespace):
-            # Not before: whoever ends it between the two then sees that this one may be asked for.
-            if is_over():
-                return
-            if cluster.force_sync(namespace, str(metadata["name"]), mark):
-                # Within: it is noted before it is no longer said to be under way.
-                yield secret
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What was found; `waited` is None where nothing was waited for, `forced` the secrets that were."""
-
-    status: Status
-    waited: Waited | None = None
-    forced: tuple[str, ...] = ()
+_DATA_HASH = "reconcile.external-secrets.io/data-hash"
+_BEFORE_CHANGE = frozenset({State.OTHER_SPEC, State.NOT_SYNCED})
+# A round of lists begins so many seconds after the last one, and no sooner than so many times what that one took.
+_PAUSE, _SHARE = 2.0, 3
+# While a secret has one of these, its pods are listed in each round.
+_OF_PODS = frozenset({State.PODS, State.RESTART, State.RESTARTED})
+# A wait that ends by itself at its last second tells more than one that is ended from outside.
+_GRACE = 1.0
 
 
 @dataclass(slots=True)
-class SoFar:
-    """What is known of an environment, in steps; whoever looks is in another thread than whoever waits for it.
+class Baseline:
+    """What was there when the run began.
 
-    `asked` is who is asked now outside of the cluster, empty for nobody, `state` what is known of that, and `seen` the
-    last that was told.
+    `saw` tells that it was the state before the change, `were_equal` that the store that served the secret then and
+    the one in use now hold the same. `stale` are pods, by uid, that started before the data changed. `pending` is when
+    a value was written that the operator had not read by then: the Secret is to change, whatever the stores hold.
     """
 
-    status: Status
-    asked: str = ""
-    state: LiveState | None = None
-    wait: Wait | None = None
-    seen: Mapping[str, Seen] = field(default_factory=dict)
-    forced: list[str] = field(default_factory=list)
-    is_over: bool = False
+    saw: bool
+    were_equal: bool
+    uid: str | None
+    data_hash: str | None
+    refresh: tuple[str, str]
+    restarts: dict[str, int] = field(default_factory=dict)
+    stale: frozenset[str] = frozenset()
+    newest_hash: str | None = None
+    pending: datetime | None = None
 
-    def telling(self, tell: Tell) -> Tell:
-        """As `tell`, and remembers what was told; once it is over nothing more is."""
-
-        def remember(seen: Mapping[str, Seen], left: float) -> None:
-            if not self.is_over:
-                self.seen = seen
-                tell(seen, left)
-
-        return remember
-
-    def end(self, seconds: float) -> Looked:
-        """End the look before it has ended by itself; `seconds` are what it was given."""
-        self.is_over = True
-        not_compared = self.wait.not_compared if self.wait is not None else {}
-        waited = Waited(End.TIME_UP, seconds, self.seen, not_compared, unanswered=self._unanswered())
-        return Looked(with_seen(self.status, self.seen), waited, tuple(self.forced))
-
-    def _unanswered(self) -> str:
-        if self.asked or self.state is None:
-            return self.asked
-        return f"the cluster ({self.state.unanswered})" if self.state.unanswered else ""
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """What cannot be compared with the state before the change, because nobody saw it."""
+        if self.saw:
+            return () if self.uid is not None else ("UID", "data")
+        return ("UID", "data", "refresh time", "restarts")
 
 
-# After so long the server ends a watch by itself.
-_WATCH_SECONDS = 240
-# Between two tries where a watch ended at once, and between two lists where watching is not allowed.
-_PAUSE = 0.5
-_POLL = 5.0
+def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row) -> Baseline:
+    """The state at the beginning of a run."""
+    states = {problem.state for problem in problems(manifest, live)}
+    served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
+    was_other = row.other is not None and served == row.other.name
+    was_own = served == row.store.name
+    written = row.values.newest if was_own else row.values.other_newest if was_other else None
+    pending = written if unread(live.external_secret or {}, written) is not None else None
+    saw = live.external_secret is not None and bool(states & _BEFORE_CHANGE)
+    return Baseline(
+        saw=saw,
+        were_equal=saw and (was_other or was_own) and row.values.likeness is Likeness.EQUAL and pending is None,
+        uid=_uid(live.secret),
+        data_hash=_hash(live.secret),
+        refresh=_refresh(live),
+        restarts={pod.uid: pod.restarts for pod in pods or ()},
+        newest_hash=_hash(live.secret),
+        pending=pending,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A collection as a whole."""
+def changes_since(
+    before: Baseline, manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, *, needs_refresh: bool
+) -> Changes:
+    """What has changed since; `before` learns of pods and data that are new.
 
-    plural: str
-    namespace: str
-    objects: tuple[LiveObject, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One change of a collection."""
-
-    plural: str
-    namespace: str
-    kind: str
-    object: LiveObject
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The cluster did not answer; it is asked again."""
-
-    error: ClusterError
-
-
-Event = Listed | Changed | Failed
+    With `needs_refresh` the operator must have synchronised since.
+    """
+    title = quoted(manifest.title)
+    found = [*_changes_of_secret(before, live, pods, title)]
+    notes = [*_rotation(before, live, title)]
+    if needs_refresh and _refresh(live) == before.refresh:
+        found.append(Problem(State.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
+    for pod in pods or ():
+        first = before.restarts.setdefault(pod.uid, pod.restarts)
+        if pod.restarts > first:
+            found.append(Problem(State.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted"))
+    old = keepers(pods or (), manifest.name, before.stale)
+    if old:
+        message = f"restart needed: {listed(pod.name for pod in old)} started before the data changed"
+        # A rotation that came with the switch is not the switch's failure.
+        if notes and before.saw:
+            notes.append(message)
+        else:
+            found.append(Problem(State.RESTART, message))
+    return Changes(tuple(found), tuple(notes), restart_commands(old, manifest.namespace))
 
 
-class Follower:
-    """Follows collections from the `versions` at which they were listed, by plural and namespace."""
-
-    def __init__(self, cluster: LiveCollections, versions: Mapping[tuple[str, str], str]) -> None:
-        self._cluster = cluster
-        self._events: SimpleQueue[Event | Exception] = SimpleQueue()
-        self._stop = threading.Event()
-        self._threads = [
-            # Daemons: a watch that hears nothing keeps no process alive.
-            threading.Thread(target=self._run, args=(*at, version), daemon=True)
-            for at, version in versions.items()
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-
-    def events(self, seconds: float) -> tuple[Event, ...]:
-        """All that has happened, waiting up to `seconds` for the first. Raises what a thread of it ended by."""
-        found: list[Event] = []
-        try:
-            event = self._events.get(timeout=max(0.0, seconds))
-            while not isinstance(event, Exception):
-                found.append(event)
-                event = self._events.get_nowait()
-        except Empty:
-            return tuple(found)
-        raise event
-
-    def _run(self, plural: str, namespace: str, version: str) -> None:
-        try:
-            self._follow(plural, namespace, version)
-        except Exception as error:  # noqa: BLE001 - a thread that ends by it prints all of it, and its watch is lost
-            self._events.put(error)
-
-    def _follow(self, plural: str, namespace: str, version: str) -> None:
-        at: str | None = version
-        while not self._stop.is_set():
-            begun = time.monotonic()
-            try:
-                if at is None:
-                    found, at = self._cluster.collection(plural, namespace)
-                    self._events.put(Listed(plural, namespace, found))
-                at = self._watch(plural, namespace, at)
-            except WatchEndedError:
-                at = None
-            except ClusterError as error:
-                at = None
-                if error.permission is None:
-                    self._events.put(Failed(error))
-                self._stop.wait(_POLL if error.permission is not None else _PAUSE)
-            if time.monotonic() - begun < _PAUSE:
-                self._stop.wait(_PAUSE)
-
-    def _watch(self, plural: str, namespace: str, version: str) -> str:
-        for kind, found in self._cluster.watch(plural, namespace, version, _WATCH_SECONDS):
-            version = str((found.get("metadata") or {}).get("resourceVersion") or version)
-            if kind != "BOOKMARK" and not self._stop.is_set():
-                self._events.put(Changed(plural, namespace, kind, found))
-        return version
+def _rotation(before: Baseline, live: Live, title: str) -> Iterator[str]:
+    data_hash = _hash(live.secret)
+    if before.pending is not None and data_hash is not None and data_hash != before.data_hash:
+        when = clock(before.pending, datetime.now(UTC))
+        yield f"the Secret {title} took the value put at {when}, which the operator had not read before"
 
 
-# What nothing watches (stores, events) is asked for again after so many seconds, and the time left is shown.
-_TICK = 5.0
+def _changes_of_secret(before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str) -> Iterator[Problem]:
+    uid, data_hash = _uid(live.secret), _hash(live.secret)
+    if before.uid is None:
+        before.uid, before.data_hash = uid, data_hash
+    elif uid is not None and uid != before.uid:
+        yield Problem(State.REPLACED, f"the Secret {title} was replaced: it has another UID")
+    if data_hash is None:
+        return
+    if before.newest_hash not in (None, data_hash):
+        written = _written_at(live.secret or {})
+        # Of the same second, or of unknown age, counts as older: a needless restart harms less than an old value.
+        before.stale |= {pod.uid for pod in pods or () if not (written and pod.created > written)}
+    before.newest_hash = data_hash
+    if before.were_equal and data_hash != before.data_hash:
+        message = f"the data of the Secret {title} changed, although both stores held the same"
+        yield Problem(State.DATA_CHANGED, message)
+
+
+def _uid(secret: LiveObject | None) -> str | None:
+    found = child(secret or {}, "metadata").get("uid")
+    return str(found) if found is not None else None
+
+
+def _hash(secret: LiveObject | None) -> str | None:
+    found = child(secret or {}, "metadata", "annotations").get(_DATA_HASH)
+    return str(found) if found is not None else None
+
+
+def _identity(secret: LiveObject | None) -> tuple[str | None, str | None]:
+    return _uid(secret), _hash(secret)
+
+
+def _written_at(secret: LiveObject) -> str:
+    """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
+    entries = child(secret, "metadata").get("managedFields") or ()
+    return max((str(each.get("time") or "") for each in entries if child(each, "fieldsV1", "f:data")), default="")
+
+
+def _refresh(live: Live) -> tuple[str, str]:
+    status = child(live.external_secret or {}, "status")
+    return str(status.get("refreshTime")), str(status.get("syncedResourceVersion"))
 
 
 class End(StrEnum):
@@ -215,133 +188,210 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class WaitResult:
     """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change.
 
-    `unanswered` says who had not answered when the time was up; what is `seen` is then of before that question, and of
+    `unanswered` says who had not answered when the time was up; `states` are then of before that question, and of
     no secret where it was the first one.
     """
 
     end: End
     seconds: float
-    seen: Mapping[str, Seen]
+    states: States
     not_compared: Mapping[str, tuple[str, ...]]
     error: ClusterError | None = None
     unanswered: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One reading and what was judged by it. `is_whole` tells that it listed all that is waited for, pods too."""
+
+    snapshot: Snapshot
+    states: States
+    is_whole: bool
+
+    def is_like(self, other: _Round) -> bool:
+        """Whether nothing that counts has changed between the two."""
+        return self._facts() == other._facts()
+
+    def _facts(self) -> dict[str, tuple[object, ...]]:
+        view, manifests = self.snapshot.view, self.snapshot.manifests
+        facts = dict[str, tuple[object, ...]]()
+        for secret, found in self.states.items():
+            made = (view.by_name(SECRETS, manifests[secret].namespace) or {}).get(manifests[secret].name)
+            facts[secret] = ({each.state for each in found.problems}, _identity(made))
+        return facts
+
+    @property
+    def end(self) -> End | None:
+        """How a wait would end by it, None while waiting may help."""
+        if any(each.is_final for each in self.states.values()):
+            return End.FAILED
+        lacking = {problem.state for each in self.states.values() for problem in each.problems}
+        if not lacking:
+            return End.IN_EFFECT if self.snapshot.is_whole else End.UNPROVEN
+        return End.FAILED if lacking == {State.RESTART} else None
+
+
 class Wait:
-    """One wait. Make it before anything changes: what is then seen is what is compared with."""
+    """One wait. Make it of a snapshot from before anything changes: that is what is compared with."""
 
     def __init__(
         self,
-        judge: Judge,
-        rows: Iterable[Row],
+        judge: StatusJudge,
+        snapshot: Snapshot,
         *,
         is_forced: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        on_round: Callable[[ClusterView], None] = lambda _: None,
     ) -> None:
         self._judge = judge
+        self._first = snapshot
         self._is_forced = is_forced
         self._clock = clock
-        self._before: dict[str, Before] = {}
-        # Of watches, and of what is asked between them.
-        self._error: ClusterError | None = None
-        self._silence: ClusterError | None = None
-        for row in rows:
-            manifest = judge.state.manifests[row.secret.id]
-            live, pods = judge.state.live(manifest), self._pods(row.secret.id)
-            self._before[row.secret.id] = before_of(manifest, live, pods, row)
+        self._on_round = on_round
+        self._baselines = {
+            secret: baseline_of(manifest, snapshot.view.live(manifest), snapshot.pods(manifest), judge.rows[secret])
+            for secret, manifest in snapshot.manifests.items()
+        }
 
     @property
     def not_compared(self) -> Mapping[str, tuple[str, ...]]:
         """By secret, what nobody saw before the change."""
-        return {name: each.not_compared for name, each in self._before.items() if each.not_compared}
+        return {name: each.not_compared for name, each in self._baselines.items() if each.not_compared}
 
-    def until(
-        self,
-        seconds: float,
-        follower: Follower,
-        tell: Callable[[Mapping[str, Seen], float], None],
-        since: float | None = None,
-    ) -> Waited:
-        """Follow for up to `seconds`; `tell` gets the state after each change, and the seconds left.
+    def until(self, seconds: float, tell: Tell, since: float | None = None) -> WaitResult:
+        """Read again for up to `seconds`; `tell` gets the state after each round, and the seconds left.
 
-        They are counted from `since` by the clock, and from now on for None.
+        They are counted from `since` by the clock, and from now on for None. An end counts once a whole round that
+        began after the last change shows it: the lists of one round are not of one moment. Raises ClusterError where
+        not even the first snapshot can be judged.
         """
         end = (self._clock() if since is None else since) + seconds
-        asked_again = self._clock()
-        seen: Mapping[str, Seen] | None = None
+        last, error, is_proven, took = self._judged(self._first, is_whole=True), None, False, 0.0
         while True:
-            seen = self._now(seen)
             left = end - self._clock()
-            tell(seen, left)
-            how = _end_of(seen)
-            if how is End.IN_EFFECT and not self._judge.state.is_whole:
-                how = End.UNPROVEN
-            if how is not None or left <= 0:
-                return Waited(how or End.TIME_UP, seconds, seen, self.not_compared, self._silence or self._error)
-            for event in follower.events(min(_TICK, left)):
-                self._take(event)
-            if self._clock() - asked_again >= _TICK:
-                asked_again = self._clock()
-                self._judge.state.again()
+            tell(last.states, left)
+            if is_proven or left <= 0:
+                how = last.end if is_proven else None
+                return WaitResult(how or End.TIME_UP, seconds, last.states, self.not_compared, error)
+            if took >= left:
+                # Another round would not end in time.
+                time.sleep(left)
+                continue
+            if took:
+                time.sleep(min(max(_PAUSE, _SHARE * took), left - took))
+            begun = time.monotonic()
+            try:
+                found = self._next(last)
+                is_proven = found.is_whole and found.end is not None and found.is_like(last)
+                last, error = found, None
+            except ClusterError as failure:
+                is_proven, error = False, failure
+            took = time.monotonic() - begun
 
-    def _now(self, last: Mapping[str, Seen] | None) -> Mapping[str, Seen]:
-        """The state now, or the `last` one where the cluster does not answer for a while.
+    def _next(self, last: _Round) -> _Round:
+        """The next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
+        is_whole = last.end is not None
+        waiting = {
+            self._first.manifests[secret].namespace
+            for secret, found in last.states.items()
+            if any(problem.state in _OF_PODS for problem in found.problems)
+        }
 
-        An end is confirmed by a list of its own: each watch is as new as it is, and the Secret's may lag behind.
-        """
-        state = self._judge.state
-        try:
-            seen = self._every()
-            if _end_of(seen) is not None:
-                state.read()
-                state.again()
-                seen = self._every()
-        except ClusterError as error:
-            if last is None:
-                raise
-            self._silence = error
-            return last
-        self._silence = None
-        return seen
+        def needs_pods(view: ClusterView, namespace: str) -> bool:
+            return is_whole or namespace in waiting or self._has_new_data(last.snapshot.view, view, namespace)
 
-    def _take(self, event: Event) -> None:
-        state = self._judge.state
-        if isinstance(event, Failed):
-            self._error = event.error
-            return
-        self._error = None
-        if isinstance(event, Listed):
-            state.replace(event.plural, event.namespace, event.objects)
-        else:
-            state.change(event.plural, event.namespace, event.kind, event.object)
+        view = last.snapshot.view.fresh()
+        self._on_round(view)
+        return self._judged(Snapshot(view, self._first.manifests, last.snapshot, needs_pods), is_whole=is_whole)
 
-    def _every(self) -> dict[str, Seen]:
-        found: dict[str, Seen] = {}
-        for secret, before in self._before.items():
-            manifest = self._judge.state.manifests[secret]
-            title = f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
-            live = self._judge.state.live(manifest)
-            needs = self._is_forced or before.saw
-            changes = compared(before, live, self._pods(secret), title, needs_refresh=needs)
-            found[secret] = self._judge.seen(secret, changes, is_forced=self._is_forced)
-        return found
+    def _has_new_data(self, before: ClusterView, view: ClusterView, namespace: str) -> bool:
+        """Whether a Secret was replaced, or its data changed, from one round to the other."""
+        names = [each.name for each in self._first.manifests.values() if each.namespace == namespace]
+        old, new = (each.by_name(SECRETS, namespace) or {} for each in (before, view))
+        return any(
+            (_uid(old.get(name)), _hash(old.get(name))) != (_uid(new.get(name)), _hash(new.get(name))) for name in names
+        )
 
-    def _pods(self, secret: str) -> tuple[Pod, ...] | None:
-        metadata = self._judge.state.manifests[secret]["metadata"]
-        return self._judge.state.pods(str(metadata["namespace"]), str(metadata["name"]))
+    def _judged(self, snapshot: Snapshot, *, is_whole: bool) -> _Round:
+        states = dict[str, LiveState]()
+        for secret, before in self._baselines.items():
+            manifest = snapshot.manifests[secret]
+            changes = changes_since(
+                before,
+                manifest,
+                snapshot.view.live(manifest),
+                snapshot.pods(manifest),
+                needs_refresh=self._is_forced or before.saw,
+            )
+            states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self._is_forced)
+        return _Round(snapshot, states, is_whole)
 
 
-def _end_of(seen: Mapping[str, Seen]) -> End | None:
-    """How it ended, None while waiting may help."""
-    if any(each.is_final for each in seen.values()):
-        return End.FAILED
-    lacking = {problem.state for each in seen.values() for problem in each.problems}
-    if not lacking:
-        return End.IN_EFFECT
-    return End.FAILED if lacking == {State.RESTART} else None
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """What was found; `waited` is None where nothing was waited for, `forced` the secrets that were."""
+
+    status: Status
+    waited: WaitResult | None = None
+    forced: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class PartialStatus:
+    """What is known of an environment so far; one thread reads, and another one waits for it.
+
+    `asked` is who is asked now outside of the cluster, empty for nobody, `view` that of the present round, and `states`
+    the last that were told.
+    """
+
+    status: Status
+    asked: str = ""
+    view: ClusterView | None = None
+    wait: Wait | None = None
+    states: States = field(default_factory=dict)
+    forced: list[str] = field(default_factory=list)
+    is_over: bool = False
+
+    def telling(self, tell: Tell) -> Tell:
+        """As `tell`, and remembers what was told; once it is over nothing more is."""
+
+        def remember(states: States, left: float) -> None:
+            if not self.is_over:
+                self.states = states
+                tell(states, left)
+
+        return remember
+
+    def end(self, seconds: float) -> StatusResult:
+        """End the reading before it has ended by itself; `seconds` are what it was given."""
+        self.is_over = True
+        not_compared = self.wait.not_compared if self.wait is not None else {}
+        unanswered = self.asked
+        if not unanswered and self.view is not None and self.view.unanswered:
+            unanswered = f"the cluster ({self.view.unanswered})"
+        waited = WaitResult(End.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
+        return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusOptions:
+    """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
+
+    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
+    for unless `with_secrets`. `context` are the options that name the cluster, for command lines;
+    `is_whole` cuts no message of the operator.
+    """
+
+    only: tuple[str, ...] = ()
+    is_offline: bool = False
+    seconds: float | None = None
+    is_forced: bool = False
+    with_secrets: bool = True
+    context: tuple[str, ...] = ()
+    is_whole: bool = False
 
 
 def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
@@ -361,6 +411,11 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     return Status(environment, tuple(rows), progress)
 
 
+def _steps(progress: Progress | None) -> dict[str, int]:
+    steps = progress.steps if progress is not None else ()
+    return {secret: number for number, step in enumerate(steps, 1) for secret in step}
+
+
 def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
     """The rows with what the stores hold, and the remote secrets that were read, to hide their values by."""
     read = read_values(status.environment, {row.secret.id: row.other for row in status.rows}, stores)
@@ -369,92 +424,67 @@ def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[Remot
     return asked, read.remotes
 
 
-def with_seen(status: Status, seen: Mapping[str, Seen]) -> Status:
+def with_live_state(status: Status, states: States) -> Status:
     """The rows with their live state."""
-    rows = tuple(replace(row, seen=seen.get(row.secret.id)) for row in status.rows)
+    rows = tuple(replace(row, live=states.get(row.secret.id)) for row in status.rows)
     return replace(status, rows=rows, is_live=True)
 
 
-def compiled_objects(status: Status) -> dict[str, Mapping[str, Any]]:
-    """The ExternalSecret that each secret of the rows compiles to, by the secret's id."""
-    by_name = manifests_of(status.environment)
-    return {row.secret.id: by_name[row.secret.entry.target] for row in status.rows}
+def manifests_for(status: Status) -> dict[str, Manifest]:
+    """What each secret of the rows must have in the cluster, by the secret's id."""
+    return manifests_of(status.environment, [row.secret.id for row in status.rows])
 
 
-def _steps(progress: Progress | None) -> dict[str, int]:
-    steps = progress.steps if progress is not None else ()
-    return {secret: number for number, step in enumerate(steps, 1) for secret in step}
-
-
-# A wait that ends by itself at its last second tells more than one that is ended from outside.
-_GRACE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
-
-    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
-    for unless `with_secrets`. `context` are the options that name the cluster, for command lines;
-    `is_whole` cuts no message of the operator.
-    """
-
-    only: tuple[str, ...] = ()
-    is_offline: bool = False
-    seconds: float | None = None
-    is_forced: bool = False
-    with_secrets: bool = True
-    context: tuple[str, ...] = ()
-    is_whole: bool = False
-
-
-def look_at(
-    environment: Environment, wishes: Wishes, stores: LiveStores, connect: Connect | None, tell: Tell
-) -> Looked:
-    """The status of an environment; `tell` gets the state of a wait whenever it changes.
+def read_status(
+    environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect | None, tell: Tell
+) -> StatusResult:
+    """The status of an environment; `tell` gets the state of a wait after each of its rounds.
 
     The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns
     the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a cluster
     that does not answer.
     """
-    so_far = SoFar(from_files(environment, wishes.only))
+    partial = PartialStatus(from_files(environment, options.only))
     begun = time.monotonic()
-    if wishes.seconds is None:
-        return _look(so_far, wishes, stores, connect, tell, begun)
+    if options.seconds is None:
+        return _read(partial, options, stores, connect, tell, begun)
     try:
         return call_within(
-            wishes.seconds + _GRACE, lambda: _look(so_far, wishes, stores, connect, so_far.telling(tell), begun)
+            options.seconds + _GRACE, lambda: _read(partial, options, stores, connect, partial.telling(tell), begun)
         )
     except OutOfTimeError:
-        return so_far.end(wishes.seconds)
+        return partial.end(options.seconds)
 
 
-def _look(
-    so_far: SoFar, wishes: Wishes, stores: LiveStores, connect: Connect | None, tell: Tell, begun: float
-) -> Looked:
-    so_far.asked = "the log-in program of the kubeconfig"
-    cluster = connect() if connect is not None else None
-    if cluster is None:
-        _read_stores(so_far, wishes, stores)
-        return Looked(so_far.status)
+def _read(
+    partial: PartialStatus,
+    options: StatusOptions,
+    stores: LiveStores,
+    connect: Connect | None,
+    tell: Tell,
+    begun: float,
+) -> StatusResult:
+    partial.asked = "the log-in program of the kubeconfig"
+    reader = connect() if connect is not None else None
+    partial.asked = ""
+    if reader is None:
+        _read_stores(partial, options, stores)
+        return StatusResult(partial.status)
     try:
-        so_far.asked = ""
-        so_far.state = state = LiveState(cluster, compiled_objects(so_far.status), with_secrets=wishes.with_secrets)
+        partial.view = view = ClusterView(reader, OPTIONAL, () if options.with_secrets else (SECRETS,))
+        manifests = manifests_for(partial.status)
         # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
-        listed = _begin(state.read)
-        status, remotes = _read_stores(so_far, wishes, stores)
-        versions = listed()
-        is_over = wishes.seconds is None or wishes.is_offline
-        again = None if is_over else lambda: with_values(status, stores)
-        return _live(
-            so_far,
-            Judge(state, status, remotes, wishes.context, is_whole=wishes.is_whole, again=again),
-            versions,
-            wishes,
-            cluster,
-            tell,
-            begun,
+        snapshot = _begin(lambda: Snapshot(view, manifests))
+        remotes = _read_stores(partial, options, stores)
+        goes_on = options.seconds is not None and not options.is_offline
+        judge = StatusJudge(
+            partial.status,
+            remotes,
+            options.context,
+            is_whole=options.is_whole,
+            again=(lambda: with_values(partial.status, stores)) if goes_on else None,
         )
+        return _read_cluster(partial, options, judge, snapshot(), tell, begun)
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     raise failure
@@ -481,38 +511,52 @@ def _begin(ask: Callable[[], T]) -> Callable[[], T]:
     return wait
 
 
-def _read_stores(so_far: SoFar, wishes: Wishes, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
-    if wishes.is_offline:
-        return so_far.status, ()
-    so_far.asked = "the stores"
-    so_far.status, remotes = with_values(so_far.status, stores)
-    so_far.asked = ""
-    return so_far.status, remotes
+def _read_stores(partial: PartialStatus, options: StatusOptions, stores: LiveStores) -> tuple[RemoteSecret, ...]:
+    if options.is_offline:
+        return ()
+    partial.asked = "the stores"
+    partial.status, remotes = with_values(partial.status, stores)
+    partial.asked = ""
+    return remotes
 
 
-def _live(
-    so_far: SoFar,
-    judge: Judge,
-    versions: Mapping[tuple[str, str], str],
-    wishes: Wishes,
-    cluster: LiveCollections,
+def _read_cluster(
+    partial: PartialStatus,
+    options: StatusOptions,
+    judge: StatusJudge,
+    snapshot: Snapshot,
     tell: Tell,
     begun: float,
-) -> Looked:
-    status = so_far.status
-    if wishes.seconds is None:
-        _force(so_far, wishes, cluster)
-        return Looked(with_seen(status, judge.every()), None, tuple(so_far.forced))
-    # Made before anything is changed: what it sees now is what it compares with.
-    so_far.wait = wait = Wait(judge, status.rows, is_forced=wishes.is_forced)
-    with Follower(cluster, versions) as follower:
-        _force(so_far, wishes, cluster)
-        waited = wait.until(wishes.seconds, follower, tell, begun)
-    return Looked(with_seen(status, waited.seen), waited, tuple(so_far.forced))
+) -> StatusResult:
+    wait, waited = None, None
+    if options.seconds is not None:
+        # Made before anything is changed: what it sees now is what it compares with.
+        partial.wait = wait = Wait(
+            judge, snapshot, is_forced=options.is_forced, on_round=lambda view: setattr(partial, "view", view)
+        )
+    if options.is_forced:
+        # What is told at the end is that no other one was asked for.
+        partial.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: partial.is_over))
+    if wait is not None and options.seconds is not None:
+        waited = wait.until(options.seconds, tell, begun)
+    states = waited.states if waited is not None else judge.every(snapshot)
+    return StatusResult(with_live_state(partial.status, states), waited, tuple(partial.forced))
 
 
-def _force(so_far: SoFar, wishes: Wishes, cluster: LiveCollections) -> None:
-    if not wishes.is_forced or so_far.state is None:
-        return
-    # What is told at the end is that no other one was asked for.
-    so_far.forced.extend(force(so_far.state, cluster, str(int(time.time())), lambda: so_far.is_over))
+def force_sync(snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False) -> Iterator[str]:
+    """Set the annotation to `mark` on each ExternalSecret that is there and ours; yields each one's secret when it is.
+
+    Once it `is_over`, none is asked for any more. Raises ClusterError.
+    """
+    view = snapshot.view
+    for secret, manifest in snapshot.manifests.items():
+        found = view.external_secrets(manifest.namespace).get(manifest.name)
+        if found is None or not is_own(found, manifest):
+            continue
+        with view.asks(f"patch externalsecrets in {manifest.namespace}"):
+            # Not before: whoever ends it between the two then sees that this one may be asked for.
+            if is_over():
+                return
+            if view.force_sync(manifest.namespace, manifest.name, mark):
+                # Within: it is noted before it is no longer said to be under way.
+                yield secret

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.cluster.view import keys_of
-from compiler.operations.status_wait import Failed, Follower, Listed
+from compiler.cluster.objects import keys_of
 from compiler.text.wording import listed
+from scripts.end_to_end.watching import Failed, Follower, Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from compiler.cluster.view import LiveCollections
-    from compiler.operations.status_wait import Event
+    from scripts.end_to_end.run_cluster import RunCluster
+    from scripts.end_to_end.watching import Event
 
     LiveObject = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ class Keeper:
 
     def __init__(
         self,
-        cluster: LiveCollections,
+        cluster: RunCluster,
         namespace: str,
         names: Iterable[str],
         data_of: Callable[[str], Mapping[str, str] | None] = lambda _: None,
@@ -55,7 +55,7 @@ class Keeper:
         self._faults: dict[str, None] = {}
         self.events = 0
         self._follower = Follower(
-            cluster, {(plural, namespace): cluster.collection(plural, namespace)[1] for plural in _PLURALS}
+            cluster, {(plural, namespace): cluster.listed(plural, namespace)[1] for plural in _PLURALS}
         )
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class Keeper:
         """What there is, by plural and name, once the watches have told of all of it."""
         end = time.monotonic() + _BEHIND
         while True:
-            there = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
+            there = {plural: _by_name(self._cluster.listed(plural, self._namespace)[0]) for plural in _PLURALS}
             self._take_events(_LOOK)
             if self._seen == {(kind, name): _version(each) for kind in there for name, each in there[kind].items()}:
                 return there

@@ -15,7 +15,7 @@ from compiler.refusal import Refusal
 from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.secret import SecretValue
-from scripts.end_to_end.secret_data import encoded
+from scripts.end_to_end.run_cluster import encoded
 from scripts.end_to_end.setting import ROOT
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ class Room:
 
     def _await_no_secrets(self) -> None:
         end = time.monotonic() + _SECONDS
-        while self._setting.cluster.external_secret_objects(self.name) and time.monotonic() < end:
+        while self._setting.cluster.collection("externalsecrets", self.name) and time.monotonic() < end:
             time.sleep(_LOOK)
 
     def _install_objects(self, release: str, objects: Sequence[LiveObject]) -> None:

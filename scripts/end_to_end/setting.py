@@ -23,7 +23,7 @@ from compiler.stores.pacing import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from compiler.cluster.view import LiveCollections
+    from scripts.end_to_end.run_cluster import RunCluster
 
     LiveObject = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ class Setting:
 
     variables: Mapping[str, str]
     helm: Path
-    cluster: LiveCollections
+    cluster: RunCluster
     stores: Mapping[str, LiveObject]
     addresses: Mapping[str, StoreAddress]
     image: str
@@ -80,7 +80,7 @@ def setting_of(environ: Mapping[str, str]) -> Setting:
     if lines or helm is None:
         raise MissingError(tuple(lines))
     try:
-        cluster = connected(environ, None)
+        cluster = _connected(environ)
         stores = dict(_stores(cluster, environ))
     except (Refusal, ClusterError) as error:
         lines.append(_told(error))
@@ -113,7 +113,16 @@ def address_of(store: LiveObject, environ: Mapping[str, str]) -> StoreAddress:
     return StoreAddress(Provider.VAULT, url, str(vault.get("path") or "secret"), namespace or None)
 
 
-def _stores(cluster: LiveCollections, environ: Mapping[str, str]) -> Iterator[tuple[str, LiveObject]]:
+def _connected(environ: Mapping[str, str]) -> RunCluster:
+    """Raises Refusal where the client is not installed or no kubeconfig can be used."""
+    connected(environ, None)
+    # Only now is it known that it can be imported.
+    from scripts.end_to_end.run_cluster import RunCluster  # noqa: PLC0415
+
+    return RunCluster(environ)
+
+
+def _stores(cluster: RunCluster, environ: Mapping[str, str]) -> Iterator[tuple[str, LiveObject]]:
     """The two store objects by provider. Raises MissingError and ClusterError."""
     lines: list[str] = []
     for provider, variable in (("vault", VAULT_STORE), ("azurekv", KEY_VAULT_STORE)):

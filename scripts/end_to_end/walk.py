@@ -12,7 +12,6 @@ from compiler.cluster.judge import ready_reason
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
-from scripts.end_to_end.secret_data import SecretData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,9 +85,9 @@ class Walk:
 
     def watch(self) -> Keeper:
         """The watch over every Secret and pod."""
-        data, namespace = SecretData(self._setting.variables), self.room.name
+        cluster, namespace = self._setting.cluster, self.room.name
         names = self.project.secrets.values()
-        return Keeper(self._setting.cluster, namespace, names, lambda name: data.data_of(namespace, name))
+        return Keeper(cluster, namespace, names, lambda name: cluster.data_of(namespace, name))
 
     def begin(self, keeper: Keeper) -> None:
         """Fill both stores, deploy every agent on Vault, have a pod read every Secret, and keep all that."""
@@ -166,19 +165,19 @@ class Walk:
         self._say(f'The last good Secret "{name}" is there as it was: {keeper.shown(name)}. The way back:')
 
     def _is_failing(self) -> bool:
-        found = self._setting.cluster.external_secret_objects(self.room.name)
+        found = self._setting.cluster.collection("externalsecrets", self.room.name)
         named = self.project.secrets[FIRST]
         return any(each["metadata"]["name"] == named and ready_reason(each) is not None for each in found)
 
     def _has_readers(self) -> bool:
-        pods = self._setting.cluster.collection("pods", self.room.name)[0]
+        pods = self._setting.cluster.collection("pods", self.room.name)
         return bool(pods) and all(
             any(each.get("status") == "True" for each in pod["status"]["conditions"]) for pod in pods
         )
 
     def _waiting(self) -> set[str]:
         """Why containers of the run's pod have not started, in Kubernetes' own words."""
-        pods = self._setting.cluster.collection("pods", self.room.name)[0]
+        pods = self._setting.cluster.collection("pods", self.room.name)
         reasons = (each.get("waiting") for pod in pods for each in pod["status"]["containers"])
         return {str(reason) for reason in reasons if reason}
 

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.operations.status import State
+from compiler.cluster.judge import State
 from compiler.render.reports.status import word_of
 from tests.docs.anchors import anchors
 

@@ -8,20 +8,24 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.verify import Look, expected_of, verify_cluster
-from compiler.cluster.view import _TYPES, ClusterError, Readings
+from compiler.cluster.verify import OPTIONAL as VERIFY
+from compiler.cluster.verify import verify_cluster
+from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
+from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import Readers
 from compiler.live.readers import in_cluster as read_in_cluster
 from compiler.model.environment import Environment
+from compiler.model.manifest import manifests_of
 from compiler.model.store_identity import written_identity
+from compiler.operations.cutover_checks import OPTIONAL as GATE
 from compiler.operations.cutover_checks import in_cluster, in_effect, unread_values
 from compiler.operations.cutover_gate import Switch
-from compiler.operations.parity import manifests_of
-from compiler.operations.status_live import Judge, LiveState
-from compiler.operations.status_wait import Wait, compiled_objects, from_files, with_values
+from compiler.operations.status_live import OPTIONAL as STATUS
+from compiler.operations.status_live import Snapshot, StatusJudge
+from compiler.operations.status_wait import Wait, from_files, manifests_for, with_values
 from compiler.refusal import Refusal
-from tests.live_platform import provider_of
+from tests.live_platform import compiled_objects, provider_of
 from tests.unit.operations.cutover.conftest import Bench
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
@@ -30,7 +34,7 @@ ODD: tuple[Any, ...] = (None, -1.5, "x", ["x"], [None], {"x": ["y"]}, [{"x": 1}]
 Place = tuple[str | int, ...]
 
 
-class Held(Readings):
+class Held(ApiReader):
     """Gives the `objects` of each plural, in lists and one by one, and a watch of nothing."""
 
     def __init__(self, objects: dict[str, dict[str, Any]]) -> None:
@@ -48,16 +52,13 @@ class Held(Readings):
         items = [copy.deepcopy(self.objects[last])] if last in self.objects else []
         return {"apiVersion": version, "kind": f"{kind}List", "metadata": {}, "items": items}
 
-    def _watched(self, *_: object) -> Iterator[Any]:
-        return iter(())
-
     def _patched(self, *_: object) -> bool:
         return True
 
 
 def objects(environment: Environment) -> dict[str, dict[str, Any]]:
     """One of every kind, as a server has it, for the secret jira."""
-    manifest: Any = copy.deepcopy(manifests_of(environment)[JIRA])
+    manifest: Any = copy.deepcopy(compiled_objects(environment)[JIRA])
     condition = {"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "no"}
     writer = {"manager": "m", "time": MOMENT, "fieldsV1": {"f:spec": {"f:secretStoreRef": {"f:name": {}}}}}
     manifest["metadata"] |= {
@@ -165,7 +166,7 @@ class Commands:
     def __init__(self, bench: Bench) -> None:
         self.environment = bench.environment()
         self.status, self.remotes = with_values(from_files(self.environment), bench.live())
-        self.expected = expected_of(self.environment, manifests_of(self.environment))
+        self.expected = tuple(manifests_of(self.environment).values())
         stores = self.environment.stores
         self.switches = [
             Switch(self.environment, "jira", stores[one], stores[other])
@@ -176,35 +177,30 @@ class Commands:
         return self.judge, self.verify, self.gate, self.effects, self.consumers, self.retire
 
     def judge(self, cluster: Held) -> None:
-        state = LiveState(cluster, compiled_objects(self.status))
-        state.read()
-        judge = Judge(state, self.status, self.remotes)
-        wait = Wait(judge, self.status.rows)
-        for plural in cluster.objects:
-            if plural in ("externalsecrets", "secrets", "pods"):
-                state.change(plural, SPACE, "MODIFIED", cluster.collection(plural, SPACE)[0][0])
-        wait._every()
+        snapshot = Snapshot(ClusterView(cluster, STATUS), manifests_for(self.status))
+        wait = Wait(StatusJudge(self.status, self.remotes), snapshot)
+        wait._next(wait._judged(snapshot, is_whole=True))
 
     def verify(self, cluster: Held) -> None:
         dates = {(each.secret, each.store.id): None for each in self.expected}
-        verify_cluster(self.expected, cluster, self.remotes, dates)
+        verify_cluster(self.expected, ClusterView(cluster, VERIFY), self.remotes, dates)
 
     def gate(self, cluster: Held) -> None:
         for switch in self.switches:
             for is_back in (False, True):
-                list(in_cluster([switch], Look(cluster), "verify", is_back=is_back))
+                list(in_cluster([switch], ClusterView(cluster, GATE), "verify", is_back=is_back))
 
     def effects(self, cluster: Held) -> None:
-        list(in_effect(self.environment, ["jira"], Look(cluster), "verify"))
-        list(unread_values(self.switches, Look(cluster), {}))
+        list(in_effect(self.environment, ["jira"], ClusterView(cluster, GATE), "verify"))
+        list(unread_values(self.switches, ClusterView(cluster, GATE), {}))
 
     def consumers(self, cluster: Held) -> None:
-        gather(cluster, [SPACE])[0].readers()
-        readers_in(cluster, SPACE)
+        gather(ClusterView(cluster, CONSUMERS), [SPACE])[0].readers()
+        readers_in(ClusterView(cluster, CONSUMERS), SPACE)
 
     def retire(self, cluster: Held) -> None:
         store = self.environment.stores["vault"]
-        read_in_cluster(cluster, store, Readers((written_identity(store),)))
+        read_in_cluster(ClusterView(cluster), store, Readers((written_identity(store),)))
 
 
 @pytest.fixture(scope="module")

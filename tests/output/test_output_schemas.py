@@ -13,14 +13,15 @@ import pytest
 from jsonschema import Draft7Validator
 
 from compiler.cli.terminal.contents import text_of
+from compiler.cluster.judge import Problem, State
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import Place
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
-from compiler.operations.next_step import Next
-from compiler.operations.status import Likeness, Problem, Seen, State, Values
-from compiler.operations.status_wait import End, Looked, Waited, from_files
+from compiler.operations.next_step import NextStep
+from compiler.operations.status import Likeness, LiveState, Values
+from compiler.operations.status_wait import End, StatusResult, WaitResult, from_files
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover import cutover_report
@@ -319,14 +320,16 @@ def test_status(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "looked-at")
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = from_files(bench.environment())
-    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC))
+    found = LiveState(
+        (Problem(State.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC)
+    )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
-    rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
-    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
-    holds("status", json.loads(text_of(Data(status_report([(looked, Next(("next",), "deploy"))], 4)))))
-    bare = Looked(replace(status, progress=None), Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores"))
-    assert errors("status", json.loads(text_of(Data(status_report([(bare, Next()), (bare, Next())], 0))))) == []
+    rows = tuple(replace(row, live=found, values=values) for row in status.rows)
+    waited = WaitResult(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    looked = StatusResult(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
+    holds("status", json.loads(text_of(Data(status_report([(looked, NextStep(("next",), "deploy"))], 4)))))
+    bare = StatusResult(replace(status, progress=None), WaitResult(End.TIME_UP, 5, {}, {}, unanswered="the stores"))
+    assert errors("status", json.loads(text_of(Data(status_report([(bare, NextStep()), (bare, NextStep())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]

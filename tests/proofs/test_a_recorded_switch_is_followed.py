@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.view import ClusterView
 from compiler.operations import status_wait as wait_module
-from compiler.operations.parity import manifests_of
-from compiler.operations.status import Likeness, Seen, Status, Values
-from compiler.operations.status_live import Judge, LiveState
-from compiler.operations.status_wait import End, Follower, Wait, Waited, from_files
+from compiler.operations.status import Likeness, LiveState, Status, Values
+from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
+from compiler.operations.status_wait import End, Wait, WaitResult, from_files, manifests_for
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.api_double import ApiDouble
-from tests.live_platform import LivePlatform
+from tests.live_platform import LivePlatform, compiled_objects
 from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ class Recorded:
         project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault")).project
         assert project is not None
         self.environment = project.environments[0]
-        self.manifests = manifests_of(self.environment)
+        self.manifests = compiled_objects(self.environment)
         for each in recorded("externalsecrets-list")["items"]:
             double.put("externalsecrets", as_compiled(each, self.manifests[each["metadata"]["name"]]))
         double.load("secrets", recorded("secrets-metadata-list")["items"])
@@ -51,25 +51,23 @@ class Recorded:
         # Both stores held the same when this was recorded.
         return replace(status, rows=tuple(replace(row, values=Values(Likeness.EQUAL)) for row in status.rows))
 
-    def follow(self, *steps: Callable[[], object], up_at: str = "") -> Waited:
+    def follow(self, *steps: Callable[[], object], up_at: str = "") -> WaitResult:
         """A wait in which each of `steps` follows a state; time is up at the state `up_at` after all of them."""
         status = self.status()
-        state = LiveState(self.cluster, {"slack": self.manifests[SLACK]})
-        versions = state.read()
+        snapshot = Snapshot(ClusterView(self.cluster, OPTIONAL), manifests_for(status))
         waiting, told = list(steps), [""]
 
         def clock() -> float:
             return time.monotonic() + (PATIENCE if not waiting and told[-1] == up_at else 0)
 
-        wait = Wait(Judge(state, status, (), now=lambda: RECORDED), status.rows, clock=clock)
+        wait = Wait(StatusJudge(status, (), now=lambda: RECORDED), snapshot, clock=clock)
 
-        def tell(seen: Mapping[str, Seen], _left: float) -> None:
-            told.append(str(seen["slack"].state))
+        def tell(found: Mapping[str, LiveState], _left: float) -> None:
+            told.append(str(found["slack"].state))
             if waiting:
                 waiting.pop(0)()
 
-        with Follower(self.cluster, versions) as follower:
-            return wait.until(PATIENCE, follower, tell)
+        return wait.until(PATIENCE, tell)
 
     def replay(self, event: Mapping[str, Any]) -> Callable[[], object]:
         return lambda: self.double.put("externalsecrets", dict(event))
@@ -85,13 +83,13 @@ class Recorded:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
-    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+    monkeypatch.setattr(wait_module, "_PAUSE", 0.01)
     with ApiDouble() as double:
         yield Recorded(double, tmp_path)
 
 
-def said(waited: Waited) -> list[str]:
-    return [str(each.state) for each in waited.seen["slack"].problems]
+def said(waited: WaitResult) -> list[str]:
+    return [str(each.state) for each in waited.states["slack"].problems]
 
 
 def test_the_recorded_switch_is_in_effect_at_its_last_event(world: Recorded) -> None:

@@ -75,7 +75,7 @@ def key_vault(environ):
     return open_store(address, environ, SOON).read("a")
 
 def cluster(environ):
-    return KubernetesCluster(environ).external_secret_objects("a")
+    return KubernetesCluster(environ).collection("externalsecrets", "a")
 
 def prompt(environ):
     return passphrase(is_new=False)

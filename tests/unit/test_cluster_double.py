@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.judge import is_synced, ready_reason
+from compiler.cluster.objects import keys_of
 from compiler.cluster.store_access import is_ready
-from compiler.cluster.view import ClusterError, WatchEndedError, keys_of
+from compiler.cluster.view import ClusterError
+from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
 from tests.operator_double import DATA_HASH
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Ask = Callable[[KubernetesCluster, ClusterDouble], object]
+    Ask = Callable[[RunCluster, ClusterDouble], object]
 
 
-def listed(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
-    found, version = cluster.collection("externalsecrets", NAMESPACE)
+def listed(cluster: RunCluster, _double: ClusterDouble) -> None:
+    found, version = cluster.listed("externalsecrets", NAMESPACE)
     assert (len(found), version) == (7, "586")
     assert all(is_synced(each) and ready_reason(each) is None for each in found)
 
 
-def stores(_cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def stores(_cluster: RunCluster, double: ClusterDouble) -> None:
     assert [is_ready(each) for each in recorded("clustersecretstores-list")["items"]] == [True, True]
     assert json.loads(got(double, "/apis/external-secrets.io/v1/clustersecretstores")) == recorded(
         "clustersecretstores-list"
     )
 
 
-def metadata(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
-    found, version = cluster.collection("secrets", NAMESPACE)
+def metadata(cluster: RunCluster, _double: ClusterDouble) -> None:
+    found, version = cluster.listed("secrets", NAMESPACE)
     assert (len(found), version) == (7, "586")
     assert all(keys_of(each) for each in found)
 
@@ -53,40 +54,40 @@ SLACK = next(
 )
 
 
-def warned(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
+def warned(cluster: RunCluster, _double: ClusterDouble) -> None:
     # The double gives all that was recorded; what a field selector leaves out is the server's part.
     assert "does not exist" in cluster.warnings(NAMESPACE)[SLACK]["message"]
 
 
-def switched(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
+def switched(cluster: RunCluster, _double: ClusterDouble) -> None:
     events = list(cluster.watch("externalsecrets", NAMESPACE, "586", 5))
     assert [kind for kind, _ in events] == ["MODIFIED"] * 4
     assert [ready_reason(each) for _, each in events] == [None, "SecretSyncedError", "SecretSyncedError", None]
     assert [is_synced(each) for _, each in events] == [False, False, False, True]
 
 
-def silent(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
+def silent(cluster: RunCluster, _double: ClusterDouble) -> None:
     assert list(cluster.watch("secrets", NAMESPACE, "586", 5)) == []
 
 
-def changed(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
+def changed(cluster: RunCluster, _double: ClusterDouble) -> None:
     [*_, (kind, found)] = cluster.watch("secrets", NAMESPACE, "586", 5)
     assert kind in ("ADDED", "MODIFIED")
     assert found["metadata"]["annotations"] == {DATA_HASH: "c5caefa150759c679042ea81218cc1392b0623420e679f9dd39b62be"}
 
 
-def unauthorised(_cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def unauthorised(_cluster: RunCluster, double: ClusterDouble) -> None:
     assert got(double, "/api/v1/namespaces/x/pods", token="another", status=401) == body("unauthorized-401.json")
 
 
-def forbidden(cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def forbidden(cluster: RunCluster, double: ClusterDouble) -> None:
     double.refused["list secrets"] = 403
     with pytest.raises(ClusterError, match="you are not allowed to list secrets"):
         cluster.collection("secrets", NAMESPACE)
     assert got(double, "/api/v1/namespaces/x/secrets", status=403) == body("secrets-forbidden-403.json")
 
 
-def unserved(cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def unserved(cluster: RunCluster, double: ClusterDouble) -> None:
     double.unserved.add("external-secrets.io")
     with pytest.raises(ClusterError, match=r"it does not serve external-secrets\.io/v1"):
         cluster.collection("externalsecrets", NAMESPACE)
@@ -94,12 +95,12 @@ def unserved(cluster: KubernetesCluster, double: ClusterDouble) -> None:
     assert got(double, path, status=404) == body("group-missing-404.txt")
 
 
-def unknown_field(_cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def unknown_field(_cluster: RunCluster, double: ClusterDouble) -> None:
     path = "/apis/external-secrets.io/v1/namespaces/x/externalsecrets?fieldSelector=spec.nothing%3Da"
     assert got(double, path, status=400) == body("field-selector-unknown-400.json")
 
 
-def expired(cluster: KubernetesCluster, double: ClusterDouble) -> None:
+def expired(cluster: RunCluster, double: ClusterDouble) -> None:
     double.forget()
     with pytest.raises(WatchEndedError):
         list(cluster.watch("pods", NAMESPACE, "1", 5))
@@ -153,15 +154,13 @@ def test_a_recording_is_replayed_as_it_is(name: str, tmp_path: Path) -> None:
     with ClusterDouble() as double:
         if replaced:
             double.replayed[replaced] = body(name)
-        ask(KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}), double)
+        ask(RunCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}), double)
 
 
 def test_lists_come_in_pages(tmp_path: Path) -> None:
     with ClusterDouble(page=3) as double:
         double.load("externalsecrets", recorded("externalsecrets-list")["items"])
-        found, _ = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}).collection(
-            "externalsecrets", NAMESPACE
-        )
+        found = RunCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}).collection("externalsecrets", NAMESPACE)
         assert len({each["metadata"]["name"] for each in found}) == 7
         assert [each.query.get("continue") for each in double.asked] == [None, "3", "6"]
 

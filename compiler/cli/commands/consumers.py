@@ -8,7 +8,9 @@ from argparse import Namespace
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cluster.connect import connected
+from compiler.cluster.view import ClusterView
 from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
+from compiler.consumers.readers import OPTIONAL
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
@@ -81,5 +83,6 @@ def run(invocation: Invocation) -> int:
 
 def _look(arguments: Namespace, environment: Environment) -> Look:
     if arguments.cluster:
-        return look_at_cluster(environment, connected(os.environ, arguments.context), arguments.namespace)
+        view = ClusterView(connected(os.environ, arguments.context), OPTIONAL)
+        return look_at_cluster(environment, view, arguments.namespace)
     return look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)

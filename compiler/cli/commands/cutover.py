@@ -21,8 +21,9 @@ from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected, missing_for_cluster
-from compiler.cluster.verify import Look
+from compiler.cluster.view import ClusterView
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
+from compiler.operations.cutover_checks import OPTIONAL
 from compiler.operations.cutover_gate import Mode, PastRuns, Request
 from compiler.operations.references import stores_to_ask
 from compiler.render.content import REPORT_FORMATS
@@ -100,10 +101,10 @@ def run(invocation: Invocation) -> int:
         (environment,) = live_environments([arguments.environment], invocation)
         history = history_of(runs(invocation.root))
         past = PastRuns(history.writer_of, history.retired)
-        look = Look(connected(os.environ, arguments.context)) if arguments.cluster else None
+        view = ClusterView(connected(os.environ, arguments.context), OPTIONAL) if arguments.cluster else None
         with refusals(), open_stores(invocation, stores_to_ask) as stores:
             request = _request(arguments, mode)
-            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, look, past)
+            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
         return _carried_out(cutover, invocation)
 
 

@@ -17,18 +17,20 @@ from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
 from compiler.cluster.connect import connected
+from compiler.cluster.judge import State
 from compiler.cluster.masking import without_age
+from compiler.cluster.view import ClusterView
 from compiler.live.readers import Readers, every_environment, readers_of
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
-from compiler.operations.next_step import Asked, next_step
+from compiler.operations.next_step import StepContext, next_step
 from compiler.operations.rbac import rbac
 from compiler.operations.references import stores_to_ask
-from compiler.operations.status import Seen, State
-from compiler.operations.status_wait import End, Looked, Wishes, look_at
+from compiler.operations.status import LiveState
+from compiler.operations.status_wait import End, StatusOptions, StatusResult, read_status
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
-from compiler.render.reports.status import seen_lines, status_lines, status_report, wait_lines, word_of
+from compiler.render.reports.status import live_lines, status_lines, status_report, wait_lines, word_of
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
@@ -91,7 +93,7 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    wishes = _wishes(arguments, is_debug=invocation.options.is_debug)
+    options = _options(arguments, is_debug=invocation.options.is_debug)
     with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
@@ -99,7 +101,7 @@ def run(invocation: Invocation) -> int:
         if arguments.rbac:
             standard_output().product(rbac(environments[0]))
             return OK
-        return _shown(_looked(invocation, wishes, environments), invocation)
+        return _shown(_looked(invocation, options, environments), invocation)
 
 
 def _of_one(arguments: Namespace, count: int) -> None:
@@ -110,7 +112,7 @@ def _of_one(arguments: Namespace, count: int) -> None:
         raise Refusal("usage", f"{option} applies to one environment", "name exactly one")
 
 
-def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
+def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
     """Raises Refusal where the options do not go together."""
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
@@ -120,7 +122,7 @@ def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
         meant = f"add its unit, such as {given}s" if given.isdecimal() and given.isascii() else None
         raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
     seconds = duration.seconds if arguments.wait else None
-    return Wishes(
+    return StatusOptions(
         tuple(arguments.only),
         arguments.offline,
         seconds,
@@ -139,19 +141,19 @@ def _is_live(arguments: Namespace) -> bool:
     return bool(arguments.cluster or arguments.wait or arguments.force_sync)
 
 
-def _looked(invocation: Invocation, wishes: Wishes, environments: Sequence[Environment]) -> list[Looked]:
+def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[StatusResult]:
     arguments = invocation.arguments
     connect = partial(connected, os.environ, arguments.context) if _is_live(arguments) else None
     waiting = Waiting(word_of(State.IN_EFFECT))
     with open_stores(invocation, stores_to_ask) as stores:
         try:
             return [
-                look_at(
+                read_status(
                     environment,
-                    wishes,
+                    options,
                     stores,
                     connect,
-                    lambda seen, left: waiting.tell({name: _item(name, each) for name, each in seen.items()}, left),
+                    lambda states, left: waiting.tell({name: _item(name, each) for name, each in states.items()}, left),
                 )
                 for environment in environments
             ]
@@ -159,13 +161,13 @@ def _looked(invocation: Invocation, wishes: Wishes, environments: Sequence[Envir
             waiting.close()
 
 
-def _item(name: str, seen: Seen) -> Item:
+def _item(name: str, live: LiveState) -> Item:
     return Item(
-        word_of(seen.state), tuple(map(without_age, seen.causes)), tuple(seen_lines(name, seen)) if seen.causes else ()
+        word_of(live.state), tuple(map(without_age, live.causes)), tuple(live_lines(name, live)) if live.causes else ()
     )
 
 
-def _shown(looked: Sequence[Looked], invocation: Invocation) -> int:
+def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
     arguments, root = invocation.arguments, invocation.root
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
@@ -180,15 +182,15 @@ def _shown(looked: Sequence[Looked], invocation: Invocation) -> int:
     return code
 
 
-def _unread(looked: Looked) -> tuple[str, ...]:
+def _unread(looked: StatusResult) -> tuple[str, ...]:
     """The secrets whose store in use did not say when their values were written."""
     return tuple(row.secret.id for row in looked.status.rows if looked.status.is_asked and row.values.closed)
 
 
-def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...], root: Path) -> Asked:
+def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
     has_waited = looked.waited is not None and looked.waited.end in (End.FAILED, End.TIME_UP)
     readers = partial(_readers, arguments, root)
-    return Asked(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
+    return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
 
 
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> Readers | None:
@@ -198,14 +200,14 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
         with stores_to_ask(os.environ) as stores:
             found = every_environment(root, files_alone())
             try:
-                return readers_of(store, found, stores, connected(os.environ, arguments.context))
+                return readers_of(store, found, stores, ClusterView(connected(os.environ, arguments.context)))
             except Refusal:
                 return readers_of(store, found, stores, None)
     except Refusal:
         return None
 
 
-def _code(looked: Looked) -> int:
+def _code(looked: StatusResult) -> int:
     status, waited = looked.status, looked.waited
     if waited is not None and waited.end is not End.IN_EFFECT:
         return FOUND if waited.end is End.FAILED else INCOMPLETE

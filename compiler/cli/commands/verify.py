@@ -10,11 +10,11 @@ from datetime import timedelta
 from compiler.cli.invocation import Invocation, files_alone, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cluster.verify import Check, cluster_checker, expected_of
+from compiler.cluster.verify import Check, cluster_checker
 from compiler.live.stores import store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
-from compiler.operations.parity import manifests_of
+from compiler.model.manifest import manifests_of
 from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
 from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
 from compiler.pipeline import compile_project
@@ -103,8 +103,8 @@ def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_
     if environment is None or not arguments.cluster:
         return lambda _read, _dates: ()
     other = store_named(environment, arguments.store) if arguments.store is not None else None
-    expected = expected_of(environment, manifests_of(environment), arguments.secrets)
-    return cluster_checker(expected, os.environ, arguments.context, other, is_whole=is_debug)
+    manifests = tuple(manifests_of(environment, arguments.secrets).values())
+    return cluster_checker(manifests, os.environ, arguments.context, other, is_whole=is_debug)
 
 
 def _summary(subject: str, found: Verification, environment: Environment | None) -> Iterator[Line]:

@@ -7,11 +7,12 @@ from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from compiler.cluster.judge import State
 from compiler.live.read_many import WriterOf, nobody, remedies, when
 from compiler.model.facts import short_duration
-from compiler.operations.next_step import Next
-from compiler.operations.status import Likeness, Row, Seen, State, Status
-from compiler.operations.status_wait import End, Looked, Waited
+from compiler.operations.next_step import NextStep
+from compiler.operations.status import Likeness, LiveState, Row, Status
+from compiler.operations.status_wait import End, StatusResult, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope
 from compiler.text.wording import counted, listed
 
@@ -48,7 +49,7 @@ def word_of(state: State) -> str:
     return _WORDS[state]
 
 
-def status_lines(status: Status, step: Next, now: datetime, writer_of: WriterOf = nobody) -> Iterator[Line]:
+def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = nobody) -> Iterator[Line]:
     """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     cells = [_cells(row, now) for row in status.rows]
@@ -61,16 +62,16 @@ def status_lines(status: Status, step: Next, now: datetime, writer_of: WriterOf 
             yield (Painted(line[0], _style(row)),)
             yield from _long(line)
     yield from _closed(status)
-    notes = Counter(note for row in status.rows if row.seen is not None for note in row.seen.notes)
+    notes = Counter(note for row in status.rows if row.live is not None for note in row.live.notes)
     common = [note for note, count in notes.items() if count > 1]
     for row in status.rows:
         yield from _details(row)
         yield from _different(row, status.environment.name, writer_of)
-        if row.seen is not None:
-            yield from seen_lines(row.secret.id, row.seen, common)
+        if row.live is not None:
+            yield from live_lines(row.secret.id, row.live, common)
     yield from (("note: ", note) for note in common)
     # Once for all secrets of a namespace.
-    asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
+    asked = (what for row in status.rows if row.live is not None for what in row.live.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     if any(row.has(State.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
@@ -162,17 +163,17 @@ def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line
         yield from (("  ", Painted("help: ", Style.HELP), way) for way in ways)
 
 
-def seen_lines(name: str, seen: Seen, common: Container[str] = ()) -> Iterator[Line]:
+def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Iterator[Line]:
     """What is wrong with a secret in the cluster, why, and what mends it; without the notes in `common`."""
-    yield from ((f"{name}: ", problem.message) for problem in seen.problems)
-    yield from (("  because: ", cause) for cause in seen.causes)
-    if seen.next_try is not None:
-        yield f"  the operator tries again within {short_duration(seen.next_try)}"
-    yield from ((f"{name}: ", note) for note in seen.notes if note not in common)
-    yield from (("  ", Painted("help: ", Style.HELP), line) for line in seen.helps)
+    yield from ((f"{name}: ", problem.message) for problem in live.problems)
+    yield from (("  because: ", cause) for cause in live.causes)
+    if live.next_try is not None:
+        yield f"  the operator tries again within {short_duration(live.next_try)}"
+    yield from ((f"{name}: ", note) for note in live.notes if note not in common)
+    yield from (("  ", Painted("help: ", Style.HELP), line) for line in live.helps)
 
 
-def wait_lines(waited: Waited, unread: Sequence[str] = ()) -> Iterator[Line]:
+def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]:
     """How a wait ended, and what it could not compare or look at; of `unread` secrets no date is known."""
     if waited.end is End.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
@@ -194,21 +195,21 @@ def wait_lines(waited: Waited, unread: Sequence[str] = ()) -> Iterator[Line]:
     for what in dict.fromkeys(waited.not_compared.values()):
         names = listed(name for name, each in waited.not_compared.items() if each == what)
         yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"
-    unseen = list(dict.fromkeys(what for each in waited.seen.values() for what in each.not_asked))
-    if unread and waited.seen:
+    unseen = list(dict.fromkeys(what for each in waited.states.values() for what in each.not_asked))
+    if unread and waited.states:
         unseen.append(f"when the values of {listed(unread)} were written")
     if unseen:
         yield "not looked at: ", "; ".join(unseen)
 
 
-def status_report(found: Sequence[tuple[Looked, Next]], exit_code: int) -> dict[str, Any]:
+def status_report(found: Sequence[tuple[StatusResult, NextStep]], exit_code: int) -> dict[str, Any]:
     """The whole object: what was found of each environment with what comes next."""
     name = found[0][0].status.environment.name if len(found) == 1 else None
     content = {"environments": [_status(looked, step) for looked, step in found]}
     return envelope("status", name, exit_code, content)
 
 
-def _wait(waited: Waited) -> dict[str, Any]:
+def _wait(waited: WaitResult) -> dict[str, Any]:
     return {
         "end": str(waited.end),
         "timeoutSeconds": round(waited.seconds),
@@ -217,7 +218,7 @@ def _wait(waited: Waited) -> dict[str, Any]:
     }
 
 
-def _status(looked: Looked, step: Next) -> dict[str, Any]:
+def _status(looked: StatusResult, step: NextStep) -> dict[str, Any]:
     status, progress = looked.status, looked.status.progress
     return {
         "environment": status.environment.name,
@@ -256,22 +257,22 @@ def _row(row: Row) -> dict[str, Any]:
         "faults": list(values.faults),
         "written": _date(values.written),
         "expires": _date(values.expires),
-        "live": _seen(row.seen) if row.seen is not None else None,
+        "live": _live(row.live) if row.live is not None else None,
     }
 
 
-def _seen(seen: Seen) -> dict[str, Any]:
+def _live(live: LiveState) -> dict[str, Any]:
     return {
-        "state": str(seen.state),
-        "problems": [{"state": str(each.state), "message": each.message} for each in seen.problems],
-        "causes": list(seen.causes),
-        "nextTrySeconds": seen.next_try,
-        "help": seen.helps[0] if seen.helps else None,
-        "helps": list(seen.helps),
-        "notes": list(seen.notes),
-        "refreshed": _date(seen.refreshed),
-        "pods": seen.pods,
-        "notAsked": list(seen.not_asked),
+        "state": str(live.state),
+        "problems": [{"state": str(each.state), "message": each.message} for each in live.problems],
+        "causes": list(live.causes),
+        "nextTrySeconds": live.next_try,
+        "help": live.helps[0] if live.helps else None,
+        "helps": list(live.helps),
+        "notes": list(live.notes),
+        "refreshed": _date(live.refreshed),
+        "pods": live.pods,
+        "notAsked": list(live.not_asked),
     }
 
 

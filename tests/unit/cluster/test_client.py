@@ -13,9 +13,9 @@ import pytest
 from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.cluster.client import KubernetesCluster, _lines, _Reply
-from compiler.cluster.view import AnswerTooLargeError, ClusterError, keys_of
-from compiler.stores.http import ReplyTooLargeError
+from compiler.cluster.client import KubernetesCluster, _Reply
+from compiler.cluster.objects import keys_of
+from compiler.cluster.view import AnswerTooLargeError, ClusterError
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
 from tests.trickling_gateway import TricklingGateway
@@ -54,19 +54,19 @@ def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
     fake.secret("team", "b", {})
     cluster = KubernetesCluster(environ)
     # The double answers 500 to whoever asks for a whole Secret.
-    found = cluster.secret_metadata("team")
+    found = cluster.collection("secrets", "team")
     assert [(each["metadata"]["name"], keys_of(each)) for each in found] == [
         ("a", frozenset({"TOKEN"})),
         ("b", frozenset()),
     ]
-    assert cluster.secret_metadata("elsewhere") == ()
+    assert cluster.collection("secrets", "elsewhere") == ()
     assert SENTINEL not in repr(found) + caplog.text
 
 
 def test_only_reading_is_asked(fake: FakeCluster, environ: dict[str, str]) -> None:
     fake.external_secret("team", "github")
     cluster = KubernetesCluster(environ)
-    cluster.external_secret_objects("team")
+    cluster.collection("externalsecrets", "team")
     cluster.store_object("ClusterSecretStore", "v", "team")
     assert {method for method, _ in fake.asked} == {"GET"}
 
@@ -85,7 +85,7 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
 ) -> None:
     fake.refused["externalsecrets"] = status
     with pytest.raises(ClusterError, match=words) as caught:
-        KubernetesCluster(environ).external_secret_objects("team")
+        KubernetesCluster(environ).collection("externalsecrets", "team")
     assert caught.value.permission == permission
     assert caught.value.remedy
     assert caught.value.__context__ is None
@@ -94,7 +94,7 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
 
 def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
     with pytest.raises(ClusterError) as caught:
-        KubernetesCluster(environ, "there").external_secret_objects("team")
+        KubernetesCluster(environ, "there").collection("externalsecrets", "team")
     assert str(caught.value) == "it gave no usable answer (it refuses the connection, or no route leads to it)"
     assert caught.value.__context__ is None
 
@@ -121,7 +121,7 @@ def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
     cluster = KubernetesCluster(environ)
     monkeypatch.setattr(cluster._api, "call_api", failing)
     with pytest.raises(ClusterError) as caught:
-        cluster.external_secret_objects("team")
+        cluster.collection("externalsecrets", "team")
     assert str(caught.value).startswith(f"it gave no usable answer ({why}")
     assert SENTINEL not in str(caught.value)
     assert caught.value.__context__ is None
@@ -152,7 +152,7 @@ def test_an_answer_of_many_tiny_values_is_refused_before_it_is_parsed(
     monkeypatch.setattr(cluster, "_asked", answer)
     monkeypatch.setattr("json.loads", lambda _: pytest.fail("it was parsed"))
     with pytest.raises(AnswerTooLargeError):
-        cluster.external_secret_objects("team")
+        cluster.collection("externalsecrets", "team")
     assert asked == ["500", "50", "5", "1"]
 
 
@@ -162,29 +162,22 @@ def test_an_answer_of_many_bytes_is_refused_and_one_of_long_texts_is_read(
     cluster = KubernetesCluster(environ)
     fine = PAGE + b'{"metadata": {"name": "a"}, "spec": {"note": "' + b'[{,\\"' * 300_000 + b'"}}]}'
     monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(fine))
-    assert [each["metadata"]["name"] for each in cluster.external_secret_objects("team")] == ["a"]
+    assert [each["metadata"]["name"] for each in cluster.collection("externalsecrets", "team")] == ["a"]
     monkeypatch.setattr("compiler.cluster.client._LARGEST", len(fine) - 1)
     with pytest.raises(AnswerTooLargeError):
-        cluster.external_secret_objects("team")
+        cluster.collection("externalsecrets", "team")
 
 
 def test_what_a_command_is_answered_in_all_has_an_end(
     fake: FakeCluster, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.external_secret("team", "github")
-    KubernetesCluster(environ).external_secret_objects("team")
+    KubernetesCluster(environ).collection("externalsecrets", "team")
     monkeypatch.setattr("compiler.cluster.client._MOST_BYTES", 1000)
     cluster = KubernetesCluster(environ)
-    cluster.external_secret_objects("team")
+    cluster.collection("externalsecrets", "team")
     with pytest.raises(ClusterError, match="its answers have more than 0 MiB in all"):
-        [cluster.external_secret_objects("team") for _ in range(10)]
-
-
-def test_a_watch_s_event_without_an_end_is_given_up(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.cluster.client._LARGEST", 1000)
-    with pytest.raises(ReplyTooLargeError):
-        list(_lines(iter([b"{}\n", *[b"x" * 100] * 11])))
-    assert list(_lines(iter([b"{}\n", *[b"x" * 100] * 9, b"\n"]))) == [b"{}", b"x" * 900]
+        [cluster.collection("externalsecrets", "team") for _ in range(10)]
 
 
 def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: dict[str, str]) -> None:
@@ -194,7 +187,7 @@ def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: 
 
     def ask_on() -> None:
         while True:
-            cluster.external_secret_objects("team")
+            cluster.collection("externalsecrets", "team")
 
     # The last one may be cut off.
     with pytest.raises(ClusterError, match=r"it took more than 120 s to answer|it does not answer"):
@@ -203,9 +196,10 @@ def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: 
     with pytest.raises(ClusterError, match="it took more than 120 s to answer"):
         cluster.force_sync("team", "github", "1")
     assert len(fake.asked) == asked
-    # A wait has an end of its own.
-    list(cluster.watch("externalsecrets", "team", "1", 1))
-    assert cluster.external_secret_objects("team")
+    cluster._patience = 60
+    # Each round of a wait has the time of a command.
+    cluster.renew()
+    assert cluster.collection("externalsecrets", "team")
 
 
 def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeCluster, tmp_path: Path) -> None:
@@ -215,27 +209,16 @@ def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeClu
         cluster = KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))})
         cluster._patience = 0.3
         with pytest.raises(ClusterError, match="it does not answer"):
-            cluster.external_secret_objects("team")
+            cluster.collection("externalsecrets", "team")
         with pytest.raises(ClusterError, match="it took more than 120 s"):
-            cluster.external_secret_objects("team")
+            cluster.collection("externalsecrets", "team")
 
 
 def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = KubernetesCluster(environ)
     monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(b"[" * 200_000))
     with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
-        cluster.external_secret_objects("team")
-
-
-@pytest.mark.parametrize("line", [b'["s3ntinel"]', b'"s3ntinel"', b"5", b"[]", b"null", b"[" * 9999])
-def test_an_event_that_is_no_object_is_none(
-    fake: FakeCluster, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, line: bytes
-) -> None:
-    fake.objects["/api/v1/namespaces/team/pods"] = {}
-    monkeypatch.setattr("compiler.cluster.client._lines", lambda _chunks: iter([line]))
-    with pytest.raises(ClusterError, match="it gave no usable answer") as caught:
-        list(KubernetesCluster(environ).watch("pods", "team", "1", 1))
-    assert caught.value.__context__ is None
+        cluster.collection("externalsecrets", "team")
 
 
 def test_an_answer_that_trickles_or_does_not_end_is_given_up(
@@ -245,14 +228,14 @@ def test_an_answer_that_trickles_or_does_not_end_is_given_up(
     environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
     monkeypatch.setattr(_Reply, "largest", 10)
     with pytest.raises(AnswerTooLargeError, match="its answer has more than 32 MiB or 500000 values"):
-        KubernetesCluster(environ).external_secret_objects("team")
+        KubernetesCluster(environ).collection("externalsecrets", "team")
     monkeypatch.undo()
     with TricklingGateway(int(fake.url.rpartition(":")[2]), lambda _: True, pace=0.02) as gateway:
         fake.url = f"http://127.0.0.1:{gateway.port}"
         environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
         monkeypatch.setattr(_Reply, "longest", 0.2)
         with pytest.raises(ClusterError, match="it does not answer"):
-            KubernetesCluster(environ).external_secret_objects("team")
+            KubernetesCluster(environ).collection("externalsecrets", "team")
 
 
 def test_a_proxy_s_connections_have_an_end_too(environ: dict[str, str]) -> None:
@@ -325,7 +308,7 @@ def test_a_log_in_programs_complaint_is_not_printed(tmp_path: Path) -> None:
     # In a process of its own: the client prints where nobody else listens to the log, as a test's runner does.
     program = (
         "import sys; from compiler.cluster.client import KubernetesCluster, ClusterError\n"
-        "try: KubernetesCluster({'KUBECONFIG': sys.argv[1]}).external_secret_objects('a')\n"
+        "try: KubernetesCluster({'KUBECONFIG': sys.argv[1]}).collection('externalsecrets', 'a')\n"
         "except ClusterError as error: print(error)\n"
     )
     done = subprocess.run(
@@ -347,7 +330,7 @@ def test_objects_are_read_as_they_are_in_pages(fake: FakeCluster, environ: dict[
     fake.store("v", ready=True)
     fake.store("own", ready=True, namespace="team")
     cluster = KubernetesCluster(environ)
-    found = cluster.external_secret_objects("team")
+    found = cluster.collection("externalsecrets", "team")
     assert [each["metadata"]["name"] for each in found] == ["github", "jira"]
     assert cluster.store_object("ClusterSecretStore", "v", "team") == fake.objects[f"{ESO}/clustersecretstores/v"]
     own = fake.objects[f"{ESO}/namespaces/team/secretstores/own"]
@@ -361,7 +344,7 @@ def test_of_secrets_only_metadata_is_asked_for_and_kept(fake: FakeCluster, envir
     path = "/api/v1/namespaces/ai-platform-engineering/secrets"
     fake.objects[path] = recorded("secrets-metadata-list")
     # The double answers 500 to whoever asks for whole Secrets.
-    found = KubernetesCluster(environ).secret_metadata("ai-platform-engineering")
+    found = KubernetesCluster(environ).collection("secrets", "ai-platform-engineering")
     assert len(found) == 7
     assert all(set(each) == {"metadata"} for each in found)
     slack = next(each["metadata"] for each in found if each["metadata"]["name"] == "agent-slack-secrets")
@@ -370,22 +353,22 @@ def test_of_secrets_only_metadata_is_asked_for_and_kept(fake: FakeCluster, envir
     noted = {"kubectl.kubernetes.io/last-applied-configuration": f'{{"data": {{"TOKEN": "{SENTINEL}"}}}}'}
     metadata = {"name": "a", "annotations": noted}
     fake.objects[path] = {"items": [{"metadata": metadata, "data": {"TOKEN": SENTINEL}}]}
-    assert KubernetesCluster(environ).secret_metadata("ai-platform-engineering") == (
+    assert KubernetesCluster(environ).collection("secrets", "ai-platform-engineering") == (
         {"metadata": {"name": "a", "annotations": {}, "managedFields": []}},
     )
-    assert KubernetesCluster(environ).secret_metadata("elsewhere") == ()
+    assert KubernetesCluster(environ).collection("secrets", "elsewhere") == ()
 
 
 def test_whoever_may_not_list_secrets_is_told_so(fake: FakeCluster, environ: dict[str, str]) -> None:
     fake.refused["/secrets"] = 403
     with pytest.raises(ClusterError) as refused:
-        KubernetesCluster(environ).secret_metadata("team")
+        KubernetesCluster(environ).collection("secrets", "team")
     assert refused.value.permission == "list secrets in team"
 
 
 def test_a_cluster_without_the_operator_is_told(environ: dict[str, str]) -> None:
     with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
-        KubernetesCluster(environ).external_secret_objects("team")
+        KubernetesCluster(environ).collection("externalsecrets", "team")
 
 
 def test_the_objects_of_all_namespaces_are_read_in_pages(fake: FakeCluster, environ: dict[str, str]) -> None:

@@ -1,26 +1,26 @@
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.cluster.judge import (
-    Lack,
-    Live,
-    Reason,
-    doubts_about,
+    State,
+    doubts,
     is_own,
     is_synced,
+    problems,
     ready_reason,
-    reasons_against,
     strangers,
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.view import keys_of
+from compiler.cluster.objects import keys_of
+from compiler.cluster.view import Live
 from compiler.model.environment import Environment
-from compiler.operations.parity import expected_manifests
+from compiler.model.manifest import Manifest, manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.recorded_cluster import as_compiled, by_name, leading_to, watched
@@ -36,20 +36,21 @@ def dev() -> Environment:
     return project.environments[0]
 
 
-def manifests(store: str) -> dict[str, dict[str, Any]]:
-    """What `dev` compiles to on that store."""
-    project = compile_project(ROOT, ["dev"]).project
+def manifests(store: str) -> dict[str, Manifest]:
+    """What `dev` compiles to on that store, by the name of the object."""
+    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + f"store: {store}\n"
+    project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault"), {"environments/dev.yaml": text}).project
     assert project is not None
-    root: Any = project.environments[0].root.plain_data()
-    catalogue: Any = project.catalogue.document.root.plain_data()
-    return {each["metadata"]["name"]: each for each in expected_manifests({**root, "store": store}, catalogue)}
+    return {each.name: each for each in manifests_of(project.environments[0]).values()}
 
 
 AZURE, VAULT = manifests("azure"), manifests("vault")
 WRITTEN = {store.name: store for store in dev().stores.values()}
 STORES = {name: leading_to(each, WRITTEN[name]) for name, each in by_name("clustersecretstores-list").items()}
-EXTERNAL_SECRETS = {name: as_compiled(found, AZURE[name]) for name, found in by_name("externalsecrets-list").items()}
-SWITCH = [as_compiled(found, VAULT[SLACK]) for found in watched("watch-externalsecrets-switch")]
+EXTERNAL_SECRETS = {
+    name: as_compiled(found, AZURE[name].object) for name, found in by_name("externalsecrets-list").items()
+}
+SWITCH = [as_compiled(found, VAULT[SLACK].object) for found in watched("watch-externalsecrets-switch")]
 
 
 def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  # noqa: ANN401 - any object
@@ -57,26 +58,22 @@ def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  
     return Live(**{**parts, **changed})
 
 
-def reasons(compiled: Mapping[str, Any], found: Live) -> tuple[Reason, ...]:
-    return reasons_against(compiled, found, WRITTEN[compiled["spec"]["secretStoreRef"]["name"]])
-
-
-def lacks(compiled: Mapping[str, Any], found: Live) -> list[Lack]:
-    return [reason.lack for reason in reasons(compiled, found)]
+def states(manifest: Manifest, found: Live) -> list[State]:
+    return [problem.state for problem in problems(manifest, found)]
 
 
 @pytest.mark.parametrize("name", sorted(EXTERNAL_SECRETS))
 def test_what_was_recorded_in_order_is_in_effect(name: str) -> None:
-    assert reasons(AZURE[name], live(name)) == ()
+    assert problems(AZURE[name], live(name)) == ()
 
 
 def test_ready_of_the_spec_before_is_not_in_effect() -> None:
     # Each line of the watch: a new spec with the old Ready, its failure, the right spec with that failure, success.
-    found = [lacks(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each)) for each in SWITCH]
+    found = [states(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each)) for each in SWITCH]
     assert found == [
-        [Lack.OTHER_SPEC, Lack.NOT_SYNCED],
-        [Lack.OTHER_SPEC, Lack.NOT_SYNCED, Lack.NOT_READY],
-        [Lack.NOT_SYNCED, Lack.NOT_READY],
+        [State.OTHER_SPEC, State.NOT_SYNCED],
+        [State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_READY],
+        [State.NOT_SYNCED, State.NOT_READY],
         [],
     ]
     assert (ready_reason(SWITCH[0]), is_synced(SWITCH[0])) == (None, False)
@@ -94,24 +91,24 @@ def test_the_generation_is_compared_whole() -> None:
 @pytest.mark.parametrize(
     ("change", "lack", "said"),
     [
-        (lambda found: found["metadata"]["labels"].clear(), Lack.FOREIGN, "is not managed by this chart"),
-        (lambda found: found["spec"].update(refreshPolicy="CreatedOnce"), Lack.OTHER_SPEC, "not what was compiled"),
-        (lambda found: found["spec"]["data"].pop(), Lack.OTHER_SPEC, "is not what was compiled"),
-        (lambda found: found.pop("status"), Lack.NOT_SYNCED, "has not synchronised"),
-        (lambda found: _condition(found, reason="SecretDeleted"), Lack.NOT_READY, "ready by SecretDeleted"),
-        (lambda found: _condition(found, reason="", status="Unknown"), Lack.NOT_READY, "is not ready: Unknown"),
+        (lambda found: found["metadata"]["labels"].clear(), State.FOREIGN, "is not managed by this chart"),
+        (lambda found: found["spec"].update(refreshPolicy="CreatedOnce"), State.OTHER_SPEC, "not what was compiled"),
+        (lambda found: found["spec"]["data"].pop(), State.OTHER_SPEC, "is not what was compiled"),
+        (lambda found: found.pop("status"), State.NOT_SYNCED, "has not synchronised"),
+        (lambda found: _condition(found, reason="SecretDeleted"), State.NOT_READY, "ready by SecretDeleted"),
+        (lambda found: _condition(found, reason="", status="Unknown"), State.NOT_READY, "is not ready: Unknown"),
         (
             lambda found: _condition(found, message="secret retained due to DeletionPolicy=Retain"),
-            Lack.RETAINED,
+            State.RETAINED,
             "is an earlier one that was kept",
         ),
     ],
 )
-def test_each_lack_of_an_external_secret_is_found(change: Callable[[Any], object], lack: Lack, said: str) -> None:
+def test_each_lack_of_an_external_secret_is_found(change: Callable[[Any], object], lack: State, said: str) -> None:
     changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
     change(changed)
-    found = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
-    assert lack in [reason.lack for reason in found]
+    found = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert lack in [reason.state for reason in found]
     assert any(said in reason.message for reason in found)
 
 
@@ -120,23 +117,23 @@ def _condition(found: dict[str, Any], **changes: str) -> None:
 
 
 def test_a_missing_object_is_the_only_thing_said_of_it() -> None:
-    assert lacks(AZURE[SLACK], live(SLACK, external_secret=None)) == [Lack.ABSENT]
-    assert lacks(AZURE[SLACK], live(SLACK, secret=None)) == [Lack.NO_TARGET]
-    assert lacks(AZURE[SLACK], live(SLACK, store=None)) == [Lack.STORE]
-    assert lacks(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
-    assert lacks(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
+    assert states(AZURE[SLACK], live(SLACK, external_secret=None)) == [State.ABSENT]
+    assert states(AZURE[SLACK], live(SLACK, secret=None)) == [State.NO_TARGET]
+    assert states(AZURE[SLACK], live(SLACK, store=None)) == [State.STORE]
+    assert states(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
+    assert states(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
 
 
 def test_the_keys_of_a_secret_are_known_from_its_metadata() -> None:
-    assert keys_of(SECRETS[SLACK]) == set(wanted_keys(AZURE[SLACK]))
+    assert keys_of(SECRETS[SLACK]) == set(wanted_keys(AZURE[SLACK].object))
     (changed,) = watched("watch-secret-metadata-value-changed")[-1:]
     assert keys_of(changed) == {"PAGERDUTY_API_KEY", "PAGERDUTY_API_URL"}
     assert keys_of({}) == frozenset()
     less = copy.deepcopy(SECRETS[SLACK])
     del less["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:SLACK_TEAM_ID"]
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, secret=less))
-    assert (reason.lack, reason.message) == (
-        Lack.MISSING_KEY,
+    (reason,) = problems(AZURE[SLACK], live(SLACK, secret=less))
+    assert (reason.state, reason.message) == (
+        State.MISSING_KEY,
         'the Secret "ai-platform-engineering/agent-slack-secrets" lacks "SLACK_TEAM_ID"',
     )
 
@@ -149,9 +146,9 @@ def test_the_keys_of_a_bundle_are_those_of_its_template() -> None:
 def test_a_secret_of_another_owner_is_foreign() -> None:
     other = copy.deepcopy(SECRETS[SLACK])
     other["metadata"]["ownerReferences"][0]["name"] = "someone"
-    assert lacks(AZURE[SLACK], live(SLACK, secret=other)) == [Lack.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [State.FOREIGN]
     other["metadata"]["ownerReferences"] = []
-    assert lacks(AZURE[SLACK], live(SLACK, secret=other)) == [Lack.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [State.FOREIGN]
 
 
 def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
@@ -160,45 +157,45 @@ def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
     for others in ([{"kind": "Deployment", "name": "x"}], [{"kind": "Deployment", "name": "x", "controller": False}]):
         shared["metadata"]["ownerReferences"] = [*others, own]
         found = live(SLACK, secret=shared)
-        assert lacks(AZURE[SLACK], found) == []
+        assert states(AZURE[SLACK], found) == []
         assert not waits_for_a_change(found, SLACK)
     # One that does not control it has not made it.
     shared["metadata"]["ownerReferences"] = [{**own, "controller": False}]
-    assert lacks(AZURE[SLACK], live(SLACK, secret=shared)) == [Lack.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=shared)) == [State.FOREIGN]
 
 
 def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
     closed = copy.deepcopy(STORES["azure-keyvault-store"])
     closed["spec"]["conditions"] = [{"namespaces": ["elsewhere"]}]
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=closed))
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=closed))
     assert 'does not allow the namespace "ai-platform-engineering"' in reason.message
     failing = copy.deepcopy(STORES["azure-keyvault-store"])
     failing["status"]["conditions"][0]["status"] = "False"
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=failing))
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=failing))
     assert reason.message == 'the ClusterSecretStore "azure-keyvault-store" is not ready: Valid'
 
 
 def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
     elsewhere = copy.deepcopy(STORES["azure-keyvault-store"])
     elsewhere["spec"]["provider"] = {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}}
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=elsewhere))
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=elsewhere))
     said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
-    assert (reason.lack, reason.message) == (
-        Lack.STORE,
+    assert (reason.state, reason.message) == (
+        State.STORE,
         f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
     )
-    assert doubts_about(AZURE[SLACK], live(SLACK, store=elsewhere), WRITTEN["azure-keyvault-store"]) == ()
+    assert doubts(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
 
 
 def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None:
     spelt = copy.deepcopy(STORES["vault-secret-store"])
     spelt["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
     found = live(SLACK, "vault-secret-store", external_secret=SWITCH[-1], store=spelt)
-    assert reasons(VAULT[SLACK], found) == ()
-    (doubt,) = doubts_about(VAULT[SLACK], found, WRITTEN["vault-secret-store"])
+    assert problems(VAULT[SLACK], found) == ()
+    (doubt,) = doubts(VAULT[SLACK], found)
     assert "is not proven: its `server` is spelt differently; write `server: http://10.0.0.7:8200`" in doubt
     unasked = live(SLACK, "vault-secret-store", store=None, has_store=False)
-    assert doubts_about(VAULT[SLACK], unasked, WRITTEN["vault-secret-store"]) == ()
+    assert doubts(VAULT[SLACK], unasked) == ()
 
 
 def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
@@ -211,7 +208,7 @@ def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
     # Of what differs it wrote nothing.
     fields = {"f:spec": {"f:target": {"f:name": {}}}}
     writers.append({"manager": "later", "time": "2026-11-28T09:00:00Z", "fieldsV1": fields})
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
+    (reason,) = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
     assert reason.message == (
         f'the ExternalSecret "ai-platform-engineering/{SLACK}" is not what was compiled: '
         '"secretStoreRef.name" is "theirs", not "azure-keyvault-store", and 1 other field; '
@@ -237,7 +234,7 @@ def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
 def test_each_difference_is_said_without_what_may_be_a_value(change: Callable[[Any], object], said: str) -> None:
     changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
     change(changed["spec"])
-    (reason,) = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
+    (reason,) = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
     assert f"is not what was compiled: {said}" in reason.message
     assert "s3ntinel" not in reason.message
 
@@ -246,7 +243,7 @@ def test_a_spec_that_is_not_there_differs() -> None:
     changed = {name: value for name, value in EXTERNAL_SECRETS[SLACK].items() if name != "spec"}
     assert (
         'is not what was compiled: "spec" differs'
-        in reasons(AZURE[SLACK], live(SLACK, external_secret=changed))[0].message
+        in problems(AZURE[SLACK], live(SLACK, external_secret=changed))[0].message
     )
 
 
@@ -256,8 +253,9 @@ def test_ours_is_what_has_the_chart_s_label() -> None:
     # Of another name, and of the one that the chart has now.
     other = {"metadata": {"labels": {"app.kubernetes.io/part-of": "other"}}}
     assert not is_own(other, AZURE[SLACK])
-    assert is_own(other, other)
-    assert is_own(EXTERNAL_SECRETS[SLACK], other)
+    renamed = replace(AZURE[SLACK], object=other)
+    assert is_own(other, renamed)
+    assert is_own(EXTERNAL_SECRETS[SLACK], renamed)
     assert ready_reason({}) == "NoCondition"
 
 
@@ -265,7 +263,7 @@ def test_ours_is_what_has_the_chart_s_label() -> None:
 def test_what_is_being_deleted_is_not_in_effect(which: str) -> None:
     leaving = copy.deepcopy(getattr(live(SLACK), which))
     leaving["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
-    assert lacks(AZURE[SLACK], live(SLACK, **{which: leaving})) == [Lack.DELETED]
+    assert states(AZURE[SLACK], live(SLACK, **{which: leaving})) == [State.DELETED]
 
 
 def written_by(manager: str, time: str, *keys: str) -> Live:
@@ -280,15 +278,13 @@ def written_by(manager: str, time: str, *keys: str) -> Live:
 
 def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_noted() -> None:
     newer = written_by("kubectl-edit", "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN")
-    (reason,) = reasons_against(AZURE[SLACK], newer, WRITTEN["azure-keyvault-store"])
+    (reason,) = problems(AZURE[SLACK], newer)
     who = f'"kubectl-edit" has written "SLACK_BOT_TOKEN" of the Secret "ai-platform-engineering/{SLACK}"'
     said = f"{who} since the operator did, at 2026-11-26T00:51:00Z"
-    assert (reason.lack, reason.message) == (Lack.EDITED, said)
+    assert (reason.state, reason.message) == (State.EDITED, said)
     older = written_by("kubectl-create", "2026-11-26T00:40:00Z", "SLACK_BOT_TOKEN")
-    assert lacks(AZURE[SLACK], older) == []
-    assert doubts_about(AZURE[SLACK], older, WRITTEN["azure-keyvault-store"])[-1] == (
-        '"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too'
-    )
+    assert states(AZURE[SLACK], older) == []
+    assert doubts(AZURE[SLACK], older)[-1] == ('"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too')
 
 
 @pytest.mark.parametrize(

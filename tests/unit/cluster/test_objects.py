@@ -1,11 +1,7 @@
 import inspect
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.view import (
-    ClusterError,
-    LiveCollections,
-    LiveObjects,
-)
+from compiler.cluster.view import ApiReader, ClusterError
 
 
 def test_an_error_is_its_reason_and_names_the_way_out_and_the_permission_only_where_one_is_missing() -> None:
@@ -23,15 +19,15 @@ def questions(kind: type) -> dict[str, list[str]]:
     }
 
 
-def test_the_real_client_answers_exactly_what_may_be_asked_and_every_question_looks() -> None:
-    assert questions(KubernetesCluster) == questions(LiveCollections)
-    # The only one that changes something sets an annotation, and no other name of a member says it writes.
-    beyond = set(questions(LiveCollections)) - set(questions(LiveObjects))
-    assert beyond == {"collection", "watch", "warnings", "force_sync"}
-    assert set(questions(LiveObjects)) == {
-        "store_object",
-        "external_secret_objects",
-        "secret_metadata",
-        "namespace_object",
+def test_the_client_is_asked_by_few_questions_of_which_one_changes_something() -> None:
+    assert questions(KubernetesCluster) == questions(ApiReader)
+    # That one sets an annotation, and no other name of a member says it writes.
+    assert set(questions(ApiReader)) == {
+        "collection",
         "every_object",
+        "force_sync",
+        "namespace_object",
+        "renew",
+        "store_object",
+        "warnings",
     }

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ApiReader, ClusterError, ClusterView
 from compiler.live.readers import KINDS, Readers, in_cluster, readers_of
 from compiler.refusal import Refusal
 from tests.unit.operations.retire.conftest import Bench, bench
@@ -14,8 +14,8 @@ OTHER = {"kind": "ClusterSecretStore", "name": "other"}
 VAULT = {"kind": "ClusterSecretStore", "name": "vault-store"}
 
 
-class Cluster:
-    """Holds objects by their plural; None for a kind that the cluster does not have."""
+class Cluster(ApiReader):
+    """Holds objects by their plural; None for a kind that the cluster does not have. Nothing else is asked for."""
 
     def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
         self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
@@ -26,11 +26,8 @@ class Cluster:
             raise found
         return None if found is None else tuple(found)
 
-    # Nothing else is asked for.
-    store_object: Any = None
-    external_secret_objects: Any = None
-    secret_metadata: Any = None
-    namespace_object: Any = None
+    _got: Any = None
+    _patched: Any = None
 
 
 def external_secret(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +42,7 @@ def secret_store(name: str, provider: dict[str, Any], namespace: str | None = No
 def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
     found = bench.environment().stores[store]
     readers = Readers(bench.live().identities(found))
-    in_cluster(cluster, found, readers)
+    in_cluster(ClusterView(cluster), found, readers)
     return tuple(each.name + ("" if each.is_proven else "?") for each in readers.of(name))
 
 
@@ -234,9 +231,9 @@ def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
     bench.write("staging", "store: vault\n")
     environments, store = [bench.environment("staging")], bench.environment().stores["vault"]
     cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
-    found = readers_of(store, environments, bench.live(), cluster, ["ClusterSecretStore/vault-store"])
+    found = readers_of(store, environments, bench.live(), ClusterView(cluster), ["ClusterSecretStore/vault-store"])
     assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}
-    found = readers_of(store, environments, bench.live(), cluster)
+    found = readers_of(store, environments, bench.live(), ClusterView(cluster))
     assert {each.name for each in found.of("agents/jira")} == {"staging/jira", "ExternalSecret team/jira"}
     found = readers_of(store, environments, bench.live(), None)
     assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}

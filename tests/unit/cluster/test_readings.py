@@ -1,5 +1,4 @@
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +6,8 @@ from typing import Any
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.view import AnswerTooLargeError, ClusterError, Readings, WatchEndedError, ready_of
+from compiler.cluster.objects import ready_of
+from compiler.cluster.view import AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
 
@@ -30,15 +30,12 @@ def secret(name: str, **data: str) -> dict[str, object]:
     return {"metadata": {"name": name, "namespace": "team", "managedFields": [{"fieldsV1": fields}]}, "data": data}
 
 
-def test_collections_are_read_in_pages_with_the_version_to_watch_from(
-    double: ApiDouble, cluster: KubernetesCluster
-) -> None:
+def test_collections_are_read_in_pages(double: ApiDouble, cluster: KubernetesCluster) -> None:
     double.page = 2
     for number in range(5):
         double.put("externalsecrets", {"metadata": {"name": f"e{number}", "namespace": "team"}, "spec": {}})
-    found, version = cluster.collection("externalsecrets", "team")
+    found = cluster.collection("externalsecrets", "team")
     assert [each["metadata"]["name"] for each in found] == ["e0", "e1", "e2", "e3", "e4"]
-    assert version == "105"
     assert [each.query.get("continue") for each in double.asked] == [None, "2", "4"]
 
 
@@ -54,11 +51,11 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
         mark = dict(query).get("continue", "")
         if mark == "2" and mark not in expired:
             expired.append(mark)
-            raise WatchEndedError
+            raise ExpiredError
         return usual(permission, path, accepted, query)
 
     monkeypatch.setattr(cluster, "_got", expiring)
-    assert [each["metadata"]["name"] for each in cluster.secret_metadata("team")] == ["a", "b", "c"]
+    assert [each["metadata"]["name"] for each in cluster.collection("secrets", "team")] == ["a", "b", "c"]
     assert all(each.query["limit"] == "500" for each in double.asked)
     assert [each.query.get("continue") for each in double.asked] == [None, "1", None, "1", "2"]
 
@@ -130,42 +127,11 @@ def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects
 
 def test_lists_that_always_expire_are_an_error(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def expiring(*_: object) -> None:
-        raise WatchEndedError
+        raise ExpiredError
 
     monkeypatch.setattr(cluster, "_got", expiring)
     with pytest.raises(ClusterError, match="its lists expire while they are read"):
-        cluster.secret_metadata("team")
-
-
-def test_a_watch_brings_each_change_and_no_value(double: ApiDouble, cluster: KubernetesCluster) -> None:
-    double.put("secrets", secret("a", TOKEN=SENTINEL))
-    (_, version) = cluster.collection("secrets", "team")
-    double.put("secrets", secret("a", TOKEN=SENTINEL, ID=SENTINEL))
-    double.put("secrets", {**secret("b"), "metadata": {"name": "b", "namespace": "elsewhere"}})
-    double.delete("secrets", "team", "a")
-    threading.Timer(0.2, double.end_watches).start()
-    events = list(cluster.watch("secrets", "team", version, 5))
-    assert [(kind, each["metadata"]["name"]) for kind, each in events] == [("MODIFIED", "a"), ("DELETED", "a")]
-    assert SENTINEL not in repr(events)
-    assert double.asked[-1].query["timeoutSeconds"] == "5"
-    assert all("as=PartialObjectMetadata" in each.accepted for each in double.asked)
-
-
-def test_a_watch_from_a_version_that_is_gone_ends_with_the_wish_to_list(
-    double: ApiDouble, cluster: KubernetesCluster
-) -> None:
-    double.forget()
-    with pytest.raises(WatchEndedError):
-        list(cluster.watch("externalsecrets", "team", "1", 5))
-    double.refused["watch pods"] = 410
-    with pytest.raises(WatchEndedError):
-        list(cluster.watch("pods", "team", "1000", 5))
-
-
-def test_a_watch_that_is_not_allowed_says_so(double: ApiDouble, cluster: KubernetesCluster) -> None:
-    double.refused["watch pods"] = 403
-    with pytest.raises(ClusterError, match="you are not allowed to watch pods in team"):
-        list(cluster.watch("pods", "team", "1", 5))
+        cluster.collection("secrets", "team")
 
 
 def test_the_newest_warning_has_its_count_and_moment(double: ApiDouble, cluster: KubernetesCluster) -> None:
@@ -198,25 +164,25 @@ def test_recorded_lists_are_read_as_they_are(double: ApiDouble, cluster: Kuberne
     double.load("externalsecrets", recorded("externalsecrets-list")["items"])
     double.load("secrets", recorded("secrets-metadata-list")["items"])
     double.load("events", recorded("events-externalsecrets")["items"])
-    found = cluster.external_secret_objects(NAMESPACE)
-    assert len(found) == len(cluster.secret_metadata(NAMESPACE)) == 7
+    found = cluster.collection("externalsecrets", NAMESPACE)
+    assert len(found) == len(cluster.collection("secrets", NAMESPACE)) == 7
     assert all(ready_of(each)["reason"] == "SecretSynced" for each in found)
     names = {each["metadata"]["uid"]: each["metadata"]["name"] for each in found}
     assert {names[uid] for uid in cluster.warnings(NAMESPACE)} == {"agent-github-secrets", "agent-slack-secrets"}
-    assert len(json.dumps(cluster.external_secret_objects(NAMESPACE))) < 20_000
+    assert len(json.dumps(cluster.collection("externalsecrets", NAMESPACE))) < 20_000
 
 
 def test_refusals_of_a_real_server_are_understood(double: ApiDouble, tmp_path: Path) -> None:
     stranger = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path, "other"))})
     with pytest.raises(ClusterError, match="it rejected your credentials"):
-        stranger.secret_metadata("team")
+        stranger.collection("secrets", "team")
     known = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))})
     double.unserved.add("external-secrets.io")
     with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
-        known.external_secret_objects("team")
+        known.collection("externalsecrets", "team")
     double.refused["list secrets"] = 403
     with pytest.raises(ClusterError, match="you are not allowed to list secrets in team"):
-        known.secret_metadata("team")
+        known.collection("secrets", "team")
 
 
 def test_of_a_config_map_as_of_a_secret_the_metadata_alone_is_asked_for(
@@ -234,11 +200,11 @@ def test_of_a_config_map_as_of_a_secret_the_metadata_alone_is_asked_for(
 def test_each_kind_of_workload_is_asked_for_in_its_group(
     double: ApiDouble, cluster: KubernetesCluster, plural: str, root: str
 ) -> None:
-    assert cluster.collection(plural, "team")[0] == ()
+    assert cluster.collection(plural, "team") == ()
     assert double.asked[-1].path == f"/apis/{root}/namespaces/team/{plural}"
 
 
-class Answering(Readings):
+class Answering(ApiReader):
     """Gives one answer to whatever is asked."""
 
     def __init__(self, answer: object) -> None:
@@ -246,9 +212,6 @@ class Answering(Readings):
 
     def _got(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
         return self.answer
-
-    def _watched(self, *_: object) -> Iterator[Any]:
-        yield self.answer
 
     def _patched(self, *_: object) -> bool:
         return True
@@ -278,11 +241,11 @@ OF_ALL = {
     "vaultdynamicsecrets": (f"generators.{ESO}alpha1", "VaultDynamicSecretList"),
     "clustergenerators": (f"generators.{ESO}alpha1", "ClusterGeneratorList"),
 }
-LISTED: list[tuple[tuple[str, str], Callable[[Readings], object]]] = [
+LISTED: list[tuple[tuple[str, str], Callable[[ApiReader], object]]] = [
     *((kind, lambda cluster, plural=plural: cluster.collection(plural, "team")) for plural, kind in TYPES.items()),
     *((kind, lambda cluster, plural=plural: cluster.every_object(plural)) for plural, kind in OF_ALL.items()),
 ]
-ONE: dict[str, Callable[[Readings], object]] = {
+ONE: dict[str, Callable[[ApiReader], object]] = {
     "store": lambda cluster: cluster.store_object("ClusterSecretStore", "a", ""),
     "namespace": lambda cluster: cluster.namespace_object("team"),
 }
@@ -297,7 +260,7 @@ ODD = [
 ]
 
 
-def said(ask: Callable[[Readings], object], answer: object) -> str:
+def said(ask: Callable[[ApiReader], object], answer: object) -> str:
     with pytest.raises(ClusterError) as caught:
         ask(Answering(answer))
     assert caught.value.__context__ is None
@@ -311,12 +274,6 @@ def test_an_answer_in_another_form_is_none(odd: object) -> None:
         assert said(ask, page) == "its answer is not in the form of the API"
     for ask in ONE.values():
         assert said(ask, odd) == "its answer is not in the form of the API"
-    event = {"type": "ADDED", "object": odd}
-    assert said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event).startswith("its answer is not")
-    typed = {"apiVersion": "v1", "kind": "Pod", **odd} if isinstance(odd, dict) else odd
-    event = {"type": "ADDED", "object": typed}
-    words = said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event)
-    assert words == "its answer is not in the form of the API"
 
 
 @pytest.mark.parametrize(
@@ -353,20 +310,12 @@ def test_an_empty_list_of_metadata_alone_may_be_null_as_a_real_server_writes_it(
     for (version, kind), ask in LISTED:
         page = {"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "7"}, "items": None}
         if version == METADATA:
-            assert ask(Answering(page)) == ((), "7")
+            assert ask(Answering(page)) == ()
         else:
             assert said(ask, page) == "its answer is not in the form of the API"
 
 
-def test_a_watch_takes_no_object_of_another_kind() -> None:
-    whole = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"TOKEN": SENTINEL}}
-    for found in (whole, {}, STATUS):
-        event = {"type": "DELETED", "object": found}
-        words = said(lambda cluster: list(cluster.watch("secrets", "team", "1", 1)), event)
-        assert words == 'its answer is not the "PartialObjectMetadata" that was asked for'
-
-
-MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
+MALFORMED: list[tuple[Callable[[ApiReader], object], dict[str, object]]] = [
     (
         lambda cluster: cluster.every_object("clustersecretstores"),
         listed("ClusterSecretStoreList", {"spec": {"provider": "x"}}),
@@ -376,7 +325,7 @@ MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
         listed("ExternalSecretList", {"spec": {"data": ["x"]}}),
     ),
     (
-        lambda cluster: cluster.external_secret_objects("team"),
+        lambda cluster: cluster.collection("externalsecrets", "team"),
         listed("ExternalSecretList", {"spec": {"data": [{"remoteRef": "x"}]}}),
     ),
     (
@@ -391,5 +340,5 @@ MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("ask", "answer"), MALFORMED)
-def test_a_field_of_another_type_is_no_answer(ask: Callable[[Readings], object], answer: dict[str, object]) -> None:
+def test_a_field_of_another_type_is_no_answer(ask: Callable[[ApiReader], object], answer: dict[str, object]) -> None:
     assert said(ask, answer) == "its answer is not in the form of the API"

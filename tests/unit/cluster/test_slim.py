@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.cluster.view import (
+from compiler.cluster.objects import (
     checked,
     keys_of,
     slim_event,

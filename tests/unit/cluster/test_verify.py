@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from compiler.cluster.masking import EVER
-from compiler.cluster.verify import Expected, cluster_checker, verify_cluster
-from compiler.cluster.view import ClusterError
+from compiler.cluster.verify import OPTIONAL, cluster_checker, verify_cluster
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
+from compiler.model.manifest import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -46,7 +47,7 @@ def manifest(namespace: str = SPACE, kind: str = "ClusterSecretStore", part_of: 
 
 
 VAULT = store()
-EXPECTED = Expected("github", manifest(), VAULT, Span(SOURCE, 7, 14))
+EXPECTED = Manifest("github", VAULT, manifest(), Span(SOURCE, 7, 14))
 
 
 def condition(status: str = "True", reason: str = "SecretSynced", message: str = "") -> dict[str, Any]:
@@ -55,7 +56,7 @@ def condition(status: str = "True", reason: str = "SecretSynced", message: str =
 
 def live(name: str = NAME, **status: Any) -> dict[str, Any]:  # noqa: ANN401 - parts of a status
     metadata = {"name": name, "namespace": SPACE, "uid": f"uid-{name}", "generation": 2, "labels": OWN}
-    spec = copy.deepcopy(EXPECTED.manifest["spec"])
+    spec = copy.deepcopy(EXPECTED.object["spec"])
     return {
         "metadata": metadata,
         "spec": spec,
@@ -97,12 +98,10 @@ class Fake:
         self._ask(f"{kind} {name} {namespace}")
         return self.stores.get(name)
 
-    def external_secret_objects(self, namespace: str) -> tuple[dict[str, Any], ...]:
-        self._ask(f"externalsecrets {namespace}")
-        return self.found
-
-    def secret_metadata(self, namespace: str) -> tuple[dict[str, Any], ...]:
-        self._ask(f"secrets {namespace}")
+    def collection(self, plural: str, namespace: str) -> tuple[dict[str, Any], ...]:
+        self._ask(f"{plural} {namespace}")
+        if plural == "externalsecrets":
+            return self.found
         return (self.made,) if self.made is not None else ()
 
     def namespace_object(self, namespace: str) -> dict[str, Any]:
@@ -124,16 +123,17 @@ KNOWN = {("github", "v"): EVER}
 
 def diagnostics(
     fake: Fake,
-    *expected: Expected,
+    *expected: Manifest,
     read: tuple[RemoteSecret, ...] = (),
     **more: Any,  # noqa: ANN401
 ) -> tuple[Diagnostic, ...]:
     cluster: Any = fake
     dates = more.pop("dates", KNOWN)
-    return verify_cluster(expected or (EXPECTED,), cluster, read, dates, now=NOW, **more)
+    view = ClusterView(cluster, OPTIONAL)
+    return verify_cluster(expected or (EXPECTED,), view, read, dates, now=NOW, **more)
 
 
-def found(fake: Fake, *expected: Expected, **more: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+def found(fake: Fake, *expected: Manifest, **more: Any) -> list[tuple[str, str]]:  # noqa: ANN401
     return [(each.rule, each.message) for each in diagnostics(fake, *expected, **more)]
 
 
@@ -325,12 +325,12 @@ def test_the_store_of_an_option_is_checked_beside_the_one_in_use() -> None:
 
 
 def test_a_cluster_store_is_said_once_and_a_store_of_a_namespace_in_each() -> None:
-    elsewhere = replace(EXPECTED, secret="jira", manifest=manifest("other"))
+    elsewhere = replace(EXPECTED, secret="jira", object=manifest("other"))
     fake = Fake(stores={})
     assert [rule for rule, _ in found(fake, EXPECTED, elsewhere)].count("store-not-ready") == 1
     assert [each for each in fake.asked if "Store" in each] == ["ClusterSecretStore vault-store team"]
     fake, own = Fake(), store("SecretStore")
-    each_space = [replace(EXPECTED, manifest=manifest(space, "SecretStore"), store=own) for space in (SPACE, "other")]
+    each_space = [replace(EXPECTED, object=manifest(space, "SecretStore"), store=own) for space in (SPACE, "other")]
     found(fake, *each_space)
     assert [each for each in fake.asked if "Store" in each] == [
         "SecretStore vault-store team",
@@ -411,7 +411,7 @@ def test_an_external_secret_of_another_owner_is_warned_of() -> None:
 def test_the_environments_part_of_or_the_default_is_known_as_own(label: str, wanted: str, *, is_own: bool) -> None:
     there = live()
     there["metadata"]["labels"] = {PART_OF: label}
-    rules = [rule for rule, _ in found(Fake(found=(there,)), replace(EXPECTED, manifest=manifest(part_of=wanted)))]
+    rules = [rule for rule, _ in found(Fake(found=(there,)), replace(EXPECTED, object=manifest(part_of=wanted)))]
     assert rules == ([] if is_own else ["foreign-external-secret"])
 
 
@@ -480,7 +480,7 @@ def test_an_operator_that_leaves_its_external_secrets_alone_is_an_error() -> Non
     """Everything is as it should be, and nothing was refreshed for hours."""
     old = live(refreshTime="2026-11-28T04:00:00Z")
     old["spec"]["refreshInterval"] = "1h0m0s"
-    expected = replace(EXPECTED, manifest={**EXPECTED.manifest, "spec": old["spec"]})
+    expected = replace(EXPECTED, object={**EXPECTED.object, "spec": old["spec"]})
     fake = Fake(found=(old,))
     (silent,) = diagnostics(fake, expected)
     assert silent.rule == "not-synchronised"
@@ -504,5 +504,5 @@ def test_keys_that_somebody_else_has_written_since_are_an_error() -> None:
 def test_every_namespace_whose_secrets_may_not_be_listed_is_told() -> None:
     error = ClusterError("you are not allowed to list secrets", "get a role", "list secrets")
     fake = Fake(errors={"secrets": error})
-    other = replace(EXPECTED, manifest=manifest("web"))
+    other = replace(EXPECTED, object=manifest("web"))
     assert [rule for rule, _ in found(fake, EXPECTED, other)].count("cluster-forbidden") == 2

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.view import ClusterView
 from compiler.consumers.findings import judge
-from compiler.consumers.readers import gather, readers_in
+from compiler.consumers.readers import OPTIONAL, gather, readers_in
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 from tests.unit.consumers.conftest import Bench
@@ -23,8 +24,8 @@ def fake() -> Iterator[FakeCluster]:
 
 
 @pytest.fixture
-def cluster(fake: FakeCluster, tmp_path: Path) -> KubernetesCluster:
-    return KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))})
+def view(fake: FakeCluster, tmp_path: Path) -> ClusterView:
+    return ClusterView(KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}), OPTIONAL)
 
 
 def pods(*names: str, env: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def owned_by(api_version: str, kind: str) -> dict[str, Any]:
 OWNED = owned_by("apps/v1", "ReplicaSet")
 
 
-def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluster, view: ClusterView) -> None:
     for plural in ("deployments", "statefulsets", "daemonsets"):
         put(fake, f"{APPS}/{plural}", plural, of_template(pods("a")))
     put(
@@ -58,7 +59,7 @@ def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluste
     put(fake, "/apis/argoproj.io/v1alpha1/namespaces/agents/rollouts", "rollout", of_template(pods("a")))
     put(fake, f"{BATCH}/jobs", "owned", of_template(pods("b")), **OWNED)
     put(fake, f"{APPS}/deployments", "going", of_template(pods("b")), deletionTimestamp="2026-01-01T00:00:00Z")
-    found, notes = gather(cluster, ["agents", "agents"])
+    found, notes = gather(view, ["agents", "agents"])
     assert notes == ()
     assert [(each.kind, each.name) for each in found.workloads] == [
         ("Deployment", "deployments"),
@@ -73,32 +74,32 @@ def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluste
     assert SENTINEL not in repr(found)
 
 
-def test_pods_without_an_owner_are_workloads(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_pods_without_an_owner_are_workloads(fake: FakeCluster, view: ClusterView) -> None:
     put(fake, "/api/v1/namespaces/agents/pods", "alone", pods("a"))
     put(fake, "/api/v1/namespaces/agents/pods", "owned", pods("a"), **OWNED)
-    assert [each.name for each in gather(cluster, ["agents"])[0].workloads] == ["alone"]
+    assert [each.name for each in gather(view, ["agents"])[0].workloads] == ["alone"]
 
 
-def test_what_an_operators_own_kind_controls_is_a_workload(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_what_an_operators_own_kind_controls_is_a_workload(fake: FakeCluster, view: ClusterView) -> None:
     # Its owner is not listed, so nothing else tells what its pods read.
     put(fake, f"{APPS}/statefulsets", "keycloak", of_template(pods("a")), **owned_by("k8s.keycloak.org/v2", "Keycloak"))
     put(fake, f"{BATCH}/jobs", "of-cron", of_template(pods("b")), **owned_by("batch/v1", "CronJob"))
     kruise = owned_by("apps.kruise.io/v1beta1", "StatefulSet")
     put(fake, "/api/v1/namespaces/agents/pods", "database-1", pods("a"), **kruise)
-    found = gather(cluster, ["agents"])[0]
+    found = gather(view, ["agents"])[0]
     assert [each.title for each in found.workloads] == ['StatefulSet "keycloak"', 'Pod "database-1"']
-    assert list(readers_in(cluster, "agents") or ()) == ["a"]
+    assert list(readers_in(view, "agents") or ()) == ["a"]
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_a_pod_that_is_over_reads_nothing_any_more(fake: FakeCluster, cluster: KubernetesCluster, phase: str) -> None:
+def test_a_pod_that_is_over_reads_nothing_any_more(fake: FakeCluster, view: ClusterView, phase: str) -> None:
     put(fake, "/api/v1/namespaces/agents/pods", "step", pods("a"), **owned_by("argoproj.io/v1alpha1", "Workflow"))
     (listed,) = fake.objects["/api/v1/namespaces/agents/pods"]["items"]
     listed["status"] = {"phase": phase}
-    assert not gather(cluster, ["agents"])[0].workloads
+    assert not gather(view, ["agents"])[0].workloads
 
 
-def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeCluster, view: ClusterView) -> None:
     fake.secret("agents", "made", {"KEY": SENTINEL})
     path = "/api/v1/namespaces/agents/configmaps"
     fields: list[Any] = [{"fieldsV1": {"f:data": {"f:CONF": {}}}}]
@@ -106,7 +107,7 @@ def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeClust
         "items": [{"metadata": {"name": "conf", "managedFields": fields}, "data": {"CONF": SENTINEL}}]
     }
     put(fake, f"{APPS}/deployments", "d", of_template(pods("made", env=[{"name": "A", "value": SENTINEL}])))
-    found, _ = gather(cluster, ["agents"])
+    found, _ = gather(view, ["agents"])
     assert found.config_maps == {("agents", "conf"): {"CONF"}}
     ((made,),) = found.made.values()
     assert (made.kind, made.keys) == ("Secret", frozenset({"KEY"}))
@@ -114,13 +115,11 @@ def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeClust
     assert SENTINEL not in repr((found, made))
 
 
-def test_a_secret_of_an_external_secret_counts_once_with_its_real_keys(
-    fake: FakeCluster, cluster: KubernetesCluster
-) -> None:
+def test_a_secret_of_an_external_secret_counts_once_with_its_real_keys(fake: FakeCluster, view: ClusterView) -> None:
     fake.external_secret("agents", "es", target="made")
     fake.secret("agents", "made", {"KEY": SENTINEL}, owner=("ExternalSecret", "es"))
     fake.external_secret("agents", "later")
-    found, _ = gather(cluster, ["agents"])
+    found, _ = gather(view, ["agents"])
     assert [(each.kind, each.by, each.keys) for made in found.made.values() for each in made] == [
         ("ExternalSecret", "es", frozenset({"KEY"})),
         ("ExternalSecret", "later", None),
@@ -128,34 +127,32 @@ def test_a_secret_of_an_external_secret_counts_once_with_its_real_keys(
 
 
 def test_the_keys_of_an_external_secret_are_known_where_it_lists_them_alone(
-    fake: FakeCluster, cluster: KubernetesCluster
+    fake: FakeCluster, view: ClusterView
 ) -> None:
     fake.external_secret("agents", "es")
     (item,) = fake.objects[f"{ESO}/namespaces/agents/externalsecrets"]["items"]
     item["spec"] |= {"data": [{"secretKey": "A"}]}
-    assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys == frozenset({"A"})
+    assert gather(view, ["agents"])[0].made["agents", "es"][0].keys == frozenset({"A"})
     item["spec"] |= {"dataFrom": [{"extract": {"key": "x"}}]}
-    assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys is None
+    assert gather(view.fresh(), ["agents"])[0].made["agents", "es"][0].keys is None
 
 
-def test_an_external_secret_that_makes_another_kind_makes_no_secret(
-    fake: FakeCluster, cluster: KubernetesCluster
-) -> None:
+def test_an_external_secret_that_makes_another_kind_makes_no_secret(fake: FakeCluster, view: ClusterView) -> None:
     fake.external_secret("agents", "es")
     (item,) = fake.objects[f"{ESO}/namespaces/agents/externalsecrets"]["items"]
     item["spec"]["target"]["manifest"] = {"apiVersion": "v1", "kind": "ConfigMap"}
-    assert gather(cluster, ["agents"])[0].made == {}
+    assert gather(view, ["agents"])[0].made == {}
 
 
 def test_findings_of_a_cluster_stand_at_the_environments_lines(
-    bench: Bench, fake: FakeCluster, cluster: KubernetesCluster
+    bench: Bench, fake: FakeCluster, view: ClusterView
 ) -> None:
     put(fake, f"{APPS}/deployments", "d", of_template(pods("unmade", "agent-jira-secrets")))
     fake.external_secret("agents", "agent-jira-secrets")
     fake.secret("agents", "agent-github-secrets", {"A": "x"})
     (listed,) = fake.objects["/api/v1/namespaces/agents/secrets"]["items"]
     listed["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "Helm"}
-    found = judge(bench.own(), gather(cluster, ["agents"])[0])
+    found = judge(bench.own(), gather(view, ["agents"])[0])
     assert [(each.rule, each.span.where) for each in found] == [
         ("unmade-secret", "environments/base.yaml:9:1"),
         ("doubly-made-secret", "environments/base.yaml:9:11"),
@@ -165,17 +162,17 @@ def test_findings_of_a_cluster_stand_at_the_environments_lines(
     assert "a Helm release's Secret" in next(each.message for each in found if each.rule == "doubly-made-secret")
 
 
-def test_who_may_not_list_what_matters_is_told_so(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_who_may_not_list_what_matters_is_told_so(fake: FakeCluster, view: ClusterView) -> None:
     fake.refused["/deployments"] = 403
     with pytest.raises(Refusal) as refused:
-        gather(cluster, ["agents"])
+        gather(view, ["agents"])
     assert refused.value.message == "the cluster cannot be asked: you are not allowed to list deployments in agents"
 
 
-def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, view: ClusterView) -> None:
     fake.refused |= {"/rollouts": 403, "/configmaps": 403}
     put(fake, f"{APPS}/deployments", "d", of_template(pods("a")))
-    found, notes = gather(cluster, ["agents"])
+    found, notes = gather(view, ["agents"])
     assert len(found.workloads) == 1
     assert notes == (
         "configmaps are not looked at: you are not allowed to list configmaps in agents",
@@ -184,20 +181,18 @@ def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, 
 
 
 @pytest.mark.parametrize("plural", ["rollouts", "configmaps"])
-def test_a_cluster_that_fails_at_the_rest_has_not_answered(
-    fake: FakeCluster, cluster: KubernetesCluster, plural: str
-) -> None:
+def test_a_cluster_that_fails_at_the_rest_has_not_answered(fake: FakeCluster, view: ClusterView, plural: str) -> None:
     fake.refused[f"/{plural}"] = 500
     with pytest.raises(Refusal, match="status 500"):
-        gather(cluster, ["agents"])
+        gather(view, ["agents"])
     # Rollouts that were not listed may be readers.
-    assert (readers_in(cluster, "agents") is None) is (plural == "rollouts")
+    assert (readers_in(view, "agents") is None) is (plural == "rollouts")
 
 
-def test_the_readers_of_each_secret_are_named(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+def test_the_readers_of_each_secret_are_named(fake: FakeCluster, view: ClusterView) -> None:
     put(fake, f"{APPS}/deployments", "d", of_template(pods("a", "a", "b")))
     put(fake, f"{BATCH}/jobs", "j", of_template(pods("a")))
     fake.refused["/rollouts"] = 403
-    assert readers_in(cluster, "agents") == {"a": ('Deployment "d"', 'Job "j"'), "b": ('Deployment "d"',)}
+    assert readers_in(view, "agents") == {"a": ('Deployment "d"', 'Job "j"'), "b": ('Deployment "d"',)}
     fake.refused["/jobs"] = 403
-    assert readers_in(cluster, "agents") is None
+    assert readers_in(view, "agents") is None

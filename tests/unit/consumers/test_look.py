@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.view import ClusterView
 from compiler.consumers.look import look_at_cluster, look_at_manifests, look_at_rendered
+from compiler.consumers.readers import OPTIONAL
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 from tests.unit.consumers.conftest import BOTH, Bench, deployment
@@ -58,13 +60,13 @@ def test_the_cluster_is_asked_in_the_environments_namespaces(bench: Bench, tmp_p
         item = {"metadata": {"name": "d", "namespace": "agents"}, "spec": spec}
         fake.objects["/apis/apps/v1/namespaces/agents/deployments"] = {"items": [item]}
         fake.refused["/rollouts"] = 403
-        cluster = KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))})
-        look = look_at_cluster(bench.environment(), cluster, None)
+        view = ClusterView(KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}), OPTIONAL)
+        look = look_at_cluster(bench.environment(), view, None)
         assert {each.rule for each in look.diagnostics} == {"unmade-secret", "unread-secret"}
         assert look.notes[0].startswith("rollouts are not looked at")
         fake.objects[f"{ESO}/namespaces/other/externalsecrets"] = {"items": []}
         with pytest.raises(Refusal, match="there is no workload"):
-            look_at_cluster(bench.environment(), cluster, "other")
+            look_at_cluster(bench.environment(), view, "other")
 
 
 def test_a_rendered_text_is_judged_in_the_environments_namespace(bench: Bench) -> None:

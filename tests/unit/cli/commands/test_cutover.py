@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
+from tests.live_platform import compiled_objects
 from tests.lying_cluster import BODIES, LyingCluster
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
@@ -155,7 +155,7 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         text = (project / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
         compiled = compile_project(project, ["dev"], NAMED, {"environments/dev.yaml": text}).project
         assert compiled is not None
-        manifests = manifests_of(compiled.environments[0])
+        manifests = compiled_objects(compiled.environments[0])
         items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
         fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = {"items": items}
         fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")

@@ -10,10 +10,10 @@ import pytest
 from compiler.cli.commands.verify import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
+from tests.live_platform import compiled_objects
 from tests.lying_cluster import BODIES, LyingCluster
 
 SENTINEL = "sentinel-4711-value"
@@ -253,7 +253,7 @@ def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
 def spec_of(project: Path, name: str) -> Any:  # noqa: ANN401 - as the chart prints it
     compiled = compile_project(project, ["dev"]).project
     assert compiled is not None
-    return manifests_of(compiled.environments[0])[name]["spec"]
+    return compiled_objects(compiled.environments[0])[name]["spec"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.verify import Look
+from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
@@ -64,11 +64,11 @@ class Bench:
         mode: Mode,
         *secrets: str,
         name: str = "prod",
-        look: Look | None = None,
+        view: ClusterView | None = None,
         **more: Any,  # noqa: ANN401
     ) -> Cutover:
         request = replace(Request(name, mode, secrets), **more)
-        return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), look)
+        return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), view)
 
     def to_azure(self, *secrets: str, **more: Any) -> Cutover:  # noqa: ANN401 - fields of a request
         return self.plan(Mode.TO, *secrets, to="azure", **more)

@@ -5,19 +5,18 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.verify import Look
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
-from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.cutover_checks import OPTIONAL, in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover_gate import Check, Switch
-from compiler.operations.parity import manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
-from tests.live_platform import provider_of
+from tests.live_platform import compiled_objects, provider_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
 
 SLACK = "agent-slack-secrets"
+TITLE = f'"{NAMESPACE}/{SLACK}"'
 NAMED = Outside(vault_name="myvault")
 VERIFY = "platform-secrets verify dev --cluster"
 
@@ -38,13 +37,10 @@ class RecordedCluster:
         assert (kind, namespace) == ("ClusterSecretStore", NAMESPACE)
         return self.stores.get(name)
 
-    def external_secret_objects(self, namespace: str) -> Sequence[Mapping[str, Any]]:
-        self._ask("external secrets")
-        return list(self.external_secrets.values()) if namespace == NAMESPACE else []
-
-    def secret_metadata(self, namespace: str) -> Sequence[Mapping[str, Any]]:
-        self._ask("secrets")
-        return list(self.secrets.values()) if namespace == NAMESPACE else []
+    def collection(self, plural: str, namespace: str) -> Sequence[Mapping[str, Any]]:
+        self._ask("external secrets" if plural == "externalsecrets" else plural)
+        found = self.external_secrets if plural == "externalsecrets" else self.secrets
+        return list(found.values()) if namespace == NAMESPACE else []
 
     def namespace_object(self, namespace: str) -> Mapping[str, Any] | None:
         self._ask("namespace")
@@ -58,7 +54,7 @@ class RecordedCluster:
 
 @pytest.fixture
 def cluster(on_azure: Environment) -> RecordedCluster:
-    made, compiled = RecordedCluster(), manifests_of(on_azure)
+    made, compiled = RecordedCluster(), compiled_objects(on_azure)
     by_name_written = {store.name: store for store in on_azure.stores.values()}
     made.stores = {name: leading_to(each, by_name_written[name]) for name, each in made.stores.items()}
     made.external_secrets = {name: as_compiled(each, compiled[name]) for name, each in made.external_secrets.items()}
@@ -83,8 +79,8 @@ def on_azure() -> Environment:
 def gate(cluster: RecordedCluster, dev: Environment, *secrets: str, is_back: bool = False) -> list[Check]:
     stores = dev.stores
     switches = [Switch(dev, each, stores["vault"], stores["azure"]) for each in secrets or ("slack",)]
-    look: Any = cluster
-    return list(in_cluster(switches, Look(look), VERIFY, is_back=is_back))
+    given: Any = cluster
+    return list(in_cluster(switches, ClusterView(given, OPTIONAL), VERIFY, is_back=is_back))
 
 
 def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
@@ -160,8 +156,8 @@ def test_a_new_store_that_leads_elsewhere_is_refused_on_the_way_back_too(
 
 def to_vault(cluster: RecordedCluster, on_azure: Environment, *, is_back: bool = False) -> list[Check]:
     switch = Switch(on_azure, "slack", on_azure.stores["azure"], on_azure.stores["vault"])
-    look: Any = cluster
-    return list(in_cluster([switch], Look(look), VERIFY, is_back=is_back))
+    given: Any = cluster
+    return list(in_cluster([switch], ClusterView(given, OPTIONAL), VERIFY, is_back=is_back))
 
 
 def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
@@ -245,16 +241,20 @@ def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
 @pytest.mark.parametrize(
     ("change", "message", "stops_back"),
     [
-        (lambda found: found.pop(SLACK), "is not in the cluster", True),
-        (lambda found: found[SLACK]["metadata"].pop("labels"), "is not managed by this chart", True),
+        (lambda found: found.pop(SLACK), f"there is no ExternalSecret {TITLE} in the cluster", True),
+        (
+            lambda found: found[SLACK]["metadata"].pop("labels"),
+            f"the ExternalSecret {TITLE} is not managed by this chart",
+            True,
+        ),
         (
             lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[1]}),
-            "is failing already: SecretSyncedError",
+            f"the ExternalSecret {TITLE} is not ready: SecretSyncedError",
             False,
         ),
         (
             lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[0]}),
-            "has not been synchronised as it is now",
+            f"the operator has not synchronised {TITLE} as it is now",
             False,
         ),
     ],
@@ -269,7 +269,7 @@ def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
     change(cluster.external_secrets)
     _, found = gate(cluster, dev)
     assert (found.verdict, found.mend) == ("refused", VERIFY)
-    assert found.message == f'the ExternalSecret "{NAMESPACE}/{SLACK}" {message}'
+    assert found.message == message
     _, back = gate(cluster, dev, is_back=True)
     assert back.verdict == ("refused" if stops_back else "passed")
 
@@ -281,8 +281,8 @@ CHANGED = (
 
 
 def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
-    look: Any = cluster
-    return told(list(in_effect(environment, secrets, Look(look), VERIFY)))
+    given: Any = cluster
+    return told(list(in_effect(environment, secrets, ClusterView(given, OPTIONAL), VERIFY)))
 
 
 def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(
@@ -326,8 +326,8 @@ def test_a_value_that_the_operator_has_not_read_is_noted(
 ) -> None:
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
     cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
-    look: Any = cluster
-    ((found, unread),) = unread_values([switch], Look(look), {switch: READ + after})
+    given: Any = cluster
+    ((found, unread),) = unread_values([switch], ClusterView(given, OPTIONAL), {switch: READ + after})
     assert found is switch
     note = unread_note(switch, unread, READ + timedelta(hours=1))
     times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
@@ -337,9 +337,9 @@ def test_a_value_that_the_operator_has_not_read_is_noted(
 def test_a_value_that_was_read_or_that_another_store_serves_is_not_noted(
     cluster: RecordedCluster, dev: Environment
 ) -> None:
-    look: Any = cluster
+    given: Any = cluster
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
-    assert not list(unread_values([switch], Look(look), {switch: READ - timedelta(days=1)}))
-    assert not list(unread_values([switch], Look(look), {}))
+    assert not list(unread_values([switch], ClusterView(given, OPTIONAL), {switch: READ - timedelta(days=1)}))
+    assert not list(unread_values([switch], ClusterView(given, OPTIONAL), {}))
     forward = Switch(dev, "slack", dev.stores["vault"], dev.stores["azure"])
-    assert not list(unread_values([forward], Look(look), {forward: READ + timedelta(days=1)}))
+    assert not list(unread_values([forward], ClusterView(given, OPTIONAL), {forward: READ + timedelta(days=1)}))

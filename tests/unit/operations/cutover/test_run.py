@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.verify import Look
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.operations.cutover import refuse_contradictions
+from compiler.operations.cutover_checks import OPTIONAL
 from compiler.operations.cutover_gate import Mode
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets
@@ -83,7 +83,7 @@ def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -
     silent: Any = Silent()
     words = ("jira",) if mode is Mode.TO else ()
     more: dict[str, Any] = {"to": "azure"} if mode is Mode.TO else {}
-    found = bench.plan(mode, *words, look=Look(silent), **more)
+    found = bench.plan(mode, *words, view=ClusterView(silent, OPTIONAL), **more)
     assert (found.is_refused, found.is_unanswered) == (True, True)
     assert found.checks[-1].message == "the cluster cannot be asked: it gave no usable answer (MaxRetryError)"
     assert not bench.plan(mode, *words, **more).is_refused
@@ -99,11 +99,8 @@ class Standing:
     def store_object(self, _kind: str, name: str, _namespace: str) -> dict[str, Any] | None:
         return self._azure if name == "azure-store" else None
 
-    def external_secret_objects(self, _namespace: str) -> tuple[dict[str, Any], ...]:
+    def collection(self, _plural: str, _namespace: str) -> tuple[dict[str, Any], ...]:
         return ()
-
-    def collection(self, _plural: str, _namespace: str) -> tuple[tuple[dict[str, Any], ...], str]:
-        return (), ""
 
 
 @pytest.mark.parametrize(
@@ -121,11 +118,11 @@ def test_no_form_of_a_switch_passes_the_gate_of_the_cluster(
     bench.write("prod", "moves: {to: azure, steps: [[github, jira]]}\n" if mode is Mode.NEXT else "store: vault\n")
     assert not bench.plan(mode, *words, **more).is_refused
     fake: Any = Standing({"fake": {}})
-    found = bench.plan(mode, *words, look=Look(fake), **more)
+    found = bench.plan(mode, *words, view=ClusterView(fake, OPTIONAL), **more)
     assert found.is_refused
     why = {each.message for each in found.checks if str(each.verdict) == "refused"}
     assert any("leads to another store than" in each for each in why)
-    assert any("is not in the cluster" in each for each in why)
+    assert any("there is no ExternalSecret" in each for each in why)
 
 
 @pytest.mark.parametrize(

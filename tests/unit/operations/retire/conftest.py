@@ -9,7 +9,7 @@ import pytest
 
 from compiler.change.plan import Plan, Step
 from compiler.change.run import Change, Setting
-from compiler.cluster.view import LiveObjects
+from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
@@ -64,7 +64,7 @@ class Bench:
     def azure(self) -> MemoryStore:
         return self.store("azure")
 
-    def change(self, *only: str, cluster: LiveObjects | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
+    def change(self, *only: str, cluster: ClusterView | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
         setting = Setting(self.root, self.live(), **more)
         wanted = Retirement(store, only, cluster)
         return retire(wanted, self.environment(), setting, self.outside, self.candidates.append)

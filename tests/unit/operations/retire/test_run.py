@@ -2,6 +2,7 @@ import pytest
 
 from compiler.change.plan import Kind
 from compiler.change.run import Setting
+from compiler.cluster.view import ClusterView
 from compiler.live.stores import AddressError
 from compiler.operations.retire import Retirement, retire
 from compiler.refusal import Refusal
@@ -17,7 +18,7 @@ def test_the_same_run_is_told_by_where_and_what(bench: Bench) -> None:
     first = bench.change().identity
     assert first == bench.change().identity
     assert (first["command"], first["environment"]) == ("retire", "prod")
-    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=LiveCluster())]
+    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=ClusterView(LiveCluster()))]
     others.append(bench.change(not_the_same=("lab/vault",)))
     assert first not in [each.identity for each in others]
     assert bench.change("jira", "github").identity == bench.change("github", "jira").identity

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.operations.status import Status
-from compiler.operations.status_live import Judge, LiveState
-from compiler.operations.status_wait import compiled_objects, from_files, with_values
+from compiler.cluster.view import ClusterView
+from compiler.operations.status import LiveState, Status
+from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
+from compiler.operations.status_wait import from_files, manifests_for, with_values
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.unit.operations.cutover.conftest import Bench
@@ -31,12 +32,17 @@ class World:
     def status(self) -> Status:
         return from_files(self.bench.environment())
 
-    def judge(self) -> Judge:
-        """What is known of the project as it is now in the cluster as it is now."""
-        status, remotes = with_values(self.status(), self.bench.live())
-        state = LiveState(self.cluster, compiled_objects(status))
-        state.read()
-        return Judge(state, status, remotes)
+    def snapshot(self, *, left_out: tuple[str, ...] = ()) -> Snapshot:
+        """What the cluster has now of the project as it is now."""
+        return Snapshot(ClusterView(self.cluster, OPTIONAL, left_out), manifests_for(self.status()))
+
+    def judge(self) -> StatusJudge:
+        """One who knows what the stores hold now."""
+        return StatusJudge(*with_values(self.status(), self.bench.live()))
+
+    def live_state(self) -> LiveState:
+        """jira's state now."""
+        return self.judge().live_state(self.snapshot(), "jira")
 
     def written(self, when: datetime) -> None:
         """jira's value was put then, into both stores."""

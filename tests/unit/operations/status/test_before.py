@@ -1,27 +1,32 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import Live
-from compiler.operations.status import State
-from compiler.operations.status_pods import Before, compared
+from compiler.cluster.judge import State
+from compiler.cluster.view import Live
+from compiler.consumers.readers import SecretRead, Way
+from compiler.operations.status_live import Pod
+from compiler.operations.status_wait import Baseline, changes_since
 
-TITLE = "agents/agent-jira-secrets"
+JIRA: Any = SimpleNamespace(title="agents/agent-jira-secrets", namespace="agents", name="agent-jira-secrets")
 
 
-def live(uid: str | None = "1", data: str | None = "h1", synced: str = "1-a") -> Live:
+def live(uid: str | None = "1", data: str | None = "h1", synced: str = "1-a", written: str = "") -> Live:
     annotations = {"reconcile.external-secrets.io/data-hash": data} if data else {}
-    secret: dict[str, Any] | None = {"metadata": {"uid": uid, "annotations": annotations}} if uid else None
+    fields = [{"manager": "o", "time": written, "fieldsV1": {"f:data": {"f:A": {}}}}]
+    metadata = {"uid": uid, "annotations": annotations, "managedFields": fields}
+    secret: dict[str, Any] | None = {"metadata": metadata} if uid else None
     found = {"status": {"refreshTime": "t", "syncedResourceVersion": synced}}
     return Live(found, secret, None)
 
 
-def before(*, equal: bool = True, saw: bool = True) -> Before:
-    return Before(saw, equal, "1", "h1", ("t", "1-a"), newest_hash="h1")
+def before(*, equal: bool = True, saw: bool = True) -> Baseline:
+    return Baseline(saw, equal, "1", "h1", ("t", "1-a"), newest_hash="h1")
 
 
-def states(known: Before, now: Live, *, needs_refresh: bool = False) -> list[State]:
-    return [each.state for each in compared(known, now, (), TITLE, needs_refresh=needs_refresh).problems]
+def states(known: Baseline, now: Live, *, needs_refresh: bool = False) -> list[State]:
+    return [each.state for each in changes_since(known, JIRA, now, (), needs_refresh=needs_refresh).problems]
 
 
 def test_what_stays_as_it_was_is_no_problem() -> None:
@@ -41,7 +46,7 @@ def test_a_refresh_is_seen_by_its_time_or_its_mark() -> None:
 
 
 def test_a_secret_that_was_not_there_is_compared_from_its_first_sight_on() -> None:
-    known = Before(True, False, None, None, ("None", "None"))
+    known = Baseline(True, False, None, None, ("None", "None"))
     assert known.not_compared == ("UID", "data")
     assert states(known, live()) == []
     assert states(known, live("2")) == [State.REPLACED]
@@ -50,3 +55,26 @@ def test_a_secret_that_was_not_there_is_compared_from_its_first_sight_on() -> No
 def test_who_came_late_compares_nothing_with_before() -> None:
     assert before().not_compared == ()
     assert before(saw=False).not_compared == ("UID", "data", "refresh time", "restarts")
+
+
+AT = "2026-11-26T00:50:05Z"
+
+
+@pytest.mark.parametrize(
+    ("written", "created", "is_old"),
+    [
+        (AT, "2026-11-26T00:50:06Z", False),
+        (AT, "2026-11-26T00:50:04Z", True),
+        # In the same second, and where one of the two is not known: a needless restart harms less than an old value.
+        (AT, AT, True),
+        (AT, "", True),
+        ("", AT, True),
+    ],
+)
+def test_a_pod_that_was_created_after_the_data_was_written_needs_no_restart(
+    written: str, created: str, *, is_old: bool
+) -> None:
+    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
+    pod = Pod("p", "u", None, True, (), 0, created, (read,))
+    found = changes_since(before(equal=False), JIRA, live(data="h2", written=written), (pod,), needs_refresh=False)
+    assert [each.state for each in found.problems] == ([State.RESTART] if is_old else [])

@@ -2,30 +2,22 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import reasons_against
+from compiler.cluster.judge import problems
 from compiler.cluster.view import ClusterError
-from compiler.operations.status_live import LiveState
-from compiler.operations.status_wait import compiled_objects
+from compiler.operations.status_live import Snapshot
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
-def state(world: World) -> LiveState:
-    made = LiveState(world.cluster, compiled_objects(world.status()))
-    made.read()
-    return made
-
-
-def lacks(world: World, made: LiveState) -> dict[str, list[str]]:
-    stores = {row.secret.id: row.store for row in world.status().rows}
+def states(made: Snapshot) -> dict[str, list[str]]:
     return {
-        name: [str(each.lack) for each in reasons_against(manifest, made.live(manifest), stores[name])]
+        name: [str(each.state) for each in problems(manifest, made.view.live(manifest))]
         for name, manifest in made.manifests.items()
     }
 
 
 def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) -> None:
     world.double.asked.clear()
-    assert lacks(world, state(world)) == {"github": [], "jira": []}
+    assert states(world.snapshot()) == {"github": [], "jira": []}
     assert [each.path.rpartition("/")[2] for each in world.double.asked] == [
         "externalsecrets",
         "secrets",
@@ -38,54 +30,69 @@ def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) 
 def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> None:
     world.double.refused.update({"list secrets": 403, "list pods": 403, "get clustersecretstores": 403})
     world.double.refused["list events"] = 403
-    made = state(world)
-    assert lacks(world, made) == {"github": [], "jira": []}
-    assert made.pods(SPACE, JIRA) is None
-    assert made.secrets(SPACE) is None
-    assert made.warning({"metadata": {"namespace": SPACE, "uid": "uid-1"}}) is None
+    made = world.snapshot()
+    assert states(made) == {"github": [], "jira": []}
+    assert made.pods(made.manifests["jira"]) is None
+    assert made.view.by_name("secrets", SPACE) is None
+    assert made.view.warning({"metadata": {"namespace": SPACE, "uid": "uid-1"}}) is None
     assert made.not_asked(SPACE) == (
         "keys and UID of the Secret: you are not allowed to list secrets in agents",
         "pods: you are not allowed to list pods in agents",
         "the store: you are not allowed to get clustersecretstores",
         "the operator's warnings: you are not allowed to list events in agents",
     )
-    assert made.not_asked("elsewhere") == ()
+    # A store of the cluster is none of a namespace.
+    assert made.not_asked("elsewhere") == ("the store: you are not allowed to get clustersecretstores",)
 
 
 def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> None:
-    made = LiveState(world.cluster, compiled_objects(world.status()), with_secrets=False)
-    made.read()
-    assert (made.secrets(SPACE), made.is_whole) == (None, True)
+    made = world.snapshot(left_out=("secrets",))
+    assert (made.view.by_name("secrets", SPACE), made.is_whole) == (None, True)
     assert made.not_asked(SPACE) == ("keys and UID of the Secret: --without-secrets",)
     assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
 
 
-def test_another_one_that_fails_on_the_same_store_is_known_until_it_does_not(world: World) -> None:
-    made = state(world)
-    manifest = made.manifests["jira"]
+def test_another_one_that_fails_on_the_same_store_is_known(world: World) -> None:
     found = world.double.get("externalsecrets", SPACE, GITHUB)
+
+    def failing_on_jiras_store(name: str, status: dict[str, Any]) -> str | None:
+        world.double.put("externalsecrets", {**found, "metadata": {"name": name, "namespace": SPACE}, "status": status})
+        made = world.snapshot()
+        return made.failing_on(made.manifests["jira"])
+
     failed = {"conditions": [{"type": "Ready", "status": "False"}]}
-
-    def change(name: str, version: int, status: dict[str, Any], kind: str = "MODIFIED") -> None:
-        metadata = {**found["metadata"], "name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
-        made.change("externalsecrets", SPACE, kind, {**found, "metadata": metadata, "status": status})
-
     # Its own row says so.
-    change(GITHUB, 900, failed)
-    assert made.failing_on(manifest) is None
-    change("az", 901, failed)
-    assert made.failing_on(manifest) == f"{SPACE}/az"
-    change("az", 902, found["status"])
-    assert made.failing_on(manifest) is None
-    change("az", 903, failed)
-    change("az", 904, failed, "DELETED")
-    assert made.failing_on(manifest) is None
+    assert failing_on_jiras_store(GITHUB, failed) is None
+    assert failing_on_jiras_store("az", failed) == f"{SPACE}/az"
+    assert failing_on_jiras_store("az", found["status"]) is None
+
+
+def test_pods_are_listed_again_where_they_are_needed(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    first = world.snapshot()
+    world.platform.pod(SPACE, "another", JIRA)
+
+    def names(made: Snapshot) -> list[str]:
+        return [pod.name for pod in made.pods(made.manifests["jira"]) or ()]
+
+    def always(_view: object, _namespace: str) -> bool:
+        return True
+
+    def never(_view: object, _namespace: str) -> bool:
+        return False
+
+    for is_needed, known in ((False, ["jira"]), (True, ["jira", "another"])):
+        asked = len(world.double.asked)
+        made = Snapshot(first.view.fresh(), first.manifests, first, always if is_needed else never)
+        assert names(made) == known
+        assert sum(each.path.endswith("/pods") for each in world.double.asked[asked:]) == is_needed
+    assert made.pods(made.manifests["github"]) == ()
 
 
 def test_every_missing_permission_is_told_at_once(world: World) -> None:
     world.double.refused.update({"list externalsecrets": 403, "list pods": 403})
     with pytest.raises(ClusterError) as caught:
-        state(world)
+        world.snapshot()
     assert str(caught.value) == "you are not allowed to list externalsecrets in agents; list pods in agents"
     assert "--rbac" in caught.value.remedy
 
@@ -93,66 +100,22 @@ def test_every_missing_permission_is_told_at_once(world: World) -> None:
 def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:
     world.double.refused["list externalsecrets"] = 403
     with pytest.raises(ClusterError, match="list externalsecrets"):
-        state(world)
+        world.snapshot()
 
 
 def test_a_server_that_fails_is_no_missing_permission(world: World) -> None:
     world.double.refused["list pods"] = 500
     with pytest.raises(ClusterError, match="status 500"):
-        state(world)
+        world.snapshot()
     world.double.refused = {"get clustersecretstores": 500}
     with pytest.raises(ClusterError, match="status 500"):
-        lacks(world, state(world))
+        states(world.snapshot())
 
 
 def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(world: World) -> None:
     world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
-    made = state(world)
-    assert lacks(world, made) == {"github": ["store"], "jira": ["store"]}
+    made = world.snapshot()
+    assert states(made) == {"github": ["store"], "jira": ["store"]}
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
-    made.again()
-    assert lacks(world, made) == {"github": [], "jira": []}
-
-
-def test_a_change_that_is_older_than_what_is_known_is_left_out(world: World) -> None:
-    """A list may be newer than the watch that goes on beside it."""
-    old = world.double.get("externalsecrets", SPACE, JIRA)
-    world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN"])
-    made = state(world)
-    new = world.double.get("externalsecrets", SPACE, JIRA)
-    assert int(old["metadata"]["resourceVersion"]) < int(new["metadata"]["resourceVersion"])
-    assert lacks(world, made)["jira"] == ["missing-key"]
-    # Of before the Secret lost its key, when the operator had synchronised another generation.
-    old["metadata"]["generation"] = 99
-    for kind in ("MODIFIED", "DELETED"):
-        made.change("externalsecrets", SPACE, kind, old)
-        assert lacks(world, made)["jira"] == ["missing-key"]
-    # The same version again, a newer one, and an older one of another object of that name.
-    new["metadata"]["generation"] = 99
-    made.change("externalsecrets", SPACE, "MODIFIED", new)
-    assert lacks(world, made)["jira"] == ["not-synced", "missing-key"]
-    old["metadata"] |= {"uid": "another", "generation": old["metadata"]["generation"]}
-    made.change("externalsecrets", SPACE, "DELETED", old)
-    assert lacks(world, made)["jira"] == ["absent"]
-
-
-def test_changes_are_taken_one_by_one(world: World) -> None:
-    made = state(world)
-    world.platform.pod(SPACE, "jira", JIRA)
-    pods, _ = world.cluster.collection("pods", SPACE)
-    made.change("pods", SPACE, "ADDED", pods[0])
-    assert [pod.name for pod in made.pods(SPACE, JIRA) or ()] == ["jira"]
-    assert made.pods(SPACE, GITHUB) == ()
-    made.change("pods", SPACE, "DELETED", pods[0])
-    assert made.pods(SPACE, JIRA) == ()
-    secret = (made.secrets(SPACE) or {})[JIRA]
-    made.change("secrets", SPACE, "DELETED", secret)
-    assert lacks(world, made)["jira"] == ["no-target"]
-    made.replace("pods", SPACE, pods)
-    made.replace("pods", SPACE, ())
-    assert made.pods(SPACE, JIRA) == ()
-    stranger = {"metadata": {"name": "stranger"}}
-    made.change("externalsecrets", SPACE, "ADDED", stranger)
-    made.replace("externalsecrets", SPACE, (stranger,))
-    assert lacks(world, made)["github"] == ["absent"]
+    assert states(world.snapshot()) == {"github": [], "jira": []}

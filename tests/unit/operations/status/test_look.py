@@ -1,7 +1,7 @@
 import pytest
 
-from compiler.operations.status import Likeness, Seen
-from compiler.operations.status_wait import compiled_objects, from_files, with_seen, with_values
+from compiler.operations.status import Likeness, LiveState
+from compiler.operations.status_wait import from_files, manifests_for, with_live_state, with_values
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import JIRA, World
 
@@ -34,7 +34,7 @@ def test_values_and_live_states_join_their_rows(world: World) -> None:
     assert status.is_asked
     assert {row.values.likeness for row in status.rows} == {Likeness.EQUAL}
     assert len(remotes) == 4
-    seen = Seen(pods=3)
-    joined = with_seen(status, {"jira": seen})
-    assert [row.seen for row in joined.rows] == [None, seen]
-    assert compiled_objects(status)["jira"]["metadata"]["name"] == JIRA
+    seen = LiveState(pods=3)
+    joined = with_live_state(status, {"jira": seen})
+    assert [row.live for row in joined.rows] == [None, seen]
+    assert manifests_for(status)["jira"].name == JIRA

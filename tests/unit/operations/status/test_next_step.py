@@ -3,17 +3,18 @@ from typing import Any
 
 import pytest
 
+from compiler.cluster.judge import Problem, State
 from compiler.live.readers import Readers
 from compiler.model.store_identity import remote_places, written_identity
-from compiler.operations.next_step import Asked, Next, next_step
-from compiler.operations.status import Likeness, Problem, Seen, State, Status, Values
+from compiler.operations.next_step import NextStep, StepContext, next_step
+from compiler.operations.status import Likeness, LiveState, Status, Values
 from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
 
 
 def next_commands(status: Status, cluster: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> tuple[str, ...]:
-    return next_step(status, Asked(cluster, only)).commands
+    return next_step(status, StepContext(cluster, only)).commands
 
 
 def moving(world: World, text: str = MOVE, **values: Values) -> Status:
@@ -22,8 +23,8 @@ def moving(world: World, text: str = MOVE, **values: Values) -> Status:
     return replace(status, rows=tuple(replace(row, values=values.get(row.secret.id, Values())) for row in status.rows))
 
 
-def seen(status: Status, **live: Seen) -> Status:
-    return replace(status, rows=tuple(replace(row, seen=live.get(row.secret.id, Seen())) for row in status.rows))
+def seen(status: Status, **live: LiveState) -> Status:
+    return replace(status, rows=tuple(replace(row, live=live.get(row.secret.id, LiveState())) for row in status.rows))
 
 
 def test_without_a_move_and_a_problem_nothing_comes_next(world: World) -> None:
@@ -36,7 +37,7 @@ def test_what_the_cluster_has_not_told_in_time_is_waited_for_before_the_next_ste
     assert next_commands(status, options) == ("platform-secrets status prod --wait --context there",)
     assert next_commands(seen(status), options)[0].startswith("platform-secrets cutover prod --next")
     # Whoever has waited in vain asks those who did not answer.
-    in_vain = Asked(options, has_waited=True)
+    in_vain = StepContext(options, has_waited=True)
     assert next_step(status, in_vain).commands == ("platform-secrets verify prod",)
     asked = replace(status, is_asked=True)
     assert next_step(asked, in_vain).commands == ("kubectl --context there -n agents get externalsecrets",)
@@ -85,7 +86,7 @@ def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_w
     assert next_commands(replace(status, is_live=False), (), ("jira",)) == (
         "platform-secrets status prod --only jira --cluster",
     )
-    running = seen(status, jira=Seen((Problem(State.OTHER_SPEC, "it reads the store before"),)))
+    running = seen(status, jira=LiveState((Problem(State.OTHER_SPEC, "it reads the store before"),)))
     assert [line for line in next_commands(running, options) if "retire" in line] == []
     only = replace(status, rows=tuple(row for row in status.rows if row.secret.id == "jira"))
     assert next_commands(only, ("--cluster",), ("jira",)) == (
@@ -103,7 +104,7 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
         assert readers.meet(store, replace(own, server=server))
         for name in names:
             readers.add(remote_places(own, name), "staging/jira", store)
-        return next_step(status, Asked(("--cluster",), readers=lambda _environment, _store: readers)).commands
+        return next_step(status, StepContext(("--cluster",), readers=lambda _environment, _store: readers)).commands
 
     line = "platform-secrets retire prod --store vault --cluster"
     assert offered() == (line,)
@@ -115,7 +116,7 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
 
 
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
-    status = seen(moving(world, jira=Values(faults=("it lacks a key",))), github=Seen((Problem(State.PODS, "a"),)))
+    status = seen(moving(world, jira=Values(faults=("it lacks a key",))), github=LiveState((Problem(State.PODS, "a"),)))
     assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira",)
 
 
@@ -143,17 +144,17 @@ AGAIN = "deploy chart/values-prod.yaml again (argocd app sync …)"
 def trouble(
     world: World,
     *problems: State,
-    asked: Asked | None = None,
+    asked: StepContext | None = None,
     values: Values | None = None,
     **more: Any,  # noqa: ANN401 - fields of a live state
-) -> Next:
+) -> NextStep:
     """What comes next where jira alone has these problems."""
-    live = Seen(tuple(Problem(each, "a") for each in problems), **more)
-    return next_step(seen(moving(world, jira=values or Values()), jira=live), asked or Asked(("--cluster",)))
+    live = LiveState(tuple(Problem(each, "a") for each in problems), **more)
+    return next_step(seen(moving(world, jira=values or Values()), jira=live), asked or StepContext(("--cluster",)))
 
 
-WAITED = Asked(("--cluster",), has_waited=True)
-FORCED = Asked(("--cluster",), has_waited=True, has_forced=True)
+WAITED = StepContext(("--cluster",), has_waited=True)
+FORCED = StepContext(("--cluster",), has_waited=True, has_forced=True)
 WAIT = "platform-secrets status prod --wait"
 FORCE = "platform-secrets status prod --only jira --wait --force-sync"
 VERIFY = "platform-secrets verify prod jira --cluster"
@@ -161,61 +162,63 @@ OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.DELETED, State.OTHER_SPEC])
-@pytest.mark.parametrize("asked", [Asked(("--cluster",)), WAITED, FORCED])
-def test_what_is_not_deployed_is_deployed_before_it_is_waited_for(world: World, state: State, asked: Asked) -> None:
-    assert trouble(world, state, asked=asked) == Next((WAIT,), AGAIN)
+@pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
+def test_what_is_not_deployed_is_deployed_before_it_is_waited_for(
+    world: World, state: State, asked: StepContext
+) -> None:
+    assert trouble(world, state, asked=asked) == NextStep((WAIT,), AGAIN)
 
 
 def test_who_asked_for_some_secrets_waits_for_those_in_that_cluster(world: World) -> None:
-    asked = Asked(("--cluster", "--context", "there"), ("jira", "github"))
+    asked = StepContext(("--cluster", "--context", "there"), ("jira", "github"))
     line = "platform-secrets status prod --only jira --only github --wait --context there"
     assert trouble(world, State.OTHER_SPEC, asked=asked).commands == (line,)
 
 
 def test_an_operator_that_does_not_run_is_looked_at_before_all(world: World) -> None:
-    assert trouble(world, State.NOT_SYNCED, State.SILENT) == Next((OPERATOR,))
+    assert trouble(world, State.NOT_SYNCED, State.SILENT) == NextStep((OPERATOR,))
     assert trouble(world, State.OTHER_SPEC, State.SILENT).commands == (OPERATOR,)
 
 
 @pytest.mark.parametrize("state", [State.OLDER_VALUE, State.NOT_REFRESHED])
 def test_an_older_value_is_read_at_once_and_never_by_what_has_just_failed(world: World, state: State) -> None:
-    assert trouble(world, state) == Next((FORCE,))
-    assert trouble(world, state, asked=WAITED) == Next((FORCE,))
-    assert trouble(world, state, asked=FORCED) == Next((OPERATOR,))
+    assert trouble(world, state) == NextStep((FORCE,))
+    assert trouble(world, state, asked=WAITED) == NextStep((FORCE,))
+    assert trouble(world, state, asked=FORCED) == NextStep((OPERATOR,))
 
 
 def test_a_spec_that_is_not_taken_is_waited_for_then_forced_and_then_the_operator_looked_at(world: World) -> None:
-    assert trouble(world, State.NOT_SYNCED) == Next((WAIT,))
-    assert trouble(world, State.NOT_SYNCED, asked=WAITED) == Next((FORCE,))
-    assert trouble(world, State.NOT_SYNCED, asked=FORCED) == Next((OPERATOR,))
+    assert trouble(world, State.NOT_SYNCED) == NextStep((WAIT,))
+    assert trouble(world, State.NOT_SYNCED, asked=WAITED) == NextStep((FORCE,))
+    assert trouble(world, State.NOT_SYNCED, asked=FORCED) == NextStep((OPERATOR,))
 
 
 @pytest.mark.parametrize("state", [State.NO_TARGET, State.MISSING_KEY])
 def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state: State) -> None:
-    assert trouble(world, state) == Next((FORCE,))
-    assert trouble(world, state, asked=FORCED) == Next((VERIFY,))
+    assert trouble(world, state) == NextStep((FORCE,))
+    assert trouble(world, state, asked=FORCED) == NextStep((VERIFY,))
 
 
 @pytest.mark.parametrize("state", [State.NOT_READY, State.RETAINED, State.STORE])
-@pytest.mark.parametrize("asked", [Asked(("--cluster",)), WAITED, FORCED])
+@pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
 def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
-    world: World, state: State, asked: Asked
+    world: World, state: State, asked: StepContext
 ) -> None:
     # Also where the move has not come to jira yet, whose other store lies ahead.
     there = Values(Likeness.EQUAL)
     line = "platform-secrets cutover prod jira --back --to azure --cluster"
-    assert trouble(world, state, asked=asked, values=there) == Next((line,))
+    assert trouble(world, state, asked=asked, values=there) == NextStep((line,))
     moved = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
-    status = seen(moving(world, moved, jira=there), jira=Seen((Problem(state, "a"),)))
+    status = seen(moving(world, moved, jira=there), jira=LiveState((Problem(state, "a"),)))
     line = "platform-secrets cutover prod jira --back --to vault --cluster"
-    assert next_step(status, asked) == Next((line,))
+    assert next_step(status, asked) == NextStep((line,))
 
 
 def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world: World) -> None:
     other = Values(Likeness.DIFFERENT)
-    assert trouble(world, State.NOT_READY, values=other) == Next((FORCE,))
-    assert trouble(world, State.NOT_READY, values=other, asked=FORCED) == Next((VERIFY,))
-    assert trouble(world, State.STORE, values=other) == Next((VERIFY,))
+    assert trouble(world, State.NOT_READY, values=other) == NextStep((FORCE,))
+    assert trouble(world, State.NOT_READY, values=other, asked=FORCED) == NextStep((VERIFY,))
+    assert trouble(world, State.STORE, values=other) == NextStep((VERIFY,))
 
 
 def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(world: World) -> None:
@@ -228,45 +231,47 @@ def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(worl
 def test_where_the_store_in_use_is_closed_to_both_one_goes_back_without_comparison(world: World) -> None:
     closed = Values(Likeness.NO_ACCESS, closed=("its firewall",), other_holds=True)
     line = "platform-secrets cutover prod jira --back --to azure --cluster"
-    assert trouble(world, State.NOT_READY, values=closed) == Next((line,))
-    assert trouble(world, State.NOT_READY, values=replace(closed, other_holds=False)) == Next((FORCE,))
+    assert trouble(world, State.NOT_READY, values=closed) == NextStep((line,))
+    assert trouble(world, State.NOT_READY, values=replace(closed, other_holds=False)) == NextStep((FORCE,))
     # The other store that is closed is no way back.
     ahead = Values(Likeness.NO_ACCESS, other_holds=False)
-    assert trouble(world, State.NOT_READY, values=ahead) == Next((FORCE,))
+    assert trouble(world, State.NOT_READY, values=ahead) == NextStep((FORCE,))
 
 
 def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:
     mixed = seen(
-        moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)), github=Seen((Problem(State.FOREIGN, "a"),))
+        moving(world),
+        jira=LiveState((Problem(State.OTHER_SPEC, "a"),)),
+        github=LiveState((Problem(State.FOREIGN, "a"),)),
     )
-    assert next_step(mixed, Asked(("--cluster",))) == Next(("platform-secrets verify prod github --cluster",))
+    assert next_step(mixed, StepContext(("--cluster",))) == NextStep(("platform-secrets verify prod github --cluster",))
 
 
 def test_what_waiting_does_not_mend_is_looked_into(world: World) -> None:
     for state in (State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED):
-        assert trouble(world, state) == trouble(world, state, asked=FORCED) == Next((VERIFY,))
+        assert trouble(world, state) == trouble(world, state, asked=FORCED) == NextStep((VERIFY,))
 
 
 def test_every_restart_is_named_also_where_all_is_in_effect(world: World) -> None:
     lines = ("kubectl rollout restart x", "kubectl rollout restart y")
-    assert trouble(world, State.RESTART, helps=lines) == Next(lines)
+    assert trouble(world, State.RESTART, helps=lines) == NextStep(lines)
     assert trouble(world, helps=lines).commands[:2] == lines
 
 
 def test_an_immutable_secret_is_deleted_where_the_store_holds_its_values(world: World) -> None:
-    assert trouble(world, State.IMMUTABLE, helps=("kubectl delete x",)) == Next(("kubectl delete x",))
-    assert trouble(world, State.IMMUTABLE) == Next((VERIFY,))
+    assert trouble(world, State.IMMUTABLE, helps=("kubectl delete x",)) == NextStep(("kubectl delete x",))
+    assert trouble(world, State.IMMUTABLE) == NextStep((VERIFY,))
 
 
 def test_a_pod_is_waited_for_then_looked_at(world: World) -> None:
     describe = "kubectl -n agents describe pod p"
-    assert trouble(world, State.PODS, looks=(describe,)) == Next((WAIT,))
-    assert trouble(world, State.PODS, looks=(describe,), asked=WAITED) == Next((describe,))
+    assert trouble(world, State.PODS, looks=(describe,)) == NextStep((WAIT,))
+    assert trouble(world, State.PODS, looks=(describe,), asked=WAITED) == NextStep((describe,))
 
 
 def test_a_pod_that_reads_what_the_environment_does_not_have_leads_to_its_consumers(world: World) -> None:
     line = "platform-secrets consumers prod --cluster"
-    assert trouble(world, State.PODS, unlisted=("JIRA_USER",)) == Next((line,))
+    assert trouble(world, State.PODS, unlisted=("JIRA_USER",)) == NextStep((line,))
 
 
 def test_every_state_that_is_a_problem_has_a_remedy(world: World) -> None:

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import slim_pod
-from compiler.operations.status import State
-from compiler.operations.status_pods import Pod, keepers, pod_of, restart_commands, unready
+from compiler.cluster.judge import State
+from compiler.cluster.objects import slim_pod
+from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands, unready
 
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
 

@@ -3,12 +3,11 @@ from typing import Any
 import pytest
 import yaml
 
+from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
 from compiler.live.readers import KINDS, Readers, in_cluster
 from compiler.model.store_identity import written_identity
 from compiler.operations.rbac import rbac
-from compiler.operations.status_live import LiveState
-from compiler.operations.status_wait import compiled_objects
 from compiler.text.command_line import name_project
 from tests.unit.operations.status.conftest import World
 
@@ -52,15 +51,14 @@ def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
     world: World, roles: list[dict[str, Any]]
 ) -> None:
     allowed = {(resource, verb) for name, resource, verb in rules(roles) if name == "platform-secrets-status"}
-    assert {verb for _, verb in allowed} == {"list", "watch", "get"}
+    assert {verb for _, verb in allowed} == {"list", "get"}
     assert ("platform-secrets-force-sync", "externalsecrets", "patch") in rules(roles)
     retiring = {each[1:] for each in rules(roles) if each[0] == "platform-secrets-retire"}
     assert retiring == {(kind, "list") for kind in KINDS}
     world.double.asked.clear()
-    state = LiveState(world.cluster, compiled_objects(world.status()))
-    state.read()
-    for manifest in state.manifests.values():
-        state.live(manifest)
+    made = world.snapshot()
+    for manifest in made.manifests.values():
+        made.view.live(manifest)
     asked = {(each.path.split("/")[-2 if "stores/" in each.path else -1]) for each in world.double.asked}
     assert asked <= {resource for resource, _ in allowed}
 
@@ -68,8 +66,11 @@ def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
 def test_each_command_has_the_rules_for_what_it_asks(world: World, roles: list[dict[str, Any]]) -> None:
     store = world.bench.environment().stores["vault"]
     for name, ask in (
-        ("platform-secrets-consumers", lambda: gather(world.cluster, ["agents"])),
-        ("platform-secrets-retire", lambda: in_cluster(world.cluster, store, Readers((written_identity(store),)))),
+        ("platform-secrets-consumers", lambda: gather(ClusterView(world.cluster), ["agents"])),
+        (
+            "platform-secrets-retire",
+            lambda: in_cluster(ClusterView(world.cluster), store, Readers((written_identity(store),))),
+        ),
     ):
         world.double.asked.clear()
         ask()

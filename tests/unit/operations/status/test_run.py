@@ -1,22 +1,22 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NoReturn, Self
+from typing import Any, NoReturn
 
 import pytest
 
-from compiler.cluster.view import LiveCollections
-from compiler.operations import status_wait as run_module
-from compiler.operations import status_wait as wait_module
-from compiler.operations.status import Likeness, Seen, State
-from compiler.operations.status_live import LiveState
-from compiler.operations.status_wait import End, Follower, Looked, Wishes, look_at
+from compiler.cluster.judge import State
+from compiler.cluster.view import ApiReader
+from compiler.operations import status_wait
+from compiler.operations.status import Likeness, LiveState
+from compiler.operations.status_live import Snapshot
+from compiler.operations.status_wait import End, StatusOptions, StatusResult, Wait, read_status
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
-def looked(world: World, wishes: Wishes, *, live: bool = True) -> Looked:
-    def tell(seen: Mapping[str, Seen], left: float) -> None:
+def looked(world: World, options: StatusOptions, *, live: bool = True) -> StatusResult:
+    def tell(seen: Mapping[str, LiveState], left: float) -> None:
         assert seen
         assert left <= 20
         for name in (GITHUB, JIRA):
@@ -24,24 +24,24 @@ def looked(world: World, wishes: Wishes, *, live: bool = True) -> Looked:
                 world.platform.sync(SPACE, name)
 
     connect = (lambda: world.cluster) if live else None
-    return look_at(world.bench.environment(), wishes, world.bench.live(), connect, tell)
+    return read_status(world.bench.environment(), options, world.bench.live(), connect, tell)
 
 
 def test_offline_no_store_is_asked(world: World) -> None:
-    found = looked(world, Wishes(is_offline=True), live=False)
+    found = looked(world, StatusOptions(is_offline=True), live=False)
     assert {row.values.likeness for row in found.status.rows} == {Likeness.NOT_ASKED}
     assert world.bench.vault.calls == world.bench.azure.calls == []
 
 
 def test_stores_and_cluster_are_looked_at(world: World) -> None:
-    found = looked(world, Wishes(("jira",)))
+    found = looked(world, StatusOptions(("jira",)))
     (row,) = found.status.rows
     assert (row.values.likeness, row.state, found.waited) == (Likeness.EQUAL, State.IN_EFFECT, None)
 
 
 def test_forced_and_waited_for(world: World) -> None:
-    assert looked(world, Wishes(is_forced=True)).forced == ("github", "jira")
-    found = looked(world, Wishes(seconds=20, is_forced=True))
+    assert looked(world, StatusOptions(is_forced=True)).forced == ("github", "jira")
+    found = looked(world, StatusOptions(seconds=20, is_forced=True))
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.forced) == (End.IN_EFFECT, 20, ("github", "jira"))
     assert all(row.state is State.IN_EFFECT for row in found.status.rows)
@@ -51,22 +51,22 @@ class Hung:
     """A look at a world in which somebody does not answer."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(run_module, "_GRACE", 0.2)
+        monkeypatch.setattr(status_wait, "_GRACE", 0.2)
         self.world = world
         self.told: list[float] = []
         self.free = threading.Event()
 
     def look(
-        self, seconds: float, connect: Callable[[], LiveCollections] | None = None, *, is_forced: bool = False
-    ) -> Looked:
-        def tell(_seen: Mapping[str, Seen], left: float) -> None:
+        self, seconds: float, connect: Callable[[], ApiReader] | None = None, *, is_forced: bool = False
+    ) -> StatusResult:
+        def tell(_seen: Mapping[str, LiveState], left: float) -> None:
             self.told.append(left)
 
         world = self.world
         connect = connect or (lambda: world.cluster)
         begun = time.monotonic()
-        wish = Wishes(seconds=seconds, is_forced=is_forced)
-        found = look_at(world.bench.environment(), wish, world.bench.live(), connect, tell)
+        wish = StatusOptions(seconds=seconds, is_forced=is_forced)
+        found = read_status(world.bench.environment(), wish, world.bench.live(), connect, tell)
         # Half of the time after which a request alone would be given up.
         assert time.monotonic() - begun < 15
         assert found.waited is not None
@@ -90,7 +90,7 @@ def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) 
     found = hung.look(0.5)
     assert found.waited is not None
     assert found.waited.unanswered == "the cluster (list secrets in agents)"
-    assert [row.seen for row in found.status.rows] == [None, None]
+    assert [row.live for row in found.status.rows] == [None, None]
     assert {row.values.likeness for row in found.status.rows} == {Likeness.EQUAL}
     assert hung.told == []
 
@@ -100,15 +100,15 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
 ) -> None:
     world = hung.world
     world.switch()
-    read = LiveState.again
+    judged = Wait._judged
 
-    def again(state: LiveState) -> None:
-        # What nothing watches is asked anew.
+    def hang_next(wait: Wait, snapshot: Snapshot, *, is_whole: bool) -> object:
+        found = judged(wait, snapshot, is_whole=is_whole)
         world.double.hung.add("get clustersecretstores")
-        read(state)
+        return found
 
-    monkeypatch.setattr(LiveState, "again", again)
-    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+    monkeypatch.setattr(Wait, "_judged", hang_next)
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
     found = hung.look(1)
     assert found.waited is not None
     assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
@@ -120,7 +120,7 @@ def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypat
     found = hung.look(0.2, hung.hang)
     assert found.waited is not None
     assert found.waited.unanswered == "the log-in program of the kubeconfig"
-    monkeypatch.setattr(run_module, "with_values", hung.hang)
+    monkeypatch.setattr(status_wait, "with_values", hung.hang)
     found = hung.look(0.2)
     assert found.waited is not None
     assert (found.waited.unanswered, found.status.is_asked) == ("the stores", False)
@@ -130,13 +130,11 @@ def test_the_state_before_is_what_was_there_before_the_stores_answered(world: Wo
     """jira is deployed and synchronised while a store is silent: a wait that began before compares it all the same."""
     world.switch()
     listed = threading.Event()
-    read = LiveState.read
 
-    class Noticed(LiveState):
-        def read(self) -> dict[tuple[str, str], str]:
-            found = read(self)
-            listed.set()
-            return found
+    def noticed(*given: Any) -> Snapshot:  # noqa: ANN401 - as it is made
+        found = Snapshot(*given)
+        listed.set()
+        return found
 
     def deploy(_method: str, _name: str) -> None:
         assert listed.wait(20)
@@ -146,71 +144,68 @@ def test_the_state_before_is_what_was_there_before_the_stores_answered(world: Wo
 
     world.bench.vault.before = world.bench.azure.before = deploy
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "LiveState", Noticed)
-        found = looked(world, Wishes(seconds=20))
+        patch.setattr(status_wait, "Snapshot", noticed)
+        found = looked(world, StatusOptions(seconds=20))
     assert found.waited is not None
     assert found.waited.end is End.IN_EFFECT
     assert set(found.waited.not_compared) == {"github"}
 
 
+def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once nothing more is asked for by a reading, of which nobody waits for the end."""
+    over, read = threading.Event(), status_wait._read
+
+    def noticed(*given: Any) -> StatusResult:  # noqa: ANN401 - as it is called
+        try:
+            return read(*given)
+        finally:
+            over.set()
+
+    monkeypatch.setattr(status_wait, "_read", noticed)
+    return over
+
+
 def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[str]()
-    ended = threading.Event()
+    asked, over = list[str](), ended(monkeypatch)
 
     def force_sync(_namespace: str, name: str, _mark: str) -> bool:
         asked.append(name)
         hung.free.wait(60)
         return True
 
-    class Followed(Follower):
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *given: object) -> None:
-            super().__exit__(*given)
-            ended.set()
-
     monkeypatch.setattr(hung.world.cluster, "force_sync", force_sync)
-    monkeypatch.setattr(run_module, "Follower", Followed)
     found = hung.look(0.2, is_forced=True)
     assert found.waited is not None
     assert (found.forced, found.waited.unanswered) == ((), "the cluster (patch externalsecrets in agents)")
     hung.free.set()
-    assert ended.wait(20)
+    assert over.wait(20)
     assert (asked, hung.told) == ([GITHUB], [])
 
 
 def test_what_is_answered_after_the_end_has_nothing_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a command that has said that it asked for nothing, none is asked for while its report is still printed."""
-    read = LiveState.read
-    ended = threading.Event()
+    over, usual = ended(monkeypatch), hung.world.cluster.collection
 
-    def late(state: LiveState) -> dict[tuple[str, str], str]:
+    def late(plural: str, namespace: str) -> object:
         hung.free.wait(60)
-        return read(state)
+        return usual(plural, namespace)
 
-    class Followed(Follower):
-        def __exit__(self, *given: object) -> None:
-            super().__exit__(*given)
-            ended.set()
-
-    monkeypatch.setattr(LiveState, "read", late)
-    monkeypatch.setattr(run_module, "Follower", Followed)
+    monkeypatch.setattr(hung.world.cluster, "collection", late)
     assert hung.look(0.2, is_forced=True).forced == ()
     hung.free.set()
-    assert ended.wait(20)
+    assert over.wait(20)
     assert [each.path for each in hung.world.double.asked if each.method == "PATCH"] == []
 
 
 def test_a_refusal_in_a_wait_is_the_commands(world: World) -> None:
     world.double.refused["list externalsecrets"] = 401
     with pytest.raises(Refusal, match="rejected your credentials"):
-        looked(world, Wishes(seconds=20))
+        looked(world, StatusOptions(seconds=20))
 
 
 def test_a_cluster_that_does_not_answer_ends_the_command(world: World) -> None:
     world.double.refused["list externalsecrets"] = 403
     with pytest.raises(Refusal, match="the cluster cannot be asked: you are not allowed to list") as refused:
-        looked(world, Wishes())
+        looked(world, StatusOptions())
     assert refused.value.kind == "cannot run"
     assert refused.value.__context__ is None

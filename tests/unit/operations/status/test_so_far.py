@@ -1,41 +1,42 @@
 from collections.abc import Mapping
 
-from compiler.operations.status import Problem, Seen, State
-from compiler.operations.status_wait import End, SoFar, Wait
+from compiler.cluster.judge import Problem, State
+from compiler.operations.status import LiveState
+from compiler.operations.status_wait import End, PartialStatus, Wait
 from tests.unit.operations.status.conftest import World
 
 
 def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> None:
-    so_far = SoFar(world.status(), "the stores")
-    looked = so_far.end(5)
-    assert looked.waited is not None
-    assert (looked.waited.end, looked.waited.seconds, looked.waited.unanswered) == (End.TIME_UP, 5, "the stores")
-    assert (looked.waited.not_compared, looked.forced, looked.status.is_live) == ({}, (), True)
-    judge = world.judge()
-    so_far.state, so_far.wait = judge.state, Wait(judge, world.status().rows)
-    so_far.forced.append("jira")
-    so_far.asked = ""
-    looked = so_far.end(5)
-    assert looked.waited is not None
+    partial = PartialStatus(world.status(), "the stores")
+    found = partial.end(5)
+    assert found.waited is not None
+    assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (End.TIME_UP, 5, "the stores")
+    assert (found.waited.not_compared, found.forced, found.status.is_live) == ({}, (), True)
+    snapshot = world.snapshot()
+    partial.view, partial.wait = snapshot.view, Wait(world.judge(), snapshot)
+    partial.forced.append("jira")
+    partial.asked = ""
+    found = partial.end(5)
+    assert found.waited is not None
     # All that was asked has been answered.
-    assert (looked.waited.unanswered, looked.forced) == ("", ("jira",))
-    assert set(looked.waited.not_compared) == {"github", "jira"}
-    with judge.state.asks("list pods", "agents"):
-        looked = so_far.end(5)
-    assert looked.waited is not None
-    assert looked.waited.unanswered == "the cluster (list pods in agents)"
+    assert (found.waited.unanswered, found.forced) == ("", ("jira",))
+    assert set(found.waited.not_compared) == {"github", "jira"}
+    with snapshot.view.asks("list pods in agents"):
+        found = partial.end(5)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (list pods in agents)"
 
 
 def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
     told: list[float] = []
 
-    def tell(_seen: Mapping[str, Seen], left: float) -> None:
+    def tell(_seen: Mapping[str, LiveState], left: float) -> None:
         told.append(left)
 
-    so_far = SoFar(world.status())
-    telling = so_far.telling(tell)
-    telling({"jira": Seen((Problem(State.PODS, "a"),))}, 4)
-    looked = so_far.end(5)
-    assert [row.state for row in looked.status.rows] == [State.NOT_ASKED, State.PODS]
-    telling({"jira": Seen()}, 0)
-    assert (told, so_far.seen["jira"].state) == ([4], State.PODS)
+    partial = PartialStatus(world.status())
+    telling = partial.telling(tell)
+    telling({"jira": LiveState((Problem(State.PODS, "a"),))}, 4)
+    found = partial.end(5)
+    assert [row.state for row in found.status.rows] == [State.NOT_ASKED, State.PODS]
+    telling({"jira": LiveState()}, 0)
+    assert (told, partial.states["jira"].state) == ([4], State.PODS)

@@ -1,13 +1,16 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from compiler.cluster.judge import State
 from compiler.cluster.view import ClusterError
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import Seen, State
-from compiler.operations.status_wait import End, Follower, Wait, Waited, with_values
+from compiler.operations.status import LiveState
+from compiler.operations.status_wait import End, Wait, WaitResult
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
@@ -15,38 +18,35 @@ PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
-def short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(wait_module, "_SHARE", 0)
 
 
 def followed(
     world: World, *steps: Callable[[], object], up_at: str = "", is_forced: bool = False
-) -> tuple[Waited, list[dict[str, str]]]:
+) -> tuple[WaitResult, list[dict[str, str]]]:
     """A wait in which each of `steps` happens after one state was told; all that was told, without repetitions.
 
     Time is up once jira's state is `up_at`, and all steps have happened: no machine is too slow for that.
     """
-    judge = world.judge()
-    status, _ = with_values(world.status(), world.bench.live())
-    versions = judge.state.read()
     waiting, told = list(steps), list[dict[str, str]]()
 
     def clock() -> float:
         is_up = bool(told) and not waiting and told[-1]["jira"] == up_at
         return time.monotonic() + (PATIENCE if is_up else 0)
 
-    wait = Wait(judge, status.rows, is_forced=is_forced, clock=clock)
+    wait = Wait(world.judge(), world.snapshot(), is_forced=is_forced, clock=clock)
 
-    def tell(seen: Mapping[str, Seen], left: float) -> None:
+    def tell(found: Mapping[str, LiveState], left: float) -> None:
         assert left <= PATIENCE
-        states = {name: str(each.state) for name, each in seen.items()}
+        states = {name: str(each.state) for name, each in found.items()}
         if not told or told[-1] != states:
             told.append(states)
         if waiting and getattr(waiting[0], "state", states["jira"]) == states["jira"]:
             waiting.pop(0)()
 
-    with Follower(world.cluster, versions) as follower:
-        return wait.until(PATIENCE, follower, tell), told
+    return wait.until(PATIENCE, tell), told
 
 
 class At:
@@ -67,8 +67,8 @@ def switched(world: World) -> list[Callable[[], object]]:
     return [lambda: world.platform.deploy(environment), lambda: world.platform.sync(SPACE, JIRA)]
 
 
-def states(waited: Waited) -> dict[str, list[State]]:
-    return {name: [each.state for each in seen.problems] for name, seen in waited.seen.items()}
+def states(waited: WaitResult) -> dict[str, list[State]]:
+    return {name: [each.state for each in seen.problems] for name, seen in waited.states.items()}
 
 
 def test_a_switch_between_equal_stores_is_followed_to_its_end(world: World) -> None:
@@ -134,7 +134,7 @@ def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(w
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
     assert (waited.end, states(waited)["jira"]) == (End.IN_EFFECT, [])
-    jira = waited.seen["jira"]
+    jira = waited.states["jira"]
     assert jira.notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
     assert jira.notes[1] == 'restart needed: "jira" started before the data changed'
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
@@ -145,7 +145,7 @@ def test_an_older_value_is_not_in_effect_until_it_is_read_again(world: World) ->
     world.written(datetime.now(UTC) - timedelta(minutes=10))
     waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
     assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "older-value")
-    assert waited.seen["jira"].notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
+    assert waited.states["jira"].notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
 
 
 def test_what_was_asked_for_and_answered_is_no_older_value_whatever_the_clocks_say(world: World) -> None:
@@ -165,7 +165,7 @@ def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(wo
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
     assert (waited.end, states(waited)["jira"]) == (End.FAILED, [State.RESTART])
-    jira = waited.seen["jira"]
+    jira = waited.states["jira"]
     assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
 
@@ -255,57 +255,97 @@ def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
     assert told[0] == {"github": "not-refreshed", "jira": "not-refreshed"}
 
 
-def test_a_store_that_gets_ready_is_noticed_although_nothing_watches_it(world: World) -> None:
+def test_a_store_that_gets_ready_is_noticed(world: World) -> None:
     world.platform.store("vault-store", ready=False)
     waited, told = followed(world, lambda: world.platform.store("vault-store"))
     assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "store")
 
 
-def test_watches_that_close_or_expire_are_taken_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.operations.status_wait._PAUSE", 0.05)
-    deploy, sync = switched(world)
-
-    def forget() -> None:
-        world.double.forget()
-        world.double.end_watches()
-
-    waited, _ = followed(world, world.double.end_watches, deploy, forget, sync)
-    assert waited.end is End.IN_EFFECT
-    lists = [each for each in world.double.asked if each.path.endswith("/secrets") and "watch" not in each.query]
-    # The read of the judge, that of the wait, and the one after the 410.
-    assert len(lists) >= 3
+def lists(world: World, plural: str) -> int:
+    return sum(each.path.endswith(f"/{plural}") for each in world.double.asked)
 
 
-def test_without_the_permission_to_watch_it_lists_from_time_to_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("compiler.operations.status_wait._POLL", 0.1)
-    world.double.refused.update({f"watch {each}": 403 for each in ("externalsecrets", "secrets", "pods")})
+def test_it_lists_and_watches_nothing(world: World) -> None:
+    world.double.asked.clear()
     waited, _ = followed(world, *switched(world))
     assert waited.end is End.IN_EFFECT
+    assert not [each for each in world.double.asked if "watch" in each.query]
+    # The state before, each of two steps, and a whole round after the last change.
+    assert lists(world, "externalsecrets") == lists(world, "secrets") == 4
+    # No Secret changed in the steps: pods are listed before and at the end.
+    assert lists(world, "pods") == 2
 
 
-def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.operations.status_wait._PAUSE", 0.05)
+def test_all_are_in_effect_only_after_a_whole_round_that_shows_no_change(world: World) -> None:
+    world.double.asked.clear()
+    waited, _ = followed(world)
+    assert (waited.end, lists(world, "externalsecrets"), lists(world, "pods")) == (End.IN_EFFECT, 2, 2)
+    world.double.asked.clear()
+    # Differing stores: the data may change, and it does between two rounds in which all was in effect.
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    waited, _ = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, lists(world, "externalsecrets")) == (End.IN_EFFECT, 3)
+
+
+def test_pods_are_listed_where_a_secret_changed_and_while_they_are_waited_for(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    deploy, _ = switched(world)
+    # Something else keeps the wait.
+    world.platform.fail(SPACE, GITHUB, "not yet")
+    world.double.asked.clear()
+    counts: list[int] = []
+
+    def noted(step: Callable[[], object] = lambda: None) -> Callable[[], object]:
+        def do() -> None:
+            counts.append(lists(world, "pods"))
+            step()
+
+        return do
+
+    def start() -> None:
+        world.platform.pod(SPACE, "jira", JIRA, ready=False)
+
+    rotated = [noted(partial(world.platform.sync, SPACE, JIRA, data)) for data in ("hash-2", "hash-3")]
+    steps = [noted(), noted(deploy), rotated[0], noted(start), rotated[1], noted(), noted()]
+    followed(world, *steps, up_at="restart-needed")
+    # Once before, not for the new spec; with each new data; and then in each round, as the pod is not ready.
+    assert counts == [1, 1, 1, 2, 2, 3, 4]
+
+
+def test_the_next_round_begins_after_three_times_what_the_last_one_took(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait_module, "_PAUSE", 2.0)
+    monkeypatch.setattr(wait_module, "_SHARE", 3)
+    now, slept = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    def read(plural: str, namespace: str) -> object:
+        now[0] += 5.0 if slept else 0.25
+        return usual(plural, namespace)
+
+    monkeypatch.setattr(wait_module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     world.switch()
+    wait = Wait(world.judge(), world.snapshot(), clock=lambda: now[0])
+    usual = world.cluster.collection
+    monkeypatch.setattr(world.cluster, "collection", read)
+    waited = wait.until(60, lambda _states, _left: None)
+    # Two lists a round: a first one of half a second, then such of ten; and none that could not end in time.
+    assert (slept[0], slept[1]) == (2.0, 30.0)
+    assert (waited.end, now[0]) == (End.TIME_UP, 60)
 
-    def break_down() -> None:
-        world.double.refused.update(
-            {f"{verb} {each}": 500 for each in ("secrets", "pods") for verb in ("watch", "list")}
-        )
-        world.double.end_watches()
 
-    judge = world.judge()
-    versions = judge.state.read()
-    wait = Wait(judge, world.status().rows)
-    steps = [break_down]
+def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World) -> None:
+    world.switch()
+    wait = Wait(world.judge(), world.snapshot())
 
-    def tell(_seen: Mapping[str, Seen], _left: float) -> None:
-        if steps:
-            steps.pop()()
+    def break_down(_states: Mapping[str, LiveState], _left: float) -> None:
+        world.double.refused.update({f"list {each}": 500 for each in ("secrets", "pods")})
 
-    with Follower(world.cluster, versions) as follower:
-        waited = wait.until(1, follower, tell)
+    waited = wait.until(1, break_down)
     assert waited.end is End.TIME_UP
     assert str(waited.error) == "it answered with status 500"
 
@@ -324,12 +364,6 @@ def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> 
 
 
 def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:
-    def go(_seen: Mapping[str, Seen], _left: float) -> None:
-        raise AssertionError("nothing was seen")
-
-    judge = world.judge()
-    wait = Wait(judge, world.status().rows)
-    judge.state.again()
     world.double.refused["get clustersecretstores"] = 500
-    with Follower(world.cluster, {}) as follower, pytest.raises(ClusterError, match="status 500"):
-        wait.until(1, follower, go)
+    with pytest.raises(ClusterError, match="status 500"):
+        Wait(world.judge(), world.snapshot())

@@ -1,9 +1,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.operations.next_step import Next
-from compiler.operations.status import Likeness, Problem, Seen, State, Values
-from compiler.operations.status_wait import End, Looked, Waited
+from compiler.cluster.judge import Problem, State
+from compiler.operations.next_step import NextStep
+from compiler.operations.status import Likeness, LiveState, Values
+from compiler.operations.status_wait import End, StatusResult, WaitResult
 from compiler.render.reports.status import status_report
 from tests.unit.operations.status.conftest import World, world
 
@@ -12,23 +13,23 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
-    waited = Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores")
-    (found,) = status_report([(Looked(world.status(), waited), Next())], 4)["environments"]
+    waited = WaitResult(End.TIME_UP, 5, {}, {}, unanswered="the stores")
+    (found,) = status_report([(StatusResult(world.status(), waited), NextStep())], 4)["environments"]
     assert found["wait"]["unanswered"] == "the stores"
 
 
 def test_a_row_says_all_that_the_text_does(world: World) -> None:
     world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = world.status()
-    seen = Seen((Problem(State.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT)
+    found = LiveState((Problem(State.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT)
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",))
-    rows = (status.rows[0], replace(status.rows[1], values=values, seen=seen))
-    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    rows = (status.rows[0], replace(status.rows[1], values=values, live=found))
+    waited = WaitResult(End.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)
-    report = status_report([(Looked(status, waited, ("jira",)), Next(("next",), "deploy"))], 4)
+    report = status_report([(StatusResult(status, waited, ("jira",)), NextStep(("next",), "deploy"))], 4)
     assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
     (found,) = report["environments"]
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
@@ -74,7 +75,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
 
 
 def test_several_environments_stand_side_by_side(world: World) -> None:
-    looked = Looked(replace(world.status(), rows=()))
-    report = status_report([(looked, Next()), (looked, Next())], 0)
+    looked = StatusResult(replace(world.status(), rows=()))
+    report = status_report([(looked, NextStep()), (looked, NextStep())], 0)
     assert (report["environment"], len(report["environments"])) == (None, 2)
     assert (report["environments"][0]["moves"], report["environments"][0]["wait"]) == (None, None)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.cli.terminal.contents import text_of
+from compiler.cluster.judge import Problem, State
 from compiler.cluster.view import ClusterError
 from compiler.live.read_many import PastRun, StoredVersion
-from compiler.operations.next_step import Next
-from compiler.operations.status import Likeness, Problem, Row, Seen, State, Status, Values
-from compiler.operations.status_wait import End, Waited
+from compiler.operations.next_step import NextStep
+from compiler.operations.status import Likeness, LiveState, Row, Status, Values
+from compiler.operations.status_wait import End, WaitResult
 from compiler.render.content import Line, Lines
 from compiler.render.reports.status import status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
@@ -25,7 +26,7 @@ def told(lines: Iterable[Line]) -> list[str]:
 
 
 def shown(status: Status, *commands: str) -> list[str]:
-    return told(status_lines(status, Next(commands), NOW))
+    return told(status_lines(status, NextStep(commands), NOW))
 
 
 def with_row(status: Status, secret: str, **changed: object) -> Status:
@@ -35,7 +36,9 @@ def with_row(status: Status, secret: str, **changed: object) -> Status:
 
 def test_a_row_a_secret_with_the_next_command_below(world: World) -> None:
     world.bench.write("prod", f"{MOVE}secrets: {{github: {{store: azure}}}}\n")
-    status = with_row(world.status(), "github", values=Values(Likeness.EQUAL, written=OLD, expires=SOON), seen=Seen())
+    status = with_row(
+        world.status(), "github", values=Values(Likeness.EQUAL, written=OLD, expires=SOON), live=LiveState()
+    )
     assert shown(status, "platform-secrets cutover prod --next") == [
         'prod: 1 of 2 secrets on "azure"; step 2 of 2 is next',
         "SECRET  STORE  NEXT   OTHER STORE       AGE  EXPIRES     LIVE",
@@ -49,7 +52,7 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
     assert shown(world.status())[0] == "prod: 2 secrets"
     world.bench.write("prod", f"{MOVE}store: azure\n")
     assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is done'
-    behind = with_row(world.status(), "jira", seen=Seen((Problem(State.NOT_SYNCED, "no"),)))
+    behind = with_row(world.status(), "jira", live=LiveState((Problem(State.NOT_SYNCED, "no"),)))
     assert shown(behind)[0] == (
         'prod: 2 of 2 secrets on "azure"; every step is in the files, 1 secret is not in effect in the cluster'
     )
@@ -81,7 +84,7 @@ def test_of_different_values_it_says_which_is_later_and_the_command_for_each_cas
     past = PastRun("20250131-120000-4fa1c2", "put", "prod")
     copy = "platform-secrets migrate prod --to {} --from {} --only jira --on-conflict overwrite"
     later = '"vault" was written later, 2027-01-01 00:00:00 UTC by put, run 20250131-120000-4fa1c2'
-    assert told(status_lines(status, Next(), NOW, {vault: past}.get))[-3:] == [
+    assert told(status_lines(status, NextStep(), NOW, {vault: past}.get))[-3:] == [
         f'jira: "azure" holds other values of "JIRA_TOKEN"; {later}, "azure" 2026-10-17 00:00:00 UTC',
         f'  help: if that of "vault" is right: {copy.format("azure", "vault")}',
         '  help: if that of "azure" is right: platform-secrets put prod --undo 20250131-120000-4fa1c2',
@@ -113,8 +116,10 @@ def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
 
 def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
     problems = (Problem(State.NOT_READY, "it is not ready"), Problem(State.PODS, "a pod is not ready"))
-    seen = Seen(problems, ("property X does not exist",), 125, ("platform-secrets do",), ("pods: you may not",), None)
-    assert shown(with_row(world.status(), "jira", seen=seen))[-6:] == [
+    found = LiveState(
+        problems, ("property X does not exist",), 125, ("platform-secrets do",), ("pods: you may not",), None
+    )
+    assert shown(with_row(world.status(), "jira", live=found))[-6:] == [
         "jira: it is not ready",
         "jira: a pod is not ready",
         "  because: property X does not exist",
@@ -125,17 +130,17 @@ def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
 
 
 def test_what_may_not_be_asked_is_said_once(world: World) -> None:
-    seen = Seen(not_asked=("pods: you may not", "the store: you may not"))
-    lines = shown(with_row(with_row(world.status(), "jira", seen=seen), "github", seen=seen))
+    found = LiveState(not_asked=("pods: you may not", "the store: you may not"))
+    lines = shown(with_row(with_row(world.status(), "jira", live=found), "github", live=found))
     assert lines[-2:] == ["not asked: pods: you may not", "not asked: the store: you may not"]
     assert sum("you may not" in line for line in lines) == 2
 
 
 def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
     store = replace(world.status().rows[1].store, id="a-store-with-a-long-name-in-some-far-away-region")
-    seen = Seen((Problem(State.RESTART, "restart"),))
+    found = LiveState((Problem(State.RESTART, "restart"),))
     values = Values(Likeness.EQUAL, written=OLD, expires=SOON)
-    status = with_row(world.status(), "jira", store=store, to=store, values=values, seen=seen)
+    status = with_row(world.status(), "jira", store=store, to=store, values=values, live=found)
     lines = shown(status)
     assert lines[1:3] == ["github", "  on vault; azure: not asked; age -; not asked"]
     assert lines[3] == "jira"
@@ -146,23 +151,23 @@ def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
 
 
 def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: World) -> None:
-    silent = Seen((Problem(State.SILENT, "it seems not to run"),))
-    lines = shown(with_row(with_row(world.status(), "jira", seen=silent), "github", seen=silent), "look")
+    silent = LiveState((Problem(State.SILENT, "it seems not to run"),))
+    lines = shown(with_row(with_row(world.status(), "jira", live=silent), "github", live=silent), "look")
     assert lines[-2:] == ["Secrets stay: running and new pods go on with the last values", "next: look"]
     assert sum(line.startswith("Secrets stay") for line in lines) == 1
 
 
 def test_what_a_person_does_first_stands_before_the_command(world: World) -> None:
-    lines = told(status_lines(world.status(), Next(("wait", "more"), "deploy it"), NOW))
+    lines = told(status_lines(world.status(), NextStep(("wait", "more"), "deploy it"), NOW))
     assert lines[-2:] == ["next: deploy it, then: wait", "next: more"]
 
 
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
-    seen = {"jira": Seen(not_asked=("keys: no",)), "github": Seen(not_asked=("keys: no", "pods: no"))}
-    lines = told(wait_lines(Waited(End.UNPROVEN, 600, seen, {})))
+    found = {"jira": LiveState(not_asked=("keys: no",)), "github": LiveState(not_asked=("keys: no", "pods: no"))}
+    lines = told(wait_lines(WaitResult(End.UNPROVEN, 600, found, {})))
     assert lines[0] == "nothing wrong was found, but not everything may be looked at"
     assert lines[-1] == "not looked at: keys: no; pods: no"
-    lines = told(wait_lines(Waited(End.IN_EFFECT, 600, {"jira": Seen()}, {}), ["jira"]))
+    lines = told(wait_lines(WaitResult(End.IN_EFFECT, 600, {"jira": LiveState()}, {}), ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
 
 
@@ -174,7 +179,7 @@ def test_every_state_has_words_that_fit(state: State) -> None:
 
 def waited(end: End, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
     both = {"jira": ("UID", "data"), "github": ("UID", "data")}
-    return told(wait_lines(Waited(end, 600, {}, both, error, unanswered)))
+    return told(wait_lines(WaitResult(end, 600, {}, both, error, unanswered)))
 
 
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:

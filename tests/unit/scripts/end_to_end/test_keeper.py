@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterError
-from compiler.operations.status_wait import Failed, Listed
 from scripts.end_to_end import keeper as keeper_module
 from scripts.end_to_end.keeper import Keeper
+from scripts.end_to_end.run_cluster import RunCluster
+from scripts.end_to_end.watching import Failed, Listed
 from tests.api_double import ApiDouble
 from tests.operator_double import DATA_HASH
 
@@ -20,12 +20,12 @@ def double() -> Iterator[ApiDouble]:
 
 
 @pytest.fixture
-def cluster(double: ApiDouble, tmp_path: Path) -> KubernetesCluster:
-    return KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))})
+def cluster(double: ApiDouble, tmp_path: Path) -> RunCluster:
+    return RunCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))})
 
 
 @pytest.fixture
-def keeper(double: ApiDouble, cluster: KubernetesCluster) -> Iterator[Keeper]:
+def keeper(double: ApiDouble, cluster: RunCluster) -> Iterator[Keeper]:
     """A Secret and a pod are kept."""
     with Keeper(cluster, "team", ["jira"]) as found:
         double.put("secrets", secret())
@@ -95,7 +95,7 @@ def test_a_restart_is_a_fault(double: ApiDouble, keeper: Keeper) -> None:
     assert keeper.faults() == ('a container of the pod "reader" was restarted',)
 
 
-def test_a_secret_that_is_not_there_when_it_begins_is_a_fault(double: ApiDouble, cluster: KubernetesCluster) -> None:
+def test_a_secret_that_is_not_there_when_it_begins_is_a_fault(double: ApiDouble, cluster: RunCluster) -> None:
     with Keeper(cluster, "team", ["jira"]) as keeper:
         keeper.keep()
         assert keeper.faults() == ('the secret "jira" is absent',)
@@ -110,7 +110,7 @@ def test_watches_that_end_and_go_on_miss_nothing(double: ApiDouble, keeper: Keep
 
 def test_what_is_written_while_no_watch_can_go_on_is_a_fault(keeper: Keeper) -> None:
     same = keeper._before["jira"]
-    keeper._take(Listed("secrets", "team", tuple(keeper._cluster.collection("secrets", "team")[0])))
+    keeper._take(Listed("secrets", "team", keeper._cluster.listed("secrets", "team")[0]))
     assert keeper.faults() == ()
     written = {"metadata": {**same["metadata"], "resourceVersion": "999"}}
     keeper._take(Listed("secrets", "team", (written,)))
@@ -128,7 +128,7 @@ def test_a_cluster_that_does_not_answer_for_a_while_is_none(keeper: Keeper) -> N
 
 
 def test_a_watch_that_hears_nothing_is_found_out(
-    double: ApiDouble, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+    double: ApiDouble, cluster: RunCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper_module, "_BEHIND", 0.3)
     monkeypatch.setattr(double, "_watch", lambda *_: None)
@@ -139,7 +139,7 @@ def test_a_watch_that_hears_nothing_is_found_out(
 
 
 def test_a_value_that_the_stores_do_not_have_is_a_fault_though_the_hash_stays(
-    double: ApiDouble, cluster: KubernetesCluster
+    double: ApiDouble, cluster: RunCluster
 ) -> None:
     held = {"A": "MQ==", "B": "Mg=="}
     with Keeper(cluster, "team", ["jira"], lambda _name: dict(held)) as keeper:
@@ -154,9 +154,7 @@ def test_a_value_that_the_stores_do_not_have_is_a_fault_though_the_hash_stays(
         assert keeper.faults() == ('the secret "jira" holds another value of A than the stores',)
 
 
-def test_what_a_secret_held_wrongly_from_the_beginning_is_a_fault(
-    double: ApiDouble, cluster: KubernetesCluster
-) -> None:
+def test_what_a_secret_held_wrongly_from_the_beginning_is_a_fault(double: ApiDouble, cluster: RunCluster) -> None:
     with Keeper(cluster, "team", ["jira"], lambda _name: {"A": "MQ=="}) as keeper:
         double.put("secrets", secret(keys=("A",)))
         keeper.keep({"jira": {"A": "Mg=="}})

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import ClusterError, WatchEndedError
-from compiler.operations import status_wait
-from compiler.operations.status_wait import Changed, Event, Failed, Follower, Listed
+from compiler.cluster.view import ClusterError
+from scripts.end_to_end import watching
+from scripts.end_to_end.run_cluster import WatchEndedError
+from scripts.end_to_end.watching import Changed, Event, Failed, Follower, Listed
 
 SECRETS = ("secrets", "team")
 
@@ -17,7 +18,7 @@ class Script:
         self.watches = list(watches)
         self.asked: list[str] = []
 
-    def collection(self, plural: str, namespace: str) -> tuple[tuple[Any, ...], str]:
+    def listed(self, plural: str, namespace: str) -> tuple[tuple[Any, ...], str]:
         assert (plural, namespace) == SECRETS
         self.asked.append("list")
         return ({"metadata": {"name": "listed"}},), "50"
@@ -34,8 +35,8 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_wait, "_PAUSE", 0.01)
-    monkeypatch.setattr(status_wait, "_POLL", 0.01)
+    monkeypatch.setattr(watching, "_PAUSE", 0.01)
+    monkeypatch.setattr(watching, "_POLL", 0.01)
 
 
 def changed(name: str, version: str, kind: str = "MODIFIED") -> tuple[str, Any]:

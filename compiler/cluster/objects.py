@@ -1,0 +1,301 @@
+"""Checks the API's objects where they are read, and strips them to the fields that are used.
+
+A pod's variables and a Secret's other annotations may be credentials in the clear; neither gets any further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any
+
+LiveObject = Mapping[str, Any]
+
+_OPERATORS_OWN = "reconcile.external-secrets.io/"
+# By this annotation the operator is asked to synchronise at once.
+FORCE_SYNC = "force-sync"
+_APPLIED = (
+    "argocd.argoproj.io/hook",
+    "argocd.argoproj.io/sync-wave",
+    "helm.sh/hook",
+    "helm.sh/hook-weight",
+)
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
+
+# The fields that are read of an object, with their types: `_ANY` is each key of a map, a list has one type of items.
+# A field that is absent or null has every type.
+_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
+_ANY = "*"
+_TEXTS: _Shape = {_ANY: str}
+_METADATA: _Shape = {
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
+    "generation": int,
+    "labels": _TEXTS,
+    "annotations": _TEXTS,
+    "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
+    "managedFields": [{"manager": str, "time": str, "fieldsV1": {}}],
+}
+_CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
+_OBJECT: dict[str, _Shape] = {"metadata": _METADATA, "spec": {}, "status": {"conditions": _CONDITIONS}}
+_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
+_STORE: _Shape = {
+    **_OBJECT,
+    "kind": str,
+    "spec": {
+        "controller": str,
+        "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
+        "provider": {
+            "azurekv": {"vaultUrl": str},
+            "vault": {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": _TEXTS},
+            _ANY: {},
+        },
+    },
+}
+_REFERENCE: _Shape = {"name": str, "kind": str}
+_SOURCE: _Shape = {"storeRef": _REFERENCE}
+_REMOTE: _Shape = {"key": str, "property": str, "version": str}
+_EXTERNAL_SECRET: _Shape = {
+    "secretStoreRef": _REFERENCE,
+    "refreshInterval": str,
+    "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
+    "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
+    "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
+}
+_PUSH_SECRET: _Shape = {
+    "secretStoreRefs": [_REFERENCE],
+    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
+    "dataTo": [{}],
+}
+_GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
+_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
+_CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
+_SHAPES: dict[str, _Shape] = {
+    "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
+    "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
+    "pushsecrets": {**_OBJECT, "spec": _PUSH_SECRET},
+    "clusterpushsecrets": {**_OBJECT, "spec": {"pushSecretSpec": _PUSH_SECRET}},
+    "vaultdynamicsecrets": {**_OBJECT, "spec": _GENERATOR},
+    "clustergenerators": {**_OBJECT, "spec": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}}},
+    "secretstores": _STORE,
+    "clustersecretstores": _STORE,
+    "pods": {
+        **_OBJECT,
+        "status": {
+            "phase": str,
+            "conditions": _CONDITIONS,
+            "initContainerStatuses": _CONTAINERS_NOW,
+            "containerStatuses": _CONTAINERS_NOW,
+        },
+    },
+    "events": {
+        **_OBJECT,
+        **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
+        "count": int,
+        "involvedObject": {"name": str, "uid": str},
+        "series": {"count": int, "lastObservedTime": str},
+    },
+}
+
+
+def checked(plural: str, found: object) -> LiveObject:
+    """The object of that kind itself. Raises TypeError where a field that is read of it has another type."""
+    whole: Any = found
+    _check(whole, _SHAPES.get(plural, _OBJECT))
+    return whole  # type: ignore[no-any-return]
+
+
+def _check(found: object, shape: _Shape) -> None:
+    if isinstance(shape, type):
+        if not isinstance(found, shape):
+            raise TypeError
+    elif isinstance(shape, list):
+        if not isinstance(found, list):
+            raise TypeError
+        for each in found:
+            _check(each, shape[0])
+    elif not isinstance(found, dict):
+        raise TypeError
+    else:
+        for name, of in shape.items():
+            for value in found.values() if name == _ANY else (found.get(name),):
+                if value is not None:
+                    _check(value, of)
+
+
+def slim_external_secret(found: LiveObject) -> LiveObject:
+    """Identity, spec and status, who wrote the spec, and when the operator was asked to synchronise."""
+    status, metadata = found.get("status"), child(found, "metadata")
+    kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
+    if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
+        kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
+    kept["metadata"]["managedFields"] = [
+        {**_picked(each, ("manager", "time")), "fieldsV1": fields}
+        for each in metadata.get("managedFields") or ()
+        if (fields := _written(child(each, "fieldsV1")))
+    ]
+    return kept if status is None else {**kept, "status": status}
+
+
+def _written(fields: LiveObject) -> dict[str, Any]:
+    """Of the fields that a manager wrote, those of the spec, and the mark by which it asked to synchronise."""
+    spec, mark = child(fields, "f:spec"), f"f:{FORCE_SYNC}"
+    is_marked = mark in child(fields, "f:metadata", "f:annotations")
+    annotations: dict[str, Any] = {"f:metadata": {"f:annotations": {mark: {}}}} if is_marked else {}
+    return {**({"f:spec": spec} if spec else {}), **annotations}
+
+
+def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveObject]]:
+    """When each manager last changed the spec, by ISO 8601, its name and the fields that it wrote."""
+    for each in child(external_secret, "metadata").get("managedFields") or ():
+        if fields := child(each, "fieldsV1", "f:spec"):
+            yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
+
+
+def slim_spec(found: LiveObject) -> LiveObject:
+    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
+    return {"metadata": _picked(child(found, "metadata"), ("name", "namespace")), "spec": found.get("spec")}
+
+
+def target_of(external_secret: LiveObject) -> str | None:
+    """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
+    target = child(external_secret, "spec", "target")
+    if target.get("creationPolicy") == "None" or child(target, "manifest").get("kind", "Secret") != "Secret":
+        return None
+    return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
+
+
+def slim_secret(found: LiveObject) -> LiveObject:
+    """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
+    metadata = child(found, "metadata")
+    annotations = metadata.get("annotations") or {}
+    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
+    kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
+    kept["managedFields"] = [entry for each in metadata.get("managedFields") or () if (entry := _writer(each))]
+    return {"metadata": kept}
+
+
+def _writer(entry: LiveObject) -> LiveObject | None:
+    """Who wrote which keys and when, and whether the Secret was made immutable; None where it wrote neither."""
+    fields = child(entry, "fieldsV1")
+    kept: dict[str, Any] = {"f:data": dict.fromkeys(names)} if (names := child(fields, "f:data")) else {}
+    if "f:immutable" in fields:
+        kept["f:immutable"] = {}
+    return {**_picked(entry, ("manager", "time")), "fieldsV1": kept} if kept else None
+
+
+def slim_pod(found: LiveObject) -> LiveObject:
+    """Identity, which Secrets its spec names and where, and how its containers are."""
+    metadata, status = child(found, "metadata"), child(found, "status")
+    kept = _picked(metadata, ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"))
+    owners = metadata.get("ownerReferences") or ()
+    kept["ownerReferences"] = [_picked(each, ("apiVersion", "kind", "name", "controller")) for each in owners]
+    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
+    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return {
+        "metadata": kept,
+        "spec": _pod_spec(child(found, "spec")),
+        "status": {
+            "phase": status.get("phase"),
+            "conditions": [_picked(each, ("type", "status")) for each in ready],
+            "containers": list(map(_state, states)),
+        },
+    }
+
+
+def _pod_spec(spec: LiveObject) -> LiveObject:
+    volumes = {each["name"]: each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1}
+    slim = {kind: [_container(each, volumes) for each in spec.get(kind) or ()] for kind in _CONTAINERS}
+    return {**slim, "volumes": list(volumes.values()), "imagePullSecrets": spec.get("imagePullSecrets") or ()}
+
+
+def slim_workload(found: LiveObject) -> LiveObject:
+    """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
+    metadata = child(found, "metadata")
+    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
+    annotations = metadata.get("annotations") or {}
+    kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
+    spec = child(found, "spec")
+    template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
+    pods = child(template, "spec") or spec
+    slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
+    slim["volumes"] = list(map(_volume, pods.get("volumes") or ()))
+    return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
+
+
+def _volume(found: LiveObject) -> LiveObject:
+    kept = _picked(found, ("name", "secret", "projected", "azureFile"))
+    # A driver's other attributes are anybody's.
+    driver = _picked(child(found, "csi"), ("nodePublishSecretRef",))
+    return {**kept, "csi": driver} if driver else kept
+
+
+def _setting(found: LiveObject) -> LiveObject:
+    named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
+    variables = [
+        {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
+        for each in found.get("env") or ()
+    ]
+    mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
+    return {"name": found.get("name"), "env": variables, "envFrom": named, "volumeMounts": mounts}
+
+
+def slim_event(found: LiveObject) -> LiveObject:
+    """Which object it is about, what it says, how often, and when it was last seen."""
+    series = child(found, "series")
+    moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
+    return {
+        "uid": str(child(found, "involvedObject").get("uid") or ""),
+        "message": str(found.get("message") or ""),
+        "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
+        "count": series.get("count") or found.get("count") or 1,
+    }
+
+
+def ready_of(found: LiveObject) -> LiveObject:
+    """The Ready condition of an object of the operator, an empty one where there is none."""
+    conditions = child(found, "status").get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
+
+
+def keys_of(secret: LiveObject) -> frozenset[str]:
+    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
+    entries = child(secret, "metadata").get("managedFields") or ()
+    return frozenset(
+        name.removeprefix("f:")
+        for entry in entries
+        for name in child(entry, "fieldsV1", "f:data")
+        if name.startswith("f:")
+    )
+
+
+def _container(found: LiveObject, volumes: Container[str]) -> LiveObject:
+    mounts = [each for each in found.get("volumeMounts") or () if each.get("name") in volumes]
+    return {
+        "name": found.get("name"),
+        "env": list(_variables(found.get("env") or ())),
+        "envFrom": [each for each in found.get("envFrom") or () if each.get("secretRef")],
+        "volumeMounts": [_picked(each, ("name", "subPath", "subPathExpr")) for each in mounts],
+    }
+
+
+def _variables(env: Iterable[LiveObject]) -> Iterator[LiveObject]:
+    for each in env:
+        if reference := child(each, "valueFrom", "secretKeyRef"):
+            yield {"name": each.get("name"), "valueFrom": {"secretKeyRef": reference}}
+
+
+def _state(found: LiveObject) -> LiveObject:
+    waiting = child(found, "state", "waiting").get("reason")
+    return {"name": found.get("name"), "restartCount": found.get("restartCount") or 0, "waiting": waiting}
+
+
+def _picked(data: LiveObject, names: Iterable[str]) -> dict[str, Any]:
+    return {name: data[name] for name in names if data.get(name)}
+
+
+def child(data: LiveObject, *path: str) -> LiveObject:
+    """The map under `path`, an empty one where there is none."""
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, dict) else {}
+    return data

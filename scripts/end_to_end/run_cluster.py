@@ -1,0 +1,91 @@
+"""Asks the cluster of a run for what no command of this program does: the data of its own Secrets, and watches."""
+
+from __future__ import annotations
+
+import base64
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from compiler.cluster import client, view
+from compiler.cluster.client import KubernetesCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    LiveObject = Mapping[str, Any]
+
+# Beyond the time after which the server itself ends a watch.
+_GRACE = 10
+
+
+class WatchEndedError(Exception):
+    """A watch cannot go on from where it was; whoever follows lists again."""
+
+
+class RunCluster(KubernetesCluster):
+    """The cluster of the current context, asked all the run long; the values of its Secrets are made up."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self._patience = math.inf
+
+    def data_of(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """The data of a Secret as the API has it, in Base64; None where there is no such Secret.
+
+        Raises ClusterError.
+        """
+        found = self._got("get secrets", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        if found is None:
+            return None
+        data = found.get("data")
+        return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+    def listed(self, plural: str, namespace: str) -> tuple[tuple[LiveObject, ...], str]:
+        """A collection as a whole, and its version. Raises ClusterError."""
+        self.renew()
+        page = self._got(f"list {plural} in {namespace}", view._path(plural, namespace), view._accepted(plural)) or {}  # noqa: SLF001
+        found = tuple(view._kept(plural, each) for each in page.get("items") or ())  # noqa: SLF001
+        return found, str(page["metadata"]["resourceVersion"])
+
+    def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
+        """Each change after `version` as its type and the object; ends after about `seconds`.
+
+        Raises ClusterError, and WatchEndedError where one has to list again.
+        """
+        permission, accepted = f"watch {plural} in {namespace}", view._accepted(plural).replace("List;", ";")  # noqa: SLF001
+        query = [("resourceVersion", version), ("watch", "true"), ("timeoutSeconds", str(seconds))]
+        ask = partial(self._asked, "GET", view._path(plural, namespace), accepted, query, (5, seconds + _GRACE))  # noqa: SLF001
+        reply: Any = _answered(permission, ask)
+        lines = _lines(reply.stream(decode_content=False))
+        try:
+            while line := _answered(permission, lambda: next(lines, b"")):
+                event = client._object(line)  # noqa: SLF001
+                if event.get("type") == "ERROR":
+                    # Mostly 410: the version is too old to go on from.
+                    raise WatchEndedError
+                yield str(event.get("type")), view._kept(plural, event.get("object"))  # noqa: SLF001
+        finally:
+            reply.close()
+
+
+def _answered(permission: str, ask: Any) -> Any:  # noqa: ANN401 - the client has no types
+    try:
+        found = client._answer(permission, ask)  # noqa: SLF001
+    except view.ExpiredError:
+        found = None
+    if found is None:
+        raise WatchEndedError
+    return found
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    begun = b""
+    for chunk in chunks:
+        *whole, begun = (begun + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())
+
+
+def encoded(values: Mapping[str, str]) -> dict[str, str]:
+    """These values as the API has them."""
+    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
