@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, known_layers, option_span
-from compiler.edit.yaml_edit import Splice, scalar
+from compiler.edit.yaml_edit import Splice
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.document import Node, Source, Span
@@ -20,7 +20,7 @@ from compiler.packaged import chart_files
 from compiler.pipeline import VALUES_FOLDER, Result
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal, system_reason
-from compiler.stages.emit import quote
+from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.resolve import merge
 from compiler.stages.validate import read_schema

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
-from compiler.edit.yaml_edit import add_members, listing, listing_value, scalar
+from compiler.edit.yaml_edit import add_members, listing, listing_value
 from compiler.model.catalogue import PROVIDERS
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
@@ -18,7 +18,7 @@ from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
 from compiler.rules import invalid_naming_pattern
 from compiler.rules.api import Finding
-from compiler.stages.emit import quote
+from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output
 from compiler.text.wording import quoted
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
 from compiler.edit.new_project import address_scalar
-from compiler.edit.yaml_edit import add_members, scalar
+from compiler.edit.yaml_edit import add_members
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.document import Node, Span
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import Library
 from compiler.refusal import Refusal
+from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
 from compiler.text.command_line import command_line

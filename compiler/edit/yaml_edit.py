@@ -15,14 +15,13 @@ from ruamel.yaml.error import YAMLError
 
 from compiler.model.document import Document, Node
 from compiler.refusal import Refusal
-from compiler.stages.emit import quote, read_values
+from compiler.stages.emit import quote, scalar
 from compiler.stages.load import load_text
 from compiler.text.command_line import command_line
 
 # Of a `store:` that stood before a switch: the store, and where it shares its line with others, the secrets.
 MARK = re.compile(r"  # before: (\S+)(?: for ([^#\n]*))?$")
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 # What may stand in quotes of any kind, and in a block, as it is.
 _BARE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _KEY_LINE = re.compile(r"[ \t]*:[ \t]*(?:#[^\n]*|\r)?\n")
@@ -152,13 +151,6 @@ def listing(secret: str, namespace: str | None) -> str:
 
 def listing_value(namespace: str | None) -> Mapping[str, str]:
     return {"namespace": namespace} if namespace is not None else {}
-
-
-def scalar(text: str) -> str:
-    """The text without quotes where YAML 1.1 and 1.2 both read it as it is, else in double quotes."""
-    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
-    is_text = text.lower() not in ("y", "n") and read_values(text) == text
-    return text if _PLAIN.fullmatch(text) and is_text else quote(text)
 
 
 def in_braces(value: str | Mapping[str, str], path: Sequence[str] = (), style: Callable[[str], str] = scalar) -> str:

@@ -14,7 +14,7 @@ from compiler.model.files import is_inside
 from compiler.pipeline import VALUES_FOLDER
 from compiler.project_files import FOLDER
 from compiler.refusal import Refusal, system_reason
-from compiler.stages.emit import quote, read_values
+from compiler.stages.emit import scalar
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
 from compiler.text.credential import looks_like_credential
@@ -23,8 +23,6 @@ from compiler.text.wording import first_difference
 Manifest = str | bool | int | Mapping[str, "Manifest"] | Sequence["Manifest"]
 
 
-# Begins with a letter, and no reader takes any of it for another type or the end of the text, but for the words below.
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
 # One that begins with a space or an empty line would be taken for deeper indented than it is; no line ends in a space.
 _BLOCK = re.compile(r"(?=[!-~])(?:(?:[ -~]*[!-~])?\n)*[ -~]*[!-~]\n", re.ASCII)
 
@@ -74,9 +72,7 @@ def _scalar(value: str | bool | int) -> str:  # noqa: FBT001 - a value, no optio
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
-    is_text = value.lower() not in ("y", "n") and read_values(value) == value
-    return value if _PLAIN.fullmatch(value) and is_text else quote(value)
+    return scalar(value)
 
 
 # The former name of the file with the AppProjects.

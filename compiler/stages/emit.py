@@ -33,6 +33,8 @@ _BLOCK_DEPTH = 3
 # YAML 1.1 gives these words and everything like a number another type, map keys included: they are quoted.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _OTHER_KEYS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+# Begins with a letter, and no reader takes any of it for another type or the end of the text, but for some words.
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
 _PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*", re.ASCII)
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -224,6 +226,13 @@ def quote(text: str) -> str:
     if _PLAIN_TEXT.fullmatch(text):
         return f'"{text}"'
     return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def scalar(text: str) -> str:
+    """The text without quotes where YAML 1.1 and 1.2 both read it as it is, else in double quotes."""
+    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
+    is_text = text.lower() not in ("y", "n") and read_values(text) == text
+    return text if _PLAIN_WORD.fullmatch(text) and is_text else quote(text)
 
 
 def _escaped(character: str) -> str:

@@ -20,7 +20,6 @@ from compiler.edit.yaml_edit import (
     is_flow,
     listing,
     offset_before,
-    scalar,
 )
 from compiler.model.document import Document
 from compiler.refusal import Refusal
@@ -461,22 +460,6 @@ def test_a_block_ends_with_the_last_thing_in_it_and_braces_at_the_brace() -> Non
     assert document.source.text[: _content_end(a)] == "a:\n  b: {c: d }"
     assert document.source.text[: _content_end(e)].endswith("e: [f]")
     assert (is_flow(a), is_flow(a.children["b"])) == (False, True)
-
-
-@pytest.mark.parametrize("text", ["azure", "agents-2/x.y_z", "Azure"])
-def test_a_plain_word_stays_plain(text: str) -> None:
-    assert scalar(text) == text
-
-
-@pytest.mark.parametrize(
-    "text", ["on", "No", "y", "N", "null", "true", "1", "08", "1e3", "", "a b", "-a", "é", "a: b", "~"]
-)
-def test_whatever_a_reader_could_take_for_something_else_is_quoted(text: str) -> None:
-    written = scalar(text)
-    assert (written[0], written[-1]) == ('"', '"')
-    document, _ = load_text("x.yaml", f"a: {written}\n")
-    assert document is not None
-    assert document.root.text("a") == text
 
 
 def test_it_reads_what_is_no_matter_of_versions_as_the_compiler_does() -> None:

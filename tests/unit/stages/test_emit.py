@@ -1,7 +1,8 @@
 import pytest
 
 from compiler.model.facts import ValuesData
-from compiler.stages.emit import HEADER, quote, read_values, values_text, values_tree
+from compiler.stages.emit import HEADER, quote, read_values, scalar, values_text, values_tree
+from compiler.stages.load import load_text
 
 
 def body(data: dict[str, ValuesData]) -> str:
@@ -109,3 +110,19 @@ def test_below_a_subcharts_name_the_same_lines_are_indented(subchart: str, key: 
     assert nested == [plain[0], f"{key}:", *(f"  {line}" for line in plain[1:])]
     assert nested[0].startswith(HEADER)
     assert read_values("\n".join(nested)) == {subchart: data}
+
+
+@pytest.mark.parametrize("text", ["azure", "agents-2/x.y_z", "Azure"])
+def test_a_plain_word_stays_plain(text: str) -> None:
+    assert scalar(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["on", "No", "y", "N", "null", "true", "1", "08", "1e3", "", "a b", "-a", "é", "a: b", "~"]
+)
+def test_whatever_a_reader_could_take_for_something_else_is_quoted(text: str) -> None:
+    written = scalar(text)
+    assert (written[0], written[-1]) == ('"', '"')
+    document, _ = load_text("x.yaml", f"a: {written}\n")
+    assert document is not None
+    assert document.root.text("a") == text
