@@ -36,7 +36,10 @@ def problems(mutant: Mutant) -> Iterator[str]:
         text = mutant.applied(ROOT)
         if mutant.file.endswith(".py"):
             compile(text, mutant.file, "exec")
-    except (OSError, SyntaxError, ValueError) as error:
+    except ValueError as error:
+        yield str(error)
+        return
+    except (OSError, SyntaxError) as error:
         yield f"{mutant}: {error}"
         return
     if mutant.old == mutant.new:
