@@ -42,9 +42,9 @@ from compiler.operations.retire import candidates_of, plan_retirement  # noqa: E
 from compiler.operations.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
+from compiler.stores.http import Transport  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
 from compiler.stores.secret_value.secret import SecretValue  # noqa: E402
-from compiler.stores.vault.session import VaultSession  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:
@@ -256,21 +256,21 @@ def retiring(environment: Environment, left: str, root: Path) -> Callable[[Calla
 
 @contextmanager
 def requests_counted() -> Iterator[Callable[[], int]]:
-    """How many requests have gone to OpenBao while the block runs."""
+    """How many requests have gone to any store while the block runs."""
     sent, lock = 0, Lock()
-    send = VaultSession.request
+    send = Transport.request
 
-    def counted(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the session's own
+    def counted(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the transport's own
         nonlocal sent
         with lock:
             sent += 1
         return send(*given, **named)
 
-    VaultSession.request = counted  # type: ignore[method-assign]
+    Transport.request = counted  # type: ignore[method-assign]
     try:
         yield lambda: sent
     finally:
-        VaultSession.request = send  # type: ignore[method-assign]
+        Transport.request = send  # type: ignore[method-assign]
 
 
 def apply(plan: Plan, root: Path) -> Outcome:

@@ -1,11 +1,12 @@
-"""Opens connections to stores and reads replies up to a limit of bytes and seconds, and says why none came.
+"""Sends requests to stores over urllib3's connections and reads their replies strictly.
 
-Everything is bounded: the name server, each address that a name has, a proxy's answer, the TLS handshake, a server that
+Every wait has an end: the name server, each address that a name has, a proxy's answer, the TLS handshake, a server that
 does not take in what it is sent, and its reply.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import ipaddress
@@ -14,15 +15,27 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from typing import Any, ClassVar, Final
+from collections import deque
+from collections.abc import Mapping
+from http.client import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    HTTPException,
+    HTTPMessage,
+    HTTPResponse,
+    IncompleteRead,
+    RemoteDisconnected,
+)
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
+from urllib.parse import unquote
 
-from compiler.model.address import cloud_of, is_loopback, service_of
-from compiler.model.files import shown_file
+from urllib3 import BaseHTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.exceptions import DecodeError, LocationParseError
+from urllib3.util import SKIP_HEADER, Url, parse_url
+
+from compiler.model.address import Address
 from compiler.stores.deadline import call_in_time, rest
-from compiler.stores.errors import Action, StoreError, StoreLocation, UnavailableError, UnreachableError
-from compiler.text.command_line import shell_line
 
 
 def silence(*names: str) -> None:
@@ -32,117 +45,6 @@ def silence(*names: str) -> None:
             logger.addHandler(logging.NullHandler())
     for name in names:
         logging.getLogger(name).propagate = False
-
-
-_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
-# What http.client says where a proxy answers a CONNECT with another status than 200.
-_NO_TUNNEL: Final = "Tunnel connection failed"
-_NETWORK: Final = "check the network between (VPN, firewall, proxy) and that the server runs, then run again"
-_PROXY: Final = "correct HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
-NO_TLS: Final = "it does not speak TLS"
-UNTRUSTED: Final = "its certificate is signed by an authority that is not trusted"
-_TLS_CAUSES: Final = (
-    (
-        re.compile(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
-        "its certificate names another host",
-    ),
-    (re.compile(r"certificate has expired"), "its certificate has expired"),
-    (re.compile(r"not yet valid"), "its certificate is not yet valid"),
-    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), UNTRUSTED),
-    (
-        re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
-        NO_TLS,
-    ),
-)
-PROXY_REFUSES: Final = ("the proxy refuses the connection", _PROXY)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What a store's address names, and `setting`, what to correct where that is wrong.
-
-    `authorities` are the variable that names the trusted ones and what it names, both empty for the system's.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    setting: str
-    authorities: tuple[str, str] = ("", "")
-
-
-def no_answer(problem: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    """The error of an exchange that brought no reply; UnreachableError where asking again soon would not help."""
-    if isinstance(problem, UnknownHostError):
-        return _unknown_host(problem, server, place, action)
-    if isinstance(problem, ConnectionDeniedError):
-        return _denied(problem, server, place, action)
-    return UnavailableError(place, action, *_other(problem))
-
-
-def why_untrusted(error: ssl.SSLError) -> str:
-    """Why a TLS connection was not made; of the error's text nothing is kept."""
-    text = str(error)
-    return next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
-
-
-def trust_remedy(why: str, server: Server, variable: str, what: str) -> str:
-    """What to do about a connection that is not trusted: `variable` is where an authority is named, `what` it takes."""
-    name, file = server.authorities
-    if not name or why != UNTRUSTED:
-        return f"set {variable} to {what}, or correct {server.setting}"
-    return f"{name}{shown_file(file)} does not have its CA: correct that, or {server.setting}"
-
-
-def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    host = problem.host.lower()
-    if host != server.host:
-        # Without its name: people put a password where a proxy's address belongs.
-        kind = UnreachableError if problem.is_final else UnavailableError
-        reason = "the proxy's host name does not resolve here"
-        return kind(place, action, reason, _PROXY)
-    if not problem.is_final:
-        reason = f"the name server gives no answer for the host name {host}"
-        return UnavailableError(place, action, reason, "check this machine's DNS and network, then run again")
-    reason = f"the host name {host} does not resolve here"
-    remedy = f"correct {server.setting}, or join the network that knows the name (VPN, DNS)"
-    if service := service_of(host):
-        reason = f"the host name {host} does not resolve here: it is the cluster's own"
-        forward = shell_line("kubectl", "port-forward", "-n", service[1], f"svc/{service[0]}", str(server.port))
-        remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
-    elif cloud_of(host) is not None:
-        reason = (
-            f"the host name {host} does not resolve here: there is no such vault, or its private DNS zone is not "
-            "linked to this network"
-        )
-        remedy = f"correct {server.setting}, or run where the vault's private endpoint is known"
-    return UnreachableError(place, action, reason, remedy)
-
-
-def _denied(problem: ConnectionDeniedError, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    host, at = problem.host.lower(), f"{server.host}:{server.port}"
-    is_here = is_loopback(host)
-    if (host, problem.port) != (server.host, server.port):
-        kind = UnreachableError if is_here else UnavailableError
-        return kind(place, action, *PROXY_REFUSES)
-    if is_here:
-        remedy = f"start the server or the port-forward there, or correct {server.setting}"
-        return UnreachableError(place, action, f"nothing listens at {at}", remedy)
-    remedy = f"check that the server runs, and the port in {server.setting}"
-    return UnavailableError(place, action, f"{at} refuses the connection", remedy)
-
-
-def _other(problem: BaseException) -> tuple[str, str]:
-    """The reason and the remedy."""
-    if isinstance(problem, TimeoutError):
-        return "it does not answer", _NETWORK
-    if isinstance(problem, OSError) and problem.errno in _NO_ROUTE:
-        return "no network route leads to it", _NETWORK
-    if isinstance(problem, OSError) and str(problem).startswith(_NO_TUNNEL):
-        return PROXY_REFUSES
-    if isinstance(problem, HTTPException) and not isinstance(problem, OSError | IncompleteRead):
-        return "what answers there does not speak HTTP", "check the address and its port"
-    return "the connection was closed without an answer", _NETWORK
 
 
 class ReplyTooLargeError(ValueError):
@@ -168,8 +70,8 @@ class BoundedResponse(HTTPResponse):
 
     def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
         super().__init__(sock, *given, **named)
-        whole = self.fp
-        self.fp = io.BufferedReader(_Bounded(sock, whole.detach(), self.largest, self.longest))
+        self._raw = _Bounded(sock, self.fp.detach(), self.largest, self.longest)
+        self.fp = io.BufferedReader(self._raw)
 
     def begin(self) -> None:
         super().begin()
@@ -183,7 +85,8 @@ class _Bounded(io.RawIOBase):
         super().__init__()
         self._sock = sock
         self._raw = raw
-        self._left = largest
+        self._largest = largest
+        self.taken = 0
         self._silence: float | None = sock.gettimeout()
         self._end = time.monotonic() + longest
 
@@ -196,14 +99,131 @@ class _Bounded(io.RawIOBase):
             raise TimeoutError
         self._sock.settimeout(rest(left if self._silence is None else min(left, self._silence)))
         count: int | None = self._raw.readinto(buffer)
-        self._left -= count or 0
-        if self._left < 0:
+        self.taken += count or 0
+        if self.taken > self._largest:
             raise ReplyTooLargeError
         return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+# http.client takes a hundred headers of this length each; a store sends a dozen of some dozen characters.
+_LONGEST_HEAD: Final = 65_536
+_MOST_HEADERS: Final = 100
+_CONTINUE, _FIRST_FINAL, _WITHOUT_BODY = 100, 200, frozenset({204, 304})
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n")
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\r\n")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t -~\x80-\xff]*)?\r\n")
+_NOT_HTTP: Final = "the reply is not valid HTTP"
+_TRANSFER, _ANNOUNCED = "transfer-encoding", "content-length"
+
+
+class StrictResponse(BoundedResponse):
+    """A whole reply, read at once; HTTPException where it leaves open where it ends.
+
+    http.client guesses instead: it takes the first of two lengths, bare line feeds and folded headers, and keeps a
+    connection on which more follows. A server and a gateway in between that guess differently could hand one request's
+    answer to another.
+    """
+
+    def begin(self) -> None:
+        self._consumed = 0
+        self.code = _CONTINUE
+        while self.code == _CONTINUE:
+            fields = self._read_head()
+        if self.code < _FIRST_FINAL:
+            # Another protocol was agreed upon, says the server.
+            raise HTTPException(_NOT_HTTP)
+        framing: dict[str, list[str]] = {_TRANSFER: [], _ANNOUNCED: []}
+        self.headers = self.msg = HTTPMessage()
+        for name, value in fields:
+            if (named := framing.get(name.lower())) is not None:
+                named.append(value)
+            else:
+                self.headers[name] = value
+        content = self._read_body(framing[_TRANSFER], framing[_ANNOUNCED])
+        closing = ",".join(self.headers.get_all("connection", [])).lower().split(",")
+        is_kept = self._is_framed and self.version > 10 and "close" not in map(str.strip, closing)  # noqa: PLR2004 - HTTP/1.0
+        # What comes after a reply is none to any request.
+        self.will_close = not is_kept or self._raw.taken > self._consumed
+        self.fp.close()
+        self.fp = io.BytesIO(content)  # type: ignore[assignment] # what http.client hands on from here
+        self.length, self.chunked = len(content), False
+
+    def _read_head(self) -> list[tuple[str, str]]:
+        begun = self.fp.peek(1)
+        if not begun:
+            raise RemoteDisconnected("the connection was closed without a reply")
+        # It may be waiting for us: another protocol's greeting need not end its line.
+        if not begun.startswith(b"H"):
+            raise HTTPException(_NOT_HTTP)
+        end = self._consumed + _LONGEST_HEAD
+        found = _STATUS_LINE.fullmatch(self._read_line(end))
+        if found is None:
+            raise HTTPException(_NOT_HTTP)
+        self.version, self.code = 10 + int(found[1]), int(found[2])
+        self.status, self.reason = self.code, (found[3] or b"").decode("latin-1")
+        return self._read_fields(end, _MOST_HEADERS)
+
+    def _read_fields(self, end: int, most: int) -> list[tuple[str, str]]:
+        """Read header lines up to the empty one; raise where they go on beyond byte `end`, or are more than `most`."""
+        fields: list[tuple[str, str]] = []
+        while (line := self._read_line(end)) != b"\r\n":
+            field = _FIELD.fullmatch(line)
+            if field is None or len(fields) == most:
+                raise HTTPException(_NOT_HTTP)
+            fields.append((field[1].decode("latin-1"), field[2].decode("latin-1")))
+        return fields
+
+    def _read_line(self, end: int) -> bytes:
+        line = self.fp.readline(end - self._consumed)
+        self._consumed += len(line)
+        if not line.endswith(b"\n"):
+            raise HTTPException("a head without an end") if self._consumed == end else IncompleteRead(b"")
+        return line
+
+    def _read_body(self, encodings: list[str], lengths: list[str]) -> bytes:
+        if len(encodings) + len(lengths) > 1 or any(each.lower() != "chunked" for each in encodings):
+            raise HTTPException("a reply whose length is not clear")
+        if any(_LENGTH.fullmatch(each) is None for each in lengths):
+            raise HTTPException("a reply whose length is not clear")
+        self._is_framed = True
+        if self.code in _WITHOUT_BODY or self._method == "HEAD":  # type: ignore[attr-defined] # http.client's
+            return b""
+        if lengths:
+            return self._read_exactly(int(lengths[0]))
+        if encodings:
+            return self._read_chunks()
+        self._is_framed = False
+        return self.fp.read()
+
+    def _read_exactly(self, size: int) -> bytes:
+        if size > self.largest:
+            # Memory for all that is announced would be taken before any of it came.
+            raise ReplyTooLargeError
+        content = self.fp.read(size)
+        self._consumed += len(content)
+        if len(content) < size:
+            raise IncompleteRead(b"")
+        return content
+
+    def _read_chunks(self) -> bytes:
+        pieces: list[bytes] = []
+        while True:
+            chunk = _CHUNK.fullmatch(self._read_line(self._consumed + _LONGEST_HEAD))
+            if chunk is None:
+                raise HTTPException(_NOT_HTTP)
+            if not (size := int(chunk[1], 16)):
+                break
+            pieces.append(self._read_exactly(size))
+            if self._read_exactly(2) != b"\r\n":
+                raise HTTPException(_NOT_HTTP)
+        # Trailers are not used.
+        self._read_fields(self._consumed + self.largest, self.largest)
+        return b"".join(pieces)
 
 
 # What TLS sends in one piece.
@@ -231,17 +251,13 @@ class ConnectionDeniedError(ConnectionRefusedError):
 
 
 class TimedConnection(HTTPConnection):
-    """A base beside the connection class of http.client or urllib3, in whose calls each wait is cut to what is left.
+    """A connection of urllib3 in whose calls each wait is cut to what is left; TimeoutError where none is left."""
 
-    Raises TimeoutError where none is left.
-    """
+    response_class = StrictResponse
 
-    response_class = BoundedResponse
-
-    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
-        super().__init__(*given, **named)
-        # What http.client connects by; urllib3's class has a method of its own.
-        self._create_connection = _connected
+    def _new_conn(self) -> socket.socket:
+        # Not urllib3's own, whose errors hide what the machine said.
+        return open_socket(self._dns_host, self.port, self.timeout)
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - http.client's signature
         if self.sock is None:
@@ -252,7 +268,7 @@ class TimedConnection(HTTPConnection):
             super().send(data[at : at + PIECE])
 
     def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc] # private to http.client, and what both classes call before the handshake
+        super()._tunnel()  # private to http.client, and what is called before the handshake
         self._cut_timeout()
 
     def _cut_timeout(self) -> None:
@@ -291,10 +307,6 @@ def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
     raise failure
 
 
-def _connected(address: tuple[str, int], timeout: float | None, _source: object) -> socket.socket:
-    return open_socket(*address, timeout)
-
-
 def _addresses(host: str, port: int) -> list[Any]:
     def look_up() -> list[Any]:
         try:
@@ -312,3 +324,149 @@ def _addresses(host: str, port: int) -> list[Any]:
         return call_in_time(look_up)
     # A number asks no name server, and needs no thread that waits for one.
     return look_up()
+
+
+class HttpReply(NamedTuple):
+    """A reply as it came; `headers` are found in any case of letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+Proxy: TypeAlias = Url
+
+
+def parse_proxy(text: str, *schemes: str) -> Proxy | None:
+    """The address of a proxy, of http where it names no scheme; None for one that cannot be used."""
+    try:
+        proxy = parse_url(text if "://" in text else f"http://{text}")
+    except LocationParseError:
+        return None
+    return proxy if proxy.scheme in schemes and proxy.host and proxy.port != 0 else None
+
+
+class Transport:
+    """Sends requests to the server of `url` over connections that all threads share, each request once.
+
+    It follows no redirect, keeps no cookie, reads no .netrc and no variable. `proxy` is one of http or https; a server
+    of https is reached through a tunnel in it. Timeouts are in seconds; a read's begins anew with each byte.
+    """
+
+    def __init__(
+        self,
+        url: Address,
+        context: ssl.SSLContext | None,
+        proxy: Proxy | None = None,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> None:
+        self._url = url
+        self._context = context
+        self._proxy = proxy
+        self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
+        # The last one used is taken first: the fewest stay open. Its operations are atomic.
+        self._idle: deque[HTTPConnection] = deque()
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        connect_timeout: float | None = None,
+    ) -> HttpReply:
+        """Send a request and return its reply. Raises OSError and HTTPException, and ValueError for an unusable reply.
+
+        What it raises may hold a part of the request: whoever catches it keeps its kind alone.
+        """
+        connection = self._connected(connect_timeout or self._connect_timeout)
+        sent = {"User-Agent": SKIP_HEADER, **headers}
+        if connection.proxy_is_forwarding:
+            target = f"http://{self._authority}{target}"
+            sent |= self._credentials
+        try:
+            connection.request(method, target, body, sent, preload_content=False)
+            reply = _whole(connection.getresponse())
+        except BaseException:
+            # Whatever is left on it would be taken for the answer to the next request.
+            connection.close()
+            raise
+        if not connection.is_closed:
+            self._idle.append(connection)
+        return reply
+
+    def close(self) -> None:
+        """Close the idle connections; a later request opens another one."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connected(self, timeout: float) -> HTTPConnection:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            # Data that nobody asked for ends it as well.
+            if connection.is_connected:
+                return connection
+            connection.close()
+        connection = self._unconnected(timeout)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        connection.timeout = self._read_timeout
+        return connection
+
+    def _unconnected(self, timeout: float) -> HTTPConnection:
+        url, proxy = self._url, self._proxy
+        is_tls = url.scheme == "https"
+        if proxy is None:
+            if is_tls:
+                return TimedTlsConnection(url.host, url.port, timeout=timeout, ssl_context=self._context)
+            return TimedConnection(url.host, url.port, timeout=timeout)
+        host, port = proxy.host or "", proxy.port or (HTTPS_PORT if proxy.scheme == "https" else HTTP_PORT)
+        if not is_tls:
+            return TimedConnection(host, port, timeout=timeout, proxy=proxy)
+        trust = ProxyConfig(
+            self._context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
+        )
+        connection = TimedTlsConnection(
+            host, port, timeout=timeout, ssl_context=self._context, proxy=proxy, proxy_config=trust
+        )
+        connection.set_tunnel(_in_ascii(url.host), url.port or HTTPS_PORT, self._credentials, proxy.scheme or "http")
+        return connection
+
+    @property
+    def _authority(self) -> str:
+        return _in_ascii(self._url.authority)
+
+    @property
+    def _credentials(self) -> dict[str, str]:
+        """What a proxy asks for."""
+        if self._proxy is None or self._proxy.auth is None:
+            return {}
+        user, _, password = unquote(self._proxy.auth).partition(":")
+        return {"Proxy-Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+def _whole(response: BaseHTTPResponse) -> HttpReply:
+    try:
+        # What comes compressed may be a thousand times as large as it came.
+        content = response.read(BoundedResponse.largest + 1)
+    except DecodeError:
+        raise ValueError("the reply is not compressed as it says") from None
+    if len(content) > BoundedResponse.largest:
+        raise ReplyTooLargeError
+    return HttpReply(response.status, response.headers, content)
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        # There is no such name, as connecting will say.
+        return host

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -457,8 +457,11 @@ def test_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(
         environ = vault.environ() | ({"AZURE_KEYVAULT_CACERT": str(stranger.ca_file)} if what[0] == "u" else {})
         vault.add_fault(Fault(FaultKind.HTML, times=None))
         started = time.monotonic()
-        with pytest.raises((TlsFailureError, UnexpectedReplyError), match=reasons[what]):
-            AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, url), environ).read("github")
+        with (
+            pytest.raises((TlsFailureError, UnexpectedReplyError), match=reasons[what]),
+            closing(AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, url), environ)) as store,
+        ):
+            store.read("github")
         assert time.monotonic() - started < allowed_wall(2, below=10)
         assert len(vault.requests()) == (1 if what == "html" else 0)
 

@@ -1,31 +1,16 @@
-"""Opens the session of one Key Vault, which sends to that host alone, and turns refusals into StoreErrors."""
+"""Defines what is asked of one Key Vault, and turns its refusals and failed exchanges into StoreErrors."""
 
 from __future__ import annotations
 
-import os
-import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPS_PORT
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
-from urllib3 import HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util import parse_url
-
 from compiler.model.address import parse_address
-from compiler.model.facts import has_more_values
-from compiler.model.files import NamedFileError, require_file, shown_file
 from compiler.stores.azure_key_vault.log_in import TOKEN_VARIABLE
-from compiler.stores.deadline import note_answer
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -46,21 +31,9 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.http import (
-    MOST_VALUES,
-    PROXY_REFUSES,
-    BoundedResponse,
-    ConnectionDeniedError,
-    ReplyTooLargeError,
-    Server,
-    TimedConnection,
-    UnknownHostError,
-    no_answer,
-    open_socket,
-    trust_remedy,
-    why_untrusted,
-)
+from compiler.stores.http import Proxy, parse_proxy
 from compiler.stores.interface import Attributes, Identity
+from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.pacing import parse_retry_after
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import BLANK, shell_line
@@ -273,231 +246,41 @@ def _word(code: str | None) -> str:
     return code if code is not None and code.isascii() and code.isalnum() and len(code) <= 64 else "unknown"  # noqa: PLR2004
 
 
-# The authorities of a whole system are 200 KiB.
-_LARGEST_PEM: Final = 16 * 1024 * 1024
-_PROXY_SCHEMES: Final = frozenset({"http", "https"})
+CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
+# The other two are read by Python's programs, and by what logs in to Azure.
+CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
-def verified(place: StoreLocation, url: str, ca: Path | None, named_by: str = "") -> str | bool:
-    """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`.
-
-    `named_by` is the variable that names it.
-    """
+def require_https(place: StoreLocation, url: str) -> None:
+    """Raise TlsFailureError for plain http."""
     if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and tokens are never sent in the clear"
         raise TlsFailureError(place, Action.CONNECT, reason, "use https://")
-    if ca is None:
-        return True
-    if problem := _problem(ca):
-        where = named_by or f"{', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
-        remedy = f"correct {where}{shown_file(str(ca))}"
-        raise TlsFailureError(place, Action.CONNECT, problem, remedy)
-    return str(ca)
 
 
-def require_proxy(place: StoreLocation, proxy: str | None) -> None:
-    """Raise InvalidNameError for a proxy's address that cannot be used, such as one of SOCKS."""
-    if proxy is None:
-        return
-    try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        is_usable = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
+    """Return the proxy's address. Raises InvalidNameError for one that cannot be used, such as one of SOCKS."""
+    proxy = None if named is None else parse_proxy(named, "http", "https")
+    if named is not None and proxy is None:
         # Its text is not shown: it may hold a password.
         reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
         raise InvalidNameError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY")
-
-
-def _problem(ca: Path) -> str:
-    """Why the authorities cannot be used; empty where they can."""
-    unreadable = "the CA file cannot be read"
-    if not os.access(ca, os.R_OK):
-        return unreadable
-    try:
-        if not ca.is_dir():
-            # Each connection reads it anew: a pipe would be empty for the second one.
-            require_file(str(ca), _LARGEST_PEM)
-    except NamedFileError as error:
-        return f"{unreadable}: it {error}"
-    return ""
+    return proxy
 
 
 def server_of(url: str, authorities: tuple[str, str] = ("", "")) -> Server:
-    """What the vault's URL names, for messages; `authorities` as `authorities` has them."""
+    """What the vault's URL names, for messages; `authorities` as Server has them."""
     parts = parse_address(url)
     host, port = ("", None) if parts is None else (parts.host, parts.port)
-    return Server("https", host, port or HTTPS_PORT, "vaultUrl or AZURE_KEYVAULT_NAME", authorities)
+    setting = "vaultUrl or AZURE_KEYVAULT_NAME"
+    return Server("https", host, port or HTTPS_PORT, setting, authorities, CA_VARIABLE)
 
 
-def connection_error(error: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
+def connection_error(error: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
     """Return the error for a connection that could not be made, or broke."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            why = why_untrusted(cause)
-            remedy = trust_remedy(why, server, CA_VARIABLE, "the CA's PEM file")
-            return TlsFailureError(place, action, f"no trusted connection: {why}", remedy)
-        if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-            return TlsFailureError(place, action, "it does not speak TLS", f"correct {server.setting}")
-        if isinstance(cause, UnknownHostError | ConnectionDeniedError):
-            return no_answer(cause, server, place, action)
-    names = {type(cause).__name__ for cause in causes}
-    if any("Timeout" in name for name in names):
-        # Several of the SDK's and of urllib3's own.
-        return no_answer(TimeoutError(), server, place, action)
-    if "ProxyError" in names:
-        return UnavailableError(place, action, *PROXY_REFUSES)
-    # What the machine said lies deepest; of a mere end of the connection there is nothing more to say.
-    told = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno is not None), None)
-    return no_answer(told or ConnectionError(), server, place, action)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    # requests and urllib3 keep what happened in args, in `reason`, or as the context; azure in `inner_exception`.
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        waiting += [*one.args, one.__cause__, one.__context__]
-        waiting += [getattr(one, "reason", None), getattr(one, "inner_exception", None)]
-
-
-CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
-# requests reads the other two itself when it trusts the environment, for each request; here they are read once.
-CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_UNAUTHORISED: Final = 401
-_SERVER_ERROR: Final = 500
-_PIECE: Final = 65_536
-
-
-class ForeignHostError(Exception):
-    """A request was about to leave for a host that is not the vault's, such as a page link in a forged list."""
-
-
-class _BoundedConnection(TimedConnection, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        # As urllib3's own, in whose errors requests finds its own ones.
-        try:
-            return open_socket(self._dns_host, self.port, self.timeout)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "no connection in time") from error
-        except OSError as error:
-            raise NewConnectionError(self, f"no connection: {error}") from error
-
-
-class _BoundedPool(HTTPSConnectionPool):
-    ConnectionCls = _BoundedConnection
-
-
-class _BoundedAdapter(HTTPAdapter):
-    """Sends over connections, those to a proxy too, whose replies have an end."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' signature
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _BoundedPool}
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - requests' signature
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _BoundedPool}
-        return manager
-
-
-class VaultSession(requests.Session):
-    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere.
-
-    `on_refused` is called with a token that the vault did not accept, before the SDK asks for another.
-    """
-
-    def __init__(self, vault_url: str, workers: int, on_refused: Callable[[str], None]) -> None:
-        super().__init__()
-        self._on_refused = on_refused
-        self._origin = _origin(vault_url)
-        # Off: it would look for a netrc entry, which replaces the token, and for proxies again with every request.
-        self.trust_env = False
-        self.proxies.update(get_environ_proxies(vault_url))
-        self.mount("https://", _BoundedAdapter(pool_connections=1, pool_maxsize=workers, max_retries=0))
-
-    def request(  # type: ignore[override] # what the SDK gives, of all that requests takes
-        self,
-        method: Any,  # noqa: ANN401 - requests' signature
-        url: Any,  # noqa: ANN401
-        params: Any = None,  # noqa: ANN401
-        data: Any = None,  # noqa: ANN401
-        headers: Mapping[str, str] | None = None,
-        **given: Any,  # noqa: ANN401
-    ) -> requests.Response:
-        try:
-            is_ours = _origin(str(url)) == self._origin
-        except ValueError:
-            is_ours = False
-        if not is_ours:
-            raise ForeignHostError
-        # As requests does, without what it looks for in each of a thousand requests and never finds here: settings of
-        # the session and of the environment, cookies, hooks, a user in the URL, and redirects to follow.
-        prepared = requests.PreparedRequest()
-        prepared.prepare_method(method)
-        prepared.prepare_url(url, params)
-        prepared.prepare_headers(headers)
-        prepared.prepare_body(data, given.get("files"), given.get("json"))
-        response = self.get_adapter(prepared.url or "").send(
-            prepared,
-            stream=True,
-            timeout=given.get("timeout"),
-            verify=given.get("verify", self.verify),
-            cert=given.get("cert"),
-            proxies=self.proxies,
-        )
-        response._content = _bounded(response)  # noqa: SLF001 - what requests itself fills with all that comes
-        if response.status_code < _SERVER_ERROR:
-            # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
-            note_answer()
-        sent = (headers or {}).get("Authorization")
-        if response.status_code == _UNAUTHORISED and sent is not None:
-            self._on_refused(str(sent).partition(" ")[2])
-        return response
-
-
-def _bounded(response: requests.Response) -> bytes:
-    content = bytearray()
-    # Piece by piece: what comes compressed may be a thousand times as large as it came.
-    for piece in response.iter_content(_PIECE):
-        content += piece
-        if len(content) > BoundedResponse.largest:
-            response.close()
-            raise ReplyTooLargeError
-    # The SDK parses it.
-    if has_more_values(content.decode("latin-1"), MOST_VALUES):
-        raise ReplyTooLargeError
-    return bytes(content)
-
-
-def proxy_for(vault_url: str) -> str | None:
-    """The proxy that the environment names for the vault; None where there is none, or the vault is exempt."""
-    found: str | None = select_proxy(vault_url, get_environ_proxies(vault_url))
-    return found
-
-
-def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """Return what names the authorities to trust, and the PEM file or folder: the address' own, else a variable's.
-
-    Both are empty where it is the system.
-    """
-    if ca is not None:
-        return "the store's ca", str(ca)
-    return next(((name, value) for name in CA_VARIABLES if (value := environment.get(name))), ("", ""))
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    # The parser that requests sends by: urllib's finds another host in `https://other\@vault`.
-    parts = parse_url(url.lstrip())
-    # Key Vault writes its own port into page links, clients do not.
-    return parts.scheme or "", parts.host or "", parts.port or 443
+    is_final = isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "reason", "") in _NOT_TLS
+    if isinstance(error, ssl.SSLError) and not is_final:
+        # A gateway's alert passes, as that of a balancer that is being replaced.
+        error = ConnectionError()
+    return no_answer(error, server, place, action)

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.stores.interface import Identity
+from compiler.stores.no_answer import named_authorities, trusting
 from compiler.text.command_line import shell_line
 from compiler.text.extra import install_line
 
@@ -47,6 +49,8 @@ _CREDENTIALS: Final = (
     "AzureDeveloperCliCredential",
     "InteractiveBrowserCredential",
 )
+# What log-in servers are checked by, where it is not the SDK's own authorities.
+_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # Clouds whose users log in elsewhere than at login.microsoftonline.com.
 _AUTHORITIES: Final = {
     "ChinaCloud": "login.chinacloudapi.cn",
@@ -106,14 +110,21 @@ def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocati
     try:
         # 200 ms of import that an injected credential or a given token does not need.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+
+        from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, SdkTransport  # noqa: PLC0415
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
         remedy = f"run: {install_line('azure')}"
         raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
     authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
+    authorities = named_authorities(None, environ, _CA_VARIABLES)
+    transport = SdkTransport(lambda: trusting(authorities, place, DEFAULT_AUTHORITIES))
     try:
-        return DefaultAzureCredential(**chosen)
+        with warnings.catch_warnings():
+            # That of a credential which sends by itself: Service Fabric's.
+            warnings.simplefilter("ignore")
+            return DefaultAzureCredential(transport=transport, **chosen)
     except Exception:  # noqa: BLE001 - a name, a file or a certificate that it cannot use, each with an error of its own
         # Without the SDK's text, which quotes what the variables hold.
         reason = "a variable that chooses the Azure credential cannot be used"

@@ -6,36 +6,24 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from azure.core.exceptions import (
-    DecodeError,
-    HttpResponseError,
-    IncompleteReadError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequestError
 from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy
-from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
 
 from compiler.model.address import is_loopback, parse_address
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import (
+    CA_VARIABLES,
     Answer,
     Bundle,
     Denial,
-    ForeignHostError,
     VaultClient,
-    VaultSession,
-    authorities,
     connection_error,
     error_of,
-    proxy_for,
-    require_proxy,
+    require_https,
     server_of,
-    verified,
 )
 from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
@@ -57,6 +45,11 @@ from compiler.stores.azure_key_vault.reading import (
     size_problems,
     value_problems,
 )
+from compiler.stores.azure_key_vault.transport import (
+    DEFAULT_AUTHORITIES,
+    ForeignHostError,
+    VaultTransport,
+)
 from compiler.stores.deadline import held, one_operation
 from compiler.stores.errors import (
     Action,
@@ -77,6 +70,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.http import silence
 from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, StoreOptions, Use, Written
+from compiler.stores.no_answer import named_authorities, trusting
 from compiler.stores.pacing import KEY_VAULT_QUOTAS, Limiter, RequestClass, Retrier, Waits
 from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
 from compiler.stores.secret_value.secret import SecretValue
@@ -341,27 +335,19 @@ class SdkClient:
         silence("azure", "msal")
         self._store = address.absolute
         url = address.url.rstrip("/")
-        named_by, named = authorities(address.ca, environ)
-        self._server = server_of(url, (named_by, named))
-        verify = verified(StoreLocation(self._store), url, Path(named) if named else None, named_by)
-        require_proxy(StoreLocation(self._store), proxy_for(url))
+        place = StoreLocation(self._store)
+        require_https(place, url)
+        authorities = named_authorities(address.ca, environ, CA_VARIABLES)
+        self._server = server_of(url, authorities)
+        context = trusting(authorities, place, DEFAULT_AUTHORITIES)
         is_emulator = _is_emulator(url, environ)
-        self._credential = shared_credential(
-            credential, environ, url, StoreLocation(self._store), is_emulator=is_emulator
-        )
-        self._session = VaultSession(url, options.workers, self._credential.forget)
+        self._credential = shared_credential(credential, environ, url, place, is_emulator=is_emulator)
         self._client = SecretClient(
             url,
             # Its annotation names azure's own token class; any named tuple of the same two fields does.
             cast("TokenCredential", self._credential),
-            transport=RequestsTransport(
-                session=self._session,
-                session_owner=False,
-                use_env_settings=False,
-                # A transport of one's own drops what is given to the client instead.
-                connection_verify=verify,
-                connection_timeout=options.connect_timeout,
-                read_timeout=options.read_timeout,
+            transport=VaultTransport(
+                url, context, self._credential.forget, options.connect_timeout, options.read_timeout
             ),
             retry_policy=RetryPolicy.no_retries(),
             redirect_policy=RedirectPolicy.no_redirects(),
@@ -416,7 +402,6 @@ class SdkClient:
 
     def close(self) -> None:
         self._client.close()
-        self._session.close()
         self._credential.close()
 
     def _page(
@@ -462,8 +447,8 @@ class SdkClient:
         if isinstance(error, ForeignHostError):
             reason = "a reply points to another host, which would get the token"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")
-        if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
-            return connection_error(error, self._server, place, action)
+        if isinstance(error, ServiceRequestError) and error.inner_exception is not None:
+            return connection_error(error.inner_exception, self._server, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
             answer = _answer(error, worked_before=self._warm, credential=self._credential.shown)
             if answer.status != _UNAUTHORISED and answer.is_key_vaults:

@@ -33,8 +33,9 @@ from compiler.stores.errors import (
     UnavailableError,
     WrongMountError,
 )
-from compiler.stores.http import MOST_VALUES, ReplyTooLargeError, Server
+from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
 from compiler.stores.interface import Cluster, Identity, Problem, StoreOptions, Use
+from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
@@ -44,7 +45,6 @@ from compiler.stores.vault.replies import (
     Request,
     VaultQuestions,
     error_of_reply,
-    error_of_transport,
     malformed,
 )
 
@@ -243,7 +243,7 @@ class VaultConnection:
             try:
                 stack.enter_context(held(self._lock))
             except TimeoutError as error:
-                failure = error_of_transport(error, self._server, StoreLocation(self._address.absolute), Action.LOG_IN)
+                failure = no_answer(error, self._server, StoreLocation(self._address.absolute), Action.LOG_IN)
                 raise failure from None
             yield
 
@@ -255,7 +255,7 @@ class VaultConnection:
         except RefusedError as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
-            failure: StoreError = error_of_transport(problem, self._server, self._place(request), request.action)
+            failure: StoreError = no_answer(problem, self._server, self._place(request), request.action)
             reply = None
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
             is_too_large = isinstance(problem, ReplyTooLargeError)

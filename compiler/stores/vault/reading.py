@@ -25,7 +25,6 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.http import Server
 from compiler.stores.interface import (
     Attributes,
     Cluster,
@@ -40,6 +39,7 @@ from compiler.stores.interface import (
     VersionState,
     VersionStates,
 )
+from compiler.stores.no_answer import Server
 from compiler.stores.secret_value.document import write_object
 from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
 from compiler.stores.vault.client import VaultConnection

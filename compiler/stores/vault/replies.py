@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
-from compiler.stores.http import NO_TLS, TOO_LARGE_REPLY, Server, no_answer, trust_remedy, why_untrusted
+from compiler.stores.http import TOO_LARGE_REPLY
 from compiler.stores.interface import Cluster, Problem, Use
 from compiler.stores.pacing import parse_retry_after
 from compiler.stores.vault.log_in import VaultLogin
@@ -71,8 +70,6 @@ NOT_INITIALISED: Final = (
 _GATEWAYS: Final = frozenset({502, 503, 504})
 # Bounded: from each of the words that a server repeats, the rest of its reply would be searched.
 _TOO_LARGE: Final = re.compile(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNORECASE)
-# A connection that broke off, as one without TLS does: it may be made again.
-_TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 # What `sys/health` answers with from a node that serves, now or as another's standby or secondary.
@@ -159,17 +156,6 @@ def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyE
     return UnexpectedReplyError(
         place, action, f"the server that answered is not Vault: {how}", "check the address and the proxy in between"
     )
-
-
-def error_of_transport(problem: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    """Return the error of an exchange that brought no reply."""
-    if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
-        why = why_untrusted(problem)
-        way_out = trust_remedy(why, server, "VAULT_CACERT", "its CA")
-        if why == NO_TLS:
-            way_out = f"correct {server.setting}: its port, or http:// in place of https://"
-        return TlsFailureError(place, action, f"no trusted connection: {why}", way_out)
-    return no_answer(problem, server, place, action)
 
 
 def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_secret: bool) -> StoreError:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
@@ -24,9 +25,10 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
+from compiler.stores.http import HttpReply, Transport
 from compiler.stores.interface import Attributes, Cluster, Problem, RemoteSecret, StoreOptions, StoreState, Use, Written
 from compiler.stores.secret_value.secret import Comparer, SecretValue
-from compiler.stores.vault.client import read_reply
+from compiler.stores.vault.client import read_reply, write_body
 from compiler.stores.vault.log_in import VaultLogin, name_problem, variable
 from compiler.stores.vault.reading import (
     VaultLifecycle,
@@ -37,7 +39,7 @@ from compiler.stores.vault.reading import (
     problems_of_write,
 )
 from compiler.stores.vault.replies import HEALTHY, RefusedError, Reply, Request, cluster_of, is_trouble
-from compiler.stores.vault.session import HttpReply, open_session, server_of
+from compiler.stores.vault.session import open_transport, server_of
 from compiler.text.command_line import shell_line
 
 
@@ -231,21 +233,30 @@ class VaultStore(VaultWriting):
                 raise InvalidNameError(
                     place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
                 )
-        session = open_session(address, environ)
+        transport, path = open_transport(address, environ, options)
         client = hvac.Client(
             url=address.contact.rstrip("/"),
             # Not None, for which hvac would look into the environment by itself.
             token="",
-            session=session,
-            adapter=_JsonAdapter,
-            namespace=namespace,
-            timeout=(options.connect_timeout, options.read_timeout),
+            adapter=lambda **_: JsonAdapter(transport, path, namespace),
         )
         super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
 
 
-class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
-    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies."""
+class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
+    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies.
+
+    `path` stands before that of every request.
+    """
+
+    def __init__(self, transport: Transport, path: str, namespace: str | None) -> None:
+        # Not hvac's own, which opens a session of requests.
+        self.token, self.namespace = "", namespace
+        self._transport = transport
+        self._path = path
+
+    def close(self) -> None:
+        self._transport.close()
 
     def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
         return str(response["auth"]["client_token"])
@@ -255,9 +266,7 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
 
         Raises RefusedError where it shows no working server, or one that is to be asked again.
         """
-        reply = self.session.request(
-            "GET", "/v1/sys/health", {"X-Vault-Request": "true"}, timeout=self._kwargs["timeout"]
-        )
+        reply = self._transport.request("GET", f"{self._path}/v1/sys/health", {"X-Vault-Request": "true"})
         found = read_reply(reply.content)
         body = found or {}
         is_vaults = "initialized" in body
@@ -273,16 +282,16 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
         refused = _refused(reply, body)
         raise RefusedError(replace(refused, is_vaults=is_vaults or refused.is_vaults))
 
-    def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
-        del headers, raise_exception
+    def request(self, method: str, url: str, **given: Any) -> Any:  # noqa: ANN401 - hvac's signature
+        """Send what hvac means by `params` and `json`; of all else that it gives nothing is used."""
         sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, "X-Vault-Namespace": self.namespace}
-        reply = self.session.request(
-            method,
-            url,
-            {name: value for name, value in sent.items() if value},
-            timeout=self._kwargs["timeout"],
-            **kwargs,
-        )
+        headers = {name: value for name, value in sent.items() if value}
+        query = f"?{urlencode(params)}" if (params := given.get("params")) else ""
+        content = None
+        if given.get("json") is not None:
+            headers["Content-Type"] = "application/json"
+            content = write_body(given["json"])
+        reply = self._transport.request(method.upper(), f"{self._path}{url}{query}", headers, content)
         if not is_trouble(reply.status):
             # Now: a log-in and the questions after it are one attempt, at whose end this would come too late.
             note_answer()
@@ -303,7 +312,7 @@ def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> Reply:
         reply.status,
         tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content),
         metadata,
-        reply.retry_after,
+        reply.headers.get("Retry-After"),
         is_vaults=isinstance(errors, list) or bool(metadata),
     )
 

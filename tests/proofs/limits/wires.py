@@ -15,10 +15,9 @@ from compiler.demo.key_vault.server import Request
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
 from compiler.stores.errors import Action, StoreLocation
+from compiler.stores.http import HttpReply
 from compiler.stores.interface import Attributes
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.stores.vault.client import write_body
-from compiler.stores.vault.session import HttpReply
 
 LOST = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
 
@@ -89,7 +88,7 @@ class Seen:
 
 
 class VaultWire:
-    """A KV version 2 mount in memory, standing where hvac expects a session; every write makes a version there.
+    """A KV version 2 mount in memory, standing for the transport; every write makes a version there.
 
     No more of Vault than a migration asks for: the proofs of what Vault means are on a real server.
     """
@@ -105,30 +104,30 @@ class VaultWire:
         self._travel = travel
         self._lock = threading.Lock()
 
-    def request(self, method: str, path: str, headers: Mapping[str, str], **given: Any) -> HttpReply:  # noqa: ANN401 - hvac's signature
+    def request(self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None) -> HttpReply:
         assert ("X-Vault-Token" in headers) is (path != _HEALTH)
         self._travel()
         with self._lock:
             now = self._clock()
-            fault = self.faults.next_for(method.upper(), path)
+            fault = self.faults.next_for(method, path)
             kind = fault.kind if fault is not None else None
             if fault is not None and kind is FaultKind.STATUS:
                 status, body = fault.status, _refusal("a scripted failure")
             elif kind is FaultKind.RESET:
                 status, body = 0, {}
-            elif not self.throttle.admits("create" if method.upper() == "POST" and "/data/" in path else "other", now):
+            elif not self.throttle.admits("create" if method == "POST" and "/data/" in path else "other", now):
                 status, body = HTTPStatus.TOO_MANY_REQUESTS, _refusal("request path quota exceeded")
             else:
-                sent = given.get("json")
-                status, body = self._answer(method, path, None if sent is None else json.loads(write_body(sent)))
+                status, body = self._answer(method, path, None if content is None else json.loads(content))
                 if fault is not None and kind is FaultKind.STATUS_AFTER:
                     status, body = fault.status, _refusal("a scripted failure")
-            self.log.append(Seen(now, method.upper(), path, None if kind in LOST else int(status), kind))
+            self.log.append(Seen(now, method, path, None if kind in LOST else int(status), kind))
         self._travel()
         if kind in LOST:
             raise ConnectionResetError(errno.ECONNRESET, "reset")
         asked = self.throttle_retry_after if status == HTTPStatus.TOO_MANY_REQUESTS else None
-        return HttpReply(int(status), json.dumps(body).encode(), asked)
+        headers = {} if asked is None else {"Retry-After": asked}
+        return HttpReply(int(status), headers, json.dumps(body).encode())
 
     def close(self) -> None:
         """Nothing to free."""
@@ -148,7 +147,7 @@ class VaultWire:
             return 404, {"errors": []}
         found = re.fullmatch(f"/v1/{self._mount}/data/(.+)", path)
         assert found is not None, f"the Vault in memory knows no {path}"
-        if method.upper() == "POST":
+        if method == "POST":
             return self._put(found[1], body)
         versions = self.documents.get(found[1])
         if not versions:

@@ -3,7 +3,8 @@ import pytest
 from compiler.model.store import Provider, StoreAddress
 from compiler.rules.insecure_address import check
 from compiler.stores.errors import TlsFailureError
-from compiler.stores.vault.session import open_session
+from compiler.stores.interface import StoreOptions
+from compiler.stores.vault.session import open_transport
 from tests.plain_http import FAR, NEAR
 from tests.unit.rules.conftest import Judge
 
@@ -72,7 +73,7 @@ def test_finds_exactly_what_live_commands_refuse(judge: Judge) -> None:
 
 def is_refused(url: str) -> bool:
     try:
-        open_session(StoreAddress(Provider.VAULT, url), {}).close()
+        open_transport(StoreAddress(Provider.VAULT, url), {}, StoreOptions())
     except TlsFailureError:
         return True
     return False

@@ -1,11 +1,11 @@
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from compiler.model.address import Address
 from compiler.model.store import Provider, StoreAddress
+from compiler.stores.http import HttpReply, Transport
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.stores.vault.session import HttpReply, VaultSession
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
@@ -63,13 +63,13 @@ def test_the_project_may_be_served_by_another_store(tmp_path: Path) -> None:
     assert {secret.store for secret in environment.secrets.values()} == {environment.stores["second"]}
 
 
-def test_requests_to_openbao_are_counted_while_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = HttpReply(204, b"", None)
-    monkeypatch.setattr(VaultSession, "request", lambda *_: reply)
-    session = VaultSession(lambda: HTTPConnection("127.0.0.1"), "", {}, "h")
+def test_requests_to_stores_are_counted_while_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = HttpReply(204, {}, b"")
+    monkeypatch.setattr(Transport, "request", lambda *_: reply)
+    transport = Transport(Address("http", "127.0.0.1", None, ""), None, connect_timeout=1, read_timeout=1)
     with requests_counted() as sent:
-        assert [session.request(method, "/", {}) for method in ("get", "post")] == [reply, reply]
-    session.request("get", "/", {})
+        assert [transport.request(method, "/", {}) for method in ("GET", "POST")] == [reply, reply]
+    transport.request("GET", "/", {})
     assert sent() == 2
 
 

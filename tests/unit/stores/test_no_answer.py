@@ -6,7 +6,8 @@ from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 import pytest
 
 from compiler.stores.errors import Action, StoreLocation
-from compiler.stores.http import ConnectionDeniedError, Server, UnknownHostError, no_answer, why_untrusted
+from compiler.stores.http import ConnectionDeniedError, UnknownHostError
+from compiler.stores.no_answer import Server, no_answer
 
 PLACE = StoreLocation("https://store")
 SENTINEL = "s3ntinel-4711"
@@ -86,8 +87,3 @@ def test_every_other_trouble_has_words_of_its_own_and_none_of_the_errors(problem
     assert (code, said) == ("unavailable", reason)
     assert remedy
     assert SENTINEL not in f"{said}{remedy}"
-
-
-def test_a_tls_failure_is_told_without_its_text() -> None:
-    assert why_untrusted(ssl.SSLError(SENTINEL)) == "the TLS handshake failed"
-    assert why_untrusted(ssl.SSLError("certificate has expired")) == "its certificate has expired"

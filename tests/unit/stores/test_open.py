@@ -20,25 +20,17 @@ def test_the_adapter_of_the_provider_is_opened_and_nothing_is_sent() -> None:
     store.close()
 
 
-@pytest.mark.parametrize(("extra", "package"), [("vault", "hvac"), ("vault", "httptools"), ("azure", "azure")])
+@pytest.mark.parametrize(("extra", "package"), [("vault", "hvac"), ("azure", "azure")])
 def test_a_client_that_is_not_installed_is_told_with_the_command_to_install_it(
     monkeypatch: pytest.MonkeyPatch, extra: str, package: str
 ) -> None:
-    ours = ("compiler.stores.vault", "compiler.stores.azure", "compiler.stores.sending")
+    ours = ("compiler.stores.vault", "compiler.stores.azure")
     for module in [name for name in sys.modules if name.startswith((package, *ours))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"pip install 'platform-secrets\[{extra}\]'") as caught:
         open_store(ADDRESSES[extra], {})
     assert f'"{package}" is not installed' in str(caught.value)
-
-
-def test_a_key_vault_is_opened_without_the_parser_of_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = ("compiler.stores.azure", "compiler.stores.sending")
-    for module in [name for name in sys.modules if name.startswith(ours)]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "httptools", None)
-    open_store(ADDRESSES["azure"], {}).close()
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +41,7 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytes
 
 
 def test_opening_is_what_loads_a_client() -> None:
-    clients = "('hvac', 'httptools', 'azure', 'requests', 'urllib3')"
+    clients = "('hvac', 'azure', 'requests', 'urllib3')"
     code = f"import sys, compiler.stores.open; print([name for name in {clients} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ from compiler.stores.azure_key_vault.log_in import (
     no_token_in_time,
     shared_credential,
 )
+from compiler.stores.azure_key_vault.transport import SdkTransport
 from compiler.stores.errors import MissingDependencyError, StoreLocation, UnauthenticatedError, UnavailableError
 
 PLACE = StoreLocation("https://v.vault.azure.net")
@@ -45,7 +46,7 @@ def method(credential: SharedCredential, scope: str = VAULTS) -> str:
 
 
 def test_a_given_credential_goes_before_a_token_and_that_before_the_sdks_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Named)
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", lambda **_: Named())
     variables = {TOKEN_VARIABLE: "t0ken", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
     assert method(made("https://v.vault.azure.net", variables, Named())) == "Named"
     assert method(made("https://v.vault.azure.net", variables)) == TOKEN_VARIABLE
@@ -57,7 +58,7 @@ def test_a_given_credential_goes_before_a_token_and_that_before_the_sdks_own(mon
 def test_a_given_credential_stays_its_givers(monkeypatch: pytest.MonkeyPatch) -> None:
     given, own = Named(), Named()
     made("https://v.vault.azure.net", {}, given).close()
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", lambda: own)
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", lambda **_: own)
     made("https://v.vault.azure.net", {}).close()
     assert (given.is_closed, own.is_closed) == (False, True)
 
@@ -86,7 +87,7 @@ def test_a_token_that_is_no_header_is_refused_by_name(inside: str, after: str) -
 )
 def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # An SDK from before the variable takes any text of it for none.
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Named)
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", lambda **_: Named())
     assert method(made("https://v.vault.azure.net", {"AZURE_TOKEN_CREDENTIALS": named})) == shown
 
 
@@ -121,7 +122,8 @@ def test_the_default_credential_logs_in_at_the_vaults_own_cloud(
 ) -> None:
     asked: list[dict[str, str]] = []
 
-    def record(**options: str) -> Named:
+    def record(transport: object, **options: str) -> Named:
+        assert isinstance(transport, SdkTransport)
         asked.append(options)
         return Named()
 

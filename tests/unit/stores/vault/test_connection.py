@@ -26,10 +26,10 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     UnsupportedEngineError,
 )
+from compiler.stores.http import BoundedResponse
 from compiler.stores.interface import Cluster, StoreOptions
 from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.stores.vault.exchange import Reader
 from compiler.stores.vault.replies import Request
 from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
@@ -751,7 +751,7 @@ def test_a_reply_that_is_too_large_is_told_as_such(
 ) -> None:
     store = vault.open(options=options)
     store.whoami()
-    monkeypatch.setattr(Reader, "largest", 2000)
+    monkeypatch.setattr(BoundedResponse, "largest", 2000)
     vault.on("GET", READ, version(1, TOKEN="x" * 2000))
     assert "its reply is larger than any that a store sends" in str(failure(store))
 

@@ -4,11 +4,11 @@ from http.client import BadStatusLine
 import pytest
 
 from compiler.stores.errors import Action, StoreError, StoreLocation, ThrottledError
-from compiler.stores.http import Server
-from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, error_of_transport, malformed
+from compiler.stores.no_answer import Server, no_answer
+from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
 
 PLACE = StoreLocation("https://vault/secret", "a")
-SERVER = Server("https", "vault", 443, "VAULT_ADDR")
+SERVER = Server("https", "vault", 443, "VAULT_ADDR", port_advice=": its port, or http:// in place of https://")
 SENTINEL = "s3ntinel-4711"
 
 
@@ -114,7 +114,7 @@ def test_nothing_but_a_secret_can_be_absent() -> None:
     ],
 )
 def test_each_tls_failure_has_its_cause(text: str, cause: str) -> None:
-    error = error_of_transport(ssl.SSLError(text), SERVER, PLACE, Action.READ)
+    error = no_answer(ssl.SSLError(text), SERVER, PLACE, Action.READ)
     assert (error.code, error.retryable) == ("tls-failure", False)
     assert error.reason == f"no trusted connection: {cause}"
 
@@ -131,7 +131,7 @@ def test_each_tls_failure_has_its_cause(text: str, cause: str) -> None:
     ],
 )
 def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
-    error = error_of_transport(kind(SENTINEL), SERVER, PLACE, Action.WRITE)
+    error = no_answer(kind(SENTINEL), SERVER, PLACE, Action.WRITE)
     assert (error.code, error.retryable, error.maybe_done) == ("unavailable", True, True)
     assert SENTINEL not in str(error)
 
@@ -261,7 +261,7 @@ def test_an_error_says_what_was_done_where_why_not_and_what_to_do(reply: Reply, 
     ],
 )
 def test_an_exchange_without_a_reply_says_the_same(problem: Exception, reason: str, remedy: str) -> None:
-    error = error_of_transport(problem, SERVER, PLACE, Action.READ)
+    error = no_answer(problem, SERVER, PLACE, Action.READ)
     assert str(error) == f'cannot read "a" in https://vault/secret: {reason}; {remedy}'
 
 
@@ -312,12 +312,12 @@ def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
     "text", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "wrong version number", "HTTP_REQUEST"]
 )
 def test_each_way_of_not_speaking_tls_is_known(text: str) -> None:
-    assert "does not speak TLS" in error_of_transport(ssl.SSLError(f"[SSL: {text}]"), SERVER, PLACE, Action.READ).reason
+    assert "does not speak TLS" in no_answer(ssl.SSLError(f"[SSL: {text}]"), SERVER, PLACE, Action.READ).reason
 
 
 def test_a_name_that_does_not_match_is_known_in_each_wording() -> None:
     for text in ("hostname mismatch", "IP ADDRESS MISMATCH", "certificate doesn't match 'x'"):
-        reason = error_of_transport(ssl.SSLError(text), SERVER, PLACE, Action.READ).reason
+        reason = no_answer(ssl.SSLError(text), SERVER, PLACE, Action.READ).reason
         assert reason == "no trusted connection: its certificate names another host"
 
 

@@ -1,156 +1,454 @@
+import base64
+import os
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import closing
-from http.client import HTTPException
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from compiler.stores.http import ReplyTooLargeError, TimedConnection
-from compiler.stores.vault.session import VaultSession
+from compiler.demo.certificates import CertificateAuthority
+from compiler.model.store import Provider, StoreAddress
+from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
+from compiler.stores.http import Transport
+from compiler.stores.interface import StoreOptions
+from compiler.stores.vault.session import open_transport, server_of
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
-
-
-class Server:
-    """Answers the requests of each connection with the replies scripted for it, then closes it."""
-
-    def __init__(self, *connections: tuple[bytes, ...]) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self.seen: list[list[bytes]] = []
-        self._thread = threading.Thread(target=self._serve, args=(connections,))
-        self._thread.start()
-
-    def _serve(self, connections: tuple[tuple[bytes, ...], ...]) -> None:
-        for replies in connections:
-            with self._socket.accept()[0] as one:
-                self.seen.append([])
-                for reply in replies:
-                    self.seen[-1].append(_request(one))
-                    one.sendall(reply)
-
-    def close(self) -> None:
-        self._thread.join(10)
-        self._socket.close()
+NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
 
 
-def _request(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next((int(line[16:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: ")), 0)
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+OPTIONS = StoreOptions(connect_timeout=2, read_timeout=2)
 
 
-@pytest.fixture
-def serve() -> Iterator[type[Server]]:
-    started: list[Server] = []
-
-    class Started(Server):
-        def __init__(self, *connections: tuple[bytes, ...]) -> None:
-            super().__init__(*connections)
-            started.append(self)
-
-    yield Started
-    for server in started:
-        server.close()
+def session(url: str, **environ: str) -> Transport:
+    return open_transport(StoreAddress(Provider.VAULT, url), environ, OPTIONS)[0]
 
 
-def session_to(server: Server, start: str = "") -> VaultSession:
-    return VaultSession(lambda: TimedConnection("127.0.0.1", server.port), start, {"X-Extra": "e"}, "vault:8200")
+def below(url: str) -> str:
+    """The path that stands before all others at a server."""
+    return open_transport(StoreAddress(Provider.VAULT, url), {}, OPTIONS)[1]
 
 
-def test_a_request_is_sent_as_hvac_means_it_and_the_reply_comes_back(serve: type[Server]) -> None:
-    server = serve((OK,))
-    with closing(session_to(server, "/below")) as session:
-        reply = session.request(
-            "post", "/v1/x", {"X-Vault-Token": "t"}, params={"a": "b c"}, json={"n": 1}, timeout=(1, 2)
-        )
-    assert (reply.status, reply.content, reply.retry_after) == (200, b"{}", "7")
-    head, _, body = server.seen[0][0].partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
-    assert lines[0] == b"POST /below/v1/x?a=b+c HTTP/1.1"
-    assert {b"Host: vault:8200", b"X-Vault-Token: t", b"X-Extra: e", b"Content-Type: application/json"} <= set(lines)
-    assert body == b'{"n": 1}'
+def connection_of(transport: Transport) -> Any:  # noqa: ANN401 - of plain HTTP or of TLS
+    return transport._unconnected(1)
 
 
-def test_connections_are_kept(serve: type[Server]) -> None:
-    server = serve((OK, OK, OK))
-    with closing(session_to(server)) as session:
-        for _ in range(3):
-            session.request("get", "/", {}, timeout=(1, 2))
-    assert [len(requests) for requests in server.seen] == [3]
+def trusted(transport: Transport) -> ssl.SSLContext:
+    assert transport._context is not None
+    return transport._context
 
 
-def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again(serve: type[Server]) -> None:
-    server = serve((OK,), (OK,))
-    with closing(session_to(server)) as session:
-        session.request("get", "/", {}, timeout=(1, 2))
-        while len(server.seen) < 1 or not _is_closed(session):
-            pass
-        assert session.request("get", "/", {}, timeout=(1, 2)).status == 200
+def heard(url: str, environ: Mapping[str, str], reply: bytes = b"") -> bytes:
+    """What the proxy in `environ`'s `{proxy}` hears first when a request is sent to `url`."""
+    found: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                found.append(connection.recv(65536))
+                connection.sendall(reply or b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        filled = {name: value.format(proxy=address) for name, value in environ.items()}
+        opened, path = open_transport(StoreAddress(Provider.VAULT, url), filled, OPTIONS)
+        with closing(opened):
+            try:
+                opened.request("GET", f"{path}/v1/x", {"X-Vault-Token": "t"})
+            except OSError:
+                pass
+            finally:
+                thread.join(10)
+    return found[0]
 
 
-def _is_closed(session: VaultSession) -> bool:
-    return session._idle[0].sock.recv(1, socket.MSG_PEEK) == b""
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://vault.example.com",
+        "https://",
+        "https://vault.example.com/?a=b",
+        "https://vault.example.com/#x",
+        "https://user:secret-word@vault.example.com",
+        "https://secret-word@vault.example.com",
+        "secret-word@vault.example.com:8200",
+        "https://vault.example.com:99999",
+        "https://[::1",
+    ],
+)
+def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
+    with pytest.raises(InvalidNameError, match="correct the store's server") as caught:
+        session(url, VAULT_ADDR="https://another.example.com")
+    assert "secret-word" not in str(caught.value)
+    # Where the variable says it, correcting the environment's file would change nothing.
+    with pytest.raises(InvalidNameError, match=r"; correct VAULT_ADDR$"):
+        session(url, VAULT_ADDR=url)
 
 
-def test_a_reply_that_ends_the_connection_is_honoured(serve: type[Server]) -> None:
-    last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
-    server = serve((last,), (OK,))
-    with closing(session_to(server)) as session:
-        session.request("get", "/", {}, timeout=(1, 2))
-        session.request("get", "/", {}, timeout=(1, 2))
-    assert [len(requests) for requests in server.seen] == [1, 1]
+@pytest.mark.parametrize(
+    "host",
+    [
+        "vault.example.com",
+        "vault.svc.example.com",
+        # One character short of what is near: anybody can have such a name.
+        *(
+            "svc",
+            "vaultsvc",
+            "vault.examplesvc",
+            "svc.cluster.local",
+            "vaultsvc.cluster.local",
+            "vault.svc.cluster.locals",
+        ),
+        *(
+            "vault.svcs",
+            "vault.svc.cluster",
+            "vault.cluster.local",
+            "notlocalhost",
+            "localhost.example.com",
+            "localhosts",
+        ),
+        *("evil.svc", "127.0.0.1.example.com", "127.1", "0.0.0.1", "126.255.255.255", "128.0.0.1", "10.0.0.1:8200"),
+        *("[::]", "[::2]", "[2001:db8::1]"),
+    ],
+)
+def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
+    url = f"http://{host}"
+    with pytest.raises(TlsFailureError, match="in the clear"):
+        session(url)
+    for value in ("", "0", "true", "11"):
+        with pytest.raises(TlsFailureError, match="in the clear"):
+            session(url, PLATFORM_SECRETS_ALLOW_HTTP=value)
+    session(url, **NEAR).close()
 
 
-@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"no HTTP\r\n\r\n"])
-def test_after_a_broken_reply_nothing_of_it_reaches_the_next_request(serve: type[Server], broken: bytes) -> None:
-    server = serve((broken,), (OK,))
-    with closing(session_to(server)) as session:
-        with pytest.raises((OSError, HTTPException)):
-            session.request("get", "/", {}, timeout=(1, 2))
-        assert session.request("get", "/", {}, timeout=(1, 2)).content == b"{}"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8200",
+        "http://127.255.255.254",
+        "http://[::1]:8200",
+        "http://localhost",
+        "HTTP://LOCALHOST",
+        "http://vault.localhost",
+        "http://vault.vault.svc:8200",
+        "http://v.v.svc.cluster.local",
+    ],
+)
+def test_plain_http_is_taken_where_the_network_is_near(url: str) -> None:
+    session(url).close()
 
 
-def test_nothing_is_sent_twice(serve: type[Server]) -> None:
-    server = serve((b"",))
-    with closing(session_to(server)) as session, pytest.raises(OSError, match="closed"):
-        session.request("post", "/", {}, json={}, timeout=(1, 2))
-    assert len(server.seen[0]) == 1
+def test_a_server_below_a_path_keeps_it() -> None:
+    assert below("https://example.com/vault/") == "/vault"
 
 
-def test_a_redirect_is_a_reply_like_any_other(serve: type[Server]) -> None:
-    server = serve((b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",))
-    with closing(session_to(server)) as session:
-        assert session.request("get", "/", {}, timeout=(1, 2)).status == 307
+def test_a_proxy_of_plain_http_is_asked_for_whole_urls() -> None:
+    sent = heard("http://vault.example.com:8200/below", {"HTTP_PROXY": "http://{proxy}", **NEAR})
+    assert sent.startswith(b"GET http://vault.example.com:8200/below/v1/x HTTP/1.1\r\n")
+    assert b"Host: vault.example.com:8200\r\n" in sent
 
 
-def test_waiting_for_a_reply_ends_with_the_read_timeout() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        closing(VaultSession(lambda: TimedConnection(*silent.getsockname()), "", {}, "vault:8200")) as session,
-        pytest.raises(TimeoutError),
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("proxy", ["http://{proxy}", "{proxy}"])
+def test_a_proxy_of_tls_is_a_tunnel_that_sees_no_token(name: str, proxy: str) -> None:
+    sent = heard("https://vault.example.com:8200", {name: proxy})
+    assert sent.startswith(b"CONNECT vault.example.com:8200 HTTP/1.")
+    assert b"X-Vault-Token" not in sent
+
+
+@pytest.mark.parametrize(
+    ("url", "environ"),
+    [
+        ("https://vault.example.com", {"HTTPS_PROXY": "http://u%40x:p%3Aw@{proxy}"}),
+        ("http://vault.example.com", {"HTTP_PROXY": "http://u%40x:p%3Aw@{proxy}", **NEAR}),
+    ],
+)
+def test_a_proxys_user_and_password_go_to_the_proxy(url: str, environ: dict[str, str]) -> None:
+    expected = base64.b64encode(b"u@x:p:w")
+    assert b"Proxy-Authorization: Basic " + expected in heard(url, environ)
+
+
+@pytest.mark.parametrize(
+    ("url", "environ"),
+    [
+        ("https://vault.example.com", {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "example.com"}),
+        ("https://vault.example.com", {"HTTP_PROXY": "http://127.0.0.1:1"}),
+        ("https://127.0.0.1:8200", {"HTTPS_PROXY": "http://127.0.0.1:1"}),
+    ],
+)
+def test_a_proxy_that_is_not_for_this_server_is_not_used(url: str, environ: dict[str, str]) -> None:
+    opened = session(url, **environ)
+    assert connection_of(opened).port in {443, 8200}
+
+
+@pytest.mark.parametrize(
+    "proxy", ["https://proxy.example.com", "socks5://u:secret-word@proxy", "http://", "http://p:x"]
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_showing_it(proxy: str) -> None:
+    with pytest.raises(InvalidNameError, match="HTTPS_PROXY is not an http:// proxy address") as caught:
+        session("https://vault.example.com", HTTPS_PROXY=proxy)
+    assert "secret-word" not in str(caught.value)
+
+
+def test_tls_checks_certificate_and_host() -> None:
+    context = trusted(session("https://vault.example.com"))
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_authorities_may_be_a_folder_and_a_client_certificate_must_be_readable(tmp_path: Path) -> None:
+    session("https://vault.example.com", VAULT_CAPATH=str(tmp_path))
+    with pytest.raises(TlsFailureError, match=r"client certificate .* correct VAULT_CLIENT_CERT") as caught:
+        session("https://vault.example.com", VAULT_CLIENT_CERT=str(tmp_path / "absent.pem"))
+    assert "absent" not in str(caught.value)
+
+
+AUTHORITIES = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("first", range(len(AUTHORITIES)))
+def test_the_first_variable_that_names_authorities_counts(tmp_path: Path, first: int) -> None:
+    there, absent = str(CertificateAuthority.create(tmp_path).ca_file), str(tmp_path / "absent.pem")
+    empty, later = dict.fromkeys(AUTHORITIES[:first], ""), AUTHORITIES[first + 1 :]
+    session("https://vault.example.com", **empty, **{AUTHORITIES[first]: there}, **dict.fromkeys(later, absent)).close()
+    with pytest.raises(TlsFailureError):
+        session("https://vault.example.com", **empty, **{AUTHORITIES[first]: absent}, **dict.fromkeys(later, there))
+
+
+def test_the_stores_own_authorities_count_before_any_variables(tmp_path: Path) -> None:
+    own = CertificateAuthority.create(tmp_path).ca_file
+    address = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=own)
+    open_transport(address, dict.fromkeys(AUTHORITIES, str(tmp_path / "absent.pem")), OPTIONS)[0].close()
+
+
+def test_the_authorities_of_a_file_are_those_that_are_trusted(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(tmp_path)
+    named = trusted(session("https://vault.example.com", VAULT_CACERT=str(authority.ca_file)))
+    assert len(named.get_ca_certs()) == 1
+
+
+def test_authorities_and_a_client_certificate_may_come_from_commands_of_the_shell(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(tmp_path)
+    issued = authority.issue(("client.example.com",))
+    # The key stands after its certificate: the file is read twice.
+    client = issued.certificate_file.read_bytes() + issued.key_file.read_bytes()
+    ends: list[int] = []
+    for content in (authority.ca_file.read_bytes(), client):
+        reading, writing = os.pipe()
+        os.write(writing, content)
+        os.close(writing)
+        ends.append(reading)
+    environ = {"VAULT_CACERT": f"/dev/fd/{ends[0]}", "VAULT_CLIENT_CERT": f"/dev/fd/{ends[1]}"}
+    assert len(trusted(session("https://vault.example.com", **environ)).get_ca_certs()) == 1
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CLIENT_CERT"])
+def test_a_device_in_place_of_certificates_is_not_read(variable: str) -> None:
+    with pytest.raises(TlsFailureError, match="cannot be read: it is a device, not a file; correct") as caught:
+        session("https://vault.example.com", **{variable: "/dev/zero"})
+    assert variable in str(caught.value)
+
+
+def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> None:
+    with pytest.raises(TlsFailureError, match="cannot be read"):
+        session("https://vault.example.com", VAULT_CACERT="ca\0.pem")
+
+
+def test_a_client_certificate_may_have_its_key_in_a_file_of_its_own(tmp_path: Path) -> None:
+    issued = CertificateAuthority.create(tmp_path).issue(("client.example.com",))
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(issued.certificate_file.read_bytes())
+    key.write_bytes(issued.key_file.read_bytes())
+    session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate), VAULT_CLIENT_KEY=str(key)).close()
+    with pytest.raises(TlsFailureError, match="client certificate"):
+        session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate))
+
+
+@pytest.mark.parametrize("allowed", ["", "0", "true", "yes", "11"])
+def test_plain_http_is_allowed_by_one_word_alone(allowed: str) -> None:
+    with pytest.raises(TlsFailureError) as caught:
+        session("http://vault.example.com", PLATFORM_SECRETS_ALLOW_HTTP=allowed)
+    assert str(caught.value) == (
+        "cannot connect to http://vault.example.com/secret: plain http would send the token in the clear; "
+        "use https, or set PLATFORM_SECRETS_ALLOW_HTTP=1 where the network is trusted"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "reason", "remedy"),
+    [
+        (
+            "ftp://vault.example.com",
+            {},
+            "the address is not an http:// or https:// URL of a server",
+            "correct the store's server",
+        ),
+        (
+            "https://vault.example.com",
+            {"HTTPS_PROXY": "socks5://proxy"},
+            "HTTPS_PROXY is not an http:// proxy address",
+            "correct HTTPS_PROXY, or set NO_PROXY",
+        ),
+    ],
+)
+def test_a_refusal_names_the_store_the_cause_and_the_way_out(
+    url: str, environ: dict[str, str], reason: str, remedy: str
+) -> None:
+    with pytest.raises(StoreError) as caught:
+        session(url, **environ)
+    assert str(caught.value) == f"cannot connect to {url}/secret: {reason}; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"), [("VAULT_CACERT", "the CA certificates"), ("VAULT_CLIENT_CERT", "the client certificate")]
+)
+def test_a_file_of_certificates_that_cannot_be_read_is_told_with_its_variable(variable: str, what: str) -> None:
+    with pytest.raises(TlsFailureError) as caught:
+        session("https://vault.example.com", **{variable: "/absent/file.pem"})
+    assert str(caught.value).startswith("cannot connect to https://vault.example.com/secret: ")
+    assert what in caught.value.reason
+    assert caught.value.reason.endswith(" cannot be read")
+    assert caught.value.remedy.startswith("correct ")
+    assert variable in caught.value.remedy
+
+
+def test_a_port_is_any_but_none() -> None:
+    assert connection_of(session("https://vault.example.com:1")).port == 1
+    with pytest.raises(InvalidNameError):
+        session("https://vault.example.com:0")
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [("https://example.com", ""), ("https://example.com//", ""), ("https://example.com/X/", "/X")],
+)
+def test_only_slashes_are_taken_from_a_paths_end(url: str, start: str) -> None:
+    assert below(url) == start
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize(
+    ("exempt", "port"),
+    [
+        ("vault.example.com", 443),
+        ("other.example.com, .example.com", 443),
+        ("*", 443),
+        ("example.org", 3128),
+        ("", 3128),
+    ],
+)
+def test_a_server_that_needs_no_proxy_is_asked_itself(name: str, exempt: str, port: int) -> None:
+    opened = session("https://vault.example.com", HTTPS_PROXY="http://proxy.example.org:3128", **{name: exempt})
+    assert connection_of(opened).port == port
+
+
+@pytest.mark.parametrize(
+    ("proxy", "port", "credentials"),
+    [
+        ("http://proxy.example.org", 80, None),
+        ("http://proxy.example.org:3128", 3128, None),
+        ("http://proxy.example.org:1", 1, None),
+        ("http://user@proxy.example.org", 80, b"user:"),
+        ("http://:word@proxy.example.org", 80, b":word"),
+    ],
+)
+def test_a_proxy_is_reached_at_its_port_as_its_user(proxy: str, port: int, credentials: bytes | None) -> None:
+    opened = session("http://vault.example.com", HTTP_PROXY=proxy, **NEAR)
+    connection = connection_of(opened)
+    assert (connection.host, connection.port, opened._authority) == ("proxy.example.org", port, "vault.example.com")
+    assert connection.proxy_is_forwarding
+    expected = {} if credentials is None else {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+    assert opened._credentials == expected
+
+
+def test_a_tunnel_goes_to_the_servers_own_port_and_path_and_speaks_tls_inside() -> None:
+    opened = session("https://vault.example.com:8200/below", HTTPS_PROXY="http://proxy.example.org:3128")
+    connection = connection_of(opened)
+    assert (connection.host, connection.port) == ("proxy.example.org", 3128)
+    assert (connection._tunnel_host, connection._tunnel_port) == ("vault.example.com", 8200)
+    # Without it the token would go through the tunnel in the clear.
+    context = connection.ssl_context
+    assert context is not None
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [("https://vault.example.com", "vault.example.com", 443), ("http://localhost:8200", "localhost", 8200)],
+)
+def test_without_a_proxy_the_server_itself_is_asked(url: str, host: str, port: int) -> None:
+    connection = connection_of(session(url))
+    assert (connection.host, connection.port) == (host, port)
+
+
+@pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: str) -> None:
+    with pytest.raises(TlsFailureError, match=f"of {variable} cannot be read; correct {variable}") as caught:
+        session("https://vault.example.com", **{variable: "/nonexistent/secret-word"})
+    assert "secret-word" not in f"{caught.value}{caught.value!r}{caught.value.__context__}"
+    own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
+    with pytest.raises(TlsFailureError, match="correct the store's ca"):
+        open_transport(own, {variable: "/another"}, OPTIONS)
+
+
+def test_a_folder_of_authorities_brings_none_of_the_machines_own_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the machine trusts by default, in a file of this test.
+    monkeypatch.setenv("SSL_CERT_FILE", str(CertificateAuthority.create(tmp_path).ca_file))
+    (tmp_path / "folder").mkdir()
+    found = [
+        trusted(session("https://vault.example.com", **environ)).get_ca_certs()
+        for environ in ({}, {"VAULT_CAPATH": str(tmp_path / "folder")})
+    ]
+    assert [len(authorities) for authorities in found] == [1, 0]
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/vault/secrets", "/v1", "/v1/"])
+def test_an_address_of_pages_or_of_the_api_is_noticed(path: str) -> None:
+    url = f"https://vault.example.com:8200{path}"
+    for environ, setting in (
+        ({}, "the store's server"),
+        ({"VAULT_ADDR": url}, "VAULT_ADDR"),
+        ({"BAO_ADDR": url}, "BAO_ADDR"),
     ):
-        session.request("get", "/", {}, timeout=(1, 0.05))
+        with pytest.raises(InvalidNameError) as caught:
+            session(url, **environ)
+        assert caught.value.reason == "the address ends in an API path"
+        assert caught.value.remedy == f"set {setting} to https://vault.example.com:8200"
 
 
-def test_a_host_that_takes_no_connection_is_an_os_error() -> None:
-    with socket.socket() as bound:
-        # Not listening, but taken: nobody else's server can come to this port meanwhile.
-        bound.bind(("127.0.0.1", 0))
-        session = VaultSession(lambda: TimedConnection(*bound.getsockname()), "", {}, "vault:8200")
-        with pytest.raises(ConnectionRefusedError):
-            session.request("get", "/", {}, timeout=(1, 2))
+def test_quotes_around_an_address_are_noticed() -> None:
+    with pytest.raises(InvalidNameError, match="it has quotes around it") as caught:
+        session('"https://vault.example.com"', VAULT_ADDR='"https://vault.example.com"')
+    assert caught.value.remedy == "correct VAULT_ADDR"
 
 
-def test_a_reply_without_an_end_is_given_up_and_its_connection_with_it(serve: type[Server]) -> None:
-    server = serve((b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n",), (OK,))
-    with closing(session_to(server)) as session:
-        with pytest.raises(ReplyTooLargeError):
-            session.request("get", "/", {}, timeout=(1, 2))
-        assert session.request("get", "/", {}, timeout=(1, 2)).content == b"{}"
+def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one() -> None:
+    address = StoreAddress(Provider.VAULT, "http://vault.vault.svc:8200", reachable_at="http://127.0.0.1:8201")
+    server = server_of(address, {"VAULT_ADDR": "http://127.0.0.1:8200"})
+    assert (server.host, server.port, server.setting) == ("127.0.0.1", 8201, "the store's reachableAt")
+    assert address.absolute == "http://vault.vault.svc:8200/secret"
+    with pytest.raises(TlsFailureError, match="plain http would send the token in the clear"):
+        open_transport(replace(address, reachable_at="http://vault.example.com"), {}, OPTIONS)
+
+
+def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.pem"
+    file.write_text("no PEM")
+    address = StoreAddress(Provider.VAULT, "https://vault.example.com")
+    for name in ("VAULT_CACERT", "BAO_CACERT", "SSL_CERT_FILE"):
+        assert server_of(address, {name: str(file)}).authorities == (name, str(file))
+        with pytest.raises(TlsFailureError) as caught:
+            session("https://vault.example.com", **{name: str(file)})
+        assert caught.value.reason == f"the CA certificates of {name} ({file}) cannot be read"
+    assert server_of(address, {}).authorities == ("", "")
+    # Vault's own set is in use: the other's authority is none of its.
+    assert server_of(address, {"VAULT_TOKEN": "t", "BAO_CACERT": str(file)}).authorities == ("", "")

@@ -1,52 +1,53 @@
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import pytest
 
 from compiler.model.store import Provider, StoreAddress
 from compiler.stores.errors import InvalidNameError
+from compiler.stores.http import HttpReply, Transport
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.replies import RefusedError
-from compiler.stores.vault.session import HttpReply
-from compiler.stores.vault.store import _TLS_ONLY, VaultStore, _JsonAdapter
+from compiler.stores.vault.store import _TLS_ONLY, JsonAdapter, VaultStore
 
 
-class FakeSession:
-    verify = True
-    cert = None
-    proxies = None
-
+class FakeTransport:
     def __init__(self, *replies: HttpReply) -> None:
         self.replies = list(replies)
-        self.sent: list[tuple[str, str, Mapping[str, str], dict[str, Any]]] = []
+        self.sent: list[tuple[object, ...]] = []
 
-    def request(self, method: str, path: str, headers: Mapping[str, str], **given: Any) -> HttpReply:  # noqa: ANN401 - requests' signature
-        self.sent.append((method, path, headers, given))
+    def request(self, *sent: object) -> HttpReply:
+        self.sent.append(sent)
         return self.replies.pop(0)
 
 
-def adapter(*replies: HttpReply) -> tuple[_JsonAdapter, FakeSession]:
-    session = FakeSession(*replies)
-    return _JsonAdapter("https://vault", token="t0ken", namespace="team", session=session, timeout=(1, 2)), session
+def reply(status: int, content: bytes, retry_after: str | None = None) -> HttpReply:
+    return HttpReply(status, {} if retry_after is None else {"Retry-After": retry_after}, content)
 
 
-def test_token_namespace_and_timeouts_go_with_each_request() -> None:
-    opened, session = adapter(HttpReply(200, b'{"a": 1}', None), HttpReply(204, b"", None))
+def adapter(*replies: HttpReply, namespace: str | None = "team") -> tuple[JsonAdapter, FakeTransport]:
+    transport = FakeTransport(*replies)
+    opened = JsonAdapter(cast("Transport", transport), "/below", namespace)
+    opened.token = "t0ken"
+    return opened, transport
+
+
+def test_path_token_and_namespace_go_with_each_request() -> None:
+    opened, transport = adapter(reply(200, b'{"a": 1}'), reply(204, b""))
     assert opened.get("/v1/x", params={"version": 3}) == {"a": 1}
     assert opened.post("/v1/x", json={"b": 2}) is None
     headers = {"X-Vault-Request": "true", "X-Vault-Token": "t0ken", "X-Vault-Namespace": "team"}
-    assert session.sent == [
-        ("get", "/v1/x", headers, {"params": {"version": 3}, "timeout": (1, 2)}),
-        ("post", "/v1/x", headers, {"json": {"b": 2}, "timeout": (1, 2)}),
+    assert transport.sent == [
+        ("GET", "/below/v1/x?version=3", headers, None),
+        ("POST", "/below/v1/x", {**headers, "Content-Type": "application/json"}, b'{"b": 2}'),
     ]
 
 
 def test_without_token_and_namespace_their_headers_are_absent() -> None:
-    opened, session = adapter(HttpReply(200, b"{}", None))
-    opened.token, opened.namespace = "", None
+    opened, transport = adapter(reply(200, b"{}"), namespace=None)
+    opened.token = ""
     opened.get("/v1/x")
-    assert session.sent[0][2] == {"X-Vault-Request": "true"}
+    assert transport.sent[0][2] == {"X-Vault-Request": "true"}
 
 
 @pytest.mark.parametrize(
@@ -73,17 +74,16 @@ def test_without_token_and_namespace_their_headers_are_absent() -> None:
 def test_every_other_reply_is_a_refusal_with_its_safe_parts(
     status: int, content: bytes, errors: tuple[str, ...], metadata: dict[str, object], *, is_vaults: bool
 ) -> None:
-    opened, _ = adapter(HttpReply(status, content, "5"))
+    opened, _ = adapter(reply(status, content, "5"))
     with pytest.raises(RefusedError) as caught:
         opened.get("/v1/x")
-    reply = caught.value.reply
-    assert (reply.status, reply.errors, reply.metadata, reply.retry_after) == (status, errors, metadata, "5")
-    assert reply.is_vaults is is_vaults
+    found = caught.value.reply
+    assert (found.status, found.errors, found.metadata, found.retry_after) == (status, errors, metadata, "5")
+    assert found.is_vaults is is_vaults
 
 
 def test_a_log_ins_token_is_where_hvac_looks_for_it() -> None:
-    reply = json.dumps({"auth": {"client_token": "new"}}).encode()
-    opened, _ = adapter(HttpReply(200, reply, None))
+    opened, _ = adapter(reply(200, json.dumps({"auth": {"client_token": "new"}}).encode()))
     opened.login("/v1/auth/approle/login")
     assert opened.token == "new"
 

@@ -1,0 +1,262 @@
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import HttpRequest as OlderRequest
+from azure.core.rest import HttpRequest
+from urllib3 import HTTPHeaderDict
+
+from compiler.stores.azure_key_vault.client import CA_VARIABLES
+from compiler.stores.azure_key_vault.transport import ForeignHostError, SdkTransport, VaultTransport, proxy_for
+from compiler.stores.deadline import Deadlines, VirtualClock
+from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport
+from compiler.stores.no_answer import named_authorities
+
+URL = "https://team.vault.azure.net"
+HEADERS = {"Authorization": "Bearer t0ken-4711"}
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+Sent = tuple[str, str, Mapping[str, str], bytes | None, float | None]
+
+
+class Wire:
+    """Stands for the network: keeps what would leave, and answers with one status."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 200, body: bytes = b"", **headers: str) -> None:
+        self.sent: list[tuple[str, ...]] = []
+        self.bodies: list[bytes | None] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.timeouts: list[float | None] = []
+        self.reply: HttpReply | Exception = HttpReply(status, HTTPHeaderDict(headers), body)
+        wire = self
+
+        def request(
+            transport: Transport,
+            method: str,
+            target: str,
+            headers: Mapping[str, str],
+            body: bytes | None = None,
+            connect_timeout: float | None = None,
+        ) -> HttpReply:
+            proxy = "" if transport._proxy is None else str(transport._proxy)
+            wire.sent.append((method, transport._url.authority, target, proxy))
+            wire.headers.append(headers)
+            wire.bodies.append(body)
+            wire.timeouts.append(connect_timeout)
+            if isinstance(wire.reply, Exception):
+                raise wire.reply
+            return wire.reply
+
+        monkeypatch.setattr(Transport, "request", request)
+
+
+def get(transport: SdkTransport, url: str, headers: Mapping[str, str] | None = None) -> int:
+    return transport.send(HttpRequest("GET", url, headers=dict(headers or {}))).status_code
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (*PROXY_VARIABLES, "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    return Wire(monkeypatch)
+
+
+def transport_to(url: str = URL, on_refused: Callable[[str], None] = lambda _token: None) -> VaultTransport:
+    return VaultTransport(url, ssl.create_default_context(), on_refused, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://other.vault.azure.net/secrets",
+        "https://team.vault.azure.net.example/secrets",
+        "https://xteam.vault.azure.net/secrets",
+        "http://team.vault.azure.net/secrets",
+        "http://team.vault.azure.net:443/secrets",
+        "https://team.vault.azure.net:8443/secrets",
+        "https://team.vault.azure.net@example.com/secrets",
+        "//example.com/secrets",
+        "/secrets",
+        "",
+        "ftp://team.vault.azure.net/secrets",
+    ],
+)
+def test_a_url_of_another_origin_is_refused_before_a_byte_is_sent(wire: Wire, url: str) -> None:
+    with closing(transport_to()) as opened, pytest.raises(ForeignHostError):
+        get(opened, url, HEADERS)
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize("trick", ["\\", "\\\\", "\\x:y", "/\\", "?", "#"])
+def test_a_url_that_two_parsers_read_differently_is_judged_by_where_it_would_go(wire: Wire, trick: str) -> None:
+    with pytest.raises(ForeignHostError):
+        get(transport_to(), f"https://example.com{trick}@team.vault.azure.net/secrets", HEADERS)
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize("url", ["https://team.vault.azure.net:99999/", "https://[bad/", "https://te am/"])
+def test_a_url_that_is_none_is_a_foreign_one(url: str) -> None:
+    with pytest.raises(ForeignHostError):
+        get(transport_to(), url)
+
+
+@pytest.mark.parametrize(
+    ("vault", "url"),
+    [
+        (URL, "https://team.vault.azure.net/secrets?api-version=7.6"),
+        (URL, "https://team.vault.azure.net:443/secrets"),
+        (URL, "HTTPS://Team.Vault.Azure.NET/secrets"),
+        (URL + ":443/", "https://team.vault.azure.net/secrets"),
+        ("https://127.0.0.1:8443", "https://127.0.0.1:8443/secrets"),
+        ("https://[::1]:8443", "https://[::1]:8443/secrets"),
+    ],
+)
+def test_the_vaults_own_port_and_case_are_no_other_origin(wire: Wire, vault: str, url: str) -> None:
+    assert get(transport_to(vault), url, HEADERS) == 200
+    assert [headers["Authorization"] for headers in wire.headers] == [HEADERS["Authorization"]]
+    assert [target.partition("?")[0] for _, _, target, _ in wire.sent] == ["/secrets"]
+
+
+def test_a_redirect_comes_back_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(monkeypatch, 302, Location=f"{URL}/elsewhere")
+    assert get(transport_to(), URL, HEADERS) == 302
+    assert len(wire.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "told"),
+    [(401, HEADERS, ["t0ken-4711"]), (401, {}, []), (403, HEADERS, []), (200, HEADERS, [])],
+)
+def test_only_a_token_that_was_sent_and_not_accepted_is_told(
+    monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str], told: list[str]
+) -> None:
+    Wire(monkeypatch, status)
+    refused: list[str] = []
+    get(transport_to(on_refused=refused.append), URL, headers)
+    assert refused == told
+
+
+def test_a_netrc_entry_of_the_host_does_not_replace_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire
+) -> None:
+    (tmp_path / "netrc").write_text("machine team.vault.azure.net login ada password s3ntinel\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    get(transport_to(), URL, HEADERS)
+    assert wire.headers[0]["Authorization"] == HEADERS["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("exempt", "proxied"), [("", True), ("vault.azure.net", False), ("*", False), ("azure.example", True)]
+)
+def test_proxies_are_read_once_when_the_store_opens(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire, exempt: str, *, proxied: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    assert proxy_for(URL) == ("http://proxy:3128" if proxied else None)
+    opened = transport_to()
+    monkeypatch.setenv("HTTPS_PROXY", "http://later:3128")
+    monkeypatch.delenv("NO_PROXY")
+    get(opened, URL)
+    assert wire.sent[0][3] == ("http://proxy:3128" if proxied else "")
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "expected"),
+    [
+        ("own.pem", {"AZURE_KEYVAULT_CACERT": "a"}, "the store's ca own.pem"),
+        (
+            None,
+            {"CURL_CA_BUNDLE": "c", "REQUESTS_CA_BUNDLE": "b", "AZURE_KEYVAULT_CACERT": "a"},
+            "AZURE_KEYVAULT_CACERT a",
+        ),
+        (None, {"CURL_CA_BUNDLE": "c", "REQUESTS_CA_BUNDLE": "b", "AZURE_KEYVAULT_CACERT": ""}, "REQUESTS_CA_BUNDLE b"),
+        (None, {"CURL_CA_BUNDLE": "c"}, "CURL_CA_BUNDLE c"),
+        (None, {"SSL_CERT_FILE": "d"}, " "),
+        (None, {}, " "),
+    ],
+)
+def test_the_authorities_are_the_address_own_or_the_first_variables(
+    given: str | None, environment: dict[str, str], expected: str
+) -> None:
+    found = named_authorities(Path(given) if given else None, environment, CA_VARIABLES)
+    assert " ".join(found) == expected
+
+
+def test_a_reply_of_many_tiny_values_is_refused_before_the_sdk_parses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Wire(monkeypatch, 200, b"[" + b"[]," * 50_000 + b"0]")
+    with pytest.raises(ReplyTooLargeError):
+        get(transport_to(), URL)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_answer"), [(200, True), (401, True), (429, True), (499, True), (500, False), (503, False)]
+)
+def test_what_shows_a_working_vault_ends_the_first_contact(
+    monkeypatch: pytest.MonkeyPatch, status: int, *, is_answer: bool
+) -> None:
+    Wire(monkeypatch, status)
+    deadlines = Deadlines(VirtualClock(), patience=120, first_contact=10)
+    with deadlines.operation(), deadlines.request():
+        get(transport_to(), f"{URL}/secrets", HEADERS)
+        assert deadlines.answered.is_set() is is_answer
+
+
+def test_a_connection_that_breaks_is_one_of_the_sdks_errors_with_its_cause(wire: Wire) -> None:
+    wire.reply = ConnectionResetError("s3ntinel")
+    with pytest.raises(ServiceRequestError) as caught:
+        get(transport_to(), URL)
+    assert caught.value.inner_exception is wire.reply
+    assert "s3ntinel" not in str(caught.value)
+
+
+def log_in_transport() -> SdkTransport:
+    return SdkTransport(ssl.create_default_context)
+
+
+def test_a_log_in_server_is_asked_for_what_either_kind_of_request_says(wire: Wire) -> None:
+    with log_in_transport() as opened:
+        form = HttpRequest("POST", "https://login.example:8443/t/token?a=b", data={"grant": "x y", "b": "&"})
+        opened.send(form, stream=False, connection_timeout=1)
+        opened.send(OlderRequest("POST", "https://login.example/", data={"resource": "r"}))
+        opened.send(OlderRequest("GET", "http://169.254.169.254/metadata?api=1", headers={"Metadata": "true"}))
+        opened.send(HttpRequest("POST", "https://login.example/", content="text"))
+    assert [sent[:3] for sent in wire.sent] == [
+        ("POST", "login.example:8443", "/t/token?a=b"),
+        ("POST", "login.example", "/"),
+        ("GET", "169.254.169.254", "/metadata?api=1"),
+        ("POST", "login.example", "/"),
+    ]
+    assert wire.bodies == [b"grant=x+y&b=%26", b"resource=r", None, b"text"]
+    assert [headers.get("Content-Type") for headers in wire.headers[:2]] == ["application/x-www-form-urlencoded"] * 2
+    assert wire.headers[2]["Metadata"] == "true"
+    assert wire.timeouts == [1, None, None, None]
+
+
+def test_a_reply_is_what_the_sdks_clients_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Wire(monkeypatch, 400, b'\xef\xbb\xbf{"error": "x"}', **{"content-type": "application/json; charset=utf-8"})
+    with log_in_transport() as opened:
+        reply = opened.send(HttpRequest("GET", "https://login.example/"))
+    assert (reply.status_code, reply.json(), reply.text()) == (400, {"error": "x"}, '{"error": "x"}')
+    assert reply.content_type == reply.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert reply.read() == reply.body()
+
+
+def test_each_server_has_connections_and_a_proxy_of_its_own(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    with closing(log_in_transport()) as opened:
+        for url in (
+            "https://one.example/a",
+            "https://two.example/",
+            "https://one.example/b",
+            "http://169.254.169.254/",
+        ):
+            get(opened, url)
+        assert len(opened._transports) == 3
+    assert [sent[3] for sent in wire.sent] == ["http://proxy:3128"] * 3 + [""]
