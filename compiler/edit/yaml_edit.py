@@ -37,9 +37,6 @@ _EXTENDS = "extends"
 _ENTRY = 2
 _STEP = "  "
 
-# What a member is to be: a text, a map in braces, or None for one that goes.
-Value = str | Mapping[str, str] | None
-
 
 @dataclass(frozen=True, slots=True)
 class Splice:

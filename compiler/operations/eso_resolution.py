@@ -1,6 +1,7 @@
 """Resolves an ExternalSecret's reference as External Secrets Operator does: to a remote name, then to a value.
 
-Paths follow gjson's documented syntax (https://github.com/tidwall/gjson/blob/master/SYNTAX.md), not its code.
+Of a property's path only names with dots between them are followed, by gjson's documented syntax
+(https://github.com/tidwall/gjson/blob/master/SYNTAX.md), not its code.
 """
 
 from __future__ import annotations

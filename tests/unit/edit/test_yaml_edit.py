@@ -6,18 +6,12 @@ from compiler.edit import yaml_edit
 from compiler.edit.yaml_edit import (
     Edit,
     Splice,
-    _content_end,
-    _line_break,
-    _line_start,
-    _lines_below,
-    _next_line,
     _removal,
     _second_reading,
     _setting,
     add_members,
     apply_edits,
     apply_splices,
-    is_flow,
     listing,
     offset_before,
 )
@@ -411,55 +405,6 @@ def test_what_is_kept_is_found_where_it_stood() -> None:
     for offset, character in enumerate(new):
         before = offset_before(SPLICES, offset)
         assert (OLD[before] if before is not None else None) == (character if character in OLD else None)
-
-
-@pytest.mark.parametrize(
-    ("text", "offset", "new"),
-    [
-        ("a: 1\nb: 2", 3, "a: 1\nX\nY\nb: 2"),
-        ("a: 1\nb: 2", 7, "a: 1\nb: 2\nX\nY\n"),
-        ("a: |\n  x\nb: 2", 9, "a: |\n  x\nX\nY\nb: 2"),
-        ("a: 1\r\nb: 2", 9, "a: 1\r\nb: 2\r\nX\r\nY\r\n"),
-        ("", 0, "X\nY\n"),
-    ],
-)
-def test_lines_go_below_a_line_and_end_as_it_does(text: str, offset: int, new: str) -> None:
-    assert apply_splices(text, (_lines_below(text, offset, ["X", "Y"]),)) == new
-
-
-@pytest.mark.parametrize(
-    ("text", "offset", "start", "after"), [("ab\ncd\n", 4, 3, 6), ("ab", 1, 0, 2), ("a\nbc", 3, 2, 4)]
-)
-def test_the_lines_around_a_place(text: str, offset: int, start: int, after: int) -> None:
-    assert (_line_start(text, offset), _next_line(text, offset)) == (start, after)
-
-
-def test_what_ends_behind_a_line_break_is_followed_by_that_line() -> None:
-    assert _next_line("a: |\n  b\nc: d\n", 9) == 9
-
-
-@pytest.mark.parametrize(
-    ("text", "offset", "expected"),
-    [
-        ("a\r\nb\n", 0, "\r\n"),
-        ("a\r\nb\n", 3, "\n"),
-        ("a\r\nb", 4, "\r\n"),
-        ("a\nb", 3, "\n"),
-        ("", 0, "\n"),
-        ("\n", 0, "\n"),
-    ],
-)
-def test_a_line_break_is_the_one_that_stands_there(text: str, offset: int, expected: str) -> None:
-    assert _line_break(text, offset) == expected
-
-
-def test_a_block_ends_with_the_last_thing_in_it_and_braces_at_the_brace() -> None:
-    document, _ = load_text("x.yaml", "a:\n  b: {c: d }\n# end\ne: [f]\n")
-    assert document is not None
-    a, e = document.root.children["a"], document.root.children["e"]
-    assert document.source.text[: _content_end(a)] == "a:\n  b: {c: d }"
-    assert document.source.text[: _content_end(e)].endswith("e: [f]")
-    assert (is_flow(a), is_flow(a.children["b"])) == (False, True)
 
 
 def test_it_reads_what_is_no_matter_of_versions_as_the_compiler_does() -> None:
