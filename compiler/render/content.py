@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -22,7 +24,7 @@ from compiler.text.credential import CONCEALED, credential_parts
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Protocol
 
     from compiler.model.diagnostic import Diagnostic, Related, Severity
@@ -225,7 +227,32 @@ FORMAT = 1
 
 def envelope(command: str, environment: str | None, exit_code: int, content: Mapping[str, Any]) -> dict[str, Any]:
     """The whole object; `environment` is None, and null in JSON, where the command is about none or about several."""
-    return {"format": FORMAT, "command": command, "environment": environment, **content, "exitCode": exit_code}
+    return {"format": FORMAT, "command": command, "environment": environment, **as_json(content), "exitCode": exit_code}
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """`value` as JSON has it: objects of dataclasses, a date as text in ISO form, an enum's value."""
+    if is_dataclass(value):
+        return as_json(members(value, *(field.name for field in fields(value))))
+    if isinstance(value, Mapping):
+        return {str(name): as_json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def members(source: object, *names: str) -> dict[str, Any]:
+    """The attributes `names` of `source` by their names in JSON; null for an empty text."""
+    found = {name: getattr(source, name) for name in names}
+    return {_in_json(name): None if value == "" else value for name, value in found.items()}
+
+
+@cache
+def _in_json(name: str) -> str:
+    first, *others = name.removeprefix("is_").split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 @dataclass(frozen=True, slots=True)

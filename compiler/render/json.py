@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Data, envelope
+from compiler.render.content import Data, envelope, members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +39,7 @@ def _keys(keys: Sequence[ShownKey], shown: Sequence[Shown]) -> dict[str, Any]:
         "counts": {"keys": len(keys), **{status: counts[status] for status in _STATUSES}},
         "keys": [
             {
-                "secret": each.secret,
-                "key": each.key,
-                "store": each.store,
-                "name": each.name,
-                "property": each.property,
-                "status": each.status,
+                **members(each, "secret", "key", "store", "name", "property", "status"),
                 "rules": list(dict.fromkeys(shown[index].rule for index in each.found)),
             }
             for each in keys
@@ -54,17 +49,6 @@ def _keys(keys: Sequence[ShownKey], shown: Sequence[Shown]) -> dict[str, Any]:
 
 def _diagnostic(each: Shown) -> dict[str, Any]:
     return {
-        "rule": each.rule,
-        "severity": each.severity.value,
-        "message": each.message,
-        "path": each.path,
-        "line": each.line,
-        "column": each.column,
-        "endLine": each.end_line,
-        "endColumn": each.end_column,
-        "help": each.help,
-        "related": [
-            {"message": note.message, "path": note.path, "line": note.line, "column": note.column}
-            for note in each.related
-        ],
+        **members(each, "rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help"),
+        "related": [members(note, "message", "path", "line", "column") for note in each.related],
     }

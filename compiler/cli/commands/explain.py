@@ -10,7 +10,7 @@ from compiler.cli.invocation import Invocation, outside, report_errors, tell_not
 from compiler.cli.parser import Parser, add_format
 from compiler.operations.explain import Explanation, explain
 from compiler.pipeline import compile_project
-from compiler.render.content import REPORT_FORMATS, Line, envelope
+from compiler.render.content import REPORT_FORMATS, Line, envelope, members
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
 layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as
@@ -65,6 +65,6 @@ def _data(each: Explanation) -> dict[str, Any]:
         "value": each.value,
         "origin": "default" if each.origin == "usual" else each.origin,
         "where": each.where,
-        "overrode": [{"value": lower.value, "where": lower.where} for lower in each.overrode],
-        "note": each.note or None,
+        "overrode": each.overrode,
+        **members(each, "note"),
     }

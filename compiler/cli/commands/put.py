@@ -19,7 +19,7 @@ from compiler.model.environment import Environment
 from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, read_values
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS
+from compiler.render.content import REPORT_FORMATS, members
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.wording import pieces_of, quoted, suggest
 
@@ -102,10 +102,7 @@ def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
         "store": target.store.id,
         "inCommon": [
             {
-                "key": common.key,
-                "holder": common.holder,
-                "place": common.place,
-                "readers": list(common.readers),
+                **members(common, "key", "holder", "place", "readers"),
                 "apart": [{"reader": reader, "store": store} for reader, store in common.apart],
             }
             for common in commons

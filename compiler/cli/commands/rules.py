@@ -8,7 +8,7 @@ from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS, envelope
+from compiler.render.content import REPORT_FORMATS, envelope, members
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule
 from compiler.text.command_line import command_line
@@ -50,11 +50,4 @@ def _rule(name: str) -> Rule:
 
 
 def _data(rule: Rule) -> dict[str, Any]:
-    return {
-        "id": rule.id,
-        "severity": rule.severity.value,
-        "scope": rule.scope.value,
-        "waivable": rule.waivable,
-        "summary": rule.summary,
-        "page": rule.text,
-    }
+    return {**members(rule, "id", "severity", "scope", "waivable", "summary"), "page": rule.text}

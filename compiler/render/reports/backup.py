@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from compiler.operations.backup import Backup, Gathered, KeyName, Lacking
-from compiler.render.content import Line, envelope
+from compiler.render.content import Line, envelope, members
 from compiler.text.wording import counted
 
 
@@ -33,8 +33,7 @@ def backup_report(gathered: Gathered, shown: str, exit_code: int, *, is_written:
 def backup_data(backup: Backup) -> dict[str, Any]:
     """What a backup is, in a report of it or of what was restored from it."""
     return {
-        "environment": backup.environment,
-        "time": backup.time,
+        **members(backup, "environment", "time"),
         "secrets": _grouped(backup.values),
         "missing": _grouped(backup.missing),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.model.values import SecretChange
 from compiler.operations.diff import Comparison
-from compiler.render.content import Code, Piece, Words
+from compiler.render.content import Code, Piece, Words, members
 from compiler.text.wording import pieces_of
 
 Pieces = tuple[Piece, ...]
@@ -38,10 +38,7 @@ def change_row(change: SecretChange) -> Pieces:
 def as_data(change: SecretChange) -> dict[str, Any]:
     """The change as JSON has it."""
     return {
-        "kind": change.kind,
-        "title": change.title,
-        "keysAdded": list(change.keys_added),
-        "keysRemoved": list(change.keys_removed),
+        **members(change, "kind", "title", "keys_added", "keys_removed"),
         "keysMoved": [{"key": key, "before": before, "after": after} for key, before, after in change.keys_moved],
         "fields": [{"name": name, "before": before, "after": after} for name, before, after in change.fields],
     }
@@ -109,7 +106,7 @@ def markdown(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
 def comparison_data(found: Comparison) -> dict[str, Any]:
     """The comparison as JSON has it."""
     return {
-        "addresses": [{"store": each.store, "before": each.before, "after": each.after} for each in found.addresses],
-        "addressesNotCompared": list(found.uncompared),
+        "addresses": found.addresses,
+        "addressesNotCompared": found.uncompared,
         "changes": [as_data(change) for change in found.changes],
     }

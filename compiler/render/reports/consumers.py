@@ -9,7 +9,7 @@ from compiler.consumers.findings import named, need
 from compiler.consumers.look import Look, Need, Upgrade
 from compiler.consumers.readers import Name, SecretRead, Workload
 from compiler.generate.platform import PlatformValues
-from compiler.render.content import Line
+from compiler.render.content import Line, members
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, pieces_of, quoted
 
@@ -72,8 +72,8 @@ def consumers_content(look: Look, manifests: Sequence[str], since: Sequence[str]
     gathered = look.gathered
     readers = gathered.readers() if gathered is not None else {}
     return {
-        "manifests": list(manifests),
-        "since": list(since),
+        "manifests": manifests,
+        "since": since,
         "workloads": len(gathered.workloads) if gathered is not None else 0,
         "secrets": [
             {"secret": secret.id, **_place(name), "readBy": _read_by(readers.get(name, ()))}
@@ -85,7 +85,7 @@ def consumers_content(look: Look, manifests: Sequence[str], since: Sequence[str]
 
 def consumers_nothing(manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
     """The same members where the environment has errors, so that nothing was looked at."""
-    return {"manifests": list(manifests), "since": list(since), "workloads": 0, "secrets": [], "upgrade": None}
+    return {"manifests": manifests, "since": since, "workloads": 0, "secrets": [], "upgrade": None}
 
 
 def _place(name: Name) -> dict[str, str]:
@@ -98,8 +98,7 @@ def _read_by(reading: Readers) -> list[dict[str, Any]]:
         by_workload.setdefault(workload, []).append(each)
     return [
         {
-            "kind": workload.kind,
-            "name": workload.name,
+            **members(workload, "kind", "name"),
             "ways": list(dict.fromkeys(each.way.value for each in every)),
             "keys": sorted({each.key for each in every if each.key}),
             "optional": all(each.optional for each in every),
@@ -112,17 +111,15 @@ def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
     return {
         "needs": [
             {
-                "secret": each.secret,
-                "namespace": each.namespace,
+                **members(each, "secret", "namespace"),
                 "target": each.name,
-                "keys": list(each.keys),
-                "optional": each.is_optional,
-                "neededBy": [{"kind": workload.kind, "name": workload.name} for workload in each.workloads],
-                "steps": list(each.steps),
+                **members(each, "keys", "is_optional"),
+                "neededBy": [members(workload, "kind", "name") for workload in each.workloads],
+                "steps": each.steps,
             }
             for each in upgrade.needs
         ],
-        "unneeded": list(upgrade.unneeded),
+        "unneeded": upgrade.unneeded,
     }
 
 
@@ -133,7 +130,7 @@ def platform_content(look: Look, made: PlatformValues, chart_version: str, relea
         **platform_nothing(chart_version, release, chart),
         "newerThanKnown": made.is_newer,
         "notes": [*made.notes, *made.warnings[made.is_newer :]],
-        "unread": list(made.unread),
+        "unread": made.unread,
         "workloads": found["workloads"],
         "secrets": found["secrets"],
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Check, Mode, Verdict
-from compiler.render.content import Line, Painted, Piece, Style, envelope
+from compiler.render.content import Line, Painted, Piece, Style, envelope, members
 from compiler.render.reports.changes import as_data, change_lines
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
@@ -146,28 +146,28 @@ def cutover_report(
     comparison = cutover.comparison
     changes = cutover.preview.changes() if not cutover.is_refused else {}
     content = {
-        "mode": str(request.mode),
+        "mode": request.mode,
         "to": cutover.switches.to.id,
         "step": progress.next + 1 if progress is not None and progress.next is not None else None,
-        "steps": [list(step) for step in progress.steps] if progress is not None else [],
-        "alreadyThere": list(cutover.switches.there),
+        "steps": progress.steps if progress is not None else [],
+        "alreadyThere": cutover.switches.there,
         "switches": [_switch(each) for each in cutover.effects],
         "keys": [
             {
                 "environment": each.switch.environment.name,
                 "secret": each.switch.secret,
                 "key": each.key,
-                "comparison": str(each.likeness),
+                "comparison": each.likeness,
             }
             for each in (comparison.keys if comparison is not None else ())
         ],
         "checks": [_check_object(each) for each in cutover.checks],
-        "dependants": list(cutover.preview.dependants),
+        "dependants": cutover.preview.dependants,
         "file": cutover.file,
         "diff": list(cutover.diff()),
         "changes": [{"environment": name, **as_data(each)} for name, found in changes.items() for each in found],
-        "written": list(written),
-        "commit": list(commit) if commit is not None else [],
+        "written": written,
+        "commit": commit or [],
     }
     return envelope("cutover", cutover.request.environment, exit_code, content)
 
@@ -180,16 +180,9 @@ def _switch(effect: Effect) -> dict[str, Any]:
         "from": switch.source.id,
         "to": switch.destination.id,
         "target": effect.title,
-        "changing": list(effect.changing),
-        "unknown": list(effect.unknown),
-        "readers": list(effect.readers),
+        **members(effect, "changing", "unknown", "readers"),
     }
 
 
 def _check_object(check: Check) -> dict[str, Any]:
-    return {
-        "about": str(check.about),
-        "verdict": str(check.verdict),
-        "message": check.message,
-        "mend": "; ".join(check.mends) or None,
-    }
+    return {**members(check, "about", "verdict", "message"), "mend": "; ".join(check.mends) or None}

@@ -11,7 +11,6 @@ from typing import Any
 from compiler.change.plan import (
     WRITING,
     Kind,
-    Location,
     LossKind,
     MissingLine,
     Note,
@@ -29,7 +28,7 @@ from compiler.live.read_many import RefreshTimes
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.facts import short_duration
 from compiler.operations.retire import Candidates, Remote
-from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope
+from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.command_line import PROGRAM, command_line
 from compiler.text.wording import counted, pieces_of
 
@@ -63,13 +62,11 @@ def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
 def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
     """The loss as an object of a report's `notes`; `secret` is the catalogue's name of what is written there."""
     return {
-        "kind": str(loss.kind),
+        "kind": loss.kind,
         "secret": secret,
-        "place": {"store": loss.store, "name": loss.name},
-        "date": loss.ends.isoformat() if loss.ends is not None else None,
-        "versions": list(loss.versions),
-        "keeps": loss.keeps,
-        "remedy": loss.remedy,
+        "place": members(loss, "store", "name"),
+        "date": loss.ends,
+        **members(loss, "versions", "keeps", "remedy"),
     }
 
 
@@ -127,7 +124,7 @@ def retirement_part(shown: Shown) -> dict[str, Any]:
     return {
         "store": shown.found.store.id,
         "inUse": [_in_use(remote) for remote in shown.found.read],
-        "notTheSame": list(shown.not_the_same),
+        "notTheSame": shown.not_the_same,
         "askedCluster": shown.asked_cluster,
         "notSeen": _unseen(shown),
     }
@@ -136,7 +133,7 @@ def retirement_part(shown: Shown) -> dict[str, Any]:
 def _in_use(remote: Remote) -> dict[str, Any]:
     return {
         "name": remote.name,
-        "secrets": list(remote.secrets),
+        "secrets": remote.secrets,
         "readers": list(dict.fromkeys(each.name for each in remote.readers)),
         "unproven": list(unproven_stores(remote.readers)),
     }
@@ -405,15 +402,13 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
             {"store": store, "address": address, "caller": plan.who.get(store), **_served(plan, store)}
             for store, address in plan.destinations.items()
         ],
-        "onConflict": str(plan.options.on_conflict),
+        "onConflict": plan.options.on_conflict,
         "steps": [_step(step) for step in plan.steps],
         "deletions": [
-            {"store": write.store, "name": write.name, "versions": list(write.versions)}
-            for write in plan.writes
-            if write.versions and not write.recover
+            members(write, "store", "name", "versions") for write in plan.writes if write.versions and not write.recover
         ],
-        "counts": {str(kind): found[kind] for kind in Kind},
-        "extras": [_place(place) for place in plan.extras],
+        "counts": {kind: found[kind] for kind in Kind},
+        "extras": plan.extras,
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
         "leftOut": [{"store": store, "name": name} for store, name in plan.left_out],
         "notes": [
@@ -425,10 +420,7 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
         "run": outcome.run if outcome is not None else None,
         "interrupted": outcome is not None and outcome.interrupted,
         "results": [_result_object(result) for result in outcome.results] if outcome is not None else [],
-        "unaudited": [
-            {"store": each.store, "name": each.name, "version": each.version}
-            for each in (outcome.unaudited if outcome is not None else ())
-        ],
+        "unaudited": [members(each, "store", "name", "version") for each in (outcome.unaudited if outcome else ())],
     }
     return envelope(command, plan.environment, exit_code, content)
 
@@ -445,43 +437,23 @@ def _served(plan: Plan, store: str) -> dict[str, str | None]:
 
 def _note(note: Note) -> dict[str, Any]:
     return {
-        "kind": str(note.kind),
-        "secret": note.secret,
-        "place": {"store": note.place.store, "name": note.place.name},
-        "date": note.date.isoformat() if note.date is not None else None,
+        **members(note, "kind", "secret"),
+        "place": members(note.place, "store", "name"),
+        "date": note.date,
         "versions": [],
         "keeps": None,
-        "remedy": note.remedy or None,
+        **members(note, "remedy"),
     }
 
 
 def _result_object(result: Result) -> dict[str, Any]:
     return {
-        "store": result.store,
-        "name": result.name,
-        "state": str(result.state),
-        "version": result.version,
-        "otherVersions": list(result.slipped),
-        "code": result.code or None,
-        "reason": result.reason or None,
-        "remedy": result.remedy or None,
+        **members(result, "store", "name", "state", "version"),
+        "otherVersions": result.slipped,
+        **members(result, "code", "reason", "remedy"),
     }
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {
-        "secret": step.secret,
-        "key": step.key,
-        "kind": str(step.kind),
-        "source": _place(step.source),
-        "destination": _place(step.destination),
-        "reason": step.reason or None,
-        "remedy": "; ".join(step.remedies) or None,
-    }
-
-
-def _place(place: Location | None) -> dict[str, str | None] | None:
-    if place is None:
-        return None
-    named = place.property if place.property is not None else None
-    return {"store": place.store, "name": place.name, "property": named}
+    named = members(step, "secret", "key", "kind", "source", "destination", "reason")
+    return {**named, "remedy": "; ".join(step.remedies) or None}

@@ -13,7 +13,7 @@ from compiler.model.facts import short_duration
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import Likeness, LiveState, Row, Status
 from compiler.operations.status_wait import End, StatusResult, WaitResult
-from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope
+from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
 _WIDEST, _GAP = 80, 2
@@ -211,10 +211,10 @@ def status_report(found: Sequence[tuple[StatusResult, NextStep]], exit_code: int
 
 def _wait(waited: WaitResult) -> dict[str, Any]:
     return {
-        "end": str(waited.end),
+        "end": waited.end,
         "timeoutSeconds": round(waited.seconds),
-        "unanswered": waited.unanswered or None,
-        "notCompared": [{"secret": name, "what": list(what)} for name, what in waited.not_compared.items()],
+        **members(waited, "unanswered"),
+        "notCompared": [{"secret": name, "what": what} for name, what in waited.not_compared.items()],
     }
 
 
@@ -226,15 +226,15 @@ def _status(looked: StatusResult, step: NextStep) -> dict[str, Any]:
         if progress is None
         else {
             "to": progress.to.id,
-            "steps": [list(step) for step in progress.steps],
+            "steps": progress.steps,
             "next": progress.next + 1 if progress.next is not None else None,
         },
         "secrets": [_row(row) for row in status.rows],
-        "notAnswered": list(status.closed),
+        "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
-        "first": step.first or None,
-        "next": list(step.commands),
-        "forced": list(looked.forced),
+        **members(step, "first"),
+        "next": step.commands,
+        "forced": looked.forced,
         "wait": _wait(looked.waited) if looked.waited is not None else None,
     }
 
@@ -249,32 +249,18 @@ def _row(row: Row) -> dict[str, Any]:
         "step": row.step,
         "other": {
             "store": row.other.id if row.other is not None else None,
-            "comparison": str(values.likeness),
-            "different": list(values.different),
-            "missing": list(values.missing),
-            "onlyThere": list(values.only_there),
+            "comparison": values.likeness,
+            **members(values, "different", "missing", "only_there"),
         },
-        "faults": list(values.faults),
-        "written": _date(values.written),
-        "expires": _date(values.expires),
+        **members(values, "faults", "written", "expires"),
         "live": _live(row.live) if row.live is not None else None,
     }
 
 
 def _live(live: LiveState) -> dict[str, Any]:
     return {
-        "state": str(live.state),
-        "problems": [{"state": str(each.state), "message": each.message} for each in live.problems],
-        "causes": list(live.causes),
+        **members(live, "state", "problems", "causes"),
         "nextTrySeconds": live.next_try,
         "help": live.helps[0] if live.helps else None,
-        "helps": list(live.helps),
-        "notes": list(live.notes),
-        "refreshed": _date(live.refreshed),
-        "pods": live.pods,
-        "notAsked": list(live.not_asked),
+        **members(live, "helps", "notes", "refreshed", "pods", "not_asked"),
     }
-
-
-def _date(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.model.diagnostic import Diagnostic
 from compiler.operations.verify import KeyStatus, Seen, Verification
-from compiler.render.content import ShownKey
+from compiler.render.content import ShownKey, members
 
 
 def verification_content(values_file: str | None, found: Verification | None) -> dict[str, Any]:
@@ -27,8 +27,7 @@ def shown_keys(found: Verification | None, diagnostics: Sequence[Diagnostic]) ->
 
 def _store(seen: Seen) -> dict[str, Any]:
     return {
-        "store": seen.store,
-        "address": seen.address,
+        **members(seen, "store", "address"),
         "caller": seen.identity.subject if seen.identity is not None else None,
         "clusterId": seen.cluster.id if seen.cluster is not None else None,
     }

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
-from compiler.render.content import Data, Line, Lines
+from compiler.render.content import Data, Line, Lines, as_json
 from compiler.render.reports.changes import as_data, change_lines, change_row
 from tests.leaks import leaks
 
@@ -56,7 +56,7 @@ def test_a_row_of_markdown_is_escaped() -> None:
 
 
 def test_data_has_every_part() -> None:
-    assert as_data(CHANGED) == {
+    assert as_json(as_data(CHANGED)) == {
         "kind": "changed",
         "title": "n/a",
         "keysAdded": ["K1"],

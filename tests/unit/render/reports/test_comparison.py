@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
 from compiler.operations.diff import AddressChange, Comparison
-from compiler.render.content import Line, Lines
+from compiler.render.content import Line, Lines, as_json
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 ADDED = SecretChange("n/s", "added", keys_added=("A_B",))
@@ -52,7 +52,7 @@ def test_markdown_is_one_row_a_store_and_one_a_secret() -> None:
 
 
 def test_data_has_every_part() -> None:
-    data = comparison_data(Comparison((ADDED,), (ELSEWHERE,), ("SecretStore/b",)))
+    data = as_json(comparison_data(Comparison((ADDED,), (ELSEWHERE,), ("SecretStore/b",))))
     assert [each["title"] for each in data.pop("changes")] == ["n/s"]
     assert data == {
         "addresses": [{"store": "SecretStore/a", "before": "https://one", "after": "https://two, mount kv_2"}],

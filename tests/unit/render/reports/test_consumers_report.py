@@ -9,7 +9,7 @@ from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look, Need, Upgrade
 from compiler.consumers.readers import Gathered, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
-from compiler.render.content import Lines
+from compiler.render.content import Lines, as_json
 from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
 from tests.agents_project import write_agents_project
 
@@ -82,7 +82,8 @@ def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
 
 
 def test_programs_get_every_secret_with_its_readers(look: Look) -> None:
-    found: dict[str, Any] = consumers_content(replace(look, upgrade=Upgrade((NEED,), ("github",))), ["-"], ["old"])
+    upgraded = replace(look, upgrade=Upgrade((NEED,), ("github",)))
+    found: dict[str, Any] = as_json(consumers_content(upgraded, ["-"], ["old"]))
     github, jira = found["secrets"]
     assert (github["readBy"], jira["namespace"], jira["target"]) == ([], "agents", "agent-jira-secrets")
     assert jira["readBy"] == [

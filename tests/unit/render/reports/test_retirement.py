@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from compiler.cli.terminal.contents import text_of
-from compiler.render.content import Lines
+from compiler.render.content import Lines, as_json
 from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
 from tests.unit.operations.retire.conftest import Bench, bench
 
@@ -22,7 +22,7 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
         "programs and people that read the store directly"
     )
     readers = [f"lab-{n}/jira" for n in range(7)]
-    assert retirement_part(shown) == {
+    assert as_json(retirement_part(shown)) == {
         "store": "vault",
         "inUse": [{"name": "agents/jira", "secrets": ["jira"], "readers": readers, "unproven": []}],
         "notTheSame": [],
@@ -55,5 +55,5 @@ def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> N
         "note: taken for other stores: qa/vault "
         "note: not seen here: other clusters, programs and people that read the store directly"
     )
-    part = retirement_part(shown)
+    part = as_json(retirement_part(shown))
     assert (part["notTheSame"], part["inUse"][0]["unproven"]) == (["qa/vault"], ["lab/vault"])

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 from compiler.change.plan import LossKind, VersionLoss
 from compiler.cli.terminal.contents import text_of
-from compiler.render.content import Data, Lines
+from compiler.render.content import Data, Lines, as_json
 from compiler.render.reports.plan import loss_lines, loss_note
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
@@ -48,7 +48,8 @@ def test_what_deletes_itself_is_named_with_its_end() -> None:
         "      on 2026-11-28 07:31 UTC)",
         f"      help: to have it stay, first: {REMEDY}",
     ]
-    assert (loss_note(found)["kind"], loss_note(found)["date"]) == ("deletes-itself", "2026-11-28T07:31:00+00:00")
+    note = as_json(loss_note(found))
+    assert (note["kind"], note["date"]) == ("deletes-itself", "2026-11-28T07:31:00+00:00")
 
 
 def test_many_versions_are_counted() -> None:
@@ -63,7 +64,7 @@ def test_a_line_names_a_dozen() -> None:
 
 def test_a_note_has_all_of_it_and_no_credential() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
-    assert loss_note(loss("team/a", "1", "2")) == {
+    assert as_json(loss_note(loss("team/a", "1", "2"))) == {
         "kind": "drops-versions",
         "secret": None,
         "place": {"store": "kv", "name": "team/a"},
