@@ -76,24 +76,18 @@ def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     Raises AuditError, OSError, and StoreError where none is known to be deleted.
     """
     newest = write.versions[-1]
-
-    def send() -> Written:
+    with log.writing(store, write, str(Kind.DELETE)) as line:
         store.delete_versions(write.name, write.versions)
-        return Written(newest)
-
-    log.send(write, store, str(Kind.DELETE), send)
+        log.stored(line, write, Written(newest))
     return read_back(write, newest, lambda: _gone(write, store, log))
 
 
 def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     """Bring the write's versions back, and check that they and no others can be read. Raises as `delete_versions`."""
     newest = write.versions[-1]
-
-    def send() -> Written:
+    with log.writing(store, write, str(Kind.RECOVER)) as line:
         store.recover_versions(write.name, write.versions)
-        return Written(newest)
-
-    log.send(write, store, str(Kind.RECOVER), send)
+        log.stored(line, write, Written(newest))
     return read_back(write, newest, lambda: _back(write, store))
 
 
@@ -145,93 +139,88 @@ def _unverified(write: Write, reason: str) -> Result:
 _NEW_PLAN = "run the command again for a new plan"
 
 
-class RemoteWriter:
-    """Writes to stores, by their ids; each thread writes one remote secret at a time."""
+def write_remote(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    """Make one write and read it back.
 
-    def __init__(self, stores: Mapping[str, SecretWriter], run_log: RunLog) -> None:
-        self._stores = stores
-        self._log = run_log
-        self._comparer = Comparer()
+    Raises AuditError, OSError, and StoreError where nothing is known to be stored.
+    """
+    if write.versions:
+        return (recover_versions if write.recover else delete_versions)(write, store, log)
+    if write.kind is Kind.DELETE:
+        return _deleted(write, store, log)
+    action = "restore" if write.earlier is not None else str(Kind.CREATE if write.kind is Kind.CREATE else Kind.UPDATE)
+    if write.recover:
+        write, action = _recovered(write, store, log), str(Kind.UPDATE)
+        if not write.changes and write.whole is None:
+            log.note_version(write, Written(write.before or ""))
+            return Result(*write.target, State.KEPT, write.before)
+    doubt = None
+    with log.writing(store, write, action) as line:
+        try:
+            written = _stored(write, store)
+        except UnverifiedError as error:
+            # The store itself reports it as different: it exists all the same, and is recorded.
+            written, doubt = Written(error.version), error
+        log.stored(line, write, written)
+    if doubt is not None:
+        return _doubtful(write, doubt)
+    return read_back(write, written.version, lambda: _verified(write, written, store))
 
-    def write(self, write: Write) -> Result:
-        """Make the write and read it back.
 
-        Raises AuditError, OSError, and StoreError where nothing is known to be stored.
-        """
-        store = self._stores[write.store]
-        if write.versions:
-            act = recover_versions if write.recover else delete_versions
-            return act(write, store, self._log)
-        if write.kind is Kind.DELETE:
-            return self._deleted(write, store)
-        action = (
-            "restore" if write.earlier is not None else str(Kind.CREATE if write.kind is Kind.CREATE else Kind.UPDATE)
-        )
-        if write.recover:
-            write, action = self._recovered(write, store), str(Kind.UPDATE)
-            if not write.changes and write.whole is None:
-                self._log.note_version(write, Written(write.before or ""))
-                return Result(*write.target, State.KEPT, write.before)
-        written, doubt = self._log.send(write, store, action, lambda: self._written(write, store))
-        if doubt is not None:
-            return _doubtful(write, doubt)
-        return read_back(write, written.version, lambda: self._verified(write, written, store))
+def _stored(write: Write, store: SecretWriter) -> Written:
+    if write.earlier is not None and write.base is not None:
+        return store.restore(write.earlier, write.base)
+    if write.whole is not None:
+        return store.write_whole(write.name, write.whole, write.base, write.attributes)
+    return store.write(write.name, write.changes, write.base, write.attributes)
 
-    def _written(self, write: Write, store: SecretWriter) -> Written:
-        if write.earlier is not None and write.base is not None:
-            return store.restore(write.earlier, write.base)
-        if write.whole is not None:
-            return store.write_whole(write.name, write.whole, write.base, write.attributes)
-        return store.write(write.name, write.changes, write.base, write.attributes)
 
-    def _deleted(self, write: Write, store: SecretWriter) -> Result:
-        version = write.before or ""
+def _deleted(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    version = write.before or ""
+    with log.writing(store, write, str(Kind.DELETE)) as line:
+        store.soft_delete(write.name, version)
+        log.stored(line, write, Written(version))
+    return read_back(write, version, lambda: _is_gone(write, version, store))
 
-        def send() -> Written:
-            store.soft_delete(write.name, version)
-            return Written(version)
 
-        self._log.send(write, store, str(Kind.DELETE), send)
-        return read_back(write, version, lambda: _is_gone(write, version, store))
+def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
+    """Recovers the deleted secret, and returns what is left to write."""
+    with log.writing(store, write, str(Kind.RECOVER)) as line:
+        store.recover(write.name)
+        try:
+            base = store.read(write.name)
+        except StoreError as error:
+            raise _unread(write, store, error) from None
+        if base.version == write.deleted:
+            log.recovered(write, base)
+        line.written(base.version)
+    if write.deleted is not None and base.version != write.deleted:
+        raise _recovered_by_another(write, store, base.version)
+    comparer = Comparer()
+    if write.whole is not None:
+        same = base.whole is not None and comparer.same(base.whole, write.whole)
+        return replace(write, base=base, whole=None if same else write.whole)
+    changes = {key: value for key, value in write.changes.items() if not holds(base, key, value, comparer)}
+    return replace(write, base=base, changes=changes)
 
-    def _recovered(self, write: Write, store: SecretWriter) -> Write:
-        """Recovers the deleted secret, and returns what is left to write."""
-        with self._log.writing(store, write.target, write.properties, None, str(Kind.RECOVER)) as line:
-            store.recover(write.name)
-            try:
-                base = store.read(write.name)
-            except StoreError as error:
-                raise _unread(write, store, error) from None
-            if base.version == write.deleted:
-                self._log.recovered(write, base)
-            line.written(base.version)
-        if write.deleted is not None and base.version != write.deleted:
-            raise _recovered_by_another(write, store, base.version)
-        if write.whole is not None:
-            same = base.whole is not None and self._comparer.same(base.whole, write.whole)
-            return replace(write, base=base, whole=None if same else write.whole)
-        changes = {key: value for key, value in write.changes.items() if not holds(base, key, value, self._comparer)}
-        return replace(write, base=base, changes=changes)
 
-    def _verified(self, write: Write, written: Written, store: SecretWriter) -> Result:
-        found, target = store.read(write.name), write.target
-        if written.slipped:
-            reason = (
-                f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
-            )
-            remedy = "compare the two versions by hand"
-            return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
-        if found.version != written.version:
-            return _overtaken(write, written.version, found.version)
-        if not self._is_as_meant(write, found):
-            return _doubtful(write, other_bytes(store, write.name, written.version))
-        return Result(*target, State.DONE, written.version)
+def _verified(write: Write, written: Written, store: SecretWriter) -> Result:
+    found, target = store.read(write.name), write.target
+    if written.slipped:
+        reason = f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
+        remedy = "compare the two versions by hand"
+        return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
+    if found.version != written.version:
+        return _overtaken(write, written.version, found.version)
+    if not _is_as_meant(write, found):
+        return _doubtful(write, other_bytes(store, write.name, written.version))
+    return Result(*target, State.DONE, written.version)
 
-    def _is_as_meant(self, write: Write, found: RemoteSecret) -> bool:
-        if write.earlier is not None:
-            earlier = write.earlier
-            return is_as_meant(found, None, earlier.properties, earlier.whole, self._comparer)
-        return is_as_meant(found, write.base, write.changes, write.whole, self._comparer)
+
+def _is_as_meant(write: Write, found: RemoteSecret) -> bool:
+    if write.earlier is not None:
+        return is_as_meant(found, None, write.earlier.properties, write.earlier.whole, Comparer())
+    return is_as_meant(found, write.base, write.changes, write.whole, Comparer())
 
 
 def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
@@ -357,7 +346,7 @@ class _Work:
     def __init__(
         self, stores: Mapping[str, SecretWriter], run_log: RunLog, stop: threading.Event, *, stops_at_failure: bool
     ) -> None:
-        self._writer = RemoteWriter(stores, run_log)
+        self._stores = stores
         self._log = run_log
         self._stop = stop
         self._stops_at_failure = stops_at_failure
@@ -398,7 +387,7 @@ class _Work:
         try:
             self._log.started(write)
             try:
-                result, maybe_stored = self._writer.write(write), False
+                result, maybe_stored = write_remote(write, self._stores[write.store], self._log), False
             except StoreError as error:
                 result, maybe_stored = refusal(write, error), error.maybe_done
             self._log.settled(result, maybe_stored=maybe_stored)

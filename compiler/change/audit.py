@@ -30,7 +30,6 @@ from compiler.stores.errors import (
     NotFoundError,
     SoftDeletedError,
     StoreError,
-    UnverifiedError,
     VersionGoneError,
 )
 from compiler.stores.interface import RemoteSecret, SecretWriter, Written
@@ -216,29 +215,15 @@ class RunLog:
         deleted = write.deleted if write.recover else None
         self.journal.started(write.target, write.before, audit_pending=self.needs_lines, deleted=deleted)
 
-    def send(
-        self, write: Write, store: SecretWriter, action: str, send: Callable[[], Written]
-    ) -> tuple[Written, UnverifiedError | None]:
-        """Send a write between its two lines, and record what it stored.
-
-        Returns the error where the store itself reported the version as different: it exists all the same. Raises
-        StoreError where none is known to exist, AuditError and OSError.
-        """
-        before = write.versions[-1] if write.versions else write.before
-        with self.writing(store, write.target, write.properties, before, action) as line:
-            doubt = None
-            try:
-                written = send()
-            except UnverifiedError as error:
-                written, doubt = Written(error.version), error
-            is_pending = self.needs_lines
-            try:
-                # Before the journal: a resumed run finds a version that is in neither, and records it in both.
-                line.written(written.version)
-                is_pending = self.is_audited and self.audit is None
-            finally:
-                self._written(write, written, audit_pending=is_pending)
-        return written, doubt
+    def stored(self, line: Audited, write: Write, written: Written) -> None:
+        """Record in both files what the write stored. Raises AuditError and OSError."""
+        is_pending = self.needs_lines
+        try:
+            # Before the journal: a resumed run finds a version that is in neither, and records it in both.
+            line.written(written.version)
+            is_pending = self.is_audited and self.audit is None
+        finally:
+            self._written(write, written, audit_pending=is_pending)
 
     def note_version(self, write: Write, stored: Written) -> None:
         """Record in the journal alone which version holds what was to be written, or what else was deleted with it."""
@@ -268,10 +253,18 @@ class RunLog:
     def end(self, state: str) -> None:
         self.journal.end(state)
 
-    def writing(
+    def writing(self, store: SecretWriter, write: Write, action: str) -> Audited:
+        """The lines of the audit file around `write`: `action` is create, update, recover, restore or delete."""
+        before = write.versions[-1] if write.versions else write.before
+        return self._lines(store, write.target, write.properties, before, action)
+
+    def missing(self, store: SecretWriter, each: MissingLine) -> Audited:
+        """The lines around an earlier write, of which the last one is missing."""
+        return self._lines(store, each.target, each.properties, each.before, each.action)
+
+    def _lines(
         self, store: SecretWriter, target: Target, properties: Sequence[str], before: str | None, action: str
     ) -> Audited:
-        """The lines of the audit file around one write: `action` is create, update, recover, restore or delete."""
         address, who = store.address.absolute, self.who.get(target[0], "")
         entry = AuditEntry(self.journal.run.id, who, action, self.environment, address, target[1], properties, before)
         return Audited(self.audit, entry)
@@ -352,7 +345,7 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
             reason = reason or unrecorded(target, error).reason
     for each in missing_lines(run_log.journal.run) if run_log.audit is not None else ():
         store = plan.stores[each.store]
-        line = run_log.writing(store, each.target, each.properties, each.before, each.action)
+        line = run_log.missing(store, each)
         try:
             # The store has just shown what the plan found.
             if each.target in plan.stored or _is_known(each, store):

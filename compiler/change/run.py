@@ -67,14 +67,6 @@ class Change:
         return str(self.identity["command"])
 
 
-@dataclass(frozen=True, slots=True)
-class Applying:
-    """What surrounds the writes: `stop` ends them after those under way, `report` is called with each result."""
-
-    stop: threading.Event
-    report: Callable[[Result], None]
-
-
 class Listener(Protocol):
     """Shows the user what happens, and asks for consent."""
 
@@ -88,7 +80,8 @@ class Listener(Protocol):
 
     def agrees(self, plan: Plan) -> bool: ...
 
-    def applying(self, plan: Plan) -> AbstractContextManager[Applying]: ...
+    def applying(self, plan: Plan) -> AbstractContextManager[tuple[threading.Event, Callable[[Result], None]]]:
+        """Surrounds the writes: the event ends them after those under way, and the function is told each result."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,13 +164,13 @@ def _shape(plan: Plan) -> tuple[object, ...]:
 
 
 def _applied(change: Change, plan: Plan, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
-    with listener.applying(plan) as applying, _recording(change, plan, run_id, unfinished) as run_log:
+    with listener.applying(plan) as (stop, report), _recording(change, plan, run_id, unfinished) as run_log:
         outcome = apply_plan(
             plan,
             run_log,
             continue_on_error=change.setting.continue_on_error,
-            stop=applying.stop,
-            report=applying.report,
+            stop=stop,
+            report=report,
         )
     return Ended(plan, End.APPLIED, outcome)
 

@@ -451,7 +451,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
         listener.shows(plan)
         if not (plan.writes or plan.stored or missing_lines(run)):
             return Ended(plan, _unwritten(plan))
-        with listener.applying(plan) as applying, ExitStack() as stack:
+        with listener.applying(plan) as (stop, report), ExitStack() as stack:
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
             journal = Journal(run)
             stack.callback(journal.close)
@@ -459,7 +459,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
                 journal.excluded(setting.not_the_same)
             journal.went_on(plan)
             run_log = UndoLog(journal, run.environment, log, callers_of(plan, run, log))
-            outcome = apply_plan(plan, run_log, continue_on_error=True, stop=applying.stop, report=applying.report)
+            outcome = apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
     return Ended(plan, End.APPLIED, outcome)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 
 from compiler.change.plan import WRITING, OnConflict, Outcome, Plan, State
 from compiler.change.plan import Result as WriteResult
-from compiler.change.run import Applying, Change, End, Ended, Setting, carry_out
+from compiler.change.run import Change, End, Ended, Setting, carry_out
 from compiler.change.undo import undo_run
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
@@ -77,7 +78,7 @@ class RunOutput:
         return confirmed(f"Write {keys} to {plan.environment}{where}?")
 
     @contextmanager
-    def applying(self, plan: Plan) -> Iterator[Applying]:
+    def applying(self, plan: Plan) -> Iterator[tuple[threading.Event, Callable[[WriteResult], None]]]:
         bar = Progress(len(plan.writes), quiet=self._arguments.quiet)
 
         def report(result: WriteResult) -> None:
@@ -86,7 +87,7 @@ class RunOutput:
 
         with interruption(GOES_ON), stoppable() as stop:
             try:
-                yield Applying(stop, report)
+                yield stop, report
             finally:
                 # An interrupt is told on a line of its own.
                 bar.close()

@@ -164,7 +164,7 @@ def plan_migration(
     if routes.keys:
         own = {route.destination.remote_key for route in routes.keys if route.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-        readings = read_many(_names(routes, origins, destination), workers)
+        readings = read_many(list(_names(routes, origins, destination)), workers)
     extras = list(_extras(routes, origins, readings))
     chosen = (*routes.keys, *extras) if options.all_properties else routes.keys
     steps = (_step(route, routes, origins, destination, readings, options) for route in chosen)

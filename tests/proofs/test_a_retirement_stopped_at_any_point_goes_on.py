@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.change.apply import RemoteWriter
+from compiler.change import apply
+from compiler.change.audit import RunLog
 from compiler.change.plan import Result, Write
 from compiler.change.run_files import RunLock
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.stores.interface import SecretWriter
 from tests.commands import Done
 from tests.leaks import leaks
 from tests.proofs.conftest import World
@@ -129,14 +131,14 @@ def test_lost_replies_of_a_key_vault_delete_and_recover_once(world: World, metho
 def test_a_version_written_after_the_plan_is_a_conflict_and_stays(
     retiring: Retiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, theirs = RemoteWriter.write, {"GITHUB_TOKEN": "theirs"}
+    real, theirs = apply.write_remote, {"GITHUB_TOKEN": "theirs"}
 
-    def late(self: RemoteWriter, write: Write) -> Result:
+    def late(write: Write, store: SecretWriter, log: RunLog) -> Result:
         if write.name == retiring.github:
             retiring.hold(retiring.left, write.name, theirs)
-        return real(self, write)
+        return real(write, store, log)
 
-    monkeypatch.setattr(RemoteWriter, "write", late)
+    monkeypatch.setattr(apply, "write_remote", late)
     report = retiring("--apply", "--format", "json").report
     states = {result["name"]: result["state"] for result in report["results"]}
     assert (report["exitCode"], states) == (1, {retiring.github: "conflict", retiring.jira: "done"})

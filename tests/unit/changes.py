@@ -1,7 +1,7 @@
 """Plans and whoever shows them, for tests of what changes stores."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Plan, Result, Step, Write
-from compiler.change.run import Applying
 from compiler.live.read_many import nobody, read_all
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -97,6 +96,6 @@ class Listening:
         return self.answer
 
     @contextmanager
-    def applying(self, plan: Plan) -> Iterator[Applying]:
+    def applying(self, plan: Plan) -> Iterator[tuple[threading.Event, Callable[[Result], None]]]:
         assert plan is not None
-        yield Applying(self.stop, self.results.append)
+        yield self.stop, self.results.append

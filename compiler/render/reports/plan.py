@@ -252,7 +252,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
     """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
     results = ended.outcome.results if ended.outcome is not None else ()
-    secrets = times.secrets_of((each.store, each.name) for each in results if each.state is State.DONE)
+    secrets = times.secrets_of([(each.store, each.name) for each in results if each.state is State.DONE])
     if not secrets:
         return
     only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []

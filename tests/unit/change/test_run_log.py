@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from compiler.change.apply import other_bytes
 from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
 from compiler.change.journal import Journal, RunEntry, find_run
 from compiler.change.plan import Result, State, Write
-from compiler.stores.errors import ConflictError
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -36,7 +34,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal, "prod", audit, {"azure": "ada"})
-        with notes.writing(MemoryStore(), ("azure", "a"), ("KEY",), "v1", "update") as line:
+        base = RemoteSecret("a", "v1", {}, Attributes())
+        with notes.writing(MemoryStore(), replace(WRITE, base=base), "update") as line:
             assert len(lines(tmp_path / "audit")) == 1
             line.written("v2")
     first, last = lines(tmp_path / "audit")
@@ -48,7 +47,7 @@ def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path:
 
 
 def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
-    with RunLog(journal, "prod").writing(MemoryStore(), ("azure", "a"), (), None, "create") as line:
+    with RunLog(journal, "prod").writing(MemoryStore(), WRITE, "create") as line:
         line.written("v1")
 
 
@@ -207,27 +206,6 @@ def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journa
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal, "prod", audit, {"azure": "ada", "vault": "grace"})
         for store in ("azure", "vault", "other"):
-            notes.writing(MemoryStore(f"https://{store}"), (store, "a"), (), None, "create").written("v1")
+            notes.writing(MemoryStore(f"https://{store}"), replace(WRITE, store=store), "create").written("v1")
     found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://azure", "ada"), ("https://vault", "grace"), ("https://other", "")]
-
-
-def test_a_version_that_the_store_itself_reports_as_different_is_recorded_with_the_error(
-    tmp_path: Path, journal: Journal
-) -> None:
-    doubt = other_bytes(MemoryStore(), "a", "v3")
-
-    def doubtful() -> Written:
-        raise doubt
-
-    assert RunLog(journal, "prod").send(WRITE, MemoryStore(), "update", doubtful) == (Written("v3"), doubt)
-    assert find_run(tmp_path, RUN).entries["azure", "a"].after == "v3"
-
-
-def test_a_write_that_is_not_known_to_be_stored_is_not_recorded(tmp_path: Path, journal: Journal) -> None:
-    def refused() -> Written:
-        raise MemoryStore().conflict("a")
-
-    with pytest.raises(ConflictError):
-        RunLog(journal, "prod").send(WRITE, MemoryStore(), "update", refused)
-    assert find_run(tmp_path, RUN).entries["azure", "a"].after is None

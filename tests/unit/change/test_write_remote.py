@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import RemoteWriter, other_bytes, refusal
+from compiler.change.apply import other_bytes, refusal, write_remote
 from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Kind, Location, Result, State, Step, Write
@@ -38,7 +38,7 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
     def moved(write: Write) -> Result:
         plan = plan_of(write)
         journals.append(Journal.begin(tmp_path, RUN, plan, {}))
-        return RemoteWriter({"azure": store}, RunLog(journals[-1], "prod")).write(write)
+        return write_remote(write, store, RunLog(journals[-1], "prod"))
 
     yield moved
     for journal in journals:
@@ -132,7 +132,7 @@ def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[obje
     plan = plan_of(write)
     journal = Journal.begin(tmp_path, RUN, plan, {})
     with AuditLog(tmp_path / "audit") as audit:
-        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"})).write(write)
+        write_remote(write, store, RunLog(journal, "prod", audit, {"azure": "tester"}))
     journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "who", "environment", "store", "name")
@@ -447,8 +447,9 @@ def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
     with AuditLog(tmp_path / "audit") as audit:
         who = {"azure": "ada", "vault": "grace"}
-        writer = RemoteWriter({"azure": one, "vault": two}, RunLog(journal, "prod", audit, who))
-        assert [writer.write(write).state for write in writes] == [State.DONE, State.DONE]
+        log = RunLog(journal, "prod", audit, who)
+        found = [write_remote(write, store, log) for write, store in zip(writes, (one, two), strict=True)]
+        assert [result.state for result in found] == [State.DONE, State.DONE]
     journal.close()
     assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
@@ -510,7 +511,7 @@ def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has
     journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited)
-        RemoteWriter({"azure": store}, notes).write(write)
+        write_remote(write, store, notes)
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
     assert (entry.after is not None, entry.audit_pending) == (True, owes)
@@ -531,7 +532,7 @@ def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
     write = made(store, kind)
     journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
-        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "ada"})).write(write)
+        write_remote(write, store, RunLog(journal, "prod", audit, {"azure": "ada"}))
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
     assert (entry.after is not None, entry.audit_pending) == (True, True)

@@ -130,10 +130,10 @@ def test_why_a_write_is_not_done_is_told_once_when_all_is_over(
         Result("azure", "a", State.DONE, "v1"),
         Result("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
     )
-    with output().applying(plan("a", "b")) as applying:
+    with output().applying(plan("a", "b")) as (stop, report):
         for result in results:
-            applying.report(result)
-        assert not applying.stop.is_set()
+            report(result)
+        assert not stop.is_set()
     assert seen == [("azure:a done, version v1", True), ("azure:b conflict", False)]
     assert told(Outcome("run-1", results), capsys)[0][:2] == ["azure:b conflict: why", "  help: how"]
 
