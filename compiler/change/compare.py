@@ -116,7 +116,7 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
         if found.why is not None:
             return replace(step, kind=Kind.CREATE)
         return replace(step, kind=Kind.UPDATE, reason="the key is added")
-    if found.likeness is Likeness.SAME:
+    if found.likeness is Likeness.EQUAL:
         return replace(step, kind=Kind.KEEP)
     if options.on_conflict is OnConflict.OVERWRITE:
         return replace(step, kind=Kind.UPDATE, reason="a different value is replaced")

@@ -1,4 +1,4 @@
-"""Compares a value with what a store holds at a place: the same, another, none, or not known and why."""
+"""Compares what two stores, or a value and a store, hold of a key: the same, another, none, or not known and why."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
 
 
 class Likeness(StrEnum):
-    """How what a store holds at a place is to a value."""
+    """How what a store holds compares with a value, or with what another store holds."""
 
-    SAME = "same"
+    EQUAL = "equal"
     DIFFERENT = "different"
-    MISSING = "missing"
-    UNKNOWN = "unknown"
+    MISSING = "missing"  # the store does not hold it
+    ONLY_THERE = "only-there"  # it does, and the store that it is compared with does not
+    UNKNOWN = "unknown"  # a store did not say
+    NO_ACCESS = "no-access"  # of all keys of a secret: one of the two stores did not say
+    NOT_ASKED = "not-asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,15 @@ def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
     return remote.whole if property_ is None else remote.properties.get(property_)
 
 
+def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: Comparer) -> Likeness:
+    """How what a store holds compares with what the store in use holds; None where one holds nothing that is known."""
+    if there is None:
+        return Likeness.MISSING
+    if here is None:
+        return Likeness.ONLY_THERE
+    return Likeness.EQUAL if comparer.same(there, here) else Likeness.DIFFERENT
+
+
 def compare_value(
     value: SecretValue, reading: Reading, property_: str | None, comparer: Comparer, *, or_its_text: bool = False
 ) -> Comparison:
@@ -47,10 +59,10 @@ def compare_value(
     if isinstance(reading, StoreError):
         return Comparison(Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN, reading)
     held = value_at(reading, property_)
-    if held is None:
-        return Comparison(Likeness.MISSING)
-    is_same = comparer.same(held, value) or (or_its_text and _is_text_of(held, value, comparer))
-    return Comparison(Likeness.SAME if is_same else Likeness.DIFFERENT)
+    likeness = compare_held(held, value, comparer)
+    if held is not None and or_its_text and _is_text_of(held, value, comparer):
+        likeness = Likeness.EQUAL
+    return Comparison(likeness)
 
 
 def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:

@@ -15,6 +15,7 @@ from compiler.consumers.readers import readers_in
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
+from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, Project, Store, moves_of
@@ -25,7 +26,6 @@ from compiler.operations.cutover_gate import (
     About,
     Check,
     Comparison,
-    Likeness,
     Mode,
     PastRuns,
     Request,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import (
     WORKERS,
     PastRun,
@@ -237,16 +238,6 @@ _COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "place
 _DELETED = "soft-deleted-secret"
 
 
-class Likeness(StrEnum):
-    """How the value of a key in the new store is to that in the present one."""
-
-    EQUAL = "equal"
-    DIFFERENT = "different"
-    ONLY_THERE = "only-there"  # the present store does not hold it
-    MISSING = "missing"  # the new store does not give it, which is among its own findings
-    UNKNOWN = "unknown"  # the present store did not answer for it
-
-
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One key of a switch, why it could not be compared where `likeness` is UNKNOWN, and what mends that.
@@ -337,10 +328,7 @@ def _compared(
 ) -> Compared:
     new = found.values.get(reference)
     old = present.values.get(status.reference) if status is not None else None
-    if new is None:
-        return Compared(switch, reference.key, Likeness.MISSING)
-    if old is not None:
-        likeness = Likeness.EQUAL if comparer.same(new, old) else Likeness.DIFFERENT
+    if (likeness := compare_held(new, old, comparer)) is not Likeness.ONLY_THERE:
         return Compared(switch, reference.key, likeness)
     if status is not None and _NOT_HELD & set(status.rules):
         is_deleted = _DELETED in status.rules

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from compiler.cluster.judge import State, operator_pods
+from compiler.live.compare import Likeness
 from compiler.live.readers import Readers
 from compiler.live.stores import ValueName, key_places, value_names
 from compiler.model.environment import Environment, Store
-from compiler.operations.status import Likeness, Row, Status
+from compiler.operations.status import Row, Status
 from compiler.text.command_line import BLANK, command_line, shell_line
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from compiler.cluster.judge import Problem, State
 from compiler.edit.moves import Progress
+from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import StoredVersion, version_of
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
@@ -22,17 +22,6 @@ from compiler.stores.secret_value.secret import Comparer
 _CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
 # Findings by which the store answers that it lacks a key.
 _UNSET = frozenset({"missing-secret", "missing-property"})
-
-
-class Likeness(StrEnum):
-    """How what the other store holds of a secret's keys compares with the store in use."""
-
-    EQUAL = "equal"
-    DIFFERENT = "different"
-    MISSING = "missing"  # it does not give every key
-    ONLY_THERE = "only-there"  # it gives keys that the store in use does not, and no others differ
-    NO_ACCESS = "no-access"  # one of the two did not say
-    NOT_ASKED = "not-asked"
 
 
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
@@ -219,13 +208,8 @@ def _likeness(
         other = there.get(key)
         new = found.values.get(other.reference) if other is not None else None
         old = found.values.get(status.reference)
-        if new is None:
-            keys[Likeness.MISSING] += (key,)
-        elif old is None:
-            # Nothing to compare it with.
-            keys[Likeness.ONLY_THERE] += (key,)
-        elif not comparer.same(new, old):
-            keys[Likeness.DIFFERENT] += (key,)
+        if (likeness := compare_held(new, old, comparer)) in keys:
+            keys[likeness] += (key,)
     return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
 
 

@@ -18,10 +18,11 @@ from compiler.cluster.judge import Problem, State, clock, is_own, problems, unre
 from compiler.cluster.objects import child
 from compiler.cluster.view import SECRETS, ApiReader, ClusterError, ClusterView, Live
 from compiler.edit.moves import Progress, progress_of
+from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment, moves_of
 from compiler.model.manifest import Manifest, manifests_of
-from compiler.operations.status import Likeness, LiveState, Row, Status, other_store, read_values
+from compiler.operations.status import LiveState, Row, Status, other_store, read_values
 from compiler.operations.status_live import (
     OPTIONAL,
     Changes,

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from compiler.cluster.judge import State
+from compiler.live.compare import Likeness
 from compiler.live.read_many import WriterOf, nobody, remedies, when
 from compiler.model.facts import short_duration
 from compiler.operations.next_step import NextStep
-from compiler.operations.status import Likeness, LiveState, Row, Status
+from compiler.operations.status import LiveState, Row, Status
 from compiler.operations.status_wait import End, StatusResult, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed

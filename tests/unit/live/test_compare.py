@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.live.compare import Likeness, compare_value
+from compiler.live.compare import Likeness, compare_held, compare_value
 from compiler.stores import errors
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
@@ -13,13 +13,13 @@ TEXT, NUMBER, WHOLE = SecretValue("7"), SecretValue("7", JsonKind.NUMBER), Secre
 @pytest.mark.parametrize(
     ("value", "property_", "exactly", "or_its_text"),
     [
-        (TEXT, "TEXT", Likeness.SAME, Likeness.SAME),
+        (TEXT, "TEXT", Likeness.EQUAL, Likeness.EQUAL),
         # A migration turns a number into its text, and no text into a number.
-        (NUMBER, "TEXT", Likeness.DIFFERENT, Likeness.SAME),
+        (NUMBER, "TEXT", Likeness.DIFFERENT, Likeness.EQUAL),
         (TEXT, "NUMBER", Likeness.DIFFERENT, Likeness.DIFFERENT),
         (TEXT, "EMPTY", Likeness.DIFFERENT, Likeness.DIFFERENT),
         (TEXT, "NONE", Likeness.MISSING, Likeness.MISSING),
-        (WHOLE, None, Likeness.SAME, Likeness.SAME),
+        (WHOLE, None, Likeness.EQUAL, Likeness.EQUAL),
         (TEXT, None, Likeness.DIFFERENT, Likeness.DIFFERENT),
     ],
 )
@@ -49,3 +49,14 @@ def test_a_store_that_does_not_say_what_it_holds_is_no_store_without_it(
 ) -> None:
     found = compare_value(TEXT, error, None, Comparer())
     assert (found.likeness, found.why) == (likeness, error)
+
+
+def test_what_two_stores_hold_is_equal_or_different_or_in_one_of_them_alone() -> None:
+    for there, here, likeness in (
+        (TEXT, SecretValue("7"), Likeness.EQUAL),
+        (TEXT, NUMBER, Likeness.DIFFERENT),
+        (TEXT, None, Likeness.ONLY_THERE),
+        (None, TEXT, Likeness.MISSING),
+        (None, None, Likeness.MISSING),
+    ):
+        assert compare_held(there, here, Comparer()) is likeness

@@ -1,6 +1,7 @@
 import pytest
 
-from compiler.operations.cutover_gate import Comparison, Likeness, Switch, compare_stores
+from compiler.live.compare import Likeness
+from compiler.operations.cutover_gate import Comparison, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.memory_store import secrets

@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import Problem, State
+from compiler.live.compare import Likeness
 from compiler.live.readers import Readers
 from compiler.model.store_identity import remote_places, written_identity
 from compiler.operations.next_step import NextStep, StepContext, next_step
-from compiler.operations.status import Likeness, LiveState, Status, Values
+from compiler.operations.status import LiveState, Status, Values
 from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"

@@ -7,8 +7,9 @@ import pytest
 
 from compiler.cluster.judge import State
 from compiler.cluster.view import ApiReader
+from compiler.live.compare import Likeness
 from compiler.operations import status_wait
-from compiler.operations.status import Likeness, LiveState
+from compiler.operations.status import LiveState
 from compiler.operations.status_live import Snapshot
 from compiler.operations.status_wait import End, StatusOptions, StatusResult, Wait, read_status
 from compiler.refusal import Refusal

@@ -5,7 +5,8 @@ import pytest
 
 from compiler.cluster.masking import EVER
 from compiler.edit.moves import progress_of
-from compiler.operations.status import Likeness, Read, Values, other_store, read_values
+from compiler.live.compare import Likeness
+from compiler.operations.status import Read, Values, other_store, read_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
