@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cluster.view import ClusterError
 from compiler.refusal import Refusal
 from compiler.text.extra import install_line
 
@@ -51,6 +50,8 @@ def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster
 
 def connected(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
     """As `opened`, for those who can do nothing without a cluster: raises Refusal alone."""
+    from compiler.cluster.view import ClusterError  # noqa: PLC0415 - what a machine lacks is told without a view
+
     try:
         return opened(environ, context)
     except ClusterError as error:

@@ -71,6 +71,10 @@ def _no_address(store: Store, environ: Mapping[str, str]) -> AddressError:
     return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {named}")
 
 
+# The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
+_PATIENCE = 30.0
+
+
 class LiveStores:
     """Opens the stores of one run when they are first asked for, and closes them together.
 
@@ -271,6 +275,11 @@ class LiveStores:
 
 def _named(store: Store) -> str:
     return f'"{store.id}" of {store.environment}' if store.environment else f'"{store.id}"'
+
+
+def open_stores_for_reading(environ: Mapping[str, str]) -> LiveStores:
+    """Stores with a short patience: one that has not answered for half a minute is given up."""
+    return LiveStores(environ, patience=_PATIENCE)
 
 
 def store_named(environment: Environment, name: str) -> Store:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import Unread
-from compiler.cluster.view import ClusterError, ClusterView
-from compiler.consumers.readers import readers_in
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
@@ -20,7 +17,6 @@ from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, Project, Store, moves_of
 from compiler.model.values import SecretChange, compare
-from compiler.operations.cutover_checks import in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover_gate import (
     MOST,
     About,
@@ -49,6 +45,10 @@ from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from compiler.cluster.judge import Unread
+    from compiler.cluster.view import ClusterView
 
 _TWO = 2
 _CONTEXT = 3
@@ -352,10 +352,11 @@ def plan_cutover(
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),
     ]
-    if switches.progress is not None and view is not None:
-        done = switches.progress.done
-        verify = command_line("verify", environment.name, *done, "--cluster")
-        checks += _answered(in_effect(preview.environment, done, view, verify))
+    if view is not None:
+        from compiler.operations import cutover_cluster as live  # noqa: PLC0415 - most switches do not ask the cluster
+
+        if switches.progress is not None:
+            checks += live.answered(live.check_in_effect(preview.environment, switches.progress.done, view))
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
@@ -368,41 +369,12 @@ def plan_cutover(
     readers: Mapping[Switch, tuple[str, ...] | None] = {}
     unread: dict[Switch, Unread] = {}
     if switched and view is not None:
-        names = dict.fromkeys(each.secret for each in switched)
-        verify = command_line("verify", environment.name, *names, "--cluster")
-        checks += _answered(in_cluster(switched, view, verify, is_back=request.is_back))
-        readers = _readers(switched, view)
-        checks += _answered(_note_unread(switched, comparison, view, unread))
+        checks += live.answered(live.check_cluster(switched, view, is_back=request.is_back))
+        readers = live.readers_of(switched, view)
+        written = comparison.written if comparison is not None else {}
+        checks += live.answered(live.note_unread(switched, view, written, unread))
     effects = tuple(_effect(each, comparison, readers, unread, is_live=view is not None) for each in switched)
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
-
-
-def _answered(checks: Iterator[Check]) -> Iterator[Check]:
-    """The checks of a cluster, as far as it answers."""
-    try:
-        yield from checks
-    except ClusterError as error:
-        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
-
-
-def _note_unread(
-    switched: Sequence[Switch], comparison: Comparison | None, view: ClusterView, into: dict[Switch, Unread]
-) -> Iterator[Check]:
-    written = comparison.written if comparison is not None else {}
-    for switch, found in unread_values(switched, view, written):
-        into[switch] = found
-        yield unread_note(switch, found, datetime.now(UTC))
-
-
-def _readers(switches: Sequence[Switch], view: ClusterView) -> dict[Switch, tuple[str, ...] | None]:
-    """The live workloads that read the Secret of each switch, None where they may not be asked for."""
-    secrets = {each: each.environment.secrets[each.secret] for each in switches}
-    spaces = dict.fromkeys(secret.namespace or "" for secret in secrets.values())
-    by_space = {space: readers_in(view, space) for space in spaces}
-    return {
-        each: found.get(secret.entry.target, ()) if (found := by_space[secret.namespace or ""]) is not None else None
-        for each, secret in secrets.items()
-    }
 
 
 def _effect(

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compiler.live.stores import LiveStores, secret_named, store_named
+from compiler.live.stores import secret_named, store_named
 from compiler.model.address import DEFAULT_MOUNT, key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -208,22 +208,18 @@ def _guess(name: str, environ: Mapping[str, str]) -> str:
     raise Refusal("usage", message, f"set either VAULT_ADDR or {VAULT_NAME_VARIABLE}")
 
 
-# The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
-_PATIENCE = 30.0
-
-
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The references to verify, or None where the input cannot be used, and then `diagnostics` say why."""
+class ReferenceSet:
+    """The references of `subject`, an environment or a file; None where it cannot be used, as `diagnostics` say."""
 
     subject: str
     references: tuple[Reference, ...] | None
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def asked_of_environment(
+def collect_references(
     environment: Environment, secrets: Sequence[str] = (), store: str | None = None, others: Container[str] = ()
-) -> Asked:
+) -> ReferenceSet:
     """The references of `secrets`, or of all, to their own stores or to the store that `store` names.
 
     Raises Refusal for a secret or a store that the environment does not have; `others` are names of environments, of
@@ -236,7 +232,7 @@ def asked_of_environment(
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
     references, diagnostics = references_of(environment, secrets, chosen)
-    return Asked(environment.name, references, diagnostics)
+    return ReferenceSet(environment.name, references, diagnostics)
 
 
 def _another_environment(name: str, secrets: Sequence[str], store: str | None) -> Refusal:
@@ -245,7 +241,7 @@ def _another_environment(name: str, secrets: Sequence[str], store: str | None) -
     return Refusal("usage", message, f"for that one, run `{line}`")
 
 
-def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> Asked:
+def collect_references_of_file(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> ReferenceSet:
     """The references of `secrets`, or of all, in the values file `shown`.
 
     Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
@@ -253,7 +249,7 @@ def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, st
     """
     document, diagnostics = _loaded(shown)
     if document is None:
-        return Asked(shown, None, diagnostics)
+        return ReferenceSet(shown, None, diagnostics)
     known = secrets_of_values(document)
     for name in secrets:
         if name not in known:
@@ -262,12 +258,7 @@ def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, st
             raise Refusal(
                 "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
             )
-    return Asked(shown, references_of_values(document, environ, secrets))
-
-
-def stores_to_ask(environ: Mapping[str, str]) -> LiveStores:
-    """Stores with a short patience: one that has not answered for half a minute is given up."""
-    return LiveStores(environ, patience=_PATIENCE)
+    return ReferenceSet(shown, references_of_values(document, environ, secrets))
 
 
 def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:

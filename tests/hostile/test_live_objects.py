@@ -13,13 +13,12 @@ from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
 from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
-from compiler.live.readers import Readers
-from compiler.live.readers import in_cluster as read_in_cluster
+from compiler.live.readers import Readers, in_cluster
 from compiler.model.environment import Environment
 from compiler.model.manifest import manifests_of
 from compiler.model.store_identity import written_identity
-from compiler.operations.cutover_checks import OPTIONAL as GATE
-from compiler.operations.cutover_checks import in_cluster, in_effect, unread_values
+from compiler.operations.cutover_cluster import OPTIONAL as GATE
+from compiler.operations.cutover_cluster import check_cluster, check_in_effect, unread_values
 from compiler.operations.cutover_gate import Switch
 from compiler.operations.status_live import OPTIONAL as STATUS
 from compiler.operations.status_live import Snapshot, StatusJudge
@@ -188,10 +187,10 @@ class Commands:
     def gate(self, cluster: Held) -> None:
         for switch in self.switches:
             for is_back in (False, True):
-                list(in_cluster([switch], ClusterView(cluster, GATE), "verify", is_back=is_back))
+                list(check_cluster([switch], ClusterView(cluster, GATE), is_back=is_back))
 
     def effects(self, cluster: Held) -> None:
-        list(in_effect(self.environment, ["jira"], ClusterView(cluster, GATE), "verify"))
+        list(check_in_effect(self.environment, ["jira"], ClusterView(cluster, GATE)))
         list(unread_values(self.switches, ClusterView(cluster, GATE), {}))
 
     def consumers(self, cluster: Held) -> None:
@@ -200,7 +199,7 @@ class Commands:
 
     def retire(self, cluster: Held) -> None:
         store = self.environment.stores["vault"]
-        read_in_cluster(ClusterView(cluster), store, Readers((written_identity(store),)))
+        in_cluster(ClusterView(cluster), store, Readers((written_identity(store),)))
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         return open_store(address, environ, SHORT)
 
-    monkeypatch.setattr("compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, opened))
+    monkeypatch.setattr(
+        "compiler.cli.commands.verify.open_stores_for_reading", lambda environ: LiveStores(environ, opened)
+    )
     monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opened))
 
 

@@ -127,7 +127,7 @@ def bench(world: World, tmp_path: Path, raft: Any, monkeypatch: pytest.MonkeyPat
     with ExitStack() as stack:
         made = Bench(world, tmp_path / "ca", raft, stack, monkeypatch)
         monkeypatch.setattr(
-            "compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, made.open)
+            "compiler.cli.commands.verify.open_stores_for_reading", lambda environ: LiveStores(environ, made.open)
         )
         monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, made.open))
         yield made

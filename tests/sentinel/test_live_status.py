@@ -41,7 +41,7 @@ def test_nothing_planted_in_a_cluster_is_shown(
         return LiveStores(environ, ends.open)
 
     for command in ("status", "verify"):
-        monkeypatch.setattr(f"compiler.cli.commands.{command}.stores_to_ask", stores)
+        monkeypatch.setattr(f"compiler.cli.commands.{command}.open_stores_for_reading", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     with ApiDouble() as double:
         monkeypatch.setenv("KUBECONFIG", str(double.kubeconfig(tmp_path)))

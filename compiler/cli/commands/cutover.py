@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from compiler.change.journal import history_of, runs
 from compiler.change.run_files import RunLock
@@ -21,13 +22,14 @@ from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected, missing_for_cluster
-from compiler.cluster.view import ClusterView
+from compiler.live.stores import open_stores_for_reading
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_checks import OPTIONAL
 from compiler.operations.cutover_gate import Mode, PastRuns, Request
-from compiler.operations.references import stores_to_ask
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
+
+if TYPE_CHECKING:
+    from compiler.cluster.view import ClusterView
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -101,11 +103,18 @@ def run(invocation: Invocation) -> int:
         (environment,) = live_environments([arguments.environment], invocation)
         history = history_of(runs(invocation.root))
         past = PastRuns(history.writer_of, history.retired)
-        view = ClusterView(connected(os.environ, arguments.context), OPTIONAL) if arguments.cluster else None
-        with refusals(), open_stores(invocation, stores_to_ask) as stores:
+        view = _view(arguments.context) if arguments.cluster else None
+        with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request = _request(arguments, mode)
             cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
         return _carried_out(cutover, invocation)
+
+
+def _view(context: str | None) -> ClusterView:
+    from compiler.cluster.view import ClusterView  # noqa: PLC0415 - most switches do not ask the cluster
+    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415
+
+    return ClusterView(connected(os.environ, context), OPTIONAL)
 
 
 def _waits(holder: str) -> None:

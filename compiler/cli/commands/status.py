@@ -21,11 +21,11 @@ from compiler.cluster.judge import State
 from compiler.cluster.masking import without_age
 from compiler.cluster.view import ClusterView
 from compiler.live.readers import Readers, every_environment, readers_of
+from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
 from compiler.operations.next_step import StepContext, next_step
 from compiler.operations.rbac import rbac
-from compiler.operations.references import stores_to_ask
 from compiler.operations.status import LiveState
 from compiler.operations.status_wait import End, StatusOptions, StatusResult, read_status
 from compiler.refusal import Refusal
@@ -145,7 +145,7 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
     arguments = invocation.arguments
     connect = partial(connected, os.environ, arguments.context) if _is_live(arguments) else None
     waiting = Waiting(word_of(State.IN_EFFECT))
-    with open_stores(invocation, stores_to_ask) as stores:
+    with open_stores(invocation, open_stores_for_reading) as stores:
         try:
             return [
                 read_status(
@@ -197,7 +197,7 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
     del environment
     try:
-        with stores_to_ask(os.environ) as stores:
+        with open_stores_for_reading(os.environ) as stores:
             found = every_environment(root, files_alone())
             try:
                 return readers_of(store, found, stores, ClusterView(connected(os.environ, arguments.context)))

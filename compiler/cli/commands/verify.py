@@ -6,16 +6,15 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cluster.verify import Check, cluster_checker
-from compiler.live.stores import store_named
+from compiler.live.stores import open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
-from compiler.model.manifest import manifests_of
-from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
+from compiler.operations.references import collect_references, collect_references_of_file
 from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
@@ -23,6 +22,9 @@ from compiler.render.content import Line
 from compiler.render.reports.verification import shown_keys, verification_content
 from compiler.stages.resolve import STORE_VARIABLE
 from compiler.text.wording import counted
+
+if TYPE_CHECKING:
+    from compiler.cluster.verify import Check
 
 DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
 Operator could not read or would read wrongly, at the lines that reference them. Changes nothing. Exits 1 for an error,
@@ -64,7 +66,7 @@ def run(invocation: Invocation) -> int:
     environment: Environment | None = None
     if arguments.values is not None:
         named = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
-        asked = asked_of_values(arguments.values, named, os.environ)
+        collected = collect_references_of_file(arguments.values, named, os.environ)
     elif arguments.environment is None:
         raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     else:
@@ -74,15 +76,15 @@ def run(invocation: Invocation) -> int:
         for note in result.notes:
             invocation.note(note)
         (environment,) = result.project.environments
-        asked = asked_of_environment(environment, arguments.secrets, arguments.store, result.project.names)
-    if asked.references is None:
-        return _tell_findings(invocation, None, asked.diagnostics)
+        collected = collect_references(environment, arguments.secrets, arguments.store, result.project.names)
+    if collected.references is None:
+        return _tell_findings(invocation, None, collected.diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.options.is_debug)
-    with open_stores(invocation, stores_to_ask, is_quiet=arguments.quiet) as stores:
-        found = verify(asked.references, stores, expires_within=arguments.expires_within)
-    every = (*asked.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
+    with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
+        found = verify(collected.references, stores, expires_within=arguments.expires_within)
+    every = (*collected.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
     code = _tell_findings(invocation, found, every)
-    invocation.summary(_summary(asked.subject, found, environment))
+    invocation.summary(_summary(collected.subject, found, environment))
     return code
 
 
@@ -102,6 +104,9 @@ def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_
     """Connects to the cluster before the stores are read; what it returns checks it once their values are known."""
     if environment is None or not arguments.cluster:
         return lambda _read, _dates: ()
+    from compiler.cluster.verify import cluster_checker  # noqa: PLC0415 - only --cluster asks it
+    from compiler.model.manifest import manifests_of  # noqa: PLC0415
+
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     manifests = tuple(manifests_of(environment, arguments.secrets).values())
     return cluster_checker(manifests, os.environ, arguments.context, other, is_whole=is_debug)

@@ -31,7 +31,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    monkeypatch.setattr("compiler.cli.commands.cutover.stores_to_ask", stores)
+    monkeypatch.setattr("compiler.cli.commands.cutover.open_stores_for_reading", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 

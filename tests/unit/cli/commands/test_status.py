@@ -40,7 +40,7 @@ def ends(monkeypatch: pytest.MonkeyPatch, project: Path) -> Ends:
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    monkeypatch.setattr("compiler.cli.commands.status.stores_to_ask", stores)
+    monkeypatch.setattr("compiler.cli.commands.status.open_stores_for_reading", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 

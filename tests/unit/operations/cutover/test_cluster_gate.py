@@ -7,7 +7,13 @@ import pytest
 
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
-from compiler.operations.cutover_checks import OPTIONAL, in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.cutover_cluster import (
+    OPTIONAL,
+    check_cluster,
+    check_in_effect,
+    unread_note,
+    unread_values,
+)
 from compiler.operations.cutover_gate import Check, Switch
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
@@ -18,7 +24,7 @@ from tests.unit.cli.conftest import ROOT
 SLACK = "agent-slack-secrets"
 TITLE = f'"{NAMESPACE}/{SLACK}"'
 NAMED = Outside(vault_name="myvault")
-VERIFY = "platform-secrets verify dev --cluster"
+VERIFY = "platform-secrets verify dev slack --cluster"
 
 
 class RecordedCluster:
@@ -80,7 +86,7 @@ def gate(cluster: RecordedCluster, dev: Environment, *secrets: str, is_back: boo
     stores = dev.stores
     switches = [Switch(dev, each, stores["vault"], stores["azure"]) for each in secrets or ("slack",)]
     given: Any = cluster
-    return list(in_cluster(switches, ClusterView(given, OPTIONAL), VERIFY, is_back=is_back))
+    return list(check_cluster(switches, ClusterView(given, OPTIONAL), is_back=is_back))
 
 
 def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
@@ -157,7 +163,7 @@ def test_a_new_store_that_leads_elsewhere_is_refused_on_the_way_back_too(
 def to_vault(cluster: RecordedCluster, on_azure: Environment, *, is_back: bool = False) -> list[Check]:
     switch = Switch(on_azure, "slack", on_azure.stores["azure"], on_azure.stores["vault"])
     given: Any = cluster
-    return list(in_cluster([switch], ClusterView(given, OPTIONAL), VERIFY, is_back=is_back))
+    return list(check_cluster([switch], ClusterView(given, OPTIONAL), is_back=is_back))
 
 
 def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
@@ -282,7 +288,7 @@ CHANGED = (
 
 def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
     given: Any = cluster
-    return told(list(in_effect(environment, secrets, ClusterView(given, OPTIONAL), VERIFY)))
+    return told(list(check_in_effect(environment, secrets, ClusterView(given, OPTIONAL))))
 
 
 def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(

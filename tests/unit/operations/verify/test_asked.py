@@ -2,22 +2,23 @@ from pathlib import Path
 
 import pytest
 
+from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment
 from compiler.model.store import Provider, StoreAddress
 from compiler.model.values import values_of
-from compiler.operations.references import asked_of_environment, asked_of_values, stores_to_ask
+from compiler.operations.references import collect_references, collect_references_of_file
 from compiler.refusal import Refusal
 from compiler.stages.emit import values_text
 from compiler.stores.interface import StoreOptions
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
-    asked = asked_of_environment(environment, ["github"])
+    asked = collect_references(environment, ["github"])
     assert (asked.subject, asked.diagnostics) == ("prod", ())
     assert {(each.secret, each.store.id) for each in asked.references or ()} == {("github", "vault")}
-    other = asked_of_environment(environment, ["github"], "azure")
+    other = collect_references(environment, ["github"], "azure")
     assert {each.store.id for each in other.references or ()} == {"azure"}
-    assert {each.secret for each in asked_of_environment(environment).references or ()} == set(environment.secrets)
+    assert {each.secret for each in collect_references(environment).references or ()} == set(environment.secrets)
 
 
 @pytest.mark.parametrize(("secrets", "store", "said"), [(["gihub"], None, "no secret"), ([], "vlt", "no store")])
@@ -25,17 +26,17 @@ def test_what_the_environment_does_not_have_is_refused(
     environment: Environment, secrets: list[str], store: str | None, said: str
 ) -> None:
     with pytest.raises(Refusal, match=said) as caught:
-        asked_of_environment(environment, secrets, store)
+        collect_references(environment, secrets, store)
     assert caught.value.kind == "usage"
 
 
 def test_a_second_environment_is_not_taken_for_a_secret_that_is_missing(environment: Environment) -> None:
     with pytest.raises(Refusal, match='"dev" is an environment') as caught:
-        asked_of_environment(environment, ["github", "dev"], "azure", ("dev", "prod", "github"))
+        collect_references(environment, ["github", "dev"], "azure", ("dev", "prod", "github"))
     assert caught.value.help == "for that one, run `platform-secrets verify dev github --store azure`"
-    assert asked_of_environment(environment, ["github"], None, ("dev", "github")).references
+    assert collect_references(environment, ["github"], None, ("dev", "github")).references
     with pytest.raises(Refusal) as caught:
-        asked_of_environment(environment, ["jira", "dev"], None, ("dev", "prod"))
+        collect_references(environment, ["jira", "dev"], None, ("dev", "prod"))
     assert caught.value.help == "for that one, run `platform-secrets verify dev jira`"
 
 
@@ -51,19 +52,19 @@ def values(environment: Environment, tmp_path: Path) -> str:
 
 
 def test_a_values_file_is_asked_by_itself(values: str, environment: Environment) -> None:
-    asked = asked_of_values(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
+    asked = collect_references_of_file(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
     assert (asked.subject, asked.diagnostics) == (values, ())
-    expected = asked_of_environment(environment, ["github"]).references
+    expected = collect_references(environment, ["github"]).references
     assert [each.key for each in asked.references or ()] == [each.key for each in expected or ()] != []
     assert {
         each.secret
-        for each in asked_of_values(values, [], {"VAULT_ADDR": "https://vault.example.com"}).references or ()
+        for each in collect_references_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"}).references or ()
     } == set(environment.secrets)
 
 
 def test_an_environments_name_is_not_taken_for_a_secret_in_silence(values: str) -> None:
     with pytest.raises(Refusal) as caught:
-        asked_of_values(values, ["github", "gihub"], {})
+        collect_references_of_file(values, ["github", "gihub"], {})
     assert (caught.value.kind, caught.value.message) == ("usage", f'"{values}" has no secret "gihub"')
     assert caught.value.help == 'with --values, name secrets only, no environment; did you mean "github"?'
 
@@ -71,7 +72,7 @@ def test_an_environments_name_is_not_taken_for_a_secret_in_silence(values: str) 
 @pytest.mark.parametrize("text", ["", "a: b\n"])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
-        asked_of_values(written(tmp_path, text), [], {})
+        collect_references_of_file(written(tmp_path, text), [], {})
     assert caught.value.kind == "usage"
 
 
@@ -83,7 +84,7 @@ def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
     tmp_path: Path, text: str | None, rule: str
 ) -> None:
     shown = str(tmp_path / "none.yaml") if text is None else written(tmp_path, text)
-    asked = asked_of_values(shown, [], {})
+    asked = collect_references_of_file(shown, [], {})
     assert asked.references is None
     assert {(each.rule, each.span.path) for each in asked.diagnostics} == {(rule, shown)}
 
@@ -103,16 +104,16 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
         return _Opened()
 
     monkeypatch.setattr("compiler.live.stores.open_store", opener)
-    with stores_to_ask({}) as stores:
+    with open_stores_for_reading({}) as stores:
         stores.open(environment.stores["vault"])
     assert opened == [(Provider.VAULT, 30.0)]
 
 
 def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:
     environ = {"VAULT_ADDR": "https://vault.example.com"}
-    plain = asked_of_values(values, [], environ).references or ()
+    plain = collect_references_of_file(values, [], environ).references or ()
     text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets")
-    nested = asked_of_values(written(tmp_path, text), [], environ)
+    nested = collect_references_of_file(written(tmp_path, text), [], environ)
     assert nested.diagnostics == ()
     assert [(each.secret, each.key, each.remote_key, each.property) for each in nested.references or ()] == [
         (each.secret, each.key, each.remote_key, each.property) for each in plain
@@ -124,7 +125,7 @@ def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment:
 
 def test_nested_values_are_held_against_the_schema(environment: Environment, tmp_path: Path) -> None:
     text = values_text({**values_of(environment), "password": "hunter2"}, "prod", ["prod.yaml"], "secrets")
-    asked = asked_of_values(written(tmp_path, text), [], {})
+    asked = collect_references_of_file(written(tmp_path, text), [], {})
     assert asked.references is None
     assert [each.rule for each in asked.diagnostics] == ["unknown-key"]
 
@@ -132,5 +133,5 @@ def test_nested_values_are_held_against_the_schema(environment: Environment, tmp
 def test_a_parents_own_values_are_not_taken_for_a_compiled_file(environment: Environment, tmp_path: Path) -> None:
     text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets") + "shop: {password: hunter2}\n"
     with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
-        asked_of_values(written(tmp_path, text), [], {})
+        collect_references_of_file(written(tmp_path, text), [], {})
     assert caught.value.help == "name a compiled values file, chart/values-<env>.yaml"

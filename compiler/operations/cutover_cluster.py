@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from compiler.cluster.judge import Problem, State, Unread, clock, doubts, problems, unread
@@ -17,11 +17,13 @@ from compiler.cluster.store_access import (
     store_doubts,
     store_lacks,
 )
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterView, Live
+from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
+from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment, Store
 from compiler.model.manifest import Manifest, manifests_of
 from compiler.model.store_identity import Sameness
 from compiler.operations.cutover_gate import About, Check, Switch, Verdict
+from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted
 
 LiveObject = Mapping[str, Any]
@@ -33,7 +35,15 @@ _GONE = (State.ABSENT, State.DELETED, State.FOREIGN)
 _UNFIT = (*_GONE, State.IMMUTABLE, State.NOT_READY, State.NOT_SYNCED)
 
 
-def in_cluster(switches: Sequence[Switch], view: ClusterView, verify: str, *, is_back: bool) -> Iterator[Check]:
+def answered(checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks of a cluster, as far as it answers."""
+    try:
+        yield from checks
+    except ClusterError as error:
+        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
+
+
+def check_cluster(switches: Sequence[Switch], view: ClusterView, *, is_back: bool) -> Iterator[Check]:
     """The stores of both sides, then the live ExternalSecrets. Raises ClusterError.
 
     On the way back an ExternalSecret may be failing: that is why one goes back.
@@ -42,6 +52,8 @@ def in_cluster(switches: Sequence[Switch], view: ClusterView, verify: str, *, is
     for (_, _, namespace), switch in by_store.items():
         yield from _stores(switch, namespace, view, is_back=is_back)
     manifests = {each.environment: manifests_of(each.environment) for each in switches}
+    secrets = dict.fromkeys(each.secret for each in switches)
+    verify = command_line("verify", switches[0].environment.name, *secrets, "--cluster")
     refused = [
         Check(About.CLUSTER_SECRETS, Verdict.REFUSED, problem.message, verify)
         for each in switches
@@ -126,9 +138,30 @@ def unread_note(switch: Switch, found: Unread, now: datetime) -> Check:
     return Check(About.IN_EFFECT, Verdict.NOTED, message)
 
 
-def in_effect(environment: Environment, secrets: Sequence[str], view: ClusterView, verify: str) -> Iterator[Check]:
+def note_unread(
+    switches: Sequence[Switch], view: ClusterView, written: Mapping[Switch, datetime], unread: dict[Switch, Unread]
+) -> Iterator[Check]:
+    """That a Secret takes a newer value with the switch, which is not the switch's doing; adds those to `unread`."""
+    for switch, found in unread_values(switches, view, written):
+        unread[switch] = found
+        yield unread_note(switch, found, datetime.now(UTC))
+
+
+def readers_of(switches: Sequence[Switch], view: ClusterView) -> dict[Switch, tuple[str, ...] | None]:
+    """The live workloads that read the Secret of each switch, None where they may not be asked for."""
+    secrets = {each: each.environment.secrets[each.secret] for each in switches}
+    spaces = dict.fromkeys(secret.namespace or "" for secret in secrets.values())
+    by_space = {space: readers_in(view, space) for space in spaces}
+    return {
+        each: found.get(secret.entry.target, ()) if (found := by_space[secret.namespace or ""]) is not None else None
+        for each, secret in secrets.items()
+    }
+
+
+def check_in_effect(environment: Environment, secrets: Sequence[str], view: ClusterView) -> Iterator[Check]:
     """Whether the cluster runs on what the environment says of `secrets`. Raises ClusterError."""
     manifests, refused = manifests_of(environment), False
+    verify = command_line("verify", environment.name, *secrets, "--cluster")
     for name in secrets:
         manifest = manifests[name]
         live = view.live(manifest)
