@@ -4,8 +4,6 @@ The operator reads the stores over HTTP as the live store objects name them: a r
 object's reference to a credential stands for it in `credentials`; whatever else it refers to is refused by the store.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import ssl
@@ -14,17 +12,15 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from compiler.cluster.store_access import Access, access_of, is_ready
 from compiler.consumers.readers import secret_reads
+from tests.api_double import Change
+from tests.cluster_double import ClusterDouble
 from tests.proofs.eso_reference import NotThereError, key_vault_name, of_key_vault, of_vault, vault_path
 
-if TYPE_CHECKING:
-    from tests.api_double import Change
-    from tests.cluster_double import ClusterDouble
-
-    LiveObject = dict[str, Any]
+LiveObject = dict[str, Any]
 
 DATA_HASH = "reconcile.external-secrets.io/data-hash"
 _FAILED = "could not get secret data from provider"

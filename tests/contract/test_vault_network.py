@@ -1,17 +1,16 @@
 """What the network, proxies and a failing server do to the Vault adapter; retries run on virtual time."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     OutcomeUnknownError,
@@ -22,17 +21,11 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from tests.pace import allowed_wall
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.demo.local_openbao import LocalOpenBao
-    from compiler.stores.interface import SecretWriter
-
-    OpenVault = Callable[..., SecretWriter]
+OpenVault = Callable[..., SecretWriter]
 
 JSON = {"Content-Type": "application/json"}
 

@@ -1,12 +1,12 @@
 """Each cause for which a real server refuses has an error, a code and a message of its own."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -27,17 +27,10 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
-from compiler.stores.interface import Attributes, StoreState
+from compiler.stores.interface import Attributes, SecretWriter, StoreState
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.demo.faulty_gateway import FaultyGateway
-    from compiler.demo.local_openbao import LocalOpenBao
-    from compiler.stores.interface import SecretWriter
-
-    OpenVault = Callable[..., SecretWriter]
+OpenVault = Callable[..., SecretWriter]
 
 
 def token_with(openbao: LocalOpenBao, policy: str, **options: object) -> str:

@@ -1,12 +1,11 @@
 """A real server with raft storage and TLS: sealed in the middle, restarted, and approached the wrong way."""
 
-from __future__ import annotations
-
 import ssl
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,18 +14,12 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
 from tests.pace import allowed_wall
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from compiler.stores.interface import SecretWriter
-
-    OpenVault = Callable[..., SecretWriter]
+OpenVault = Callable[..., SecretWriter]
 
 
 def environ_of(server: LocalOpenBao) -> dict[str, str]:

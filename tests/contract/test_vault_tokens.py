@@ -1,30 +1,23 @@
 """Logging in to a real server by each method, and what happens when a token ends."""
 
-from __future__ import annotations
-
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
-from compiler.stores.interface import StoreOptions
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value.secret import SecretValue
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from compiler.demo.faulty_gateway import FaultyGateway
-    from compiler.demo.local_openbao import LocalOpenBao
-    from compiler.stores.interface import SecretWriter
-
-    OpenVault = Callable[..., SecretWriter]
+OpenVault = Callable[..., SecretWriter]
 
 POLICY = 'path "secret/data/login/*" { capabilities = ["create", "update", "read"] }'
 

@@ -1,12 +1,11 @@
 """The double of a cluster against answers of a real one: each recording replayed, and the operator's ways compared."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,7 @@ from tests.cluster_double import ClusterDouble
 from tests.operator_double import DATA_HASH
 from tests.recorded_cluster import NAMESPACE, recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Ask = Callable[[RunCluster, ClusterDouble], object]
+Ask = Callable[[RunCluster, ClusterDouble], object]
 
 
 def listed(cluster: RunCluster, _double: ClusterDouble) -> None:

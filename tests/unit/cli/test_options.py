@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Callable
 
 import pytest
 
@@ -8,15 +7,8 @@ from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import Parser, add_format, add_store
 from compiler.refusal import Refusal
-
-if TYPE_CHECKING:
-    import argparse
+from tests.commands import Done
 from tests.leaks import leaks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.commands import Done
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 

@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import base64
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,16 +9,11 @@ from hypothesis import strategies as st
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
-from compiler.render.content import WIDEST, show
+from compiler.render.content import WIDEST, Shown, show
 from compiler.text.characters import cells
 from tests.pace import allowed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compiler.render.content import Shown
-
-    At = Callable[[Source, str], Span]
+At = Callable[[Source, str], Span]
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 
