@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 
-from compiler.consumers.readers import Gathered, Made, Moment, Name, Phase, SecretRead, Setting, Way, Workload
+from compiler.consumers.readers import Inventory, Made, Moment, Name, Phase, SecretRead, VariableSource, Way, Workload
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
@@ -38,7 +38,7 @@ _PHASES = {Phase.PRE_SYNC: "PreSync", Phase.SYNC: "Sync", Phase.POST_SYNC: "Post
 # A C identifier: what every version of Kubernetes sets and every shell can read.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # The keys of what sets variables in a namespace, an empty set where they cannot be known.
-SettingKeys = Callable[[str, Setting], frozenset[str]]
+SourceKeys = Callable[[str, VariableSource], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ class Waivers:
                     yield rule_id, reason
 
 
-def judge(own: EnvironmentSecrets, gathered: Gathered) -> tuple[Diagnostic, ...]:
+def judge(own: EnvironmentSecrets, gathered: Inventory) -> tuple[Diagnostic, ...]:
     """Everything that is found about the Secrets of the environment and of the pods, in the order of places."""
     readers, namespaces = gathered.readers(), {workload.namespace for workload in gathered.workloads}
     waivers, diagnostics = Waivers(own.environment), list[Diagnostic]()
@@ -155,12 +155,12 @@ def _diagnostics(
             return
 
 
-def is_read(name: Name, gathered: Gathered, readers: Iterable[Name]) -> bool:
+def is_read(name: Name, gathered: Inventory, readers: Iterable[Name]) -> bool:
     """Whether a pod reads the Secret, or another object refers to it."""
     return name in readers or name in gathered.mentioned
 
 
-def _doubly_made(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Finding]:
+def _doubly_made(own: EnvironmentSecrets, gathered: Inventory) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         others = [made for made in gathered.made.get(name, ()) if not own.is_of(made)]
         if others:
@@ -178,7 +178,7 @@ def _doubly_made(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Findin
 
 
 def _unread(
-    own: EnvironmentSecrets, gathered: Gathered, readers: Collection[Name], namespaces: Collection[str]
+    own: EnvironmentSecrets, gathered: Inventory, readers: Collection[Name], namespaces: Collection[str]
 ) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         if name[0] in namespaces and not is_read(name, gathered, readers):
@@ -197,7 +197,7 @@ def _asserted(secret: Secret) -> tuple[Related, ...]:
 
 
 def _needed_by_hook(
-    own: EnvironmentSecrets, gathered: Gathered, readers: dict[Name, list[tuple[Workload, SecretRead]]]
+    own: EnvironmentSecrets, gathered: Inventory, readers: dict[Name, list[tuple[Workload, SecretRead]]]
 ) -> Iterator[Finding]:
     for name, reading in readers.items():
         made = _made_at(own.secrets.get(name), gathered.made.get(name, ()))
@@ -235,7 +235,7 @@ def _of_hooks(own: EnvironmentSecrets, name: Name, early: list[tuple[Workload, S
 
 
 def unmade(
-    own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]
+    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
 ) -> Iterator[tuple[Finding, bool]]:
     """A finding for each Secret that nothing makes, and whether every reading of it is optional."""
     for name, reading in readers.items():
@@ -309,7 +309,7 @@ def _of_component(own: EnvironmentSecrets, name: str) -> Entry | None:
 
 
 def missing_keys(
-    own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]
+    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
 ) -> Iterator[tuple[Finding, bool]]:
     """A finding for each key that is named and that the Secret lacks, and whether every reading of it is optional."""
     for name, reading in readers.items():
@@ -372,7 +372,9 @@ def _likely(key: str, meant: frozenset[str]) -> str:
     return f"did you mean {quoted(match)}?" if match is not None else "correct the chart's values, or the reference"
 
 
-def wrong_mounted_by(own: EnvironmentSecrets, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+def wrong_mounted_by(
+    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
+) -> Iterator[Finding]:
     """A finding for each secret that is read, and not by those components and no others.
 
     A component that the manifests do not have is not missed in them.
@@ -411,10 +413,10 @@ def is_of(workload: Workload, component: str) -> bool:
     return has_name or component in workload.components
 
 
-def shadowed(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Finding]:
+def shadowed(own: EnvironmentSecrets, gathered: Inventory) -> Iterator[Finding]:
     """A finding for each Secret whose keys another source overrides in some container, by that source."""
-    hidden: dict[tuple[str, str, Setting], dict[str, list[Workload]]] = {}
-    known = _setting_keys(own, gathered)
+    hidden: dict[tuple[str, str, VariableSource], dict[str, list[Workload]]] = {}
+    known = _source_keys(own, gathered)
     for workload in gathered.workloads:
         for container in workload.containers:
             for name, loser, winner in _conflicts(own, known, workload.namespace, container):
@@ -444,7 +446,7 @@ def shadowed(own: EnvironmentSecrets, gathered: Gathered) -> Iterator[Finding]:
         )
 
 
-def _title(source: Setting) -> str:
+def _title(source: VariableSource) -> str:
     if source.secret is not None:
         return f"the Secret {quoted(source.secret)}"
     if source.config_map is not None:
@@ -452,14 +454,14 @@ def _title(source: Setting) -> str:
     return "the `env` of the container"
 
 
-def _setting_keys(own: EnvironmentSecrets, gathered: Gathered) -> SettingKeys:
+def _source_keys(own: EnvironmentSecrets, gathered: Inventory) -> SourceKeys:
     @cache
     def of_secret(at: Name) -> frozenset[str]:
         secret = own.secrets.get(at)
         keys = keys_of(secret) if secret is not None else known_keys(gathered.made.get(at, ()))
         return keys or frozenset()
 
-    def of_setting(namespace: str, setting: Setting) -> frozenset[str]:
+    def of_setting(namespace: str, setting: VariableSource) -> frozenset[str]:
         if setting.secret is None:
             return gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
         return of_secret((namespace, setting.secret))
@@ -468,8 +470,8 @@ def _setting_keys(own: EnvironmentSecrets, gathered: Gathered) -> SettingKeys:
 
 
 def _conflicts(
-    own: EnvironmentSecrets, known: SettingKeys, namespace: str, container: Sequence[Setting]
-) -> Iterator[tuple[str, str, Setting]]:
+    own: EnvironmentSecrets, known: SourceKeys, namespace: str, container: Sequence[VariableSource]
+) -> Iterator[tuple[str, str, VariableSource]]:
     """Each variable that a Secret would set and another source does: its name, the Secret and that source with its key.
 
     Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
@@ -480,15 +482,15 @@ def _conflicts(
         if (namespace, setting.secret) in own.secrets:
             one = setting.variable
             ours.update({one} if one is not None else {setting.prefix + key for key in known(namespace, setting)})
-    setters: dict[str, list[Setting]] = {}
+    setters: dict[str, list[VariableSource]] = {}
     for setting in container if ours else ():
         keys = known(namespace, setting) if setting.variable is None else ()
         for name in sorted(ours):
             key = name.removeprefix(setting.prefix)
             if name == setting.variable:
-                setters.setdefault(name, []).append(Setting(setting.secret, key=setting.key))
+                setters.setdefault(name, []).append(VariableSource(setting.secret, key=setting.key))
             elif key in keys and name == setting.prefix + key:
-                setters.setdefault(name, []).append(Setting(setting.secret, setting.config_map, key))
+                setters.setdefault(name, []).append(VariableSource(setting.secret, setting.config_map, key))
     for name, sources in setters.items():
         *losers, winner = sources
         for loser in dict.fromkeys(losers):
@@ -496,7 +498,7 @@ def _conflicts(
                 yield name, loser.secret, winner
 
 
-def _is_same(own: EnvironmentSecrets, namespace: str, loser: Setting, winner: Setting) -> bool:
+def _is_same(own: EnvironmentSecrets, namespace: str, loser: VariableSource, winner: VariableSource) -> bool:
     """Whether both are the same value: one key of one Secret, or two that are read from one place of a store."""
     if (loser.secret, loser.key) == (winner.secret, winner.key):
         return True

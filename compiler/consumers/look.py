@@ -24,7 +24,7 @@ from compiler.consumers.findings import (
     placed,
     secrets_of,
 )
-from compiler.consumers.readers import Gathered, Name, SecretRead, Workload, gather, take
+from compiler.consumers.readers import Inventory, Name, SecretRead, Workload, gather, take
 from compiler.edit.yaml_edit import listing
 from compiler.helm import Helm, template
 from compiler.model.diagnostic import Diagnostic
@@ -44,7 +44,7 @@ _MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Need:
+class UpgradeNeed:
     """A Secret that the new workloads need and the old ones did not, or keys of it.
 
     `secret` is the environment's, None where it has none; `keys` are those named one by one. `steps` are command lines
@@ -64,7 +64,7 @@ class Need:
 class Upgrade:
     """What must exist before the new manifests are deployed, and the environment's secrets that are then unread."""
 
-    needs: tuple[Need, ...]
+    needs: tuple[UpgradeNeed, ...]
     unneeded: tuple[str, ...]
 
 
@@ -76,7 +76,7 @@ class Look:
     """
 
     own: EnvironmentSecrets
-    gathered: Gathered | None
+    gathered: Inventory | None
     diagnostics: tuple[Diagnostic, ...]
     upgrade: Upgrade | None = None
     notes: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ def look_at_manifests(
 ) -> Look:
     """What the manifests in `paths` need of the environment, and what they need more than those in `since`."""
     own, default = secrets_of(environment), namespace_of(environment, namespace)
-    before: Gathered | None = None
+    before: Inventory | None = None
     found: tuple[Diagnostic, ...] = ()
     if since:
         before, found = read_manifests(since, default)
@@ -119,7 +119,7 @@ def look_at_cluster(environment: Environment, view: ClusterView, namespace: str 
     return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
 
 
-def _refuse_idle(gathered: Gathered) -> None:
+def _refuse_idle(gathered: Inventory) -> None:
     if not gathered.workloads:
         message = "there is no workload, so nothing can be said of what pods read"
         raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
@@ -140,13 +140,13 @@ def look_at_chart(
     return look_at_rendered(environment, f"<{chart.name}>", text)
 
 
-def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
     """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
 
     A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
     namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
-    gathered, found, is_whole, left = Gathered(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
+    gathered, found, is_whole, left = Inventory(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
     for path in _files(paths):
         content = _content(path, left)
         left -= len(content)
@@ -160,23 +160,23 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | Non
     return gathered if is_whole else None, tuple(found)
 
 
-def read_rendered(shown: str, text: str, namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+def read_rendered(shown: str, text: str, namespace: str) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
     """The same of a text that is at hand, which people know as `shown`."""
-    gathered = Gathered()
+    gathered = Inventory()
     is_whole, found = _take_all(shown, text, gathered, namespace)
     if is_whole:
         _refuse_none(gathered, shown)
     return gathered if is_whole else None, found
 
 
-def _take_all(shown: str, text: str, gathered: Gathered, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
+def _take_all(shown: str, text: str, gathered: Inventory, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
     kept, diagnostics = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
     if kept is None:
         return False, tuple(_of_template(each, text) for each in diagnostics)
     return True, diagnostics
 
 
-def _refuse_none(gathered: Gathered, shown: str) -> None:
+def _refuse_none(gathered: Inventory, shown: str) -> None:
     if not gathered.objects:
         # Most often the command before the pipe failed.
         raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
@@ -248,7 +248,7 @@ def _decoded(shown: str, content: bytes) -> str:
     raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
 
 
-def upgrade_between(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Upgrade:
+def upgrade_between(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Upgrade:
     """The step from the `old` manifests to the `new`."""
     readers, before = new.readers(), old.readers()
     return Upgrade(
@@ -261,7 +261,7 @@ def upgrade_between(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Up
     )
 
 
-def _needs(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Iterator[Need]:
+def _needs(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[UpgradeNeed]:
     before = old.readers()
     for name, reading in new.readers().items():
         earlier = before.get(name, ())
@@ -272,7 +272,7 @@ def _needs(own: EnvironmentSecrets, old: Gathered, new: Gathered) -> Iterator[Ne
         needed = [each for each in fresh if not each[1].optional]
         keys = sorted({each.key for _, each in needed or fresh if each.key})
         secret = own.secrets.get(name)
-        yield Need(
+        yield UpgradeNeed(
             *name,
             secret.id if secret is not None else None,
             tuple(keys),

@@ -124,7 +124,7 @@ class SecretRead:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class VariableSource:
     """One thing that sets variables of a container, in the order of their weight: what comes later wins.
 
     `secret` or `config_map` name where they come from, `key` the one that is taken from there, None for all. Of a
@@ -151,7 +151,7 @@ class Workload:
     name: str
     components: frozenset[str]
     readings: tuple[SecretRead, ...]
-    containers: tuple[tuple[Setting, ...], ...]
+    containers: tuple[tuple[VariableSource, ...], ...]
     at: Span | None = None
     hook: str | None = None
     moment: Moment = _USUAL
@@ -182,7 +182,7 @@ class Made:
 
 
 @dataclass(slots=True)
-class Gathered:
+class Inventory:
     """What all manifests, or the cluster, hold.
 
     `config_maps` are the keys of each, `mentioned` the Secrets that objects without pods refer to.
@@ -336,20 +336,20 @@ def _wave(annotations: PlainMap, *, is_helm: bool) -> int:
     return int(written) if _NUMBER.fullmatch(written) else 0
 
 
-def _settings(container: PlainMap) -> Iterator[Setting]:
+def _settings(container: PlainMap) -> Iterator[VariableSource]:
     for _, source in maps(container.get("envFrom")):
         before = prefix(source)
         if name := text(child(source, "secretRef"), "name"):
-            yield Setting(secret=name, prefix=before)
+            yield VariableSource(secret=name, prefix=before)
         elif name := text(child(source, "configMapRef"), "name"):
-            yield Setting(config_map=name, prefix=before)
+            yield VariableSource(config_map=name, prefix=before)
     for _, variable in maps(container.get("env")):
         if set_one := text(variable, "name"):
             reference = child(variable, "valueFrom", "secretKeyRef")
-            yield Setting(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
+            yield VariableSource(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
 
 
-def take(document: Node, gathered: Gathered, namespace: str) -> None:
+def take(document: Node, gathered: Inventory, namespace: str) -> None:
     """Add what one document says; an object without a namespace is in `namespace`. A List is all of its items."""
     kind = document.text("kind") or ""
     items = document.get("items")
@@ -387,7 +387,7 @@ def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] |
 
 
 def _take_workload(
-    document: Node, pods: tuple[str, ...], gathered: Gathered, namespace: str, metadata: PlainMap
+    document: Node, pods: tuple[str, ...], gathered: Inventory, namespace: str, metadata: PlainMap
 ) -> None:
     kind = document.text("kind") or ""
     spec_node = document.get(*pods)
@@ -493,12 +493,12 @@ def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
                 yield value.text("namespace"), name
 
 
-def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Gathered, tuple[str, ...]]:
+def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Inventory, tuple[str, ...]]:
     """What the cluster holds in those namespaces, and what may not be asked, in words.
 
     Raises Refusal where the cluster does not answer, or does not let the caller list what matters.
     """
-    gathered = Gathered()
+    gathered = Inventory()
     try:
         for namespace in dict.fromkeys(namespaces):
             _take_namespace(gathered, view, namespace)
@@ -511,7 +511,7 @@ def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Gathered, tupl
 
 def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
     """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
-    gathered = Gathered()
+    gathered = Inventory()
     try:
         _take_workloads(gathered, view, namespace)
     except ClusterError:
@@ -520,7 +520,7 @@ def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...
     return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
 
 
-def _take_namespace(gathered: Gathered, view: ClusterView, namespace: str) -> None:
+def _take_namespace(gathered: Inventory, view: ClusterView, namespace: str) -> None:
     _take_external_secrets(gathered, namespace, view.external_secrets(namespace).values())
     _take_secrets(gathered, namespace, (view.by_name(SECRETS, namespace) or {}).values())
     for name, found in (view.by_name("configmaps", namespace) or {}).items():
@@ -528,13 +528,13 @@ def _take_namespace(gathered: Gathered, view: ClusterView, namespace: str) -> No
     _take_workloads(gathered, view, namespace)
 
 
-def _take_workloads(gathered: Gathered, view: ClusterView, namespace: str) -> None:
+def _take_workloads(gathered: Inventory, view: ClusterView, namespace: str) -> None:
     for plural, kind in _PLURALS.items():
         for found in view.objects(plural, namespace) or ():
             _take_live_workload(gathered, namespace, kind, found)
 
 
-def _take_live_workload(gathered: Gathered, namespace: str, kind: str, found: PlainMap) -> None:
+def _take_live_workload(gathered: Inventory, namespace: str, kind: str, found: PlainMap) -> None:
     metadata = child(found, "metadata")
     owner = _controller(metadata)
     # What belongs to one of those kinds is told by its owner; an operator's own kind has no pods' spec to look at.
@@ -545,7 +545,7 @@ def _take_live_workload(gathered: Gathered, namespace: str, kind: str, found: Pl
     gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, "spec"), lambda _: None))
 
 
-def _take_external_secrets(gathered: Gathered, namespace: str, every: Iterable[PlainMap]) -> None:
+def _take_external_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:
     for found in every:
         metadata, spec = child(found, "metadata"), child(found, "spec")
         name, target = text(metadata, "name") or "", target_of(found)
@@ -558,7 +558,7 @@ def _take_external_secrets(gathered: Gathered, namespace: str, every: Iterable[P
         gathered.make(Made("ExternalSecret", namespace, target, keys, name, part_of))
 
 
-def _take_secrets(gathered: Gathered, namespace: str, every: Iterable[PlainMap]) -> None:
+def _take_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:
     for found in every:
         metadata = child(found, "metadata")
         name, label = text(metadata, "name") or "", _HELM[0]

@@ -14,7 +14,7 @@ _SECRETS, _STORE = "secrets", "store"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MoveProgress:
     """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
 
     `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.
@@ -30,7 +30,7 @@ class Progress:
         return tuple(secret for step in self.steps[: self.next] for secret in step)
 
 
-def progress_of(environment: Environment) -> Progress:
+def progress_of(environment: Environment) -> MoveProgress:
     """Raises Refusal where the environment has no `moves:`."""
     moves = moves_of(environment.root)
     to = environment.stores.get(moves.to) if moves is not None else None
@@ -40,7 +40,7 @@ def progress_of(environment: Environment) -> Progress:
         raise Refusal("usage", message, way_out)
     steps = tuple(_steps(moves.steps, environment))
     left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
-    return Progress(to, steps, next(left, None))
+    return MoveProgress(to, steps, next(left, None))
 
 
 def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:

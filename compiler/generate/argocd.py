@@ -63,7 +63,7 @@ Files = dict[str, list[Manifest]]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ArgoOptions:
     """The options of `generate argocd`: where the project lies in Git, and how Argo CD is to name it.
 
     Their order is that in which they are written.
@@ -111,12 +111,12 @@ class Deployed:
         return self.namespaces[0]
 
 
-def parse_options(typed: Mapping[str, Any], root: Path) -> Options:
+def parse_options(typed: Mapping[str, Any], root: Path) -> ArgoOptions:
     """The options as `typed` on the command line, by name, None for those left out.
 
     Raises Refusal for a missing or wrong one, and shows none that may be a secret.
     """
-    given = {each.name: value for each in fields(Options) if (value := typed.get(each.name)) not in (None, [])}
+    given = {each.name: value for each in fields(ArgoOptions) if (value := typed.get(each.name)) not in (None, [])}
     if "form" not in given:
         raise Refusal("usage", "argocd needs --form", f"choose one of {', '.join(FORMS)}")
     if "repo" not in given:
@@ -135,7 +135,7 @@ def parse_options(typed: Mapping[str, Any], root: Path) -> Options:
         given["apps"] = _apps_folder(given.get("out"), root, given.get("path", VALUES_FOLDER))
     if "out" in given:
         given["out"] = given["out"].rstrip("/") or "/"
-    return Options(**given)
+    return ArgoOptions(**given)
 
 
 def _refuse_incomplete(given: Container[str]) -> None:
@@ -215,10 +215,10 @@ def named_project(environments: Sequence[Environment]) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def to_arguments(options: Options, environments: Sequence[Environment]) -> list[str]:
+def to_arguments(options: ArgoOptions, environments: Sequence[Environment]) -> list[str]:
     """The arguments that generate the same files, in a fixed order and without defaults."""
     words = ["generate", "argocd", *(each.name for each in environments)]
-    for each in fields(Options):
+    for each in fields(ArgoOptions):
         value = getattr(options, each.name)
         default = named_project(environments) if each.name == "project" else each.default
         if each.name == "cluster":
@@ -229,7 +229,7 @@ def to_arguments(options: Options, environments: Sequence[Environment]) -> list[
 
 
 def argocd_texts(
-    environments: Sequence[Environment], options: Options
+    environments: Sequence[Environment], options: ArgoOptions
 ) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
     """The texts of the files by path, and `unconfirmed-prune` for each environment that could lose Secrets unasked.
 
@@ -243,7 +243,7 @@ def argocd_texts(
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))
 
 
-def unmade_namespaces(environments: Sequence[Environment], options: Options) -> Iterator[str]:
+def unmade_namespaces(environments: Sequence[Environment], options: ArgoOptions) -> Iterator[str]:
     """What to know of each environment with secrets in namespaces that none of these Applications makes."""
     deployed = [(_cluster(options, each.name), _deployed(each)) for each in environments]
     made = {(cluster, each.namespace) for cluster, each in deployed}
@@ -254,7 +254,7 @@ def unmade_namespaces(environments: Sequence[Environment], options: Options) -> 
             yield f"{each.name}: no Application of these makes the {names}; create {them} first, or the sync fails"
 
 
-def _refuse_undeployable(environments: Sequence[Environment], options: Options) -> None:
+def _refuse_undeployable(environments: Sequence[Environment], options: ArgoOptions) -> None:
     names = [environment.name for environment in environments]
     unknown = [name for name in options.cluster if name not in names]
     if unknown:
@@ -275,7 +275,7 @@ def _refuse_undeployable(environments: Sequence[Environment], options: Options) 
             raise Refusal("usage", message, way_out)
 
 
-def _cluster(options: Options, environment: str) -> str:
+def _cluster(options: ArgoOptions, environment: str) -> str:
     return options.cluster.get(environment, _IN_CLUSTER)
 
 
@@ -314,13 +314,13 @@ def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
     yield Diagnostic("unconfirmed-prune", Severity.WARNING, message, annotations.key_span, help=way_out)
 
 
-def manifests(options: Options, deployed: Sequence[Deployed]) -> Files:
+def manifests(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
     """The manifests that deploy these environments, by file name, the AppProjects first."""
     roots = [_apps_project(options)] if options.form == "app-of-apps" else []
     return {_PROJECT_FILE: [_secrets_project(options, deployed), *roots], **_FORMS[options.form](options, deployed)}
 
 
-def _applications(options: Options, deployed: Sequence[Deployed]) -> Files:
+def _applications(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
     return {
         f"application-{each.name}.yaml": [
             _application(f"{options.project}-{each.name}", options, _secrets_spec(options, each))
@@ -329,7 +329,7 @@ def _applications(options: Options, deployed: Sequence[Deployed]) -> Files:
     }
 
 
-def _application_set(options: Options, deployed: Sequence[Deployed]) -> Files:
+def _application_set(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
     elements = [
         {"env": each.name, "cluster": _cluster(options, each.name), "namespace": each.namespace} for each in deployed
     ]
@@ -351,7 +351,7 @@ def _application_set(options: Options, deployed: Sequence[Deployed]) -> Files:
     return {"applicationset.yaml": [_manifest("ApplicationSet", options.project, options, spec)]}
 
 
-def _app_of_apps(options: Options, deployed: Sequence[Deployed]) -> Files:
+def _app_of_apps(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
     found: Files = {}
     for each in deployed:
         name = f"{options.project}-{each.name}"
@@ -363,7 +363,7 @@ def _app_of_apps(options: Options, deployed: Sequence[Deployed]) -> Files:
     return found
 
 
-_FORMS: Mapping[str, Callable[[Options, Sequence[Deployed]], Files]] = {
+_FORMS: Mapping[str, Callable[[ArgoOptions, Sequence[Deployed]], Files]] = {
     "application": _applications,
     "multi-source": _applications,
     "applicationset": _application_set,
@@ -372,18 +372,18 @@ _FORMS: Mapping[str, Callable[[Options, Sequence[Deployed]], Files]] = {
 FORMS = tuple(_FORMS)
 
 
-def _manifest(kind: str, name: str, options: Options, spec: Manifest, **metadata: Any) -> Manifest:  # noqa: ANN401
+def _manifest(kind: str, name: str, options: ArgoOptions, spec: Manifest, **metadata: Any) -> Manifest:  # noqa: ANN401
     named = {"name": name, "namespace": options.namespace, **metadata}
     return {"apiVersion": _API_VERSION, "kind": kind, "metadata": named, "spec": spec}
 
 
-def _application(name: str, options: Options, spec: Manifest, wave: str | None = None) -> Manifest:
+def _application(name: str, options: ArgoOptions, spec: Manifest, wave: str | None = None) -> Manifest:
     """An Application without a finalizer: deleting it leaves what it has deployed."""
     annotations = {**({ANNOTATION: wave} if wave is not None else {}), **_SERVER_SIDE_DIFF}
     return _manifest("Application", name, options, spec, annotations=annotations)
 
 
-def _secrets_spec(options: Options, deployed: Deployed) -> Manifest:
+def _secrets_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
     """The spec that deploys an environment's secrets; pruning is off where nobody would be asked."""
     return {
         "project": options.project,
@@ -397,7 +397,7 @@ def _secrets_spec(options: Options, deployed: Deployed) -> Manifest:
     }
 
 
-def _secrets_source(options: Options, values_file: str) -> Manifest:
+def _secrets_source(options: ArgoOptions, values_file: str) -> Manifest:
     """The chart and its values files in one folder; of multi-source the chart from elsewhere, and the files."""
     # Written although it is the default: with `true`, a misspelt file would render no secret at all.
     helm = {"releaseName": RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}
@@ -414,7 +414,7 @@ def _secrets_source(options: Options, values_file: str) -> Manifest:
     return {"sources": [chart, {**files, "ref": "values"}]}
 
 
-def _platform_spec(options: Options, deployed: Deployed) -> Manifest:
+def _platform_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
     """The spec that deploys the platform itself, with its values file of the environment."""
     file = f"$values/{options.platform_values}/values-{deployed.name}.yaml"
     helm = {"valueFiles": [file], "ignoreMissingValueFiles": False}
@@ -436,7 +436,7 @@ def _platform_spec(options: Options, deployed: Deployed) -> Manifest:
     }
 
 
-def _root_spec(options: Options, environment: str) -> Manifest:
+def _root_spec(options: ArgoOptions, environment: str) -> Manifest:
     """The spec that deploys an environment's Applications; it prunes none of them."""
     path = f"{options.apps}/{environment}"
     return {
@@ -451,18 +451,18 @@ def _root_spec(options: Options, environment: str) -> Manifest:
     }
 
 
-def _root_project(options: Options) -> str:
+def _root_project(options: ArgoOptions) -> str:
     """The name of the AppProject whose Applications may create Applications alone."""
     return f"{options.project}-apps"
 
 
-def _destination(options: Options, deployed: Deployed, namespace: str | None = None) -> dict[str, str]:
+def _destination(options: ArgoOptions, deployed: Deployed, namespace: str | None = None) -> dict[str, str]:
     name = options.cluster.get(deployed.name)
     place = {"server": _IN_CLUSTER_SERVER} if name is None else {"name": name}
     return {**place, "namespace": deployed.namespace if namespace is None else namespace}
 
 
-def _secrets_project(options: Options, deployed: Sequence[Deployed]) -> Manifest:
+def _secrets_project(options: ArgoOptions, deployed: Sequence[Deployed]) -> Manifest:
     """The project of the environments' secrets. Its lists are closed: it deploys no other kind, nowhere else."""
     destinations = [_destination(options, each, namespace) for each in deployed for namespace in each.namespaces]
     # Argo CD makes the namespace of an Application by the option CreateNamespace.
@@ -483,7 +483,7 @@ def _secrets_project(options: Options, deployed: Sequence[Deployed]) -> Manifest
     return _manifest("AppProject", options.project, options, spec)
 
 
-def _apps_project(options: Options) -> Manifest:
+def _apps_project(options: ArgoOptions) -> Manifest:
     """The project of the Applications that deploy Applications.
 
     Whoever writes to its repository can make an Application of any project, which Argo CD reserves to administrators.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from compiler.generate.argocd import RELEASE, Options
+from compiler.generate.argocd import RELEASE, ArgoOptions
 from compiler.model.environment import Environment
 from compiler.stages.emit import read_manifests
 from compiler.text.command_line import shell_line
@@ -28,7 +28,7 @@ _NO_FINALIZER = json.dumps({"metadata": {"finalizers": None}}, separators=(",", 
 
 
 def hand_over(
-    before: Collection[str], after: Collection[str], environments: Sequence[Environment], options: Options
+    before: Collection[str], after: Collection[str], environments: Sequence[Environment], options: ArgoOptions
 ) -> Iterator[tuple[str, list[str]]]:
     """What to know of each environment whose Application has another name in the texts `after` than in those `before`.
 

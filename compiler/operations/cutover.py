@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.edit.draft import compile_edited
-from compiler.edit.moves import Progress, finishing, progress_of, returning, switching
+from compiler.edit.moves import MoveProgress, finishing, progress_of, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named, store_named
@@ -75,7 +75,7 @@ class Switches:
     secrets: tuple[str, ...]
     there: tuple[str, ...]
     edits: tuple[Edit, ...]
-    progress: Progress | None = None
+    progress: MoveProgress | None = None
 
 
 def resolve_request(environment: Environment, request: Request) -> Switches:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from compiler.cluster.judge import Problem, State
-from compiler.edit.moves import Progress
+from compiler.edit.moves import MoveProgress
 from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import StoredVersion, version_of
 from compiler.live.stores import LiveStores
@@ -76,7 +76,7 @@ class Read:
     helps: Mapping[str, str] = field(default_factory=dict)
 
 
-def other_store(secret: Secret, environment: Environment, progress: Progress | None) -> Store | None:
+def other_store(secret: Secret, environment: Environment, progress: MoveProgress | None) -> Store | None:
     """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
     own = secret.store
     if own is None:
@@ -305,7 +305,7 @@ class Status:
 
     environment: Environment
     rows: tuple[Row, ...]
-    progress: Progress | None
+    progress: MoveProgress | None
     answered: bool = True
     is_asked: bool = False
     is_live: bool = False

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
 from compiler.cluster.objects import child
 from compiler.cluster.view import SECRETS, ApiReader, ClusterError, ClusterView, Live
-from compiler.edit.moves import Progress, progress_of
+from compiler.edit.moves import MoveProgress, progress_of
 from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment, moves_of
@@ -412,7 +412,7 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     return Status(environment, tuple(rows), progress)
 
 
-def _steps(progress: Progress | None) -> dict[str, int]:
+def _steps(progress: MoveProgress | None) -> dict[str, int]:
     steps = progress.steps if progress is not None else ()
     return {secret: number for number, step in enumerate(steps, 1) for secret in step}
 

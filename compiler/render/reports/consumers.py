@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from compiler.consumers.findings import named, need
-from compiler.consumers.look import Look, Need, Upgrade
+from compiler.consumers.look import Look, Upgrade, UpgradeNeed
 from compiler.consumers.readers import Name, SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
@@ -62,7 +62,7 @@ def _upgrade_lines(look: Look, upgrade: Upgrade) -> Iterator[Line]:
         yield "the upgrade needs no other Secrets"
 
 
-def _what(each: Need) -> str:
+def _what(each: UpgradeNeed) -> str:
     keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
     return f"{keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.consumers.look import Need, Upgrade, upgrade_between
+from compiler.consumers.look import Upgrade, UpgradeNeed, upgrade_between
 from tests.unit.consumers.conftest import BOTH, Bench, deployment, gathered
 
 GITHUB = "envFrom: [{secretRef: {name: agent-github-secrets}}]"
@@ -11,7 +11,7 @@ def between(bench: Bench, old: str, new: str) -> Upgrade:
     return upgrade_between(bench.own(), gathered(old), gathered(new))
 
 
-def one(bench: Bench, old: str, new: str) -> Need:
+def one(bench: Bench, old: str, new: str) -> UpgradeNeed:
     (need,) = between(bench, old, new).needs
     return need
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.consumers.readers import POD_SPECS, Moment, Phase, Setting, hook_of, is_workload, workload_of
+from compiler.consumers.readers import POD_SPECS, Moment, Phase, VariableSource, hook_of, is_workload, workload_of
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_what_sets_variables_is_in_the_order_of_its_weight() -> None:
     assert (found.name, found.components) == ("x-", frozenset({"mcp", "release"}))
     (container,) = found.containers
     assert container == (
-        Setting(secret="s", prefix="P_"),
-        Setting(config_map="c"),
-        Setting(variable="A"),
-        Setting(secret="s", key="K", variable="B"),
+        VariableSource(secret="s", prefix="P_"),
+        VariableSource(config_map="c"),
+        VariableSource(variable="A"),
+        VariableSource(secret="s", key="K", variable="B"),
     )
     assert "sentinel" not in repr(found)
     assert [(each.secret, each.at, each.key_at) for each in found.readings] == [("s", None, None)] * 2

@@ -8,8 +8,8 @@ import yaml
 
 from compiler.generate.argocd import (
     FORMS,
+    ArgoOptions,
     Deployed,
-    Options,
     _application,
     _apps_project,
     _destination,
@@ -33,7 +33,7 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.github_project import BASE, CATALOGUE
 
-WANTED = Options(
+WANTED = ArgoOptions(
     "application", "https://git/a.git", "main", "chart", "secrets", "argocd", {"prod": "west"}, apps="deploy/argocd"
 )
 PROD, DEV = Deployed("prod", ("platform", "web"), is_asked=True), Deployed("dev", ("platform",), is_asked=False)
@@ -268,7 +268,7 @@ def refused(options: dict[str, object], root: Path) -> tuple[str, str | None]:
 
 
 def test_what_is_not_said_is_by_default(tmp_path: Path) -> None:
-    assert parse_options(typed(), tmp_path) == Options("application", REPO)
+    assert parse_options(typed(), tmp_path) == ArgoOptions("application", REPO)
 
 
 def test_every_option_counts(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_every_option_counts(tmp_path: Path) -> None:
         revision="v1", path="deploy/chart", project="shop", namespace="gitops", cluster=["prod=west", "dev=lab"]
     )
     clusters = {"prod": "west", "dev": "lab"}
-    expected = Options("application", REPO, "v1", "deploy/chart", "shop", "gitops", clusters)
+    expected = ArgoOptions("application", REPO, "v1", "deploy/chart", "shop", "gitops", clusters)
     assert parse_options(asked, tmp_path) == expected
 
 
@@ -420,7 +420,7 @@ RENDERED = (
 
 def project_of(
     root: Path, environments: Mapping[str, str], clusters: Mapping[str, str] | None = None
-) -> tuple[tuple[Environment, ...], Options]:
+) -> tuple[tuple[Environment, ...], ArgoOptions]:
     folder = root / "environments"
     folder.mkdir()
     (folder / "base.yaml").write_text(BASE, "utf-8")
@@ -429,7 +429,7 @@ def project_of(
         (folder / f"{name}.yaml").write_text(text, "utf-8")
     result = compile_project(root)
     assert result.project is not None
-    return result.project.environments, Options("application", REPO, project="secrets", cluster=clusters or {})
+    return result.project.environments, ArgoOptions("application", REPO, project="secrets", cluster=clusters or {})
 
 
 def texts(

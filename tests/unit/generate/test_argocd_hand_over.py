@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from compiler.generate.argocd import FORMS, Options, argocd_texts
+from compiler.generate.argocd import FORMS, ArgoOptions, argocd_texts
 from compiler.generate.argocd_hand_over import hand_over
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
 
-OLD = Options("application", "https://git/a.git", cluster={"dev": "lab"}, out="argocd", apps="argocd")
+OLD = ArgoOptions("application", "https://git/a.git", cluster={"dev": "lab"}, out="argocd", apps="argocd")
 NEW = replace(OLD, project="shop-secrets")
 ORPHAN = '{"metadata":{"finalizers":null}}'
 
@@ -27,7 +27,7 @@ def environments(tmp_path: Path) -> tuple[Environment, ...]:
     return result.project.environments
 
 
-def texts(form: str, options: Options, environments: tuple[Environment, ...]) -> list[str]:
+def texts(form: str, options: ArgoOptions, environments: tuple[Environment, ...]) -> list[str]:
     options = replace(options, form=form)
     if form == "multi-source":
         options = replace(options, chart_repo="ghcr.io/charts", chart_revision="0.1.0", chart="platform-secrets")
