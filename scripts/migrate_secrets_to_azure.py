@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
 from compiler.cli.invocation import project_folder
 from compiler.cli.main import main
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
 from compiler.project_files import Library
 from compiler.refusal import Refusal
 from compiler.stages.resolve import outside_of
 from compiler.start import run_program
+from compiler.stores.azure_key_vault.provider import PROVIDER
 
 
 def run(arguments: list[str]) -> int:
@@ -53,7 +53,7 @@ def _key_vaults(root: Path, name: str) -> list[str]:
     project = compile_project(root, [name], outside_of(None, os.environ, variable_counts=False)).project
     if project is None or not project.environments:
         return ["azure"]
-    return [store.id for store in project.environments[0].stores.values() if store.provider == AZURE_KEY_VAULT]
+    return [store.id for store in project.environments[0].stores.values() if store.provider is PROVIDER]
 
 
 def _refuse(message: str, help_text: str, code: int = USAGE) -> int:

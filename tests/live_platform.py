@@ -17,8 +17,8 @@ _HASH = "reconcile.external-secrets.io/data-hash"
 
 def provider_of(store: Store) -> dict[str, Any]:
     """The `provider` of a store object that leads to `store`."""
-    if store.provider != "vault":
-        return {store.provider: {"vaultUrl": store.address}}
+    if store.provider.id != "vault":
+        return {store.provider.id: {"vaultUrl": store.address}}
     namespace = {"namespace": store.vault_namespace} if store.vault_namespace else {}
     return {"vault": {"server": store.address, "path": store.mount, "version": "v2", **namespace}}
 

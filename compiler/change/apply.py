@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from compiler.change.audit import AGAIN, AuditError, IntentError, RunLog, record_missing, unaudited, unrecorded
 from compiler.change.plan import Kind, Outcome, Plan, Result, State, Target, Write
-from compiler.model.store import Provider
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import (
     Action,
@@ -102,8 +101,8 @@ def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
         reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
         remedy = "find out who still uses it, then run the command again for a new plan"
         return Result(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
-    # Whoever may delete in a Key Vault need not see what is deleted; a Vault lists its versions.
-    unseen = VersionState.DESTROYED if store.address.provider is Provider.VAULT else VersionState.DELETED
+    # Whoever may delete all versions of a secret need not see what is deleted; else they are listed.
+    unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
     if states and newest not in states and unseen is VersionState.DELETED:
         covered = tuple(states)
         log.note_version(write, Written(newest, covered))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from compiler.change.checks import narrowed, refuse_denied, uses_before_reading
 from compiler.change.journal import Run
@@ -37,8 +38,8 @@ from compiler.live.read_many import (
 )
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Store
-from compiler.model.store import Provider, StoreAddress
-from compiler.model.store_identity import remote_name
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     DisabledError,
     InvalidNameError,
@@ -151,7 +152,7 @@ def _groups(steps: Sequence[Step], stores: Mapping[str, SecretWriter]) -> dict[t
         if step.destination is not None and step.value is not None:
             address = stores[step.destination.store].address
             # Two spellings of one name are one write.
-            name = remote_name(address.provider, step.destination.name)
+            name = address.provider.remote_name(step.destination.name)
             groups.setdefault((address.absolute, name), []).append(index)
     return groups
 
@@ -357,8 +358,8 @@ def notes_of(
         for step in by_target.get(write.target, ()):
             if (step.secret, step.key) in written:
                 found.update(dict.fromkeys(_notes(step, _kept(write, address.provider, step), moment)))
-        # On Vault a new version does not take over the dates of the one before.
-        if write.base is not None and address.provider is not Provider.VAULT:
+        # Where a new version takes over the dates of the one before.
+        if write.base is not None and address.provider.keeps_dates:
             found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
     for target in created:
         for step in by_target.get(target, ()):
@@ -372,7 +373,7 @@ def _kept(write: Write, provider: Provider, step: Step) -> Attributes:
     origin = step.origin.attributes if step.origin is not None else Attributes()
     is_new = write.base is None and not write.recover
     kept = (write.attributes or Attributes()) if is_new else origin
-    if provider is Provider.VAULT:
+    if not provider.keeps_dates:
         return Attributes(tags=kept.tags)
     return kept
 
@@ -397,15 +398,15 @@ def _notes(step: Step, kept: Attributes, now: datetime) -> Iterator[Note]:
 def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
     """The notes of an existing secret that keeps its dates in the new version."""
     has = base.attributes
-    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address.absolute}/secrets/{write.name}")
+    date_words = partial(address.provider.date_words, address.absolute, write.name)
     for step in write.steps:
         if step.destination is None:
             continue
         place = replace(step.destination, property=None)
         if has.past_expires(now) is not None:
-            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*words, "--expires", "DATE"))
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*date_words("--expires")))
         if has.not_before_ahead(now) is not None:
-            remedy = shell_line(*words, "--not-before", "DATE")
+            remedy = shell_line(*date_words("--not-before"))
             yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from compiler.live.read_many import is_of_store, lasting_command
 from compiler.live.stores import Served
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader, SecretWriter
 from compiler.stores.secret_value.secret import SecretValue
@@ -63,7 +63,7 @@ def losses_of(
     `new` are the remote secrets that are not there yet, not even deleted. Raises the StoreError of a store that no
     longer answers at all. Any other refusal becomes an unknown loss, and does not stop the plan.
     """
-    asked = [write for write in writes if stores[write.store].address.provider is Provider.VAULT]
+    asked = [write for write in writes if stores[write.store].address.provider.drops_versions]
     if not asked:
         return ()
     # The stores in which the metadata of a new name may not be read: there is nothing of it to lose.

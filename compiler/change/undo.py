@@ -41,7 +41,6 @@ from compiler.live.read_many import PastRun, Reading, States, read_many, version
 from compiler.live.readers import Reader, Readers, in_files, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, store_named
 from compiler.model.environment import Environment, Store
-from compiler.model.store_identity import remote_name
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
 from compiler.stores.secret_value.secret import Comparer
@@ -58,11 +57,11 @@ def foreign_targets(run: Run, environment: Environment, stores: Mapping[str, Sto
     `stores` are those of the run by their ids.
     """
     own = {
-        store_id: {remote_name(store.provider, place.remote_key) for place in catalogue_places(environment, store)}
+        store_id: {store.provider.remote_name(place.remote_key) for place in catalogue_places(environment, store)}
         for store_id, store in stores.items()
     }
     return frozenset(
-        (store, name) for store, name in run.entries if remote_name(stores[store].provider, name) not in own[store]
+        (store, name) for store, name in run.entries if stores[store].provider.remote_name(name) not in own[store]
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from compiler.cluster.objects import child, ready_of
 from compiler.model.address import parse_address
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Store
-from compiler.model.store_identity import Sameness, compare_stores, live_identity, written_identity
+from compiler.model.store_identity import Sameness, compare_stores, written_identity
+from compiler.stores.registry import live_identity
 from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted
 
@@ -25,7 +25,6 @@ _CLUSTER_SCOPED = "ClusterSecretStore"
 _CREDENTIALS = frozenset(
     {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
 )
-_FIELDS = {VAULT: "server", AZURE_KEY_VAULT: "vaultUrl"}
 # Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
 # ever where Go does not.
 _ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
@@ -117,12 +116,12 @@ def _subject(store: Store) -> str:
 
 def _difference(store: Store, live: LiveObject) -> str:
     wanted, found = written_identity(store), live_identity(live)
-    if wanted.provider != found.provider:
-        return f"its provider is {quoted(found.provider)}, not {quoted(wanted.provider)}"
-    if wanted.provider != VAULT:
+    if wanted.provider is not found.provider:
+        return f"its provider is {quoted(found.provider.id)}, not {quoted(wanted.provider.id)}"
+    if not wanted.provider.has_mounts:
         hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
         there, here = (quoted(each.host if each is not None else "") for each in hosts)
-        return f"its `vaultUrl` leads to {there}, not {here}"
+        return f"its `{store.provider.address}` leads to {there}, not {here}"
     fields = (
         ("path", found.mount, wanted.mount),
         ("namespace", found.namespace, wanted.namespace),
@@ -136,17 +135,17 @@ def _difference(store: Store, live: LiveObject) -> str:
 
 
 def _address(store: Store, live: LiveObject) -> str:
-    return str(child(live, "spec", "provider", store.provider).get(_FIELDS[store.provider]) or "")
+    return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
 
 
 def _unproven(store: Store, live: LiveObject, namespace: str) -> StoreLack:
-    field, url = _FIELDS[store.provider], _address(store, live)
+    field, url = store.provider.address, _address(store, live)
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)
     # A password in it is not shown.
     line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
     mend = f"write {line} in the environment, as the cluster has it"
-    if store.provider == VAULT:
+    if "reachableAt" in store.provider.settings:
         mend += ", and `reachableAt` for the address from here"
     if address is None or address.extra:
         mend += f"; {kubectl_line('get', store, namespace)} -o yaml shows it"

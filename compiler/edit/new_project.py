@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, known_layers, option_span
 from compiler.edit.yaml_edit import Splice
 from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.document import Node, Source, Span
-from compiler.model.environment import PATTERNS
 from compiler.model.facts import ASKS_FIRST, SYNC_OPTIONS
+from compiler.model.provider import Provider
 from compiler.packaged import chart_files
 from compiler.pipeline import VALUES_FOLDER, Result
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
@@ -24,6 +23,7 @@ from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.resolve import merge
 from compiler.stages.validate import read_schema
+from compiler.stores.registry import PATTERNS, PROVIDERS
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed, quoted, suggest
 
@@ -36,25 +36,28 @@ IGNORED = ("/.platform-secrets/", "*audit*.jsonl", "*.age", ".*.platform-secrets
 KEPT = ("README.md", "Makefile", IGNORE_FILE, ".vscode/settings.json")
 _OWN_FOLDERS = (FOLDER, VALUES_FOLDER)
 # What an option gives a store, by its provider: the option, and the store's key.
-_ADDRESSES = {VAULT: ("--server", "server"), AZURE_KEY_VAULT: ("--vault-url", "vaultUrl")}
-# The id that a new project gives to the store of each provider.
-STORES = {VAULT: "vault", AZURE_KEY_VAULT: "azure"}
+_ADDRESSES = {each.id: (each.option, each.address) for each in PROVIDERS.values() if each.option}
 # Of the AppProject: the platform's own Applications have its bare name.
 _SUFFIX = "-secrets"
 _LONGEST = 63 - len(_SUFFIX)
-# Where Vault's own chart puts it, in a namespace of its name.
-_USUAL_SERVER = "http://vault.vault.svc.cluster.local:8200"
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a new project is told: its name, the namespace, the provider that serves secrets, and where stores are."""
+    """What a new project is told: name and namespace, the provider that serves secrets, and addresses by provider."""
 
     name: str
     namespace: str
-    provider: str = VAULT
-    server: str | None = None
-    vault_url: str | None = None
+    provider: str = next(iter(PROVIDERS))
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_provider(name: str) -> Provider:
+    """The provider of that id. Raises Refusal."""
+    if name not in PROVIDERS:
+        message = f"{quoted(name)} is not a provider of stores"
+        raise Refusal("usage", message, suggest(name, PROVIDERS, "providers"))
+    return PROVIDERS[name]
 
 
 def checked_name(kind: str, name: str | None) -> str:
@@ -93,11 +96,10 @@ def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]
     for path in (*_OWN_FOLDERS, *files):
         if path in there and path not in KEPT:
             raise Refusal("usage", f"{path} already exists", f"name another folder, or move {path} away first")
-    origins = {
-        ("namespace",): option_span("--namespace", platform.namespace),
-        ("stores", "vault", "server"): option_span("--server", platform.server or ""),
-        ("stores", "azure", "vaultUrl"): option_span("--vault-url", platform.vault_url or ""),
-    }
+    origins: dict[tuple[str, ...], Span] = {("namespace",): option_span("--namespace", platform.namespace)}
+    for each in PROVIDERS.values():
+        address = platform.addresses.get(each.id, "")
+        origins["stores", each.store_id, each.address] = option_span(each.option, address)
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     result = compile_drafts(folder, [_draft(path, text, origins) for path, text in inputs.items()])
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
@@ -260,10 +262,8 @@ def project_files(platform: Platform) -> dict[str, str]:
         argocd_project=scalar(f"{platform.name[:_LONGEST].rstrip('-')}{_SUFFIX}"),
         sync_options=SYNC_OPTIONS,
         asks_first=ASKS_FIRST,
-        store=STORES[platform.provider],
-        server=address_scalar(platform.server or _USUAL_SERVER),
-        mount=DEFAULT_MOUNT,
-        vault_url=f"    vaultUrl: {address_scalar(platform.vault_url)}\n" if platform.vault_url else "",
+        store=PROVIDERS[platform.provider].store_id,
+        stores="".join(line for each in PROVIDERS.values() for line in _store_lines(each, platform.addresses)),
     )
     patterns = "\n".join(f"  {member}: {quote(pattern)}" for member, pattern in PATTERNS.items())
     files = {
@@ -281,6 +281,14 @@ def project_files(platform: Platform) -> dict[str, str]:
     for name in ("environment", "catalogue", "values"):
         files[f"schemas/{name}.schema.json"] = _json(read_schema(name))
     return files
+
+
+def _store_lines(provider: Provider, addresses: Mapping[str, str]) -> Iterator[str]:
+    yield f"  {provider.store_id}:\n    provider: {provider.id}\n    name: {provider.store_name}\n"
+    if address := addresses.get(provider.id, provider.usual_address):
+        yield f"    {provider.address}: {address_scalar(address)}\n"
+    if provider.has_mounts:
+        yield f"    mount: {DEFAULT_MOUNT}\n"
 
 
 def _json(data: object) -> str:
@@ -311,15 +319,7 @@ externalSecretsOperator: "2.9"
 annotations:
   {sync_options}: {asks_first}
 stores:
-  vault:
-    provider: vault
-    name: vault-secret-store
-    server: {server}
-    mount: {mount}
-  azure:
-    provider: azurekv
-    name: azure-keyvault-store
-{vault_url}secrets: {{}}
+{stores}secrets: {{}}
 """
 _CATALOGUE = """# Every secret that exists. Names are a contract with what stores and clusters already hold.
 # How `platform-secrets new secret` names what it is not told; a change here renames nothing.

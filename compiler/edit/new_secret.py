@@ -8,10 +8,9 @@ from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
 from compiler.edit.yaml_edit import add_members, listing, listing_value
-from compiler.model.catalogue import PROVIDERS
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
-from compiler.model.environment import OWN_ID, PATTERNS, TARGET, filled, placeholders
+from compiler.model.environment import OWN_ID, TARGET, filled, placeholders
 from compiler.model.facts import NEW_SECRET_WAVE
 from compiler.pipeline import Result
 from compiler.project_files import BASE, Library
@@ -20,6 +19,7 @@ from compiler.rules import invalid_naming_pattern
 from compiler.rules.api import Finding
 from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output
+from compiler.stores.registry import PATTERNS, PROVIDERS
 from compiler.text.wording import quoted
 
 _ALL = ", ".join(f'{member}: "{pattern}"' for member, pattern in PATTERNS.items())

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
-from compiler.edit.new_project import address_scalar
+from compiler.edit.new_project import address_scalar, known_provider
 from compiler.edit.yaml_edit import add_members
 from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.document import Node, Span
+from compiler.model.facts import ValuesData
+from compiler.model.provider import OPERATOR, LogIn, Provider
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import Library
 from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
+from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import command_line
 from compiler.text.wording import quoted, suggest
-
-# Where the operator's own chart runs it, and the ServiceAccount that it runs as.
-_OPERATOR = "external-secrets"
-_HAVE_ROLES = ("kubernetes", "jwt", "appRole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,88 +61,56 @@ def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
     return output, compile_drafts(root, [draft])
 
 
-def _provider(request: StoreRequest, store: Node | None, merged: Node) -> str:
-    """The provider of the store. Raises Refusal for one that is not there, and for a log-in that it cannot have."""
+def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[Provider, LogIn]:
+    """The provider of the store and its log-in. Raises Refusal for one that is not there, or that it cannot have."""
     provider = store.text("provider") if store is not None else request.provider
     if provider is None:
         stores = merged.get("stores")
         way_out = suggest(request.id, stores.children if stores is not None else {}, "stores")
         raise Refusal("usage", f"there is no store {quoted(request.id)}", f"{way_out}; for a new one give --provider")
-    if provider not in LOG_INS:
-        message = f"{quoted(provider)} is not a provider of stores"
-        raise Refusal("usage", message, suggest(provider, LOG_INS, "providers"))
+    found = known_provider(provider)
     if request.provider not in (None, provider):
         raise Refusal("usage", f"the provider of {quoted(request.id)} is {provider}", "leave --provider out")
-    if request.auth not in LOG_INS[provider]:
+    log_in = found.log_ins.get(request.auth)
+    if log_in is None:
         message = f"{quoted(request.auth)} is not a log-in of {provider}"
-        raise Refusal("usage", message, suggest(request.auth, LOG_INS[provider], "log-ins"))
-    if request.role is not None and request.auth not in _HAVE_ROLES:
+        raise Refusal("usage", message, suggest(request.auth, found.log_ins, "log-ins"))
+    if request.role is not None and not log_in.has_role:
         raise Refusal("usage", f"{request.auth} has no role", "leave --role out")
-    return provider
+    return found, log_in
 
 
 def _lines(request: StoreRequest, store: Node | None, merged: Node, namespaces: list[str]) -> list[str]:
     """The members to write, of a store that the layers have, or of a new one."""
-    provider = _provider(request, store, merged)
+    provider, log_in = _provider(request, store, merged)
     if store is not None and (store.get("auth") is not None or store.get("render") is not None):
         raise Refusal("usage", f"the store {quoted(request.id)} has `auth` or `render` already", "edit it there")
-    if request.auth == "servicePrincipal" and not (request.tenant or (store is not None and store.text("tenantId"))):
-        raise Refusal("usage", "a service principal needs --tenant-id", "give the id of its tenant")
+    if "tenantId" in log_in.needs and not (request.tenant or (store is not None and store.text("tenantId"))):
+        raise Refusal("usage", f"{log_in.title} needs --tenant-id", "give the id of its tenant")
+    if log_in.needs_role and request.role is None:
+        raise Refusal("usage", f"{log_in.title} needs --role", log_in.needs_role)
     is_own = store is not None and store.text("kind") == "SecretStore"
-    lines = [] if store is not None else [f"provider: {provider}", f"name: {scalar(request.name or request.id)}"]
+    lines = [] if store is not None else [f"provider: {provider.id}", f"name: {scalar(request.name or request.id)}"]
     if store is not None and request.name is not None:
         lines.append(f"name: {scalar(request.name)}")
     lines += [f"{key}: {address_scalar(address)}" for key, address in (request.addresses or {}).items()]
-    if store is None and provider == VAULT:
+    if store is None and provider.has_mounts:
         lines.append(f"mount: {DEFAULT_MOUNT}")
     if request.tenant is not None:
         lines.append(f"tenantId: {scalar(request.tenant)}")
     lines.append("render: true")
     if not is_own:
         lines.append(f"conditions: {{namespaces: [{', '.join(map(scalar, namespaces))}]}}")
-    log_in = [
-        f"    {line}"
-        for line in LOG_INS[provider][request.auth](request, "" if is_own else f", namespace: {_OPERATOR}")
-    ]
-    return [*lines, "auth:", f"  {request.auth}:{'' if log_in else ' {}'}", *log_in]
+    members = log_in.members(request.id, request.role, None if is_own else OPERATOR)
+    auth = [f"    {key}: {_flow(member)}" for key, member in members.items()]
+    return [*lines, "auth:", f"  {request.auth}:{'' if auth else ' {}'}", *auth]
 
 
-def _role(request: StoreRequest, place: str) -> list[str]:
-    return [f"role: {scalar(request.role or _OPERATOR)}", _account(place, ", audiences: [vault]")]
-
-
-def _account(place: str, more: str = "") -> str:
-    return f"serviceAccount: {{name: {_OPERATOR}{place}{more}}}"
-
-
-def _secret(request: StoreRequest, place: str, part: str, key: str) -> str:
-    return f"{part}: {{name: {scalar(f'{request.id}-log-in')}, key: {key}{place}}}"
-
-
-def _app_role(request: StoreRequest, place: str) -> list[str]:
-    if request.role is None:
-        raise Refusal("usage", "an AppRole needs --role", "give its role id, which is no credential")
-    return [f"roleId: {scalar(request.role)}", _secret(request, place, "secretId", "secret-id")]
-
-
-def _token(request: StoreRequest, place: str) -> list[str]:
-    return [f"name: {scalar(f'{request.id}-log-in')}", "key: token", *([place.removeprefix(", ")] if place else [])]
-
-
-def _principal(request: StoreRequest, place: str) -> list[str]:
-    parts = {"clientId": "client-id", "clientSecret": "client-secret"}
-    return [_secret(request, place, part, key) for part, key in parts.items()]
-
-
-# The members of each log-in of a provider; `place` is the namespace of what they refer to.
-LOG_INS: Mapping[str, Mapping[str, Callable[[StoreRequest, str], list[str]]]] = {
-    VAULT: {"kubernetes": _role, "jwt": _role, "appRole": _app_role, "token": _token},
-    AZURE_KEY_VAULT: {
-        "workloadIdentity": lambda _, place: [_account(place)],
-        "managedIdentity": lambda _, __: [],
-        "servicePrincipal": _principal,
-    },
-}
+def _flow(data: ValuesData) -> str:
+    """The data in one line of YAML."""
+    if isinstance(data, dict):
+        return f"{{{', '.join(f'{key}: {_flow(member)}' for key, member in data.items())}}}"
+    return f"[{', '.join(map(_flow, data))}]" if isinstance(data, list) else scalar(str(data))
 
 
 def _namespaces(root: Path, request: StoreRequest, merged: Node) -> list[str]:
@@ -163,7 +129,11 @@ def _namespaces(root: Path, request: StoreRequest, merged: Node) -> list[str]:
 
 def _origins(request: StoreRequest) -> dict[tuple[str, ...], Span]:
     at = ("stores", request.id)
-    options = {"name": "--name", "server": "--server", "vaultUrl": "--vault-url", "tenantId": "--tenant-id"}
+    options = {
+        "name": "--name",
+        "tenantId": "--tenant-id",
+        **{each.address: each.option for each in PROVIDERS.values()},
+    }
     said = {"name": request.name, "tenantId": request.tenant, **(request.addresses or {})}
     found: dict[tuple[str, ...], Span] = {(*at, "auth"): option_span("--auth", request.auth)}
     return found | {(*at, key): option_span(options[key], value) for key, value in said.items() if value is not None}

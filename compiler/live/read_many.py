@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 from compiler.model.environment import Environment, Store
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
@@ -332,9 +332,9 @@ def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecre
     as its store did not answer, does not.
     """
     ends = found.attributes.expires
-    if new.provider != Provider.VAULT or ends is None:
+    if not new.provider.expires_by_itself or ends is None:
         return None
-    own = serving.attributes.expires if serving is not None and old.provider == Provider.VAULT else None
+    own = serving.attributes.expires if serving is not None and old.provider.expires_by_itself else None
     return ends if own is None or ends < own else None
 
 

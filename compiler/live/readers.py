@@ -15,20 +15,20 @@ from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
+from compiler.model.provider import unknown_provider
 from compiler.model.store_identity import (
     Sameness,
     StoreIdentity,
     compare_any,
     found_below,
     is_below,
-    live_identity,
     remote_places,
-    vault_identity,
     written_identity,
 )
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
+from compiler.stores.registry import PROVIDERS, live_identity
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed, quoted, suggest
 
@@ -203,6 +203,7 @@ _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
 _READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "clusterpushsecrets")
 _GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
+_GENERATOR = "VaultDynamicSecret"
 # Every kind that is asked for; one that the cluster does not have is none.
 KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
 
@@ -264,7 +265,7 @@ class _Search:
             self._push_secret(spec, None, f"ClusterPushSecret {_named(each)[1]}, which writes it")
         for each in self._objects["vaultdynamicsecrets"]:
             namespace, name = _named(each)
-            self._generator(each.get("spec") or {}, f"VaultDynamicSecret {namespace}/{name}")
+            self._generator(each.get("spec") or {}, f"{_GENERATOR} {namespace}/{name}")
         for each in self._objects["clustergenerators"]:
             spec = ((each.get("spec") or {}).get("generator") or {}).get("vaultDynamicSecretSpec")
             if spec is not None:
@@ -280,7 +281,7 @@ class _Search:
         kind, name = str(reference.get("kind") or _STORE), reference.get("name")
         if (kind, name) == self._own and not any((each, called) == self._own for each, _, called in self._stores):
             # Its object is gone or was never there.
-            self._meet(kind, "", str(name), StoreIdentity("", None))
+            self._meet(kind, "", str(name), StoreIdentity(unknown_provider(""), None))
         for (each, where, called), identities in self._stores.items():
             # Without a name a selector chooses by labels.
             if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
@@ -305,8 +306,9 @@ class _Search:
                     self._readers.add_below({""}, writer, label)
 
     def _generator(self, spec: LiveObject, reader: str) -> None:
-        """What Vault answers to a request of its own path."""
-        identity = replace(vault_identity(spec.get("provider") or {}), mount=None, version="v1")
+        """What the store answers to a request of its own path."""
+        provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
+        identity = replace(provider.live_identity(spec.get("provider") or {}), mount=None, version="v1")
         label = reader.replace(" ", "/")
         if self._readers.meet(label, identity):
             self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)

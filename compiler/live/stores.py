@@ -9,17 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from compiler.model.address import parse_address
-from compiler.model.catalogue import VAULT, CatalogueKey, suggest_store
+from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, Provider, StoreAddress, place_in
+from compiler.model.store import Place, StoreAddress, place_in
 from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
 from compiler.refusal import Refusal
-from compiler.stages.resolve import VAULT_NAME_VARIABLE
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import RetryPolicy
-from compiler.stores.vault.log_in import HOME_TOKEN, is_from_home, variable
+from compiler.stores.registry import suggest_store
 from compiler.text.wording import quoted, suggest
 
 
@@ -45,30 +44,30 @@ class Served:
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
-    """Where `store` is reached from here: of a Vault by its `reachableAt`, else by VAULT_ADDR, else as it is written.
+    """Where `store` is reached from here: by its `reachableAt`, else by VAULT_ADDR, else as it is written.
 
     `reachableAt` is no part of what tells one store from another; VAULT_ADDR, a port-forward of whatever runs, is.
-    Raises AddressError where it has none, and where its vaultUrl is another Key Vault than AZURE_KEYVAULT_NAME names.
+    Raises AddressError where it has none, and where its address is another than AZURE_KEYVAULT_NAME names.
     The compiler checks that only for stores that the environment uses; a command may write to any.
     """
-    is_vault = store.provider == VAULT
-    given = environ.get(variable(environ, "ADDR")) if is_vault and not store.reachable_at else None
+    provider = store.provider
+    given = None if store.reachable_at else environ.get(provider.address_variable(environ))
     url = given or store.address or store.reachable_at
     if not url:
         raise _no_address(store, environ)
-    name = None if is_vault else environ.get(VAULT_NAME_VARIABLE)
-    if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
-        message = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
-        raise AddressError(message, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
-    namespace = store.vault_namespace or (environ.get(variable(environ, "NAMESPACE")) if is_vault else None)
-    provider, at = Provider(store.provider), store.reachable_at
-    return StoreAddress(provider, url, store.mount, namespace or None, store.prefix, reachable_at=at)
+    value = environ.get(provider.variable)
+    if value and not provider.leads_to(value, url):
+        message = f'{provider.variable} names another vault than the {provider.address} of the store "{store.id}"'
+        raise AddressError(message, f"unset {provider.variable}, or correct {provider.address}")
+    namespace = store.vault_namespace or environ.get(provider.namespace_variable(environ)) or None
+    return StoreAddress(provider, url, store.mount, namespace, store.prefix, reachable_at=store.reachable_at)
 
 
 def _no_address(store: Store, environ: Mapping[str, str]) -> AddressError:
-    setting = "server" if store.provider == VAULT else "vaultUrl"
-    named = variable(environ, "ADDR") if store.provider == VAULT else VAULT_NAME_VARIABLE
-    return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {named}")
+    provider = store.provider
+    named = provider.address_variable(environ) or provider.variable
+    way_out = f"add its {provider.address}" + (f", or set {named}" if named else "")
+    return AddressError(f'the store "{store.id}" has no address', way_out)
 
 
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
@@ -179,7 +178,7 @@ class LiveStores:
         else:
             self._say_server(store, address)
         self._opened[store.environment, store.id] = store, address
-        if store.reachable_at and (name := self._address_variable):
+        if store.reachable_at and (name := self._address_variable(store)):
             self._say(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
         return self._open[address]
 
@@ -219,18 +218,16 @@ class LiveStores:
         # The operator knows no such variable: its store object says what is written.
         if store.vault_namespace or not address.vault_namespace or not store.environment:
             return ""
-        name = variable(self._environ, "NAMESPACE")
+        name = store.provider.namespace_variable(self._environ)
         return f"{name} stands for the vaultNamespace that {_named(store)} does not have"
 
     def _of_address(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
         """That a variable stands for the address of `store`, and for which server; empty where none does."""
-        if address.provider is Provider.AZURE_KEY_VAULT:
-            written = store.node.get("vaultUrl")
-            if written is None or written.source.path != VAULT_NAME_VARIABLE:
-                return ""
-            lacks = f"{_named(store)} has no vaultUrl, so {VAULT_NAME_VARIABLE} gives it"
+        setting, variable = store.provider.address, store.provider.variable
+        if variable and (written := store.node.get(setting)) is not None and written.source.path == variable:
+            lacks = f"{_named(store)} has no {setting}, so {variable} gives it"
             return f"{lacks}, as for every environment without one: {address.absolute}"
-        replaced, name = self._replaced(store), self._address_variable
+        replaced, name = self._replaced(store), self._address_variable(store)
         is_replaced = replaced is not None if store.address else bool(store.environment)
         # A values file has no address of a store that it does not render.
         if not name or store.reachable_at or not is_replaced:
@@ -243,25 +240,24 @@ class LiveStores:
         return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
 
     def _replaced(self, store: Store) -> str | None:
-        """The written address of a Vault that the variable replaces by another one."""
-        name = self._address_variable
-        if store.provider != VAULT or not name or not store.address or store.reachable_at:
+        """The written address that the variable replaces by another one."""
+        name = self._address_variable(store)
+        if not name or not store.address or store.reachable_at:
             return None
         if parse_address(store.address) == parse_address(self._environ[name]):
             return None
-        return StoreAddress(Provider.VAULT, store.address, "").absolute
+        return StoreAddress(store.provider, store.address, "").absolute
 
-    @property
-    def _address_variable(self) -> str:
-        """The variable that is set for the address of a Vault; empty where none is."""
-        name = variable(self._environ, "ADDR")
+    def _address_variable(self, store: Store) -> str:
+        """The variable that is set for the address of `store`; empty where none is."""
+        name = store.provider.address_variable(self._environ)
         return name if self._environ.get(name) else ""
 
     def _say_source(self, address: StoreAddress) -> None:
-        if address.provider is Provider.VAULT and is_from_home(self._environ) and not self._said_source:
+        if not self._said_source and (source := address.provider.log_in_source(self._environ)):
             self._said_source = True
-            name = variable(self._environ, "TOKEN")
-            self._say(f"{name} is not set: logging in to {address.absolute} with the token of {HOME_TOKEN}")
+            variable, file = source
+            self._say(f"{variable} is not set: logging in to {address.absolute} with the token of {file}")
 
     def _say(self, text: str) -> None:
         if text and self._tell is not None and text not in self._told:
@@ -287,7 +283,7 @@ def store_named(environment: Environment, name: str) -> Store:
     by_name = {store.name: store for store in environment.stores.values()}
     found = environment.stores.get(name) or by_name.get(name)
     if found is None:
-        providers = {store.id: store.provider for store in environment.stores.values()}
+        providers = {store.id: store.provider.id for store in environment.stores.values()}
         raise _unknown(environment, "store", name, suggest_store(name, providers))
     return found
 

@@ -5,33 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.text.wording import suggest
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compiler.model.document import Document, Node
-
-VAULT = "vault"
-AZURE_KEY_VAULT = "azurekv"
-PROVIDERS = (VAULT, AZURE_KEY_VAULT)
-# Other names of a provider, in small letters and without separators.
-_CALLED = {
-    **dict.fromkeys(("azure", "azurekv", "akv", "keyvault", "azurekeyvault", "azkv", "kv"), AZURE_KEY_VAULT),
-    **dict.fromkeys(("vault", "hashicorp", "hashicorpvault", "hcvault", "openbao", "bao"), VAULT),
-}
-
-
-def suggest_store(word: str, providers: Mapping[str, str | None]) -> str | None:
-    """The help line for an unknown store; `providers` are those of the known stores, by their ids.
-
-    A word that means a provider leads to its store, and never to one of another provider that is spelt alike.
-    """
-    provider = _CALLED.get(word.lower().replace("-", "").replace("_", ""))
-    of_provider = [store for store, its in providers.items() if provider is not None and its == provider]
-    if len(of_provider) == 1:
-        return f'did you mean "{of_provider[0]}"?'
-    return suggest(word if provider is None else "", providers, "stores")
 
 
 @dataclass(frozen=True, slots=True)

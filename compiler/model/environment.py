@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.text.wording import quoted, suggest
 
 if TYPE_CHECKING:
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
     from compiler.model.facts import Duration
+    from compiler.model.provider import Provider
     from compiler.model.store import Place
 
 
 # The member of `naming:` that names the Kubernetes Secret; the others are the providers.
 TARGET: Final = "target"
-PATTERNS: Final = {TARGET: "{name}-{secret}", VAULT: "{namespace}/{secret}", AZURE_KEY_VAULT: "{namespace}-{secret}"}
 # Stands for the id of the new secret: the only part of a pattern that differs between secrets.
 OWN_ID: Final = "secret"
 PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
@@ -105,13 +104,13 @@ PER_KEY, BUNDLE = "perKey", "bundle"
 class Store:
     """A store as an environment names it.
 
-    `address` is Vault's server or Key Vault's URL as written, None where it is missing. `mount` is empty for Key Vault.
+    `address` is as written, None where it is missing. `mount` is empty where the provider has none.
     `node` is the merged mapping it came from. `reachable_at` is where live commands reach a Vault instead, and
     `cluster_id` what its server says it is; neither is part of values. `environment` is the name of the environment.
     """
 
     id: str
-    provider: str
+    provider: Provider
     name: str
     kind: str
     prefix: str
@@ -127,8 +126,7 @@ class Store:
     @property
     def addresses(self) -> tuple[tuple[str, str], ...]:
         """The settings that are addresses, each with its text as written."""
-        own = "vaultUrl" if self.provider == AZURE_KEY_VAULT else "server"
-        written = ((own, self.address), ("reachableAt", self.reachable_at))
+        written = ((self.provider.address, self.address), ("reachableAt", self.reachable_at))
         return tuple((setting, text) for setting, text in written if text)
 
 

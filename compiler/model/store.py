@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from compiler.model.address import DEFAULT_CLOUD, DEFAULT_MOUNT
-from compiler.model.catalogue import VAULT
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.facts import STORE_WAVE
 from compiler.model.store_identity import clean_path, one_spelling
 
@@ -20,22 +18,16 @@ if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Store
     from compiler.model.facts import ValuesData
+    from compiler.model.provider import Provider
 
 
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _HIDDEN: Final = "…"
 
 
-class Provider(StrEnum):
-    """The kinds of store, as an environment's `provider:` writes them."""
-
-    VAULT = "vault"
-    AZURE_KEY_VAULT = "azurekv"
-
-
 @dataclass(frozen=True, slots=True)
 class StoreAddress:
-    """One store. `url` is Vault's server or Key Vault's vault URL; `mount` and `vault_namespace` are Vault's only.
+    """One store. `url` is its address; `mount` and `vault_namespace` are of a provider that has mounts.
 
     `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
     own names. `ca` is a PEM file of the authorities to trust in place of the system's. `reachable_at` is where a Vault
@@ -71,10 +63,9 @@ class StoreAddress:
         altogether: VAULT_ADDR may hold the token.
         """
         url = _shown(self.url.rstrip("/"))
-        if self.provider is Provider.AZURE_KEY_VAULT:
-            return url.lower()
-        parts = (url, (self.vault_namespace or "").strip("/"), self.mount.strip("/"))
-        return "/".join(part for part in parts if part)
+        inside = ((self.vault_namespace or "").strip("/"), self.mount.strip("/")) if self.provider.has_mounts else ()
+        text = "/".join(part for part in (url, *inside) if part)
+        return text.lower() if self.provider.ignores_case else text
 
 
 @lru_cache  # asked for with every request
@@ -132,16 +123,13 @@ def place_in(store: Store, entry: Entry, key: CatalogueKey, secrets: Node | None
     """
     holder = key.holder(entry)
     said = secrets.children.get(holder.id) if secrets is not None else None
-    return place_of(key, store.provider, remote_of(holder, store.provider, said), store.prefix)
+    provider = store.provider.id
+    return place_of(key, provider, remote_of(holder, provider, said), store.prefix)
 
 
-def way_to_place(secret_id: str, provider: str) -> str:
+def way_to_place(secret_id: str, provider: Provider) -> str:
     """The lines to add so that the keys of a secret have places in the stores of `provider`."""
-    return f'add `{provider}: NAME` under `remote` of "{secret_id}" in environments/catalogue.yaml'
-
-
-# The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
-_USE_AZURE_SDK_SINCE = (0, 20)
+    return f'add `{provider.id}: NAME` under `remote` of "{secret_id}" in environments/catalogue.yaml'
 
 
 def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> ValuesData:
@@ -155,98 +143,26 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
     else:
         namespaces = _texts(store.node.get("conditions", "namespaces"))
         data["conditions"] = [{"namespaces": namespaces}]
-    data["provider"] = {store.provider: _vault(store) if store.provider == VAULT else _key_vault(store, operator)}
+    data["provider"] = {store.provider.id: store.provider.spec(store, operator)}
     return data
 
 
-def _vault(store: Store) -> ValuesData:
-    data: dict[str, ValuesData] = {"server": store.address or "", "path": store.mount, "version": "v2"}
-    if store.vault_namespace:
-        data["namespace"] = store.vault_namespace
-    ca = store.node.get("caProvider")
-    if ca is not None:
-        data["caProvider"] = _fields(ca, "type", "name", "key", "namespace")
-    auth = store.node.get("auth")
-    for form, node in (auth.children if auth is not None else {}).items():
-        data["auth"] = _VAULT_AUTH[form](node)
-    return data
-
-
-def _token(node: Node) -> ValuesData:
-    return {"tokenSecretRef": _reference(node)}
-
-
-def _kubernetes(node: Node) -> ValuesData:
-    data: dict[str, ValuesData] = {"mountPath": node.text("mountPath") or "kubernetes", "role": node.text("role") or ""}
-    account = node.get("serviceAccount")
-    if account is not None:
-        data["serviceAccountRef"] = _service_account(account)
-    return {"kubernetes": data}
-
-
-def _app_role(node: Node) -> ValuesData:
-    data: dict[str, ValuesData] = {"path": node.text("path") or "approle", "roleId": node.text("roleId") or ""}
-    data["secretRef"] = _reference(node.nearest("secretId"))
-    return {"appRole": data}
-
-
-def _jwt(node: Node) -> ValuesData:
-    account = _service_account(node.nearest("serviceAccount"))
-    return {
-        "jwt": {
-            "path": node.text("path") or "jwt",
-            "role": node.text("role") or "",
-            "kubernetesServiceAccountToken": {"serviceAccountRef": account},
-        }
-    }
-
-
-_VAULT_AUTH = {"token": _token, "kubernetes": _kubernetes, "appRole": _app_role, "jwt": _jwt}
-
-
-def _key_vault(store: Store, operator: tuple[int, int]) -> ValuesData:
-    data: dict[str, ValuesData] = {
-        "vaultUrl": store.address or "",
-        "environmentType": store.node.text("environmentType") or DEFAULT_CLOUD,
-    }
-    if operator >= _USE_AZURE_SDK_SINCE:
-        data["useAzureSDK"] = False
-    tenant = store.node.text("tenantId")
-    if tenant:
-        data["tenantId"] = tenant
-    auth = store.node.nearest("auth")
-    workload, managed, principal = (
-        auth.get(form) for form in ("workloadIdentity", "managedIdentity", "servicePrincipal")
-    )
-    if workload is not None:
-        data["authType"] = "WorkloadIdentity"
-        account = workload.get("serviceAccount")
-        if account is not None:
-            data["serviceAccountRef"] = _service_account(account)
-    elif managed is not None:
-        data["authType"] = "ManagedIdentity"
-        client = managed.text("clientId")
-        if client:
-            data["identityId"] = client
-    elif principal is not None:
-        data["authType"] = "ServicePrincipal"
-        data["authSecretRef"] = {name: _reference(principal.nearest(name)) for name in ("clientId", "clientSecret")}
-    return data
-
-
-def _service_account(node: Node) -> ValuesData:
-    data = _fields(node, "name", "namespace")
+def service_account_of(node: Node) -> ValuesData:
+    """The operator's fields of a reference to a ServiceAccount."""
+    data = fields_of(node, "name", "namespace")
     audiences = _texts(node.get("audiences"))
     if audiences:
         data["audiences"] = audiences
     return data
 
 
-def _reference(node: Node) -> ValuesData:
-    return _fields(node, "name", "key", "namespace")
+def reference_of(node: Node) -> ValuesData:
+    """The operator's fields of a reference to a key of a Secret."""
+    return fields_of(node, "name", "key", "namespace")
 
 
-def _fields(node: Node, *names: str) -> dict[str, ValuesData]:
+def fields_of(node: Node, *names: str) -> dict[str, ValuesData]:
+    """The texts of those names that `node` has."""
     return {name: text for name in names if (text := node.text(name))}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from compiler.model.document import Source
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import ANNOTATION, LABEL, MAX_MANIFEST_BYTES, PART_OF, PART_OF_VALUE, STORES
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.model.values import (
     Located,
     Outlines,
@@ -55,7 +55,7 @@ def address_changes(
 
 def _address(store: Store) -> str:
     """URL, mount, namespace and prefix, each with its name: two of them may hold the same slashes."""
-    url = StoreAddress(Provider(store.provider), store.address, mount="").absolute if store.address else "no address"
+    url = StoreAddress(store.provider, store.address, mount="").absolute if store.address else "no address"
     named = (("mount", store.mount), ("namespace", store.vault_namespace), ("prefix", store.prefix))
     return ", ".join((url, *(f"{what} {text}" for what, text in named if text)))
 

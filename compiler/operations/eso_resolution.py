@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
-from compiler.model.catalogue import VAULT
+from compiler.model.provider import Provider, UnprovenReferenceError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.document import object_members, write_object
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
@@ -24,8 +24,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
 _NAMES, _PATH = re.compile(_NAME, re.DOTALL), re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
-_DATA = "data/"
 # Of the name of a Secret's key, in bytes.
 _LONGEST = 253
 
@@ -37,43 +35,17 @@ class Absence(Enum):
     NOT_JSON = "not-json"
 
 
-class InvalidReferenceError(Exception):
-    """The operator refuses the reference whatever the store holds; the text says why."""
-
-
-class UnprovenReferenceError(Exception):
-    """The operator may resolve the reference, and this program cannot. The text says why."""
-
-
 class UnextractedError(Exception):
     """The operator refuses to make a bundle of the remote secret, whichever keys are wanted. The text says why."""
 
 
-def remote_name(provider: str, mount: str, key: str) -> str:
-    """The name that the operator asks the store for. `mount` is the path of a Vault store, which must be set.
-
-    Key Vault: `secret/name/more` is the secret `name`; the operator silently drops the rest. Vault: the mount is cut
-    from the key's front, and `data/` after it; elsewhere `data` stays and is part of the name.
-    Raises InvalidReferenceError and UnprovenReferenceError.
-    """
-    if provider == VAULT:
-        below = key.removeprefix(f"{mount}/")
-        return below if below == key else below.removeprefix(_DATA)
-    kind, slash, rest = key.partition("/")
-    if not slash:
-        return key
-    if kind in _OTHER_OBJECTS:
-        raise UnprovenReferenceError(f"it refers to a {kind} of Key Vault, and only secrets can be checked")
-    if kind != _SECRET:
-        raise InvalidReferenceError('Key Vault splits it at "/", and its first part must be "secret", "cert" or "key"')
-    return rest.partition("/")[0]
-
-
-def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> SecretValue | Absence:
+def resolve(
+    provider: Provider, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False
+) -> SecretValue | Absence:
     """The value that the operator writes for the property `wanted`; None means the whole value.
 
     `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
-    path up with gjson, on Vault after a look-up by name, on Key Vault before one that takes dots as part of a name.
+    path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
     Raises UnprovenReferenceError.
     """
     if wanted is None:
@@ -81,10 +53,10 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
     if not remote.is_object:
         return Absence.NOT_JSON
     named = remote.properties.get(wanted)
-    if by_name or _PLAIN.fullmatch(wanted) or (provider == VAULT and named is not None):
+    if by_name or _PLAIN.fullmatch(wanted) or (provider.by_name_first and named is not None):
         return named if named is not None else Absence.NO_PROPERTY
     found = _find(remote.properties, wanted)
-    if found is None and provider != VAULT and "." in wanted:
+    if found is None and not provider.by_name_first and "." in wanted:
         # The operator's second try: every dot is part of a name.
         found = _find(remote.properties, wanted.replace(".", "\\."))
     return found if found is not None else Absence.NO_PROPERTY
@@ -123,7 +95,7 @@ def extracted(remote: RemoteSecret) -> RemoteSecret:
     return replace(remote, properties=found)
 
 
-def _document(provider: str, remote: RemoteSecret) -> SecretValue:
-    # The operator serialises Vault's data again, which sorts the names.
-    ordered = sorted(remote.properties) if provider == VAULT else list(remote.properties)
+def _document(provider: Provider, remote: RemoteSecret) -> SecretValue:
+    # What the operator serialises again has sorted names.
+    ordered = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
     return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.model.catalogue import VAULT, CatalogueKey, Entry
+from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.document import Node, Span
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.values import place_text
@@ -157,13 +157,13 @@ def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, 
     if prefix is not None:
         yield prefix
     holder, key = key.holder(secret.entry), key.held
-    own = key.node.get("remote", store.provider)
-    in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider}"
+    own = key.node.get("remote", store.provider.id)
+    in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider.id}"
     name = own if own is not None and isinstance(own.value, str) else own.get("name") if own is not None else None
     if name is not None:
         yield _from_catalogue(in_catalogue, name)
     else:
-        path, written = f"secrets.{holder.id}.remote.{store.provider}", holder.node.get("remote", store.provider)
+        path, written = f"secrets.{holder.id}.remote.{store.provider.id}", holder.node.get("remote", store.provider.id)
         if path in by_path:
             yield by_path[path]
         elif written is not None:
@@ -186,10 +186,9 @@ def _key_use(secret_id: str, by_path: dict[str, Explanation]) -> Iterator[Explan
 
 
 def _described(store: Store) -> str:
-    kind = "Vault" if store.provider == VAULT else "Key Vault"
     address = store.address or "no address configured"
     mount = f", mount {store.mount}" if store.mount else ""
-    return f'the store "{store.id}": {kind}, {address}{mount}'
+    return f'the store "{store.id}": {store.provider.title}, {address}{mount}'
 
 
 def _listed(variants: Sequence[str]) -> str:
@@ -259,7 +258,7 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
         defaults = {
             "kind": store.kind,
             "render": "false",
-            **({"mount": store.mount} if store.provider == VAULT else {}),
+            **({"mount": store.mount} if store.provider.has_mounts else {}),
         }
         for name, value in defaults.items():
             if store.node.get(name) is None:
@@ -309,9 +308,9 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
     if secret.node.get("enabled") is None:
         yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
     yield from _use(secret)
-    remote = secret.entry.node.get("remote", secret.store.provider) if secret.store is not None else None
-    if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider) is None:
-        place = f"secrets.{secret.id}.remote.{secret.store.provider}"
+    remote = secret.entry.node.get("remote", secret.store.provider.id) if secret.store is not None else None
+    if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider.id) is None:
+        place = f"secrets.{secret.id}.remote.{secret.store.provider.id}"
         yield Explanation(place, shown_value(remote), "inherited", shown_where(remote.span), note="from the catalogue")
 
 

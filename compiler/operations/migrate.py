@@ -77,7 +77,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             continue
         used = {key.key.name for key in secret.keys}
         there = key_places(environment, secret, to)
-        own, theirs = (remote_of(secret.entry, store.provider, secret.node) for store in (origin, to))
+        own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
         for key, place in key_places(environment, secret, origin).items():
             called = names.get((secret.id, key), (secret.id, key))
             in_use = key in used or (called in keys and keys[called].in_use)

@@ -140,7 +140,7 @@ def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...
             raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
         if place is None:
             entry = target.secret.entry
-            message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider}'
+            message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider.id}'
             way_out = way_to_place(entry.keys[key].holder(entry).id, store.provider)
             raise Refusal("found", message, f"{way_out}; nothing was written")
         location = Location(store.id, place.remote_key, place.property)

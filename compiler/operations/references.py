@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from compiler.live.stores import secret_named, store_named
-from compiler.model.address import DEFAULT_MOUNT, key_vault_url
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import BUNDLE, Environment, Secret, SecretKey, Store
+from compiler.model.provider import Provider, Spec
 from compiler.model.store import place_in
 from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
 from compiler.rules.missing_remote import way_out
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
-from compiler.stages.resolve import VAULT_NAME_VARIABLE
 from compiler.stages.validate import validate
-from compiler.stores.vault.log_in import variable
+from compiler.stores.registry import PROVIDERS, provider_of
 from compiler.text.command_line import command_line
 from compiler.text.wording import quoted, suggest
 
@@ -115,8 +115,6 @@ def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
 
 SECRETS = "externalSecrets"
 _STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
-# The platform's stores have always had these names.
-_KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
 
 
 def secrets_of_values(document: Document) -> tuple[str, ...]:
@@ -130,7 +128,7 @@ def references_of_values(
     """The references of `secrets`, or of all, in a values file.
 
     A store that the file renders tells its own provider and address. The provider of any other follows from its name,
-    or from which of VAULT_ADDR and AZURE_KEYVAULT_NAME is set. Raises Refusal where neither tells.
+    or from which of the variables of their addresses is set. Raises Refusal where neither tells.
     """
     stores: dict[tuple[str, str], Store] = {}
     found: list[Reference] = []
@@ -167,13 +165,12 @@ def _references(secret_id: str, node: Node, store: Store) -> Iterator[Reference]
 
 def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:
     rendered = _rendered(kind, name, root)
-    provider = next(iter(rendered.nearest("provider").children), "") if rendered is not None else _guess(name, environ)
-    settings = rendered.nearest("provider", provider) if rendered is not None else None
-    is_vault = provider == VAULT
-    address = settings.text("server" if is_vault else "vaultUrl") if settings is not None else None
-    if not address and not is_vault and environ.get(VAULT_NAME_VARIABLE):
-        cloud = settings.text("environmentType") if settings is not None else None
-        address = key_vault_url(environ[VAULT_NAME_VARIABLE], cloud)
+    provider = provider_of(next(iter(rendered.nearest("provider").children))) if rendered else _guess(name, environ)
+    settings = rendered.nearest("provider", provider.id) if rendered else None
+    written = provider.read_spec(cast("dict[str, Any]", settings.plain_data())) if settings is not None else Spec(None)
+    address = written.url
+    if not address and (value := environ.get(provider.variable)):
+        address = provider.url_of(value, settings.text if settings is not None else lambda _: None)
     return Store(
         id=name,
         provider=provider,
@@ -182,8 +179,8 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
         # The names in a values file have their prefix already.
         prefix="",
         address=address or None,
-        mount=((settings.text("path") if settings is not None else None) or DEFAULT_MOUNT) if is_vault else "",
-        vault_namespace=settings.text("namespace") if settings is not None and is_vault else None,
+        mount=(written.mount or DEFAULT_MOUNT) if provider.has_mounts else "",
+        vault_namespace=written.namespace,
         rendered=rendered is not None,
         node=node,
     )
@@ -192,20 +189,22 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
 def _rendered(kind: str, name: str, root: Node) -> Node | None:
     stores = root.get(_STORE_KINDS.get(kind, ""))
     for store in stores.children.values() if stores is not None else ():
-        if store.text("name") == name and any(store.get("provider", each) for each in (VAULT, AZURE_KEY_VAULT)):
+        if store.text("name") == name and any(store.get("provider", each) for each in PROVIDERS):
             return store
     return None
 
 
-def _guess(name: str, environ: Mapping[str, str]) -> str:
-    if name in _KNOWN_STORES:
-        return _KNOWN_STORES[name]
-    variables = ((VAULT, variable(environ, "ADDR")), (AZURE_KEY_VAULT, VAULT_NAME_VARIABLE))
-    told = [provider for provider, variable in variables if environ.get(variable)]
-    if len(told) == 1:
-        return told[0]
+def _guess(name: str, environ: Mapping[str, str]) -> Provider:
+    # The platform's stores have always had these names.
+    if known := [each for each in PROVIDERS.values() if each.store_name == name]:
+        return known[0]
+    given = [each for each in PROVIDERS.values() if environ.get(each.address_variable(environ) or each.variable)]
+    if len(given) == 1:
+        return given[0]
+    # VAULT_ADDR is named, whatever OpenBao's set has.
+    names = [each.address_variable({}) or each.variable for each in PROVIDERS.values()]
     message = f"the provider of the store {quoted(name)} is unknown"
-    raise Refusal("usage", message, f"set either VAULT_ADDR or {VAULT_NAME_VARIABLE}")
+    raise Refusal("usage", message, f"set either {' or '.join(names)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from compiler.live.read_many import WORKERS, Reading, States, end_before, keep_c
 from compiler.live.readers import Reader, Readers, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, Provider, remote_of
-from compiler.model.store_identity import Sameness, address_identity, compare_stores, remote_name
+from compiler.model.store import Place, remote_of
+from compiler.model.store_identity import Sameness, address_identity, compare_stores
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -153,8 +153,7 @@ class Judging:
             store = self._sides.serving[held.serving.id]
             remedy = f"to have it stay: {keep_command(store, there.name, there.version)}"
             return Kind.REFUSE, f"in {serving}, which serves it, {what}", remedy
-        is_vault = self._sides.left.provider == Provider.VAULT
-        taken = numbered(self.readable) if is_vault else "all versions"
+        taken = numbered(self.readable) if self._sides.left.provider.deletes_by_version else "all versions"
         return Kind.DELETE, f"{taken}; {serving} holds the same", ""
 
     def _is_same_place(self, held: Held, reading: RemoteSecret, there: Reading) -> bool:
@@ -165,7 +164,7 @@ class Judging:
             return False
         name = held.there.remote_key if held.there is not None else ""
         if compare_stores(address_identity(serving.address), address_identity(writer.address)) is Sameness.SAME:
-            return remote_name(provider, name) == remote_name(provider, self._remote.name)
+            return provider.remote_name(name) == provider.remote_name(self._remote.name)
         # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
         made = reading.attributes.created
         return (
@@ -234,17 +233,17 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             continue
         held = _held(environment, secret, store, secret.store)
         for name, each in held:
-            _, values, secrets = groups.setdefault(remote_name(store.provider, name), (name, {}, []))
+            _, values, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, []))
             called = names.get((each.secret, each.key), (each.secret, each.key))
             values.setdefault(called, replace(each, secret=called[0], key=called[1]))
             secrets.append(secret.id)
             if each.there is not None:
                 reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{secret.store.id}")
                 compared.setdefault(each.there.remote_key, set()).add(reader)
-        own, theirs = (remote_of(secret.entry, each.provider, secret.node) for each in (store, secret.store))
+        own, theirs = (remote_of(secret.entry, each.provider.id, secret.node) for each in (store, secret.store))
         if own is not None and theirs is not None:
             main = (secret.id, secret.store, secret.store.prefix + theirs)
-            mains.setdefault(remote_name(store.provider, store.prefix + own), []).append(main)
+            mains.setdefault(store.provider.remote_name(store.prefix + own), []).append(main)
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
     remotes = [

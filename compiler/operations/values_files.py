@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
@@ -57,10 +56,6 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
 
 def _kept(rule: str, shown: str, why: str) -> Diagnostic:
     return Diagnostic(rule, Severity.ERROR, f"{shown} {why}", Span(Source(shown)), help="remove it yourself")
-
-
-# What `new store` is told in the line that is printed.
-_USUAL_LOG_IN = {VAULT: "kubernetes", AZURE_KEY_VAULT: "workloadIdentity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +136,6 @@ def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
     """What to know of each of these stores whose object the chart does not make."""
     named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
     for (kind, name), store in named.items():
-        line = command_line("new", "store", store.id, "--auth", _USUAL_LOG_IN.get(store.provider, "METHOD"))
+        line = command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"))
         way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
         yield f"this project does not make the {kind} {quoted(name)}: {way_out}"

@@ -8,16 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from compiler.live.read_many import WORKERS, is_of_store, is_silence, lasting_command, read_all
 from compiler.live.stores import AddressError, LiveStores
-from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Store
+from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.operations.eso_resolution import (
     Absence,
-    InvalidReferenceError,
     UnextractedError,
-    UnprovenReferenceError,
     extracted,
-    remote_name,
     resolve,
 )
 from compiler.operations.references import Reference
@@ -54,10 +51,9 @@ def put_command(group: Sequence[Reference]) -> str:
     return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
 
 
-def date_command(name: str, address: str, option: str) -> str:
-    """The command that sets a date, DATE, of a secret of the Key Vault at `address`."""
-    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address}/secrets/{name}", option, "DATE")
-    return f"`{shell_line(*words)}`"
+def date_command(provider: Provider, name: str, address: str, option: str) -> str:
+    """The command that sets a date, DATE, of a secret of the store at `address`."""
+    return f"`{shell_line(*provider.date_words(address, name, option))}`"
 
 
 def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
@@ -67,12 +63,8 @@ def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
     store, name = group[0].store, error.place.name
     if not isinstance(error, SoftDeletedError) or not name:
         return error.remedy
-    if store.provider != VAULT:
-        words = ["az", "keyvault", "secret", "recover", "--id", f"{error.place.store}/deletedsecrets/{name}"]
-    elif error.version:
-        namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
-        words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={error.version}", name]
-    else:
+    words = store.provider.recover_words(store, error.place.store, name, error.version)
+    if not words:
         return error.remedy
     return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
 
@@ -169,27 +161,27 @@ def date_diagnostic(
 ) -> Diagnostic | None:
     """What is wrong with the dates of a remote secret of the store at `address`.
 
-    Key Vault serves what is expired. A Vault deletes it.
+    Where it does not expire by itself, what is expired is served on.
     """
-    is_vault = group[0].store.provider == VAULT
+    provider = group[0].store.provider
     attributes, name = remote.attributes, quoted(remote.name)
     if (expired := attributes.past_expires(now)) is not None:
         message = f"{name} expired on {expired:%Y-%m-%d}"
         new_value = f"{put_command(group)} sets a new value"
-        dated = f"{new_value}; then {date_command(remote.name, address, '--expires')} sets its date"
-        return of_remote("expired-secret", group, message, new_value if is_vault else dated)
+        dated = f"{new_value}; then {date_command(provider, remote.name, address, '--expires')} sets its date"
+        return of_remote("expired-secret", group, message, new_value if provider.expires_by_itself else dated)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        corrected = f"{date_command(remote.name, address, '--not-before')} sets another date"
+        corrected = f"{date_command(provider, remote.name, address, '--not-before')} sets another date"
         return of_remote("not-yet-valid", group, message, f"{corrected}; or write a version that is valid now")
     if (soon := attributes.past_expires(now + within)) is not None:
-        if is_vault:
+        if provider.expires_by_itself:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
             keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
             return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
         message = f"{name} expires on {soon:%Y-%m-%d}"
         new_value = f"before then, {put_command(group)} sets a new value"
-        new_date = f"then {date_command(remote.name, address, '--expires')} its date"
+        new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
         return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
     return None
 
@@ -398,7 +390,7 @@ def _names(
         if store not in readers:
             continue
         try:
-            name = remote_name(store.provider, store.mount, reference.remote_key)
+            name = store.provider.asked_name(store.mount, reference.remote_key)
         except InvalidReferenceError as error:
             refused.setdefault((reference.secret, "invalid-reference", str(error)), []).append(reference)
         except UnprovenReferenceError as error:

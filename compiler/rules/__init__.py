@@ -1,4 +1,4 @@
-"""Collects every semantic rule: the `check` of each module of this folder, by the rules' ids."""
+"""Collects every semantic rule: the `check` of each module of this folder and of the providers', by the rules' ids."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,13 +8,15 @@ from compiler.rules.api import Rule
 from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.input_rules import INPUT_RULES
 from compiler.rules.live_rules import LIVE_RULES
+from compiler.stores.registry import PROVIDERS
 
 
 def _collected() -> Iterator[Rule]:
-    for module in iter_modules(__path__):
-        check = getattr(import_module(f"{__name__}.{module.name}"), "check", None)
-        if isinstance(check, Rule):
-            yield check
+    for folder in (__name__, *(f"{provider.package}.rules" for provider in PROVIDERS.values())):
+        for module in iter_modules(import_module(folder).__path__):
+            check = getattr(import_module(f"{folder}.{module.name}"), "check", None)
+            if isinstance(check, Rule):
+                yield check
 
 
 RULES: tuple[Rule, ...] = tuple(sorted(_collected(), key=lambda rule: rule.id))

@@ -26,7 +26,7 @@ def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         if secret.fetch != BUNDLE or secret.store is None:
             continue
-        provider, remote = secret.store.provider, secret.remote
+        provider, remote = secret.store.provider.id, secret.remote
         # Only a key that says something of its own place can lie elsewhere.
         elsewhere = [
             key.key

@@ -21,8 +21,8 @@ Give the value a remote secret of its own, or drop `whole` to have it as a prope
 
 from collections.abc import Iterator
 
-from compiler.model.catalogue import PROVIDERS, VAULT
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
+from compiler.stores.registry import PROVIDERS
 
 
 @rule("contradictory-remote", ERROR, CATALOGUE)
@@ -40,8 +40,9 @@ def check(catalogue: Catalogue) -> Findings:
 
 def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[str | None]) -> tuple[str, str] | None:
     own = key.remote[provider]
-    if provider == VAULT:
-        return f"{quoted(key.name)} cannot be a whole Vault secret", "remove `whole`: Vault secrets have properties"
+    if not (found := PROVIDERS[provider]).holds_texts:
+        message = f"{quoted(key.name)} cannot be a whole {found.title} secret"
+        return message, f"remove `whole`: {found.title} secrets have properties"
     if own.property is not None:
         return f"{quoted(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
     place = own.name or entry.remote.get(provider)

@@ -22,7 +22,6 @@ Where one value is wanted under two names, say so, and nothing is reported:
       SLACK_MCP_XOXB_TOKEN: {from: slack/SLACK_BOT_TOKEN}
 """
 
-from compiler.model.catalogue import PROVIDERS
 from compiler.model.store import Place, place_of
 from compiler.rules.api import (
     CATALOGUE,
@@ -36,6 +35,7 @@ from compiler.rules.api import (
     quoted,
     rule,
 )
+from compiler.stores.registry import PROVIDERS
 
 
 @rule("duplicate-target-key", WARNING, CATALOGUE, waivable=True)

@@ -25,25 +25,10 @@ Vault logs in by `token` (name, key), `kubernetes` (role, serviceAccount), `appR
 (clientId, clientSecret, and `tenantId` of the store).
 """
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Span, Store, listed, rule
 
 _ACCOUNT = ("name",)
 _SECRET_KEY = ("name", "key")
-# For each way to log in: the parts it needs, each with the fields that part needs; "" is the way itself.
-_WAYS: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
-    VAULT: {
-        "token": {"": _SECRET_KEY},
-        "kubernetes": {"": ("role",), "serviceAccount": _ACCOUNT},
-        "appRole": {"": ("roleId",), "secretId": _SECRET_KEY},
-        "jwt": {"": ("role",), "serviceAccount": _ACCOUNT},
-    },
-    AZURE_KEY_VAULT: {
-        "workloadIdentity": {"serviceAccount": _ACCOUNT},
-        "managedIdentity": {},
-        "servicePrincipal": {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
-    },
-}
 _REFERENCES = (_ACCOUNT, _SECRET_KEY)
 
 
@@ -55,7 +40,7 @@ def check(environment: Environment) -> Findings:
 
 
 def _judge(store: Store, namespace: str | None) -> Findings:
-    ways = _WAYS.get(store.provider, {})
+    ways = store.provider.log_ins
     auth = store.node.get("auth")
     chosen = auth.children if auth is not None else {}
     if auth is None or not chosen:
@@ -72,13 +57,14 @@ def _judge(store: Store, namespace: str | None) -> Findings:
             message = f'has the authentication method "{way}" of another provider'
             yield _finding(store, node.key_span, message, f"use one of {listed(ways)}")
     ca = store.node.get("caProvider")
-    if ca is not None and store.provider == VAULT:
+    if ca is not None and "caProvider" in store.provider.settings:
         yield from _fields(store, "caProvider", ca, ("type", "name", "key"))
         yield from _namespace(store, "caProvider", ca, namespace)
 
 
 def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
-    for part, fields in _WAYS[store.provider][way].items():
+    log_in = store.provider.log_ins[way]
+    for part, fields in log_in.parts.items():
         title = f"{way}.{part}" if part else way
         holder = node.get(part) if part else node
         if holder is None:
@@ -87,9 +73,10 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
         yield from _fields(store, title, holder, fields)
         if fields in _REFERENCES:
             yield from _namespace(store, title, holder, namespace)
-    if way == "servicePrincipal" and "tenantId" not in store.node.children:
-        message = 'lacks "tenantId", which a service principal needs'
-        yield _finding(store, store.node.key_span, message, "add `tenantId` to the store")
+    for name in log_in.needs:
+        if name not in store.node.children:
+            message = f'lacks "{name}", which {log_in.title} needs'
+            yield _finding(store, store.node.key_span, message, f"add `{name}` to the store")
 
 
 def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:

@@ -16,8 +16,9 @@ Use the placeholders that there are, in double quotes, as YAML takes a brace for
       vault: "{namespace}/{secret}"
 """
 
-from compiler.model.environment import PATTERNS, faults
+from compiler.model.environment import faults
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, Finding, Findings, Node, Span, rule
+from compiler.stores.registry import PATTERNS
 
 
 @rule("invalid-naming-pattern", ERROR, CATALOGUE)

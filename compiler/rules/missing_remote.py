@@ -18,9 +18,7 @@ Add the name to the entry, or to the environment's secret where it differs from 
         azurekv: ai-platform-engineering-github
 """
 
-import re
-
-from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.provider import Provider
 from compiler.rules.api import (
     ENVIRONMENT,
     ERROR,
@@ -55,27 +53,20 @@ def check(environment: Environment) -> Findings:
 
 
 def _finding(secret: Secret, store: Store, holder: Entry, keys: list[str]) -> Finding:
-    provider = store.provider
-    title = "Key Vault" if provider == AZURE_KEY_VAULT else "Vault"
     if holder is not secret.entry:
         what = f"{quoted(holder.id)}, which has the value of {listed(keys)} of {quoted(secret.id)},"
     else:
         what = quoted(secret.id) if len(keys) == len(secret.keys) else f"{listed(keys)} of {quoted(secret.id)}"
     return Finding(
-        f'{what} has no remote name for the {title} store "{store.id}"',
+        f'{what} has no remote name for the {store.provider.title} store "{store.id}"',
         secret.store_node if secret.store_node is not None else secret.node.key_span,
-        help=way_out(holder, provider),
+        help=way_out(holder, store.provider),
         related=(Related("the entry", holder.node.nearest("remote").key_span),),
         scope=("secrets", secret.id),
     )
 
 
-def way_out(holder: Entry, provider: str) -> str:
+def way_out(holder: Entry, provider: Provider) -> str:
     """The lines to add to the entry that has the value, named after the ones it has for the other provider."""
-    return f'add `{provider}: {_name_for(holder, provider)}` under `remote` of "{holder.id}" in the catalogue'
-
-
-def _name_for(entry: Entry, provider: str) -> str:
-    other = next(iter(entry.remote.values()), entry.id)
-    # A Key Vault's name has letters, digits and hyphens alone.
-    return re.sub(r"[^0-9A-Za-z]+", "-", other).strip("-") if provider == AZURE_KEY_VAULT else other
+    name = next(iter(holder.remote.values()), holder.id)
+    return f'add `{provider.id}: {provider.fitting_name(name)}` under `remote` of "{holder.id}" in the catalogue'

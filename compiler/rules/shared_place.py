@@ -28,7 +28,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from compiler.model.address import parse_address
-from compiler.model.store_identity import StoreIdentity, remote_name, written_identity
+from compiler.model.provider import Provider
+from compiler.model.store_identity import StoreIdentity, written_identity
 from compiler.rules.api import (
     PROJECT,
     WARNING,
@@ -48,7 +49,7 @@ from compiler.rules.api import (
 from compiler.rules.forms.names import is_cluster_internal, top_of, waiver
 
 # Provider, address, mount, Vault namespace and cluster's id, as written.
-_Written = tuple[str, str | None, str, str | None, str | None]
+_Written = tuple[Provider, str | None, str, str | None, str | None]
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
 _MOST_SECRETS = 20
@@ -104,7 +105,7 @@ def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
             if secret.store is not store:
                 continue
             for name in _remote_keys(secret):
-                place = remote_name(store.provider, name)
+                place = store.provider.remote_name(name)
                 first, first_secret = seen.setdefault(place, (environment, secret))
                 if first is not environment and place not in said:
                     said.add(place)
@@ -132,7 +133,9 @@ def _place(environment: Environment, secret: Secret) -> Span:
     source = environment.document.source
     candidates = [secret.store_node]
     if secret.store is not None:
-        candidates += [secret.store.node.get(field) for field in ("vaultUrl", "server", "mount", "prefix", "clusterId")]
+        candidates += [
+            secret.store.node.get(field) for field in (secret.store.provider.address, "mount", "prefix", "clusterId")
+        ]
     for node in candidates:
         if node is not None and node.source is source:
             return node.span

@@ -15,13 +15,13 @@ Read less often; the annotation `force-sync` refreshes at once after a rotation:
 
 import math
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.environment import BUNDLE
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Secret, Store, rule
+from compiler.stores.registry import PROVIDERS
 
 _SHORTEST_SECONDS = 60
-# https://learn.microsoft.com/azure/key-vault/general/service-limits: all transactions but creates, per vault
-_BUDGET, _WINDOW_SECONDS = 4000, 10
+_WINDOW_SECONDS = 10
+_LEAST_QUOTA = min((each.quota for each in PROVIDERS.values() if each.quota is not None), default=math.inf)
 
 
 @rule("too-frequent-refresh", WARNING, ENVIRONMENT, waivable=True)
@@ -32,7 +32,7 @@ def check(environment: Environment) -> Findings:
         if secret.refresh is not None:
             reads += len(secret.keys)
             fastest = min(fastest, secret.refresh.seconds)
-    if fastest >= _SHORTEST_SECONDS and reads * _WINDOW_SECONDS <= _BUDGET * fastest:
+    if fastest >= _SHORTEST_SECONDS and reads * _WINDOW_SECONDS <= _LEAST_QUOTA * fastest:
         return
     yield from _too_short(environment)
     yield from _over_budget(environment)
@@ -58,15 +58,16 @@ def _over_budget(environment: Environment) -> Findings:
     loads: dict[str, tuple[Store, float]] = {}
     for secret in environment.secrets.values():
         store = secret.store
-        if store is not None and store.provider == AZURE_KEY_VAULT and secret.refresh is not None:
-            vault = (store.address or store.id).rstrip("/").lower()
-            first, load = loads.get(vault, (store, 0.0))
-            loads[vault] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh.seconds)
+        if store is not None and store.provider.quota is not None and secret.refresh is not None:
+            place = (store.address or store.id).rstrip("/").lower()
+            first, load = loads.get(place, (store, 0.0))
+            loads[place] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh.seconds)
     for store, load in loads.values():
-        if load > _BUDGET:
-            times = math.ceil(load)
+        quota = store.provider.quota
+        if quota is not None and load > quota:
+            subject = f'the {store.provider.title} of the store "{store.id}"'
             yield Finding(
-                f'the Key Vault of the store "{store.id}" is read {times} times in 10 s, but allows {_BUDGET}',
+                f"{subject} is read {math.ceil(load)} times in 10 s, but allows {quota}",
                 environment.root.nearest("refreshInterval"),
                 help="use a longer `refreshInterval`, or `fetch: bundle`",
                 scope=("stores", store.id),

@@ -16,8 +16,8 @@ Write the id:
 
 from collections.abc import Mapping
 
-from compiler.model.catalogue import suggest_store
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule
+from compiler.stores.registry import suggest_store
 from compiler.text.credential import looks_like_credential
 
 

@@ -16,7 +16,6 @@ Write the address in the layer that knows it, usually the environment's own file
 `AZURE_KEYVAULT_NAME=ai-platform-prod` fills it in for one run. A store that no secret reads may go without.
 """
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, rule
 
 
@@ -31,12 +30,12 @@ def check(environment: Environment) -> Findings:
         related: tuple[Related, ...] = ()
         if reader.store_node is not None:
             related = (Related(f'"{reader.id}" is read from it by this', reader.store_node.span),)
-        if store.provider == AZURE_KEY_VAULT:
-            field, way_out = "vaultUrl", "add `vaultUrl: https://<name>.vault.azure.net`, or set AZURE_KEYVAULT_NAME"
-        else:
-            field, way_out = "server", "add `server: https://<host>`"
+        provider = store.provider
+        way_out = f"add `{provider.address}: {provider.example}`"
+        if provider.variable:
+            way_out += f", or set {provider.variable}"
         yield Finding(
-            f'the store "{store.id}" has no "{field}", but environment "{environment.name}" reads from it',
+            f'the store "{store.id}" has no "{provider.address}", but environment "{environment.name}" reads from it',
             store.node.key_span,
             help=way_out,
             related=related,

@@ -13,7 +13,6 @@ End it with `/` on Vault and with `-` on Key Vault:
       azure: {provider: azurekv, prefix: prod-}
 """
 
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, quoted, rule
 
 
@@ -21,10 +20,9 @@ from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findi
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.prefix and not store.prefix.endswith(("/", "-", "_", ".")):
-            separator = "/" if store.provider == VAULT else "-"
             yield Finding(
                 f"the prefix {quoted(store.prefix)} does not end in a separator",
                 store.node.nearest("prefix"),
-                help=f"write {quoted(store.prefix + separator)}",
+                help=f"write {quoted(store.prefix + store.provider.separator)}",
                 scope=("stores", store.id),
             )

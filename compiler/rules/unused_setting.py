@@ -17,16 +17,14 @@ What only a rendered store uses is reported in the environment's own file alone:
 environments that do render.
 """
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Store, rule
+from functools import cache
 
-_FOREIGN = {
-    VAULT: ("vaultUrl", "tenantId", "environmentType"),
-    AZURE_KEY_VAULT: ("server", "reachableAt", "clusterId", "mount", "vaultNamespace", "caProvider"),
-}
-_COUNTERPART = {"vaultUrl": "server", "server": "vaultUrl"}
+from compiler.model.provider import Provider
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Store, rule
+from compiler.stores.registry import PROVIDERS
+
+_ADDRESSES = frozenset(provider.address for provider in PROVIDERS.values())
 _RENDERED_ONLY = ("auth", "conditions", "caProvider")
-_TITLES = {VAULT: "a Vault", AZURE_KEY_VAULT: "a Key Vault"}
 
 
 @rule("unused-setting", WARNING, ENVIRONMENT, waivable=True)
@@ -34,12 +32,11 @@ def check(environment: Environment) -> Findings:
     own_source = environment.document.source
     for store in environment.stores.values():
         settings = store.node.children
-        foreign = _FOREIGN.get(store.provider, ())
+        foreign = _foreign(store.provider)
         for name in foreign:
             if name in settings:
-                counterpart = _COUNTERPART.get(name)
-                way_out = f'use "{counterpart}" instead' if counterpart else "remove it"
-                yield _finding(store, name, f'"{name}" is not a setting of {_TITLES[store.provider]}', way_out)
+                way_out = f'use "{store.provider.address}" instead' if name in _ADDRESSES else "remove it"
+                yield _finding(store, name, f'"{name}" is not a setting of a {store.provider.title}', way_out)
         for name in _RENDERED_ONLY:
             node = settings.get(name)
             if node is None or name in foreign or node.source is not own_source:
@@ -49,6 +46,13 @@ def check(environment: Environment) -> Findings:
                 yield _finding(store, name, message, "add `render: true`, or remove it")
             elif name == "conditions" and store.kind != "ClusterSecretStore":
                 yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "remove it")
+
+
+@cache
+def _foreign(provider: Provider) -> tuple[str, ...]:
+    """The settings that other providers have and this one has not; of an unknown provider, none is."""
+    others = (name for each in PROVIDERS.values() for name in each.settings if name not in provider.settings)
+    return tuple(dict.fromkeys(others)) if provider.settings else ()
 
 
 def _finding(store: Store, name: str, message: str, way_out: str) -> Finding:

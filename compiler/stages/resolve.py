@@ -5,30 +5,30 @@ Every value knows its layer and the values that it overrode. What is missing bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from compiler.model.address import DEFAULT_MOUNT, key_vault_url
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import (
-    AZURE_KEY_VAULT,
-    PROVIDERS,
     Catalogue,
     CatalogueKey,
     Entry,
     KeyRemote,
     Origin,
-    suggest_store,
 )
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, Duration, most_values, parse_duration
 from compiler.model.store import place_in, remote_of
+from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from compiler.model.provider import Provider
 
 
 # `extends` says which layers are merged; it is no value of the merged environment.
@@ -204,31 +204,39 @@ def _texts(node: Node | None) -> tuple[str, ...]:
 
 STORE_OPTION = "--store"
 STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
-VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Options and variables of this run: the wanted store and where it was named, and a Key Vault's name."""
+    """Options and variables of this run: the wanted store and where it was named, and addresses.
+
+    `addresses` are the values of the variables that give the addresses of stores without one, by their providers.
+    """
 
     store: str | None = None
     store_origin: str = STORE_OPTION
-    vault_name: str | None = None
+    addresses: Mapping[Provider, str] = field(default_factory=dict)
 
 
 def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts: bool) -> Outside:
     """`--store` goes before the variable, which counts only where exactly one environment is compiled."""
-    vault_name = environ.get(VAULT_NAME_VARIABLE) or None
+    addresses = outside_addresses(environ)
     if store is not None:
-        return Outside(store, STORE_OPTION, vault_name)
+        return Outside(store, STORE_OPTION, addresses)
     wanted = (environ.get(STORE_VARIABLE) or None) if variable_counts else None
-    return Outside(wanted, STORE_VARIABLE, vault_name)
+    return Outside(wanted, STORE_VARIABLE, addresses)
+
+
+def outside_addresses(environ: Mapping[str, str]) -> dict[Provider, str]:
+    """The values of the variables that give the addresses of stores without one."""
+    given = ((provider, environ.get(provider.variable)) for provider in PROVIDERS.values() if provider.variable)
+    return {provider: value for provider, value in given if value}
 
 
 def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """The layer that goes on top of the merged `root`, or None where nothing new is said.
 
-    An id of a store beats a Kubernetes name. AZURE_KEYVAULT_NAME gives `vaultUrl` where none is written; where
+    An id of a store beats a Kubernetes name. A provider's variable gives the address where none is written; where
     another is written for a store in use, that is `conflicting-vault-url`.
     """
     stores = root.nearest("stores").children if root.get("stores") is not None else {}
@@ -236,19 +244,21 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
     diagnostics: list[Diagnostic] = []
     if outside.store is not None:
         _choose(outside, stores, members, diagnostics)
-    if outside.vault_name is not None and looks_like_credential(outside.vault_name):
-        diagnostics.append(_no_name(VAULT_NAME_VARIABLE, outside.vault_name))
-    elif outside.vault_name is not None:
-        _fill(root, outside.vault_name, stores, members, diagnostics)
+    for provider, value in outside.addresses.items():
+        if looks_like_credential(value):
+            diagnostics.append(_no_name(provider, value))
+        else:
+            _fill(root, provider, value, members, diagnostics)
     if not members:
         return None, tuple(diagnostics)
     top = Node(members, Source(outside.store_origin), extent(0, 0))
     return Document(top.source, top), tuple(diagnostics)
 
 
-def _no_name(variable: str, value: str) -> Diagnostic:
-    span = _leaf(variable, value).span
-    message, help_text = f"the value of {variable} looks like a credential", "set it to the name of a Key Vault"
+def _no_name(provider: Provider, value: str) -> Diagnostic:
+    span = _leaf(provider.variable, value).span
+    message = f"the value of {provider.variable} looks like a credential"
+    help_text = f"set it to the name of a {provider.title}"
     return Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
 
 
@@ -266,34 +276,30 @@ def _choose(
         members["store"] = _leaf(outside.store_origin, chosen)
 
 
-def _fill(
-    root: Node,
-    vault_name: str,
-    stores: Mapping[str, Node],
-    members: dict[str, Node],
-    diagnostics: list[Diagnostic],
-) -> None:
+def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], diagnostics: list[Diagnostic]) -> None:
+    stores = root.nearest("stores").children if root.get("stores") is not None else {}
+    source = Source(provider.variable)
     chosen = members.get("store") or root.get("store")
     used = {chosen.value} if chosen is not None else set()
     secrets = root.get("secrets")
     used |= {node.text("store") for node in (secrets.children.values() if secrets is not None else ())}
     filled: dict[str, Node] = {}
     for store_id, node in stores.items():
-        if node.text("provider") != AZURE_KEY_VAULT:
+        if provider_of(node.text("provider")) is not provider:
             continue
-        url = key_vault_url(vault_name, node.text("environmentType"))
-        written = node.get("vaultUrl")
+        url = provider.url_of(value, node.text)
+        written = node.get(provider.address)
         if written is None:
-            members_of_store = {"vaultUrl": _leaf(VAULT_NAME_VARIABLE, url)}
-            filled[store_id] = Node(members_of_store, Source(VAULT_NAME_VARIABLE), extent(0, 0))
+            filled[store_id] = Node({provider.address: _leaf(provider.variable, url)}, source, extent(0, 0))
         elif store_id in used and str(written.value).rstrip("/").lower() != url.lower():
-            message = f"{VAULT_NAME_VARIABLE} names another vault than this"
-            help_text = f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl"
+            message = f"{provider.variable} names another vault than this"
+            help_text = f"unset {provider.variable}, or correct {provider.address}"
             diagnostics.append(
                 Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)
             )
     if filled:
-        members["stores"] = Node(dict(filled), Source(VAULT_NAME_VARIABLE), extent(0, 0))
+        others = members["stores"].children if "stores" in members else {}
+        members["stores"] = Node({**others, **filled}, source, extent(0, 0))
 
 
 def _leaf(origin: str, value: str) -> Node:
@@ -384,7 +390,7 @@ class Resolver:
         store = stores.get(_text(store_node) or "")
         refresh_node = own.get("refreshInterval") or shared.refresh
         variants = self._variants(entry, own.get("use"))
-        remote = remote_of(entry, store.provider, node) if store is not None else None
+        remote = remote_of(entry, store.provider.id, node) if store is not None else None
         labels = _over(shared.labels, own.get("labels"))
         return Secret(
             id=entry.id,
@@ -421,7 +427,7 @@ class Resolver:
         for origin in self._catalogue.origins.get(entry.id, ()):
             said = listed.children.get(origin.id) if listed is not None else None
             of_origins[origin.id] = self._variants(origin, said.children.get("use") if said is not None else None)
-            cached += (of_origins[origin.id], remote_of(origin, store.provider, said))
+            cached += (of_origins[origin.id], remote_of(origin, store.provider.id, said))
         keys = self._keys.get(cached)
         if keys is None:
             keys = self._keys[cached] = tuple(
@@ -465,22 +471,25 @@ class _Shared:
 
 def store_of(store_id: str, node: Node, environment: str = "") -> Store:
     """The store that the merged mapping `node` describes; what it leaves out has its default or is None."""
-    provider = node.text("provider") or ""
-    is_key_vault = provider == AZURE_KEY_VAULT
+    provider = provider_of(node.text("provider"))
     render = node.get("render")
+
+    def own(setting: str) -> str | None:
+        return node.text(setting) if setting in provider.settings else None
+
     return Store(
         id=store_id,
-        provider=provider if provider in PROVIDERS else "",
+        provider=provider,
         name=node.text("name") or "",
         kind=node.text("kind") or _DEFAULT_KIND,
         prefix=node.text("prefix") or "",
-        address=node.text("vaultUrl" if is_key_vault else "server"),
-        mount="" if is_key_vault else node.text("mount") or DEFAULT_MOUNT,
-        vault_namespace=None if is_key_vault else node.text("vaultNamespace"),
+        address=own(provider.address),
+        mount=(node.text("mount") or DEFAULT_MOUNT) if provider.has_mounts else "",
+        vault_namespace=own("vaultNamespace"),
         rendered=render is not None and render.value is True,
         node=node,
-        reachable_at=None if is_key_vault else node.text("reachableAt"),
-        cluster_id=None if is_key_vault else node.text("clusterId"),
+        reachable_at=own("reachableAt"),
+        cluster_id=own("clusterId"),
         environment=environment,
     )
 

@@ -14,11 +14,12 @@ from compiler.cluster.connect import connected
 from compiler.cluster.store_access import is_ready
 from compiler.cluster.view import ClusterError
 from compiler.model.facts import parse_duration
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import RetryPolicy
+from tests import providers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,10 +108,10 @@ def address_of(store: LiveObject, environ: Mapping[str, str]) -> StoreAddress:
     """Where this machine reaches the store of a live object; VAULT_ADDR stands for the cluster's own address."""
     provider = store["spec"]["provider"]
     if (vault := provider.get("vault")) is None:
-        return StoreAddress(Provider.AZURE_KEY_VAULT, str(provider["azurekv"]["vaultUrl"]))
+        return StoreAddress(providers.KEY_VAULT, str(provider["azurekv"]["vaultUrl"]))
     url = environ.get("VAULT_ADDR") or str(vault["server"])
     namespace = vault.get("namespace") or environ.get("VAULT_NAMESPACE")
-    return StoreAddress(Provider.VAULT, url, str(vault.get("path") or "secret"), namespace or None)
+    return StoreAddress(providers.VAULT, url, str(vault.get("path") or "secret"), namespace or None)
 
 
 def _connected(environ: Mapping[str, str]) -> RunCluster:

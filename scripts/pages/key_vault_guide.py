@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.stores.azure_key_vault.provider import PROVIDER
 from scripts.pages.schema_page import GENERATED
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def key_vault_guide(catalogue: Catalogue) -> str:
     """The page `docs/ai-platform-azure-keyvault-secrets.md`. Placeholders only; no value ever comes near it."""
     lines = ["# The platform's secrets in Azure Key Vault", "", GENERATED, "", _INTRODUCTION, "", "## Overview", ""]
     lines += ["| Key Vault secret | Kubernetes Secret | for | keys |", "|---|---|---|---|"]
-    entries = [entry for entry in catalogue.entries.values() if AZURE_KEY_VAULT in entry.remote]
+    entries = [entry for entry in catalogue.entries.values() if PROVIDER.id in entry.remote]
     for entry in entries:
-        remote = entry.remote[AZURE_KEY_VAULT]
+        remote = entry.remote[PROVIDER.id]
         lines.append(f"| [`{remote}`](#{remote}) | `{entry.target}` | {entry.description} | {len(entry.keys)} |")
     for name, holders in catalogue.origins.items():
         entry = catalogue.entries[name]
-        if AZURE_KEY_VAULT not in entry.remote:
-            remotes = [holder.remote[AZURE_KEY_VAULT] for holder in holders if AZURE_KEY_VAULT in holder.remote]
+        if PROVIDER.id not in entry.remote:
+            remotes = [holder.remote[PROVIDER.id] for holder in holders if PROVIDER.id in holder.remote]
             links = ", ".join(f"[`{remote}`](#{remote})" for remote in remotes)
             lines.append(f"| those of {links} | `{entry.target}` | {entry.description} | {len(entry.keys)} |")
     lines += ["", _CREATING, ""]
@@ -65,7 +65,7 @@ def key_vault_guide(catalogue: Catalogue) -> str:
 
 def _section(entry: Entry) -> list[str]:
     lines = [
-        f"## {entry.remote[AZURE_KEY_VAULT]}",
+        f"## {entry.remote[PROVIDER.id]}",
         "",
         f"{entry.description}. Makes the Kubernetes Secret `{entry.target}`.",
         "",
@@ -100,13 +100,13 @@ def _shapes(entry: Entry) -> list[tuple[str, tuple[CatalogueKey, ...]]]:
 
 
 def _lies_inside(key: CatalogueKey) -> bool:
-    return AZURE_KEY_VAULT not in key.remote and not key.is_taken
+    return PROVIDER.id not in key.remote and not key.is_taken
 
 
 def _elsewhere(key: CatalogueKey) -> str:
     if key.origin is not None:
         return f"`{key.name}` is elsewhere: the value of `{key.held.name}` of `{key.origin.entry.id}`."
-    remote = key.remote[AZURE_KEY_VAULT]
+    remote = key.remote[PROVIDER.id]
     where = f"the Key Vault secret `{remote.name}`" if remote.name else "this secret"
     what = "its whole value" if remote.whole else f"its property `{remote.property or key.name}`"
     return f"`{key.name}` is elsewhere: {where}, {what}."

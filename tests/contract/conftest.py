@@ -12,11 +12,12 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import SecretWriter, StoreOptions, StoreState
 from compiler.stores.open import open_store
 from compiler.stores.pacing import UNLIMITED
+from tests import providers
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
 # loads) that returns a StoreCase; `azurekv_case` is that of the Key Vault adapter over the local Key Vault.
@@ -67,7 +68,7 @@ def raft_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpen
 
 @pytest.fixture
 def vault_case(openbao: LocalOpenBao) -> StoreCase:
-    address = StoreAddress(Provider.VAULT, openbao.url)
+    address = StoreAddress(providers.VAULT, openbao.url)
     prefix, numbers = f"contract/{uuid.uuid4().hex}", itertools.count()
     return StoreCase(
         lambda: open_store(address, {"VAULT_TOKEN": openbao.token}),
@@ -83,7 +84,7 @@ def key_vault() -> Iterator[LocalKeyVault]:
 
 @pytest.fixture
 def azurekv_case(key_vault: LocalKeyVault) -> StoreCase:
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, key_vault.url)
+    address = StoreAddress(providers.KEY_VAULT, key_vault.url)
     prefix, numbers = f"contract-{uuid.uuid4().hex}", itertools.count()
     return StoreCase(
         lambda: open_store(address, key_vault.environ(), StoreOptions(clock=VirtualClock(), quotas=UNLIMITED)),
@@ -96,7 +97,7 @@ def azurekv_live_case() -> Iterator[StoreCase]:
     """A real vault or an emulator, with the caller's own identity; what a test leaves there is deleted softly."""
     if not (url := os.environ.get(LIVE_KEY_VAULT_VARIABLE)):
         pytest.skip(f"{LIVE_KEY_VAULT_VARIABLE} names no vault")
-    yield from live_case(StoreAddress(Provider.AZURE_KEY_VAULT, url), "platform-secrets-test-")
+    yield from live_case(StoreAddress(providers.KEY_VAULT, url), "platform-secrets-test-")
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def vault_live_case() -> Iterator[StoreCase]:
     if not (url := os.environ.get(LIVE_VAULT_VARIABLE)):
         pytest.skip(f"{LIVE_VAULT_VARIABLE} names no server")
     mount = os.environ.get(LIVE_VAULT_MOUNT_VARIABLE, "secret")
-    yield from live_case(StoreAddress(Provider.VAULT, url, mount=mount), "platform-secrets-test/")
+    yield from live_case(StoreAddress(providers.VAULT, url, mount=mount), "platform-secrets-test/")
 
 
 def live_case(address: StoreAddress, prefix: str) -> Iterator[StoreCase]:
@@ -141,7 +142,7 @@ def open_vault() -> Iterator[Callable[..., SecretWriter]]:
         **address: str,
     ) -> SecretWriter:
         chosen = options or StoreOptions(clock=VirtualClock(), connect_timeout=2, read_timeout=5)
-        opened.append(open_store(StoreAddress(Provider.VAULT, url, **address), environ, chosen))  # type: ignore[arg-type]
+        opened.append(open_store(StoreAddress(providers.VAULT, url, **address), environ, chosen))  # type: ignore[arg-type]
         return opened[-1]
 
     yield open_one

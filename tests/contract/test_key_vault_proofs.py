@@ -13,7 +13,7 @@ import pytest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
@@ -33,6 +33,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, StoreOptions, StoreState
 from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+from tests import providers
 from tests.pace import allowed_wall
 
 START = 1_800_000_000.0
@@ -52,7 +53,7 @@ def virtual(
 
 @contextmanager
 def opened(vault: LocalKeyVault, options: StoreOptions | None = None) -> Iterator[AzureKeyVaultStore]:
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url)
+    address = StoreAddress(providers.KEY_VAULT, vault.url)
     store = AzureKeyVaultStore(address, vault.environ(), options, credential=vault.credential(lifetime=1e9))
     try:
         yield store
@@ -345,7 +346,7 @@ def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_fou
             store.read("github")
         texts.append(disabled.value.reason)
     with LocalKeyVault() as vault:
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url)
+        address = StoreAddress(providers.KEY_VAULT, vault.url)
         store = AzureKeyVaultStore(address, vault.environ())
         vault.seed("github", "x")
         store.read("github")
@@ -459,7 +460,7 @@ def test_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(
         started = time.monotonic()
         with (
             pytest.raises((TlsFailureError, UnexpectedReplyError), match=reasons[what]),
-            closing(AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, url), environ)) as store,
+            closing(AzureKeyVaultStore(StoreAddress(providers.KEY_VAULT, url), environ)) as store,
         ):
             store.read("github")
         assert time.monotonic() - started < allowed_wall(2, below=10)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import SecretWriter, StoreState, Use
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.replies import ACCESS
+from tests import providers
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/set-up-stores.md").read_text("utf-8")
 OPERATOR, PEOPLE = re.findall(r"```hcl\n(.*?)```", PAGE.replace("\n   ", "\n"), re.DOTALL)
@@ -29,7 +30,7 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
 def opened(openbao: LocalOpenBao, name: str, policy: str) -> Iterator[SecretWriter]:
     openbao.call("PUT", f"sys/policies/acl/{name}", {"policy": policy})
     answer = openbao.call("POST", "auth/token/create", {"policies": [name]})
-    store = open_store(StoreAddress(Provider.VAULT, openbao.url), {"VAULT_TOKEN": answer["auth"]["client_token"]})
+    store = open_store(StoreAddress(providers.VAULT, openbao.url), {"VAULT_TOKEN": answer["auth"]["client_token"]})
     yield store
     store.close()
 

@@ -13,7 +13,7 @@ from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.content import Run, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
-from compiler.stages.resolve import Outside
+from compiler.stages.resolve import outside_of
 
 HERE = Path(__file__).parent
 
@@ -39,7 +39,8 @@ def cases(kind: str) -> list[Path]:
 def compile_case(case: Path) -> Compiled:
     """Compiles the case's folder as a project; `run.json` holds what a run was told beside its files."""
     told = case / "run.json"
-    outside = Outside(**json.loads(told.read_text("utf-8"))) if told.exists() else None
+    given = {"store": None, "environ": {}, **(json.loads(told.read_text("utf-8")) if told.exists() else {})}
+    outside = outside_of(**given, variable_counts=True)
     result = compile_project(case, outside=outside)
     if result.failed or result.project is None:
         return Compiled(result, result.diagnostics, ())

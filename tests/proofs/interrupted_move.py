@@ -9,14 +9,16 @@ from functools import partial
 from typing import Any
 
 from compiler.live.stores import LiveStores
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions
 from compiler.stores.open import open_store
 from compiler.stores.pacing import RetryPolicy
+from tests import providers
 from tests.commands import Done
 from tests.proofs.conftest import World
 
-VAULT, KEY_VAULT = Provider.VAULT, Provider.AZURE_KEY_VAULT
+VAULT, KEY_VAULT = providers.VAULT, providers.KEY_VAULT
 MANY = 24
 TO = {VAULT: ("--to", "vault", "--from", "azure"), KEY_VAULT: ("--to", "azure")}
 RESUMED = "incomplete; run the same command again to continue"

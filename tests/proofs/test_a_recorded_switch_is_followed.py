@@ -18,6 +18,7 @@ from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
 from compiler.operations.status_wait import End, Wait, WaitResult, from_files, manifests_for
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
+from tests import providers
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform, compiled_objects
 from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
@@ -37,7 +38,7 @@ class Recorded:
         self.double = double
         environ = {"KUBECONFIG": str(double.kubeconfig(folder))}
         self.cluster = KubernetesCluster(environ)
-        project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault")).project
+        project = compile_project(ROOT, ["dev"], Outside(addresses={providers.KEY_VAULT: "myvault"})).project
         assert project is not None
         self.environment = project.environments[0]
         self.manifests = compiled_objects(self.environment)

@@ -18,10 +18,12 @@ from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
+from tests import providers
 from tests.proofs.conftest import World
 
 PAGE = b"<html>Sign in to the proxy</html>"
@@ -395,11 +397,11 @@ def test_a_vault(bench: Bench, failure: str, command: str) -> None:
     arrange, reason, remedy, seconds = VAULTS[failure]
     arrange(bench)
     told(bench, COMMANDS[command], reason, remedy)
-    clock = bench.clocks.get(Provider.VAULT)
+    clock = bench.clocks.get(providers.VAULT)
     # What the sockets themselves take is not on this clock.
     assert seconds - 3 <= (0 if clock is None else clock.now()) <= seconds + 0.1
     # A store that is there is not waited for.
-    assert bench.clocks.get(Provider.AZURE_KEY_VAULT, VirtualClock()).now() == 0
+    assert bench.clocks.get(providers.KEY_VAULT, VirtualClock()).now() == 0
 
 
 @pytest.mark.parametrize(("failure", "command"), cases(KEY_VAULTS, OF_KEY_VAULT))
@@ -407,9 +409,9 @@ def test_a_key_vault(bench: Bench, failure: str, command: str) -> None:
     arrange, reason, remedy, seconds = KEY_VAULTS[failure]
     arrange(bench)
     told(bench, OF_KEY_VAULT[command], reason, remedy)
-    clock = bench.clocks.get(Provider.AZURE_KEY_VAULT)
+    clock = bench.clocks.get(providers.KEY_VAULT)
     assert seconds - 3 <= (0 if clock is None else clock.now()) <= seconds + 0.1
-    assert bench.clocks.get(Provider.VAULT, VirtualClock()).now() == 0
+    assert bench.clocks.get(providers.VAULT, VirtualClock()).now() == 0
 
 
 def test_two_stores_that_are_not_reached_are_both_told_after_the_time_of_one(bench: Bench) -> None:

@@ -44,7 +44,7 @@ PREFIXES = ("AZURE_", "VAULT_", "PLATFORM_SECRETS_", "REQUESTS_", "CURL_", "SSL_
 TRIED = r"""
 import contextlib, os, sys, traceback
 from compiler.cli.backup_keys import passphrase
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.cluster.client import KubernetesCluster
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.open import open_store
@@ -68,10 +68,10 @@ AZURE = {
 
 def vault(environ):
     url = environ.get("VAULT_ADDR") or environ.get("BAO_ADDR") or "https://127.0.0.1:1"
-    return open_store(StoreAddress(Provider.VAULT, url), environ, SOON).read("a")
+    return open_store(StoreAddress(providers.VAULT, url), environ, SOON).read("a")
 
 def key_vault(environ):
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, "https://127.0.0.1:1")
+    address = StoreAddress(providers.KEY_VAULT, "https://127.0.0.1:1")
     return open_store(address, environ, SOON).read("a")
 
 def cluster(environ):

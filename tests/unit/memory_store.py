@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -27,6 +27,7 @@ from compiler.stores.interface import (
     Written,
 )
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 
 
 def secrets(**values: str) -> dict[str, SecretValue]:
@@ -43,7 +44,7 @@ class MemoryStore:
     """
 
     def __init__(self, address: StoreAddress | str = "https://memory") -> None:
-        self.address = address if isinstance(address, StoreAddress) else StoreAddress(Provider.AZURE_KEY_VAULT, address)
+        self.address = address if isinstance(address, StoreAddress) else StoreAddress(providers.KEY_VAULT, address)
         self.versions: dict[str, list[RemoteSecret]] = {}
         self.deleted: set[str] = set()
         self.gone: dict[str, set[str]] = {}
@@ -210,7 +211,7 @@ class MemoryStore:
 
     @property
     def _is_vault(self) -> bool:
-        return self.address.provider is Provider.VAULT
+        return self.address.provider is providers.VAULT
 
     def recover(self, name: str) -> SecretState:
         self._called("recover", name)

@@ -11,6 +11,7 @@ from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, 
 from compiler.refusal import Refusal
 from compiler.stages.emit import HEADER, values_text
 from compiler.stages.resolve import Outside
+from tests import providers
 
 BASE = """\
 namespace: ai-platform
@@ -110,7 +111,7 @@ def test_a_conflict_of_layers_shared_by_many_is_said_once(project: Path) -> None
 
 
 def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
-    outside = Outside(store="azure-store", store_origin="--store", vault_name="platform")
+    outside = Outside(store="azure-store", store_origin="--store", addresses={providers.KEY_VAULT: "platform"})
     result = compile_project(project, ["prod"], outside)
     assert result.notes == (
         '--store chooses the store "azure"',
@@ -120,7 +121,7 @@ def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
     assert 'storeRef: {kind: "ClusterSecretStore", name: "azure-store"}' in file.output.text
     assert compile_project(project, ["prod"], Outside()).notes == ()
     write(project, dev="labels: {a: b}\n")
-    several = compile_project(project, ["dev", "prod"], Outside(vault_name="platform"))
+    several = compile_project(project, ["dev", "prod"], Outside(addresses={providers.KEY_VAULT: "platform"}))
     assert several.notes == ('AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure" in 2 environments',)
 
 

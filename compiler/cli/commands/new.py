@@ -18,6 +18,7 @@ from compiler.edit.new_project import (
     KEPT,
     Platform,
     checked_name,
+    known_provider,
     name_of_folder,
     new_chart,
     new_environment,
@@ -25,17 +26,18 @@ from compiler.edit.new_project import (
     write_new,
 )
 from compiler.edit.new_secret import SecretRequest, new_secret
-from compiler.edit.new_store import LOG_INS, StoreRequest, new_store
+from compiler.edit.new_store import StoreRequest, new_store
 from compiler.edit.yaml_edit import listing
-from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
+from compiler.model.provider import Provider
 from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE
 from compiler.refusal import Refusal
 from compiler.render.content import Run
 from compiler.stages.files import Output
+from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import command_line, name_project, shell_line
-from compiler.text.wording import quoted, suggest
+from compiler.text.wording import quoted
 
 DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
   project: environments, schemas, the chart and editor settings in a folder without any (NAME, or the working folder)
@@ -53,20 +55,23 @@ EXAMPLES = (
     "platform-secrets new environment prod-eu --extends prod",
     "platform-secrets new store vault --auth kubernetes",
 )
+# The address of each provider's stores in the parsed arguments.
+_ADDRESSES = {each.id: each.option.removeprefix("--").replace("-", "_") for each in PROVIDERS.values()}
+_PLACES = "project, environment, store"
 _KINDS = ("project", "environment", "secret", "store", "chart")
 # The kinds that each option is for, by its name in the parsed arguments.
 _OF_KINDS = {
     "platform": ("project", "store"),
     "namespace": ("project", "secret"),
     "store": ("project", "environment"),
-    "server": ("project", "environment", "store"),
-    "vault_url": ("project", "environment", "store"),
+    **dict.fromkeys(_ADDRESSES.values(), ("project", "environment", "store")),
     "extends": ("environment",),
     "into": ("secret", "store"),
     **dict.fromkeys(("provider", "auth", "role", "tenant_id"), ("store",)),
-    **dict.fromkeys(("key", "taken", "target", "description", "vault", "azurekv"), ("secret",)),
+    **dict.fromkeys(("key", "taken", "target", "description", *PROVIDERS), ("secret",)),
 }
-_OPTIONS = {"platform": "--name", "vault_url": "--vault-url", "taken": "--from", "tenant_id": "--tenant-id"}
+_OPTIONS = {"platform": "--name", "taken": "--from", "tenant_id": "--tenant-id"}
+_OPTIONS |= {_ADDRESSES[each.id]: each.option for each in PROVIDERS.values()}
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -90,10 +95,10 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--store",
         metavar="STORE",
-        help="project: the provider that serves secrets, vault (by default) or azurekv; environment: a store's id",
+        help=f"project: the provider that serves secrets, {_default_or_others()}; environment: a store's id",
     )
-    parser.add_argument("--server", metavar="URL", help="project, environment, store: where Vault is reached")
-    parser.add_argument("--vault-url", metavar="URL", help="project, environment, store: where Key Vault is reached")
+    for each in PROVIDERS.values():
+        parser.add_argument(each.option, metavar="URL", help=f"{_PLACES}: where {each.title} is reached")
     parser.add_argument(
         "--extends", metavar="LAYER", action="append", default=[], help="environment: layer to extend; repeatable"
     )
@@ -115,14 +120,18 @@ def configure(parser: Parser) -> None:
         default=[],
         help="secret: environment, layer or `base` to list it in, repeatable; store: the one for it, base by default",
     )
-    parser.add_argument("--provider", metavar="NAME", help="store: vault or azurekv; for a new store only")
+    parser.add_argument("--provider", metavar="NAME", help=f"store: {' or '.join(PROVIDERS)}; for a new store only")
     parser.add_argument("--auth", metavar="METHOD", help="store: how the operator logs in, such as kubernetes")
     parser.add_argument("--role", metavar="NAME", help="store: its role in Vault, or the role id of an AppRole")
     parser.add_argument("--tenant-id", metavar="ID", help="store: the tenant of a service principal")
     parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
-    parser.add_argument("--vault", metavar="PATH", help="secret: its path in Vault")
-    parser.add_argument("--azurekv", metavar="NAME", help="secret: its name in Key Vault")
+    for each in PROVIDERS.values():
+        parser.add_argument(f"--{each.id}", metavar=each.name_form.upper(), help=_its_name(each))
     parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
+
+
+def _its_name(provider: Provider) -> str:
+    return f"secret: its {provider.name_form} in {provider.title}"
 
 
 def run(invocation: Invocation) -> int:
@@ -151,12 +160,9 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
     name = checked_name("project", arguments.platform or name_of_folder(folder))
-    provider = arguments.store or VAULT
-    if provider not in PROVIDERS:
-        message = f"{quoted(provider)} is not a provider of stores"
-        raise Refusal("usage", message, suggest(provider, PROVIDERS, "providers"))
+    provider = known_provider(arguments.store or next(iter(PROVIDERS))).id
     namespace = arguments.namespace or name
-    outputs, result = new_project(folder, Platform(name, namespace, provider, arguments.server, arguments.vault_url))
+    outputs, result = new_project(folder, Platform(name, namespace, provider, _addresses(arguments)))
     if not _judged_and_written(outputs, result, folder):
         return FOUND
     for kept in (path for path in KEPT if path not in {output.shown for output in outputs}):
@@ -180,9 +186,7 @@ def _chart(arguments: Namespace, root: Path) -> int:
 
 
 def _environment(arguments: Namespace, root: Path, name: str) -> int:
-    given = {VAULT: arguments.server, AZURE_KEY_VAULT: arguments.vault_url}
-    addresses = {provider: address for provider, address in given.items() if address is not None}
-    new = new_environment(root, name, arguments.extends, arguments.store, addresses)
+    new = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
     if not _judged_and_written([new.output], new.result, root):
         return FOUND
     _note_unmade(new.result, name)
@@ -191,14 +195,24 @@ def _environment(arguments: Namespace, root: Path, name: str) -> int:
     return OK
 
 
+def _addresses(arguments: Namespace) -> dict[str, str]:
+    """The addresses that the options give, by provider."""
+    given = {provider: getattr(arguments, name) for provider, name in _ADDRESSES.items()}
+    return {provider: address for provider, address in given.items() if address is not None}
+
+
+def _default_or_others() -> str:
+    first, *others = PROVIDERS
+    return " or ".join((f"{first} (by default)", *others))
+
+
 def _store(arguments: Namespace, root: Path, name: str) -> int:
     if arguments.auth is None:
-        ways = "; ".join(f"to {provider} by {', '.join(methods)}" for provider, methods in LOG_INS.items())
+        ways = "; ".join(f"to {each.id} by {', '.join(each.log_ins)}" for each in PROVIDERS.values())
         raise Refusal("usage", "the store needs --auth", f"say how the operator logs in: {ways}")
     into, *others = arguments.into or [BASE]
     if others:
         raise Refusal("usage", "a store goes into one file", "give --into once")
-    addresses = {"server": arguments.server, "vaultUrl": arguments.vault_url}
     output, result = new_store(
         root,
         StoreRequest(
@@ -207,7 +221,7 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
             into,
             arguments.provider,
             arguments.platform,
-            {key: address for key, address in addresses.items() if address is not None},
+            {PROVIDERS[provider].address: address for provider, address in _addresses(arguments).items()},
             arguments.role,
             arguments.tenant_id,
         ),
@@ -219,7 +233,7 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
 
 
 def _secret(arguments: Namespace, root: Path, name: str) -> int:
-    names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
+    names = {"target": arguments.target, **{each: getattr(arguments, each) for each in PROVIDERS}}
     taken = _checked_sources(arguments.taken)
     keys = _checked_keys(name, arguments.key, taken)
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from compiler.model.catalogue import Catalogue
     from compiler.model.document import Document, Node
     from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.provider import Provider
 
 
 # A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
@@ -96,31 +97,31 @@ class WrongName:
     scope: tuple[str, str]
 
 
-def wrong_in_catalogue(catalogue: Catalogue, provider: str, judge: Judgement) -> Iterator[WrongName]:
+def wrong_in_catalogue(catalogue: Catalogue, provider: Provider, judge: Judgement) -> Iterator[WrongName]:
     """The wrong ones of the names that entries and their keys have for `provider`."""
     for entry in catalogue.entries.values():
-        name = entry.remote.get(provider)
+        name = entry.remote.get(provider.id)
         if name is not None and (problem := judge(name)):
-            yield WrongName(name, problem, entry.node.nearest("remote", provider), ("secrets", entry.id))
+            yield WrongName(name, problem, entry.node.nearest("remote", provider.id), ("secrets", entry.id))
         for key in entry.keys.values():
-            own = key.remote.get(provider) if key.remote else None
+            own = key.remote.get(provider.id) if key.remote else None
             if own is not None and own.name is not None and (problem := judge(own.name)):
-                node = key.node.nearest("remote", provider, "name")
+                node = key.node.nearest("remote", provider.id, "name")
                 yield WrongName(own.name, problem, node, ("secrets", entry.id))
 
 
-def wrong_in_environment(environment: Environment, provider: str, judge: Judgement) -> Iterator[WrongName]:
+def wrong_in_environment(environment: Environment, provider: Provider, judge: Judgement) -> Iterator[WrongName]:
     """The wrong ones of the names that the environment makes itself, by an own `remote` or by a store's prefix."""
     wrong_prefixes = []
     for store in environment.stores.values():
         # A prefix is judged with a name behind it, as it may end in what no name may end in.
-        if store.prefix and store.provider == provider and (problem := judge(store.prefix + "x")):
+        if store.prefix and store.provider is provider and (problem := judge(store.prefix + "x")):
             wrong_prefixes.append(store.id)
             yield WrongName(None, problem, store.node.nearest("prefix"), ("stores", store.id))
     for secret in environment.secrets.values():
         overrides = secret.node.children.get("remote")
-        own = overrides.children.get(provider) if overrides is not None else None
-        reads = secret.store is not None and secret.store.provider == provider
+        own = overrides.children.get(provider.id) if overrides is not None else None
+        reads = secret.store is not None and secret.store.provider is provider
         if reads and secret.store is not None and secret.store.prefix:
             if secret.store.id not in wrong_prefixes:
                 yield from _wrong_with_prefix(secret, secret.store, own, judge)
@@ -132,7 +133,7 @@ def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Ju
     scope = ("secrets", secret.id)
     name = secret.remote
     if name is not None and (problem := judge(name)):
-        node = own or secret.entry.node.nearest("remote", store.provider)
+        node = own or secret.entry.node.nearest("remote", store.provider.id)
         if own is not None or not judge(name.removeprefix(store.prefix)):
             yield WrongName(name, problem, node, scope)
     for key in secret.keys:
@@ -140,7 +141,7 @@ def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Ju
             continue
         key_name = key.place.remote_key
         if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
-            yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider, "name"), scope)
+            yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider.id, "name"), scope)
 
 
 def top_of(document: Document) -> Span:

@@ -26,6 +26,7 @@ from typing import Any, Final
 from compiler.model.files import NamedFileError, read_named
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.vault.provider import variable
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
 _LONGEST: Final = 512
@@ -62,9 +63,6 @@ def property_problem(name: str) -> str | None:
 METHOD_VARIABLE: Final = "PLATFORM_SECRETS_VAULT_AUTH"
 # Where `vault login`, `bao login` and a dev server leave one.
 HOME_TOKEN: Final = "~/.vault-token"  # noqa: S105 - a path
-# Each stands for the other of its name, with "BAO_" or "VAULT_" before it.
-_SET: Final = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
-_DECIDING: Final = ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE")
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
 # A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
 _NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -190,12 +188,6 @@ class VaultLogin:
 
     def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
         return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)
-
-
-def variable(environ: Mapping[str, str], name: str) -> str:
-    """`VAULT_` and the name, one of those of OpenBao's set; `BAO_` and the name where that set counts."""
-    is_bao = any(f"BAO_{each}" in environ for each in _SET) and not any(each in environ for each in _DECIDING)
-    return f"BAO_{name}" if is_bao else f"VAULT_{name}"
 
 
 def token_source(environ: Mapping[str, str]) -> str:

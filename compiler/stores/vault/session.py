@@ -11,7 +11,7 @@ from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsF
 from compiler.stores.http import Proxy, Transport, parse_proxy
 from compiler.stores.interface import StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, trusting
-from compiler.stores.vault.log_in import variable
+from compiler.stores.vault.provider import variable
 
 # The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
 _OTHER_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

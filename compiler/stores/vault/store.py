@@ -29,7 +29,8 @@ from compiler.stores.http import HttpReply, Transport
 from compiler.stores.interface import Attributes, Cluster, Problem, RemoteSecret, StoreOptions, StoreState, Use, Written
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.stores.vault.client import read_reply, write_body
-from compiler.stores.vault.log_in import VaultLogin, name_problem, variable
+from compiler.stores.vault.log_in import VaultLogin, name_problem
+from compiler.stores.vault.provider import variable
 from compiler.stores.vault.reading import (
     VaultLifecycle,
     error_of_problem,

@@ -16,10 +16,11 @@ from compiler.cli.main import main
 from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
+from tests import providers
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire
 
@@ -155,7 +156,7 @@ def make_ends(
 def _opener(ends: Ends, options: StoreOptions) -> Callable[[StoreAddress, Mapping[str, str]], SecretWriter]:
     def opener(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         store = open_store(address, environ, options)
-        if address.provider is Provider.VAULT:
+        if address.provider is providers.VAULT:
             cast("Any", store)._client.adapter._transport = ends.vault
         else:
             cast("Any", store)._client.close()

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from compiler.change import run
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.model.store import StoreAddress as Address
 from compiler.pipeline import compile_project, plan_values
-from compiler.stores import open as opening
 from compiler.stores.interface import SecretWriter
+from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 from tests.commands import Done, run_command
 from tests.leaks import leaks
 from tests.proofs.machine import one_thread
@@ -84,8 +83,8 @@ class Platform:
     def __post_init__(self) -> None:
         self.faults = Faults(self._strange, self._seen)
         for name, address in (
-            ("vault", StoreAddress(Provider.VAULT, VAULT, "secret")),
-            ("azure", StoreAddress(Provider.AZURE_KEY_VAULT, AZURE)),
+            ("vault", StoreAddress(providers.VAULT, VAULT, "secret")),
+            ("azure", StoreAddress(providers.KEY_VAULT, AZURE)),
         ):
             self.stores[name] = Shelf(address, self.faults)
         write_project(self.root)
@@ -100,10 +99,9 @@ class Platform:
         def opened(address: Address, _environ: Mapping[str, str], _options: object) -> SecretWriter:
             return next(each for each in self.stores.values() if each.address.provider is address.provider)
 
-        module = "machine_stores"
-        self.monkeypatch.setitem(sys.modules, module, SimpleNamespace(opened=opened))
-        for provider in Provider:
-            self.monkeypatch.setitem(opening._ADAPTERS, provider, (module, "opened", ""))
+        for provider in PROVIDERS.values():
+            self.monkeypatch.setattr(provider.load("store"), "opened", opened, raising=False)
+            self.monkeypatch.setattr(provider, "adapter", "opened")
         for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
             self.monkeypatch.delenv(name, raising=False)
         # In the order in which they begin, also within a second.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -37,6 +37,7 @@ from compiler.stores.interface import (
 )
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 
 KEEPS = 10
 _CREATED = datetime(2026, 1, 2, tzinfo=UTC)
@@ -76,7 +77,7 @@ class Shelf:
 
     @property
     def is_vault(self) -> bool:
-        return self.address.provider is Provider.VAULT
+        return self.address.provider is providers.VAULT
 
     def newest(self, name: str) -> RemoteSecret | None:
         """What a reader would get, without asking."""

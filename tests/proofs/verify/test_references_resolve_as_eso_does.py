@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Environment
-from compiler.model.store import Provider, StoreAddress
-from compiler.operations.eso_resolution import UnprovenReferenceError, remote_name, resolve
+from compiler.model.provider import Provider, UnprovenReferenceError
+from compiler.model.store import StoreAddress
+from compiler.operations.eso_resolution import resolve
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests import providers
 from tests.commands import Done
 from tests.proofs.eso_reference import (
     NotThereError,
@@ -136,7 +137,7 @@ def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -
     values: dict[tuple[str, str], str] = {}
     with LiveStores(variables) as stores:
         for each in references:
-            name = remote_name(each.store.provider, each.store.mount, each.remote_key)
+            name = each.store.provider.asked_name(each.store.mount, each.remote_key)
             remote = stores.open(each.store).read(name)
             value = resolve(each.store.provider, remote, each.property, by_name=each.by_name)
             assert isinstance(value, SecretValue)
@@ -248,10 +249,10 @@ def test_the_cases_of_the_facts_resolve_on_each_store_as_they_do_in_the_operator
 ) -> None:
     openbao.call("POST", "secret/data/odd", {"data": ODD})
     key_vault.seed("odd", json.dumps(ODD))
-    remotes: dict[str, RemoteSecret] = {}
-    for provider, url in ((VAULT, openbao.url), (AZURE_KEY_VAULT, key_vault.url)):
+    remotes: dict[Provider, RemoteSecret] = {}
+    for provider, url in ((providers.VAULT, openbao.url), (providers.KEY_VAULT, key_vault.url)):
         environ = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
-        store = open_store(StoreAddress(Provider(provider), url), environ)
+        store = open_store(StoreAddress(provider, url), environ)
         remotes[provider] = store.read("odd")
         store.close()
     raw = dict(openbao.call("GET", "secret/data/odd")["data"]["data"])
@@ -270,7 +271,7 @@ def by_reference(reference: Callable[[T, str], str], answer: T, wanted: str) -> 
         return UNPROVEN
 
 
-def by_resolve(provider: str, remote: RemoteSecret, wanted: str) -> str | None:
+def by_resolve(provider: Provider, remote: RemoteSecret, wanted: str) -> str | None:
     try:
         found = resolve(provider, remote, wanted)
     except UnprovenReferenceError:
@@ -287,9 +288,9 @@ def canonical(found: SecretValue) -> str:
 
 def test_remote_names_are_cut_as_the_operator_cuts_them() -> None:
     for key in ("team/x", "kv/team/x", "kv/data/team/x", "data/x", "team/data/x", "kvx/y", "kv", "kv/kv/x"):
-        assert f"kv/data/{remote_name(VAULT, 'kv', key)}" == vault_path("kv", key)
+        assert f"kv/data/{providers.VAULT.asked_name('kv', key)}" == vault_path("kv", key)
     for key in ("x", "secret/x", "secret/x/y/z", "secret/"):
-        assert remote_name(AZURE_KEY_VAULT, "", key) == key_vault_name(key)
+        assert providers.KEY_VAULT.asked_name("", key) == key_vault_name(key)
 
 
 names = st.one_of(
@@ -328,11 +329,14 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
 def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
     document, wanted = case
     # A Go program prints Vault's data with sorted names, at every depth.
-    texts = {VAULT: json.dumps(document, sort_keys=True), AZURE_KEY_VAULT: json.dumps(document, ensure_ascii=False)}
+    texts = {
+        providers.VAULT: json.dumps(document, sort_keys=True),
+        providers.KEY_VAULT: json.dumps(document, ensure_ascii=False),
+    }
     for provider, text in texts.items():
-        whole = SecretValue(text) if provider == AZURE_KEY_VAULT else None
+        whole = SecretValue(text) if provider is providers.KEY_VAULT else None
         found = by_resolve(provider, RemoteSecret("x", "1", read_object(text), Attributes(), whole), wanted)
-        if provider == VAULT:
+        if provider is providers.VAULT:
             meant = by_reference(of_vault, json.loads(text), wanted)
         else:
             meant = by_reference(of_key_vault, text, wanted)

@@ -13,7 +13,7 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import Catalogue
 from compiler.model.environment import Environment
-from compiler.operations.eso_resolution import remote_name, resolve
+from compiler.operations.eso_resolution import resolve
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.secret_value.secret import SecretValue
@@ -56,7 +56,7 @@ def resolved(found: Environment, store: str, variables: dict[str, str]) -> dict[
     with LiveStores(variables) as stores:
         for each in references:
             reader = stores.open(each.store)
-            name = remote_name(each.store.provider, each.store.mount, each.remote_key)
+            name = each.store.provider.asked_name(each.store.mount, each.remote_key)
             value = resolve(each.store.provider, reader.read(name), each.property)
             assert isinstance(value, SecretValue)
             values[each.secret, each.key] = value.reveal()

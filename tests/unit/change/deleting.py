@@ -4,14 +4,16 @@ from pathlib import Path
 
 from compiler.change.journal import RecordedKey, Run, RunEntry
 from compiler.change.plan import Kind, Location, Step, Write
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.stores.interface import VersionState
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
 KEYS = (RecordedKey("jira", "KEY", "A"),)
 STEP = Step("jira", "KEY", Kind.DELETE, None, Location("azure", "a", "A"))
-PROVIDERS = (Provider.VAULT, Provider.AZURE_KEY_VAULT)
+PROVIDERS = (providers.VAULT, providers.KEY_VAULT)
 
 
 def three(provider: Provider) -> MemoryStore:

@@ -13,8 +13,9 @@ import pytest
 from compiler.change.audit import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
 from compiler.change.journal import Journal, RecordedKey, Run, RunEntry, find_run
 from compiler.change.plan import Kind, MissingLine, Target, Write
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
+from tests import providers
 from tests.unit.changes import plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
@@ -140,7 +141,7 @@ def test_a_version_that_the_store_does_not_know_is_not_said_to_be_written(resume
 
 @pytest.mark.parametrize("resumed", [NOTED], indirect=True)
 def test_a_deleted_version_was_written_all_the_same(resumed: Resumed) -> None:
-    vault = MemoryStore(StoreAddress(Provider.VAULT, "https://memory"))
+    vault = MemoryStore(StoreAddress(providers.VAULT, "https://memory"))
     vault.versions, vault.gone = resumed.store.versions, {"a": {"v2"}}
     replace(resumed, store=vault).record()
     assert [json.loads(line)["state"] for line in (resumed.root / "audit").read_text().splitlines()] == ["written"]

@@ -7,7 +7,7 @@ from compiler.change.apply import delete_versions, recover_versions
 from compiler.change.audit import AuditLog, RunLog, UndoLog
 from compiler.change.journal import Journal, RunEntry, read_run
 from compiler.change.plan import Kind, Result, State, Write
-from compiler.model.store import Provider
+from compiler.model.provider import Provider
 from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
 from compiler.stores.interface import VersionState
 from tests.unit.change.deleting import ID, PROVIDERS, deletion, recovery, three
@@ -109,8 +109,8 @@ def test_a_vault_that_forgets_the_name_has_destroyed_it_and_a_key_vault_may_not_
         store = three(provider)
         write = deletion(store)
         monkeypatch.setattr(store, "version_states", lambda _name: {})
-        (tmp_path / provider).mkdir()
-        assert deleting(tmp_path / provider, store, write).state is state
+        (tmp_path / provider.id).mkdir()
+        assert deleting(tmp_path / provider.id, store, write).state is state
 
 
 def test_a_version_that_comes_in_between_stays_and_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
 from compiler.change.plan import Kind, LossKind, Options
 from compiler.change.undo import undo_command
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     DisabledError,
@@ -15,6 +15,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Dropped
+from tests import providers
 from tests.unit.change.undoing import (
     ID,
     KEYS,
@@ -401,7 +402,7 @@ def test_every_key_of_a_run_is_a_step_and_every_remote_secret_one_write() -> Non
 
 
 def test_an_undo_costs_versions_where_it_writes_one() -> None:
-    store = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", mount="kv"))
+    store = MemoryStore(StoreAddress(providers.VAULT, "https://vault", mount="kv"))
     for name in ("a", "c"):
         store.seed(name, A="old")
         store.seed(name, A="new")

@@ -6,9 +6,10 @@ from compiler.change.journal import RunHistory
 from compiler.change.plan import Kind
 from compiler.change.undo import doubt_of_deletion, judge_recovery, plan_undo
 from compiler.live.read_many import PastRun
-from compiler.model.store import Provider
+from compiler.model.provider import Provider
 from compiler.stores.errors import Action, StoreLocation, UnavailableError, VersionGoneError
 from compiler.stores.interface import VersionState, VersionStates
+from tests import providers
 from tests.unit.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three
 from tests.unit.change.undoing import only, updated
 from tests.unit.change.undoing import run_of as writing_run
@@ -24,7 +25,7 @@ PLACE = StoreLocation("https://memory", "a")
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -> None:
     store = three(provider)
-    store.gone["a"] = {"v1"} if provider is Provider.VAULT else set()
+    store.gone["a"] = {"v1"} if provider is providers.VAULT else set()
     write = deletion(store)
     store.delete_versions("a", write.versions)
     plan = plan_undo(run_of(deleted(*write.versions), store.address.absolute), {"azure": store})
@@ -94,7 +95,7 @@ def test_a_deletion_that_was_begun_is_in_doubt_unless_the_secret_can_still_be_re
 
 
 def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
-    store = three(Provider.VAULT)
+    store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
     entry = deleted("v1", "v2", "v3", state="started")
     plan = plan_undo(run_of(entry, store.address.absolute), {"azure": store})
@@ -106,7 +107,7 @@ def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
 
 
 def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
-    store = three(Provider.VAULT)
+    store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
     run = run_of(deleted("v1", "v2", "v3", state="started"), store.address.absolute)
     run.ended = "complete"

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.plan import LossKind, VersionLoss, Write, losses_of
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -15,7 +16,7 @@ TEN = Dropped(("1",), 10)
 
 @pytest.fixture
 def vault() -> MemoryStore:
-    return MemoryStore(StoreAddress(Provider.VAULT, "https://vault:8200", mount="team/kv"))
+    return MemoryStore(StoreAddress(providers.VAULT, "https://vault:8200", mount="team/kv"))
 
 
 def write(name: str, replaces: str | None = "10") -> Write:
@@ -60,7 +61,7 @@ def test_the_version_that_is_replaced_is_the_worst_loss(
 
 
 def test_the_command_is_one_for_a_shell_and_for_the_namespace() -> None:
-    vault = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", mount="kv", vault_namespace="team a"))
+    vault = MemoryStore(StoreAddress(providers.VAULT, "https://vault", mount="kv", vault_namespace="team a"))
     vault.drops = {"a b": TEN}
     assert found(vault, "a b").remedy == "bao kv metadata put '-namespace=team a' -mount=kv -max-versions=20 'a b'"
 

@@ -10,6 +10,7 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import Run
 from compiler.stages.resolve import Outside
+from tests import providers
 
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
@@ -19,7 +20,9 @@ def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
 
 
 def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = require_sound(compile_project(project, ["dev"], Outside("azure", "--store", "kv-dev"))).environments
+    found = require_sound(
+        compile_project(project, ["dev"], Outside("azure", "--store", {providers.KEY_VAULT: "kv-dev"}))
+    ).environments
     assert [each.name for each in found] == ["dev"]
     assert capsys.readouterr().err.splitlines() == [
         'note: --store chooses the store "azure"',

@@ -28,7 +28,7 @@ class Ends:
 
     def open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
         del environ
-        return self.vault if address.provider == "vault" else self.azure
+        return self.vault if address.provider.id == "vault" else self.azure
 
 
 @dataclass

@@ -23,6 +23,7 @@ from compiler.model.environment import Environment
 from compiler.model.manifest import Manifest, manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
+from tests import providers
 from tests.recorded_cluster import as_compiled, by_name, leading_to, watched
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,7 +32,7 @@ SLACK = "agent-slack-secrets"
 
 
 def dev() -> Environment:
-    project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault")).project
+    project = compile_project(ROOT, ["dev"], Outside(addresses={providers.KEY_VAULT: "myvault"})).project
     assert project is not None
     return project.environments[0]
 
@@ -39,7 +40,9 @@ def dev() -> Environment:
 def manifests(store: str) -> dict[str, Manifest]:
     """What `dev` compiles to on that store, by the name of the object."""
     text = (ROOT / "environments/dev.yaml").read_text("utf-8") + f"store: {store}\n"
-    project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault"), {"environments/dev.yaml": text}).project
+    project = compile_project(
+        ROOT, ["dev"], Outside(addresses={providers.KEY_VAULT: "myvault"}), {"environments/dev.yaml": text}
+    ).project
     assert project is not None
     return {each.name: each for each in manifests_of(project.environments[0]).values()}
 

@@ -14,6 +14,7 @@ from compiler.cluster.store_access import (
 )
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Store
+from compiler.stores.registry import PROVIDERS
 from tests.recorded_cluster import by_name
 
 AZURE = by_name("clustersecretstores-list")["azure-keyvault-store"]
@@ -26,7 +27,7 @@ LABELLED = {"metadata": {"labels": {"team": "ai"}}}
 def written(provider: str = "vault", address: str | None = SERVER, **more: Any) -> Store:  # noqa: ANN401 - its fields
     fields = {"kind": "ClusterSecretStore", "mount": "secret" if provider == "vault" else "", "vault_namespace": None}
     kept: dict[str, Any] = {**fields, "prefix": "", "rendered": False, "node": NODE, **more}
-    return Store(id="own", provider=provider, name="a-store", address=address, **kept)
+    return Store(id="own", provider=PROVIDERS[provider], name="a-store", address=address, **kept)
 
 
 KEY_VAULT = written("azurekv", VAULT_URL)

@@ -19,6 +19,7 @@ from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.extra import install_line
+from tests import providers
 from tests.fake_cluster import FakeCluster
 from tests.live_platform import provider_of
 
@@ -35,7 +36,7 @@ HIDDEN = "its message is not shown, as the values to hide could not be read: "
 def store(kind: str = "ClusterSecretStore", name: str = "vault-store", identifier: str = "v") -> Store:
     node = Node({}, SOURCE, extent(6, 6, 0, 6))
     address = "https://vault.example.com"
-    return Store(identifier, "vault", name, kind, "", address, "secret", None, rendered=False, node=node)
+    return Store(identifier, providers.VAULT, name, kind, "", address, "secret", None, rendered=False, node=node)
 
 
 def manifest(namespace: str = SPACE, kind: str = "ClusterSecretStore", part_of: str = OWN[PART_OF]) -> dict[str, Any]:

@@ -72,7 +72,9 @@ def test_the_objects_of_a_new_project_are_part_of_its_platform(tmp_path: Path) -
 
 def test_the_stores_are_where_they_are_said_to_be() -> None:
     url, server = "https://shop.vault.azure.net", "https://vault.shop.example"
-    base = project_files(Platform("shop", "shop", "azurekv", server, url))["environments/base.yaml"]
+    base = project_files(Platform("shop", "shop", "azurekv", {"vault": server, "azurekv": url}))[
+        "environments/base.yaml"
+    ]
     assert "\nstore: azure\n" in base
     assert f"\n    server: {server}\n    mount: secret\n" in base
     assert f"\n    vaultUrl: {url}\nsecrets:" in base
@@ -283,8 +285,12 @@ def test_a_folder_without_a_letter_names_no_platform(tmp_path: Path) -> None:
     ("platform", "rule", "path"),
     [
         (Platform("shop", "No_Name"), "invalid-kubernetes-name", "--namespace"),
-        (Platform("shop", "shop", server="vault:8200"), "invalid-address", "--server"),
-        (Platform("shop", "shop", "azurekv", vault_url="http://x.vault.azure.net"), "invalid-address", "--vault-url"),
+        (Platform("shop", "shop", addresses={"vault": "vault:8200"}), "invalid-address", "--server"),
+        (
+            Platform("shop", "shop", "azurekv", {"azurekv": "http://x.vault.azure.net"}),
+            "invalid-address",
+            "--vault-url",
+        ),
     ],
 )
 def test_what_a_project_is_told_wrongly_is_found_there(

@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compiler.edit.new_store import LOG_INS, StoreRequest, new_store
+from compiler.edit.new_store import StoreRequest, new_store
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth
+from compiler.stores.registry import PROVIDERS
 from tests.github_project import CATALOGUE
 
 BASE = """\
@@ -28,7 +29,7 @@ stores:
 secrets:
   github: {}
 """
-EVERY = [(provider, way) for provider, ways in LOG_INS.items() for way in ways]
+EVERY = [(provider, way) for provider in PROVIDERS for way in PROVIDERS[provider].log_ins]
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.live.read_many import PastRun, StoredVersion, is_later, nobody, remedies, version_of, when
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.interface import Attributes, RemoteSecret
+from tests import providers
 
 MOMENT = datetime(2026, 11, 28, 7, 12, 31, tzinfo=UTC)
 PUT = PastRun("20261128-071231-4fa1c2", "put", "prod")
@@ -60,7 +61,7 @@ def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone(
 
 
 def test_a_version_is_named_by_the_place_that_is_the_same_for_everyone() -> None:
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, "https://Mine.vault.azure.net/")
+    address = StoreAddress(providers.KEY_VAULT, "https://Mine.vault.azure.net/")
     remote = RemoteSecret("a", "7", {}, Attributes(created=MOMENT))
     assert version_of("azure", address, remote) == StoredVersion(
         "azure", "https://mine.vault.azure.net", "a", "7", MOMENT

@@ -16,6 +16,7 @@ from compiler.model.store_identity import StoreIdentity, remote_places
 from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
+from tests import providers
 from tests.unit.operations.retire.conftest import Bench, bench
 
 __all__ = ["bench"]
@@ -35,7 +36,10 @@ def names(found: Iterable[Reader]) -> tuple[str, ...]:
 
 
 def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rules() -> None:
-    azure, vault = StoreIdentity("azurekv", "v.vault.azure.net:443"), StoreIdentity("vault", "v:443", "secret")
+    azure, vault = (
+        StoreIdentity(providers.KEY_VAULT, "v.vault.azure.net:443"),
+        StoreIdentity(providers.VAULT, "v:443", "secret"),
+    )
     found = Readers((azure,))
     assert found.meet("prod/azure", azure)
     found.add(remote_places(azure, "Agents-Jira"), "prod/jira", "prod/azure")
@@ -51,13 +55,13 @@ def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rul
 
 
 def test_a_store_counts_unless_it_is_another_or_said_to_be() -> None:
-    own = StoreIdentity("vault", "v:8200", "secret")
+    own = StoreIdentity(providers.VAULT, "v:8200", "secret")
     found = Readers((own,), ["lab/vault"])
     may_be = replace(own, server="w:8200")
     assert found.meet("qa/vault", may_be)
     assert not found.meet("lab/vault", may_be)
-    assert not found.meet("far/vault", replace(own, provider="azurekv"))
-    assert found.meet("named/vault", replace(own, provider="azurekv"), is_named=True)
+    assert not found.meet("far/vault", replace(own, provider=providers.KEY_VAULT))
+    assert found.meet("named/vault", replace(own, provider=providers.KEY_VAULT), is_named=True)
     other = Readers((replace(own, cluster_id="a"),))
     assert not other.meet("qa/vault", replace(may_be, cluster_id="b"))
     assert other.meet("qa/vault", replace(may_be, cluster_id="a"))
@@ -132,7 +136,7 @@ def test_an_address_that_comes_from_outside_completes_an_environment(bench: Benc
     bench.write("lab", "store: vault\n")
     # Another one has an address of its own, which is not that one.
     bench.write("far", "store: azure\nstores: {azure: {vaultUrl: 'https://far.vault.azure.net'}}\n")
-    found = every_environment(bench.root, Outside(vault_name="agents"))
+    found = every_environment(bench.root, Outside(addresses={providers.KEY_VAULT: "agents"}))
     assert [each.name for each in found] == ["far", "lab", "prod"]
 
 

@@ -9,11 +9,12 @@ import pytest
 from compiler.live.stores import AddressError, LiveStores, address_of
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.model.store_identity import Sameness, compare_stores, written_identity
 from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
+from tests import providers
 from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
 
 WRITTEN = "https://vault.example.com:8200"
@@ -54,10 +55,10 @@ def azure(environment: Environment) -> Store:
 
 def test_a_store_is_where_the_environment_says_with_all_that_tells_it_from_another(vault: Store, azure: Store) -> None:
     own = replace(vault, mount="kv", vault_namespace="team", prefix="prod/")
-    assert address_of(own, {}) == StoreAddress(Provider.VAULT, WRITTEN, "kv", "team", "prod/")
-    assert address_of(vault, {}) == StoreAddress(Provider.VAULT, WRITTEN, "secret")
+    assert address_of(own, {}) == StoreAddress(providers.VAULT, WRITTEN, "kv", "team", "prod/")
+    assert address_of(vault, {}) == StoreAddress(providers.VAULT, WRITTEN, "secret")
     found = address_of(replace(azure, prefix="prod-"), {})
-    assert (found.provider, found.url, found.prefix) == (Provider.AZURE_KEY_VAULT, KEY_VAULT, "prod-")
+    assert (found.provider, found.url, found.prefix) == (providers.KEY_VAULT, KEY_VAULT, "prod-")
     assert found.absolute == KEY_VAULT
 
 

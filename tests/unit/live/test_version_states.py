@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.live.read_many import version_states
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     ForbiddenCause,
@@ -10,13 +10,14 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.stores.interface import VersionState
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 PLACE = StoreLocation("https://memory", "a")
 
 
 def test_each_name_is_asked_for_once_in_its_store() -> None:
-    vault, azure = MemoryStore(StoreAddress(Provider.VAULT, "https://vault")), MemoryStore()
+    vault, azure = MemoryStore(StoreAddress(providers.VAULT, "https://vault")), MemoryStore()
     for store in (vault, azure):
         store.seed("a", A="1")
         store.seed("a", A="2")

@@ -1,8 +1,8 @@
 import pytest
 
-from compiler.model.catalogue import suggest_store
 from compiler.stages.load import load_text
 from compiler.stages.resolve import catalogue_of
+from compiler.stores.registry import suggest_store
 
 TEXT = "secrets: {a: {keys: {KX: {}, KY: {variants: [one]}, KZ: {variants: [two, one]}, KW: {variants: [two]}}}}\n"
 

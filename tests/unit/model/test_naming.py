@@ -1,6 +1,7 @@
 import pytest
 
-from compiler.model.environment import PATTERNS, faults, filled, placeholders
+from compiler.model.environment import faults, filled, placeholders
+from compiler.stores.registry import PATTERNS
 
 
 @pytest.mark.parametrize("pattern", [*PATTERNS.values(), "{secret}", "agent-{secret}-secrets"])

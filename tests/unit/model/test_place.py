@@ -2,14 +2,15 @@ import json
 
 import pytest
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, Entry, KeyRemote
+from compiler.model.catalogue import CatalogueKey, Entry, KeyRemote
 from compiler.model.document import Node, Source, extent
 from compiler.model.store import Place, place_of, remote_of, way_to_place
 from compiler.stages.load import load_text
+from tests import providers
 
 
 def key(own: KeyRemote | None) -> CatalogueKey:
-    remote = {AZURE_KEY_VAULT: own} if own else {}
+    remote = {"azurekv": own} if own else {}
     return CatalogueKey("TOKEN", "A token", (), None, remote, Node(None, Source("c.yaml"), extent(0, 0)))
 
 
@@ -36,11 +37,11 @@ def entry(remote: dict[str, str]) -> Entry:
 def test_what_a_key_leaves_out_comes_from_its_secret(
     own: KeyRemote | None, remote: str | None, expected: Place | None
 ) -> None:
-    assert place_of(key(own), AZURE_KEY_VAULT, remote, "dev-") == expected
+    assert place_of(key(own), "azurekv", remote, "dev-") == expected
 
 
 def test_what_a_key_says_for_one_provider_is_nothing_to_another() -> None:
-    assert place_of(key(KeyRemote(name="app-key", whole=True)), VAULT, "a/github", "") == Place("a/github", "TOKEN")
+    assert place_of(key(KeyRemote(name="app-key", whole=True)), "vault", "a/github", "") == Place("a/github", "TOKEN")
 
 
 @pytest.mark.parametrize(
@@ -57,15 +58,16 @@ def test_an_environments_own_remote_name_goes_before_the_catalogues(
 ) -> None:
     document, _ = load_text("e.yaml", json.dumps({} if remote is None else {"remote": remote}))
     assert document is not None
-    assert remote_of(entry({"vault": "catalogue"}), VAULT, document.root) == expected
+    assert remote_of(entry({"vault": "catalogue"}), "vault", document.root) == expected
 
 
 def test_without_an_environment_the_catalogue_alone_says_the_remote_name() -> None:
-    assert remote_of(entry({"vault": "catalogue"}), VAULT) == "catalogue"
-    assert remote_of(entry({"vault": "catalogue"}), AZURE_KEY_VAULT) is None
+    assert remote_of(entry({"vault": "catalogue"}), "vault") == "catalogue"
+    assert remote_of(entry({"vault": "catalogue"}), "azurekv") is None
 
 
 def test_what_to_add_names_the_secret_and_the_file() -> None:
     assert (
-        way_to_place("github", "vault") == 'add `vault: NAME` under `remote` of "github" in environments/catalogue.yaml'
+        way_to_place("github", providers.VAULT)
+        == 'add `vault: NAME` under `remote` of "github" in environments/catalogue.yaml'
     )

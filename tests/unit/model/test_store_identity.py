@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.provider import unknown_provider
+from compiler.model.store import StoreAddress
 from compiler.model.store_identity import (
     Sameness,
     StoreIdentity,
@@ -14,13 +15,12 @@ from compiler.model.store_identity import (
     compare_stores,
     found_below,
     is_below,
-    live_identity,
-    remote_name,
     remote_places,
-    vault_identity,
     written_identity,
 )
 from compiler.pipeline import compile_project
+from compiler.stores.registry import live_identity
+from tests import providers
 from tests.agents_project import write_agents_project
 
 SERVICE = "http://vault.vault.svc.cluster.local:8200"
@@ -28,11 +28,11 @@ SERVICE = "http://vault.vault.svc.cluster.local:8200"
 
 def vault(url: str | None, mount: str | None = "secret", namespace: str | None = None, **more: str) -> StoreIdentity:
     fields = {"server": url, "path": mount, "namespace": namespace, **more}
-    return vault_identity({name: value for name, value in fields.items() if value is not None})
+    return providers.VAULT.live_identity({name: value for name, value in fields.items() if value is not None})
 
 
 def key_vault(url: str) -> StoreIdentity:
-    return address_identity(StoreAddress(Provider.AZURE_KEY_VAULT, url))
+    return address_identity(StoreAddress(providers.KEY_VAULT, url))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_vault_whose_address_alone_differs_is_unproven(one: str | None, other:
         (vault("https://v"), vault("https://v", version="v1")),
         (vault(None), vault("https://v", "kv")),
         (vault("https://v"), key_vault("https://v")),
-        (vault("https://v"), StoreIdentity("fake", None)),
+        (vault("https://v"), StoreIdentity(unknown_provider("fake"), None)),
         (key_vault("https://a.vault.azure.net"), key_vault("https://b.vault.azure.net")),
         (key_vault("https://a.vault.azure.net"), key_vault("https://a.vault.azure.cn")),
     ],
@@ -139,7 +139,7 @@ def test_an_environments_store_and_the_address_from_here_have_one_form(tmp_path:
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
     stores = project.environments[0].stores
-    address = StoreAddress(Provider.VAULT, "https://vault.example.com:8200", "secret", None)
+    address = StoreAddress(providers.VAULT, "https://vault.example.com:8200", "secret", None)
     assert written_identity(stores["vault"]) == address_identity(address)
     assert written_identity(stores["azure"]) == key_vault("https://agents.vault.azure.net")
     assert written_identity(replace(stores["vault"], address=None)).server is None
@@ -153,10 +153,10 @@ def test_an_environments_store_and_the_address_from_here_have_one_form(tmp_path:
         ({"provider": {"vault": {"server": 1, "path": ["x"]}}}, vault(None, None)),
         ({"provider": {"vault": "x"}}, vault(None, None)),
         ({"provider": {"azurekv": {"vaultUrl": "https://V.vault.azure.net"}}}, key_vault("https://v.vault.azure.net")),
-        ({"provider": {"fake": {"data": []}}}, StoreIdentity("fake", None)),
-        ({"provider": "x"}, StoreIdentity("", None)),
-        ("x", StoreIdentity("", None)),
-        (None, StoreIdentity("", None)),
+        ({"provider": {"fake": {"data": []}}}, StoreIdentity(unknown_provider("fake"), None)),
+        ({"provider": "x"}, StoreIdentity(unknown_provider(""), None)),
+        ("x", StoreIdentity(unknown_provider(""), None)),
+        (None, StoreIdentity(unknown_provider(""), None)),
     ],
 )
 def test_a_live_store_leads_where_its_provider_says(spec: Any, identity: StoreIdentity) -> None:  # noqa: ANN401 - any JSON
@@ -208,7 +208,7 @@ def test_an_engine_of_version_1_reads_the_paths_of_version_2_as_they_are() -> No
     ],
 )
 def test_a_key_vaults_name_is_the_part_after_the_first_slash(name: str) -> None:
-    assert remote_name("azurekv", name) == "agents-jira"
+    assert providers.KEY_VAULT.remote_name(name) == "agents-jira"
     assert remote_places(key_vault("https://v"), name) == {"agents-jira"}
 
 
@@ -231,5 +231,5 @@ def test_a_namespace_may_come_as_a_header_that_the_operator_adds() -> None:
     provider = {"server": SERVICE, "path": "secret", "headers": {"x-vault-NAMESPACE": "team"}}
     assert live_identity({"spec": {"provider": {"vault": provider}}}) == vault(SERVICE, namespace="team")
     # Vault takes the first of two.
-    assert vault_identity({**provider, "namespace": "own"}) == vault(SERVICE, namespace="own")
-    assert vault_identity({**provider, "headers": {"X-Vault-Namespace": 1}}) == vault(SERVICE)
+    assert providers.VAULT.live_identity({**provider, "namespace": "own"}) == vault(SERVICE, namespace="own")
+    assert providers.VAULT.live_identity({**provider, "headers": {"X-Vault-Namespace": 1}}) == vault(SERVICE)

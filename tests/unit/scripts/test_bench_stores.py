@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 
 from compiler.model.address import Address
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.http import HttpReply, Transport
 from compiler.stores.secret_value.secret import SecretValue
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 
@@ -24,7 +25,7 @@ def test_time_in_an_adapter_is_counted_and_its_answers_are_its_own(monkeypatch: 
     inner = MemoryStore()
     monkeypatch.setattr(bench_stores, "open_store", lambda _address, _environ: inner)
     meter = Meter()
-    store = meter.open(StoreAddress(Provider.VAULT, "http://127.0.0.1:1"), {})
+    store = meter.open(StoreAddress(providers.VAULT, "http://127.0.0.1:1"), {})
     assert store.address == inner.address
     store.write("a", {"K": SecretValue("v")}, None)
     assert store.read("a").properties.keys() == {"K"}

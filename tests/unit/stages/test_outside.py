@@ -2,6 +2,7 @@ import pytest
 
 from compiler.model.diagnostic import Diagnostic
 from compiler.stages.resolve import Outside, outside_layer, outside_of
+from tests import providers
 from tests.unit.stages.conftest import load
 
 TEXT = """\
@@ -25,15 +26,19 @@ def test_nothing_said_is_no_layer() -> None:
 
 def test_the_option_goes_before_the_variable() -> None:
     environ = {"AI_PLATFORM_SECRET_STORE": "vault", "AZURE_KEYVAULT_NAME": "name"}
-    assert outside_of("azure", environ, variable_counts=True) == Outside("azure", "--store", "name")
-    assert outside_of(None, environ, variable_counts=True) == Outside("vault", "AI_PLATFORM_SECRET_STORE", "name")
+    assert outside_of("azure", environ, variable_counts=True) == Outside(
+        "azure", "--store", {providers.KEY_VAULT: "name"}
+    )
+    assert outside_of(None, environ, variable_counts=True) == Outside(
+        "vault", "AI_PLATFORM_SECRET_STORE", {providers.KEY_VAULT: "name"}
+    )
 
 
 def test_the_variable_counts_for_one_environment_alone_and_not_when_empty() -> None:
     environ = {"AI_PLATFORM_SECRET_STORE": "vault", "AZURE_KEYVAULT_NAME": ""}
     assert outside_of(None, environ, variable_counts=False).store is None
     empty = outside_of(None, {"AI_PLATFORM_SECRET_STORE": ""}, variable_counts=True)
-    assert (empty.store, empty.vault_name) == (None, None)
+    assert (empty.store, empty.addresses) == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_an_unknown_store_is_said_at_the_option_or_the_variable() -> None:
 
 
 def test_a_vaults_name_fills_what_is_not_written() -> None:
-    data, diagnostics = layer(Outside(vault_name="other"))
+    data, diagnostics = layer(Outside(addresses={providers.KEY_VAULT: "other"}))
     assert data == {"stores": {"azure": {"vaultUrl": "https://other.vault.azure.net"}}}
     assert not diagnostics
 
@@ -74,16 +79,16 @@ def test_a_vaults_name_fills_what_is_not_written() -> None:
 )
 def test_each_cloud_has_its_domain(cloud: str, domain: str) -> None:
     text = f"stores: {{a: {{provider: azurekv, environmentType: {cloud}}}}}\n"
-    data, _ = layer(Outside(vault_name="name"), text)
+    data, _ = layer(Outside(addresses={providers.KEY_VAULT: "name"}), text)
     assert data == {"stores": {"a": {"vaultUrl": f"https://name.{domain}"}}}
 
 
 @pytest.mark.parametrize(
     ("text", "outside"),
     [
-        (TEXT.replace("store: vault", "store: written"), Outside(vault_name="other")),
-        (TEXT, Outside("written", vault_name="other")),
-        (TEXT + "secrets: {github: {store: written}}\n", Outside(vault_name="other")),
+        (TEXT.replace("store: vault", "store: written"), Outside(addresses={providers.KEY_VAULT: "other"})),
+        (TEXT, Outside("written", addresses={providers.KEY_VAULT: "other"})),
+        (TEXT + "secrets: {github: {store: written}}\n", Outside(addresses={providers.KEY_VAULT: "other"})),
     ],
 )
 def test_another_name_than_that_of_a_store_in_use_is_a_conflict(text: str, outside: Outside) -> None:
@@ -94,13 +99,13 @@ def test_another_name_than_that_of_a_store_in_use_is_a_conflict(text: str, outsi
 
 def test_the_same_name_and_a_store_that_nothing_reads_are_no_conflict() -> None:
     used = TEXT.replace("store: vault", "store: written")
-    assert layer(Outside(vault_name="platform"), used)[1] == ()
-    assert layer(Outside(vault_name="other"))[1] == ()
+    assert layer(Outside(addresses={providers.KEY_VAULT: "platform"}), used)[1] == ()
+    assert layer(Outside(addresses={providers.KEY_VAULT: "other"}))[1] == ()
 
 
 def test_a_credential_is_no_name_of_a_vault() -> None:
     secret = "AKIA" + "Q7W9Z2L4V8H6Y1M3"
-    data, (diagnostic,) = layer(Outside(vault_name=secret))
+    data, (diagnostic,) = layer(Outside(addresses={providers.KEY_VAULT: secret}))
     assert data is None
     assert diagnostic.rule == "secret-in-config"
     assert secret not in diagnostic.message

@@ -155,7 +155,7 @@ def test_a_store_has_its_defaults() -> None:
         "https://a.vault.azure.net",
         True,
     )
-    assert (other.provider, other.name, other.address) == ("", "", None)
+    assert (other.provider.id, other.name, other.address) == ("", "", None)
     assert (mounted.mount, mounted.vault_namespace) == ("kv", "n")
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from compiler.demo.local_key_vault import LocalKeyVault
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import StoreOptions
+from tests import providers
 from tests.unit.stores.scripted_vault import ScriptedVault
 
 
@@ -38,7 +39,7 @@ def scripted_vault(scripted_vault_server: ScriptedVault) -> Iterator[ScriptedVau
 
 
 def address_of(vault: LocalKeyVault, prefix: str = "") -> StoreAddress:
-    return StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, prefix=prefix)
+    return StoreAddress(providers.KEY_VAULT, vault.url, prefix=prefix)
 
 
 def opened_with(vault: LocalKeyVault, read_timeout: float = 30.0) -> AzureKeyVaultStore:

@@ -9,11 +9,12 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.vault.store import VaultStore
+from tests import providers
 
 TOKEN = "t0ken-4711"
 MOUNT = "sys/internal/ui/mounts/secret"
@@ -158,7 +159,7 @@ class ScriptedVault:
         cluster_ids: tuple[str, ...] = (),
     ) -> VaultStore:
         """Return an adapter, closed when the test ends; waits pass on a virtual clock."""
-        address = StoreAddress(Provider.VAULT, self.url, mount=mount, prefix=prefix, cluster_ids=cluster_ids)
+        address = StoreAddress(providers.VAULT, self.url, mount=mount, prefix=prefix, cluster_ids=cluster_ids)
         chosen = options or StoreOptions(clock=VirtualClock(), read_timeout=5)
         self._opened.append(VaultStore(address, {"VAULT_TOKEN": TOKEN} if environ is None else environ, chosen))
         return self._opened[-1]

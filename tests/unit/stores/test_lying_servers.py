@@ -12,13 +12,14 @@ from typing import Self
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.vault.store import VaultStore
+from tests import providers
 
 
 def options() -> StoreOptions:
@@ -133,7 +134,7 @@ def vault(_folder: Path, lie: Callable[[bytes], bytes]) -> Iterator[tuple[Server
         return honest(b'{"data": {"path": "secret/", "type": "kv", "options": {"version": "2"}}}')
 
     with Server(answer) as server:
-        address = StoreAddress(Provider.VAULT, f"http://127.0.0.1:{server.port}")
+        address = StoreAddress(providers.VAULT, f"http://127.0.0.1:{server.port}")
         with closing(VaultStore(address, {"VAULT_TOKEN": "t"}, options())) as store:
             yield server, store
 
@@ -154,7 +155,7 @@ def key_vault(folder: Path, lie: Callable[[bytes], bytes]) -> Iterator[tuple[Ser
         return honest(b"{}", b"401 Unauthorized", challenge)
 
     with Server(answer, context) as server:
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://localhost:{server.port}", ca=authority.ca_file)
+        address = StoreAddress(providers.KEY_VAULT, f"https://localhost:{server.port}", ca=authority.ca_file)
         environ = {"AZURE_KEYVAULT_TOKEN": "t", "AZURE_KEYVAULT_EMULATOR": "1"}
         with closing(AzureKeyVaultStore(address, environ, options())) as store:
             yield server, store

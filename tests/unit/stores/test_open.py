@@ -3,13 +3,14 @@ import sys
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import MissingDependencyError
 from compiler.stores.open import open_store
+from tests import providers
 
 ADDRESSES = {
-    "vault": StoreAddress(Provider.VAULT, "https://vault.example.com"),
-    "azure": StoreAddress(Provider.AZURE_KEY_VAULT, "https://x.vault.azure.net"),
+    "vault": StoreAddress(providers.VAULT, "https://vault.example.com"),
+    "azure": StoreAddress(providers.KEY_VAULT, "https://x.vault.azure.net"),
 }
 
 

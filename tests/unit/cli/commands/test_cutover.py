@@ -8,6 +8,7 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
+from tests import providers
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
 from tests.live_platform import compiled_objects
@@ -15,7 +16,7 @@ from tests.lying_cluster import BODIES, LyingCluster
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
 
-NAMED = Outside(vault_name="ai-platform")
+NAMED = Outside(addresses={providers.KEY_VAULT: "ai-platform"})
 JIRA = ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL", "ATLASSIAN_API_URL", "ATLASSIAN_VERIFY_SSL")
 SENTINEL = "s3ntinel-4711-s3ntinel"
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from compiler.stores.interface import Identity
+from tests import providers
 from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
 
@@ -20,7 +21,7 @@ NAME = "ai-platform-engineering/jira-secret"
 @pytest.fixture
 def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """One store for all addresses."""
-    made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
+    made = MemoryStore(StoreAddress(providers.VAULT, "https://vault", "secret"))
     monkeypatch.setattr("compiler.live.stores.LiveStores.open", lambda *_: made)
     return made
 

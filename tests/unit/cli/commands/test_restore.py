@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
 
@@ -38,7 +39,7 @@ def identity(project: Path) -> Any:  # noqa: ANN401 - pyrage has no types
 @pytest.fixture
 def store(identity: object, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """One store for all addresses, into which the backup is restored."""
-    made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
+    made = MemoryStore(StoreAddress(providers.VAULT, "https://vault", "secret"))
     monkeypatch.setattr("compiler.live.stores.LiveStores.open", lambda *_: made)
     return made
 

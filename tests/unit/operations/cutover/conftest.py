@@ -75,11 +75,11 @@ class Bench:
 
     def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
         del environ
-        store = self.vault if address.provider == "vault" else self.azure
+        store = self.vault if address.provider.id == "vault" else self.azure
         if address.url == "https://again.example.com":
             store = self.again
         store.address = address
-        if address.provider in self.silent:
+        if address.provider.id in self.silent:
             raise UnavailableError(
                 StoreLocation(address.absolute), Action.CONNECT, "the connection was refused", "check the address"
             )

@@ -17,13 +17,14 @@ from compiler.operations.cutover_cluster import (
 from compiler.operations.cutover_gate import Check, Switch
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
+from tests import providers
 from tests.live_platform import compiled_objects, provider_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
 
 SLACK = "agent-slack-secrets"
 TITLE = f'"{NAMESPACE}/{SLACK}"'
-NAMED = Outside(vault_name="myvault")
+NAMED = Outside(addresses={providers.KEY_VAULT: "myvault"})
 VERIFY = "platform-secrets verify dev slack --cluster"
 
 

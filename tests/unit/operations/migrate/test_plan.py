@@ -10,10 +10,11 @@ from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnCon
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import KeyRemote
 from compiler.model.environment import Environment
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.operations.migrate import plan_migration, routes_of
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Attributes, Dropped, Limit
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 
@@ -117,7 +118,7 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
 
 
 def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
-    ends.vault.address = StoreAddress(Provider.VAULT, "https://vault")
+    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
     ends.vault.versions.clear()
     ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
     expires = datetime(2025, 1, 31, tzinfo=UTC)
@@ -148,7 +149,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
 
 
 def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environment: Environment, ends: Ends) -> None:
-    ends.vault.address = StoreAddress(Provider.VAULT, "https://vault")
+    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
     ends.azure.seed("agents-github", GITHUB_TOKEN="t2")
     ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
     del ends.vault.versions["agents/jira"]

@@ -8,6 +8,7 @@ from compiler.operations.retire import Retirement, retire
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.interface import Cluster
+from tests import providers
 from tests.unit.cluster.test_readers import Cluster as LiveCluster
 from tests.unit.cluster.test_readers import external_secret
 from tests.unit.memory_store import MemoryStore
@@ -63,7 +64,7 @@ def test_who_reads_is_found_out_when_it_is_planned(bench: Bench) -> None:
 def test_a_store_that_nothing_uses_any_more_has_its_address_from_outside(bench: Bench) -> None:
     bench.base('name: azure-store, vaultUrl: "https://agents.vault.azure.net"', "name: azure-store")
     bench.write("prod", "store: vault\n")
-    bench.outside = Outside(vault_name="agents")
+    bench.outside = Outside(addresses={providers.KEY_VAULT: "agents"})
     assert Kind.DELETE in {step.kind for step in bench.plan(store="azure").steps}
     change = bench.change(store="azure")
     bench.write("prod", "store: nowhere\n")

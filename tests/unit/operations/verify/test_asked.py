@@ -4,12 +4,14 @@ import pytest
 
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.model.values import values_of
 from compiler.operations.references import collect_references, collect_references_of_file
 from compiler.refusal import Refusal
 from compiler.stages.emit import values_text
 from compiler.stores.interface import StoreOptions
+from tests import providers
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
@@ -106,7 +108,7 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
     monkeypatch.setattr("compiler.live.stores.open_store", opener)
     with open_stores_for_reading({}) as stores:
         stores.open(environment.stores["vault"])
-    assert opened == [(Provider.VAULT, 30.0)]
+    assert opened == [(providers.VAULT, 30.0)]
 
 
 def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:

@@ -4,21 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.operations.eso_resolution import (
     Absence,
-    InvalidReferenceError,
     UnextractedError,
-    UnprovenReferenceError,
     extracted,
-    remote_name,
     resolve,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 
-BOTH = pytest.mark.parametrize("provider", [VAULT, AZURE_KEY_VAULT])
+BOTH = pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
 # Dots as names and as nesting, special characters in names.
 TEXT = """{
   "PLAIN": "plain", "b.c": "literal", "b": {"c": "nested", "d.e": "half"}, "only.dots": "dots", "deep": {"er": "in"},
@@ -28,8 +26,8 @@ TEXT = """{
 UNPROVEN = "not evaluated"
 
 
-def stored(provider: str, text: str = TEXT) -> RemoteSecret:
-    whole = SecretValue(text) if provider == AZURE_KEY_VAULT else None
+def stored(provider: Provider, text: str = TEXT) -> RemoteSecret:
+    whole = SecretValue(text) if provider == providers.KEY_VAULT else None
     return RemoteSecret("x", "1", read_object(text), Attributes(), whole)
 
 
@@ -52,27 +50,27 @@ def text_of(found: SecretValue | Absence) -> str:
     ],
 )
 def test_vault_cuts_the_mount_and_data_from_the_front(key: str, name: str) -> None:
-    assert remote_name(VAULT, "secret", key) == name
+    assert providers.VAULT.asked_name("secret", key) == name
 
 
 def test_a_mount_of_several_parts_is_cut_as_one() -> None:
-    assert remote_name(VAULT, "kv/team", "kv/team/github") == "github"
-    assert remote_name(VAULT, "kv/team", "kv/github") == "kv/github"
+    assert providers.VAULT.asked_name("kv/team", "kv/team/github") == "github"
+    assert providers.VAULT.asked_name("kv/team", "kv/github") == "kv/github"
 
 
 @pytest.mark.parametrize(
     ("key", "name"), [("github", "github"), ("secret/github", "github"), ("secret/github/TOKEN/x", "github")]
 )
 def test_key_vault_takes_the_second_part_and_drops_the_rest(key: str, name: str) -> None:
-    assert remote_name(AZURE_KEY_VAULT, "", key) == name
+    assert providers.KEY_VAULT.asked_name("", key) == name
 
 
 def test_key_vault_has_other_objects_and_refuses_other_words() -> None:
     for key in ("cert/tls", "key/tls"):
         with pytest.raises(UnprovenReferenceError, match="of Key Vault"):
-            remote_name(AZURE_KEY_VAULT, "", key)
+            providers.KEY_VAULT.asked_name("", key)
     with pytest.raises(InvalidReferenceError, match="first part"):
-        remote_name(AZURE_KEY_VAULT, "", "dev/github")
+        providers.KEY_VAULT.asked_name("", "dev/github")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_key_vault_has_other_objects_and_refuses_other_words() -> None:
     ],
 )
 def test_a_property_is_what_each_provider_makes_of_it(wanted: str, vault: str | None, key_vault: str | None) -> None:
-    for provider, expected in ((VAULT, vault), (AZURE_KEY_VAULT, key_vault)):
+    for provider, expected in ((providers.VAULT, vault), (providers.KEY_VAULT, key_vault)):
         if expected is UNPROVEN:
             with pytest.raises(UnprovenReferenceError, match="does not evaluate"):
                 resolve(provider, stored(provider), wanted)
@@ -130,15 +128,15 @@ def test_a_property_is_what_each_provider_makes_of_it(wanted: str, vault: str | 
 @given(st.dictionaries(st.text(max_size=6), st.text(max_size=6), min_size=1), st.data())
 def test_every_name_is_found_by_its_escaped_path(document: dict[str, str], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(document)))
-    remote = stored(AZURE_KEY_VAULT, json.dumps(document))
+    remote = stored(providers.KEY_VAULT, json.dumps(document))
     if name:
-        found = resolve(AZURE_KEY_VAULT, remote, "".join("\\" + character for character in name))
+        found = resolve(providers.KEY_VAULT, remote, "".join("\\" + character for character in name))
         assert text_of(found) == document[name]
 
 
 @BOTH
 @given(path=st.text(max_size=20))
-def test_no_path_breaks_it(provider: str, path: str) -> None:
+def test_no_path_breaks_it(provider: Provider, path: str) -> None:
     try:
         found = resolve(provider, stored(provider), path)
     except UnprovenReferenceError:
@@ -147,20 +145,22 @@ def test_no_path_breaks_it(provider: str, path: str) -> None:
 
 
 @BOTH
-def test_a_template_knows_names_and_no_paths(provider: str) -> None:
+def test_a_template_knows_names_and_no_paths(provider: Provider) -> None:
     assert text_of(resolve(provider, stored(provider), "b.c", by_name=True)) == "literal"
     assert resolve(provider, stored(provider), "deep.er", by_name=True) is Absence.NO_PROPERTY
 
 
 def test_the_whole_is_the_text_of_key_vault_and_the_document_of_vault() -> None:
-    assert text_of(resolve(AZURE_KEY_VAULT, stored(AZURE_KEY_VAULT), None)) == TEXT
-    assert text_of(resolve(VAULT, stored(VAULT, '{"b": "1", "a": 2}'), None)) == '{"a": 2, "b": "1"}'
+    assert text_of(resolve(providers.KEY_VAULT, stored(providers.KEY_VAULT), None)) == TEXT
+    assert (
+        text_of(resolve(providers.VAULT, stored(providers.VAULT, '{"b": "1", "a": 2}'), None)) == '{"a": 2, "b": "1"}'
+    )
 
 
 def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
     remote = RemoteSecret("x", "1", {}, Attributes(), SecretValue("bare"), is_object=False)
-    assert resolve(AZURE_KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
-    assert text_of(resolve(AZURE_KEY_VAULT, remote, None)) == "bare"
+    assert resolve(providers.KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
+    assert text_of(resolve(providers.KEY_VAULT, remote, None)) == "bare"
 
 
 # What `ConvertKeys` and `ValidateKeys` of the operator make of names.
@@ -168,7 +168,7 @@ def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "key"), [("MY KEY", "MY_KEY"), ("a/b", "a_b"), ("ü.1-²", "ü.1-²"), ("e\u0301", "e_"), ("", "")]
 )
-def test_a_bundle_has_the_names_that_keys_can_have(provider: str, name: str, key: str) -> None:
+def test_a_bundle_has_the_names_that_keys_can_have(provider: Provider, name: str, key: str) -> None:
     remote = extracted(stored(provider, f'{{"{name}": "found", "OTHER": "x"}}'))
     assert text_of(resolve(provider, remote, key, by_name=True)) == "found"
 
@@ -181,6 +181,6 @@ def test_a_bundle_has_the_names_that_keys_can_have(provider: str, name: str, key
         (f'{{"C": "3", "{"ü" * 127}": "4"}}', "the name of a property is longer than 253 bytes"),
     ],
 )
-def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: str, text: str, why: str) -> None:
+def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: Provider, text: str, why: str) -> None:
     with pytest.raises(UnextractedError, match=f"^{why}$"):
         extracted(stored(provider, text))

@@ -29,6 +29,7 @@ from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from tests import providers
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -44,7 +45,9 @@ def at(line: int) -> Span:
 def store(address: str | None = "https://x.vault.azure.net") -> Store:
     start, end = SOURCE.line_bounds(40)
     node = Node({}, SOURCE, extent(end, end, start, end))
-    return Store("azure", "azurekv", "azure", "ClusterSecretStore", "", address, "", None, rendered=False, node=node)
+    return Store(
+        "azure", providers.KEY_VAULT, "azure", "ClusterSecretStore", "", address, "", None, rendered=False, node=node
+    )
 
 
 AZURE = store()
@@ -183,7 +186,7 @@ def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, command
 
 def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
     remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
-    vault = replace(asked(), store=replace(asked().store, provider="vault", mount="kv"))
+    vault = replace(asked(), store=replace(asked().store, provider=providers.VAULT, mount="kv"))
     found = date_diagnostic([vault], remote, "https://v", NOW, MONTH)
     assert found is not None
     assert (found.rule, found.message) == ("expires-soon", 'version 3 of "gh" deletes itself on 2026-01-01')

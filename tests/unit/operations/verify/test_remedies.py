@@ -7,10 +7,13 @@ from compiler.model.environment import Store
 from compiler.operations.references import Reference
 from compiler.operations.verify import put_command, way_out_of
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
+from tests import providers
 
 SOURCE = Source("environments/prod.yaml", "vault: {}\n")
 NODE = Node({}, SOURCE, extent(7, 9, 0, 5))
-VAULT = Store("vault", "vault", "vault", "ClusterSecretStore", "", "https://v", "kv", None, rendered=False, node=NODE)
+VAULT = Store(
+    "vault", providers.VAULT, "vault", "ClusterSecretStore", "", "https://v", "kv", None, rendered=False, node=NODE
+)
 HERE = Span(SOURCE, 0, 5)
 PLACE = StoreLocation("https://v/kv", "platform/a b")
 
@@ -49,7 +52,7 @@ def test_a_deleted_secret_may_be_copied_again_from_another_store() -> None:
 
 
 def test_a_deleted_secret_of_key_vault_is_recovered_by_its_id() -> None:
-    azure = asked(store=replace(VAULT, provider="azurekv"))
+    azure = asked(store=replace(VAULT, provider=providers.KEY_VAULT))
     error = SoftDeletedError(
         StoreLocation("https://v.vault.azure.net", "gh"), Action.READ, "it is deleted", "recover it"
     )

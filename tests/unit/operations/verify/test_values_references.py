@@ -60,17 +60,17 @@ def test_a_bundle_is_found_by_name() -> None:
 
 def test_a_rendered_store_says_where_it_is() -> None:
     (jira,) = references_of_values(load("rendered"), {}, ["jira"])
-    assert (jira.store.provider, jira.store.address) == ("azurekv", "https://own.vault.azure.net")
+    assert (jira.store.provider.id, jira.store.address) == ("azurekv", "https://own.vault.azure.net")
     github = references_of_values(load("rendered"), {}, ["github"])[0].store
-    assert (github.provider, github.mount, github.vault_namespace) == ("vault", "kv", "team")
+    assert (github.provider.id, github.mount, github.vault_namespace) == ("vault", "kv", "team")
     assert github.address == "https://vault.example.com"
 
 
 def test_a_known_name_tells_the_provider() -> None:
     store = references_of_values(load("azure-keyvault-store"), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
-    assert (store.provider, store.address) == ("azurekv", "https://kv.vault.azure.net")
+    assert (store.provider.id, store.address) == ("azurekv", "https://kv.vault.azure.net")
     store = references_of_values(load(), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
-    assert (store.provider, store.address, store.mount) == ("vault", None, "secret")
+    assert (store.provider.id, store.address, store.mount) == ("vault", None, "secret")
 
 
 @pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())
@@ -84,7 +84,7 @@ def test_a_vault_that_the_variable_names_is_in_the_stores_cloud(cloud: str, doma
 
 @pytest.mark.parametrize(("variable", "provider"), [("VAULT_ADDR", "vault"), ("AZURE_KEYVAULT_NAME", "azurekv")])
 def test_the_only_address_there_is_tells_the_provider(variable: str, provider: str) -> None:
-    assert references_of_values(load("mine"), {variable: "x"}, ["github"])[0].store.provider == provider
+    assert references_of_values(load("mine"), {variable: "x"}, ["github"])[0].store.provider.id == provider
 
 
 @pytest.mark.parametrize("environ", [{}, {"VAULT_ADDR": "http://x", "AZURE_KEYVAULT_NAME": "x"}])

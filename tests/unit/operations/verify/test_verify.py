@@ -15,8 +15,10 @@ from compiler.operations.verify import Verification, dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, SecretWriter
+from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,7 +34,9 @@ def at(line: int) -> Span:
 def store(name: str = "azure", provider: str = "azurekv", address: str | None = "https://x.vault.azure.net") -> Store:
     start, end = SOURCE.line_bounds(40)
     node = Node({}, SOURCE, extent(end, end, start, end))
-    return Store(name, provider, name, "ClusterSecretStore", "", address, "secret", None, rendered=False, node=node)
+    return Store(
+        name, PROVIDERS[provider], name, "ClusterSecretStore", "", address, "secret", None, rendered=False, node=node
+    )
 
 
 AZURE = store()
@@ -67,7 +71,7 @@ class FakeStore:
         return Identity("ada", "token")
 
     def cluster(self) -> Cluster | None:
-        return Cluster("c1", "vault-cluster-1") if self.address.provider == "vault" else None
+        return Cluster("c1", "vault-cluster-1") if self.address.provider is providers.VAULT else None
 
     def close(self) -> None:
         pass

@@ -7,6 +7,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
 from compiler.rules.api import Finding, Rule, Scope
 from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.stores.registry import PROVIDERS
 from tests.unit.rules.conftest import Judge
 
 
@@ -17,11 +18,11 @@ def _rule(provider: str, wrong: str) -> Rule:
         return "is wrong" if wrong in name else None
 
     def check(environment: Environment) -> Iterator[Finding]:
-        for found in wrong_in_environment(environment, provider, judge_name):
+        for found in wrong_in_environment(environment, PROVIDERS[provider], judge_name):
             yield Finding(found.text or "prefix", found.node, scope=found.scope)
 
     def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-        for found in wrong_in_catalogue(catalogue, provider, judge_name):
+        for found in wrong_in_catalogue(catalogue, PROVIDERS[provider], judge_name):
             yield Finding(found.text or "prefix", found.node, scope=found.scope)
 
     return Rule("any", Severity.ERROR, Scope.ENVIRONMENT, "", check=check, catalogue_check=check_catalogue)

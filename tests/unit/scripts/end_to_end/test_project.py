@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from compiler.model.environment import Environment
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from scripts.end_to_end import project
 from scripts.end_to_end.project import Project
 from scripts.end_to_end.room import Room
 from scripts.end_to_end.setting import Setting
+from tests import providers
 from tests.platform_double import key_vault_object, vault_object
 from tests.unit.memory_store import MemoryStore
 
@@ -38,8 +39,8 @@ def made(folder: Path, vault: dict[str, Any], azure: str, operator: str | None =
     store = vault_object(SERVICE)
     store["spec"]["provider"]["vault"].update(vault)
     addresses = {
-        "vault": StoreAddress(Provider.VAULT, SERVICE, vault.get("path", "secret")),
-        "azurekv": StoreAddress(Provider.AZURE_KEY_VAULT, azure),
+        "vault": StoreAddress(providers.VAULT, SERVICE, vault.get("path", "secret")),
+        "azurekv": StoreAddress(providers.KEY_VAULT, azure),
     }
     stores = {"vault": store, "azurekv": key_vault_object(azure)}
     if azure.endswith(".cn"):

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from scripts.end_to_end import setting
 from scripts.end_to_end.setting import MissingError, address_of, helm_of, setting_of
+from tests import providers
 from tests.cluster_double import ClusterDouble
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, key_vault_object, vault_object
 
@@ -110,7 +111,7 @@ def test_a_vault_is_reached_as_any_command_reaches_it(
 ) -> None:
     store = vault_object(NOWHERE)
     store["spec"]["provider"]["vault"].update(vault)
-    assert address_of(store, environ) == StoreAddress(Provider.VAULT, *expected)
+    assert address_of(store, environ) == StoreAddress(providers.VAULT, *expected)
 
 
 def test_with_all_of_it_there_is_a_setting_with_defaults(

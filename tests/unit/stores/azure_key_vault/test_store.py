@@ -15,7 +15,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
 from compiler.stores.deadline import VirtualClock
@@ -30,6 +30,7 @@ from compiler.stores.errors import (
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.secret_value.secret import SecretValue
+from tests import providers
 from tests.unit.stores.conftest import address_of, opened_with
 
 SENTINEL = "s3ntinel-Välue"
@@ -226,7 +227,7 @@ def test_with_a_cloud_name_the_challenge_is_verified_whatever_the_switch_says(cl
     names = ("ai-platform-prod.vault.example",)
     with LocalKeyVault(VaultOptions(server_names=names, resource="https://vault.other")) as vault:
         port = vault.server.port
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://{names[0]}:{port}")
+        address = StoreAddress(providers.KEY_VAULT, f"https://{names[0]}:{port}")
         credential = vault.credential()
         store = AzureKeyVaultStore(
             address, vault.environ() | {"AZURE_KEYVAULT_EMULATOR": switch}, credential=credential
@@ -245,7 +246,7 @@ def test_a_vault_of_another_domain_gets_no_token_that_was_made_for_key_vault(
     # All that the SDK looks at fits: the resource is of the host's own domain.
     options = VaultOptions(server_names=("prod.vault.example",), resource=f"https://vault.example:{port}", port=port)
     with LocalKeyVault(options) as foreign:
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://prod.vault.example:{port}")
+        address = StoreAddress(providers.KEY_VAULT, f"https://prod.vault.example:{port}")
         environ = {**vault.environ(), "AZURE_KEYVAULT_CACERT": str(foreign.ca_file)}
         store = AzureKeyVaultStore(address, environ)
         with pytest.raises(UnauthenticatedError, match="another resource than that of AZURE_KEYVAULT_TOKEN"):
@@ -267,7 +268,7 @@ def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names
     )
     with LocalKeyVault(options) as vault:
         vault.seed("github", "x")
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://ai-platform-prod.vault.example:{port}/")
+        address = StoreAddress(providers.KEY_VAULT, f"https://ai-platform-prod.vault.example:{port}/")
         store = AzureKeyVaultStore(
             address, {"AZURE_KEYVAULT_CACERT": str(vault.ca_file)}, credential=vault.credential()
         )
@@ -287,7 +288,7 @@ def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyV
 
 
 def test_the_address_own_authority_comes_first_and_must_be_readable(vault: LocalKeyVault, tmp_path: Path) -> None:
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
+    address = StoreAddress(providers.KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
     with pytest.raises(TlsFailureError, match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
     # Whoever put a key itself there would find it in the log: a name is shown where its folder is there.
@@ -297,7 +298,7 @@ def test_the_address_own_authority_comes_first_and_must_be_readable(vault: Local
 
 
 def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=Path("/dev/zero"))
+    address = StoreAddress(providers.KEY_VAULT, vault.url, ca=Path("/dev/zero"))
     with pytest.raises(TlsFailureError, match="cannot be read: it is a device"):
         AzureKeyVaultStore(address, vault.environ())
     vault.seed("github", "x")
@@ -341,9 +342,7 @@ def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: st
         bound.bind(("127.0.0.1", 0))
         url = f"https://{host.format(port=bound.getsockname()[1])}"
         options = StoreOptions(clock=VirtualClock())
-        store = AzureKeyVaultStore(
-            StoreAddress(Provider.AZURE_KEY_VAULT, url), {}, options, credential=FailingCredential()
-        )
+        store = AzureKeyVaultStore(StoreAddress(providers.KEY_VAULT, url), {}, options, credential=FailingCredential())
         with pytest.raises(UnavailableError, match=reason):
             store.read("github")
         store.close()

@@ -7,7 +7,8 @@ import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
-from compiler.stores.vault.log_in import VaultLogin, is_from_home, variable
+from compiler.stores.vault.log_in import VaultLogin, is_from_home
+from compiler.stores.vault.provider import variable
 
 PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     ExpiredTokenError,
@@ -34,8 +34,9 @@ from compiler.stores.vault.replies import (
     error_of_reply,
     malformed,
 )
+from tests import providers
 
-ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
+ADDRESS = StoreAddress(providers.VAULT, "https://vault.example.com", mount="team/kv")
 PLACE = StoreLocation(ADDRESS.absolute, "github")
 READ = Request(Action.READ, "github", "team/kv/data/github", "read")
 MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")

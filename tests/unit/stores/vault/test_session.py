@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
 from compiler.stores.http import Transport
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.session import open_transport, server_of
+from tests import providers
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
 
@@ -25,12 +26,12 @@ OPTIONS = StoreOptions(connect_timeout=2, read_timeout=2)
 
 
 def session(url: str, **environ: str) -> Transport:
-    return open_transport(StoreAddress(Provider.VAULT, url), environ, OPTIONS)[0]
+    return open_transport(StoreAddress(providers.VAULT, url), environ, OPTIONS)[0]
 
 
 def below(url: str) -> str:
     """The path that stands before all others at a server."""
-    return open_transport(StoreAddress(Provider.VAULT, url), {}, OPTIONS)[1]
+    return open_transport(StoreAddress(providers.VAULT, url), {}, OPTIONS)[1]
 
 
 def connection_of(transport: Transport) -> Any:  # noqa: ANN401 - of plain HTTP or of TLS
@@ -56,7 +57,7 @@ def heard(url: str, environ: Mapping[str, str], reply: bytes = b"") -> bytes:
         thread.start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
         filled = {name: value.format(proxy=address) for name, value in environ.items()}
-        opened, path = open_transport(StoreAddress(Provider.VAULT, url), filled, OPTIONS)
+        opened, path = open_transport(StoreAddress(providers.VAULT, url), filled, OPTIONS)
         with closing(opened):
             try:
                 opened.request("GET", f"{path}/v1/x", {"X-Vault-Token": "t"})
@@ -222,7 +223,7 @@ def test_the_first_variable_that_names_authorities_counts(tmp_path: Path, first:
 
 def test_the_stores_own_authorities_count_before_any_variables(tmp_path: Path) -> None:
     own = CertificateAuthority.create(tmp_path).ca_file
-    address = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=own)
+    address = StoreAddress(providers.VAULT, "https://vault.example.com", ca=own)
     open_transport(address, dict.fromkeys(AUTHORITIES, str(tmp_path / "absent.pem")), OPTIONS)[0].close()
 
 
@@ -393,7 +394,7 @@ def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: st
     with pytest.raises(TlsFailureError, match=f"of {variable} cannot be read; correct {variable}") as caught:
         session("https://vault.example.com", **{variable: "/nonexistent/secret-word"})
     assert "secret-word" not in f"{caught.value}{caught.value!r}{caught.value.__context__}"
-    own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
+    own = StoreAddress(providers.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
     with pytest.raises(TlsFailureError, match="correct the store's ca"):
         open_transport(own, {variable: "/another"}, OPTIONS)
 
@@ -432,7 +433,7 @@ def test_quotes_around_an_address_are_noticed() -> None:
 
 
 def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one() -> None:
-    address = StoreAddress(Provider.VAULT, "http://vault.vault.svc:8200", reachable_at="http://127.0.0.1:8201")
+    address = StoreAddress(providers.VAULT, "http://vault.vault.svc:8200", reachable_at="http://127.0.0.1:8201")
     server = server_of(address, {"VAULT_ADDR": "http://127.0.0.1:8200"})
     assert (server.host, server.port, server.setting) == ("127.0.0.1", 8201, "the store's reachableAt")
     assert address.absolute == "http://vault.vault.svc:8200/secret"
@@ -443,7 +444,7 @@ def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one
 def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -> None:
     file = tmp_path / "own.pem"
     file.write_text("no PEM")
-    address = StoreAddress(Provider.VAULT, "https://vault.example.com")
+    address = StoreAddress(providers.VAULT, "https://vault.example.com")
     for name in ("VAULT_CACERT", "BAO_CACERT", "SSL_CERT_FILE"):
         assert server_of(address, {name: str(file)}).authorities == (name, str(file))
         with pytest.raises(TlsFailureError) as caught:

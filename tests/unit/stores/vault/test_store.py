@@ -3,12 +3,13 @@ from typing import cast
 
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import InvalidNameError
 from compiler.stores.http import HttpReply, Transport
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.replies import RefusedError
 from compiler.stores.vault.store import _TLS_ONLY, JsonAdapter, VaultStore
+from tests import providers
 
 
 class FakeTransport:
@@ -90,7 +91,7 @@ def test_a_log_ins_token_is_where_hvac_looks_for_it() -> None:
 
 def test_the_environments_namespace_is_used_where_the_address_has_none() -> None:
     for given, environ, used in ((None, "env", "env"), ("own", "env", "own"), ("/own/", "", "own"), (None, "", None)):
-        address = StoreAddress(Provider.VAULT, "https://vault", mount="/kv/", vault_namespace=given)
+        address = StoreAddress(providers.VAULT, "https://vault", mount="/kv/", vault_namespace=given)
         store = VaultStore(address, {"VAULT_NAMESPACE": environ}, StoreOptions())
         assert (store.address.vault_namespace, store.address.mount) == (used, "kv")
         store.close()
@@ -98,7 +99,7 @@ def test_the_environments_namespace_is_used_where_the_address_has_none() -> None
 
 def test_a_mount_that_leaves_its_place_is_refused() -> None:
     with pytest.raises(InvalidNameError, match="mount"):
-        VaultStore(StoreAddress(Provider.VAULT, "https://vault", mount="a/../sys"), {}, StoreOptions())
+        VaultStore(StoreAddress(providers.VAULT, "https://vault", mount="a/../sys"), {}, StoreOptions())
 
 
 @pytest.mark.parametrize(

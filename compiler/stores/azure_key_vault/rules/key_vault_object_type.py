@@ -15,9 +15,9 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
 
 import re
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.stores.azure_key_vault.provider import PROVIDER
 from compiler.text.credential import looks_like_credential
 
 _TYPES = ("secret", "key", "cert")
@@ -25,12 +25,12 @@ _PLAIN = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
 
 
 @rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
+    return map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
 
 
 def _problem(name: str) -> str | None:

@@ -21,14 +21,14 @@ does not have, the log-in fails with `invalid audience`. Waive this rule where t
 Vault has each token reviewed by the API server with that token itself.
 """
 
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
+from compiler.stores.vault.provider import PROVIDER
 
 
 @rule("missing-audience", WARNING, ENVIRONMENT, waivable=True)
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
-        if not store.rendered or store.provider != VAULT:
+        if not store.rendered or store.provider is not PROVIDER:
             continue
         account = store.node.get("auth", "kubernetes", "serviceAccount")
         if account is not None and not account.nearest("audiences").items:

@@ -16,25 +16,25 @@ A secret whose path really has a part named `data` must be moved to another path
 mistake.
 """
 
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.stores.vault.provider import PROVIDER
 
 _RESERVED = "data"
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
 
 
 @rule("reserved-path-part", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
-        if store.provider == VAULT and _RESERVED in store.mount and _problem(store.mount):
+        if store.provider is PROVIDER and _RESERVED in store.mount and _problem(store.mount):
             message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API adds'
             way_out = f'remove "{_RESERVED}"'
             yield Finding(message, store.node.nearest("mount"), help=way_out, scope=("stores", store.id))
-    yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
+    yield from map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
 
 
 def _problem(path: str) -> str | None:

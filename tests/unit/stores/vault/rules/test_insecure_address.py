@@ -1,10 +1,11 @@
 import pytest
 
-from compiler.model.store import Provider, StoreAddress
-from compiler.rules.insecure_address import check
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import TlsFailureError
 from compiler.stores.interface import StoreOptions
+from compiler.stores.vault.rules.insecure_address import check
 from compiler.stores.vault.session import open_transport
+from tests import providers
 from tests.plain_http import FAR, NEAR
 from tests.unit.rules.conftest import Judge
 
@@ -73,7 +74,7 @@ def test_finds_exactly_what_live_commands_refuse(judge: Judge) -> None:
 
 def is_refused(url: str) -> bool:
     try:
-        open_transport(StoreAddress(Provider.VAULT, url), {}, StoreOptions())
+        open_transport(StoreAddress(providers.VAULT, url), {}, StoreOptions())
     except TlsFailureError:
         return True
     return False

@@ -16,9 +16,9 @@ Waive it with the reason where the connection is protected otherwise, by a VPN o
 """
 
 from compiler.model.address import is_near, parse_address
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.rules.forms.names import waiver
+from compiler.stores.vault.provider import PROVIDER
 
 
 @rule("insecure-address", ERROR, ENVIRONMENT, waivable=True)
@@ -26,7 +26,7 @@ def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         for setting, text in store.addresses:
             # A Key Vault with http is `invalid-address`.
-            if text.startswith("https:") or store.provider != VAULT:
+            if text.startswith("https:") or store.provider is not PROVIDER:
                 continue
             address = parse_address(text)
             if address is None or address.scheme != "http" or is_near(address.host):

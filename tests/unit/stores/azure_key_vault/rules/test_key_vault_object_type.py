@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.key_vault_object_type import check
+from compiler.stores.azure_key_vault.rules.key_vault_object_type import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 

@@ -16,9 +16,9 @@ A `/` in a name is reported as `key-vault-object-type`, as it does something wor
 
 import re
 
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.stores.azure_key_vault.provider import PROVIDER
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
 
@@ -28,12 +28,12 @@ _LONGEST = 127
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
 
 
 @rule("invalid-key-vault-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
+    return map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
 
 
 def _problem(name: str) -> str | None:

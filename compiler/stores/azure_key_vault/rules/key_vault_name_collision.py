@@ -20,10 +20,9 @@ Give each its own name, or, where both really are one secret, the same Vault pat
     app: {remote: {vault: team-github/app, azurekv: team-github--app}, keys: {TOKEN: {}}}
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.store import Place, place_of, remote_of
 from compiler.model.store_identity import written_identity
 from compiler.rules.api import (
@@ -42,7 +41,11 @@ from compiler.rules.api import (
     quoted,
     rule,
 )
+from compiler.stores.azure_key_vault.provider import PROVIDER
+from compiler.stores.registry import PROVIDERS
 
+# The providers that a move to Key Vault may come from.
+_OTHERS = tuple(each for each in PROVIDERS.values() if each is not PROVIDER)
 _SEPARATORS = str.maketrans("_./", "---")
 _OTHER_NAME = "give each a name that differs in its letters or digits"
 _OTHER_PLACE = "give each its own name or property"
@@ -50,7 +53,9 @@ _OTHER_PLACE = "give each its own name or property"
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and in Vault.
+    """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and elsewhere.
+
+    `elsewhere` are its places in stores of other providers, by their titles.
 
     `is_own` tells that an environment says so and not the catalogue, and `store` whose prefix is in it, if any's.
     """
@@ -62,7 +67,7 @@ class _Use:
     store: Store | None
     key: CatalogueKey | None = None
     property: str | None = None
-    vault: Place | None = None
+    elsewhere: Mapping[str, Place] = field(default_factory=dict)
 
     def is_known_beside(self, other: "_Use") -> bool:
         """Whether the catalogue's check has seen the two together."""
@@ -74,7 +79,7 @@ class _Vault:
     """The names that one vault would hold."""
 
     names: dict[str, _Use] = field(default_factory=dict)
-    values: dict[tuple[str, str | None], _Use] = field(default_factory=dict)
+    values: dict[tuple[str, str, str | None], _Use] = field(default_factory=dict)
     # By name, and whether the key is the whole of it.
     forms: dict[tuple[str, bool], _Use] = field(default_factory=dict)
 
@@ -84,39 +89,41 @@ class _Vault:
             first = self.names.setdefault(_folded(use.name), use)
             if first.name != use.name and not use.is_known_beside(first):
                 yield _same_name(first, use)
-        elif use.vault is not None:
-            first = self.values.setdefault((use.name, use.property), use)
-            if first.vault != use.vault and not use.is_known_beside(first):
-                yield _same_value(first, use, f"but are the same value of {quoted(use.name)} in Key Vault")
+        elif use.elsewhere:
+            for title, place in use.elsewhere.items():
+                first = self.values.setdefault((title, use.name, use.property), use)
+                if first.elsewhere[title] != place and not use.is_known_beside(first):
+                    problem = f"differ in {title}, but are the same value of {quoted(use.name)} in Key Vault"
+                    yield _same_value(first, use, problem)
             is_whole = use.property is None
             self.forms.setdefault((use.name, is_whole), use)
             other = self.forms.get((use.name, not is_whole))
             # Within one entry this is the rule contradictory-remote.
             if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
-                yield _same_value(
-                    other, use, f"but {quoted(use.name)} in Key Vault is one of them and contains the other"
-                )
+                title, found = next(iter(use.elsewhere)), quoted(use.name)
+                problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
+                yield _same_value(other, use, problem)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
     vault = _Vault()
     shared: set[str] = set()
     for entry in catalogue.entries.values():
-        for use in _names(entry, entry.remote.get(AZURE_KEY_VAULT)):
+        for use in _names(entry, entry.remote.get(PROVIDER.id)):
             yield from vault.take(use)
             if (first := vault.names[_folded(use.name)]) is not use and first.name == use.name:
                 shared.add(use.name)
     for entry in catalogue.entries.values():
         # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
-        azure = entry.remote.get(AZURE_KEY_VAULT)
+        azure = entry.remote.get(PROVIDER.id)
         if azure in shared or any(key.remote for key in entry.keys.values()):
-            for use in _values(entry, azure, entry.remote.get(VAULT)):
+            for use in _values(entry, azure, entry.remote):
                 yield from vault.take(use)
 
 
 @rule("key-vault-name-collision", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    stores = [store for store in environment.stores.values() if store.provider == AZURE_KEY_VAULT]
+    stores = [store for store in environment.stores.values() if store.provider is PROVIDER]
     listed = environment.root.get("secrets")
     has_own = listed is not None and any("remote" in node.children for node in listed.children.values())
     # Without an own name, and without two prefixes in one vault, the catalogue's check has seen all there is.
@@ -144,11 +151,13 @@ def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use
     taken = {key.held for key in secret.entry.keys.values() if key.is_taken}
     for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.keys.values()):
         node = listed.children.get(entry.id) if listed is not None else None
-        azure, vault = (remote_of(entry, provider, node) for provider in (AZURE_KEY_VAULT, VAULT))
-        own, own_path = (node.get("remote", each) if node is not None else None for each in (AZURE_KEY_VAULT, VAULT))
+        azure = remote_of(entry, PROVIDER.id, node)
+        others = {each.id: remote_of(entry, each.id, node) for each in _OTHERS}
+        own, *own_paths = (node.get("remote", each.id) if node is not None else None for each in (PROVIDER, *_OTHERS))
+        own_path = next((each for each in own_paths if each is not None), None)
         yield from _names(entry, azure, store, own)
-        for use in _values(entry, azure, vault, store, own or own_path):
-            # An own path in Vault makes two values of one as well as an own name does the other way round.
+        for use in _values(entry, azure, others, store, own or own_path):
+            # An own path elsewhere makes two values of one as well as an own name does the other way round.
             if entry is secret.entry or use.key in taken:
                 yield use
 
@@ -156,27 +165,32 @@ def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use
 def _names(entry: Entry, azure: str | None, store: Store | None = None, own: Node | None = None) -> Iterator[_Use]:
     prefix = store.prefix if store is not None else ""
     if azure is not None:
-        node = own if own is not None else entry.node.nearest("remote", AZURE_KEY_VAULT)
+        node = own if own is not None else entry.node.nearest("remote", PROVIDER.id)
         yield _Use(entry, prefix + azure, node, own is not None, store)
     for key in entry.keys.values():
-        named = key.remote.get(AZURE_KEY_VAULT) if key.remote else None
+        named = key.remote.get(PROVIDER.id) if key.remote else None
         if named is not None and named.name is not None:
-            node = key.node.nearest("remote", AZURE_KEY_VAULT, "name")
+            node = key.node.nearest("remote", PROVIDER.id, "name")
             yield _Use(entry, prefix + named.name, node, False, store)
 
 
 def _values(
-    entry: Entry, azure: str | None, vault: str | None, store: Store | None = None, own: Node | None = None
+    entry: Entry,
+    azure: str | None,
+    others: Mapping[str, str | None],
+    store: Store | None = None,
+    own: Node | None = None,
 ) -> Iterator[_Use]:
     prefix = store.prefix if store is not None else ""
     for key in entry.keys.values():
         if key.is_taken:
             continue
-        place = place_of(key, AZURE_KEY_VAULT, azure, prefix)
+        place = place_of(key, PROVIDER.id, azure, prefix)
         if place is not None:
-            node = own or key.node.get("remote", AZURE_KEY_VAULT) or entry.node.nearest("remote", AZURE_KEY_VAULT)
-            in_vault = place_of(key, VAULT, vault, "")
-            yield _Use(entry, place.remote_key, node, own is not None, store, key, place.property, in_vault)
+            node = own or key.node.get("remote", PROVIDER.id) or entry.node.nearest("remote", PROVIDER.id)
+            places = ((each.title, place_of(key, each.id, others.get(each.id), "")) for each in _OTHERS)
+            elsewhere = {title: found for title, found in places if found is not None}
+            yield _Use(entry, place.remote_key, node, own is not None, store, key, place.property, elsewhere)
 
 
 def _folded(name: str) -> str:
@@ -201,7 +215,7 @@ def _same_value(first: _Use, later: _Use, problem: str) -> Finding:
     (key, entry), (later_key, later_entry) = (
         (quoted(use.key.name if use.key is not None else ""), quoted(use.entry.id)) for use in (first, later)
     )
-    message = f"{later_key} of {later_entry} and {key} of {entry} differ in Vault, {problem}"
+    message = f"{later_key} of {later_entry} and {key} of {entry} {problem}"
     at = first.key.node.key_span if first.key is not None else first.node.span
     related = (Related("the other key", at),)
     return Finding(message, later.node, help=_OTHER_PLACE, related=related, scope=("secrets", later.entry.id))

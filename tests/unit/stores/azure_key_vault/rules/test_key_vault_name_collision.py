@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.key_vault_name_collision import check
+from compiler.stores.azure_key_vault.rules.key_vault_name_collision import check
 from tests.unit.rules.conftest import BASE, CATALOGUE, TAKING, Judge
 
 

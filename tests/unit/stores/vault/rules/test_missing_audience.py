@@ -1,4 +1,4 @@
-from compiler.rules.missing_audience import check
+from compiler.stores.vault.rules.missing_audience import check
 from tests.unit.rules.conftest import Judge
 
 

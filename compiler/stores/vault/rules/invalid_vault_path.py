@@ -19,9 +19,9 @@ A store's `mount` and `prefix` are checked in the same way; a prefix may end in 
 import re
 
 from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.stores.vault.provider import PROVIDER
 from compiler.text.characters import foreign_character
 
 # Nearly every path looks like this and needs no closer look.
@@ -30,16 +30,16 @@ _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
 
 
 @rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
-        if store.provider == VAULT and store.mount != DEFAULT_MOUNT and (problem := _problem(store.mount)):
+        if store.provider is PROVIDER and store.mount != DEFAULT_MOUNT and (problem := _problem(store.mount)):
             message = f"the mount {quoted(store.mount)} {problem}"
             yield Finding(message, store.node.nearest("mount"), help=_way_out(problem), scope=("stores", store.id))
-    yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
+    yield from map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
 
 
 def _problem(path: str) -> str | None:

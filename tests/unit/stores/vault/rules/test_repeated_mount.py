@@ -1,4 +1,4 @@
-from compiler.rules.repeated_mount import check
+from compiler.stores.vault.rules.repeated_mount import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.invalid_key_vault_name import check
+from compiler.stores.azure_key_vault.rules.invalid_key_vault_name import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 

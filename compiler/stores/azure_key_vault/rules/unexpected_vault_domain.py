@@ -17,15 +17,15 @@ It is a warning, and can be waived, for emulators and private names.
 """
 
 from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address, vault_name_of
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
 from compiler.rules.forms.names import waiver
+from compiler.stores.azure_key_vault.provider import PROVIDER
 
 
 @rule("unexpected-vault-domain", WARNING, ENVIRONMENT, waivable=True)
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
-        if store.provider != AZURE_KEY_VAULT or not store.address:
+        if store.provider is not PROVIDER or not store.address:
             continue
         cloud = store.node.text("environmentType") or DEFAULT_CLOUD
         # The first is the quick answer for nearly every address.

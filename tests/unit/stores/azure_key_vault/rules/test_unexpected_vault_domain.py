@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.unexpected_vault_domain import check
+from compiler.stores.azure_key_vault.rules.unexpected_vault_domain import check
 from tests.unit.rules.conftest import Judge
 
 WAIVER = 'to accept it, add to "azure": `waive: {unexpected-vault-domain: the reason}`'

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.invalid_vault_path import check
+from compiler.stores.vault.rules.invalid_vault_path import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 

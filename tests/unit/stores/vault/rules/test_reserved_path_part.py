@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.reserved_path_part import check
+from compiler.stores.vault.rules.reserved_path_part import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 

@@ -18,7 +18,6 @@ Write the path below the mount:
 
 from collections.abc import Iterator
 
-from compiler.model.catalogue import VAULT
 from compiler.rules.api import (
     ENVIRONMENT,
     ERROR,
@@ -32,13 +31,14 @@ from compiler.rules.api import (
     quoted,
     rule,
 )
+from compiler.stores.vault.provider import PROVIDER
 
 
 @rule("repeated-mount", ERROR, ENVIRONMENT)
 def check(environment: Environment) -> Findings:
     fronts = {}
     for store in environment.stores.values():
-        if store.provider == VAULT and store.mount:
+        if store.provider is PROVIDER and store.mount:
             front = store.mount.strip("/") + "/"
             if store.prefix.startswith(front):
                 # Said once, and not again for each secret.
@@ -50,28 +50,28 @@ def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values() if fronts else ():
         store_read = secret.store
         if store_read is not None and (found := fronts.get(store_read.id)):
-            for path, node in _wrong(secret, store_read, found, listed):
+            for path, node in _wrong(secret, found, listed):
                 # Several keys may be taken from one place.
                 if node not in said:
                     said.add(node)
                     yield _finding(f"the path {quoted(path)}", found, store_read, node, ("secrets", secret.id))
 
 
-def _wrong(secret: Secret, store: Store, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
+def _wrong(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
     """Each path that begins with `front`, and where it is written: for a key that takes its value, at the other's."""
     if secret.remote is not None and secret.remote.startswith(front):
-        yield secret.remote, _written(secret.entry, store, listed)
+        yield secret.remote, _written(secret.entry, listed)
     for key in secret.keys:
         path = key.place.remote_key if key.place is not None else ""
         if path != secret.remote and path.startswith(front):
-            own = key.key.held.node.nearest("remote", store.provider, "name")
+            own = key.key.held.node.nearest("remote", PROVIDER.id, "name")
             is_path = isinstance(own.value, str)
-            yield path, own if is_path else _written(key.key.holder(secret.entry), store, listed)
+            yield path, own if is_path else _written(key.key.holder(secret.entry), listed)
 
 
-def _written(entry: Entry, store: Store, listed: Node | None) -> Node:
-    own = listed.get(entry.id, "remote", store.provider) if listed is not None else None
-    return own if own is not None else entry.node.nearest("remote", store.provider)
+def _written(entry: Entry, listed: Node | None) -> Node:
+    own = listed.get(entry.id, "remote", PROVIDER.id) if listed is not None else None
+    return own if own is not None else entry.node.nearest("remote", PROVIDER.id)
 
 
 def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:

@@ -1,0 +1,273 @@
+"""Describes a kind of store: all in which Vault, Key Vault and any other differ, as data and functions.
+
+Each is described once, by a subclass in `compiler/stores/<folder>/provider.py`; everything else asks its provider, and
+compares none with a name. What is said here is true of a store of which nothing is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from compiler.model.store_identity import StoreIdentity, one_spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from compiler.model.address import Address
+    from compiler.model.document import Node
+    from compiler.model.environment import Store
+    from compiler.model.facts import ValuesData
+
+
+class InvalidReferenceError(Exception):
+    """The operator refuses the reference whatever the store holds; the text says why."""
+
+
+class UnprovenReferenceError(Exception):
+    """The operator may resolve the reference, and this program cannot. The text says why."""
+
+
+class Spec(NamedTuple):
+    """Where a store is, as the operator's fields say it; `version` is that of Vault's KV engine."""
+
+    url: str | None
+    mount: str | None = None
+    namespace: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """One way in which the operator logs in to a store, as `auth` of an environment writes it.
+
+    `parts` are those that it needs, each with the fields which that part needs; "" is the way itself. `needs` are
+    settings that the store must have beside it, and `title` is how messages call the way. `spec` makes the operator's
+    fields of its node. `members` are those of a new store, given the store's id, the role, and the namespace of what
+    they refer to, None where that is the store's own. `needs_role` says what to give where a role cannot be left out.
+    """
+
+    parts: Mapping[str, tuple[str, ...]]
+    spec: Callable[[Node], dict[str, ValuesData]]
+    members: Callable[[str, str | None, str | None], dict[str, ValuesData]]
+    title: str = ""
+    needs: tuple[str, ...] = ()
+    has_role: bool = False
+    needs_role: str = ""
+
+
+class Provider:
+    """One kind of store; `PROVIDER` of its folder is the only object of its class.
+
+    `id` is what `provider:` of an environment says and what the operator calls its fields. `title` is how messages call
+    it, `called` are other words for it, in small letters without separators, and `name_form` is how the help calls a
+    name there. `extra` installs its client, and `adapter` is the class in its `store` module that opens it. A new
+    project has a store `store_id` of it, named `store_name`.
+
+    `address` is the setting with the address, under this name in the operator's object too, `example` what may stand
+    there, `usual_address` that of a new project which is given none, and `option` gives it on the command line.
+    `variable` fills it in where none is written. `others` are further settings that no other provider has. `log_ins`
+    are the ways to log in, the usual one first. `generator` is the operator's kind whose objects ask such a store for
+    passing credentials, empty where it has none.
+
+    `separator` stands between the parts of a remote name; `ignores_case` where capitals are small letters there.
+    `has_mounts` where a server has namespaces and mounts, in which names lie. `has_paths` where a name is a path, below
+    which others lie. `quota` is how many reads one store allows in ten seconds, None where that is not limited.
+
+    What a store does: `expires_by_itself` where a value past its date is gone and not served on, `drops_versions` where
+    a write may push an old version out, `deletes_by_version` where versions are deleted and listed by their numbers,
+    `keeps_dates` where a secret has dates and a content type, which its next version takes over, and `holds_texts`
+    where a remote secret may be one text, and no map of properties.
+
+    What a property means to the operator: `by_name_first` where a name goes before a path of the same spelling, and
+    `sorts_names` where it writes a whole document anew.
+    """
+
+    id = ""
+    title = ""
+    called: frozenset[str] = frozenset()
+    name_form = "name"
+    extra = ""
+    adapter = ""
+    store_id = ""
+    store_name = ""
+
+    address = ""
+    others: tuple[str, ...] = ()
+    example = "https://<host>"
+    option = ""
+    usual_address = ""
+    variable = ""
+    generator = ""
+    log_ins: Mapping[str, LogIn] = MappingProxyType({})
+
+    separator = "-"
+    ignores_case = False
+    has_mounts = False
+    has_paths = False
+    quota: int | None = None
+
+    expires_by_itself = False
+    drops_versions = False
+    deletes_by_version = False
+    keeps_dates = False
+    holds_texts = False
+
+    by_name_first = False
+    sorts_names = False
+
+    def __repr__(self) -> str:
+        return f"<{self.id or 'unknown provider'}>"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that only its stores have, the address first."""
+        return (self.address, *self.others) if self.address else ()
+
+    @property
+    def package(self) -> str:
+        """The folder with its descriptor, its adapter and its rules."""
+        return type(self).__module__.rpartition(".")[0]
+
+    def load(self, module: str) -> ModuleType:
+        """A module of its folder, imported only now: the client may be missing, and takes time to load."""
+        return import_module(f"{self.package}.{module}")
+
+    # The address.
+
+    def url_of(self, value: str, text: Callable[[str], str | None]) -> str:
+        """The address that the value of `variable` stands for; `text` gives another setting of the store."""
+        del text
+        return value
+
+    def leads_to(self, value: str, url: str) -> bool:
+        """Whether `url` is a store that the value of `variable` may name."""
+        return value == url
+
+    def address_variable(self, environ: Mapping[str, str]) -> str:
+        """The variable that stands for the address in live commands, whatever is written; empty where none does."""
+        del environ
+        return ""
+
+    def namespace_variable(self, environ: Mapping[str, str]) -> str:
+        """The variable that gives the namespace in live commands where none is written; empty where none does."""
+        del environ
+        return ""
+
+    def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        """The variable that is not set, and the file whose token is taken in its place, where one is."""
+        del environ
+        return None
+
+    def is_plain(self, url: str) -> bool:
+        """Whether `url` needs no closer look: nearly every address does not."""
+        del url
+        return False
+
+    def url_like(self, host: str | None) -> str:
+        """The URL that a host alone means, or one with words in place of names for a text that is no host."""
+        return f"https://{host}" if host else "https://HOST:PORT"
+
+    def url_without(self, address: Address) -> str:
+        """The URL to write in place of one with a user, a query or a path in it."""
+        return f"{address.scheme}://{address.authority}"
+
+    def address_problem(self, address: Address) -> tuple[str, str] | None:
+        """What is wrong with an address of a host, as the end of a sentence, and the way out."""
+        del address
+        return None
+
+    # The object in the cluster.
+
+    def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
+        """The operator's fields of a rendered store; `operator` is its minor, whose CRD decides what is written."""
+        del operator
+        return {self.address: store.address or ""}
+
+    @property
+    def live_fields(self) -> dict[str, Any]:
+        """The fields of a live store that tell one from another, each with its type; `*` is each key of a map."""
+        return {self.address: str}
+
+    def read_spec(self, fields: Mapping[str, Any]) -> Spec:
+        """Where a live store is, by its fields."""
+        return Spec(text_of(fields.get(self.address)))
+
+    def live_identity(self, fields: Mapping[str, Any]) -> StoreIdentity:
+        """Which store a live one with those fields is."""
+        return self.identity(*self.read_spec(fields))
+
+    def identity(
+        self, url: str | None, mount: str | None, namespace: str | None, version: str | None = None
+    ) -> StoreIdentity:
+        """Which store is there, in the form in which two are compared."""
+        del mount, namespace, version
+        return StoreIdentity(self, one_spelling(url) if url else None)
+
+    def is_another(self, one: str, other: str) -> bool:
+        """Whether two servers that are spelt unlike are surely two."""
+        del one, other
+        return False
+
+    # Names.
+
+    def fitting_name(self, name: str) -> str:
+        """A name that the store allows, made of any."""
+        return name
+
+    def remote_name(self, name: str) -> str:
+        """A remote secret's name for comparison, within one mount."""
+        return name.lower() if self.ignores_case else name
+
+    def remote_places(self, store: StoreIdentity, name: str) -> frozenset[str]:
+        """The places on the server of `store` that the operator may read for `name`."""
+        del store
+        return frozenset({self.remote_name(name)})
+
+    def asked_name(self, mount: str, key: str) -> str:
+        """The name that the operator asks the store for. Raises InvalidReferenceError and UnprovenReferenceError."""
+        del mount
+        return key
+
+    # Commands of the store's own program, as words, for what this one does not do.
+
+    def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
+        """The command that brings a deleted secret back; empty where there is none."""
+        del store, url, name, version
+        return []
+
+    def date_words(self, url: str, name: str, option: str) -> list[str]:
+        """The command that sets a date, DATE, of a secret; empty where there is none."""
+        del url, name, option
+        return []
+
+
+# Where the operator's own chart runs it, and the ServiceAccount that it runs as.
+OPERATOR = "external-secrets"
+
+
+def account_of_operator(namespace: str | None) -> dict[str, ValuesData]:
+    """The reference to the ServiceAccount of the operator that a new store has."""
+    return {"name": OPERATOR, **({"namespace": namespace} if namespace else {})}
+
+
+def key_of_new(store_id: str, key: str, namespace: str | None) -> dict[str, ValuesData]:
+    """The reference to a key of the Secret with the log-in of a new store."""
+    return {"name": f"{store_id}-log-in", "key": key, **({"namespace": namespace} if namespace else {})}
+
+
+@cache
+def unknown_provider(name: str) -> Provider:
+    """A provider of which nothing but its name is known: one object for each name."""
+    provider = Provider()
+    provider.id = provider.title = name
+    return provider
+
+
+def text_of(found: object) -> str | None:
+    """`found`, where it is a text with anything in it."""
+    return found if isinstance(found, str) and found else None

@@ -1,0 +1,185 @@
+"""Describes Azure Key Vault: its settings, log-ins, names and limits, and what the operator makes of it."""
+
+import re
+from collections.abc import Callable
+from types import MappingProxyType
+
+from compiler.model.address import (
+    CLOUDS,
+    DEFAULT_CLOUD,
+    VAULT_NAME,
+    Address,
+    cloud_of,
+    key_vault_url,
+    vault_name_of,
+)
+from compiler.model.document import Node
+from compiler.model.environment import Store
+from compiler.model.facts import ValuesData
+from compiler.model.provider import (
+    InvalidReferenceError,
+    LogIn,
+    Provider,
+    UnprovenReferenceError,
+    account_of_operator,
+    key_of_new,
+)
+from compiler.model.store import reference_of, service_account_of
+
+_SECRET_KEY = ("name", "key")
+# The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
+_USE_AZURE_SDK_SINCE = (0, 20)
+_SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
+_AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
+# What nearly every address looks like; it needs no closer look.
+_PLAIN = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
+
+
+class _KeyVault(Provider):
+    id = "azurekv"
+    title = "Key Vault"
+    called = frozenset({"azure", "azurekv", "akv", "keyvault", "azurekeyvault", "azkv", "kv"})
+    extra = "azure"
+    adapter = "AzureKeyVaultStore"
+    store_id = "azure"
+    store_name = "azure-keyvault-store"
+
+    address = "vaultUrl"
+    others = ("tenantId", "environmentType")
+    example = "https://<name>.vault.azure.net"
+    option = "--vault-url"
+    variable = "AZURE_KEYVAULT_NAME"
+
+    separator = "-"
+    ignores_case = True
+    # https://learn.microsoft.com/azure/key-vault/general/service-limits: all transactions but creates, per vault
+    quota = 4000
+
+    keeps_dates = True
+    holds_texts = True
+
+    def url_of(self, value: str, text: Callable[[str], str | None]) -> str:
+        return key_vault_url(value, text("environmentType"))
+
+    def leads_to(self, value: str, url: str) -> bool:
+        return url.partition("://")[2].partition(".")[0].lower() == value.lower()
+
+    def is_plain(self, url: str) -> bool:
+        return _PLAIN.fullmatch(url) is not None
+
+    def url_like(self, host: str | None) -> str:
+        if host is None:
+            return key_vault_url("NAME")
+        return key_vault_url(vault_name_of(host)) if "." not in host else f"https://{host}"
+
+    def url_without(self, address: Address) -> str:
+        return key_vault_url(vault_name_of(address.host))
+
+    def address_problem(self, address: Address) -> tuple[str, str] | None:
+        if address.path:
+            return "has a path, which Key Vaults do not have", f"write it as {super().url_without(address)}"
+        if address.scheme != "https":
+            return "is http, but Key Vault is reached over https only", f"write it as https://{address.authority}"
+        named = _AZURE_DOMAIN.fullmatch(address.host)
+        if named and not VAULT_NAME.fullmatch(named[1]):
+            return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"
+        return None
+
+    def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
+        data: dict[str, ValuesData] = {
+            "vaultUrl": store.address or "",
+            "environmentType": store.node.text("environmentType") or DEFAULT_CLOUD,
+        }
+        if operator >= _USE_AZURE_SDK_SINCE:
+            data["useAzureSDK"] = False
+        tenant = store.node.text("tenantId")
+        if tenant:
+            data["tenantId"] = tenant
+        auth = store.node.nearest("auth")
+        form = next((each for each in self.log_ins if auth.get(each) is not None), None)
+        return data if form is None else data | self.log_ins[form].spec(auth.nearest(form))
+
+    def is_another(self, one: str, other: str) -> bool:
+        """Whether they are vaults of two names, or of one name in two clouds."""
+        hosts = [server.partition(":")[0] for server in (one, other)]
+        names, clouds = {host.partition(".")[0] for host in hosts}, {cloud_of(host) for host in hosts}
+        return len(names) > 1 or (len(clouds) > 1 and None not in clouds)
+
+    def fitting_name(self, name: str) -> str:
+        return re.sub(r"[^0-9A-Za-z]+", "-", name).strip("-")
+
+    def remote_name(self, name: str) -> str:
+        """The operator takes the part after the first slash for the name and drops the rest."""
+        return (name.split("/")[1] if "/" in name else name).lower()
+
+    def asked_name(self, mount: str, key: str) -> str:
+        """`secret/name/more` is the secret `name`; the operator silently drops the rest."""
+        del mount
+        kind, slash, rest = key.partition("/")
+        if not slash:
+            return key
+        if kind in _OTHER_OBJECTS:
+            raise UnprovenReferenceError(f"it refers to a {kind} of Key Vault, and only secrets can be checked")
+        if kind != _SECRET:
+            message = 'Key Vault splits it at "/", and its first part must be "secret", "cert" or "key"'
+            raise InvalidReferenceError(message)
+        return rest.partition("/")[0]
+
+    def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
+        del store, version
+        return ["az", "keyvault", "secret", "recover", "--id", f"{url}/deletedsecrets/{name}"]
+
+    def date_words(self, url: str, name: str, option: str) -> list[str]:
+        return ["az", "keyvault", "secret", "set-attributes", "--id", f"{url}/secrets/{name}", option, "DATE"]
+
+
+def _workload(node: Node) -> dict[str, ValuesData]:
+    account = node.get("serviceAccount")
+    reference = {"serviceAccountRef": service_account_of(account)} if account is not None else {}
+    return {"authType": "WorkloadIdentity", **reference}
+
+
+def _managed(node: Node) -> dict[str, ValuesData]:
+    client = node.text("clientId")
+    return {"authType": "ManagedIdentity", **({"identityId": client} if client else {})}
+
+
+def _principal(node: Node) -> dict[str, ValuesData]:
+    references: dict[str, ValuesData] = {
+        name: reference_of(node.nearest(name)) for name in ("clientId", "clientSecret")
+    }
+    return {"authType": "ServicePrincipal", "authSecretRef": references}
+
+
+def _account_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+    del store_id, role
+    return {"serviceAccount": account_of_operator(namespace)}
+
+
+def _no_members(*_: str | None) -> dict[str, ValuesData]:
+    return {}
+
+
+def _principal_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+    del role
+    return {
+        "clientId": key_of_new(store_id, "client-id", namespace),
+        "clientSecret": key_of_new(store_id, "client-secret", namespace),
+    }
+
+
+_KeyVault.log_ins = MappingProxyType(
+    {
+        "workloadIdentity": LogIn({"serviceAccount": ("name",)}, _workload, _account_members),
+        "managedIdentity": LogIn({}, _managed, _no_members),
+        "servicePrincipal": LogIn(
+            {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
+            _principal,
+            _principal_members,
+            title="a service principal",
+            needs=("tenantId",),
+        ),
+    }
+)
+
+PROVIDER = _KeyVault()

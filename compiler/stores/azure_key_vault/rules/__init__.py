@@ -1,0 +1,1 @@
+"""Holds the rules that are about Azure Key Vault alone; `compiler.rules` collects them."""

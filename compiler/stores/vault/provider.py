@@ -1,0 +1,199 @@
+"""Describes Vault and OpenBao: their settings, log-ins, paths, and what the operator makes of them."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from compiler.model.address import Address
+from compiler.model.document import Node
+from compiler.model.environment import Store
+from compiler.model.facts import ValuesData
+from compiler.model.provider import OPERATOR, LogIn, Provider, Spec, account_of_operator, key_of_new, text_of
+from compiler.model.store import fields_of, reference_of, service_account_of
+from compiler.model.store_identity import StoreIdentity, clean_path, one_spelling
+
+_SECRET_KEY = ("name", "key")
+_ROOT_NAMESPACE = "root"
+_NAMESPACE_HEADER = "x-vault-namespace"
+_V1, _V2 = "v1", "v2"
+# OpenBao's variables stand for Vault's as one set, and only where none of Vault's is there.
+_SET = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
+_DECIDING = ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE")
+
+
+def variable(environ: Mapping[str, str], name: str) -> str:
+    """`VAULT_` and the name, one of those of OpenBao's set; `BAO_` and the name where that set counts."""
+    is_bao = any(f"BAO_{each}" in environ for each in _SET) and not any(each in environ for each in _DECIDING)
+    return f"BAO_{name}" if is_bao else f"VAULT_{name}"
+
+
+class _Vault(Provider):
+    id = "vault"
+    title = "Vault"
+    called = frozenset({"vault", "hashicorp", "hashicorpvault", "hcp", "hcvault", "openbao", "bao"})
+    name_form = "path"
+    extra = "vault"
+    adapter = "VaultStore"
+    store_id = "vault"
+    store_name = "vault-secret-store"
+
+    address = "server"
+    others = ("reachableAt", "clusterId", "mount", "vaultNamespace", "caProvider")
+    option = "--server"
+    # Where Vault's own chart puts it, in a namespace of its name.
+    usual_address = "http://vault.vault.svc.cluster.local:8200"
+    generator = "VaultDynamicSecret"
+
+    separator = "/"
+    has_mounts = True
+    has_paths = True
+
+    expires_by_itself = True
+    drops_versions = True
+    deletes_by_version = True
+
+    by_name_first = True
+    sorts_names = True
+
+    def address_variable(self, environ: Mapping[str, str]) -> str:
+        return variable(environ, "ADDR")
+
+    def namespace_variable(self, environ: Mapping[str, str]) -> str:
+        return variable(environ, "NAMESPACE")
+
+    def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        log_in = self.load("log_in")
+        return (variable(environ, "TOKEN"), log_in.HOME_TOKEN) if log_in.is_from_home(environ) else None
+
+    def address_problem(self, address: Address) -> tuple[str, str] | None:
+        return ("ends in an API path", f"write it as {self.url_without(address)}") if address.is_api else None
+
+    def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
+        del operator
+        data: dict[str, ValuesData] = {"server": store.address or "", "path": store.mount, "version": _V2}
+        if store.vault_namespace:
+            data["namespace"] = store.vault_namespace
+        ca = store.node.get("caProvider")
+        if ca is not None:
+            data["caProvider"] = fields_of(ca, "type", "name", "key", "namespace")
+        auth = store.node.get("auth")
+        for form, node in (auth.children if auth is not None else {}).items():
+            data["auth"] = self.log_ins[form].spec(node)
+        return data
+
+    @property
+    def live_fields(self) -> dict[str, Any]:
+        return {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": {"*": str}}
+
+    def read_spec(self, fields: Mapping[str, Any]) -> Spec:
+        server, path, namespace, version = (
+            text_of(fields.get(name)) for name in ("server", "path", "namespace", "version")
+        )
+        if namespace is None:
+            # The operator sends `headers` with every request, behind the one that it makes of `namespace`.
+            headers = fields.get("headers")
+            named = (
+                {str(name).lower(): value for name, value in headers.items()} if isinstance(headers, Mapping) else {}
+            )
+            namespace = text_of(named.get(_NAMESPACE_HEADER))
+        return Spec(server, path, namespace, version)
+
+    def identity(
+        self, url: str | None, mount: str | None, namespace: str | None, version: str | None = None
+    ) -> StoreIdentity:
+        first, _, below = (inside := clean_path(namespace or "")).partition("/")
+        inside = below if first == _ROOT_NAMESPACE else inside
+        server, path = one_spelling(url) if url else None, clean_path(mount) if mount else None
+        return StoreIdentity(self, server, path, inside, version or _V2)
+
+    def remote_name(self, name: str) -> str:
+        return clean_path(name)
+
+    def remote_places(self, store: StoreIdentity, name: str) -> frozenset[str]:
+        """Paths of the API, with and without the mount and `data/` in front of the name."""
+        return frozenset(clean_path(f"{store.namespace}/{clean_path(path)}") for path in _api_paths(store, name))
+
+    def asked_name(self, mount: str, key: str) -> str:
+        """The mount is cut from the front, and `data/` after it; elsewhere `data` stays and is part of the name."""
+        below = key.removeprefix(f"{mount}/")
+        return below if below == key else below.removeprefix("data/")
+
+    def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
+        del url
+        namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+        words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={version}", name]
+        return words if version else []
+
+
+def _api_paths(store: StoreIdentity, name: str) -> Iterator[str]:
+    is_v2, short = store.version != _V1, clean_path(name)
+    if store.mount is None:
+        yield name
+        if is_v2:
+            mount, _, rest = short.partition("/")
+            yield f"{mount}/data/{rest}"
+        return
+    inside = f"{store.mount}/data" if is_v2 else store.mount
+    yield f"{inside}/{name}"
+    for prefix in (f"{store.mount}/", "data/"):
+        if short.startswith(prefix):
+            short = short.removeprefix(prefix)
+            yield f"{inside}/{short}"
+
+
+def _kubernetes(node: Node) -> dict[str, ValuesData]:
+    data: dict[str, ValuesData] = {"mountPath": node.text("mountPath") or "kubernetes", "role": node.text("role") or ""}
+    account = node.get("serviceAccount")
+    if account is not None:
+        data["serviceAccountRef"] = service_account_of(account)
+    return {"kubernetes": data}
+
+
+def _app_role(node: Node) -> dict[str, ValuesData]:
+    data: dict[str, ValuesData] = {"path": node.text("path") or "approle", "roleId": node.text("roleId") or ""}
+    data["secretRef"] = reference_of(node.nearest("secretId"))
+    return {"appRole": data}
+
+
+def _jwt(node: Node) -> dict[str, ValuesData]:
+    token: dict[str, ValuesData] = {"serviceAccountRef": service_account_of(node.nearest("serviceAccount"))}
+    role, path = node.text("role") or "", node.text("path") or "jwt"
+    return {"jwt": {"path": path, "role": role, "kubernetesServiceAccountToken": token}}
+
+
+def _token(node: Node) -> dict[str, ValuesData]:
+    return {"tokenSecretRef": reference_of(node)}
+
+
+def _role_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+    del store_id
+    return {"role": role or OPERATOR, "serviceAccount": {**account_of_operator(namespace), "audiences": ["vault"]}}
+
+
+def _app_role_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+    return {"roleId": role or "", "secretId": key_of_new(store_id, "secret-id", namespace)}
+
+
+def _token_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+    del role
+    return key_of_new(store_id, "token", namespace)
+
+
+_ROLE_AND_ACCOUNT = {"": ("role",), "serviceAccount": ("name",)}
+_Vault.log_ins = MappingProxyType(
+    {
+        "kubernetes": LogIn(_ROLE_AND_ACCOUNT, _kubernetes, _role_members, has_role=True),
+        "jwt": LogIn(_ROLE_AND_ACCOUNT, _jwt, _role_members, has_role=True),
+        "appRole": LogIn(
+            {"": ("roleId",), "secretId": _SECRET_KEY},
+            _app_role,
+            _app_role_members,
+            title="an AppRole",
+            has_role=True,
+            needs_role="give its role id, which is no credential",
+        ),
+        "token": LogIn({"": _SECRET_KEY}, _token, _token_members),
+    }
+)
+
+PROVIDER = _Vault()
