@@ -21,10 +21,10 @@ from compiler.operations.cutover_gate import (
     MOST,
     About,
     Check,
-    Comparison,
     Mode,
     PastRuns,
     Request,
+    StoreComparison,
     Switch,
     Verdict,
     check_destination,
@@ -296,7 +296,7 @@ class Cutover:
     preview: Preview
     text: str
     checks: tuple[Check, ...]
-    comparison: Comparison | None
+    comparison: StoreComparison | None
     effects: tuple[Effect, ...]
 
     @property
@@ -379,7 +379,7 @@ def plan_cutover(
 
 def _effect(
     switch: Switch,
-    comparison: Comparison | None,
+    comparison: StoreComparison | None,
     readers: Mapping[Switch, tuple[str, ...] | None],
     unread: Mapping[Switch, Unread],
     *,

@@ -5,7 +5,7 @@ Values are compared by a keyed hash under a random key of this run. What differs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -89,13 +89,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PastRuns:
-    """The runs of this project: which one wrote a version, and which ones deleted a remote secret.
+    """Which run of this project wrote a version, and which one deleted a remote secret, None where none did.
 
-    `retired` has those by the store's absolute address and the secret's name.
+    `deleter_of` takes the store's absolute address and the secret's name.
     """
 
     writer_of: WriterOf = nobody
-    retired: Mapping[tuple[str, str], PastRun] = field(default_factory=dict)
+    deleter_of: Callable[[str, str], PastRun | None] = lambda _address, _name: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ _DELETED = "soft-deleted-secret"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedKey:
     """One key of a switch, why it could not be compared where `likeness` is UNKNOWN, and what mends that.
 
     `versions` are those of the new store and of the present one where they hold different values.
@@ -266,22 +266,22 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class StoreComparison:
     """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there.
 
     `written` is when the present store last got a value of each switch, as far as it says.
     """
 
     found: Verification
-    keys: tuple[Compared, ...]
+    keys: tuple[ComparedKey, ...]
     endings: tuple[Ending, ...] = ()
     written: Mapping[Switch, datetime] = field(default_factory=dict)
 
-    def of(self, switch: Switch) -> tuple[Compared, ...]:
+    def of(self, switch: Switch) -> tuple[ComparedKey, ...]:
         return tuple(each for each in self.keys if each.switch is switch)
 
 
-def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int = WORKERS) -> Comparison:
+def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int = WORKERS) -> StoreComparison:
     """Reads each remote secret of both sides once. Neither store is changed."""
     there = [references_of(each.environment, (each.secret,), each.destination)[0] for each in switches]
     here = [references_of(each.environment, (each.secret,), each.source)[0] for each in switches]
@@ -289,7 +289,7 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
     present = verify([reference for group in here for reference in group], stores, workers=workers)
     comparer = Comparer()
     statuses = {status.reference: status for status in present.keys}
-    keys: list[Compared] = []
+    keys: list[ComparedKey] = []
     endings: dict[Ending, None] = {}
     written: dict[Switch, datetime] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
@@ -308,7 +308,7 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
                 continue
             if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
                 endings[Ending(switch, remote.name, remote.version, ends)] = None
-    return Comparison(found, tuple(keys), tuple(endings), written)
+    return StoreComparison(found, tuple(keys), tuple(endings), written)
 
 
 def _versions(
@@ -325,18 +325,18 @@ def _compared(
     found: Verification,
     present: Verification,
     comparer: Comparer,
-) -> Compared:
+) -> ComparedKey:
     new = found.values.get(reference)
     old = present.values.get(status.reference) if status is not None else None
     if (likeness := compare_held(new, old, comparer)) is not Likeness.ONLY_THERE:
-        return Compared(switch, reference.key, likeness)
+        return ComparedKey(switch, reference.key, likeness)
     if status is not None and _NOT_HELD & set(status.rules):
         is_deleted = _DELETED in status.rules
-        return Compared(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
+        return ComparedKey(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
     if status is None or not status.found:
-        return Compared(switch, reference.key, Likeness.UNKNOWN, f"{switch.source.id} does not give it")
+        return ComparedKey(switch, reference.key, Likeness.UNKNOWN, f"{switch.source.id} does not give it")
     why = status.found[0]
-    return Compared(switch, reference.key, Likeness.UNKNOWN, why.message, mend=why.help)
+    return ComparedKey(switch, reference.key, Likeness.UNKNOWN, why.message, mend=why.help)
 
 
 def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
@@ -353,7 +353,7 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
 
 
 def check_destination(
-    comparison: Comparison, switches: Sequence[Switch], stores: LiveStores, past: PastRuns
+    comparison: StoreComparison, switches: Sequence[Switch], stores: LiveStores, past: PastRuns
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
@@ -385,10 +385,11 @@ def _commands_that_bring(
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
         reference = status.reference
-        run = past.retired.get((stores.address(reference.store).absolute, reference.remote_key))
-        if _DELETED in status.rules and run is not None:
-            yield status, f"{run.undo} --apply"
-            continue
+        if _DELETED in status.rules:
+            run = past.deleter_of(stores.address(reference.store).absolute, reference.remote_key)
+            if run is not None:
+                yield status, f"{run.undo} --apply"
+                continue
         switch = by_secret[reference.store, reference.secret]
         secrets = dict.fromkeys(each.reference.secret for each in lacking if each.reference.store is switch.destination)
         recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []
@@ -402,7 +403,7 @@ def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
 
 
 def check_equal_values(
-    comparison: Comparison, accepted: frozenset[tuple[str, str]], request: Request, past: PastRuns
+    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: Request, past: PastRuns
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in dict.fromkeys(each.switch for each in comparison.keys):
@@ -418,7 +419,7 @@ def check_equal_values(
 
 def _differences(
     switch: Switch,
-    keys: Sequence[Compared],
+    keys: Sequence[ComparedKey],
     accepted: frozenset[tuple[str, str]],
     request: Request,
     past: PastRuns,
@@ -456,9 +457,9 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _not_compared(keys: Sequence[Compared], request: Request) -> Iterator[Check]:
+def _not_compared(keys: Sequence[ComparedKey], request: Request) -> Iterator[Check]:
     """What could not be compared: a store that does not answer is told once, and not for each secret."""
-    by_reason: dict[str, list[Compared]] = {}
+    by_reason: dict[str, list[ComparedKey]] = {}
     for each in keys:
         if each.likeness is Likeness.UNKNOWN:
             by_reason.setdefault(each.why, []).append(each)
@@ -477,7 +478,7 @@ def _not_compared(keys: Sequence[Compared], request: Request) -> Iterator[Check]
         yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
 
 
-def check_endings(comparison: Comparison, request: Request, stores: LiveStores) -> Iterator[Check]:
+def check_endings(comparison: StoreComparison, request: Request, stores: LiveStores) -> Iterator[Check]:
     """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
     for switch in dict.fromkeys(each.switch for each in comparison.endings):
         found = [each for each in comparison.endings if each.switch is switch]

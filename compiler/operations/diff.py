@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compiler.model.document import Source
 from compiler.model.environment import Environment, Store
@@ -21,9 +21,11 @@ from compiler.model.values import (
     outlines_of_values,
     values_of,
 )
-from compiler.operations.stale_values import ChartValues
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
+
+if TYPE_CHECKING:
+    from compiler.operations.stale_values import ChartValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class EnvironmentDiff:
     """What differs. `uncompared` are the stores of the environment whose addresses the file does not tell."""
 
     changes: tuple[SecretChange, ...]
@@ -120,29 +122,31 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
         raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
     if documents is None:
         raise _unreadable(shown, "it is not YAML")
+    from compiler.operations.stale_values import ChartValues  # noqa: PLC0415 - environments alone need no schema
+
+    chart = ChartValues()
     found = located(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
-        chart = ChartValues()
         return _side_of_values(replace(found, values=chart.known(found.values, chart.part())))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
     try:
-        return _side_of_manifests(objects)
+        return _side_of_manifests(objects, chart)
     except (AttributeError, TypeError):
         raise _unreadable(shown, "a manifest in it does not have the form of an ExternalSecret") from None
 
 
-def compare_sides(before: Side, after: Side) -> Comparison:
+def compare_sides(before: Side, after: Side) -> EnvironmentDiff:
     """What `after` adds, changes and removes, and where its stores are that are elsewhere in `before`."""
     changes = differences(before, after)
     if before.addresses is None or after.addresses is None:
         asked, told = (after, before) if before.addresses is None else (before, after)
         missing = [store for store in asked.addresses or () if store not in map(_reference, told.stores)]
-        return Comparison(changes, (), tuple(missing))
+        return EnvironmentDiff(changes, (), tuple(missing))
     # A store that the chart makes on both sides is compared field by field already.
     made = map(_reference, before.stores.keys() & after.stores.keys())
-    return Comparison(changes, address_changes(before.addresses, after.addresses, made))
+    return EnvironmentDiff(changes, address_changes(before.addresses, after.addresses, made))
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
@@ -169,12 +173,10 @@ def _side_of_values(found: Located) -> Side:
     return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}), found.subchart or "")
 
 
-def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
-    listed = list(objects)
-    chart = ChartValues()
+def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) -> Side:
     stores: dict[str, Mapping[str, str]] = {}
     defaults: Mapping[str, str] = {}
-    for each in listed:
+    for each in objects:
         metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
         if each["kind"] in _STORE_KINDS.values():
             fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
@@ -188,7 +190,7 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
         elif each["kind"] == "ExternalSecret":
             schema = chart.part("remoteRefDefaults")
             defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
-    return Side(outlines_of_manifests(listed), stores, defaults, None)
+    return Side(outlines_of_manifests(objects), stores, defaults, None)
 
 
 def _reference(title: str) -> str:

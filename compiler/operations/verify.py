@@ -240,7 +240,7 @@ EXPIRES_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadStore:
     """A store that answered: its address, the caller's identity and who it is, None where it does not tell."""
 
     store: str
@@ -281,7 +281,7 @@ class Verification:
 
     keys: tuple[KeyStatus, ...]
     diagnostics: tuple[Diagnostic, ...]
-    seen: tuple[Seen, ...]
+    seen: tuple[ReadStore, ...]
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
     values: Mapping[Reference, SecretValue] = field(default_factory=dict)
@@ -492,9 +492,9 @@ def _is_silent(answer: RemoteSecret | StoreError) -> bool:
     return isinstance(answer, StoreError) and (is_silence(answer) or isinstance(answer, InvalidNameError))
 
 
-def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[Seen, ...]:
+def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:
     talked = set(answered)
-    found: list[Seen] = []
+    found: list[ReadStore] = []
     for store, reader in readers.items():
         if reader in talked:
             try:
@@ -502,5 +502,5 @@ def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) 
                 cluster = reader.cluster()
             except StoreError:
                 identity = cluster = None
-            found.append(Seen(store.id, reader.address.absolute, identity, cluster))
+            found.append(ReadStore(store.id, reader.address.absolute, identity, cluster))
     return tuple(found)

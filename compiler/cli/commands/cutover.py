@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.change.journal import history_of, runs
 from compiler.change.run_files import RunLock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.invocation import (
@@ -29,6 +30,7 @@ from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
 
 if TYPE_CHECKING:
+    from compiler.change.journal import RunHistory
     from compiler.cluster.view import ClusterView
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
@@ -101,13 +103,27 @@ def run(invocation: Invocation) -> int:
             with refusals():
                 stack.enter_context(RunLock(invocation.root, f"cutover {arguments.environment}", _waits))
         (environment,) = live_environments([arguments.environment], invocation)
-        history = history_of(runs(invocation.root))
-        past = PastRuns(history.writer_of, history.retired)
         view = _view(arguments.context) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request = _request(arguments, mode)
-            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
+            cutover = plan_cutover(
+                environment, request, invocation.root, files_alone(), stores, view, _past_runs(invocation.root)
+            )
         return _carried_out(cutover, invocation)
+
+
+def _past_runs(root: Path) -> PastRuns:
+    """Reads the journals once a run is asked for, which only another value or a deleted secret makes necessary."""
+
+    @cache
+    def history() -> RunHistory:
+        from compiler.change.journal import history_of, runs  # noqa: PLC0415
+
+        return history_of(runs(root))
+
+    return PastRuns(
+        lambda version: history().writer_of(version), lambda address, name: history().retired.get((address, name))
+    )
 
 
 def _view(context: str | None) -> ClusterView:

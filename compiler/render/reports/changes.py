@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from compiler.model.values import SecretChange
-from compiler.operations.diff import Comparison
+from compiler.operations.diff import EnvironmentDiff
 from compiler.render.content import Code, Piece, Words, members
 from compiler.text.wording import pieces_of
 
@@ -75,7 +75,7 @@ def _names(before: str, names: Sequence[str]) -> tuple[str, ...]:
 _NOT_COMPARED = "addresses not compared, as {} does not tell them: "
 
 
-def comparison_lines(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
+def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
     """The comparison in words, a line for each store that is elsewhere."""
     yield "from ", before, " to ", after, ":" if found.is_different else ": no differences"
     for each in found.addresses:
@@ -86,7 +86,7 @@ def comparison_lines(before: str, after: str, found: Comparison) -> Iterator[Pie
         yield _NOT_COMPARED.format(before), ", ".join(found.uncompared)
 
 
-def markdown(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
+def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
     """A section for a pull request: a table with a row for each store that is elsewhere, and for each Secret."""
     yield "### ", Code(before), " → ", Code(after)
     yield ("",)
@@ -103,7 +103,7 @@ def markdown(before: str, after: str, found: Comparison) -> Iterator[Pieces]:
         yield Words(_NOT_COMPARED.format(before)), Words(", ".join(found.uncompared))
 
 
-def comparison_data(found: Comparison) -> dict[str, Any]:
+def comparison_data(found: EnvironmentDiff) -> dict[str, Any]:
     """The comparison as JSON has it."""
     return {
         "addresses": found.addresses,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compiler.model.diagnostic import Diagnostic
-from compiler.operations.verify import KeyStatus, Seen, Verification
+from compiler.operations.verify import KeyStatus, ReadStore, Verification
 from compiler.render.content import ShownKey, members
 
 
@@ -25,7 +25,7 @@ def shown_keys(found: Verification | None, diagnostics: Sequence[Diagnostic]) ->
     return tuple(_key(status, positions) for status in found.keys) if found is not None else ()
 
 
-def _store(seen: Seen) -> dict[str, Any]:
+def _store(seen: ReadStore) -> dict[str, Any]:
     return {
         **members(seen, "store", "address"),
         "caller": seen.identity.subject if seen.identity is not None else None,

@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.live.compare import Likeness
-from compiler.operations.cutover_gate import Comparison, Switch, compare_stores
+from compiler.operations.cutover_gate import StoreComparison, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests.unit.memory_store import secrets
@@ -12,7 +12,7 @@ def likenesses(bench: Bench) -> dict[str, str]:
     return {each.key: str(each.likeness) for each in comparison(bench).keys}
 
 
-def comparison(bench: Bench) -> Comparison:
+def comparison(bench: Bench) -> StoreComparison:
     environment = bench.environment()
     stores = environment.stores
     return compare_stores([Switch(environment, "jira", stores["vault"], stores["azure"])], bench.live())

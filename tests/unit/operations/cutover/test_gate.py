@@ -213,7 +213,7 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
     def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
         found = bench.to_azure("jira", "github")
         assert found.comparison is not None
-        past = PastRuns(retired=retired)
+        past = PastRuns(deleter_of=lambda *place: retired.get(place))
         checks = check_destination(found.comparison, found.preview.switched, bench.live(), past)
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 

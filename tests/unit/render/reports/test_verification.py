@@ -3,7 +3,7 @@ from typing import Any
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
-from compiler.operations.verify import KeyStatus, Seen, Verification
+from compiler.operations.verify import KeyStatus, ReadStore, Verification
 from compiler.render.content import ShownKey
 from compiler.render.reports.verification import shown_keys, verification_content
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
@@ -20,8 +20,8 @@ ERROR, WARNING, _ = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for 
 
 def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     seen = (
-        Seen("vault", "https://vault/secret", Identity("ada", "token"), Cluster("c1", "vault-1")),
-        Seen("azure", "https://v.vault.azure.net", None),
+        ReadStore("vault", "https://vault/secret", Identity("ada", "token"), Cluster("c1", "vault-1")),
+        ReadStore("azure", "https://v.vault.azure.net", None),
     )
     statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
     read = (RemoteSecret("a", "1", {}, Attributes()),) * 3
