@@ -44,3 +44,36 @@ def follows_interrupt(error: BaseException | None) -> bool:
 def system_reason(error: OSError) -> str:
     """The reason as messages have it: in lower case, without number and path, such as `permission denied`."""
     return (error.strerror or "unknown reason").lower()
+
+
+def describe_defect(error: BaseException, *, is_debug: bool) -> str:
+    """Where in the code an unexpected exception came from, for a bug report.
+
+    `str(error)` may quote what was read, so neither it nor any variable is shown.
+    """
+    import traceback  # noqa: PLC0415 - for a defect alone
+
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    places = [f"{_shown_path(frame.f_code.co_filename)}:{line}:{frame.f_code.co_name}" for frame, line in frames]
+    ours = [place for place in places if place.startswith("compiler/")]
+    where = (ours or places or ["unknown place"])[-1]
+    lines = [f"internal error: {type(error).__name__} at {where}"]
+    if is_debug:
+        lines += [f"  {place}" for place in places]
+        cause = error.__cause__ or error.__context__
+        while cause is not None:
+            lines.append(f"  after {type(cause).__name__}")
+            cause = cause.__cause__ or cause.__context__
+    else:
+        lines.append("help: this is a bug; run the command again with --debug and report the output")
+    return "\n".join(lines) + "\n"
+
+
+def _shown_path(path: str) -> str:
+    """A path that is enough for a developer and shows nothing about the machine."""
+    from pathlib import Path  # noqa: PLC0415 - for a defect alone
+
+    full, package = Path(path), Path(__file__).resolve().parent
+    if full.is_relative_to(package):
+        return f"compiler/{full.relative_to(package).as_posix()}"
+    return "/".join(full.parts[-2:])

@@ -12,7 +12,7 @@ import resource
 import sys
 
 from compiler.cli.exit_codes import INTERRUPTED
-from compiler.cli.terminal.streams import open_streams
+from compiler.cli.terminal.streams import code_of_output, open_streams
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def run_program(main: Callable[[list[str]], int]) -> NoReturn:
     # The process is short and makes no cycles worth a search, which costs a tenth of a large compile.
     gc.disable()
     try:
-        with open_streams() as streams:
+        with open_streams() as files:
             code = main(sys.argv[1:])
     except KeyboardInterrupt:
         # While the last output was flushed to a reader that takes none.
         os._exit(INTERRUPTED)
     # All output is flushed and every file is closed where it was opened. Taking every object apart before the process
     # ends would cost another tenth, and a thread that still waits for a store would hold up a Ctrl-C.
-    os._exit(streams.code(code))
+    os._exit(code_of_output(files, code))
 
 
 def leave_no_core() -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.cli import exit_codes  # noqa: E402 - found only with the path above
-from compiler.cli.command_table import COMMANDS  # noqa: E402
+from compiler.cli.commands import COMMANDS  # noqa: E402
 from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.resolve import catalogue_of  # noqa: E402

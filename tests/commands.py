@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.invocation import Globals, Invocation
+from compiler.cli.invocation import Invocation
 from compiler.cli.main import main
 from compiler.cli.parser import Parser
 
@@ -43,4 +43,4 @@ def run_command(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> Done:
 
 def invocation_of(name: str = "try", **arguments: str | bool) -> Invocation:
     """What a command of that name is run with, in the working folder's project."""
-    return Invocation(Globals(), name, Namespace(**arguments), Parser(name, "Tries.", ()))
+    return Invocation(name, Namespace(**arguments), Parser(name, "Tries.", ()))

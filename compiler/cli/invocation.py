@@ -51,26 +51,19 @@ class InputError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Globals:
-    """The options that stand before the command."""
-
-    root: str | None = None
-    is_debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Invocation:
     """What a command is run with: its name, its arguments, its project, and the streams that it prints to."""
 
-    options: Globals
     name: str
     arguments: Namespace
     parser: Parser
+    named_root: str | None = None
+    is_debug: bool = False
 
     @property
     def root(self) -> Path:
         """The project's folder: `--root`, else the nearest one upward that has environments/. Raises Refusal."""
-        return project_folder(self.options.root)
+        return project_folder(self.named_root)
 
     @property
     def is_json(self) -> bool:
@@ -119,7 +112,7 @@ class Invocation:
 
         Raises Refusal for a command that `sends` credentials to the servers that the project names.
         """
-        root = _found() if self.options.root is None else None
+        root = _found() if self.named_root is None else None
         if root is None or root == working_folder():
             return
         foreign = foreign_part((root / _MARK, root / _MARK / "layers"))
@@ -174,17 +167,20 @@ def parser_of(name: str, module: str) -> Parser:
     return parser
 
 
-def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -> int:
-    """Parses `arguments` and runs the sub-command `name`; returns its exit code."""
+def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = None, *, is_debug: bool = False) -> int:
+    """Parses `arguments` and runs the sub-command `name`; returns its exit code.
+
+    `root` and `is_debug` are options that stood before the command.
+    """
     parser = parser_of(name, module)
     if _asks_for_help(arguments):
         # Before parsing: a help that first wants the command line to be right helps nobody.
         standard_output().product(parser.format_help())
         return OK
     parsed = parser.parse(arguments)
-    root = parsed.root if parsed.root is not None else options.root
+    root = parsed.root if parsed.root is not None else root
     name_project(root)
-    invocation = Invocation(Globals(root, parsed.debug or options.is_debug), name, parsed, parser)
+    invocation = Invocation(name, parsed, parser, root, parsed.debug or is_debug)
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise Refusal(
@@ -204,7 +200,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
 def _refuse_swapped(invocation: Invocation, arguments: Sequence[str]) -> None:
     parsed = invocation.arguments
     environment = getattr(parsed, "environment", None)
-    root = invocation.options.root or _found()
+    root = invocation.named_root or _found()
     if environment is None or root is None:
         return
     # Not by Path: a name that is longer than a file's may be is an error to it.

@@ -5,17 +5,15 @@ from __future__ import annotations
 from contextvars import Context
 
 from compiler import __version__
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
-from compiler.refusal import Refusal
+from compiler.refusal import Refusal, describe_defect
 from compiler.text.command_line import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from compiler.cli.invocation import Globals
 
 _TAKES_VALUE = "--root"
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
@@ -51,9 +49,7 @@ def _guarded(argv: Sequence[str]) -> int:
 
 
 def _defect(error: Exception, *, is_debug: bool) -> int:
-    from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
-
-    standard_error().write(describe(error, is_debug=is_debug))
+    standard_error().write(describe_defect(error, is_debug=is_debug))
     return COULD_NOT_RUN
 
 
@@ -83,7 +79,7 @@ def _run(argv: Sequence[str]) -> int:
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
-    return invoke(name, COMMANDS[name][0], arguments, _globals(options))
+    return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
 
 
 def help_text() -> str:
@@ -126,12 +122,6 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             raise Refusal("usage", "unknown option before the command", f"`{PROGRAM} --help` lists them")
     return options, rest
-
-
-def _globals(options: dict[str, str]) -> Globals:
-    from compiler.cli.invocation import Globals  # noqa: PLC0415 - see _run
-
-    return Globals(options.get(_TAKES_VALUE), "--debug" in options)
 
 
 def _unknown(name: str, arguments: Sequence[str]) -> Refusal:

@@ -14,7 +14,6 @@ from compiler.change.plan import WRITING, OnConflict, Outcome, Plan, State
 from compiler.change.plan import Result as WriteResult
 from compiler.change.run import Change, End, Ended, Setting, carry_out
 from compiler.change.undo import undo_run
-from compiler.cli.defect import describe
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
 from compiler.cli.parser import Parser, add_accept_cluster
@@ -27,7 +26,7 @@ from compiler.live.read_many import RefreshTimes, refresh_times
 from compiler.live.readers import NOT_THE_SAME, every_environment
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
-from compiler.refusal import Refusal
+from compiler.refusal import Refusal, describe_defect
 from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
@@ -126,7 +125,7 @@ class RunOutput:
         if outcome.defect is not None or outcome.unrecorded or outcome.unaudited:
             standard_output().flush()
         if outcome.defect is not None:
-            outlet.write(describe(outcome.defect, is_debug=self._invocation.options.is_debug))
+            outlet.write(describe_defect(outcome.defect, is_debug=self._invocation.is_debug))
         if outcome.unrecorded:
             outlet.error(f"the end of the run could not be recorded: {outcome.unrecorded}")
         if outcome.unaudited:

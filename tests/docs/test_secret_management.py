@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cluster.judge import State
 from compiler.render.reports.status import word_of

@@ -108,7 +108,7 @@ def _unlisted_commands(root: Path) -> Iterator[str]:
 
 def _commands(root: Path) -> list[tuple[str, str]]:
     """The commands of the table, each with its module."""
-    table = (root / "compiler/cli/command_table.py").read_text("utf-8")
+    table = (root / "compiler/cli/commands/__init__.py").read_text("utf-8")
     return re.findall(r'^    "([\w-]+)": \("(\w+)",', table, re.MULTILINE)
 
 

@@ -12,7 +12,12 @@ RULE = '@rule("good-rule", ERROR)\ndef check():\n    pass\n'
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A small tree without a mistake."""
-    files = {"model/place.py": "", "cli/command_table.py": TABLE, "cli/commands/put.py": "", "rules/good_rule.py": RULE}
+    files = {
+        "model/place.py": "",
+        "cli/commands/__init__.py": TABLE,
+        "cli/commands/put.py": "",
+        "rules/good_rule.py": RULE,
+    }
     for name, text in files.items():
         plant(tmp_path, name, text)
     assert mistakes(tmp_path) == []

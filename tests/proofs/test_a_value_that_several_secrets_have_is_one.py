@@ -3,7 +3,7 @@
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE
 from compiler.operations.age_file import decrypt_by
 from compiler.operations.backup import decode
 from compiler.stores.secret_value.secret import SecretValue

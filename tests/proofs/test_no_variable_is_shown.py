@@ -43,7 +43,7 @@ OTHERS = {
 PREFIXES = ("AZURE_", "VAULT_", "PLATFORM_SECRETS_", "REQUESTS_", "CURL_", "SSL_CERT", "AI_PLATFORM_", "KUBERNETES_")
 TRIED = r"""
 import contextlib, os, sys, traceback
-from compiler.cli.backup_keys import passphrase
+from compiler.cli.commands.backup import passphrase
 from compiler.model.store import StoreAddress
 from compiler.cluster.client import KubernetesCluster
 from compiler.stores.deadline import VirtualClock

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.cli import backup_keys
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
+from compiler.cli.terminal.prompts import hidden, is_terminal, read_file
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment
 from compiler.operations.age_file import (
@@ -23,15 +25,18 @@ from compiler.operations.age_file import (
     write_private,
 )
 from compiler.operations.backup import Gathered, encode, gather
+from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_report
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted
 
+PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+_LARGEST_KEY_FILE = 64 * 1024
 DESCRIPTION = f"""Reads the keys of the catalogue from an environment's stores and saves them to one file, encrypted
 with age to the recipients' public keys, or with a passphrase: the content of the file that
-{backup_keys.PASSPHRASE_FILE_VARIABLE} names, or asked for; of
+{PASSPHRASE_FILE_VARIABLE} names, or asked for; of
 {SHORTEST_PASSPHRASE} characters or more. Values are never written to disk unencrypted.
 
 A key in use that cannot be read stops the backup, unless --partial is given.
@@ -101,13 +106,13 @@ def _backed_up(invocation: Invocation, environment: Environment) -> int:
 
 
 def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:
-    recipients = backup_keys.recipients(arguments.recipient, arguments.recipients_file)
+    recipients = _recipients(arguments.recipient, arguments.recipients_file)
     if recipients:
         parsed_recipients(recipients)
         return recipients, None
-    passphrase = backup_keys.passphrase(is_new=True)
-    require_passphrase(passphrase)
-    return (), passphrase
+    typed = passphrase(is_new=True)
+    require_passphrase(typed)
+    return (), typed
 
 
 def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
@@ -130,3 +135,65 @@ def _tell(gathered: Gathered, invocation: Invocation) -> None:
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
     invocation.lines([f"{invocation.arguments.file}: written, {backup.environment}, {counts}{missing}"])
+
+
+def _recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
+    """All recipients of the command line. Raises Refusal for a private key in their place."""
+    found = [*named]
+    for name in files:
+        found += key_lines(name, is_secret=False)
+    for text in found:
+        if text.upper().startswith("AGE-SECRET-KEY-"):
+            raise Refusal(
+                "usage", "a recipient must be a public key, and this is a private one", "create a new key pair"
+            )
+    if files and not found:
+        raise Refusal("usage", "the recipients file holds no recipient", "write one age1… key per line")
+    return tuple(found)
+
+
+def passphrase(*, is_new: bool) -> SecretValue:
+    """The passphrase of the variable's file, else of a terminal's prompt, asked twice for a new one.
+
+    Raises Refusal where there is neither, and where the two differ.
+    """
+    name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if name:
+        return SecretValue(_key_text(name, variable=PASSPHRASE_FILE_VARIABLE).rstrip("\r\n"))
+    if not is_terminal():
+        # A backup that a passphrase closed is opened by nothing else.
+        way_out = "give --recipient, or" if is_new else "the backup is encrypted with a passphrase:"
+        raise Refusal(
+            "usage",
+            "no terminal to ask for the passphrase on",
+            f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the path of a file that holds it",
+        )
+    rule = f" ({SHORTEST_PASSPHRASE} characters or more)" if is_new else ""
+    first = _typed(f"Passphrase{rule}: ")
+    if is_new and not Comparer().same(first, _typed("Repeat the passphrase: ")):
+        raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
+    return first
+
+
+def _typed(question: str) -> SecretValue:
+    typed = hidden(question)
+    return typed if typed is not None else SecretValue("")
+
+
+def key_lines(name: str, *, is_secret: bool = True) -> list[str]:
+    """The lines of a file of keys, without comments. Raises Refusal."""
+    lines = [line.strip() for line in _key_text(name, is_secret=is_secret).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _key_text(name: str, *, is_secret: bool = True, variable: str | None = None) -> str:
+    content = read_file(name, _LARGEST_KEY_FILE, is_secret=is_secret, variable=variable)
+    if len(content) > _LARGEST_KEY_FILE:
+        # What was cut off would be another passphrase, or a key too few.
+        shown = f'"{name}"' if variable is None else f"the file that {variable} names"
+        raise Refusal("cannot run", f"{shown} is larger than {_LARGEST_KEY_FILE // 1024} KiB", "name another file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise Refusal("cannot run", "the key file is not a text file", "name another file")

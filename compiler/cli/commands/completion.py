@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation, parser_of
 from compiler.cli.parser import Parser

@@ -163,7 +163,7 @@ def _carried_out(cutover: Cutover, invocation: Invocation) -> int:
         standard_output().write("".join(f"{line}\n" for line in cutover.diff()))
         invocation.lines(values_lines(cutover))
     written: tuple[str, ...] = ()
-    proposed = commit(cutover, invocation.options.root, working_folder()) if is_open else None
+    proposed = commit(cutover, invocation.named_root, working_folder()) if is_open else None
     if is_open and invocation.arguments.apply:
         with interruption(_BOTH_OR_NONE):
             written = write(cutover)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
 from compiler.change.plan import OnConflict, Options
 from compiler.change.run import Setting
-from compiler.cli import backup_keys
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, key_lines, passphrase
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_format
 from compiler.cli.running import Answer, add_writing, run_writing, to_arguments
@@ -18,9 +19,10 @@ from compiler.operations.backup import Backup, decode, require_only, require_ori
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_data, opened_lines
+from compiler.stores.secret_value.secret import SecretValue
 
 DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that
-{backup_keys.PASSPHRASE_FILE_VARIABLE} names or asked for, and checks it.
+{PASSPHRASE_FILE_VARIABLE} names or asked for, and checks it.
 Without --apply it shows the plan for each key:
   create, update: the key is written
   recover: a deleted secret is recovered first, with --recover
@@ -91,10 +93,21 @@ def _opened(arguments: Namespace) -> Backup:
     content = read_file(arguments.file, _LARGEST_BACKUP, is_secret=False)
     data = age_file(content)
     if needs_passphrase(data):
-        return decode(decrypt_with(data, backup_keys.passphrase(is_new=False)))
-    identities = backup_keys.identities(arguments.identity)
-    if not identities:
+        return decode(decrypt_with(data, passphrase(is_new=False)))
+    keys = _identities(arguments.identity)
+    if not keys:
         raise Refusal(
             "usage", "the backup is encrypted to a public key", "give the file of its private key with --identity"
         )
-    return decode(decrypt_by(data, identities))
+    return decode(decrypt_by(data, keys))
+
+
+def _identities(files: Sequence[str]) -> tuple[SecretValue, ...]:
+    """The private keys of age's identity files, which hold one a line. Raises Refusal for a key as a file's name."""
+    if any(name.upper().startswith("AGE-SECRET-KEY-") for name in files):
+        raise Refusal(
+            "usage",
+            "--identity takes a file, and this is the private key itself, which is now exposed",
+            "create a new key pair and put its private key into a file that only you can read",
+        )
+    return tuple(SecretValue(line) for name in files for line in key_lines(name))

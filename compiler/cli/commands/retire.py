@@ -15,7 +15,7 @@ from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
-from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
+from compiler.render.reports.plan import retirement_lines, retirement_part, unseen_readers
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
@@ -67,8 +67,8 @@ def _answer(invocation: Invocation, environment: Environment, setting: Setting) 
 
     def tell(found: Candidates) -> None:
         others = setting.not_the_same
-        shown = Shown(found, cluster is not None, others, without_cluster=arguments.without_cluster)
-        invocation.lines(retirement_lines(shown))
-        part.update(retirement_part(shown))
+        unseen = unseen_readers(asked_cluster=arguments.cluster, without_cluster=arguments.without_cluster)
+        invocation.lines(retirement_lines(found, others, unseen))
+        part.update(retirement_part(found, others, unseen, asked_cluster=arguments.cluster))
 
     return retire(Retirement(store, arguments.secrets, cluster), environment, setting, files_alone(), tell), part

@@ -93,7 +93,7 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    options = _options(arguments, is_debug=invocation.options.is_debug)
+    options = _options(arguments, is_debug=invocation.is_debug)
     with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)

@@ -79,7 +79,7 @@ def run(invocation: Invocation) -> int:
         collected = collect_references(environment, arguments.secrets, arguments.store, result.project.names)
     if collected.references is None:
         return _tell_findings(invocation, None, collected.diagnostics)
-    check = _cluster_check(arguments, environment, is_debug=invocation.options.is_debug)
+    check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         found = verify(collected.references, stores, expires_within=arguments.expires_within)
     every = (*collected.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))

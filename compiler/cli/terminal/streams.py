@@ -12,13 +12,13 @@ from compiler.refusal import system_reason
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from typing_extensions import Buffer
 
 
-class Outlet(io.RawIOBase):
+class LossyFile(io.RawIOBase):
     """A file descriptor that swallows what can no longer be written, so that a command ends as it would have.
 
     `error` is what went wrong first. A closed pipe is no error: whoever closed it has read enough.
@@ -51,32 +51,26 @@ class Outlet(io.RawIOBase):
         return view.nbytes
 
 
-class Streams:
-    """The two outlets of the process."""
-
-    def __init__(self) -> None:
-        self.outlets = (Outlet(1), Outlet(2))
-
-    def code(self, code: int) -> int:
-        """The exit code: a command whose output was lost, to a full disk for one, did not do what was asked."""
-        return COULD_NOT_RUN if any(outlet.error is not None for outlet in self.outlets) else code
+def code_of_output(files: Iterable[LossyFile], code: int) -> int:
+    """The exit code: a command whose output was lost, to a full disk for one, did not do what was asked."""
+    return COULD_NOT_RUN if any(file.error is not None for file in files) else code
 
 
 @contextmanager
-def open_streams() -> Iterator[Streams]:
+def open_streams() -> Iterator[tuple[LossyFile, LossyFile]]:
     """Puts the streams in place of `sys.stdout` and `sys.stderr`, and flushes them at the end.
 
     UTF-8 whatever the locale: output holds names from UTF-8 files, and the same run is to give the same bytes.
     """
     _occupy()
-    streams = Streams()
-    sys.stdout, sys.stderr = (_text(outlet, outlet.fileno()) for outlet in streams.outlets)
+    files = LossyFile(1), LossyFile(2)
+    sys.stdout, sys.stderr = (_text(file) for file in files)
     try:
-        yield streams
+        yield files
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        error = streams.outlets[0].error
+        error = files[0].error
         if error is not None:
             sys.stderr.write(f"error: cannot write the output: {system_reason(error)}\n")
             sys.stderr.flush()
@@ -91,8 +85,8 @@ def _occupy() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _text(outlet: Outlet, descriptor: int) -> TextIO:
-    is_line_buffered = descriptor == 2 or outlet.isatty()  # noqa: PLR2004 - standard error, by its number
+def _text(file: LossyFile) -> TextIO:
+    is_line_buffered = file.fileno() == 2 or file.isatty()  # noqa: PLR2004 - standard error, by its number
     return io.TextIOWrapper(
-        io.BufferedWriter(outlet), encoding="utf-8", errors="backslashreplace", line_buffering=is_line_buffered
+        io.BufferedWriter(file), encoding="utf-8", errors="backslashreplace", line_buffering=is_line_buffered
     )

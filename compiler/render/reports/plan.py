@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -86,47 +85,39 @@ _MOST_READERS = 5
 _NOTE = (len("note: "), HANGING)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a retirement found out, whether a cluster was asked, and the stores that a person knows to be other ones.
+def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str]) -> Iterator[Line]:
+    """The remote secrets that stay because somebody reads them, and who may read the others `unseen`.
 
-    `without_cluster` says that a person knows that no cluster reads the store.
+    `not_the_same` are stores that a person knows to be other ones.
     """
-
-    found: Candidates
-    asked_cluster: bool
-    not_the_same: tuple[str, ...] = ()
-    without_cluster: bool = False
-
-
-def retirement_lines(shown: Shown) -> Iterator[Line]:
-    """The remote secrets that stay because somebody reads them, and whoever is not known to read the others."""
-    for remote in shown.found.read:
+    for remote in found.read:
         readers = _names(remote.readers)
         left = len(readers) - _MOST_READERS
         names = [piece for name in readers[:_MOST_READERS] for piece in (", ", name)][1:]
         more = (f" and {left} more",) if left > 0 else ()
-        yield "  in use    ", f"{shown.found.store.id}:{remote.name}"
+        yield "  in use    ", f"{found.store.id}:{remote.name}"
         yield Wrapped(("read by ", *names, *more), _INDENT)
-    if other := way_out(reader for remote in shown.found.read for reader in remote.readers):
+    if other := way_out(reader for remote in found.read for reader in remote.readers):
         yield Wrapped(("note: a store may be the same, as only its address is spelt differently: ", other), *_NOTE)
-    if shown.not_the_same:
-        yield Wrapped(("note: taken for other stores: ", ", ".join(shown.not_the_same)), *_NOTE)
-    yield Wrapped(("note: not seen here: ", ", ".join(_unseen(shown))), *_NOTE)
+    if not_the_same:
+        yield Wrapped(("note: taken for other stores: ", ", ".join(not_the_same)), *_NOTE)
+    yield Wrapped(("note: not seen here: ", ", ".join(unseen)), *_NOTE)
 
 
 def _names(readers: tuple[Reader, ...]) -> list[str]:
     return list(dict.fromkeys(each.name if each.is_proven else f"{each.name} in {each.store}" for each in readers))
 
 
-def retirement_part(shown: Shown) -> dict[str, Any]:
+def retirement_part(
+    found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str], *, asked_cluster: bool
+) -> dict[str, Any]:
     """The command's own part of the report."""
     return {
-        "store": shown.found.store.id,
-        "inUse": [_in_use(remote) for remote in shown.found.read],
-        "notTheSame": shown.not_the_same,
-        "askedCluster": shown.asked_cluster,
-        "notSeen": _unseen(shown),
+        "store": found.store.id,
+        "inUse": [_in_use(remote) for remote in found.read],
+        "notTheSame": not_the_same,
+        "askedCluster": asked_cluster,
+        "notSeen": unseen,
     }
 
 
@@ -139,9 +130,10 @@ def _in_use(remote: Remote) -> dict[str, Any]:
     }
 
 
-def _unseen(shown: Shown) -> list[str]:
-    needed = "" if shown.without_cluster else "; --apply needs --cluster or --without-cluster"
-    clusters = "other clusters" if shown.asked_cluster else f"clusters (--cluster asks one{needed})"
+def unseen_readers(*, asked_cluster: bool, without_cluster: bool) -> list[str]:
+    """Who may read a store unseen; `without_cluster` where a person knows that no cluster reads it."""
+    needed = "" if without_cluster else "; --apply needs --cluster or --without-cluster"
+    clusters = "other clusters" if asked_cluster else f"clusters (--cluster asks one{needed})"
     return [clusters, "programs and people that read the store directly"]
 
 

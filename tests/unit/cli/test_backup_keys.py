@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE, identities, passphrase, recipients
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, passphrase
+from compiler.cli.commands.backup import _recipients as recipients
+from compiler.cli.commands.restore import _identities as identities
 from compiler.refusal import Refusal
 
 

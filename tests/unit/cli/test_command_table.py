@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from compiler.cli import commands
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.main import help_text
 from compiler.text.command_line import PROGRAM
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import command
 from tests.commands import Done
 from tests.conftest import Helm

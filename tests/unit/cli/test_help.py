@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from compiler.cli import main
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import Parser
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
-from compiler.cli.invocation import Globals, command, invoke, parser_of, project_folder, working_folder
+from compiler.cli.commands import COMMANDS
+from compiler.cli.invocation import command, invoke, parser_of, project_folder, working_folder
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.refusal import Refusal
 from tests.commands import Done
@@ -24,7 +24,7 @@ def test_every_command_describes_itself(name: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--nonsense", "--help"]])
 def test_help_comes_before_anything_else(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    assert invoke("explain", "explain", arguments, Globals()) == 0
+    assert invoke("explain", "explain", arguments) == 0
     assert "examples:\n  platform-secrets explain prod\n" in capsys.readouterr().out
 
 

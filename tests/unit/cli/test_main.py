@@ -11,7 +11,7 @@ import pytest
 
 import compiler
 from compiler.cli import invocation
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.terminal.interrupts import interruption
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
@@ -126,7 +126,7 @@ def test_no_project_is_a_usage_error(run: Callable[..., Any], tmp_path: Path, mo
 
 
 def _fail(error: BaseException) -> Callable[..., int]:
-    def fail(*_: object) -> int:
+    def fail(*_: object, **__: object) -> int:
         raise error
 
     return fail
@@ -172,7 +172,7 @@ def test_an_interrupt_is_one_line_that_says_what_it_leaves_behind(
     block: AbstractContextManager[None],
     shown: str,
 ) -> None:
-    def interrupt(*_: object) -> int:
+    def interrupt(*_: object, **__: object) -> int:
         with block:
             pass
         raise KeyboardInterrupt

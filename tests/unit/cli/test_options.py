@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import Parser, add_format, add_store
 from compiler.refusal import Refusal

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.cli.typing_mistakes import of_argument, of_command, swapped_environment
 
 WRITING = {"--apply": False, "--to": True, "--from-file": True, "--root": True}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 from compiler.edit.new_project import (
     Platform,
     address_scalar,

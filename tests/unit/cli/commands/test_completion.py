@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.command_table import COMMANDS
+from compiler.cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[4]
 

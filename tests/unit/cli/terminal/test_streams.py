@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from compiler.cli.terminal.streams import Outlet, open_streams
+from compiler.cli.terminal.streams import LossyFile, code_of_output, open_streams
 
 
 def test_what_is_written_arrives() -> None:
     reading, writing = os.pipe()
-    outlet = Outlet(writing)
+    outlet = LossyFile(writing)
     assert outlet.write(b"abc") == 3
     assert os.read(reading, 10) == b"abc"
     assert (outlet.writable(), outlet.fileno(), outlet.isatty(), outlet.error) == (True, writing, False, None)
@@ -19,7 +19,7 @@ def test_what_is_written_arrives() -> None:
 def test_a_closed_pipe_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    outlet = Outlet(writing)
+    outlet = LossyFile(writing)
     assert outlet.write(b"abc") == 3
     assert outlet.write(b"defg") == 4
     assert outlet.error is None
@@ -29,7 +29,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
 def test_a_full_disk_is_remembered() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    outlet = Outlet(full)
+    outlet = LossyFile(full)
     assert outlet.write(b"abc") == 3
     assert outlet.error is not None
     assert outlet.write(b"abc") == 3
@@ -39,9 +39,9 @@ def test_a_full_disk_is_remembered() -> None:
 def test_the_streams_are_utf8_and_change_the_code_only_for_lost_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    with open_streams() as streams:
+    with open_streams() as files:
         assert (sys.stdout.encoding, sys.stdout.errors) == ("utf-8", "backslashreplace")
         assert sys.stderr.line_buffering
-    assert streams.code(1) == 1
-    streams.outlets[0].error = OSError(28, "No space left on device")
-    assert streams.code(0) == 3
+    assert code_of_output(files, 1) == 1
+    files[0].error = OSError(28, "No space left on device")
+    assert code_of_output(files, 0) == 3

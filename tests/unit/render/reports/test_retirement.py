@@ -1,28 +1,34 @@
-from dataclasses import replace
+from collections.abc import Sequence
 
 from compiler.cli.terminal.contents import text_of
+from compiler.operations.retire import Candidates
 from compiler.render.content import Lines, as_json
-from compiler.render.reports.plan import Shown, retirement_lines, retirement_part
+from compiler.render.reports.plan import retirement_lines, retirement_part, unseen_readers
 from tests.unit.operations.retire.conftest import Bench, bench
 
 __all__ = ["bench"]
 
 
-def told(shown: Shown) -> str:
-    return " ".join(text_of(Lines(retirement_lines(shown))).split())
+OTHERS = ("qa/vault",)
+ASKED = unseen_readers(asked_cluster=True, without_cluster=False)
+UNASKED = unseen_readers(asked_cluster=False, without_cluster=False)
+
+
+def told(found: Candidates, unseen: Sequence[str], not_the_same: Sequence[str] = ()) -> str:
+    return " ".join(text_of(Lines(retirement_lines(found, not_the_same, unseen))).split())
 
 
 def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench: Bench) -> None:
     for number in range(7):
         bench.write(f"lab-{number}", "store: vault\nsecrets: {github: null}\n")
-    shown = Shown(bench.found(), asked_cluster=False)
-    assert told(shown) == (
+    found = bench.found()
+    assert told(found, UNASKED) == (
         "in use vault:agents/jira read by lab-0/jira, lab-1/jira, lab-2/jira, lab-3/jira, lab-4/jira and 2 more "
         "note: not seen here: clusters (--cluster asks one; --apply needs --cluster or --without-cluster), "
         "programs and people that read the store directly"
     )
     readers = [f"lab-{n}/jira" for n in range(7)]
-    assert as_json(retirement_part(shown)) == {
+    assert as_json(retirement_part(found, (), UNASKED, asked_cluster=False)) == {
         "store": "vault",
         "inUse": [{"name": "agents/jira", "secrets": ["jira"], "readers": readers, "unproven": []}],
         "notTheSame": [],
@@ -32,13 +38,15 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
             "programs and people that read the store directly",
         ],
     }
-    assert retirement_part(replace(shown, without_cluster=True))["notSeen"][0] == "clusters (--cluster asks one)"
+    assert unseen_readers(asked_cluster=False, without_cluster=True)[0] == "clusters (--cluster asks one)"
 
 
 def test_with_a_cluster_the_others_are_left(bench: Bench) -> None:
-    shown = Shown(bench.found(), asked_cluster=True)
-    assert told(shown) == "note: not seen here: other clusters, programs and people that read the store directly"
-    assert retirement_part(shown)["askedCluster"]
+    assert (
+        told(bench.found(), ASKED)
+        == "note: not seen here: other clusters, programs and people that read the store directly"
+    )
+    assert retirement_part(bench.found(), (), ASKED, asked_cluster=True)["askedCluster"]
 
 
 def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> None:
@@ -46,8 +54,8 @@ def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> N
     bench.write(
         "qa", 'store: vault\nstores: {vault: {server: "https://vault-3.example.com:8200"}}\nsecrets: {jira: null}\n'
     )
-    shown = Shown(bench.found(not_the_same=("qa/vault",)), asked_cluster=True, not_the_same=("qa/vault",))
-    assert told(shown) == (
+    found = bench.found(not_the_same=OTHERS)
+    assert told(found, ASKED, OTHERS) == (
         "in use vault:agents/github read by lab/github in lab/vault "
         "in use vault:agents/jira read by lab/jira in lab/vault "
         "note: a store may be the same, as only its address is spelt differently: "
@@ -55,5 +63,5 @@ def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> N
         "note: taken for other stores: qa/vault "
         "note: not seen here: other clusters, programs and people that read the store directly"
     )
-    part = as_json(retirement_part(shown))
+    part = as_json(retirement_part(found, OTHERS, ASKED, asked_cluster=True))
     assert (part["notTheSame"], part["inUse"][0]["unproven"]) == (["qa/vault"], ["lab/vault"])

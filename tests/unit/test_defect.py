@@ -1,6 +1,6 @@
 import json
 
-from compiler.cli.defect import describe
+from compiler.refusal import describe_defect
 
 SENTINEL = "hunter2hunter2"
 
@@ -17,18 +17,20 @@ def _caught() -> BaseException:
 
 
 def test_the_short_form_has_neither_text_nor_machine_path() -> None:
-    text = describe(_caught(), is_debug=False)
-    assert text.startswith("internal error: RuntimeError at cli/test_defect.py:")
+    text = describe_defect(_caught(), is_debug=False)
+    assert text.startswith("internal error: RuntimeError at unit/test_defect.py:")
     assert SENTINEL not in text
     assert "/work" not in text
 
 
 def test_the_long_form_names_places_and_causes() -> None:
-    text = describe(_caught(), is_debug=True)
-    assert "cli/test_defect.py:" in text
+    text = describe_defect(_caught(), is_debug=True)
+    assert "unit/test_defect.py:" in text
     assert "  after JSONDecodeError\n" in text
     assert SENTINEL not in text
 
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
-    assert describe(ValueError(SENTINEL), is_debug=False).startswith("internal error: ValueError at unknown place")
+    assert describe_defect(ValueError(SENTINEL), is_debug=False).startswith(
+        "internal error: ValueError at unknown place"
+    )
