@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place)
     for item in items:
         heavy = item.get_closest_marker("heavy") is not None or is_hypothesis_test(getattr(item, "obj", None))
-        item.stash[IS_TRACED] = not heavy and _is_traced(item.nodeid)
+        item.stash[IS_TRACED] = not heavy and _is_traced(_file_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
     node = request.node
-    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_traced(node.nodeid))):
+    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_traced(_file_of(node.nodeid)))):
         return (yield)
 
 
@@ -143,21 +144,31 @@ def _tracer(config: pytest.Config) -> Any:  # noqa: ANN401 - of a plugin without
 @pytest.fixture(autouse=True, scope="module")
 def files_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        if any(_is_below(f"{request.node.nodeid}::", path) for path in READ_ONCE):
+        if any(_is_below(request.node.nodeid, path) for path in READ_ONCE):
             read_once(monkeypatch)
         yield
 
 
 def _place(item: pytest.Item) -> int:
-    return next((place for place, path in enumerate(LONGEST) if _is_below(item.nodeid, path)), len(LONGEST))
+    return _place_of(_file_of(item.nodeid))
 
 
-def _is_traced(nodeid: str) -> bool:
-    return _is_below(nodeid, TRACED) and not _is_below(nodeid, OF_SCRIPTS)
+@cache
+def _place_of(file: str) -> int:
+    return next((place for place, path in enumerate(LONGEST) if _is_below(file, path)), len(LONGEST))
 
 
-def _is_below(nodeid: str, path: str) -> bool:
-    return nodeid.startswith((f"{path}/", f"{path}::"))
+@cache
+def _is_traced(file: str) -> bool:
+    return _is_below(file, TRACED) and not _is_below(file, OF_SCRIPTS)
+
+
+def _file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def _is_below(file: str, path: str) -> bool:
+    return f"{file}/".startswith(f"{path}/")
 
 
 # A third of a Helm's time is Go's: it collects garbage, on as many threads as there are cores, for a tenth of a second.
