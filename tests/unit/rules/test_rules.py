@@ -9,43 +9,52 @@ from pathlib import Path
 from compiler.rules import RULES
 from compiler.rules.api import Rule, Scope
 
-FOLDER = Path(__file__).parents[3] / "compiler" / "rules"
-RULE_MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if "\n@rule(" in path.read_text(encoding="utf-8"))
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "compiler"
+# The rules of a provider stand in its folder.
+FOLDERS = (PACKAGE / "rules", *sorted(PACKAGE.glob("stores/*/rules")))
+RULE_FILES = sorted(
+    path for folder in FOLDERS for path in folder.glob("*.py") if "\n@rule(" in path.read_text(encoding="utf-8")
+)
+MODULES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in RULE_FILES}
 
 
-def rule_of(module: str) -> Rule:
-    rule: Rule = importlib.import_module(f"compiler.rules.{module}").check
+def rule_of(path: Path) -> Rule:
+    rule: Rule = importlib.import_module(MODULES[path]).check
     return rule
+
+
+def its_test(path: Path) -> Path:
+    return ROOT / "tests/unit" / path.parent.relative_to(PACKAGE) / f"test_{path.name}"
 
 
 def test_no_rule_is_left_off_or_listed_twice() -> None:
     listed = [rule.id for rule in RULES]
     assert len(listed) == len(set(listed))
-    assert {name.replace("_", "-") for name in RULE_MODULES} <= set(listed)
-    assert len(RULE_MODULES) > 40
+    assert {path.stem.replace("_", "-") for path in RULE_FILES} <= set(listed)
+    assert len(RULE_FILES) > 50
 
 
 def test_the_file_the_test_and_the_id_of_a_rule_have_one_name() -> None:
-    assert [name for name in RULE_MODULES if rule_of(name).id != name.replace("_", "-")] == []
-    assert [name for name in RULE_MODULES if rule_of(name) not in RULES] == []
-    assert [name for name in RULE_MODULES if not (Path(__file__).parent / f"test_{name}.py").is_file()] == []
+    assert [path for path in RULE_FILES if rule_of(path).id != path.stem.replace("_", "-")] == []
+    assert [path for path in RULE_FILES if rule_of(path) not in RULES] == []
+    assert [path for path in RULE_FILES if not its_test(path).is_file()] == []
 
 
 def test_the_test_of_a_rule_has_input_that_keeps_it_and_input_that_breaks_it() -> None:
     texts = {
-        name: (Path(__file__).parent / f"test_{name}.py").read_text(encoding="utf-8")
-        for name in RULE_MODULES
-        if rule_of(name).scope is not Scope.INPUT
+        path: its_test(path).read_text(encoding="utf-8")
+        for path in RULE_FILES
+        if rule_of(path).scope is not Scope.INPUT
     }
-    assert [name for name, text in texts.items() if "assert not judge" not in text] == []
-    assert [name for name, text in texts.items() if ".messages" not in text and ".marked" not in text] == []
+    assert [path for path, text in texts.items() if "assert not judge" not in text] == []
+    assert [path for path, text in texts.items() if ".messages" not in text and ".marked" not in text] == []
 
 
 def test_the_rules_of_a_zip_are_those_of_the_folder(tmp_path: Path) -> None:
-    package = FOLDER.parent
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
-        for path in package.rglob("*.py"):
-            archive.write(path, Path("compiler") / path.relative_to(package))
+        for path in PACKAGE.rglob("*.py"):
+            archive.write(path, Path("compiler") / path.relative_to(PACKAGE))
     code = "import compiler.rules as found; print(found.__file__, *(rule.id for rule in found.RULES))"
     environ = {**os.environ, "PYTHONPATH": str(tmp_path / "program.zip")}
     done = subprocess.run(
@@ -57,13 +66,13 @@ def test_the_rules_of_a_zip_are_those_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_no_module_of_a_rule_imports_another_one() -> None:
-    rules = {f"compiler.rules.{name}" for name in RULE_MODULES}
     imports = {
         f"{path.stem} imports {node.module}"
-        for path in FOLDER.glob("*.py")
+        for folder in FOLDERS
+        for path in folder.glob("*.py")
         if path.stem != "__init__"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module in rules
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES.values()
     }
     assert imports == set()
 
