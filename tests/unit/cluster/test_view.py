@@ -37,7 +37,7 @@ class Counted:
 
     def warnings(self, namespace: str) -> dict[str, Any]:
         self._ask(f"events {namespace}")
-        return {"1": {"message": "of this one"}, "0": {"message": "of an earlier one"}}
+        return {"0": {"message": "of an earlier one"}, "1": {"message": "of this one"}}
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
