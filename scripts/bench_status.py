@@ -44,13 +44,14 @@ from pathlib import Path
 from compiler.cluster.connect import connected
 from compiler.live.stores import LiveStores
 from compiler.operations.next_step import NextStep
+from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.pipeline import compile_project
 from compiler.render.reports.status import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 options = StatusOptions(is_offline=True)
-found = read_status(environment, options, LiveStores({}), lambda: connected(os.environ, None), print)
+found = read_status(environment, options, LiveStores({}), lambda: connected(os.environ, None, OPTIONAL), print)
 standard_output().lines(status_lines(found.status, NextStep(), datetime.now(UTC)))
 sys.exit(0 if found.status.is_fine else 1)
 """

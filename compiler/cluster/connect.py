@@ -1,4 +1,4 @@
-"""Connects to the cluster that a command names."""
+"""Connects to the cluster that a command names; the view of it and the client are imported only then."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from compiler.refusal import Refusal
 from compiler.text.extra import install_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from compiler.cluster.client import KubernetesCluster
+    from compiler.cluster.view import ClusterView
 
 
 IN_POD = "KUBERNETES_SERVICE_HOST"
@@ -48,12 +49,14 @@ def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster
     return KubernetesCluster(environ, context)
 
 
-def connected(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
-    """As `opened`, for those who can do nothing without a cluster: raises Refusal alone."""
-    from compiler.cluster.view import ClusterError  # noqa: PLC0415 - what a machine lacks is told without a view
+def connected(
+    environ: Mapping[str, str], context: str | None, optional: Collection[str] = (), left_out: Collection[str] = ()
+) -> ClusterView:
+    """A view of that cluster, for those who can do nothing without it: raises Refusal alone."""
+    from compiler.cluster.view import ClusterError, ClusterView  # noqa: PLC0415 - most runs ask no cluster
 
     try:
-        return opened(environ, context)
+        return ClusterView(opened(environ, context), optional, left_out)
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure

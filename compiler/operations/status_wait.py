@@ -5,18 +5,17 @@ What a switch must leave as it was is compared with what was there when the run 
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
 from compiler.cluster.objects import child
-from compiler.cluster.view import SECRETS, ApiReader, ClusterError, ClusterView, Live
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
 from compiler.edit.moves import MoveProgress, progress_of
 from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named
@@ -24,7 +23,6 @@ from compiler.model.environment import Environment, moves_of
 from compiler.model.manifest import Manifest, manifests_of
 from compiler.operations.status import LiveState, Row, Status, other_store, read_values
 from compiler.operations.status_live import (
-    OPTIONAL,
     Changes,
     Pod,
     Snapshot,
@@ -33,15 +31,14 @@ from compiler.operations.status_live import (
     restart_commands,
 )
 from compiler.refusal import Refusal
-from compiler.stores.deadline import OutOfTimeError, call_within
+from compiler.stores.deadline import OutOfTimeError, begin, call_within
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import listed, quoted
 
 LiveObject = Mapping[str, Any]
 States = Mapping[str, LiveState]
 Tell = Callable[[States, float], None]
-Connect = Callable[[], ApiReader]
-T = TypeVar("T")
+Connect = Callable[[], ClusterView]
 
 
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
@@ -381,16 +378,14 @@ class PartialStatus:
 class StatusOptions:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
-    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
-    for unless `with_secrets`. `context` are the options that name the cluster, for command lines;
-    `is_whole` cuts no message of the operator.
+    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
+    options that name the cluster, for command lines; `is_whole` cuts no message of the operator.
     """
 
     only: tuple[str, ...] = ()
     is_offline: bool = False
     seconds: float | None = None
     is_forced: bool = False
-    with_secrets: bool = True
     context: tuple[str, ...] = ()
     is_whole: bool = False
 
@@ -442,8 +437,8 @@ def read_status(
     """The status of an environment; `tell` gets the state of a wait after each of its rounds.
 
     The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns
-    the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a cluster
-    that does not answer.
+    a view of the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a
+    cluster that does not answer.
     """
     partial = PartialStatus(from_files(environment, options.only))
     begun = time.monotonic()
@@ -466,16 +461,15 @@ def _read(
     begun: float,
 ) -> StatusResult:
     partial.asked = "the log-in program of the kubeconfig"
-    reader = connect() if connect is not None else None
+    partial.view = view = connect() if connect is not None else None
     partial.asked = ""
-    if reader is None:
+    if view is None:
         _read_stores(partial, options, stores)
         return StatusResult(partial.status)
     try:
-        partial.view = view = ClusterView(reader, OPTIONAL, () if options.with_secrets else (SECRETS,))
         manifests = manifests_for(partial.status)
         # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
-        snapshot = _begin(lambda: Snapshot(view, manifests))
+        snapshot = begin(lambda: Snapshot(view, manifests))
         remotes = _read_stores(partial, options, stores)
         goes_on = options.seconds is not None and not options.is_offline
         judge = StatusJudge(
@@ -485,31 +479,10 @@ def _read(
             is_whole=options.is_whole,
             again=(lambda: with_values(partial.status, stores)) if goes_on else None,
         )
-        return _read_cluster(partial, options, judge, snapshot(), tell, begun)
+        return _read_cluster(partial, options, judge, snapshot(math.inf), tell, begun)
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     raise failure
-
-
-def _begin(ask: Callable[[], T]) -> Callable[[], T]:
-    """Call `ask` in a thread; the function that is returned waits for what it returns, or raises what it raises."""
-    ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
-
-    def call() -> None:
-        try:
-            ended.put((ask(), None))
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            ended.put((None, error))
-
-    def wait() -> T:
-        found, error = ended.get()
-        if error is not None:
-            raise error
-        return found  # type: ignore[return-value] # there is no error
-
-    # A daemon: a cluster that does not answer keeps no process alive.
-    threading.Thread(target=call, daemon=True).start()
-    return wait
 
 
 def _read_stores(partial: PartialStatus, options: StatusOptions, stores: LiveStores) -> tuple[RemoteSecret, ...]:

@@ -247,9 +247,14 @@ def call_in_time(call: Callable[[], T]) -> T:
 
 
 def call_within(seconds: float, call: Callable[[], T]) -> T:
-    """Return what `call` returns or raises in so many seconds.
+    """Return what `call` returns or raises in so many seconds; see `begin`."""
+    return begin(call)(seconds)
 
-    Raises OutOfTimeError after them. What has not returned then is left behind in its thread, which keeps no process
+
+def begin(call: Callable[[], T]) -> Callable[[float], T]:
+    """Begin `call` in a thread. The function that is returned waits so many seconds for what it returns or raises.
+
+    It raises OutOfTimeError after them. What has not returned then is left behind in its thread, which keeps no process
     alive.
     """
     results: list[T] = []
@@ -261,13 +266,16 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             errors.append(error)
 
+    def wait(seconds: float) -> T:
+        thread.join(min(seconds, threading.TIMEOUT_MAX))
+        if errors:
+            # Taken out: an error that is kept in a frame of its own traceback keeps all of them.
+            raise errors.pop()
+        if not results:
+            raise OutOfTimeError
+        return results[0]
+
     # With the caller's context: the project's folder, by which commands are shown, is in it.
     thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
     thread.start()
-    thread.join(min(seconds, threading.TIMEOUT_MAX))
-    if errors:
-        # Taken out: an error that is kept in a frame of its own traceback keeps all of them.
-        raise errors.pop()
-    if not results:
-        raise OutOfTimeError
-    return results[0]
+    return wait

@@ -8,7 +8,6 @@ from argparse import Namespace
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cluster.connect import connected
-from compiler.cluster.view import ClusterView
 from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
 from compiler.consumers.readers import OPTIONAL
 from compiler.model.environment import Environment
@@ -83,6 +82,6 @@ def run(invocation: Invocation) -> int:
 
 def _look(arguments: Namespace, environment: Environment) -> Look:
     if arguments.cluster:
-        view = ClusterView(connected(os.environ, arguments.context), OPTIONAL)
+        view = connected(os.environ, arguments.context, OPTIONAL)
         return look_at_cluster(environment, view, arguments.namespace)
     return look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)

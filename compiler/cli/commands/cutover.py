@@ -127,10 +127,9 @@ def _past_runs(root: Path) -> PastRuns:
 
 
 def _view(context: str | None) -> ClusterView:
-    from compiler.cluster.view import ClusterView  # noqa: PLC0415 - most switches do not ask the cluster
-    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415
+    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415 - most switches do not ask the cluster
 
-    return ClusterView(connected(os.environ, context), OPTIONAL)
+    return connected(os.environ, context, OPTIONAL)
 
 
 def _waits(holder: str) -> None:

@@ -10,7 +10,6 @@ from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_format
 from compiler.cli.running import Answer, add_writing, require_store, run_writing
 from compiler.cluster.connect import connected
-from compiler.cluster.view import ClusterView
 from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal
@@ -62,7 +61,7 @@ def _answer(invocation: Invocation, environment: Environment, setting: Setting) 
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
-    cluster = ClusterView(connected(os.environ, arguments.context)) if arguments.cluster else None
+    cluster = connected(os.environ, arguments.context) if arguments.cluster else None
     part: dict[str, Any] = {}
 
     def tell(found: Candidates) -> None:

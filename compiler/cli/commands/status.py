@@ -19,14 +19,14 @@ from compiler.cli.terminal.progress import Item, Waiting
 from compiler.cluster.connect import connected
 from compiler.cluster.judge import State
 from compiler.cluster.masking import without_age
-from compiler.cluster.view import ClusterView
+from compiler.cluster.view import SECRETS
 from compiler.live.readers import Readers, every_environment, readers_of
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
 from compiler.operations.next_step import StepContext, next_step
-from compiler.operations.rbac import rbac
 from compiler.operations.status import LiveState
+from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import End, StatusOptions, StatusResult, read_status
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
@@ -99,6 +99,8 @@ def run(invocation: Invocation) -> int:
         environments = live_environments(arguments.environments, invocation)
         _of_one(arguments, len(environments))
         if arguments.rbac:
+            from compiler.operations.rbac import rbac  # noqa: PLC0415 - asks for nothing, and is rarely wanted
+
             standard_output().product(rbac(environments[0]))
             return OK
         return _shown(_looked(invocation, options, environments), invocation)
@@ -127,7 +129,6 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
         arguments.offline,
         seconds,
         arguments.force_sync,
-        not arguments.without_secrets,
         _context(arguments),
         is_whole=is_debug,
     )
@@ -143,7 +144,8 @@ def _is_live(arguments: Namespace) -> bool:
 
 def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[StatusResult]:
     arguments = invocation.arguments
-    connect = partial(connected, os.environ, arguments.context) if _is_live(arguments) else None
+    left_out = (SECRETS,) if arguments.without_secrets else ()
+    connect = partial(connected, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
     waiting = Waiting(word_of(State.IN_EFFECT))
     with open_stores(invocation, open_stores_for_reading) as stores:
         try:
@@ -200,7 +202,7 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
         with open_stores_for_reading(os.environ) as stores:
             found = every_environment(root, files_alone())
             try:
-                return readers_of(store, found, stores, ClusterView(connected(os.environ, arguments.context)))
+                return readers_of(store, found, stores, connected(os.environ, arguments.context))
             except Refusal:
                 return readers_of(store, found, stores, None)
     except Refusal:

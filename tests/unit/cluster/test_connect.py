@@ -10,9 +10,10 @@ from tests.fake_cluster import FakeCluster
 
 def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:
     with FakeCluster() as fake:
-        cluster = connected({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here")
+        view = connected({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here", ("pods",), ("secrets",))
         assert fake.asked == []
-        assert cluster.namespace_object("agents") is None
+        assert view.store("SecretStore", "vault", "agents") is None
+        assert view.by_name("secrets", "agents") is None
 
 
 def test_without_a_usable_kubeconfig_it_is_refused(tmp_path: Path) -> None:

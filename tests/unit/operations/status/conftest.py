@@ -32,6 +32,9 @@ class World:
     def status(self) -> Status:
         return from_files(self.bench.environment())
 
+    def view(self) -> ClusterView:
+        return ClusterView(self.cluster, OPTIONAL)
+
     def snapshot(self, *, left_out: tuple[str, ...] = ()) -> Snapshot:
         """What the cluster has now of the project as it is now."""
         return Snapshot(ClusterView(self.cluster, OPTIONAL, left_out), manifests_for(self.status()))

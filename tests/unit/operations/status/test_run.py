@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import pytest
 
 from compiler.cluster.judge import State
-from compiler.cluster.view import ApiReader
+from compiler.cluster.view import ClusterView
 from compiler.live.compare import Likeness
 from compiler.operations import status_wait
 from compiler.operations.status import LiveState
@@ -24,7 +24,7 @@ def looked(world: World, options: StatusOptions, *, live: bool = True) -> Status
             if "force-sync" in world.double.get("externalsecrets", SPACE, name)["metadata"]["annotations"]:
                 world.platform.sync(SPACE, name)
 
-    connect = (lambda: world.cluster) if live else None
+    connect = world.view if live else None
     return read_status(world.bench.environment(), options, world.bench.live(), connect, tell)
 
 
@@ -58,13 +58,13 @@ class Hung:
         self.free = threading.Event()
 
     def look(
-        self, seconds: float, connect: Callable[[], ApiReader] | None = None, *, is_forced: bool = False
+        self, seconds: float, connect: Callable[[], ClusterView] | None = None, *, is_forced: bool = False
     ) -> StatusResult:
         def tell(_seen: Mapping[str, LiveState], left: float) -> None:
             self.told.append(left)
 
         world = self.world
-        connect = connect or (lambda: world.cluster)
+        connect = connect or world.view
         begun = time.monotonic()
         wish = StatusOptions(seconds=seconds, is_forced=is_forced)
         found = read_status(world.bench.environment(), wish, world.bench.live(), connect, tell)
