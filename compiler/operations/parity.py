@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 from re import findall
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import Any
 
 from compiler.helm import Helm, HelmError, template
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -28,13 +29,13 @@ from compiler.stages.emit import read_manifests, read_values, values_text
 from compiler.stages.resolve import Resolver, merge_onto
 
 PlainMap = dict[str, Any]
-Manifest = dict[str, Any]
+Target = tuple[str, str]
 
 _UNITS = {"h": "3600", "m": "60", "s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "μs": "1e-6", "ns": "1e-9"}
 _NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
 
 
-def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Manifest]:
+def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[PlainMap]:
     """The ExternalSecrets, and the stores that are rendered, of the merged `environment`."""
     secrets = [
         _external_secret(environment, secret, entry, catalogue)
@@ -85,7 +86,7 @@ def _reference(key: str, own: PlainMap | str, remote: str | None, prefix: str) -
     return {"key": prefix + name, **whole}
 
 
-def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap) -> Manifest:
+def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap) -> PlainMap:
     store = environment["stores"][secret.get("store", environment.get("store"))]
     target = entry["target"]
     labels = {
@@ -153,20 +154,17 @@ def _go_duration(text: str) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-PlainObject = dict[str, Any]
-
-
-def expected_stores(environment: PlainObject) -> list[PlainObject]:
+def expected_stores(environment: PlainMap) -> list[PlainMap]:
     """The ClusterSecretStores and SecretStores with `render: true`."""
     return [_store(environment, store) for store in environment.get("stores", {}).values() if store.get("render")]
 
 
-def _store(environment: PlainObject, store: PlainObject) -> PlainObject:
+def _store(environment: PlainMap, store: PlainMap) -> PlainMap:
     is_cluster = store.get("kind", "ClusterSecretStore") == "ClusterSecretStore"
     provider = store["provider"]
     operator = environment.get("externalSecretsOperator", "2.9")
-    spec: PlainObject = {"provider": {provider: _vault(store) if provider == "vault" else _key_vault(store, operator)}}
-    metadata: PlainObject = {
+    spec: PlainMap = {"provider": {provider: _vault(store) if provider == "vault" else _key_vault(store, operator)}}
+    metadata: PlainMap = {
         "name": store["name"],
         "labels": {
             "app.kubernetes.io/name": store["name"],
@@ -184,13 +182,13 @@ def _store(environment: PlainObject, store: PlainObject) -> PlainObject:
     return {"apiVersion": "external-secrets.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _vault(store: PlainObject) -> PlainObject:
+def _vault(store: PlainMap) -> PlainMap:
     data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
     (login,) = store["auth"].items()
     return data | _renamed(store, vaultNamespace="namespace", caProvider="caProvider") | {"auth": _vault_auth(*login)}
 
 
-def _vault_auth(form: str, said: PlainObject) -> PlainObject:
+def _vault_auth(form: str, said: PlainMap) -> PlainMap:
     if form == "token":
         return {"tokenSecretRef": said}
     if form == "appRole":
@@ -203,8 +201,8 @@ def _vault_auth(form: str, said: PlainObject) -> PlainObject:
     return {form: data | _renamed(said, serviceAccount="serviceAccountRef")}
 
 
-def _key_vault(store: PlainObject, operator: str) -> PlainObject:
-    data: PlainObject = {"vaultUrl": store["vaultUrl"], "environmentType": store.get("environmentType", "PublicCloud")}
+def _key_vault(store: PlainMap, operator: str) -> PlainMap:
+    data: PlainMap = {"vaultUrl": store["vaultUrl"], "environmentType": store.get("environmentType", "PublicCloud")}
     if [int(number) for number in operator.split(".")] >= [0, 20]:
         data["useAzureSDK"] = False
     ((form, said),) = store["auth"].items()
@@ -214,7 +212,7 @@ def _key_vault(store: PlainObject, operator: str) -> PlainObject:
     return data | _renamed(said, serviceAccount="serviceAccountRef", clientId="identityId")
 
 
-def _renamed(said: PlainObject, **names: str) -> PlainObject:
+def _renamed(said: PlainMap, **names: str) -> PlainMap:
     return {new: said[old] for old, new in names.items() if old in said}
 
 
@@ -233,16 +231,13 @@ def parent_chart(folder: Path, chart: Path, alias: str) -> Path:
     return folder
 
 
-ManifestObject = dict[str, Any]
-Target: TypeAlias = tuple[str, str]
-
 _MISSING = object()
 
 
-def differences(expected: Iterable[ManifestObject], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
+def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """A pair of object name and message for each difference; the order of manifests and of keys does not matter."""
     wanted = {_identity(manifest): manifest for manifest in expected}
-    found: dict[tuple[str, str, str], ManifestObject] = {}
+    found: dict[tuple[str, str, str], PlainMap] = {}
     counts = Counter[tuple[str, str, str]]()
     for manifest in rendered:
         if not isinstance(manifest, dict):
@@ -279,12 +274,12 @@ def targets(rendered: Iterable[Any]) -> dict[Target, frozenset[str]]:
     return found
 
 
-def _identity(manifest: ManifestObject) -> tuple[str, str, str]:
+def _identity(manifest: PlainMap) -> tuple[str, str, str]:
     metadata = _map(manifest.get("metadata"))
     return str(manifest.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name"))
 
 
-def _by_key(manifest: ManifestObject) -> ManifestObject:
+def _by_key(manifest: PlainMap) -> PlainMap:
     """The manifest with `spec.data` as a map, so that a difference has a key's name; one with a key twice stays."""
     spec = _map(manifest.get("spec"))
     items = spec.get("data")
@@ -329,11 +324,11 @@ class _Forcing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setup:
-    """An environment as it is rendered, by a Helm; `data` is the same environment for the table."""
+class _Case:
+    """An environment as a Helm renders it, and the manifests that it must print."""
 
     environment: Environment
-    data: PlainMap
+    expected: Sequence[PlainMap]
     forcing: _Forcing | None
     helm: Helm
 
@@ -347,7 +342,7 @@ class _Setup:
 class _Verdict:
     """What one rendering got wrong, as pairs of a Secret's name and a message, and the Secrets it makes."""
 
-    setup: _Setup
+    case: _Case
     wrong: tuple[tuple[str, str], ...]
     targets: dict[Target, frozenset[str]]
 
@@ -361,24 +356,23 @@ def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnos
     found: list[Diagnostic] = []
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for environment in project.environments:
-            setups = list(_setups(environment, project, helms))
-            texts = [Path(folder, f"{number}.yaml") for number in range(len(setups))]
+            cases = list(_cases(environment, project, helms))
+            values = [Path(folder, f"{number}.yaml") for number in range(len(cases))]
             # As users render it: by a parent chart that depends on this one, where the values are nested for one.
             subchart = environment.subchart
             top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
-            verdicts = list(pool.map(_judge, setups, texts, [top] * len(setups), [project] * len(setups)))
-            found += _diagnostics(environment, verdicts)
+            found += _diagnostics(environment, list(pool.map(_judge, cases, values, repeat(top))))
     return tuple(found)
 
 
-def _setups(environment: Environment, project: Project, helms: Sequence[Helm]) -> Iterator[_Setup]:
+def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) -> Iterator[_Case]:
     data: Any = environment.root.plain_data()
     catalogue: Any = project.catalogue.document.root.plain_data()
     resolver = Resolver(project.catalogue)
     for forcing in (None, *_forcings(data, catalogue)):
         forced = environment if forcing is None else _force(environment, forcing, resolver)
-        for helm in helms:
-            yield _Setup(forced, data if forcing is None else _forced_data(data, forcing), forcing, helm)
+        expected = expected_manifests(data if forcing is None else _forced_data(data, forcing), catalogue)
+        yield from (_Case(forced, expected, forcing, helm) for helm in helms)
 
 
 def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[_Forcing]:
@@ -424,32 +418,30 @@ def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:
     return {**data, "store": forcing.store, "secrets": secrets}
 
 
-def _judge(setup: _Setup, values: Path, chart: Path, project: Project) -> _Verdict:
-    environment = setup.environment
+def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
+    environment = case.environment
     names = [layer.source.path for layer in environment.layers]
     text = values_text(values_of(environment), environment.name, names, environment.subchart)
     values.write_text(text, encoding="utf-8")
     try:
-        rendered, excess = read_manifests(template(setup.helm, chart, [values]))
+        rendered, excess = read_manifests(template(case.helm, chart, [values]))
     except HelmError as error:
         if not error.details:
             raise
         # Helm's own words quote values, so they are not passed on.
-        return _Verdict(setup, (("", "Helm refuses the chart with these values"),), {})
+        return _Verdict(case, (("", "Helm refuses the chart with these values"),), {})
     if rendered is None:
         what = f"has {excess.what}" if excess is not None else "is not YAML"
-        return _Verdict(setup, (("", f"the output of Helm {what}"),), {})
-    catalogue: Any = project.catalogue.document.root.plain_data()
-    wrong = tuple(differences(expected_manifests(setup.data, catalogue), rendered))
-    return _Verdict(setup, wrong, targets(rendered))
+        return _Verdict(case, (("", f"the output of Helm {what}"),), {})
+    return _Verdict(case, tuple(differences(case.expected, rendered)), targets(rendered))
 
 
 def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iterator[Diagnostic]:
     seen: dict[tuple[str, str], list[str]] = {}
-    configured = {verdict.setup.helm: verdict.targets for verdict in verdicts if verdict.setup.forcing is None}
+    configured = {verdict.case.helm: verdict.targets for verdict in verdicts if verdict.case.forcing is None}
     for verdict in verdicts:
-        for wrong in (*verdict.wrong, *_unlike(verdict, configured[verdict.setup.helm])):
-            seen.setdefault(wrong, []).append(verdict.setup.title)
+        for wrong in (*verdict.wrong, *_unlike(verdict, configured[verdict.case.helm])):
+            seen.setdefault(wrong, []).append(verdict.case.title)
     nodes = {secret.entry.target: secret.node for secret in environment.secrets.values()}
     for (name, message), setups in seen.items():
         span = nodes[name].key_span if name in nodes else Span(environment.document.source)
@@ -459,10 +451,10 @@ def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iter
 
 def _unlike(verdict: _Verdict, configured: dict[Target, frozenset[str]]) -> Iterator[tuple[str, str]]:
     """What pods would see differently because of the store: compares two renderings, without the table."""
-    forcing = verdict.setup.forcing
+    forcing = verdict.case.forcing
     if forcing is None or not verdict.targets:
         return
-    environment = verdict.setup.environment
+    environment = verdict.case.environment
     absent = {environment.catalogue.entries[name].target for name in forcing.absent}
     for target in sorted(configured.keys() | verdict.targets.keys()):
         if target[1] not in absent and configured.get(target) != verdict.targets.get(target):

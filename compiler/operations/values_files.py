@@ -59,17 +59,8 @@ def _kept(rule: str, shown: str, why: str) -> Diagnostic:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to do with the values files; `out` is the folder to write them to instead of the chart's own."""
-
-    out: str | None = None
-    is_check: bool = False
-    prunes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The result: the files as planned, whether they were written, and the orphaned ones that were removed."""
+class ValuesOutcome:
+    """The files as planned, whether they were written, and the paths of the orphaned ones that were removed."""
 
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[ValuesFile, ...] = ()
@@ -81,38 +72,43 @@ class Written:
         return _has_error(self.diagnostics)
 
 
-def values_files(project: Project, root: Path, found: Sequence[Diagnostic], wanted: Wanted) -> Written:
+def write_values_files(
+    project: Project,
+    root: Path,
+    found: Sequence[Diagnostic],
+    out: str | None = None,
+    *,
+    is_check: bool = False,
+    prunes: bool = False,
+) -> ValuesOutcome:
     """Plans the files of all environments, and writes them where neither `found` nor the plan has an error.
 
-    `found` is what is known of the project already; the result has it too.
+    `found` is what is known of the project already; the result has it too. `out` is the folder to write to instead of
+    the chart's own. With `is_check` nothing is written, and a stale file is an error.
     """
-    folder, shown = _folder(wanted.out, root)
+    folder, shown = (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
     files, planned = plan_values(project, folder, shown, root)
     diagnostics = (*found, *planned)
-    if wanted.is_check:
+    if is_check:
         from compiler.operations.stale_values import stale_values  # noqa: PLC0415 - only a check compares texts
 
         refused = {each.span.path for each in planned}
         stale = (file for file in files if file.is_stale and file.output.shown not in refused)
-        return Written((*diagnostics, *map(stale_values, stale)), files)
+        return ValuesOutcome((*diagnostics, *map(stale_values, stale)), files)
     if _has_error(diagnostics):
-        return Written(diagnostics, files)
+        return ValuesOutcome(diagnostics, files)
     failures = _made(folder, shown) or write_values(files, root)
-    if _has_error(failures) or not wanted.prunes:
-        return Written((*diagnostics, *failures), files, is_written=not _has_error(failures))
+    if _has_error(failures) or not prunes:
+        return ValuesOutcome((*diagnostics, *failures), files, is_written=not _has_error(failures))
 
     pruned, kept = prune(project, root)
     # Their diagnostic said that they are there.
     left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
-    return Written((*left, *failures, *kept), files, is_written=True, pruned=pruned)
+    return ValuesOutcome((*left, *failures, *kept), files, is_written=True, pruned=pruned)
 
 
 def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-
-
-def _folder(out: str | None, root: Path) -> tuple[Path, str]:
-    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
 
 
 def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:

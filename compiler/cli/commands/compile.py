@@ -10,7 +10,7 @@ from compiler.cli.invocation import outside
 from compiler.cli.parser import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.operations.values_files import Wanted, Written, first_named, unmade_stores, values_files
+from compiler.operations.values_files import ValuesOutcome, first_named, unmade_stores, write_values_files
 from compiler.packaged import edited_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
@@ -82,7 +82,7 @@ def run(invocation: Invocation) -> int:
         return _told(invocation, result, outcome)
 
 
-def _told(invocation: Invocation, result: Result, outcome: Written) -> int:
+def _told(invocation: Invocation, result: Result, outcome: ValuesOutcome) -> int:
     arguments = invocation.arguments
     for note in result.notes:
         invocation.note(note)
@@ -96,9 +96,9 @@ def _told(invocation: Invocation, result: Result, outcome: Written) -> int:
     return code
 
 
-def _act(arguments: Namespace, root: Path, result: Result) -> Written:
+def _act(arguments: Namespace, root: Path, result: Result) -> ValuesOutcome:
     if result.failed or result.project is None:
-        return Written(result.diagnostics)
+        return ValuesOutcome(result.diagnostics)
     found = [*result.diagnostics]
     if arguments.parity:
         from compiler.helm import find_chart, find_helms  # noqa: PLC0415
@@ -106,12 +106,13 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
 
         chart, unconfined = find_chart(root)
         found += unconfined or prove(result.project, chart, find_helms(root, arguments.helm, os.environ))
-    wanted = Wanted(arguments.out, is_check=arguments.check, prunes=arguments.prune)
     with interruption(_ALL_OR_NONE):
-        return values_files(result.project, root, found, wanted)
+        return write_values_files(
+            result.project, root, found, arguments.out, is_check=arguments.check, prunes=arguments.prune
+        )
 
 
-def _tell(arguments: Namespace, root: Path, project: Project, outcome: Written) -> None:
+def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOutcome) -> None:
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
     for note in _notes(arguments, root, project, outcome):
@@ -121,7 +122,7 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: Written) 
     outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
 
 
-def _notes(arguments: Namespace, root: Path, project: Project, outcome: Written) -> Iterator[str]:
+def _notes(arguments: Namespace, root: Path, project: Project, outcome: ValuesOutcome) -> Iterator[str]:
     """What to know of the chart beside the values files."""
     if arguments.check and (edited := edited_files(root)):
         why = "edited, or of another release; `--parity` proves what the chart renders"

@@ -343,7 +343,11 @@ def _interrupt(*_given: object, **_named: object) -> None:
     ("where", "arguments", "said"),
     [
         ("commands.compile.compile_project", (), "nothing was written"),
-        ("commands.compile.values_files", (), "either all values files were written or none; run the command again"),
+        (
+            "commands.compile.write_values_files",
+            (),
+            "either all values files were written or none; run the command again",
+        ),
         ("invocation.Invocation.findings", (), "the values files were written"),
         ("invocation.Invocation.findings", ("--check",), "nothing was written"),
     ],
