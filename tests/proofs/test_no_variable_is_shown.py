@@ -50,6 +50,7 @@ from compiler.stores.deadline import VirtualClock
 from compiler.stores.open import open_store
 from compiler.stores.interface import StoreOptions
 from compiler.stores.pacing import RetryPolicy
+from tests import providers
 
 SOON = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=1, first_contact=1))
 authority, names, holds = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
