@@ -1,5 +1,9 @@
+import socket
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -167,3 +171,64 @@ def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
     assert str(error).startswith(
         "cannot log in to https://v.vault.azure.net: AzureCliCredential returned no token in time; "
     )
+
+
+class TokenServer:
+    """A managed identity's endpoint on the loopback, which answers with these bytes."""
+
+    def __init__(self, reply: bytes) -> None:
+        self._reply = reply
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.environ = {
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._socket.getsockname()[1]}/token",
+            "IDENTITY_HEADER": "h",
+        }
+        self.heads: list[str] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client = self._socket.accept()[0]
+            except OSError:
+                return
+            with client:
+                self.heads.append(client.recv(65_536).decode())
+                client.sendall(self._reply)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+
+
+def token_reply(more: bytes = b"") -> bytes:
+    ends = int(time.time()) + 3_600
+    body = b'{"access_token": "t0ken", "expires_on": "%d", "resource": "r", "token_type": "Bearer"}' % ends
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n" % (more, len(body)) + body
+    )
+
+
+def asked_for_token(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    credential = made("https://v.vault.azure.net", server.environ)
+    with closing(server), closing(credential):
+        return credential.get_token("https://vault.azure.net/.default").token
+
+
+def test_a_token_request_goes_over_the_transport_of_the_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = TokenServer(token_reply())
+    assert asked_for_token(server, monkeypatch) == "t0ken"
+    assert server.heads[0].startswith("GET /token?")
+    assert "requests" not in server.heads[0].lower().replace("x-ms-client-request", "")
+
+
+def test_a_lying_log_in_server_gives_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without its waits between attempts.
+    monkeypatch.setattr(SdkTransport, "sleep", lambda _transport, _seconds: None)
+    with pytest.raises(NoTokenError):
+        asked_for_token(TokenServer(token_reply(b"Content-Length: 7\r\n")), monkeypatch)

@@ -1,11 +1,14 @@
+import base64
 import json
 import logging
 import os
 import socket
+import ssl
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
+from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store import StoreAddress
@@ -371,3 +375,69 @@ def test_an_api_version_can_be_named_for_an_older_emulator(vault: LocalKeyVault)
     assert store.read("github").version
     store.close()
     store.close()
+
+
+@contextmanager
+def proxy_to(vault: LocalKeyVault, context: ssl.SSLContext | None) -> Iterator[tuple[int, list[bytes]]]:
+    """A proxy that brings each tunnel to the vault, and the heads that it was asked with; over TLS with a context."""
+    heads: list[bytes] = []
+
+    def pump(one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := one.recv(65_536):
+                other.sendall(piece)
+        for each in (one, other):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            inner = client if context is None else context.wrap_socket(client, server_side=True)
+            heads.append(inner.recv(65_536))
+            inner.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with inner, socket.create_connection(("127.0.0.1", vault.server.port)) as outer:
+                back = threading.Thread(target=pump, args=(outer, inner))
+                back.start()
+                pump(inner, outer)
+                back.join(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], heads
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join(10)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_vault_is_reached_through_a_tunnel_of_either_kind_of_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    names = ("ai-platform-prod.vault.example",)
+    with LocalKeyVault(VaultOptions(server_names=names)) as vault:
+        authority = CertificateAuthority.create(tmp_path)
+        issued = authority.issue(("localhost",))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        both = tmp_path / "both.pem"
+        both.write_bytes(authority.ca_file.read_bytes() + vault.ca_file.read_bytes())
+        vault.seed("github", "x")
+        with proxy_to(vault, context if scheme == "https" else None) as (port, heads):
+            monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://ada:pass%40word@localhost:{port}")
+            # The name resolves nowhere: the proxy alone is asked for it.
+            address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://{names[0]}:8443")
+            environ = vault.environ() | {"AZURE_KEYVAULT_CACERT": str(both), "AZURE_KEYVAULT_EMULATOR": "0"}
+            store = AzureKeyVaultStore(address, environ, credential=vault.credential())
+            with closing(store), suppress(UnauthenticatedError):
+                store.read("github")
+        assert vault.requests()
+        assert heads[0].startswith(b"CONNECT ai-platform-prod.vault.example:8443 HTTP/1.")
+        assert b"Proxy-Authorization: Basic " + base64.b64encode(b"ada:pass@word") in heads[0]
+        assert b"t0ken" not in b"".join(heads)
