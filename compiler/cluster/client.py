@@ -20,7 +20,7 @@ from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, 
 from compiler.model.facts import has_more_values
 from compiler.model.files import NamedFileError, as_file
 from compiler.stores.deadline import within
-from compiler.stores.http import BoundedResponse, ReplyTooLargeError, silence
+from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 
 LiveObject = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ _LARGEST_CONFIG = 4 * 1024 * 1024
 _MERGE = "application/merge-patch+json"
 
 
-class _Reply(BoundedResponse):
+class _Reply(StrictResponse):
     """A reply with an end: a gateway that sends a byte at a time keeps no timeout of a single read."""
 
     # With its head and the lengths of its chunks; of what is inside, `_got` takes no more than _LARGEST.

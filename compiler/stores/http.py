@@ -56,30 +56,6 @@ MOST_VALUES: Final = 100_000
 TOO_LARGE_REPLY: Final = "its reply is larger than any that a store sends"
 
 
-class BoundedResponse(HTTPResponse):
-    """The `response_class` of a connection to a server that may be something else than the store.
-
-    A connection's own timeout begins anew with every byte that comes, and is here the longest silence. Alone it does
-    not end a reply that trickles: that is what `longest` and the deadline of the operation are for. Raises
-    ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
-    """
-
-    # Vault's documents end at 1 MiB, the versions of one in its metadata too, and Key Vault's pages at 25 entries.
-    largest: ClassVar[int] = 8 * 1024 * 1024
-    longest: ClassVar[float] = 60.0
-
-    def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
-        super().__init__(sock, *given, **named)
-        self._raw = _Bounded(sock, self.fp.detach(), self.largest, self.longest)
-        self.fp = io.BufferedReader(self._raw)
-
-    def begin(self) -> None:
-        super().begin()
-        # Memory for all that is announced would be taken before any of it came.
-        if self.length is not None and self.length > self.largest:
-            raise ReplyTooLargeError
-
-
 class _Bounded(io.RawIOBase):
     def __init__(self, sock: Any, raw: io.RawIOBase, largest: int, longest: float) -> None:  # noqa: ANN401 - plain or TLS
         super().__init__()
@@ -121,13 +97,25 @@ _NOT_HTTP: Final = "the reply is not valid HTTP"
 _TRANSFER, _ANNOUNCED = "transfer-encoding", "content-length"
 
 
-class StrictResponse(BoundedResponse):
-    """A whole reply, read at once; HTTPException where it leaves open where it ends.
+class StrictResponse(HTTPResponse):
+    """A whole reply, read at once, of a server that may be another one than is meant.
 
-    http.client guesses instead: it takes the first of two lengths, bare line feeds and folded headers, and keeps a
-    connection on which more follows. A server and a gateway in between that guess differently could hand one request's
-    answer to another.
+    Raises HTTPException where the reply leaves open where it ends. http.client guesses instead: it takes the first of
+    two lengths, bare line feeds and folded headers, and keeps a connection on which more follows. A server and a
+    gateway in between that guess differently could hand one request's answer to another.
+
+    Raises ReplyTooLargeError, and TimeoutError where the reply is not whole in time: a connection's own timeout begins
+    anew with every byte and is the longest silence here, `longest` and the deadline of the operation end a trickle.
     """
+
+    # Vault's documents end at 1 MiB, the versions of one in its metadata too, and Key Vault's pages at 25 entries.
+    largest: ClassVar[int] = 8 * 1024 * 1024
+    longest: ClassVar[float] = 60.0
+
+    def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
+        super().__init__(sock, *given, **named)
+        self._raw = _Bounded(sock, self.fp.detach(), self.largest, self.longest)
+        self.fp = io.BufferedReader(self._raw)
 
     def begin(self) -> None:
         self._consumed = 0
@@ -456,10 +444,10 @@ class Transport:
 def _whole(response: BaseHTTPResponse) -> HttpReply:
     try:
         # What comes compressed may be a thousand times as large as it came.
-        content = response.read(BoundedResponse.largest + 1)
+        content = response.read(StrictResponse.largest + 1)
     except DecodeError:
         raise ValueError("the reply is not compressed as it says") from None
-    if len(content) > BoundedResponse.largest:
+    if len(content) > StrictResponse.largest:
         raise ReplyTooLargeError
     return HttpReply(response.status, response.headers, content)
 

@@ -39,7 +39,7 @@ def ends() -> Iterator[Ends]:
         yield ours, theirs
 
 
-def read(ours: socket.socket, kind: type[HTTPResponse] = Small, silence: float = 5) -> Reply:
+def read(ours: socket.socket, kind: type[HTTPResponse] = Small, silence: float | None = 5) -> Reply:
     ours.settimeout(silence)
     response = kind(ours, method="GET")
     try:
@@ -327,3 +327,22 @@ def test_a_reply_ends_with_the_operation(ends: Ends) -> None:
     with deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError):
         read(ends[0], StrictResponse, silence=30)
     assert time.monotonic() - began < allowed_wall(10, below=30)
+
+
+def test_a_reply_without_a_body_by_its_method_is_not_waited_for(ends: Ends) -> None:
+    ends[1].sendall(OK + b"Content-Length: 500\r\n\r\n")
+    ends[0].settimeout(5)
+    reply = Small(ends[0], 1, method="HEAD")
+    assert reply.debuglevel == 1
+    reply.begin()
+    assert reply.read() == b""
+    reply.close()
+
+
+def test_a_socket_without_a_timeout_has_the_bounds_too(ends: Ends) -> None:
+    ours, theirs = ends
+    theirs.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+    assert read(ours, silence=None).content == b"{}"
+    theirs.sendall(OK + b"Content-Length: 2\r\n\r\n{")
+    with pytest.raises(TimeoutError):
+        read(ours, silence=None)

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.model.address import Address
 from compiler.stores import http
-from compiler.stores.http import BoundedResponse, ConnectionDeniedError, ReplyTooLargeError, Transport
+from compiler.stores.http import ConnectionDeniedError, ReplyTooLargeError, StrictResponse, Transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
 
@@ -204,7 +204,7 @@ def compressed(content: bytes) -> bytes:
 def test_what_comes_compressed_is_measured_by_what_it_becomes(
     serve: type[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BoundedResponse, "largest", 100_000)
+    monkeypatch.setattr(StrictResponse, "largest", 100_000)
     broken = compressed(b"{}").replace(b"\x1f\x8b", b"\x1f\x00")
     server = serve((compressed(bytes(100_000)), compressed(bytes(100_001))), (broken,), (OK,))
     with closing(transport_to(server.port)) as transport:

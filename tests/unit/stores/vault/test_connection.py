@@ -26,7 +26,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     UnsupportedEngineError,
 )
-from compiler.stores.http import BoundedResponse
+from compiler.stores.http import StrictResponse
 from compiler.stores.interface import Cluster, StoreOptions
 from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
@@ -751,7 +751,7 @@ def test_a_reply_that_is_too_large_is_told_as_such(
 ) -> None:
     store = vault.open(options=options)
     store.whoami()
-    monkeypatch.setattr(BoundedResponse, "largest", 2000)
+    monkeypatch.setattr(StrictResponse, "largest", 2000)
     vault.on("GET", READ, version(1, TOKEN="x" * 2000))
     assert "its reply is larger than any that a store sends" in str(failure(store))
 
