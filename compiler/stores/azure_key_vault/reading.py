@@ -145,12 +145,41 @@ def require_version(bundle: Bundle, version: str | None, place: StoreLocation, a
     return bundle
 
 
+def remote_secret(name: str, bundle: Bundle) -> RemoteSecret:
+    """Return a version that was read, its properties taken from its text where that is a JSON object."""
+    whole = bundle.value if bundle.value is not None else SecretValue("")
+    properties: dict[str, SecretValue] = {}
+    is_object = True
+    try:
+        properties = read_object(whole.reveal())
+    except NotAnObjectError:
+        is_object = False
+    return RemoteSecret(name, bundle.version or "", properties, bundle.attributes, whole, is_object)
+
+
+def _state(bundle: Bundle) -> StoreState:
+    return StoreState.PRESENT if bundle.attributes.enabled else StoreState.DISABLED
+
+
+def _made(bundle: Bundle) -> float:
+    created = bundle.attributes.created
+    return created.timestamp() if created is not None else 0.0
+
+
+MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
+_FINAL: Final = (
+    "soft delete is off in this vault, so a delete would be final",
+    "turn soft delete on, or delete it by hand",
+)
+_POLL_SECONDS: Final = 1.0
+
+
 # Of 25 entries each: more than any secret has versions.
 _MOST_PAGES: Final = 10_000
 
 
 class KeyVaultReader:
-    """Implements SecretReader; may be used from many threads."""
+    """What AzureKeyVaultStore does without a value; may be used from many threads."""
 
     def __init__(self, address: StoreAddress, client: VaultClient, retrier: Retrier) -> None:
         self._address = address
@@ -304,39 +333,6 @@ class KeyVaultReader:
             except DisabledError:
                 return SecretState(name, StoreState.DISABLED, None, newest.attributes)
         return SecretState(name, _state(newest), newest.version, newest.attributes)
-
-
-def remote_secret(name: str, bundle: Bundle) -> RemoteSecret:
-    """Return a version that was read, its properties taken from its text where that is a JSON object."""
-    whole = bundle.value if bundle.value is not None else SecretValue("")
-    properties: dict[str, SecretValue] = {}
-    is_object = True
-    try:
-        properties = read_object(whole.reveal())
-    except NotAnObjectError:
-        is_object = False
-    return RemoteSecret(name, bundle.version or "", properties, bundle.attributes, whole, is_object)
-
-
-def _state(bundle: Bundle) -> StoreState:
-    return StoreState.PRESENT if bundle.attributes.enabled else StoreState.DISABLED
-
-
-def _made(bundle: Bundle) -> float:
-    created = bundle.attributes.created
-    return created.timestamp() if created is not None else 0.0
-
-
-MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
-_FINAL: Final = (
-    "soft delete is off in this vault, so a delete would be final",
-    "turn soft delete on, or delete it by hand",
-)
-_POLL_SECONDS: Final = 1.0
-
-
-class KeyVaultLifecycle(KeyVaultReader):
-    """The part of SecretWriter that changes no value."""
 
     @one_operation
     def soft_delete(self, name: str, version: str) -> None:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequestError
 from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
@@ -19,7 +20,6 @@ from compiler.stores.azure_key_vault.client import (
     Answer,
     Bundle,
     Denial,
-    VaultClient,
     connection_error,
     error_of,
     require_https,
@@ -37,7 +37,7 @@ from compiler.stores.azure_key_vault.log_in import (
 )
 from compiler.stores.azure_key_vault.reading import (
     MANAGED,
-    KeyVaultLifecycle,
+    KeyVaultReader,
     attribute_problems,
     malformed,
     name_problems,
@@ -75,10 +75,6 @@ from compiler.stores.pacing import KEY_VAULT_QUOTAS, Limiter, RequestClass, Retr
 from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
 from compiler.stores.secret_value.secret import SecretValue
 
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
-
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
 _RECENT: Final = timedelta(seconds=60)
@@ -88,18 +84,26 @@ _ERRORS: Final[Mapping[str, type[StoreError]]] = {
 }
 
 
-class KeyVaultWriter(KeyVaultLifecycle):
-    """Implements SecretWriter; may be used from many threads, one thread a name."""
+class AzureKeyVaultStore(KeyVaultReader):
+    """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
+
+    Raises TlsFailureError for an address that is not https or authorities that cannot be read, InvalidNameError for a
+    proxy's address that cannot be used.
+    """
 
     def __init__(
         self,
         address: StoreAddress,
-        client: VaultClient,
-        retrier: Retrier,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        environ: Mapping[str, str],
+        options: StoreOptions | None = None,
+        *,
+        credential: Credential | None = None,
     ) -> None:
-        super().__init__(address, client, retrier)
-        self._now = now
+        chosen = options or StoreOptions()
+        quotas = KEY_VAULT_QUOTAS if chosen.quotas is None else chosen.quotas
+        waits = Waits(address.absolute, chosen.on_wait, chosen.silent)
+        retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
+        super().__init__(address, SdkClient(address, environ, chosen, credential), retrier)
         self._may_list = False
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
@@ -186,7 +190,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
         except StoreError as error:
             failure = error
         else:
-            found.sort(key=lambda version: version.attributes.created or self._now())
+            found.sort(key=lambda version: version.attributes.created or datetime.now(UTC))
             return tuple(version.version or "" for version in found if version.version != own)
         # Not that error: it would deny a version that was stored.
         reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
@@ -242,7 +246,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
         any case: who may not list could not find out afterwards that another writer was there.
         """
         created = base.attributes.created if base is not None else None
-        is_recent = created is not None and self._now() - created < _RECENT
+        is_recent = created is not None and datetime.now(UTC) - created < _RECENT
         if self._may_list and not is_recent:
             return lambda version: created is None or _made_after(version, created)
         try:
@@ -301,28 +305,6 @@ EMULATOR_VARIABLE: Final = "AZURE_KEYVAULT_EMULATOR"
 API_VERSION_VARIABLE: Final = "AZURE_KEYVAULT_API_VERSION"
 _OK: Final = 200
 _UNAUTHORISED: Final = 401
-
-
-class AzureKeyVaultStore(KeyVaultWriter):
-    """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
-
-    Raises TlsFailureError for an address that is not https or authorities that cannot be read, InvalidNameError for a
-    proxy's address that cannot be used.
-    """
-
-    def __init__(
-        self,
-        address: StoreAddress,
-        environ: Mapping[str, str],
-        options: StoreOptions | None = None,
-        *,
-        credential: Credential | None = None,
-    ) -> None:
-        chosen = options or StoreOptions()
-        quotas = KEY_VAULT_QUOTAS if chosen.quotas is None else chosen.quotas
-        waits = Waits(address.absolute, chosen.on_wait, chosen.silent)
-        retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
-        super().__init__(address, SdkClient(address, environ, chosen, credential), retrier)
 
 
 class SdkClient:

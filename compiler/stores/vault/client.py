@@ -118,10 +118,10 @@ _ELECTION: Final = 30.0
 
 
 class VaultConnection:
-    """Runs calls on an hvac client whose adapter raises RefusedError. The first call logs in and looks at the mount.
+    """Sends requests by an hvac client whose adapter raises RefusedError. The first one logs in and checks the mount.
 
-    A call also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers and
-    dates without bounds) in it is a reply of another shape.
+    A `send` also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers
+    and dates without bounds) in it is a reply of another shape.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class VaultConnection:
         limiter = Limiter(quotas, options.clock)
         waits = Waits(address.absolute, options.on_wait, options.silent)
         self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
-        self._questions = VaultQuestions(address, login, self._attempt)
+        self._questions = VaultQuestions(address, login, client, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
         self._ready_log_in: Callable[[Any], Token] | None = None
@@ -160,14 +160,14 @@ class VaultConnection:
     def close(self) -> None:
         self._retrier.close()
 
-    def read(self, request: Request, call: Callable[[Any], T]) -> T:
-        """Return what `call(client)` returns, sent again as the policy says."""
-        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, call)))
+    def read(self, request: Request, send: Callable[[], T]) -> T:
+        """Return what `send` returns, called again as the policy says."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, send)))
 
-    def write(self, request: Request, call: Callable[[Any], T], settle: Callable[[], T | None]) -> T:
+    def write(self, request: Request, send: Callable[[], T], settle: Callable[[], T | None]) -> T:
         """The same for a write, whose unknown outcomes `settle` settles."""
         return self._with_token(
-            lambda: self._retrier.write(lambda: self._attempt(request, call), settle, RequestClass.CREATE)
+            lambda: self._retrier.write(lambda: self._attempt(request, send), settle, RequestClass.CREATE)
         )
 
     def require(self, request: Request) -> None:
@@ -213,7 +213,7 @@ class VaultConnection:
         if self._is_met:
             return
         request = Request(Action.CONNECT, None, "sys/health", "read")
-        cluster: Cluster | None = self._attempt(request, lambda client: client.adapter.health())
+        cluster: Cluster | None = self._attempt(request, self._client.adapter.health)
         meant = self._address.cluster_ids
         if cluster is not None and meant and cluster.id not in meant:
             raise OtherClusterError(
@@ -247,11 +247,11 @@ class VaultConnection:
                 raise failure from None
             yield
 
-    def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
+    def _attempt(self, request: Request, send: Callable[[], T]) -> T:
         generation = self._generation
         try:
             with self.deadlines.request():
-                return call(self._client)
+                return send()
         except RefusedError as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
@@ -315,10 +315,10 @@ class VaultConnection:
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
         is_a_vaults = False
 
-        def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+        def send() -> Token:
             nonlocal is_a_vaults
             try:
-                return (ready or self._login.ready())(client)
+                return (ready or self._login.ready())(self._client)
             except RefusedError as refusal:
                 is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
                 raise
@@ -383,7 +383,7 @@ class VaultConnection:
             request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
             # The rest of the operation is kept for what it is about.
             with self.deadlines.request(keep=self._policy.patience - self._policy.first_contact):
-                lease, renewable = self._attempt(request, _renewed)
+                lease, renewable = self._attempt(request, self._renewed)
             self._token = Token(token.text, max(lease, 1.0), renewable)
             self._token_ends = self._clock.now() + lease
         except StoreError:
@@ -392,10 +392,9 @@ class VaultConnection:
         finally:
             self._lock.release()
 
-
-def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no types
-    auth = client.auth.token.renew_self()["auth"]
-    return float(auth["lease_duration"]), bool(auth["renewable"])
+    def _renewed(self) -> tuple[float, bool]:
+        auth = self._client.auth.token.renew_self()["auth"]
+        return float(auth["lease_duration"]), bool(auth["renewable"])
 
 
 # What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress
@@ -247,14 +247,12 @@ def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
             )
 
 
-T = TypeVar("T")
-
 # No text of a journal becomes a number that takes long, or that Python refuses.
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class VaultReading:
-    """The SecretReader half of VaultStore; `client` is an hvac client whose adapter raises RefusedError."""
+    """What VaultStore does without a value; `client` is an hvac client whose adapter raises RefusedError."""
 
     def __init__(
         self,
@@ -279,7 +277,7 @@ class VaultReading:
     @one_operation
     def read(self, name: str) -> RemoteSecret:
         request = self._request(Action.READ, name, "data", "read")
-        return self._parsed(request, remote_secret, lambda _: self._read(name, None))
+        return self._connection.read(request, lambda: remote_secret(name, self._body_of(name, None)))
 
     @one_operation
     def read_version(self, name: str, version: str) -> RemoteSecret:
@@ -288,9 +286,8 @@ class VaultReading:
         number = int(version) if _NUMBER.fullmatch(version) else 0
         try:
             if number:
-                return self._of_version(
-                    number, self._parsed(request, remote_secret, lambda _: self._read(name, number))
-                )
+                found = self._connection.read(request, lambda: remote_secret(name, self._body_of(name, number)))
+                return self._require_version(number, found)
             reason = f'"{version}" is not a version number'
         except NotFoundError:
             reason = f"version {version} was evicted or never existed"
@@ -302,11 +299,7 @@ class VaultReading:
     def describe(self, name: str) -> SecretState:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         try:
-            return self._parsed(
-                request,
-                secret_state,
-                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
-            )
+            return self._connection.read(request, lambda: secret_state(name, self._metadata_of(name)))
         except NotFoundError:
             return SecretState(name, StoreState.ABSENT)
         except ForbiddenError:
@@ -317,11 +310,7 @@ class VaultReading:
     def version_states(self, name: str) -> VersionStates:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         try:
-            return self._parsed(
-                request,
-                lambda _, body: version_states(body),
-                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
-            )
+            return self._connection.read(request, lambda: version_states(self._metadata_of(name)))
         except NotFoundError:
             return VersionStates()
 
@@ -330,11 +319,7 @@ class VaultReading:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         mount = self._mount_settings()
         try:
-            return self._parsed(
-                request,
-                lambda _, body: dropped_by_next(body, mount),
-                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
-            )
+            return self._connection.read(request, lambda: dropped_by_next(self._metadata_of(name), mount))
         except NotFoundError:
             return dropped_by_next(None, mount)
 
@@ -366,30 +351,28 @@ class VaultReading:
         if self._mount is None:
             request = Request(Action.DESCRIBE, None, f"{self._address.mount}/config", "read")
             try:
-                self._mount = self._parsed(
-                    request,
-                    lambda _, body: mount_settings(body),
-                    lambda _: self._kv.read_configuration(mount_point=self._address.mount),
+                self._mount = self._connection.read(
+                    request, lambda: mount_settings(self._kv.read_configuration(mount_point=self._address.mount))
                 )
             except ForbiddenError:
                 # Few policies give it, and few mounts have settings of their own.
                 self._mount = MountSettings()
         return self._mount
 
-    def _read(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
+    def _body_of(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_version(
             name, version=version, mount_point=self._address.mount, raise_on_deleted_version=True
         )
 
-    def _of_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
+    def _metadata_of(self, name: str) -> Any:  # noqa: ANN401 - hvac has no types
+        return self._kv.read_secret_metadata(name, mount_point=self._address.mount)
+
+    def _require_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
         if found.version != str(number):
             reason = f"the reply has version {found.version}, version {number} was requested"
             remedy = "check for a proxy or a cache in between, and do not trust this address"
             raise UnexpectedReplyError(self._place(found.name), Action.READ, reason, remedy)
         return found
-
-    def _parsed(self, request: Request, parse: Callable[[str, Any], T], call: Callable[[Any], Any]) -> T:
-        return self._connection.read(request, lambda client: parse(request.name or "", call(client)))
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
         if name is not None and (problem := name_problem(name)):
@@ -401,10 +384,6 @@ class VaultReading:
     def _place(self, name: str | None) -> StoreLocation:
         return StoreLocation(self._address.absolute, name)
 
-
-class VaultLifecycle(VaultReading):
-    """The part of SecretWriter that changes no value."""
-
     @one_operation
     def soft_delete(self, name: str, version: str) -> None:
         state = self.describe(name)
@@ -415,7 +394,7 @@ class VaultLifecycle(VaultReading):
         # By its number: a version that slips in after the look above is not touched.
         self._repeatable(
             self._request(Action.DELETE, name, "delete", "update"),
-            lambda _: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
+            lambda: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
         )
 
     @one_operation
@@ -430,7 +409,7 @@ class VaultLifecycle(VaultReading):
         version = int(state.version)
         self._repeatable(
             self._request(Action.RECOVER, name, "undelete", "update"),
-            lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
+            lambda: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
         )
         return replace(state, state=StoreState.PRESENT, version=self.read(name).version)
 
@@ -449,7 +428,7 @@ class VaultLifecycle(VaultReading):
         # By their numbers: a version that slips in after the look above is not touched.
         self._repeatable(
             self._request(Action.DELETE, name, "delete", "update"),
-            lambda _: self._kv.delete_secret_versions(
+            lambda: self._kv.delete_secret_versions(
                 name, [int(version) for version in versions], mount_point=self._address.mount
             ),
         )
@@ -468,7 +447,7 @@ class VaultLifecycle(VaultReading):
         if deleted:
             self._repeatable(
                 self._request(Action.RECOVER, name, "undelete", "update"),
-                lambda _: self._kv.undelete_secret_versions(name, deleted, mount_point=self._address.mount),
+                lambda: self._kv.undelete_secret_versions(name, deleted, mount_point=self._address.mount),
             )
 
     def _other_versions(
@@ -481,9 +460,9 @@ class VaultLifecycle(VaultReading):
             self._place(name), action, reason, "plan again", expected=expected[-1] if expected else None, found=newest
         )
 
-    def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
+    def _repeatable(self, request: Request, send: Callable[[], object]) -> None:
         # Doing it twice is as doing it once, so it may be sent again like a read.
-        self._connection.read(request, call)
+        self._connection.read(request, send)
 
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
         was = f"version {expected}" if expected not in {None, "0"} else "no version"

@@ -340,13 +340,18 @@ class TokenFacts:
 
 
 class VaultQuestions:
-    """Asks through `attempt`, which sends once and raises StoreError."""
+    """Asks by an hvac client, and through `attempt`, which sends once and raises StoreError."""
 
     def __init__(
-        self, address: StoreAddress, login: VaultLogin, attempt: Callable[[Request, Callable[[Any], Any]], Any]
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        attempt: Callable[[Request, Callable[[], Any]], Any],
     ) -> None:
         self._address = address
         self._login = login
+        self._client = client
         self._attempt = attempt
         self._expected: dict[str, frozenset[Use]] = {}
 
@@ -354,9 +359,9 @@ class VaultQuestions:
         """Return what the token says of itself, None when it may not ask; ExpiredTokenError when it is dead."""
         denied: list[Reply] = []
 
-        def ask(client: Any) -> TokenFacts | None:  # noqa: ANN401 - hvac has no types
+        def ask() -> TokenFacts | None:
             try:
-                return _facts(client.auth.token.lookup_self()["data"])
+                return _facts(self._client.auth.token.lookup_self()["data"])
             except RefusedError as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN or not refusal.reply.is_vaults:
                     raise
@@ -378,8 +383,8 @@ class VaultQuestions:
         """The failure with its state: to all other questions a server that was never initialised says "sealed" too."""
         request = Request(failure.action, None, "sys/seal-status", "read")
 
-        def ask(client: Any) -> tuple[bool, int, int]:  # noqa: ANN401 - hvac has no types
-            told = client.adapter.get(f"/v1/{request.path}")
+        def ask() -> tuple[bool, int, int]:
+            told = self._client.adapter.get(f"/v1/{request.path}")
             return bool(told["initialized"]), int(told["progress"]), int(told["t"])
 
         try:
@@ -398,9 +403,9 @@ class VaultQuestions:
         mount = self._address.mount
         request = Request(Action.CONNECT, None, f"sys/internal/ui/mounts/{mount}", "read")
 
-        def ask(client: Any) -> tuple[str, str, str | None]:  # noqa: ANN401 - hvac has no types
+        def ask() -> tuple[str, str, str | None]:
             # Taken apart in here, where a reply of another shape becomes an error that says so.
-            data = client.adapter.get(f"/v1/{request.path}")["data"]
+            data = self._client.adapter.get(f"/v1/{request.path}")["data"]
             return data["path"].strip("/"), data["type"], (data.get("options") or {}).get("version")
 
         found, engine, version = self._attempt(request, ask)
@@ -529,9 +534,9 @@ class VaultQuestions:
     def _capabilities(self, request: Request, paths: Sequence[str]) -> dict[str, frozenset[str]] | None:
         """What the token may do on each of `paths` that Vault says something of; None where it says nothing."""
 
-        def ask(client: Any) -> dict[str, frozenset[str]] | None:  # noqa: ANN401 - hvac has no types
+        def ask() -> dict[str, frozenset[str]] | None:
             try:
-                told = client.sys.get_capabilities(list(paths))["data"]
+                told = self._client.sys.get_capabilities(list(paths))["data"]
                 known = [path for path in paths if told.get(path, False) is not False]
                 return {path: frozenset(told[path]) for path in known} or None
             except RefusedError as refusal:

@@ -32,7 +32,7 @@ from compiler.stores.vault.client import read_reply, write_body
 from compiler.stores.vault.log_in import VaultLogin, name_problem
 from compiler.stores.vault.provider import variable
 from compiler.stores.vault.reading import (
-    VaultLifecycle,
+    VaultReading,
     error_of_problem,
     made_of,
     problems_of_tags,
@@ -44,8 +44,31 @@ from compiler.stores.vault.session import open_transport, server_of
 from compiler.text.command_line import shell_line
 
 
-class VaultWriting(VaultLifecycle):
-    """The SecretWriter half of VaultStore."""
+class VaultStore(VaultReading):
+    """One KV version 2 mount. Of `attributes` it keeps the tags, as custom_metadata of all versions of a secret.
+
+    Vault parses what it stores: numbers come back as its server prints them, strings byte for byte.
+    """
+
+    def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
+        given = address.vault_namespace or environ.get(variable(environ, "NAMESPACE")) or ""
+        # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
+        namespace = given if "//" in given else given.strip("/") or None
+        address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
+        place = StoreLocation(address.absolute)
+        for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
+            if text is not None and (problem := name_problem(text)):
+                raise InvalidNameError(
+                    place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
+                )
+        transport, path = open_transport(address, environ, options)
+        client = hvac.Client(
+            url=address.contact.rstrip("/"),
+            # Not None, for which hvac would look into the environment by itself.
+            token="",
+            adapter=lambda **_: JsonAdapter(transport, path, namespace),
+        )
+        super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
         self._connection.expect(uses)
@@ -130,7 +153,7 @@ class VaultWriting(VaultLifecycle):
         request = self._request(Action.WRITE, name, "data", "update" if version else "create")
         attempts = 0
 
-        def send(_: object) -> Written:
+        def send() -> Written:
             nonlocal attempts
             attempts += 1
             body = self._kv.create_or_update_secret(
@@ -194,7 +217,7 @@ class VaultWriting(VaultLifecycle):
             self._repeatable(
                 request,
                 # None: hvac's default would take away the time after which its owner lets versions delete themselves.
-                lambda _: self._kv.update_metadata(
+                lambda: self._kv.update_metadata(
                     request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
                 ),
             )
@@ -215,33 +238,6 @@ def _is_same(one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -
 
 
 _TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
-
-
-class VaultStore(VaultWriting):
-    """One KV version 2 mount. Of `attributes` it keeps the tags, as custom_metadata of all versions of a secret.
-
-    Vault parses what it stores: numbers come back as its server prints them, strings byte for byte.
-    """
-
-    def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
-        given = address.vault_namespace or environ.get(variable(environ, "NAMESPACE")) or ""
-        # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
-        namespace = given if "//" in given else given.strip("/") or None
-        address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
-        place = StoreLocation(address.absolute)
-        for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
-            if text is not None and (problem := name_problem(text)):
-                raise InvalidNameError(
-                    place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
-                )
-        transport, path = open_transport(address, environ, options)
-        client = hvac.Client(
-            url=address.contact.rstrip("/"),
-            # Not None, for which hvac would look into the environment by itself.
-            token="",
-            adapter=lambda **_: JsonAdapter(transport, path, namespace),
-        )
-        super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
 
 
 class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types

@@ -432,7 +432,7 @@ def test_a_vault_is_reached_through_a_tunnel_of_either_kind_of_proxy(
         with proxy_to(vault, context if scheme == "https" else None) as (port, heads):
             monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://ada:pass%40word@localhost:{port}")
             # The name resolves nowhere: the proxy alone is asked for it.
-            address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://{names[0]}:8443")
+            address = StoreAddress(providers.KEY_VAULT, f"https://{names[0]}:8443")
             environ = vault.environ() | {"AZURE_KEYVAULT_CACERT": str(both), "AZURE_KEYVAULT_EMULATOR": "0"}
             store = AzureKeyVaultStore(address, environ, credential=vault.credential())
             with closing(store), suppress(UnauthenticatedError):

@@ -57,16 +57,17 @@ class Server:
         self.asked: list[Request] = []
         self.batches: list[tuple[str, ...]] = []
 
-    def attempt(self, request: Request, call: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as the connection has it
-        self.asked.append(request)
-        place = StoreLocation(ADDRESS.absolute, request.name)
-        client = SimpleNamespace(
+        self.client = SimpleNamespace(
             auth=SimpleNamespace(token=SimpleNamespace(lookup_self=lambda: self._answer(LOOKUP))),
             sys=SimpleNamespace(get_capabilities=lambda paths: self._answer(CAPABILITIES, *paths)),
             adapter=SimpleNamespace(get=lambda url: self._answer(url.removeprefix("/v1/"))),
         )
+
+    def attempt(self, request: Request, send: Callable[[], Any]) -> Any:  # noqa: ANN401 - as the connection has it
+        self.asked.append(request)
+        place = StoreLocation(ADDRESS.absolute, request.name)
         try:
-            return call(client)
+            return send()
         except RefusedError as refusal:
             reply = refusal.reply
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -84,7 +85,7 @@ class Server:
 def asking(**answers: object) -> tuple[VaultQuestions, Server]:
     server = Server(**answers)
     login = VaultLogin({"VAULT_TOKEN": "t"}, StoreLocation(ADDRESS.absolute))
-    return VaultQuestions(ADDRESS, login, server.attempt), server
+    return VaultQuestions(ADDRESS, login, server.client, server.attempt), server
 
 
 def explained(request: Request, **answers: object) -> StoreError:
@@ -180,7 +181,7 @@ def test_a_line_for_a_mount_with_shell_characters_runs_nothing_else() -> None:
     address = replace(ADDRESS, mount=mount, vault_namespace="team a")
     server = Server(mount={"data": {**KV2, "path": f"{mount}/", "options": {"version": "1"}}})
     server.answers[f"sys/internal/ui/mounts/{mount}"] = server.answers[MOUNT.path]
-    questions = VaultQuestions(address, VaultLogin({"VAULT_TOKEN": "t"}, PLACE), server.attempt)
+    questions = VaultQuestions(address, VaultLogin({"VAULT_TOKEN": "t"}, PLACE), server.client, server.attempt)
     with pytest.raises(UnsupportedEngineError) as caught:
         questions.check_mount()
     line = caught.value.remedy.split("`")[1]
