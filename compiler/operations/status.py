@@ -1,18 +1,19 @@
-"""Says where each secret of an environment is on its way, from what its stores hold: the rows of `status`."""
+"""Says where each secret of an environment is on its way, from its files and stores: the rows of `status`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from compiler.cluster.judge import Problem, State
-from compiler.edit.moves import MoveProgress
+from compiler.edit.moves import MoveProgress, progress_of
 from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import StoredVersion, version_of
-from compiler.live.stores import LiveStores
+from compiler.live.stores import LiveStores, secret_named
 from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, Secret, Store
+from compiler.model.environment import Environment, Secret, Store, moves_of
+from compiler.model.manifest import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count
 from compiler.stores.interface import RemoteSecret
@@ -62,20 +63,6 @@ class Values:
         return self.known_since is not None and not self.faults
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered.
-
-    `closed` says once what stores did not say, and why; `helps` are the ways out of those that have one.
-    """
-
-    values: Mapping[str, Values]
-    remotes: tuple[RemoteSecret, ...]
-    answered: bool
-    closed: tuple[str, ...] = ()
-    helps: Mapping[str, str] = field(default_factory=dict)
-
-
 def other_store(secret: Secret, environment: Environment, progress: MoveProgress | None) -> Store | None:
     """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
     own = secret.store
@@ -89,29 +76,6 @@ def other_store(secret: Secret, environment: Environment, progress: MoveProgress
     # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
     others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
     return others[0] if len(others) == 1 else None
-
-
-def read_values(environment: Environment, others: Mapping[str, Store | None], stores: LiveStores) -> Read:
-    """Read every remote secret of both sides once, as the operator would."""
-    own = references_of(environment, tuple(others))[0]
-    there: list[Reference] = []
-    for store in {other.id: other for other in others.values() if other is not None}.values():
-        going = [name for name, other in others.items() if other is not None and other.id == store.id]
-        there += references_of(environment, going, store)[0]
-    found = verify((*own, *there), stores)
-    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
-    comparer = Comparer()
-    values = {
-        name: _values(
-            here.get(name, {}), elsewhere.get(name, {}) if other is not None else None, found, comparer, stores
-        )
-        for name, other in others.items()
-    }
-    silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
-    in_use = {reference.store.id for reference in own}
-    closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
-    helps = {each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None}
-    return Read(values, found.read, not in_use & silent, closed, helps)
 
 
 def _is_silent(status: KeyStatus) -> bool:
@@ -315,3 +279,68 @@ class Status:
     @property
     def is_fine(self) -> bool:
         return all(row.is_fine for row in self.rows)
+
+
+def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
+    """What the files alone say, of the secrets `only` or all. Raises Refusal for one that there is not."""
+    for name in only:
+        secret_named(environment, name)
+    moves = moves_of(environment.root)
+    progress = progress_of(environment) if moves is not None else None
+    steps = _steps(progress)
+    rows: list[Row] = []
+    for name, secret in environment.secrets.items():
+        if secret.store is None or (only and name not in only):
+            continue
+        is_going = progress is not None and name in steps and secret.store.id != progress.to.id
+        to = progress.to if progress is not None and is_going else None
+        rows.append(Row(secret, secret.store, to, steps.get(name), other_store(secret, environment, progress)))
+    return Status(environment, tuple(rows), progress)
+
+
+def _steps(progress: MoveProgress | None) -> dict[str, int]:
+    steps = progress.steps if progress is not None else ()
+    return {secret: number for number, step in enumerate(steps, 1) for secret in step}
+
+
+def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
+    """The rows with what the stores hold, and the remote secrets that were read, to hide their values by.
+
+    Every remote secret of both sides is read once, as the operator would.
+    """
+    environment, others = status.environment, {row.secret.id: row.other for row in status.rows}
+    own = references_of(environment, tuple(others))[0]
+    there: list[Reference] = []
+    for store in {other.id: other for other in others.values() if other is not None}.values():
+        going = [name for name, other in others.items() if other is not None and other.id == store.id]
+        there += references_of(environment, going, store)[0]
+    found = verify((*own, *there), stores)
+    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
+    comparer = Comparer()
+
+    def values_of(name: str, other: Store | None) -> Values:
+        compared = elsewhere.get(name, {}) if other is not None else None
+        return _values(here.get(name, {}), compared, found, comparer, stores)
+
+    silent = {each.reference.store.id for each in found.keys if _is_silent(each)}
+    in_use = {reference.store.id for reference in own}
+    asked = replace(
+        status,
+        rows=tuple(replace(row, values=values_of(row.secret.id, row.other)) for row in status.rows),
+        answered=not in_use & silent,
+        is_asked=True,
+        closed=tuple(dict.fromkeys(message for each in found.keys for message in _why_closed(each))),
+        helps={each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None},
+    )
+    return asked, found.read
+
+
+def with_live_state(status: Status, states: Mapping[str, LiveState]) -> Status:
+    """The rows with their live state."""
+    rows = tuple(replace(row, live=states.get(row.secret.id)) for row in status.rows)
+    return replace(status, rows=rows, is_live=True)
+
+
+def manifests_for(status: Status) -> dict[str, Manifest]:
+    """What each secret of the rows must have in the cluster, by the secret's id."""
+    return manifests_of(status.environment, [row.secret.id for row in status.rows])

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -16,12 +16,11 @@ from typing import Any
 from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
 from compiler.cluster.objects import child
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
-from compiler.edit.moves import MoveProgress, progress_of
 from compiler.live.compare import Likeness
-from compiler.live.stores import LiveStores, secret_named
-from compiler.model.environment import Environment, moves_of
-from compiler.model.manifest import Manifest, manifests_of
-from compiler.operations.status import LiveState, Row, Status, other_store, read_values
+from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
+from compiler.model.manifest import Manifest
+from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state, with_values
 from compiler.operations.status_live import (
     Changes,
     Pod,
@@ -388,47 +387,6 @@ class StatusOptions:
     is_forced: bool = False
     context: tuple[str, ...] = ()
     is_whole: bool = False
-
-
-def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
-    """What the files alone say, of the secrets `only` or all. Raises Refusal for one that there is not."""
-    for name in only:
-        secret_named(environment, name)
-    moves = moves_of(environment.root)
-    progress = progress_of(environment) if moves is not None else None
-    steps = _steps(progress)
-    rows: list[Row] = []
-    for name, secret in environment.secrets.items():
-        if secret.store is None or (only and name not in only):
-            continue
-        is_going = progress is not None and name in steps and secret.store.id != progress.to.id
-        to = progress.to if progress is not None and is_going else None
-        rows.append(Row(secret, secret.store, to, steps.get(name), other_store(secret, environment, progress)))
-    return Status(environment, tuple(rows), progress)
-
-
-def _steps(progress: MoveProgress | None) -> dict[str, int]:
-    steps = progress.steps if progress is not None else ()
-    return {secret: number for number, step in enumerate(steps, 1) for secret in step}
-
-
-def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
-    """The rows with what the stores hold, and the remote secrets that were read, to hide their values by."""
-    read = read_values(status.environment, {row.secret.id: row.other for row in status.rows}, stores)
-    rows = tuple(replace(row, values=read.values[row.secret.id]) for row in status.rows)
-    asked = replace(status, rows=rows, answered=read.answered, is_asked=True, closed=read.closed, helps=read.helps)
-    return asked, read.remotes
-
-
-def with_live_state(status: Status, states: States) -> Status:
-    """The rows with their live state."""
-    rows = tuple(replace(row, live=states.get(row.secret.id)) for row in status.rows)
-    return replace(status, rows=rows, is_live=True)
-
-
-def manifests_for(status: Status) -> dict[str, Manifest]:
-    """What each secret of the rows must have in the cluster, by the secret's id."""
-    return manifests_of(status.environment, [row.secret.id for row in status.rows])
 
 
 def read_status(

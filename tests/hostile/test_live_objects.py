@@ -20,9 +20,10 @@ from compiler.model.store_identity import written_identity
 from compiler.operations.cutover_cluster import OPTIONAL as GATE
 from compiler.operations.cutover_cluster import check_cluster, check_in_effect, unread_values
 from compiler.operations.cutover_gate import Switch
+from compiler.operations.status import from_files, manifests_for, with_values
 from compiler.operations.status_live import OPTIONAL as STATUS
 from compiler.operations.status_live import Snapshot, StatusJudge
-from compiler.operations.status_wait import Wait, from_files, manifests_for, with_values
+from compiler.operations.status_wait import Wait
 from compiler.refusal import Refusal
 from tests.live_platform import compiled_objects, provider_of
 from tests.unit.operations.cutover.conftest import Bench

@@ -21,8 +21,8 @@ from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.next_step import NextStep
-from compiler.operations.status import LiveState, Values
-from compiler.operations.status_wait import End, StatusResult, WaitResult, from_files
+from compiler.operations.status import LiveState, Values, from_files
+from compiler.operations.status_wait import End, StatusResult, WaitResult
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover import cutover_report

@@ -9,9 +9,8 @@ import pytest
 
 from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterView
-from compiler.operations.status import LiveState, Status
+from compiler.operations.status import LiveState, Status, from_files, manifests_for, with_values
 from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
-from compiler.operations.status_wait import from_files, manifests_for, with_values
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.unit.operations.cutover.conftest import Bench

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.cluster.judge import State
+from compiler.operations.status import with_values
 from compiler.operations.status_live import StatusJudge
-from compiler.operations.status_wait import with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
 from tests.unit.operations.status.conftest import JIRA, SPACE, World
 

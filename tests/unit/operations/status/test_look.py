@@ -1,8 +1,7 @@
 import pytest
 
 from compiler.live.compare import Likeness
-from compiler.operations.status import LiveState
-from compiler.operations.status_wait import from_files, manifests_for, with_live_state, with_values
+from compiler.operations.status import LiveState, from_files, manifests_for, with_live_state, with_values
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import JIRA, World
 

@@ -6,16 +6,23 @@ import pytest
 from compiler.cluster.masking import EVER
 from compiler.edit.moves import progress_of
 from compiler.live.compare import Likeness
-from compiler.operations.status import Read, Values, other_store, read_values
+from compiler.operations.status import Status, Values, from_files, other_store, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
 
 
+class Read:
+    """What the stores hold, by secret, and what they did not say."""
+
+    def __init__(self, status: Status, world: World) -> None:
+        asked, self.remotes = with_values(status, world.bench.live())
+        self.values = {row.secret.id: row.values for row in asked.rows}
+        self.answered, self.closed, self.helps = asked.answered, asked.closed, asked.helps
+
+
 def read(world: World) -> Read:
-    environment = world.bench.environment()
-    others = {name: other_store(secret, environment, None) for name, secret in environment.secrets.items()}
-    return read_values(environment, others, world.bench.live())
+    return Read(world.status(), world)
 
 
 def test_what_is_held_alike_is_equal_and_each_remote_secret_is_read_once(world: World) -> None:
@@ -146,7 +153,8 @@ def test_keys_are_unset_only_where_nothing_else_is_wrong(world: World) -> None:
 
 def test_without_another_store_nothing_is_asked(world: World) -> None:
     environment = world.bench.environment()
-    found = read_values(environment, {"jira": None}, world.bench.live())
+    status = from_files(environment, ["jira"])
+    found = Read(replace(status, rows=(replace(status.rows[0], other=None),)), world)
     assert found.values["jira"].likeness is Likeness.NOT_ASKED
     assert found.values["jira"].known_since == EVER
     assert world.bench.azure.reads == []
