@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from compiler.stores.registry import PROVIDERS
+
 LiveObject = Mapping[str, Any]
 
 _OPERATORS_OWN = "reconcile.external-secrets.io/"
@@ -44,11 +46,7 @@ _STORE: _Shape = {
     "spec": {
         "controller": str,
         "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
-        "provider": {
-            "azurekv": {"vaultUrl": str},
-            "vault": {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": _TEXTS},
-            _ANY: {},
-        },
+        "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
     },
 }
 _REFERENCE: _Shape = {"name": str, "kind": str}

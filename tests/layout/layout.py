@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from compiler.stores.registry import PROVIDERS
+
 LONGEST_MODULE = 600
 LONGEST_FUNCTION = 50
+# The constants that a descriptor is usually imported as.
+_PROVIDER_NAMES = ("VAULT", "KEY_VAULT", "PROVIDER")
 _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
 _IMPORTED = re.compile(r"^from (compiler(?:\.\w+)*) import ([\w, ]+)$", re.MULTILINE)
 _WITHOUT_TEST = frozenset({"__init__.py"})
@@ -209,7 +213,25 @@ def _is_print(name: str) -> bool:
     return name == "print" or name.startswith(("sys.stdout.write", "sys.stderr.write"))
 
 
+def _compared_providers(root: Path) -> Iterator[str]:
+    """Comparisons with a provider's id or descriptor outside of `stores`: what differs is in the descriptor."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        if relative.startswith("stores/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Compare | ast.MatchValue) and any(map(_is_provider, ast.walk(node))):
+                yield f"compiler/{relative}:{node.lineno} compares with a provider: {ast.unparse(node)}"
+
+
+def _is_provider(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return node.value in PROVIDERS
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith(_PROVIDER_NAMES)
+
+
 CHECKS = (
+    _compared_providers,
     _untested,
     _too_long,
     _nameless,

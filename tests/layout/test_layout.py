@@ -103,6 +103,18 @@ def test_the_project_has_no_mistake() -> None:
             True,
             "compiler/stores/open.py writes `{} kv undelete` past shell_line",
         ),
+        (
+            "model/source.py",
+            'def f(a):\n    return a.provider.id == "vault"\n',
+            True,
+            "compiler/model/source.py:2 compares with a provider: a.provider.id == 'vault'",
+        ),
+        (
+            "model/source.py",
+            "A = B is not KEY_VAULT\n",
+            True,
+            "compiler/model/source.py:1 compares with a provider: B is not KEY_VAULT",
+        ),
         ("stores/open.py", "import shlex\n", True, "compiler/stores/open.py imports shlex, which is shell_line's"),
     ],
 )
@@ -122,6 +134,8 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("model/source.py", "\n" * 600),
         ("model/source.py", "def f():\n" + "    pass\n" * 49),
         ("model/__init__.py", ""),
+        ("stores/open.py", 'A = B == "vault"\n'),
+        ("model/source.py", 'A = {"vault": B.provider is not C.provider}\n'),
         ("rules/api.py", ""),
         ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),

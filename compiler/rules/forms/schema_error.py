@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.facts import days_in_words, short_duration
+from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.characters import foreign_character
 from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from compiler.model.document import Node, Span
 
 
-# Words of the schema and of every example; no secret is one of them.
-_WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "key", "description", "value"})
-
-
 # The stores' names in `new project`.
-_STORES = frozenset({"vault", "azure"})
+_STORES = frozenset(each.store_id for each in PROVIDERS.values())
+# Words of the schema and of every example; no secret is one of them.
+_WORDS = frozenset({"base", "name", "provider", "key", "description", "value", *PROVIDERS, *_STORES})
+
+
 # The keys of an environment that are no map of names.
 SETTINGS = frozenset(
     {
@@ -349,11 +350,6 @@ _TYPES = {
     "null": "null",
 }
 
-# Other names of the providers than the schema's.
-_OTHER_NAMES = dict.fromkeys(("azure", "akv", "keyvault", "azurekeyvault"), "azurekv") | dict.fromkeys(
-    ("bao", "openbao", "hashicorp", "hashicorpvault", "hcp"), "vault"
-)
-
 _Path = tuple[str | int, ...]
 
 
@@ -434,7 +430,8 @@ def _wrong_type(node: Node, expected: str | list[str], place: Place, schema: Map
 
 def _not_listed(node: Node, allowed: list[str]) -> Diagnostic:
     word = str(node.value)
-    other = _OTHER_NAMES.get(re.sub(r"[^a-z]", "", word.lower()), "")
+    provider = provider_called(re.sub(r"[^a-z]", "", word.lower()))
+    other = provider.id if provider is not None else ""
     meant = f'did you mean "{other}"?' if other in allowed else suggest(word, allowed, "values here")
     return Diagnostic(
         "invalid-value",
