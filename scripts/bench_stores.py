@@ -34,7 +34,7 @@ from compiler.change.journal import Journal, identity_of, new_id  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.live.readers import Readers, in_files  # noqa: E402
+from compiler.live.readers import ReadIndex  # noqa: E402
 from compiler.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate import plan_migration, routes_of  # noqa: E402
 from compiler.operations.references import references_of  # noqa: E402
@@ -244,7 +244,7 @@ def retiring(environment: Environment, left: str, root: Path) -> Callable[[Calla
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[left]
             candidates = candidates_of(
-                environment, store, (), in_files((environment,), Readers(stores.identities(store)))
+                environment, store, (), ReadIndex(stores.identities(store)).add_environments((environment,))
             )
             planned = plan_retirement(candidates, stores)
             if len(planned.writes) != len(environment.secrets):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from compiler.change.apply import apply_plan
 from compiler.change.audit import AuditLog, UndoLog, missing_lines
-from compiler.change.checks import refuse_denied
+from compiler.change.compare import refuse_denied
 from compiler.change.journal import (
     Journal,
     JournalError,
@@ -38,7 +38,7 @@ from compiler.change.plan import (
 from compiler.change.run import End, Ended, Listener, Setting, callers_of, expect_servers
 from compiler.change.run_files import RunLock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
-from compiler.live.readers import Reader, Readers, in_files, read_by, way_out
+from compiler.live.readers import Reader, ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, store_named
 from compiler.model.environment import Environment, Store
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -91,9 +91,9 @@ def drop_writes_in_use(
         return plan
     every = tuple({each.name: each for each in environments()}.values())
     # Once a store: looking through all environments for each write would take minutes for thousands.
-    reads = {name: Readers(stores.identities(own[name]), not_the_same) for name in {name for name, _ in taking}}
+    reads = {name: ReadIndex(stores.identities(own[name]), not_the_same) for name in {name for name, _ in taking}}
     for readers in reads.values():
-        in_files(every, readers)
+        readers.add_environments(every)
         readers.check_excluded()
     found = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
     words = "it is in use again, read there by"
@@ -118,7 +118,7 @@ def _takes(write: Write) -> Callable[[str | None], bool] | None:
     return gone.__contains__ if gone else None
 
 
-def _readers(write: Write, readers: Readers) -> tuple[Reader, ...]:
+def _readers(write: Write, readers: ReadIndex) -> tuple[Reader, ...]:
     takes = _takes(write)
     return tuple(each for each in readers.of(write.name) if takes is not None and takes(each.property))
 

@@ -13,7 +13,6 @@ from typing import Any
 from compiler.change.plan import WRITING, OnConflict, Outcome, Plan, State
 from compiler.change.plan import Result as WriteResult
 from compiler.change.run import Change, End, Ended, Setting, carry_out
-from compiler.change.undo import undo_run
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
 from compiler.cli.parser import Parser, add_accept_cluster
@@ -203,6 +202,8 @@ def run_writing(
         setting = _setting(invocation, stores)
         times = refresh_times(environment) if not deletes else None
         if arguments.undo is not None:
+            from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
+
             ended = undo_run(invocation.name, arguments.undo, environment, setting, output)
             extra = {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)}
             return output.end(ended, extra, times=times, is_undo=True)

@@ -1,26 +1,21 @@
-"""Finds who reads a store: the secrets of the project's environments and the objects of a cluster.
+"""Finds who reads a store: an index of its remote secrets, and the secrets of the project's environments.
 
-A store object that may be the store counts as it, and so does one of its kind and name: whatever may read a remote
-secret keeps it.
+A store that may be it counts as it: whatever may read a remote secret keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from compiler.cluster.view import ClusterError, ClusterView
-from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, Project, Store
-from compiler.model.provider import unknown_provider
+from compiler.model.environment import Environment, Project
 from compiler.model.store_identity import (
     Sameness,
     StoreIdentity,
     compare_any,
-    found_below,
     is_below,
     remote_places,
     written_identity,
@@ -28,12 +23,8 @@ from compiler.model.store_identity import (
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
-from compiler.stores.registry import PROVIDERS, live_identity
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed, quoted, suggest
-
-LiveObject = Mapping[str, Any]
-
 
 NOT_THE_SAME = "--not-the-same"
 
@@ -51,7 +42,7 @@ class Reader:
     property: str | None = None
 
 
-class Readers:
+class ReadIndex:
     """Who reads the remote secrets of one store, which is known by its identities `own`.
 
     A store that may be it counts as it, unless its name is one of `excluded`.
@@ -83,6 +74,24 @@ class Readers:
     def add_below(self, places: Iterable[str], reader: str, store: str) -> None:
         """Note who reads whatever lies below each of these places."""
         self._below += [(place, self._reader(reader, store, None)) for place in places]
+
+    def add_environments(self, environments: Iterable[Environment]) -> Self:
+        """Note what the secrets of `environments` read, with their properties; returns the index."""
+        for environment in environments:
+            for store in environment.stores_in_use():
+                label, identity = f"{environment.name}/{store.id}", written_identity(store)
+                if not self.meet(label, identity):
+                    continue
+                places: dict[str, frozenset[str]] = {}
+                for secret in environment.secrets.values():
+                    for key in secret.keys if secret.store is store else ():
+                        if key.place is None:
+                            continue
+                        name = key.place.remote_key
+                        if name not in places:
+                            places[name] = remote_places(identity, name)
+                        self.add(places[name], f"{environment.name}/{secret.id}", label, key.place.property)
+        return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
         return Reader(reader, store, self._met[store] is Sameness.SAME, prop)
@@ -178,164 +187,3 @@ def _unknown(result: Result) -> Refusal:
     error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
     message = f"cannot tell which secrets are in use: {error.span.where} has an error: {error.message}"
     return Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
-
-
-def in_files(environments: Iterable[Environment], readers: Readers) -> Readers:
-    """Adds to `readers` the secrets of `environments`, with the properties that they read, and returns it."""
-    for environment in environments:
-        for store in environment.stores_in_use():
-            label, identity = f"{environment.name}/{store.id}", written_identity(store)
-            if not readers.meet(label, identity):
-                continue
-            places: dict[str, frozenset[str]] = {}
-            for secret in environment.secrets.values():
-                for key in secret.keys if secret.store is store else ():
-                    if key.place is None:
-                        continue
-                    name = key.place.remote_key
-                    if name not in places:
-                        places[name] = remote_places(identity, name)
-                    readers.add(places[name], f"{environment.name}/{secret.id}", label, key.place.property)
-    return readers
-
-
-_UNKNOWN = "who reads the store in the cluster is not known"
-_CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
-_READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "clusterpushsecrets")
-_GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
-_GENERATOR = "VaultDynamicSecret"
-# Every kind that is asked for; one that the cluster does not have is none.
-KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
-
-
-def readers_of(
-    store: Store,
-    environments: Iterable[Environment],
-    stores: LiveStores,
-    view: ClusterView | None,
-    not_the_same: Collection[str] = (),
-) -> Readers:
-    """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
-    readers = in_files(environments, Readers(stores.identities(store), not_the_same))
-    if view is not None:
-        in_cluster(view, store, readers)
-    return readers
-
-
-def in_cluster(view: ClusterView, store: Store, readers: Readers) -> None:
-    """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
-    try:
-        found = {plural: view.every_object(plural) for plural in KINDS}
-        if found["externalsecrets"] is not None:
-            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
-            return
-        message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
-        failure = Refusal("cannot run", message, "choose the cluster with --context")
-    except ClusterError as error:
-        failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
-    raise failure
-
-
-class _Search:
-    """Looks through the objects of a cluster."""
-
-    def __init__(self, store: Store, readers: Readers, objects: Mapping[str, tuple[LiveObject, ...]]) -> None:
-        self._readers = readers
-        self._objects = objects
-        self._own = (store.kind, store.name)
-        self._written = written_identity(store)
-        # By kind, namespace and name: the store objects that count, with what their names may mean.
-        self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
-
-    def run(self) -> None:
-        for kind, plural in ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores")):
-            for each in self._objects[plural]:
-                self._meet(kind, *_named(each), live_identity(each))
-        for each in self._objects["externalsecrets"]:
-            namespace, name = _named(each)
-            self._external_secret(each.get("spec") or {}, namespace, f"ExternalSecret {namespace}/{name}")
-        for each in self._objects["clusterexternalsecrets"]:
-            spec = (each.get("spec") or {}).get("externalSecretSpec") or {}
-            self._external_secret(spec, None, f"ClusterExternalSecret {_named(each)[1]}")
-        for each in self._objects["pushsecrets"]:
-            namespace, name = _named(each)
-            self._push_secret(each.get("spec") or {}, namespace, f"PushSecret {namespace}/{name}, which writes it")
-        for each in self._objects["clusterpushsecrets"]:
-            spec = (each.get("spec") or {}).get("pushSecretSpec") or {}
-            self._push_secret(spec, None, f"ClusterPushSecret {_named(each)[1]}, which writes it")
-        for each in self._objects["vaultdynamicsecrets"]:
-            namespace, name = _named(each)
-            self._generator(each.get("spec") or {}, f"{_GENERATOR} {namespace}/{name}")
-        for each in self._objects["clustergenerators"]:
-            spec = ((each.get("spec") or {}).get("generator") or {}).get("vaultDynamicSecretSpec")
-            if spec is not None:
-                self._generator(spec, f"ClusterGenerator {_named(each)[1]}")
-
-    def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
-        is_named = (kind, name) == self._own
-        if self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named):
-            self._stores[kind, namespace, name] = (identity, self._written) if is_named else (identity,)
-
-    def _meant(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
-        """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
-        kind, name = str(reference.get("kind") or _STORE), reference.get("name")
-        if (kind, name) == self._own and not any((each, called) == self._own for each, _, called in self._stores):
-            # Its object is gone or was never there.
-            self._meet(kind, "", str(name), StoreIdentity(unknown_provider(""), None))
-        for (each, where, called), identities in self._stores.items():
-            # Without a name a selector chooses by labels.
-            if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
-                yield from ((_label(each, where, called), identity) for identity in identities)
-
-    def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
-        for reference, name, is_path in _reads(spec):
-            for label, identity in self._meant(reference, namespace):
-                if is_path:
-                    self._readers.add_below(found_below(identity, name), reader, label)
-                else:
-                    self._readers.add(remote_places(identity, name), reader, label)
-
-    def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
-        for reference in spec.get("secretStoreRefs") or ():
-            for label, identity in self._meant(reference, namespace):
-                for each in spec.get("data") or ():
-                    name = str(((each.get("match") or {}).get("remoteRef") or {}).get("remoteKey") or "")
-                    self._readers.add(remote_places(identity, name), writer, label)
-                if spec.get("dataTo"):
-                    # It names what it writes by the keys of a Secret.
-                    self._readers.add_below({""}, writer, label)
-
-    def _generator(self, spec: LiveObject, reader: str) -> None:
-        """What the store answers to a request of its own path."""
-        provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
-        identity = replace(provider.live_identity(spec.get("provider") or {}), mount=None, version="v1")
-        label = reader.replace(" ", "/")
-        if self._readers.meet(label, identity):
-            self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
-
-
-def _named(each: LiveObject) -> tuple[str, str]:
-    metadata = each.get("metadata") or {}
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
-
-
-def _label(kind: str, namespace: str, name: str) -> str:
-    return "/".join(part for part in (kind, namespace, name) if part)
-
-
-def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
-    """The reference, the name and whether it is the beginning of names, of everything that a spec reads of stores."""
-    default = spec.get("secretStoreRef") or {}
-    for each in spec.get("data") or ():
-        yield _reference(each, default), str((each.get("remoteRef") or {}).get("key") or ""), False
-    for each in spec.get("dataFrom") or ():
-        extract, find = each.get("extract"), each.get("find")
-        if extract is not None:
-            yield _reference(each, default), str(extract.get("key") or ""), False
-        if find is not None:
-            # By a pattern or by tags, which cannot be judged here: it may read any.
-            yield _reference(each, default), str(find.get("path") or ""), True
-
-
-def _reference(each: LiveObject, default: LiveObject) -> LiveObject:
-    return (each.get("sourceRef") or {}).get("storeRef") or default

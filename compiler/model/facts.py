@@ -29,6 +29,8 @@ MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_NODES = 1_000_000
 # The schemas of custom resources are nested deeper than anything else that a cluster is given.
 MAX_MANIFEST_DEPTH = 128
+# What a person may give as values or a key; no store accepts that size.
+MAX_INPUT_BYTES = 1024 * 1024
 # A text without its end is one to the end, so that each character is looked at once.
 _JSON_STRING = re.compile(r'(?s)"(?:[^"\\]++|\\.)*+"?')
 

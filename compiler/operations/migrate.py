@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.change.checks import uses_before_reading
-from compiler.change.compare import Readings, judge_source, plan_change
+from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change, Setting

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from compiler.cluster.judge import State, operator_pods
 from compiler.live.compare import Likeness
-from compiler.live.readers import Readers
+from compiler.live.readers import ReadIndex
 from compiler.live.stores import ValueName, key_places, value_names
 from compiler.model.environment import Environment, Store
 from compiler.operations.status import Row, Status
@@ -60,7 +60,7 @@ class StepContext:
     only: tuple[str, ...] = ()
     has_waited: bool = False
     has_forced: bool = False
-    readers: Callable[[Environment, Store], Readers | None] = lambda _environment, _store: None
+    readers: Callable[[Environment, Store], ReadIndex | None] = lambda _environment, _store: None
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -226,7 +226,7 @@ def _retire(status: Status, asked: StepContext) -> Iterator[str]:
             yield command_line("retire", name, *only, "--store", store.id, *asked.cluster)
 
 
-def _is_unread(row: Row, store: Store, environment: Environment, readers: Readers | None) -> bool:
+def _is_unread(row: Row, store: Store, environment: Environment, readers: ReadIndex | None) -> bool:
     """Whether something of the secret that is left in `store` is read by nobody, as far as is known."""
     if readers is None:
         return True

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.change.checks import narrowed, refuse_denied
+from compiler.change.compare import narrowed, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
 from compiler.change.run import Change, Setting
 from compiler.cluster.view import ClusterView
+from compiler.live.cluster_readers import readers_of
 from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
 from compiler.live.read_many import WORKERS, Reading, States, end_before, keep_command, read_many, version_states
-from compiler.live.readers import Reader, Readers, every_environment, one_environment, read_by, readers_of, way_out
+from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, remote_of
@@ -218,7 +219,7 @@ class Candidates:
     skipped: tuple[tuple[str, str], ...]
 
 
-def candidates_of(environment: Environment, store: Store, only: Sequence[str], readers: Readers) -> Candidates:
+def candidates_of(environment: Environment, store: Store, only: Sequence[str], readers: ReadIndex) -> Candidates:
     """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
     for name in only:
         secret_named(environment, name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
@@ -30,7 +31,6 @@ class ValueInputError(Refusal):
 # Base64 with its padding looks like the name of a variable with its equals sign.
 _PADDED = re.compile(r"[A-Za-z0-9+/_-]+={1,2}\s*", re.ASCII)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
-LARGEST_BYTES = 1024 * 1024
 _LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
 _SPACE = re.compile(r"[ \t]*")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
@@ -82,9 +82,9 @@ def _unknown(name: str, known: Collection[str], count: int) -> ValueInputError:
 
 
 def _text(data: bytes) -> str:
-    if len(data) > LARGEST_BYTES:
+    if len(data) > MAX_INPUT_BYTES:
         raise ValueInputError(
-            f"the input is larger than {LARGEST_BYTES} bytes", "shorten it; no store accepts that size"
+            f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size"
         )
     try:
         return data.decode("utf-8-sig")

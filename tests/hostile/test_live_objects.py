@@ -13,7 +13,8 @@ from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
 from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
-from compiler.live.readers import Readers, in_cluster
+from compiler.live.cluster_readers import in_cluster
+from compiler.live.readers import ReadIndex
 from compiler.model.environment import Environment
 from compiler.model.manifest import manifests_of
 from compiler.model.store_identity import written_identity
@@ -200,7 +201,7 @@ class Commands:
 
     def retire(self, cluster: Held) -> None:
         store = self.environment.stores["vault"]
-        in_cluster(ClusterView(cluster), store, Readers((written_identity(store),)))
+        in_cluster(ClusterView(cluster), store, ReadIndex((written_identity(store),)))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
-from compiler.render.reports.plan import retirement_lines, retirement_part, unseen_readers
+from compiler.render.reports.retirement import retirement_lines, retirement_part, unseen_readers
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.

@@ -20,7 +20,8 @@ from compiler.cluster.connect import connected
 from compiler.cluster.judge import State
 from compiler.cluster.masking import without_age
 from compiler.cluster.view import SECRETS
-from compiler.live.readers import Readers, every_environment, readers_of
+from compiler.live.cluster_readers import readers_of
+from compiler.live.readers import ReadIndex, every_environment
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
@@ -195,7 +196,7 @@ def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...],
     return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
 
 
-def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> Readers | None:
+def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> ReadIndex | None:
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
     del environment
     try:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from compiler.cli.terminal.outlet import standard_error
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.files import NamedFileError, read_named
-from compiler.operations.value_input import LARGEST_BYTES
 from compiler.refusal import Refusal
 from compiler.stores.secret_value.secret import SecretValue
 
@@ -107,10 +107,10 @@ def confirmed(question: str) -> bool:
 
 def read_stdin() -> bytes:
     # None where it was closed when the process began: as empty as a pipe that nobody wrote into.
-    return sys.stdin.buffer.read(LARGEST_BYTES + 1) if sys.stdin is not None else b""
+    return sys.stdin.buffer.read(MAX_INPUT_BYTES + 1) if sys.stdin is not None else b""
 
 
-def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
+def read_file(name: str, limit: int = MAX_INPUT_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
     """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one, a device not.
 
     Warns where others can read a secret file. `variable` is the variable that names the file; messages show it in place

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.change.checks import refuse_denied, uses_before_reading
+from compiler.change.compare import refuse_denied, uses_before_reading
 from compiler.change.plan import Kind, Location, NoteKind, Plan, Step, Write
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Use
 from tests.unit.memory_store import MemoryStore, secrets

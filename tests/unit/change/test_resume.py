@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.checks import narrowed
+from compiler.change.compare import narrowed
 from compiler.change.journal import RecordedKey, Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret

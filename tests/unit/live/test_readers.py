@@ -5,9 +5,8 @@ import pytest
 
 from compiler.live.readers import (
     Reader,
-    Readers,
+    ReadIndex,
     every_environment,
-    in_files,
     read_by,
     unproven_stores,
     way_out,
@@ -27,7 +26,7 @@ SERVER = "https://vault.example.com:8200"
 def readers(bench: Bench, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
     environments = every_environment(bench.root, Outside())
     own = bench.live().identities(bench.environment().stores[store])
-    return names(in_files(environments, Readers(own)).of(name))
+    return names(ReadIndex(own).add_environments(environments).of(name))
 
 
 def names(found: Iterable[Reader]) -> tuple[str, ...]:
@@ -40,14 +39,14 @@ def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rul
         StoreIdentity(providers.KEY_VAULT, "v.vault.azure.net:443"),
         StoreIdentity(providers.VAULT, "v:443", "secret"),
     )
-    found = Readers((azure,))
+    found = ReadIndex((azure,))
     assert found.meet("prod/azure", azure)
     found.add(remote_places(azure, "Agents-Jira"), "prod/jira", "prod/azure")
     found.add(remote_places(azure, "agents-jira"), "prod/jira", "prod/azure")
     found.add_below({""}, "ExternalSecret team/all", "prod/azure")
     assert names(found.of("AGENTS-jira")) == ("prod/jira", "ExternalSecret team/all")
     assert names(found.of("other")) == ("ExternalSecret team/all",)
-    found = Readers((vault,))
+    found = ReadIndex((vault,))
     assert found.meet("prod/vault", vault)
     found.add(remote_places(vault, "agents/Jira"), "prod/jira", "prod/vault")
     assert found.of("agents/jira") == ()
@@ -56,13 +55,13 @@ def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rul
 
 def test_a_store_counts_unless_it_is_another_or_said_to_be() -> None:
     own = StoreIdentity(providers.VAULT, "v:8200", "secret")
-    found = Readers((own,), ["lab/vault"])
+    found = ReadIndex((own,), ["lab/vault"])
     may_be = replace(own, server="w:8200")
     assert found.meet("qa/vault", may_be)
     assert not found.meet("lab/vault", may_be)
     assert not found.meet("far/vault", replace(own, provider=providers.KEY_VAULT))
     assert found.meet("named/vault", replace(own, provider=providers.KEY_VAULT), is_named=True)
-    other = Readers((replace(own, cluster_id="a"),))
+    other = ReadIndex((replace(own, cluster_id="a"),))
     assert not other.meet("qa/vault", replace(may_be, cluster_id="b"))
     assert other.meet("qa/vault", replace(may_be, cluster_id="a"))
 
@@ -170,8 +169,8 @@ def test_a_store_whose_address_is_not_known_here_may_be_any(bench: Bench) -> Non
     secrets = {name: replace(each, store=stores["azure"]) for name, each in environment.secrets.items()}
     unknown = replace(environment, name="far", stores=stores, secrets=secrets)
     live = bench.live()
-    found = in_files([unknown], Readers(live.identities(environment.stores["azure"])))
+    found = ReadIndex(live.identities(environment.stores["azure"])).add_environments([unknown])
     assert names(found.of("agents-jira")) == ("far/jira?",)
     vaults = {name: replace(each, store=stores["vault"]) for name, each in environment.secrets.items()}
-    found = in_files([replace(unknown, secrets=vaults)], Readers(live.identities(environment.stores["vault"])))
+    found = ReadIndex(live.identities(environment.stores["vault"])).add_environments([replace(unknown, secrets=vaults)])
     assert names(found.of("agents-jira")) == ("far/jira?",)

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.cli.terminal.prompts import read_file, read_stdin
-from compiler.operations.value_input import LARGEST_BYTES
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
 
 
 def test_no_more_than_any_store_takes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"x" * (LARGEST_BYTES + 50))))
-    assert len(read_stdin()) == LARGEST_BYTES + 1
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"x" * (MAX_INPUT_BYTES + 50))))
+    assert len(read_stdin()) == MAX_INPUT_BYTES + 1
 
 
 def test_a_closed_input_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:

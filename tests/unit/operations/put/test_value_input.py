@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.value_input import LARGEST_BYTES, InputForm, ValueInputError, read_values
+from compiler.model.facts import MAX_INPUT_BYTES
+from compiler.operations.value_input import InputForm, ValueInputError, read_values
 from tests.pace import allowed
 
 KNOWN = ("TOKEN", "URL")
@@ -116,7 +117,7 @@ def test_any_text_survives_double_quotes(text: str) -> None:
     ("text", "keys", "form", "reason"),
     [
         (b"\xff" + SENTINEL.encode(), (), None, "not UTF-8"),
-        (b"x" * (LARGEST_BYTES + 1), ("TOKEN",), None, "larger than"),
+        (b"x" * (MAX_INPUT_BYTES + 1), ("TOKEN",), None, "larger than"),
         (SENTINEL.encode(), (), None, "line 1 of the input is not KEY=value"),
         (f"TOKEN=x\nTOKEN={SENTINEL}".encode(), (), None, "line 2 of the input repeats a key"),
         (f'\nTOKEN="{SENTINEL}'.encode(), (), None, "line 2 of the input has unbalanced quotes"),

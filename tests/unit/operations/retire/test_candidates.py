@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.live.readers import Readers
+from compiler.live.readers import ReadIndex
 from compiler.model.store_identity import remote_places, written_identity
 from compiler.operations.retire import Candidates, candidates_of
 from compiler.refusal import Refusal
@@ -11,7 +11,7 @@ from tests.unit.operations.retire.conftest import Bench
 def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:
     environment = bench.environment()
     identity = written_identity(environment.stores[store])
-    readers = Readers((identity,))
+    readers = ReadIndex((identity,))
     if read:
         assert readers.meet("staging/vault", identity)
         readers.add(remote_places(identity, read), "staging/jira", "staging/vault")

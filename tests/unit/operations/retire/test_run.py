@@ -9,8 +9,8 @@ from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.interface import Cluster
 from tests import providers
-from tests.unit.cluster.test_readers import Cluster as LiveCluster
-from tests.unit.cluster.test_readers import external_secret
+from tests.unit.live.test_cluster_readers import Cluster as LiveCluster
+from tests.unit.live.test_cluster_readers import external_secret
 from tests.unit.memory_store import MemoryStore
 from tests.unit.operations.retire.conftest import Bench
 

@@ -5,7 +5,7 @@ import pytest
 
 from compiler.cluster.judge import Problem, State
 from compiler.live.compare import Likeness
-from compiler.live.readers import Readers
+from compiler.live.readers import ReadIndex
 from compiler.model.store_identity import remote_places, written_identity
 from compiler.operations.next_step import NextStep, StepContext, next_step
 from compiler.operations.status import LiveState, Status, Values
@@ -101,7 +101,7 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
     own = written_identity(status.environment.stores["vault"])
 
     def offered(*names: str, store: str = "staging/vault", server: str | None = own.server) -> tuple[str, ...]:
-        readers = Readers((own,))
+        readers = ReadIndex((own,))
         assert readers.meet(store, replace(own, server=server))
         for name in names:
             readers.add(remote_places(own, name), "staging/jira", store)

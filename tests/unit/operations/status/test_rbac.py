@@ -5,7 +5,8 @@ import yaml
 
 from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
-from compiler.live.readers import KINDS, Readers, in_cluster
+from compiler.live.cluster_readers import KINDS, in_cluster
+from compiler.live.readers import ReadIndex
 from compiler.model.store_identity import written_identity
 from compiler.operations.rbac import rbac
 from compiler.text.command_line import name_project
@@ -69,7 +70,7 @@ def test_each_command_has_the_rules_for_what_it_asks(world: World, roles: list[d
         ("platform-secrets-consumers", lambda: gather(ClusterView(world.cluster), ["agents"])),
         (
             "platform-secrets-retire",
-            lambda: in_cluster(ClusterView(world.cluster), store, Readers((written_identity(store),))),
+            lambda: in_cluster(ClusterView(world.cluster), store, ReadIndex((written_identity(store),))),
         ),
     ):
         world.double.asked.clear()

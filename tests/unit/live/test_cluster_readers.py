@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from compiler.cluster.view import ApiReader, ClusterError, ClusterView
-from compiler.live.readers import KINDS, Readers, in_cluster, readers_of
+from compiler.live.cluster_readers import KINDS, in_cluster, readers_of
+from compiler.live.readers import ReadIndex
 from compiler.refusal import Refusal
 from tests.unit.operations.retire.conftest import Bench, bench
 
@@ -41,7 +42,7 @@ def secret_store(name: str, provider: dict[str, Any], namespace: str | None = No
 
 def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
     found = bench.environment().stores[store]
-    readers = Readers(bench.live().identities(found))
+    readers = ReadIndex(bench.live().identities(found))
     in_cluster(ClusterView(cluster), found, readers)
     return tuple(each.name + ("" if each.is_proven else "?") for each in readers.of(name))
 
