@@ -63,7 +63,7 @@ def test_a_writer_after_the_plan_is_a_conflict_and_the_rest_goes_on(
 def test_on_key_vault_a_writer_after_the_last_read_is_found_and_named(
     world: World, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compiler.stores.azure_key_vault.store import SdkClient  # noqa: PLC0415 - imports the SDK
+    from compiler.stores.azure_key_vault.client import SdkClient  # noqa: PLC0415 - imports the SDK
 
     put = SdkClient.set
     theirs: list[str] = []

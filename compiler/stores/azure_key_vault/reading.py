@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from compiler.model.store import StoreAddress
-from compiler.stores.azure_key_vault.client import Bundle, VaultClient, soft_deleted
+from compiler.stores.azure_key_vault.client import Bundle, SdkClient, soft_deleted
 from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
@@ -181,7 +181,7 @@ _MOST_PAGES: Final = 10_000
 class KeyVaultReader:
     """What AzureKeyVaultStore does without a value; may be used from many threads."""
 
-    def __init__(self, address: StoreAddress, client: VaultClient, retrier: Retrier) -> None:
+    def __init__(self, address: StoreAddress, client: SdkClient, retrier: Retrier) -> None:
         self._address = address
         self._client = client
         self._retrier = retrier

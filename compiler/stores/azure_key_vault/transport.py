@@ -19,10 +19,9 @@ from urllib3.util import Url, parse_url
 
 from compiler.model.address import Address
 from compiler.model.facts import has_more_values
-from compiler.stores.azure_key_vault.client import usable_proxy
 from compiler.stores.deadline import note_answer
-from compiler.stores.errors import StoreLocation
-from compiler.stores.http import MOST_VALUES, HttpReply, ReplyTooLargeError, Transport
+from compiler.stores.errors import Action, InvalidNameError, StoreLocation
+from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy
 
 # The SDK's own.
 DEFAULT_AUTHORITIES: Final = DEFAULT_CA_BUNDLE_PATH
@@ -153,3 +152,13 @@ def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for a server; None where there is none, or the server is exempt."""
     found: str | None = select_proxy(url, get_environ_proxies(url))
     return found
+
+
+def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
+    """Return the proxy's address. Raises InvalidNameError for one that cannot be used, such as one of SOCKS."""
+    proxy = None if named is None else parse_proxy(named, "http", "https")
+    if named is not None and proxy is None:
+        # Its text is not shown: it may hold a password.
+        reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
+        raise InvalidNameError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY")
+    return proxy

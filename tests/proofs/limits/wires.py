@@ -23,7 +23,7 @@ LOST = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
 
 
 class KeyVaultWire:
-    """Implements VaultClient: stands for the SDK, and brings requests straight to a local vault's own handler.
+    """Stands for SdkClient, and brings requests straight to a local vault's own handler.
 
     `travel` lets each way take its time. Replies are read by the adapter's own rules; the SDK, whose pipeline costs
     ten times as much, is in the proofs on real servers.

@@ -4,7 +4,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import TlsFailureError
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.rules.insecure_address import check
-from compiler.stores.vault.session import open_transport
+from compiler.stores.vault.store import open_transport
 from tests import providers
 from tests.plain_http import FAR, NEAR
 from tests.unit.rules.conftest import Judge

@@ -16,7 +16,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
 from compiler.stores.http import Transport
 from compiler.stores.interface import StoreOptions
-from compiler.stores.vault.session import open_transport, server_of
+from compiler.stores.vault.store import open_transport, server_of
 from tests import providers
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
