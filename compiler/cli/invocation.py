@@ -17,7 +17,7 @@ from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
-from compiler.render.content import Data, Run
+from compiler.render.content import CommandRun, Data
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 from compiler.text.command_line import BLANK, PROGRAM, command_line, name_project, shell_line
 
@@ -99,7 +99,7 @@ class Invocation:
         """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code."""
         given = self.arguments
         code = code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered)
-        report(diagnostics, Run(self.name, environment, code, keys, content or {}), given.format, see_all(given))
+        report(diagnostics, CommandRun(self.name, environment, code, keys, content or {}), given.format, see_all(given))
         return code
 
     def summary(self, lines: Iterable[Line]) -> None:
@@ -249,7 +249,7 @@ def _how_many(named: Sequence[str]) -> str:
     return f"but {len(set(named))} are named" if named else "but none is named, which means all"
 
 
-def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = None) -> None:
+def report(diagnostics: Sequence[Diagnostic], run: CommandRun, form: str = "text", see_all: str | None = None) -> None:
     """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
 
     Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.

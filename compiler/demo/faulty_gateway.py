@@ -17,7 +17,7 @@ _HOP_BY_HOP: Final = frozenset({"connection", "transfer-encoding", "content-leng
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedRequest:
     """A request that arrived. `with_token` tells whether it carried a Vault token; the token itself is not kept."""
 
     method: str
@@ -26,7 +26,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Fault:
+class GatewayFault:
     """What happens to one request: an own reply (`status`), or a connection cut before or after the store handled it.
 
     With a `rewrite`, the store's reply goes through it: how a store that lies is made.
@@ -40,12 +40,15 @@ class Fault:
     rewrite: Callable[[bytes], bytes] | None = None
 
 
+Rule = Callable[[ReceivedRequest], GatewayFault | None]
+
+
 class FaultyGateway:
     """Forwards to `upstream` (plain HTTP), or answers 404 when None; `rule` may be replaced at any time."""
 
-    def __init__(self, upstream: str | None = None, rule: Callable[[Seen], Fault | None] = lambda _seen: None) -> None:
+    def __init__(self, upstream: str | None = None, rule: Rule = lambda _seen: None) -> None:
         self.rule = rule
-        self.seen: list[Seen] = []
+        self.seen: list[ReceivedRequest] = []
         self._upstream = urlsplit(upstream).netloc if upstream else None
         self._server = ThreadingHTTPServer((_LOOPBACK, 0), self._handler())
         self._server.daemon_threads = True
@@ -81,9 +84,9 @@ class FaultyGateway:
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        seen = Seen(handler.command, handler.path, "X-Vault-Token" in handler.headers)
+        seen = ReceivedRequest(handler.command, handler.path, "X-Vault-Token" in handler.headers)
         self.seen.append(seen)
-        fault = self.rule(seen) or Fault()
+        fault = self.rule(seen) or GatewayFault()
         if fault.drop_before:
             handler.close_connection = True
         elif fault.status is not None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         `rules` are all there are, for formats that describe them.
         """
 
-        def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
+        def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Content: ...
 
     Bounds = tuple[int, int]
 
@@ -121,7 +121,7 @@ class Element(NamedTuple):
     text: Sequence[Line] | None = None
 
 
-class Command(NamedTuple):
+class WorkflowCommand(NamedTuple):
     """A workflow command of GitHub: `::name key=value,…::message`, where the message is of the lines `lines`."""
 
     name: str
@@ -129,16 +129,16 @@ class Command(NamedTuple):
     lines: Sequence[str]
 
 
-class Commands(NamedTuple):
+class WorkflowCommands(NamedTuple):
     """Workflow commands, one a line."""
 
-    commands: Iterable[Command]
+    commands: Iterable[WorkflowCommand]
 
 
-Content = Lines | Data | Element | Commands
+Content = Lines | Data | Element | WorkflowCommands
 
 
-class Run(NamedTuple):
+class CommandRun(NamedTuple):
     """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
 
     `keys` are all that `verify` checked, None for other commands; `content` are further members of the JSON report.

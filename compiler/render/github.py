@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Command, Commands
+from compiler.render.content import WorkflowCommand, WorkflowCommands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.content import Run, Shown
+    from compiler.render.content import CommandRun, Shown
     from compiler.rules.api import Rule
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Commands:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> WorkflowCommands:
     """An `::error …::message`, `::warning` or `::notice` for each diagnostic; related places and help follow in it."""
     del rules, run
-    return Commands(Command(_COMMANDS[each.severity], _properties(each), _lines(each)) for each in shown)
+    return WorkflowCommands(
+        WorkflowCommand(_COMMANDS[each.severity], _properties(each), _lines(each)) for each in shown
+    )
 
 
 def _properties(each: Shown) -> dict[str, str]:

@@ -11,13 +11,13 @@ from compiler.render.content import Data, envelope, members
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.content import Run, Shown, ShownKey
+    from compiler.render.content import CommandRun, Shown, ShownKey
     from compiler.rules.api import Rule
 
 _STATUSES = ("ok", "warning", "error")
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
     """Lines and columns are 1-based, count characters, and ends are exclusive.
 
     Every diagnostic has all keys; `help` is null where there is none.

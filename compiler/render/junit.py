@@ -11,13 +11,13 @@ from compiler.render.text import lines, summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.content import Run, Shown, ShownKey
+    from compiler.render.content import CommandRun, Shown, ShownKey
     from compiler.rules.api import Rule
 
 _NAME = "platform-secrets"
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Element:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Element:
     """One suite: a case for each secret that was verified, and for each file that has anything else.
 
     What has errors is a failed case, its warnings and notes are the case's output. Servers show only the first failure

@@ -11,7 +11,7 @@ from compiler.render.content import Data, Fingerprint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.content import Run, Shown, ShownRelated
+    from compiler.render.content import CommandRun, Shown, ShownRelated
     from compiler.rules.api import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -21,7 +21,7 @@ _ROOT = "%SRCROOT%"
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
     """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
     del run
     index = {rule.id: position for position, rule in enumerate(rules)}

@@ -13,14 +13,14 @@ from compiler.text.wording import counted, listed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from compiler.render.content import Line, Omission, Run, Shown, ShownRelated
+    from compiler.render.content import CommandRun, Line, Omission, Shown, ShownRelated
     from compiler.rules.api import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
 _SCREEN = 80
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Lines:
     """Every diagnostic with an empty line after it, then the counts, with those omitted; empty without diagnostics."""
     del rules
     return Lines(lines(shown, run.omission))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as VaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
@@ -104,7 +104,7 @@ def test_a_vault_that_has_answered_is_waited_for_through_a_restart(openbao: Loca
     clock, down = VirtualClock(), 60.0
     is_down = False
     with FaultyGateway(
-        openbao.url, lambda _: Fault(drop_before=True) if is_down and clock.now() < down else None
+        openbao.url, lambda _: GatewayFault(drop_before=True) if is_down and clock.now() < down else None
     ) as gateway:
         options = StoreOptions(clock=clock)
         store = open_store(StoreAddress(providers.VAULT, gateway.url), {"VAULT_TOKEN": openbao.token}, options)

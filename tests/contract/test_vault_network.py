@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
@@ -30,14 +30,14 @@ OpenVault = Callable[..., SecretWriter]
 JSON = {"Content-Type": "application/json"}
 
 
-def refused(status: int, text: str, **headers: str) -> Fault:
-    return Fault(status, {**JSON, **headers}, json.dumps({"errors": [text]}).encode())
+def refused(status: int, text: str, **headers: str) -> GatewayFault:
+    return GatewayFault(status, {**JSON, **headers}, json.dumps({"errors": [text]}).encode())
 
 
-def on_data(fault: Fault | None, method: str = "GET", times: int = 1_000_000) -> Callable[[Seen], Fault | None]:
+def on_data(fault: GatewayFault | None, method: str = "GET", times: int = 1_000_000) -> Rule:
     left = [times]
 
-    def rule(seen: Seen) -> Fault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         if seen.method != method or "/data/" not in seen.path or left[0] <= 0:
             return None
         left[0] -= 1
@@ -69,7 +69,7 @@ def test_a_redirect_to_another_host_sends_no_token(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, name: str, status: int, moment: str
 ) -> None:
     with FaultyGateway() as other:
-        fault = Fault(status, {"Location": f"{other.url}/v1/secret/data/x"})
+        fault = GatewayFault(status, {"Location": f"{other.url}/v1/secret/data/x"})
         store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token})
         if moment == "log-in":
             gateway.rule = lambda _seen: fault
@@ -85,7 +85,7 @@ def test_a_redirect_to_another_host_sends_no_token(
 def test_a_success_that_is_no_json_object_is_told_as_such(
     store: SecretWriter, gateway: FaultyGateway, name: str, body: bytes
 ) -> None:
-    gateway.rule = on_data(Fault(200, {"Content-Type": "text/html"}, body))
+    gateway.rule = on_data(GatewayFault(200, {"Content-Type": "text/html"}, body))
     started = time.monotonic()
     with pytest.raises(UnexpectedReplyError, match="is not Vault"):
         store.read(name)
@@ -97,7 +97,7 @@ def test_a_success_that_is_no_json_object_is_told_as_such(
 def test_a_success_of_another_shape_is_told_as_such(
     store: SecretWriter, gateway: FaultyGateway, name: str, body: bytes
 ) -> None:
-    gateway.rule = on_data(Fault(200, JSON, body))
+    gateway.rule = on_data(GatewayFault(200, JSON, body))
     with pytest.raises(UnexpectedReplyError, match="lacks fields"):
         store.read(name)
 
@@ -105,7 +105,7 @@ def test_a_success_of_another_shape_is_told_as_such(
 def test_a_success_of_another_shape_is_settled_by_reading_back(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
-    gateway.rule = on_data(Fault(rewrite=lambda _body: b"{}"), "POST")
+    gateway.rule = on_data(GatewayFault(rewrite=lambda _body: b"{}"), "POST")
     assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert gateway.count("POST", "/data/") == 1
 
@@ -114,11 +114,11 @@ def test_a_success_of_another_shape_is_settled_by_reading_back(
 def test_a_reply_dropped_after_the_write_was_stored_makes_one_version(
     store: SecretWriter, gateway: FaultyGateway, name: str, drops: int
 ) -> None:
-    gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
+    gateway.rule = on_data(GatewayFault(drop_after=True), "POST", drops)
     assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert store.read(name).version == "1"
     assert gateway.count("POST", "/data/") == 1
-    gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
+    gateway.rule = on_data(GatewayFault(drop_after=True), "POST", drops)
     assert store.write(name, {"A": SecretValue("2")}, store.read(name)).version == "2"
     assert store.read(name).version == "2"
 
@@ -126,7 +126,7 @@ def test_a_reply_dropped_after_the_write_was_stored_makes_one_version(
 def test_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
-    gateway.rule = on_data(Fault(drop_before=True), "POST", 2)
+    gateway.rule = on_data(GatewayFault(drop_before=True), "POST", 2)
     assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert gateway.count("POST", "/data/") == 3
 
@@ -134,10 +134,10 @@ def test_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
 def test_another_writers_version_is_not_taken_for_ours(
     openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
-    def rule(seen: Seen) -> Fault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         if seen.method == "POST" and "/data/" in seen.path:
             openbao.call("POST", f"secret/data/{name}", {"data": {"A": "theirs"}})
-            return Fault(drop_before=True)
+            return GatewayFault(drop_before=True)
         return None
 
     gateway.rule = rule
@@ -149,9 +149,9 @@ def test_another_writers_version_is_not_taken_for_ours(
 def test_a_version_that_others_covered_meanwhile_is_still_found(
     openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
-    def rule(seen: Seen) -> Fault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         if seen.method == "POST" and "/data/" in seen.path:
-            return Fault(drop_after=True)
+            return GatewayFault(drop_after=True)
         if seen.method == "GET" and seen.path.endswith(name) and gateway.count("GET", name) == 1:
             openbao.call("POST", f"secret/data/{name}", {"data": {"A": "theirs"}})
         return None
@@ -164,7 +164,7 @@ def test_a_version_that_others_covered_meanwhile_is_still_found(
 def test_a_write_whose_outcome_cannot_be_read_back_is_unknown(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
-    gateway.rule = lambda seen: Fault(drop_after=True) if "/data/" in seen.path else None
+    gateway.rule = lambda seen: GatewayFault(drop_after=True) if "/data/" in seen.path else None
     with pytest.raises(OutcomeUnknownError):
         store.write(name, {"A": SecretValue("1")}, None)
     assert gateway.count("POST", "/data/") == 1
@@ -216,7 +216,7 @@ def test_a_server_that_does_not_recover_is_unavailable_after_the_patience(
     with pytest.raises(SealedError, match="unseal"):
         store.read(name)
     assert clock.now() - started >= 60
-    gateway.rule = on_data(Fault(drop_before=True))
+    gateway.rule = on_data(GatewayFault(drop_before=True))
     with pytest.raises(UnavailableError, match="closed without an answer"):
         store.read(name)
 
@@ -233,7 +233,7 @@ def test_a_server_that_never_answered_is_given_up_soon_and_once(
 ) -> None:
     clock = VirtualClock()
     store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(clock=clock, connect_timeout=1))
-    gateway.rule = lambda _seen: Fault(drop_before=True)
+    gateway.rule = lambda _seen: GatewayFault(drop_before=True)
     with pytest.raises(UnavailableError):
         store.read("a")
     assert clock.now() <= 10
@@ -245,7 +245,7 @@ def test_a_server_that_never_answered_is_given_up_soon_and_once(
 
 def test_a_lying_store_is_found_by_reading_back(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
     version = store.write(name, {"A": SecretValue("meant")}, None).version
-    gateway.rule = on_data(Fault(rewrite=lambda body: body.replace(b"meant", b"other")))
+    gateway.rule = on_data(GatewayFault(rewrite=lambda body: body.replace(b"meant", b"other")))
     found = store.read(name)
     assert found.version == version
     assert not Comparer().same(found.properties["A"], SecretValue("meant"))
@@ -256,10 +256,10 @@ def test_deleting_and_recovering_stand_a_lost_reply(store: SecretWriter, gateway
     for part, act in (("/delete/", lambda: store.soft_delete(name, "1")), ("/undelete/", lambda: store.recover(name))):
         done = threading.Event()
 
-        def rule(seen: Seen, part: str = part, done: threading.Event = done) -> Fault | None:
+        def rule(seen: ReceivedRequest, part: str = part, done: threading.Event = done) -> GatewayFault | None:
             if part in seen.path and not done.is_set():
                 done.set()
-                return Fault(drop_after=True)
+                return GatewayFault(drop_after=True)
             return None
 
         gateway.rule = rule
@@ -275,9 +275,9 @@ def test_a_rough_network_loses_and_doubles_nothing(
     store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(workers=workers, clock=clock))
     store.whoami()
     turn = [0]
-    faults = (Fault(drop_before=True), Fault(drop_after=True), refused(500, "x"), refused(503, "y"))
+    faults = (GatewayFault(drop_before=True), GatewayFault(drop_after=True), refused(500, "x"), refused(503, "y"))
 
-    def rule(_seen: Seen) -> Fault | None:
+    def rule(_seen: ReceivedRequest) -> GatewayFault | None:
         turn[0] += 1
         return faults[turn[0] // 10 % len(faults)] if turn[0] % 10 == 0 else None
 

@@ -10,7 +10,7 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
-from compiler.render.content import Run, show
+from compiler.render.content import CommandRun, show
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
 from compiler.stages.resolve import outside_of
@@ -28,7 +28,7 @@ class Compiled:
 
     @property
     def text(self) -> str:
-        return text_of(render(show(self.diagnostics), ALL_RULES, Run("compile")))
+        return text_of(render(show(self.diagnostics), ALL_RULES, CommandRun("compile")))
 
 
 def cases(kind: str) -> list[Path]:

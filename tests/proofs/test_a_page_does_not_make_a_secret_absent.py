@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.proofs.conftest import World
 
@@ -24,7 +23,7 @@ COMMANDS = {
 def page(world: World, request: pytest.FixtureRequest) -> Iterator[str]:
     """A gateway before Vault that answers questions about secrets, mounts or tokens with its own page."""
 
-    def rule(seen: Seen) -> GatewayFault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         return PAGE if request.param in seen.path else None
 
     world.fill()

@@ -9,8 +9,7 @@ from compiler.change import apply
 from compiler.change.audit import RunLog
 from compiler.change.plan import Result, Write
 from compiler.change.run_files import RunLock
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.stores.interface import SecretWriter
 from tests.commands import Done
@@ -101,9 +100,9 @@ def gateway(world: World) -> Iterator[FaultyGateway]:
 @pytest.mark.parametrize("part", ["/delete/", "/undelete/"])
 def test_lost_replies_of_vault_delete_and_recover_once(world: World, gateway: FaultyGateway, part: str) -> None:
     retiring = Retiring(world, "vault")
-    lost: list[Seen] = []
+    lost: list[ReceivedRequest] = []
 
-    def rule(seen: Seen) -> GatewayFault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         if part in seen.path and len(lost) < 2:
             lost.append(seen)
             return GatewayFault(drop_after=True)

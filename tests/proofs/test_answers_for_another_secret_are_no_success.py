@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.commands import Done
 from tests.proofs.conftest import World

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault
@@ -123,7 +123,9 @@ def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: LocalKeyVa
 def test_endless_throttling_ends_with_the_operation(world: World, provider: Provider, retry_after: str | None) -> None:
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     with ExitStack() as stack:
-        gateway = stack.enter_context(FaultyGateway(None, lambda _seen: Fault(429, headers, b'{"errors": ["no"]}')))
+        gateway = stack.enter_context(
+            FaultyGateway(None, lambda _seen: GatewayFault(429, headers, b'{"errors": ["no"]}'))
+        )
         if provider is providers.VAULT:
             store = open_store(StoreAddress(provider, gateway.url), {"VAULT_TOKEN": "t"}, SHORT)
         else:

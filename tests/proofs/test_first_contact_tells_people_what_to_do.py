@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
@@ -70,7 +70,7 @@ class Bench:
         base.write_text(base.read_text("utf-8").replace(self.world.azure.url, url), "utf-8")
         self.world.variables |= variables
 
-    def answering(self, rule: Callable[[Seen], Fault | None]) -> None:
+    def answering(self, rule: Callable[[ReceivedRequest], GatewayFault | None]) -> None:
         self.vault_at(self.stack.enter_context(FaultyGateway(self.world.bao.url, rule)).url)
 
     def closed_port(self) -> str:
@@ -135,12 +135,12 @@ def bench(world: World, tmp_path: Path, raft: Any, monkeypatch: pytest.MonkeyPat
         yield made
 
 
-def sealed(seen: Seen, **state: object) -> Fault:
+def sealed(seen: ReceivedRequest, **state: object) -> GatewayFault:
     """What a server answers that is sealed: to everything the same, but for the question about its seal."""
     if seen.path == "/v1/sys/seal-status":
         told = {"initialized": True, "sealed": True, "t": 3, "n": 5, "progress": 1, **state}
-        return Fault(200, {"Content-Type": "application/json"}, json.dumps(told).encode())
-    return Fault(503, {"Content-Type": "application/json"}, b'{"errors":["Vault is sealed"]}\n')
+        return GatewayFault(200, {"Content-Type": "application/json"}, json.dumps(told).encode())
+    return GatewayFault(503, {"Content-Type": "application/json"}, b'{"errors":["Vault is sealed"]}\n')
 
 
 def unresolvable(bench: Bench) -> None:
@@ -190,7 +190,7 @@ VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         9,
     ),
     "closed": (
-        lambda bench: bench.answering(lambda _: Fault(drop_before=True)),
+        lambda bench: bench.answering(lambda _: GatewayFault(drop_before=True)),
         "the connection was closed without an answer, tried for 9 s",
         "check the network",
         9,
@@ -215,13 +215,13 @@ VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         0,
     ),
     "page": (
-        lambda bench: bench.answering(lambda _: Fault(200, {"Content-Type": "text/html"}, PAGE)),
+        lambda bench: bench.answering(lambda _: GatewayFault(200, {"Content-Type": "text/html"}, PAGE)),
         "the server that answered is not Vault",
         "check the address and the proxy",
         0,
     ),
     "gateway": (
-        lambda bench: bench.answering(lambda _: Fault(503, {"Content-Type": "text/html"}, PAGE)),
+        lambda bench: bench.answering(lambda _: GatewayFault(503, {"Content-Type": "text/html"}, PAGE)),
         "what stands before the server answers 503",
         "check that the server runs and is unsealed",
         9,
@@ -239,7 +239,7 @@ VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         0,
     ),
     "standby": (
-        lambda bench: bench.answering(lambda _: Fault(473, {}, b'{"errors":[]}')),
+        lambda bench: bench.answering(lambda _: GatewayFault(473, {}, b'{"errors":[]}')),
         "this node is a standby",
         "use the address of the active node",
         9,

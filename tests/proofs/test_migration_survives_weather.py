@@ -1,5 +1,4 @@
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.proofs.conftest import World
 
@@ -57,7 +56,7 @@ def test_and_back_through_a_network_that_fails(world: World) -> None:
         world.bao.call("DELETE", f"{world.mount}/metadata/many/k{number}")
     turn = 0
 
-    def weather(seen: Seen) -> GatewayFault | None:
+    def weather(seen: ReceivedRequest) -> GatewayFault | None:
         nonlocal turn
         turn += 1
         is_write = seen.method in {"POST", "PUT"}

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.stores.secret_value.document import read_object
 from tests.proofs.conftest import World
 from tests.unit.stores.scripted_vault import ScriptedVault, data
@@ -92,7 +92,7 @@ def test_what_openbao_makes_of_a_number_is_what_stringify_takes(world: World, to
         return body
 
     world.put("agents/jira", {"JIRA_TOKEN": json.loads(token), "JIRA_URL": "u"})
-    with FaultyGateway(world.bao.url, lambda _seen: Fault(rewrite=seen)) as gateway:
+    with FaultyGateway(world.bao.url, lambda _seen: GatewayFault(rewrite=seen)) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         done = world.migrate(*STRINGIFY)
     assert done.code == 0, done.err + done.out
@@ -105,7 +105,9 @@ def test_a_neighbour_that_the_store_changes_is_told(world: World) -> None:
     values = world.root / "values.json"
     values.write_text('{"JIRA_TOKEN": "new", "JIRA_URL": "u"}', "utf-8")
     values.chmod(0o600)
-    change = Fault(rewrite=lambda body: body.replace(b'"N":5', b'"N":6') if b'"JIRA_TOKEN":"new"' in body else body)
+    change = GatewayFault(
+        rewrite=lambda body: body.replace(b'"N":5', b'"N":6') if b'"JIRA_TOKEN":"new"' in body else body
+    )
     with FaultyGateway(world.bao.url, lambda _seen: change) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         done = world.run("put", "prod", "jira", "--from-file", str(values), "--apply")

@@ -21,8 +21,7 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.demo.faulty_gateway import Fault as GatewayFault
-from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
@@ -62,7 +61,7 @@ class Storm:
         self._chance = random.Random(25)  # noqa: S311 - repeatable weather, not cryptography
         self._lock = threading.Lock()
 
-    def __call__(self, _seen: Seen) -> GatewayFault | None:
+    def __call__(self, _seen: ReceivedRequest) -> GatewayFault | None:
         with self._lock:
             roll, delay = self._chance.random(), self._chance.choice((0, 0, 0, 0.01, 0.03))
             if roll < 0.1:
@@ -227,7 +226,7 @@ def test_in_real_time_a_vault_that_throttles_and_then_fails_for_30_seconds_is_sa
     closed_at: float | None = None
     answered = {429: 0, 503: 0}
 
-    def rule(seen: Seen) -> GatewayFault | None:
+    def rule(seen: ReceivedRequest) -> GatewayFault | None:
         nonlocal writes, closed_at
         writes += seen.method == "POST" and "/data/" in seen.path
         if closed_at is None and writes > 30:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from tests.commands import Done
@@ -18,7 +18,7 @@ TO_KEY_VAULT = ("migrate", "prod", "--to", "azure", "--apply", "--quiet")
 TO_VAULT = ("migrate", "prod", "--to", "vault", "--from", "azure", "--apply", "--quiet", "--on-conflict=overwrite")
 PUT = ("put", "prod", "jira", "--from-file", "{values}", "--apply")
 # When Vault sends elsewhere, by what it is asked.
-MOMENTS: dict[str, Callable[[Seen], bool]] = {
+MOMENTS: dict[str, Callable[[ReceivedRequest], bool]] = {
     "everything": lambda _seen: True,
     "log-in": lambda seen: "/auth/" in seen.path,
     "mount": lambda seen: "/sys/" in seen.path,
@@ -41,7 +41,9 @@ def filled(world: World) -> World:
     return world
 
 
-def redirecting(fault: Fault, when: Callable[[Seen], bool]) -> Callable[[Seen], Fault | None]:
+def redirecting(
+    fault: GatewayFault, when: Callable[[ReceivedRequest], bool]
+) -> Callable[[ReceivedRequest], GatewayFault | None]:
     return lambda seen: fault if when(seen) else None
 
 
@@ -59,7 +61,7 @@ def test_vault_sends_to_another_host_and_that_host_hears_nothing(
     versions = filled.azure_versions()
     commands = [("verify", "prod"), TO_KEY_VAULT, TO_VAULT, PUT] if moment != "write" else [TO_VAULT, PUT]
     for status in STATUSES:
-        fault = Fault(status, {"Location": f"{elsewhere.url}/v1/{filled.mount}/data/agents/jira"})
+        fault = GatewayFault(status, {"Location": f"{elsewhere.url}/v1/{filled.mount}/data/agents/jira"})
         with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS[moment])) as gateway:
             filled.variables["VAULT_ADDR"] = gateway.url
             for command in commands:
@@ -99,7 +101,7 @@ def test_a_log_in_is_not_taken_along_either(filled: World, elsewhere: FaultyGate
         "VAULT_SECRET_ID": "secret id",
     }
     for status in STATUSES:
-        fault = Fault(status, {"Location": f"{elsewhere.url}/v1/auth/approle/login"})
+        fault = GatewayFault(status, {"Location": f"{elsewhere.url}/v1/auth/approle/login"})
         with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS["everything"])) as gateway:
             filled.variables["VAULT_ADDR"] = gateway.url
             for command in (("verify", "prod"), TO_KEY_VAULT, PUT):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
@@ -99,7 +99,7 @@ def untrusted_vault(case: str, folder: Path, world: World, raft: LocalOpenBao) -
         case "http over a network":
             yield Doubtful("http://vault.example.com:8200", {})
         case _:
-            page = Fault(200, {"Content-Type": "text/html"}, PAGE)
+            page = GatewayFault(200, {"Content-Type": "text/html"}, PAGE)
             with FaultyGateway(world.bao.url, lambda _seen: page) as proxy:
                 yield Doubtful(proxy.url, {}, lambda: len(proxy.seen) - 1)
 

@@ -18,8 +18,6 @@ from compiler.render.content import (
     FORMATS,
     REPORT_FORMATS,
     Code,
-    Command,
-    Commands,
     Content,
     Data,
     Element,
@@ -29,6 +27,8 @@ from compiler.render.content import (
     Painted,
     Style,
     Words,
+    WorkflowCommand,
+    WorkflowCommands,
 )
 from tests.commands import invocation_of
 from tests.leaks import leaks
@@ -66,7 +66,9 @@ def careless(form: str, secret: str) -> Content:
         "text": Lines(careless_lines(secret)),
         "json": Data(member),
         "sarif": Data({"version": "2.1.0", "runs": [member]}),
-        "github": Commands([Command("error", {"file": secret, "title": secret}, [secret, f"help: {secret}"])]),
+        "github": WorkflowCommands(
+            [WorkflowCommand("error", {"file": secret, "title": secret}, [secret, f"help: {secret}"])]
+        ),
         "junit": Element("testsuites", {"name": secret}, [Element("failure", {"a": secret}, text=[secret, (secret,)])]),
     }
     return contents[form]

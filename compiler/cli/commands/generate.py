@@ -38,7 +38,7 @@ from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import FORMATS, Run
+from compiler.render.content import FORMATS, CommandRun
 from compiler.render.reports.consumers import lines, platform_content, platform_nothing
 from compiler.rules.forms.names import object_name_problem
 from compiler.text.command_line import PROGRAM, shell_line
@@ -152,7 +152,7 @@ def _argocd(invocation: Invocation) -> int:
     for note in unmade_namespaces(chosen, options) if not arguments.check else ():
         standard_error().note(note)
     if options.out is None:
-        report(found, Run("generate"))
+        report(found, CommandRun("generate"))
         standard_output().product("---\n".join(texts.values()))
         return code_of(found)
     folder, header = Path(arguments.out), f"{HEADER}argocd`"
@@ -162,7 +162,7 @@ def _argocd(invocation: Invocation) -> int:
         left = left_over(texts, folder, options.out, header, is_check=arguments.check)
         found += outcome.diagnostics
         found += tuple(left) if arguments.check or not code_of(outcome.diagnostics) else ()
-    report(found, Run("generate"))
+    report(found, CommandRun("generate"))
     code = code_of(found)
     if code and not arguments.check:
         standard_error().lines(["nothing was written"])
@@ -244,7 +244,7 @@ def _write(invocation: Invocation, text: str) -> int:
     path = Path(arguments.out)
     shown = path.parent.as_posix()
     outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=arguments.check)
-    report(outcome.diagnostics, Run("generate"))
+    report(outcome.diagnostics, CommandRun("generate"))
     code = code_of(outcome.diagnostics)
     if code and not arguments.check:
         standard_error().lines(["nothing was written"])
@@ -265,7 +265,7 @@ def _compare(invocation: Invocation, environment: Environment, made: PlatformVal
     look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
     code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
     told = platform_content(look, made, arguments.chart_version, release, arguments.against)
-    report(look.diagnostics, Run("generate", environment.name, code, content=told), form)
+    report(look.diagnostics, CommandRun("generate", environment.name, code, content=told), form)
     outlet = standard_output() if form == "text" else standard_error()
     outlet.lines(lines(look))
     return code
@@ -273,7 +273,7 @@ def _compare(invocation: Invocation, environment: Environment, made: PlatformVal
 
 def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
     told = platform_nothing(arguments.chart_version, release, arguments.against)
-    run_ = Run("generate", arguments.environments[0], FOUND, content=told)
+    run_ = CommandRun("generate", arguments.environments[0], FOUND, content=told)
     report(diagnostics, run_, arguments.format or "text")
     return FOUND
 

@@ -33,7 +33,7 @@ from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE
 from compiler.refusal import Refusal
-from compiler.render.content import Run
+from compiler.render.content import CommandRun
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import command_line, name_project, shell_line
@@ -239,7 +239,7 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
     new, found = new_secret(root, request)
     if new is None:
-        report(found, Run("new"), see_all=by_compile())
+        report(found, CommandRun("new"), see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
     if not _judged_and_written(new.outputs, new.result, root):
         return FOUND
@@ -288,7 +288,7 @@ def _checked_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tup
 
 def _judged_and_written(outputs: Sequence[Output], result: Result, root: Path) -> bool:
     """Shows what was found, and writes `outputs` where none of it is an error."""
-    report(result.diagnostics, Run("new"))
+    report(result.diagnostics, CommandRun("new"))
     if result.failed:
         standard_error().lines(["nothing was written"])
         return False

@@ -24,7 +24,7 @@ from compiler.text.wording import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.render.content import Command, Content, Element, Fingerprint, Line, Piece, Wrapped
+    from compiler.render.content import Content, Element, Fingerprint, Line, Piece, WorkflowCommand, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
@@ -93,14 +93,14 @@ class _Writer:
         self._fingerprints: Counter[str] = Counter()
 
     def text(self, content: Content) -> str:
-        from compiler.render.content import Commands, Data, Lines  # noqa: PLC0415 - plain lines need none of them
+        from compiler.render.content import Data, Lines, WorkflowCommands  # noqa: PLC0415 - plain lines need none of them
 
         if isinstance(content, Lines):
             return _harmless("".join(f"{self.line(line)}\n" for line in content.lines))
         if isinstance(content, Data):
             # Outside of strings there is no such text, and in them the escape means the same.
             return json.dumps(self._members(content.content), indent=2).replace("##[", r"##\u005b") + "\n"
-        if isinstance(content, Commands):
+        if isinstance(content, WorkflowCommands):
             return "".join(f"{self._command(command)}\n" for command in content.commands)
         return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
 
@@ -179,7 +179,7 @@ class _Writer:
         self._fingerprints[digest] += 1
         return f"{digest}:{self._fingerprints[digest]}"
 
-    def _command(self, command: Command) -> str:
+    def _command(self, command: WorkflowCommand) -> str:
         properties = ",".join(f"{name}={self._property(value)}" for name, value in command.properties.items())
         return f"::{command.name} {properties}::{'%0A'.join(map(self._data, command.lines))}"
 

@@ -23,7 +23,7 @@ from compiler.demo.key_vault.faults import Fault, FaultKind, FaultScript, Limits
 from compiler.demo.key_vault.state import (
     API_VERSIONS,
     KeyVaultState,
-    RefusedError,
+    RefusedRequestError,
     SecretBody,
     checked_name,
     checked_page_size,
@@ -54,7 +54,7 @@ class BadRequestError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class VaultRequest:
     """One request; header names are in lower case, `path` is split and unquoted, `target` is as it was sent."""
 
     method: str
@@ -66,7 +66,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
+class VaultReply:
     """One reply; `body` None sends none, and a str is sent as it is with `content_type`."""
 
     status: int
@@ -89,7 +89,7 @@ class Reply:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
 
 
-def read_request(stream: BufferedIOBase) -> Request | None:
+def read_request(stream: BufferedIOBase) -> VaultRequest | None:
     """The next request of a connection, None when the client has closed it. Raises BadRequestError."""
     line = stream.readline(_MAX_LINE)
     if not line:
@@ -104,7 +104,7 @@ def read_request(stream: BufferedIOBase) -> Request | None:
     body = _body(stream, headers)
     # Not urlsplit: it takes what follows "//" for a host, and refuses some.
     path, _, query = target.partition("?")
-    return Request(
+    return VaultRequest(
         method=method,
         target=target,
         path=tuple(unquote(part) for part in path.split("/")[1:]),
@@ -131,12 +131,12 @@ def _body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
     return body
 
 
-def kind_of(request: Request) -> RequestKind:
+def kind_of(request: VaultRequest) -> RequestKind:
     """A PUT makes a version and counts among the creates; everything else is "other"."""
     return "create" if request.method == "PUT" else "other"
 
 
-def permission_of(request: Request) -> str:
+def permission_of(request: VaultRequest) -> str:
     """The data permission a request needs, in the words of an access policy."""
     match request.method, _without_empty_end(request.path):
         case "GET", ("secrets" | "deletedsecrets",) | ("secrets", _, "versions"):
@@ -153,52 +153,54 @@ def permission_of(request: Request) -> str:
             return "set"
 
 
-def answer(state: KeyVaultState, request: Request, base: str) -> Reply:
+def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply:
     """What Key Vault answers; raises RefusedError. `base` is the vault's URL as the client wrote it, for ids."""
     version = request.query.get("api-version")
     if version not in API_VERSIONS:
-        raise RefusedError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")
+        raise RefusedRequestError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")
     match request.method, _without_empty_end(request.path):
         case "PUT", ("secrets", name):
-            return Reply(200, state.set(base, checked_name(name), _body_of(request, with_value=True)))
+            return VaultReply(200, state.set(base, checked_name(name), _body_of(request, with_value=True)))
         case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
             body = _body_of(request, with_value=False)
-            return Reply(200, state.update(base, checked_name(name), _version(rest), body))
+            return VaultReply(200, state.update(base, checked_name(name), _version(rest), body))
         case "DELETE", ("secrets", name):
-            return Reply(200, state.delete(base, checked_name(name)))
+            return VaultReply(200, state.delete(base, checked_name(name)))
         case "DELETE", ("deletedsecrets", name):
             state.purge(checked_name(name))
-            return Reply(204)
+            return VaultReply(204)
         case "POST", ("deletedsecrets", name, "recover"):
-            return Reply(200, state.recover(base, checked_name(name)))
+            return VaultReply(200, state.recover(base, checked_name(name)))
         case "GET", path:
             return _read(state, path, request, base)
         case _:
-            raise RefusedError(405, "MethodNotAllowed", "The requested operation is not allowed on this resource.")
+            raise RefusedRequestError(
+                405, "MethodNotAllowed", "The requested operation is not allowed on this resource."
+            )
 
 
-def _read(state: KeyVaultState, path: tuple[str, ...], request: Request, base: str) -> Reply:
+def _read(state: KeyVaultState, path: tuple[str, ...], request: VaultRequest, base: str) -> VaultReply:
     match path:
         case ("secrets",):
             return _page_path(state.list_secrets, request, base)
         case ("deletedsecrets",):
             return _page_path(state.list_deleted, request, base)
         case ("deletedsecrets", name):
-            return Reply(200, state.get_deleted(base, checked_name(name)))
+            return VaultReply(200, state.get_deleted(base, checked_name(name)))
         case ("secrets", name, "versions"):
             checked = checked_name(name)
             return _page_path(lambda b, after, size: state.list_versions(b, checked, after, size), request, base)
         case ("secrets", name, *rest) if len(rest) <= 1:
-            return Reply(200, state.get(base, checked_name(name), _version(rest)))
+            return VaultReply(200, state.get(base, checked_name(name), _version(rest)))
         case _:
-            raise RefusedError(404, "NotFound", "Resource not found.")
+            raise RefusedRequestError(404, "NotFound", "Resource not found.")
 
 
 def _page_path(
     lister: Callable[[str, str, int], tuple[list[dict[str, Any]], str | None]],
-    request: Request,
+    request: VaultRequest,
     base: str,
-) -> Reply:
+) -> VaultReply:
     size = checked_page_size(request.query.get("maxresults"))
     items, marker = lister(base, _after(request.query.get("$skiptoken")), size)
     link = None
@@ -206,19 +208,19 @@ def _page_path(
         path = "/".join(quote(part) for part in request.path)
         token = base64.urlsafe_b64encode(marker.encode()).decode()
         link = f"{base}/{path}?api-version={request.query['api-version']}&$skiptoken={token}&maxresults={size}"
-    return Reply(200, {"value": items, "nextLink": link})
+    return VaultReply(200, {"value": items, "nextLink": link})
 
 
 def _after(token: str | None) -> str:
     try:
         return "" if token is None else base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError:
-        raise RefusedError(400, "BadParameter", "Invalid $skiptoken") from None
+        raise RefusedRequestError(400, "BadParameter", "Invalid $skiptoken") from None
 
 
-def _body_of(request: Request, *, with_value: bool) -> SecretBody:
+def _body_of(request: VaultRequest, *, with_value: bool) -> SecretBody:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise RefusedError(415, "UnsupportedMediaType", "The request body must be application/json.")
+        raise RefusedRequestError(415, "UnsupportedMediaType", "The request body must be application/json.")
     return parsed_body(request.body, with_value=with_value)
 
 
@@ -294,7 +296,7 @@ class KeyVaultServer:
             self._thread.join()
         self._tcp.server_close()
 
-    def handle(self, request: Request) -> tuple[Reply | None, Fault | None]:
+    def handle(self, request: VaultRequest) -> tuple[VaultReply | None, Fault | None]:
         """The reply to one request and the fault that hit it; None for a reply that is never sent."""
         path = "/" + "/".join(request.path)
         refusal = self._issuer.fault_of(request.headers.get("authorization"))
@@ -310,7 +312,7 @@ class KeyVaultServer:
             self.log.append(entry)
         return sent, fault
 
-    def _reply(self, request: Request, refusal: str | None, fault: Fault | None, now: float) -> Reply:
+    def _reply(self, request: VaultRequest, refusal: str | None, fault: Fault | None, now: float) -> VaultReply:
         if fault is not None and (fault.kind in _INSTEAD or fault.kind in _BEFORE_HANDLING):
             return _fault_reply(fault)
         if refusal is not None:
@@ -320,8 +322,8 @@ class KeyVaultServer:
         try:
             self._require_permission(permission_of(request))
             reply = answer(self.state, request, f"https://{request.headers.get('host', '')}")
-        except RefusedError as error:
-            return Reply(error.status, error.body())
+        except RefusedRequestError as error:
+            return VaultReply(error.status, error.body())
         if fault is not None and fault.kind is FaultKind.LIE and request.method == "PUT":
             stored = self.state.stored(request.path[1])
             if stored is not None:
@@ -331,19 +333,19 @@ class KeyVaultServer:
     def _require_permission(self, permission: str) -> None:
         denied = self.denied.get(permission)
         if denied is not None:
-            raise RefusedError(403, "Forbidden", _forbidden_message(denied, permission), denied)
+            raise RefusedRequestError(403, "Forbidden", _forbidden_message(denied, permission), denied)
 
-    def _unauthorised(self, message: str, *, has_token: bool) -> Reply:
+    def _unauthorised(self, message: str, *, has_token: bool) -> VaultReply:
         header = self._challenge
         if has_token:
             header += f', error="invalid_token", error_description="{message}"'
         body = {"error": {"code": "Unauthorized", "message": message}}
-        return Reply(401, body, (("WWW-Authenticate", header),))
+        return VaultReply(401, body, (("WWW-Authenticate", header),))
 
-    def _throttled(self) -> Reply:
+    def _throttled(self) -> VaultReply:
         wait = self.throttle_retry_after
         body = {"error": {"code": "Throttled", "message": _THROTTLED}}
-        return Reply(429, body, () if wait is None else (("Retry-After", wait),))
+        return VaultReply(429, body, () if wait is None else (("Retry-After", wait),))
 
 
 class _TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -431,16 +433,18 @@ def _kind(fault: Fault | None) -> FaultKind | None:
     return None if fault is None else fault.kind
 
 
-def _fault_reply(fault: Fault) -> Reply:
+def _fault_reply(fault: Fault) -> VaultReply:
     if fault.kind is FaultKind.HTML:
-        return Reply(fault.page, "<html><body>Sign in to the proxy</body></html>", content_type="text/html")
+        return VaultReply(fault.page, "<html><body>Sign in to the proxy</body></html>", content_type="text/html")
     if fault.kind is FaultKind.REDIRECT:
-        return Reply(fault.status, None, (("Location", fault.location),))
+        return VaultReply(fault.status, None, (("Location", fault.location),))
     if fault.kind is FaultKind.FORBID:
-        return Reply(403, RefusedError(403, "Forbidden", _forbidden_message(fault.inner, "get"), fault.inner).body())
+        return VaultReply(
+            403, RefusedRequestError(403, "Forbidden", _forbidden_message(fault.inner, "get"), fault.inner).body()
+        )
     headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
     code = "Throttled" if fault.status == 429 else "InternalError"  # noqa: PLR2004
-    return Reply(fault.status, {"error": {"code": code, "message": "A scripted failure."}}, headers)
+    return VaultReply(fault.status, {"error": {"code": code, "message": "A scripted failure."}}, headers)
 
 
 def _forbidden_message(inner: str, permission: str) -> str:

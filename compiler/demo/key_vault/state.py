@@ -102,7 +102,7 @@ _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 _LAST_SECOND: Final = 2**31 * 4
 
 
-class RefusedError(Exception):
+class RefusedRequestError(Exception):
     """An answer other than success; `inner` is the innererror code that tells one 403 or 409 from another."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
@@ -231,8 +231,8 @@ def _checked_second(second: object, name: str) -> int | None:
     return second
 
 
-def _bad(message: str) -> RefusedError:
-    return RefusedError(400, "BadParameter", message)
+def _bad(message: str) -> RefusedRequestError:
+    return RefusedRequestError(400, "BadParameter", message)
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,9 @@ class KeyVaultState:
         secret = self._active(name)
         found = _version_of(secret, version)
         if not found.enabled:
-            raise RefusedError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
+            raise RefusedRequestError(
+                403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
+            )
         return bundle(base, secret, found, with_value=True)
 
     def update(self, base: str, name: str, version: str | None, body: SecretBody) -> dict[str, Any]:
@@ -330,7 +332,7 @@ class KeyVaultState:
         secret = self._deleted(name)
         if self._purge_protection:
             message = "Operation purge is not allowed because purge protection is enabled for this vault."
-            raise RefusedError(403, "Forbidden", message, "ForbiddenByPolicy")
+            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
         secret.phase, secret.phase_ends = "purging", self._clock() + self._delays.purge
 
     def stored(self, name: str) -> StoredSecret | None:
@@ -367,7 +369,7 @@ class KeyVaultState:
                 f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret "
                 "you may be able to recover it using the correct recovery command."
             )
-            raise RefusedError(404, "SecretNotFound", message)
+            raise RefusedRequestError(404, "SecretNotFound", message)
         return secret
 
     def _deleted(self, name: str) -> StoredSecret:
@@ -386,7 +388,7 @@ class KeyVaultState:
                 f"Secret {secret.name} is currently in a deleted but recoverable state, and its name cannot be reused; "
                 "in this state, the secret can only be recovered or purged."
             )
-            raise RefusedError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
+            raise RefusedRequestError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
         if secret.phase != "active" or self._clock() < secret.settled_at:
             raise _busy(secret)
 
@@ -405,19 +407,19 @@ class KeyVaultState:
         )
 
 
-def _busy(secret: StoredSecret) -> RefusedError:
+def _busy(secret: StoredSecret) -> RefusedRequestError:
     inner = "ObjectIsBeingDeleted" if secret.phase in ("deleting", "purging") else "ObjectIsBeingRecovered"
     word = "deleted" if inner == "ObjectIsBeingDeleted" else "recovered and cannot be re-created; retry later"
-    return RefusedError(409, "Conflict", f"Secret {secret.name} is currently being {word}.", inner)
+    return RefusedRequestError(409, "Conflict", f"Secret {secret.name} is currently being {word}.", inner)
 
 
-def _no_deleted(name: str) -> RefusedError:
-    return RefusedError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
+def _no_deleted(name: str) -> RefusedRequestError:
+    return RefusedRequestError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
 
 
-def _managed(name: str) -> RefusedError:
+def _managed(name: str) -> RefusedRequestError:
     message = f"Secret {name} is managed by a certificate; this operation is not allowed on it."
-    return RefusedError(403, "Forbidden", message, "ManagedSecret")
+    return RefusedRequestError(403, "Forbidden", message, "ManagedSecret")
 
 
 def _version_of(secret: StoredSecret, version: str | None) -> SecretVersion:
@@ -427,7 +429,7 @@ def _version_of(secret: StoredSecret, version: str | None) -> SecretVersion:
         if candidate.id == version:
             return candidate
     message = f"A secret with (name/id) {secret.name}/{version} was not found in this key vault."
-    raise RefusedError(404, "SecretNotFound", message)
+    raise RefusedRequestError(404, "SecretNotFound", message)
 
 
 def _page(keys: list[str], after: str, size: int) -> tuple[list[str], str | None]:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from compiler.demo.key_vault.faults import FaultKind, FaultScript, Limits, Throttle
-from compiler.demo.key_vault.server import Request
+from compiler.demo.key_vault.server import VaultRequest
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
 from compiler.stores.errors import Action, StoreLocation
@@ -56,7 +56,7 @@ class KeyVaultWire:
     def _call(self, name: str, action: Action, method: str, *path: str, body: object = None) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._token}", "host": "vault", "content-type": "application/json"}
         content = b"" if body is None else json.dumps(body).encode()
-        arriving = Request(method, "/".join(path), path, {"api-version": "7.6"}, headers, content)
+        arriving = VaultRequest(method, "/".join(path), path, {"api-version": "7.6"}, headers, content)
         self._travel()
         reply, _fault = self._vault.server.handle(arriving)
         self._travel()

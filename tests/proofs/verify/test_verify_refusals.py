@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.commands import Done
@@ -117,7 +117,7 @@ def test_a_connection_that_cannot_be_trusted_fails_at_once_and_falls_back_to_not
     with LocalKeyVault(VaultOptions(server_names=("*.vault.azure.net",))) as vault:
         hear("wrong host", time.monotonic(), ask_key_vault(project, run, vault.url, vault.environ()))
         assert vault.requests() == []
-    page = Fault(status=200, headers={"Content-Type": "text/html"}, body=b"<html>log in</html>")
+    page = GatewayFault(status=200, headers={"Content-Type": "text/html"}, body=b"<html>log in</html>")
     with FaultyGateway(openbao.url, lambda _seen: page) as proxy:
         hear("a proxy's page", time.monotonic(), ask_vault(project, run, proxy.url, openbao.token))
     https = openbao.url.replace("http://", "https://")

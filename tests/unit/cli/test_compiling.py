@@ -8,7 +8,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Run
+from compiler.render.content import CommandRun
 from compiler.stages.resolve import Outside
 from tests import providers
 
@@ -51,14 +51,14 @@ def many() -> list[Diagnostic]:
 def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
     many: list[Diagnostic], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report(many, Run("compile"), see_all="`--all` shows them")
+    report(many, CommandRun("compile"), see_all="`--all` shows them")
     err = capsys.readouterr().err
     assert (err.count("error["), err.count("\n")) == (20, 83)
     assert err.endswith('980 more findings of "unknown-key" not shown; `--all` shows them\n\n1000 errors\n')
     report_errors(many)
     assert "980 more findings" in (err := capsys.readouterr().err)
     assert "`platform-secrets compile --all` shows them" in err
-    report(many, Run("compile"), see_all=None)
+    report(many, CommandRun("compile"), see_all=None)
     err = capsys.readouterr().err
     assert (err.count("error["), "not shown" in err) == (1000, False)
 
@@ -67,7 +67,7 @@ def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
 def test_formats_for_programs_have_every_finding(
     many: list[Diagnostic], capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
-    report(many, Run("compile"), form, "`--all` shows them")
+    report(many, CommandRun("compile"), form, "`--all` shows them")
     out = capsys.readouterr().out
     assert all(f"finding {number}" in out for number in range(1000))
     assert "--all" not in out
@@ -78,9 +78,9 @@ def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     diagnostics = compile_project(project, ["dev"]).diagnostics
-    report(diagnostics, Run("compile"))
+    report(diagnostics, CommandRun("compile"))
     captured = capsys.readouterr()
     assert (captured.out, "unknown-key" in captured.err) == ("", True)
-    report(diagnostics, Run("compile"), "github")
+    report(diagnostics, CommandRun("compile"), "github")
     captured = capsys.readouterr()
     assert ("\n::error file=environments/dev.yaml" in captured.out, captured.err) == (True, "")

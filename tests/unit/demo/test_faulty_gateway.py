@@ -5,12 +5,12 @@ from http.client import RemoteDisconnected
 
 import pytest
 
-from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 
 
 @pytest.fixture
 def store() -> Iterator[FaultyGateway]:
-    with FaultyGateway(rule=lambda _seen: Fault(200, {"Content-Type": "text/plain"}, b"truth")) as opened:
+    with FaultyGateway(rule=lambda _seen: GatewayFault(200, {"Content-Type": "text/plain"}, b"truth")) as opened:
         yield opened
 
 
@@ -28,21 +28,23 @@ def get(gateway: FaultyGateway, path: str = "/v1/x", **headers: str) -> bytes:
 
 def test_without_a_fault_the_upstreams_reply_comes_through(gateway: FaultyGateway, store: FaultyGateway) -> None:
     assert get(gateway, "/v1/a", **{"X-Vault-Token": "t0ken"}) == b"truth"
-    assert gateway.seen == store.seen == [Seen("GET", "/v1/a", with_token=True)]
+    assert gateway.seen == store.seen == [ReceivedRequest("GET", "/v1/a", with_token=True)]
     assert (gateway.count("GET"), gateway.count("GET", "/b"), gateway.count("POST")) == (1, 0, 0)
 
 
 def test_a_reply_of_its_own_does_not_reach_the_upstream(gateway: FaultyGateway, store: FaultyGateway) -> None:
-    gateway.rule = lambda _seen: Fault(503)
+    gateway.rule = lambda _seen: GatewayFault(503)
     with pytest.raises(urllib.error.HTTPError, match="503") as caught:
         get(gateway)
     caught.value.close()
     assert store.seen == []
 
 
-@pytest.mark.parametrize(("fault", "arrived"), [(Fault(drop_before=True), 0), (Fault(drop_after=True), 1)])
+@pytest.mark.parametrize(
+    ("fault", "arrived"), [(GatewayFault(drop_before=True), 0), (GatewayFault(drop_after=True), 1)]
+)
 def test_a_cut_connection_comes_before_or_after_the_upstream(
-    gateway: FaultyGateway, store: FaultyGateway, fault: Fault, arrived: int
+    gateway: FaultyGateway, store: FaultyGateway, fault: GatewayFault, arrived: int
 ) -> None:
     gateway.rule = lambda _seen: fault
     with pytest.raises(RemoteDisconnected):
@@ -51,7 +53,7 @@ def test_a_cut_connection_comes_before_or_after_the_upstream(
 
 
 def test_a_lie_is_told(gateway: FaultyGateway) -> None:
-    gateway.rule = lambda _seen: Fault(rewrite=lambda body: body.replace(b"truth", b"lies!"))
+    gateway.rule = lambda _seen: GatewayFault(rewrite=lambda body: body.replace(b"truth", b"lies!"))
     assert get(gateway) == b"lies!"
 
 

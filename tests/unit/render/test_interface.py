@@ -8,7 +8,7 @@ import compiler.render
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Source, Span
-from compiler.render.content import FORMATS, Run, Shown, format_named, show
+from compiler.render.content import FORMATS, CommandRun, Shown, format_named, show
 from compiler.rules.api import Rule
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
@@ -62,7 +62,7 @@ def leaking() -> tuple[Shown, ...]:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_format_shows_a_secret(name: str, leaking: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
-    output = text_of(format_named(name).render(leaking, rules, Run("compile")), colour=True)
+    output = text_of(format_named(name).render(leaking, rules, CommandRun("compile")), colour=True)
     assert "unknown-key" in output
     for sentinel in SENTINELS:
         assert sentinel not in output
@@ -73,7 +73,7 @@ def test_no_format_shows_a_secret(name: str, leaking: tuple[Shown, ...], rules: 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_ends_its_output(name: str, two: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
-    assert text_of(format_named(name).render(two, rules, Run("compile"))).endswith("\n")
+    assert text_of(format_named(name).render(two, rules, CommandRun("compile"))).endswith("\n")
 
 
 def test_the_formats_are_the_files() -> None:

@@ -9,7 +9,7 @@ import compiler
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Source, Span
-from compiler.render.content import Run, Shown, show
+from compiler.render.content import CommandRun, Shown, show
 from compiler.render.sarif import render
 from compiler.rules.api import Rule
 
@@ -125,7 +125,7 @@ SCHEMA = closed(
 
 
 def run_of(shown: Sequence[Shown], rules: Sequence[Rule]) -> dict[str, Any]:
-    text = text_of(render(shown, rules, Run("compile")))
+    text = text_of(render(shown, rules, CommandRun("compile")))
     assert text.isascii()
     log = json.loads(text)
     jsonschema.validate(log, SCHEMA)

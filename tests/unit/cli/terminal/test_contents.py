@@ -8,8 +8,6 @@ import pytest
 from compiler.cli.terminal.contents import block_text, line_text, text_of
 from compiler.render.content import (
     Code,
-    Command,
-    Commands,
     Data,
     Element,
     Fingerprint,
@@ -17,6 +15,8 @@ from compiler.render.content import (
     Painted,
     Style,
     Words,
+    WorkflowCommand,
+    WorkflowCommands,
     Wrapped,
 )
 
@@ -81,8 +81,8 @@ def test_a_fingerprint_is_of_what_is_shown_and_tells_equal_ones_apart() -> None:
 
 
 def test_a_command_is_concealed_before_it_is_escaped_and_cannot_be_ended() -> None:
-    command = Command("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
-    assert text_of(Commands([command])) == "::error file=a%2Cb%3Ac%25\\x0a…,line=1::x\\x0d\\x0a::error::y%0A…\n"
+    command = WorkflowCommand("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
+    assert text_of(WorkflowCommands([command])) == "::error file=a%2Cb%3Ac%25\\x0a…,line=1::x\\x0d\\x0a::error::y%0A…\n"
 
 
 def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
@@ -127,7 +127,7 @@ def test_a_line_gives_a_runner_of_github_no_command(monkeypatch: pytest.MonkeyPa
     assert text_of(Lines(HOSTILE)) == text
     # What is wrapped may begin a line with any of its words.
     assert "\n  : :error::x" in line_text(Wrapped(("a" * 78, " ::error::x"), 2))
-    assert text_of(Commands([Command("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
+    assert text_of(WorkflowCommands([WorkflowCommand("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
 
 
 def test_nor_does_json_or_xml_which_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

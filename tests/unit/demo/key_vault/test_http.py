@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.server import BadRequestError, Reply, read_request
+from compiler.demo.key_vault.server import BadRequestError, VaultReply, read_request
 
 
 def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:
@@ -51,11 +51,11 @@ def test_a_target_is_a_path_whatever_it_looks_like(target: str, path: tuple[str,
 
 
 def test_a_reply_is_one_piece_with_its_length() -> None:
-    head, _, content = Reply(200, {"value": "é"}, (("X", "y"),)).to_bytes().partition(b"\r\n\r\n")
+    head, _, content = VaultReply(200, {"value": "é"}, (("X", "y"),)).to_bytes().partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 200 OK"
     assert f"Content-Length: {len(content)}" in lines
     assert "X: y" in lines
     assert json.loads(content) == {"value": "é"}
-    assert Reply(204).to_bytes() == b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
-    assert "s3ntinel" not in repr(Reply(200, {"value": "s3ntinel"}))
+    assert VaultReply(204).to_bytes() == b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+    assert "s3ntinel" not in repr(VaultReply(200, {"value": "s3ntinel"}))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from azure.keyvault.secrets import ApiVersion
 
-from compiler.demo.key_vault.server import Reply, Request, answer, kind_of, permission_of, read_request
-from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedError
+from compiler.demo.key_vault.server import VaultReply, VaultRequest, answer, kind_of, permission_of, read_request
+from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError
 from compiler.stores.deadline import VirtualClock
 
 BASE = "https://v.vault.azure.net"
@@ -15,7 +15,9 @@ SENTINEL = "s3ntinel-value"
 NOWHERE = "0" * 32
 
 
-def request_of(method: str, target: str, body: object = None, content_type: str | None = "application/json") -> Request:
+def request_of(
+    method: str, target: str, body: object = None, content_type: str | None = "application/json"
+) -> VaultRequest:
     content = b"" if body is None else json.dumps(body).encode()
     declared = "" if content_type is None else f"Content-Type: {content_type}\r\n"
     head = f"{method} {target} HTTP/1.1\r\nHost: v\r\n{declared}Content-Length: {len(content)}\r\n\r\n"
@@ -36,8 +38,8 @@ def ask(state: KeyVaultState) -> Callable[..., tuple[int, Any]]:
     def asked(method: str, path: str, body: object = None, **more: Any) -> tuple[int, Any]:  # noqa: ANN401 - as a test needs it
         target = path + ("&" if "?" in path else "?") + "api-version=7.6"
         try:
-            reply: Reply = answer(state, request_of(method, target, body, **more), BASE)
-        except RefusedError as refusal:
+            reply: VaultReply = answer(state, request_of(method, target, body, **more), BASE)
+        except RefusedRequestError as refusal:
             return refusal.status, refusal.body()["error"]
         return reply.status, reply.body
 
@@ -89,7 +91,7 @@ def test_every_version_that_the_sdk_speaks_is_served(state: KeyVaultState) -> No
 @pytest.mark.parametrize("query", ["", "?api-version=", "?api-version=7.06", "?api-version=8.0", "?version=7.6"])
 def test_a_request_without_a_version_of_the_api_is_refused_whatever_it_asks(state: KeyVaultState, query: str) -> None:
     for request in (request_of("GET", f"/secrets{query}"), request_of("PUT", f"/secrets/a{query}", {"value": "x"})):
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(RefusedRequestError) as caught:
             answer(state, request, BASE)
         assert (caught.value.status, caught.value.code) == (400, "BadParameter")
     assert state.names() == []

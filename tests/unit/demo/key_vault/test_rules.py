@@ -3,7 +3,7 @@ import json
 import pytest
 
 from compiler.demo.key_vault.state import (
-    RefusedError,
+    RefusedRequestError,
     checked_name,
     checked_page_size,
     checked_version,
@@ -22,14 +22,14 @@ def test_names_of_letters_digits_and_hyphens_pass(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a" * 128, "a_b", "a.b", "a b", "é", "a\n"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedRequestError):
         checked_name(name)
 
 
 @pytest.mark.parametrize("version", ["", "0" * 31, "G" * 32, "A" * 32, "versions"])
 def test_versions_are_32_hexadecimal_digits(version: str) -> None:
     assert checked_version("0123456789abcdef" * 2)
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedRequestError):
         checked_version(version)
 
 
@@ -40,7 +40,7 @@ def test_a_page_holds_up_to_25(text: str | None, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "26", "-1", "x", ""])
 def test_other_page_sizes_are_refused(text: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedRequestError):
         checked_page_size(text)
 
 
@@ -84,18 +84,18 @@ def test_what_is_within_the_limits_passes(members: dict[str, object]) -> None:
     ],
 )
 def test_what_is_beyond_the_limits_is_a_bad_parameter(members: dict[str, object]) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RefusedRequestError) as caught:
         parse(**members)
     assert (caught.value.status, caught.value.code) == (400, "BadParameter")
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedRequestError):
         parsed_body(raw, with_value=True)
 
 
 def test_an_update_takes_no_value() -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedRequestError):
         parsed_body(b'{"value": "x"}', with_value=False)
     assert parsed_body(b"{}", with_value=False).value is None

@@ -14,7 +14,7 @@ import pytest
 
 from compiler.demo.certificates import CertificateAuthority, ServerCertificate
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, TokenIssuer
-from compiler.demo.key_vault.server import KeyVaultServer, Reply, Request, read_request
+from compiler.demo.key_vault.server import KeyVaultServer, VaultReply, VaultRequest, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState
 from compiler.stores.deadline import VirtualClock
 from tests.pace import allowed_wall
@@ -72,19 +72,19 @@ def raw_request(method: str, path: str, token: str | None, body: object = None) 
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-def request_of(method: str, path: str, token: str | None, body: object = None) -> Request:
+def request_of(method: str, path: str, token: str | None, body: object = None) -> VaultRequest:
     read = read_request(io.BytesIO(raw_request(method, path, token, body)))
     assert read is not None
     return read
 
 
-def reply_of(server: KeyVaultServer, method: str, path: str, token: str | None, body: object = None) -> Reply:
+def reply_of(server: KeyVaultServer, method: str, path: str, token: str | None, body: object = None) -> VaultReply:
     reply, _fault = server.handle(request_of(method, path, token, body))
     assert reply is not None
     return reply
 
 
-def error_of(reply: Reply) -> dict[str, Any]:
+def error_of(reply: VaultReply) -> dict[str, Any]:
     assert isinstance(reply.body, dict)
     error: dict[str, Any] = reply.body["error"]
     return error

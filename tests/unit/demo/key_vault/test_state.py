@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedError, SecretBody
+from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError, SecretBody
 from compiler.stores.deadline import VirtualClock
 
 BASE = "https://v"
@@ -12,7 +12,7 @@ def body(value: str | None, **parts: object) -> SecretBody:
 
 
 def refusal(call: object) -> tuple[int, str | None]:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RefusedRequestError) as caught:
         call()  # type: ignore[operator]
     return caught.value.status, caught.value.inner
 
