@@ -2,7 +2,7 @@ from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRe
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.proofs.conftest import World
 
-MANY = 100
+MANY = 60
 
 
 def declare(world: World, count: int) -> dict[str, str]:
