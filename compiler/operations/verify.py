@@ -90,33 +90,36 @@ _RULES: tuple[tuple[type[StoreError], str], ...] = (
     (UnsupportedEngineError, "wrong-mount"),
     (InvalidNameError, "invalid-reference"),
 )
-_VALUE_RULES = (
-    (Trait.NOT_A_STRING, "not-a-string"),
-    (Trait.EMPTY, "blank-value"),
-    (Trait.NUL, "invalid-character"),
-    (Trait.LONE_SURROGATE, "invalid-character"),
-    (Trait.PLACEHOLDER, "placeholder-value"),
-    (Trait.SPACE_AT_END, "surrounding-white-space"),
-    (Trait.QUOTED, "surrounding-quotes"),
+# What is wrong with a value that has a trait: the rule, the message, and what mends it.
+_VALUE_FAULTS = (
+    (Trait.NOT_A_STRING, "not-a-string", "is a JSON {kind}, not a string", "{put} stores it as a JSON string"),
+    (Trait.EMPTY, "blank-value", "is empty", "{put} sets it; or leave the key out with `use:`"),
+    (
+        Trait.NUL,
+        "invalid-character",
+        "contains a NUL character, which no environment variable can hold",
+        "{put} sets the intended value; write it as Base64 where it is not text",
+    ),
+    (
+        Trait.LONE_SURROGATE,
+        "invalid-character",
+        "is not valid Unicode text: it contains half of a surrogate pair",
+        "{put} sets the intended value; write it as Base64 where it is not text",
+    ),
+    (Trait.PLACEHOLDER, "placeholder-value", "is still a placeholder", "{put} sets the real value"),
+    (
+        Trait.SPACE_AT_END,
+        "surrounding-white-space",
+        "begins or ends with white space",
+        "{put} stores it again without the white space, unless it belongs there",
+    ),
+    (
+        Trait.QUOTED,
+        "surrounding-quotes",
+        "has quotes around it",
+        "{put} stores it again without the quotes, unless they belong there",
+    ),
 )
-_VALUE_MESSAGES = {
-    Trait.NOT_A_STRING: "is a JSON {kind}, not a string",
-    Trait.EMPTY: "is empty",
-    Trait.NUL: "contains a NUL character, which no environment variable can hold",
-    Trait.LONE_SURROGATE: "is not valid Unicode text: it contains half of a surrogate pair",
-    Trait.PLACEHOLDER: "is still a placeholder",
-    Trait.SPACE_AT_END: "begins or ends with white space",
-    Trait.QUOTED: "has quotes around it",
-}
-_VALUE_HELP = {
-    "not-a-string": "{put} stores it as a JSON string",
-    "invalid-character": "{put} sets the intended value; write it as Base64 where it is not text",
-    "blank-value": "{put} sets it; or leave the key out with `use:`",
-    "placeholder-value": "{put} sets the real value",
-    "surrounding-white-space": "{put} stores it again without the white space, unless it belongs there",
-    "surrounding-quotes": "{put} stores it again without the quotes, unless they belong there",
-}
-
 _NOT_CHECKED = " not checked"
 
 
@@ -150,10 +153,10 @@ def value_diagnostics(same: Sequence[Reference], value: SecretValue | Absence) -
         yield key_diagnostic("missing-property", same, message, way_out)
     elif not isinstance(value, Absence):
         found = traits(value)
-        for trait, rule in _VALUE_RULES:
+        for trait, rule, message, mend in _VALUE_FAULTS:
             if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
-                message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
-                yield key_diagnostic(rule, same, message, _VALUE_HELP[rule].format(put=put_command([reference])))
+                way_out = mend.format(put=put_command([reference]))
+                yield key_diagnostic(rule, same, message.format(kind=value.kind.value), way_out)
 
 
 def date_diagnostic(

@@ -110,7 +110,7 @@ def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
         texts |= {path: text.encode() for path, text in (unwritten or {}).items()}
         # Of what was written only the names count.
         written = tuple(sorted(path.name for path in (root / "chart").glob("values-*.yaml")))
-        key = (root, tuple(names), outside, frozenset(texts.items()), written)
+        key = (root, tuple(names), repr(outside), frozenset(texts.items()), written)
         if key not in known:
             known[key] = compile_project(root, names, outside, unwritten)
         return known[key]
