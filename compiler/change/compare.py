@@ -32,13 +32,13 @@ from compiler.live.read_many import (
     Reading,
     StoredVersion,
     WriterOf,
-    at,
     copy_command,
-    nobody,
+    describe_write,
+    describe_writes,
+    no_writer,
     read_many,
     run_of_later,
     version_of,
-    when,
 )
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Store
@@ -233,7 +233,7 @@ def plan_given(
     stores: LiveStores,
     *,
     run: Run | None,
-    writer_of: WriterOf = nobody,
+    writer_of: WriterOf = no_writer,
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
 
@@ -252,7 +252,7 @@ def plan_given(
     return replace(plan, who=who)
 
 
-def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_of: WriterOf = nobody) -> Plan:
+def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_of: WriterOf = no_writer) -> Plan:
     """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
 
     Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes;
@@ -266,7 +266,7 @@ def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_
     plan = replace(draft, steps=judged, writes=writes)
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = narrowed(plan, run, _versions(plan, readings))
+        plan = narrow_to_run(plan, run, _versions(plan, readings))
     else:
         plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
     entries = run.entries if run is not None else {}
@@ -321,7 +321,9 @@ def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: Writer
         created = step.origin.attributes.created
         address = draft.sources[step.source.store]
         here = StoredVersion(step.source.store, address, step.origin.name, step.origin.version, created)
-    times = when(there, here, writer_of) if here is not there else f"written {at(there, writer_of)}"
+    times = (
+        describe_writes(there, here, writer_of) if here is not there else f"written {describe_write(there, writer_of)}"
+    )
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
     options, only = draft.options, (step.secret,)
     if not options.words or options.on_conflict is OnConflict.SKIP:
@@ -470,7 +472,7 @@ def _changes_tags(write: Write) -> bool:
 _GIVEN = frozenset({"put", "restore"})
 
 
-def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
+def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     """The part of `plan` that the run planned.
 
     A remote secret whose version is neither the one that the run saw nor the one that it made is a conflict, whatever

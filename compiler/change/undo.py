@@ -487,12 +487,12 @@ def _own(run: Run, command: str, environment: str) -> Run:
         raise JournalError(
             f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
         )
-    if not all(_is_told(run, store, entry) for (store, _), entry in run.entries.items()):
+    if not all(_is_complete(run, store, entry) for (store, _), entry in run.entries.items()):
         raise JournalError(f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged")
     return run
 
 
-def _is_told(run: Run, store: str, entry: RunEntry) -> bool:
+def _is_complete(run: Run, store: str, entry: RunEntry) -> bool:
     """Whether an undo can be judged and shown, which it is by its keys. No run has written a line of another form."""
     return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
 

@@ -330,7 +330,7 @@ def open_stores(
     """The live stores of a command, which accept the cluster that its arguments name and show their notes."""
     with opener(os.environ) as stores:
         if not is_quiet:
-            stores.tell_by(standard_error().note)
+            stores.on_note(standard_error().note)
         stores.accept(invocation.arguments.accept_cluster)
         yield stores
 

@@ -257,11 +257,11 @@ def version_of(store: str, address: StoreAddress, remote: RemoteSecret) -> Store
     return StoredVersion(store, address.absolute, remote.name, remote.version, remote.attributes.created)
 
 
-def written(created: datetime | None) -> str:
+def _time_text(created: datetime | None) -> str:
     return f"{created:%Y-%m-%d %H:%M:%S} UTC" if created is not None else "at an unknown time"
 
 
-def nobody(version: StoredVersion) -> PastRun | None:
+def no_writer(version: StoredVersion) -> PastRun | None:
     """The writer of a version where no runs are known."""
     del version
     return None
@@ -274,23 +274,23 @@ def is_later(one: StoredVersion, other: StoredVersion) -> bool:
     return one.created.replace(microsecond=0) > other.created.replace(microsecond=0)
 
 
-def when(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> str:
+def describe_writes(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> str:
     """When each was written, and by which run; the later one first, else `one`. Empty where none of it is known."""
     if one.created is None and other.created is None:
         return ""
     first, second = _later_first(one, other)
     later = " later," if is_later(first, second) else ""
     return (
-        f"{quoted(first.store)} was written{later} {at(first, writer_of)}, "
-        f"{quoted(second.store)} {at(second, writer_of)}"
+        f"{quoted(first.store)} was written{later} {describe_write(first, writer_of)}, "
+        f"{quoted(second.store)} {describe_write(second, writer_of)}"
     )
 
 
-def at(version: StoredVersion, writer_of: WriterOf) -> str:
+def describe_write(version: StoredVersion, writer_of: WriterOf) -> str:
     """When a version was written, and by which run."""
     run = writer_of(version)
     by = f" by {run.command}, run {run.id}" if run is not None else ""
-    return f"{written(version.created)}{by}"
+    return f"{_time_text(version.created)}{by}"
 
 
 def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:

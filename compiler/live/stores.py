@@ -91,9 +91,9 @@ class LiveStores:
         self._opener = opener or self._adapter
         self._is_called_back = opener is None
         self._patience = patience
-        self._tell: Callable[[str], None] | None = None
-        self._told: set[str] = set()
-        self._said_source = False
+        self._notify: Callable[[str], None] | None = None
+        self._noted: set[str] = set()
+        self._noted_source = False
         self._open: dict[StoreAddress, SecretWriter] = {}
         self._accepted: tuple[str, ...] = ()
         # By environment and store: the id that a run was on, and the run; and what was opened for it.
@@ -112,9 +112,9 @@ class LiveStores:
         while self._open:
             self._open.popitem()[1].close()
 
-    def tell_by(self, tell: Callable[[str], None]) -> None:
-        """Have `tell` called once with each thing that a person may not expect of the stores to come."""
-        self._tell = tell
+    def on_note(self, notify: Callable[[str], None]) -> None:
+        """Call `notify` once with each thing that a person may not expect of the stores to come."""
+        self._notify = notify
 
     def accept(self, cluster_id: str | None) -> None:
         """Take the Vault with this id too for the one that is meant, wherever one is."""
@@ -172,14 +172,14 @@ class LiveStores:
         if address not in self._open:
             self._unmet[address] = [store]
             self._open[address] = self._opener(address, self._environ)
-            self._say_source(address)
+            self._note_source(address)
         elif address not in self._met:
             self._unmet.setdefault(address, []).append(store)
         else:
-            self._say_server(store, address)
+            self._note_server(store, address)
         self._opened[store.environment, store.id] = store, address
         if store.reachable_at and (name := self._address_variable(store)):
-            self._say(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
+            self._note(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
         return self._open[address]
 
     def served(self, environment: str) -> dict[str, Served]:
@@ -202,13 +202,13 @@ class LiveStores:
     def _meet(self, address: StoreAddress, cluster: Cluster | None) -> None:
         self._met[address] = cluster
         for store in self._unmet.pop(address, ()):
-            self._say_server(store, address)
+            self._note_server(store, address)
 
-    def _say_server(self, store: Store, address: StoreAddress) -> None:
+    def _note_server(self, store: Store, address: StoreAddress) -> None:
         cluster = self._met[address]
-        self._say(self._sentence(store, address, cluster))
+        self._note(self._sentence(store, address, cluster))
         if cluster is None and (meant := " or ".join(self._meant(store))):
-            self._say(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
+            self._note(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
 
     def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
         """That variables stand for what `store` has, or has not, of an address and a namespace; empty where none do."""
@@ -253,20 +253,20 @@ class LiveStores:
         name = store.provider.address_variable(self._environ)
         return name if self._environ.get(name) else ""
 
-    def _say_source(self, address: StoreAddress) -> None:
-        if not self._said_source and (source := address.provider.log_in_source(self._environ)):
-            self._said_source = True
+    def _note_source(self, address: StoreAddress) -> None:
+        if not self._noted_source and (source := address.provider.log_in_source(self._environ)):
+            self._noted_source = True
             variable, file = source
-            self._say(f"{variable} is not set: logging in to {address.absolute} with the token of {file}")
+            self._note(f"{variable} is not set: logging in to {address.absolute} with the token of {file}")
 
-    def _say(self, text: str) -> None:
-        if text and self._tell is not None and text not in self._told:
-            self._told.add(text)
-            self._tell(text)
+    def _note(self, text: str) -> None:
+        if text and self._notify is not None and text not in self._noted:
+            self._noted.add(text)
+            self._notify(text)
 
     def _wait(self, text: str) -> None:
-        if self._tell is not None:
-            self._tell(text)
+        if self._notify is not None:
+            self._notify(text)
 
 
 def _named(store: Store) -> str:

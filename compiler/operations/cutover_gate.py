@@ -16,12 +16,12 @@ from compiler.live.read_many import (
     PastRun,
     StoredVersion,
     WriterOf,
+    describe_writes,
     end_before,
     keep_command,
-    nobody,
+    no_writer,
     run_of_later,
     version_of,
-    when,
 )
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -94,7 +94,7 @@ class PastRuns:
     `deleter_of` takes the store's absolute address and the secret's name.
     """
 
-    writer_of: WriterOf = nobody
+    writer_of: WriterOf = no_writer
     deleter_of: Callable[[str, str], PastRun | None] = lambda _address, _name: None
 
 
@@ -451,7 +451,7 @@ def _differences(
                 continue
             over = _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
             copy = f"to overwrite them with those of {here}: {over}"
-            message = "; ".join(filter(None, (message, when(*versions, past.writer_of))))
+            message = "; ".join(filter(None, (message, describe_writes(*versions, past.writer_of))))
             run = run_of_later(*versions, past.writer_of)
             undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))

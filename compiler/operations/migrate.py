@@ -9,7 +9,7 @@ from compiler.change.compare import Readings, judge_source, plan_change, uses_be
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change, Setting
-from compiler.live.read_many import WORKERS, WriterOf, nobody, read_many
+from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
 from compiler.live.stores import LiveStores, catalogue_places, key_places, secret_named, store_named, value_names
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place, remote_of, way_to_place
@@ -148,7 +148,7 @@ def plan_migration(
     stores: LiveStores,
     options: Options,
     run: Run | None = None,
-    writer_of: WriterOf = nobody,
+    writer_of: WriterOf = no_writer,
     workers: int = WORKERS,
 ) -> Plan:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.change.compare import narrowed, refuse_denied
+from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
 from compiler.change.run import Change, Setting
@@ -321,7 +321,7 @@ def plan_retirement(
         skipped=candidates.skipped,
     )
     # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
-    plan = narrowed(plan, run, gone) if run is not None else refuse_denied(plan)
+    plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
     if plan.writes:
         plan = replace(plan, who={candidates.store.id: writer.whoami().subject})
     return plan

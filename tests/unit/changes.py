@@ -9,7 +9,7 @@ from typing import Any
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Plan, Result, Step, Write
-from compiler.live.read_many import nobody, read_all
+from compiler.live.read_many import no_writer, read_all
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
@@ -49,7 +49,7 @@ def planned(
     """The plan of `steps` for one store, `azure`, or for several by their ids; `rest` is the rest of the draft."""
     stores = store if isinstance(store, dict) else {"azure": store}
     readings = read_all((stores[step.place.store], step.place.name) for step in steps if step.destination is not None)
-    writer_of = rest.pop("writer_of", nobody)
+    writer_of = rest.pop("writer_of", no_writer)
     draft = Plan(rest.pop("command", "migrate"), "prod", stores, steps=steps, **rest)
     return plan_change(draft, readings, run, writer_of)
 

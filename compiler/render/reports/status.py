@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.cluster.judge import State
 from compiler.live.compare import Likeness
-from compiler.live.read_many import WriterOf, nobody, remedies, when
+from compiler.live.read_many import WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import LiveState, Row, Status
@@ -50,7 +50,7 @@ def word_of(state: State) -> str:
     return _WORDS[state]
 
 
-def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = nobody) -> Iterator[Line]:
+def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
     """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     cells = [_cells(row, now) for row in status.rows]
@@ -156,7 +156,7 @@ def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line
     values = row.values
     if values.likeness is not Likeness.DIFFERENT or row.other is None:
         return
-    times = when(*values.versions, writer_of) if values.versions is not None else ""
+    times = describe_writes(*values.versions, writer_of) if values.versions is not None else ""
     what = f'"{row.other.id}" holds other values of {listed(values.different)}'
     yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
     if values.versions is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.compare import narrowed
+from compiler.change.compare import narrow_to_run
 from compiler.change.journal import RecordedKey, Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -51,7 +51,7 @@ def run(**entries: RunEntry) -> Run:
 
 def test_what_the_run_did_not_plan_is_left_out() -> None:
     steps = (step("a"), step("b"), step(None, Kind.MISSING))
-    left = narrowed(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {A: "v1"})
+    left = narrow_to_run(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {A: "v1"})
     assert [each.name for each in left.writes] == ["a"]
     assert left.steps == (step("a"),)
     assert left.left_out == (("azure", "b"),)
@@ -71,20 +71,20 @@ def test_what_the_run_did_not_plan_is_left_out() -> None:
     ],
 )
 def test_a_version_that_the_run_does_not_know_is_a_conflict(known: RunEntry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
-    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands} if stands else {})
+    left = narrow_to_run(plan((step("a"),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert [each.name for each in left.writes] == (["a"] if kept else [])
     assert left.steps[0].kind is (Kind.UPDATE if kept else Kind.CONFLICT)
     assert kept or "another writer changed it" in left.steps[0].reason
 
 
 def test_a_secret_that_is_still_deleted_is_recovered() -> None:
-    left = narrowed(plan((step("a"),), write("a", None, recover=True)), run(a=entry("v1")), {})
+    left = narrow_to_run(plan((step("a"),), write("a", None, recover=True)), run(a=entry("v1")), {})
     assert len(left.writes) == 1
 
 
 def test_what_is_no_write_stays_as_it_is() -> None:
     steps = (step("a", Kind.MISSING), step("a"))
-    left = narrowed(plan(steps, write("a", "v9")), run(a=entry("v1")), {A: "v9"})
+    left = narrow_to_run(plan(steps, write("a", "v9")), run(a=entry("v1")), {A: "v9"})
     assert [each.kind for each in left.steps] == [Kind.MISSING, Kind.CONFLICT]
 
 
@@ -101,19 +101,19 @@ def test_what_is_no_write_stays_as_it_is() -> None:
     ],
 )
 def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: RunEntry, stands: str, adopted: bool) -> None:  # noqa: FBT001
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands})
+    left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands})
     assert left.stored == ({A: stands} if adopted else {})
 
 
 def test_what_is_not_wholly_there_is_not_adopted() -> None:
     steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
-    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {A: "v2"})
+    left = narrow_to_run(plan(steps), run(a=entry("v1", state="started")), {A: "v2"})
     assert left.stored == {}
 
 
 def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> None:
     writes = (write("new", None), write("a", "v1"))
-    left = narrowed(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {A: "v1"})
+    left = narrow_to_run(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {A: "v1"})
     assert ([each.name for each in left.writes], left.left_out) == (["a"], (("azure", "new"),))
 
 
@@ -126,7 +126,7 @@ def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
 ) -> None:
     known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, after)
     for version in ("v1", "v2", "v3"):
-        left = narrowed(plan((step("a"),), write("a", version)), run(a=known), {A: version})
+        left = narrow_to_run(plan((step("a"),), write("a", version)), run(a=known), {A: version})
         assert [each.name for each in left.writes] == (["a"] if version == expected else [])
 
 
@@ -142,7 +142,7 @@ def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
 def test_a_conflict_names_both_versions_and_the_way_out(
     kind: Kind, known: RunEntry, stands: str | None, said: str
 ) -> None:
-    left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {A: stands} if stands else {})
+    left = narrow_to_run(plan((step("a", kind),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert (left.steps[0].kind, left.steps[0].reason, left.steps[0].remedy) == (
         Kind.CONFLICT,
         f"another writer changed it: {said}",
@@ -153,20 +153,20 @@ def test_a_conflict_names_both_versions_and_the_way_out(
 @pytest.mark.parametrize(("planned", "before"), [("v1", None), ("v1", "v2"), (None, "v2"), (None, None)])
 def test_no_version_that_the_run_saw_is_its_own(planned: str | None, before: str | None) -> None:
     known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, None, "started", maybe_stored=True)
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
+    left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
     assert left.stored == {A: "v9"}
     for version in {planned, before} - {None}:
-        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).stored == {}
+        assert narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).stored == {}
 
 
 def test_what_is_not_there_is_not_adopted() -> None:
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=entry(None, state="started")), {})
+    left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=entry(None, state="started")), {})
     assert left.stored == {}
 
 
 def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
     known = entry("v1", "v2", "failed", maybe=True)
-    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).stored == {}
+    assert narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).stored == {}
 
 
 @pytest.mark.parametrize("state", ["planned", "started"])
@@ -184,18 +184,18 @@ def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_no
     known = replace(entry(None, state=state, deleted="v1", recovered=False), audit_pending=state == "started")
     options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
     wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
-    left = narrowed(wanted, run(a=known), {A: "v1"})
+    left = narrow_to_run(wanted, run(a=known), {A: "v1"})
     assert (left.writes, left.stored, left.unsettled) == ((), {}, (A,))
     assert left.steps[0].kind is Kind.CONFLICT
     assert left.steps[0].reason.startswith("version v1 was deleted and is there again: it is not known whether the run")
     assert left.steps[0].remedy == f"compare it; to write over it: {command}{again}"
-    by_hand = narrowed(replace(wanted, options=Options()), run(a=known), {A: "v1"})
+    by_hand = narrow_to_run(replace(wanted, options=Options()), run(a=known), {A: "v1"})
     assert by_hand.steps[0].remedy == "compare it by hand"
 
 
 def test_what_is_there_again_as_it_was_meant_is_left_and_nobodys() -> None:
     known = entry(None, state="started", deleted="v1", recovered=False)
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v1"})
+    left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v1"})
     assert (left.steps[0].kind, left.stored, left.unsettled) == (Kind.KEEP, {}, ())
 
 
@@ -206,7 +206,7 @@ def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its
 ) -> None:
     same, other = replace(step("a", Kind.KEEP), key="SAME"), replace(step("a"), key="OTHER")
     wanted = replace(plan((same, other), replace(write("a", "v2"), steps=(other,))), command=command)
-    left = narrowed(wanted, run(a=entry("v1", "v2", "done")), {A: "v2"})
+    left = narrow_to_run(wanted, run(a=entry("v1", "v2", "done")), {A: "v2"})
     assert [each.kind for each in left.steps] == [Kind.KEEP, Kind.CONFLICT if is_given else Kind.UPDATE]
     assert len(left.writes) == (0 if is_given else 1)
     assert left.stored == {}
@@ -224,14 +224,14 @@ def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its
 )
 def test_a_given_value_of_what_the_run_has_not_written_yet_is_written(command: str, known: RunEntry) -> None:
     wanted = replace(plan((step("a"),), write("a", "v1")), command=command)
-    left = narrowed(wanted, run(a=known), {A: "v1"})
+    left = narrow_to_run(wanted, run(a=known), {A: "v1"})
     assert ([each.kind for each in left.steps], len(left.writes)) == ([Kind.UPDATE], 1)
 
 
 def test_one_name_in_two_stores_is_two_remote_secrets() -> None:
     there = replace(write("a", "v1"), store="vault")
     steps = (step("a"), replace(step("a"), destination=Location("vault", "a", "KEY")))
-    left = narrowed(plan(steps, write("a", "v1"), there), run(a=entry("v1")), {A: "v1", ("vault", "a"): "v1"})
+    left = narrow_to_run(plan(steps, write("a", "v1"), there), run(a=entry("v1")), {A: "v1", ("vault", "a"): "v1"})
     assert ([each.target for each in left.writes], left.left_out) == ([A], (("vault", "a"),))
     assert left.steps == steps[:1]
 
@@ -240,7 +240,7 @@ def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
     noted = entry("v1", "v2", "done")
     entries = {"a": entry("v1", state="started"), "b": noted, "c": entry("v1", state="started")}
     steps = tuple(step(name, Kind.KEEP) for name in entries)
-    left = narrowed(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
+    left = narrow_to_run(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
     assert left.stored == {("azure", "c"): "v2"}
 
 
@@ -255,7 +255,7 @@ def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
     ],
 )
 def test_what_is_still_to_do_is_not_stored(known: RunEntry, stands: str) -> None:
-    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
+    left = narrow_to_run(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
     assert left.stored == {}
 
 
@@ -269,7 +269,7 @@ def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() 
     known = deleted("v1", "v2", state="planned", versions_made={"v1": made.isoformat(), "v2": made.isoformat()})
     for now, kind in ((made, Kind.DELETE), (made + timedelta(days=1), Kind.CONFLICT)):
         wanted = replace(deletion("v1", "v2"), made={"v1": made, "v2": now})
-        left = narrowed(plan((step("a", Kind.DELETE),), wanted), run(a=known), {})
+        left = narrow_to_run(plan((step("a", Kind.DELETE),), wanted), run(a=known), {})
         assert (left.steps[0].kind, len(left.writes)) == (kind, int(kind is Kind.DELETE))
     assert left.steps[0].reason == "version v2 is not what the run planned to delete: it was made at another time"
 
@@ -282,7 +282,7 @@ def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> No
         (deleted("v2", state="planned"), "other versions can be read than the run expected"),
         (deleted("v1", "v2"), "another writer recovered it: the run already deleted version v2"),
     ):
-        left = narrowed(plan(steps, deletion("v1", "v2")), run(a=found), {})
+        left = narrow_to_run(plan(steps, deletion("v1", "v2")), run(a=found), {})
         assert [each.name for each in left.writes] == ([] if words else ["a"])
         assert left.steps[0].kind is (Kind.CONFLICT if words else Kind.DELETE)
         assert (words or "") in left.steps[0].reason
@@ -290,7 +290,7 @@ def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> No
 
 def test_a_deletion_that_was_begun_and_is_there_is_the_runs_own() -> None:
     kept = plan((step("a", Kind.KEEP),))
-    left = narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
+    left = narrow_to_run(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
     assert left.stored == {A: "v2"}
-    assert narrowed(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).stored == {}
-    assert narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).stored == {}
+    assert narrow_to_run(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).stored == {}
+    assert narrow_to_run(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).stored == {}

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.live.read_many import PastRun, StoredVersion, is_later, nobody, remedies, version_of, when
+from compiler.live.read_many import PastRun, StoredVersion, describe_writes, is_later, no_writer, remedies, version_of
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests import providers
@@ -32,8 +32,10 @@ def test_without_a_date_none_is_later() -> None:
     known, unknown = version("a"), version("b", None)
     assert not is_later(known, unknown)
     assert not is_later(unknown, known)
-    assert when(unknown, version("c", None), nobody) == ""
-    assert when(unknown, known, nobody) == '"b" was written at an unknown time, "a" 2026-11-28 07:12:31 UTC'
+    assert describe_writes(unknown, version("c", None), no_writer) == ""
+    assert (
+        describe_writes(unknown, known, no_writer) == '"b" was written at an unknown time, "a" 2026-11-28 07:12:31 UTC'
+    )
 
 
 def test_the_later_one_is_named_first_with_the_run_that_wrote_it() -> None:
@@ -42,8 +44,10 @@ def test_the_later_one_is_named_first_with_the_run_that_wrote_it() -> None:
         '"azure" was written later, 2026-11-28 07:13:31 UTC by put, run 20261128-071231-4fa1c2, '
         '"vault" 2026-11-28 07:12:31 UTC'
     )
-    assert when(early, late, {late: PUT}.get) == when(late, early, {late: PUT}.get) == said
-    assert when(early, version("azure"), nobody).startswith('"vault" was written 2026-11-28 07:12:31 UTC, "azure" ')
+    assert describe_writes(early, late, {late: PUT}.get) == describe_writes(late, early, {late: PUT}.get) == said
+    assert describe_writes(early, version("azure"), no_writer).startswith(
+        '"vault" was written 2026-11-28 07:12:31 UTC, "azure" '
+    )
 
 
 def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone() -> None:

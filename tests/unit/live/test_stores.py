@@ -148,7 +148,7 @@ def test_a_token_that_lies_in_the_home_folder_is_told_once(
     (tmp_path / ".vault-token").write_text("t")
     environ = {**environ, "HOME": str(tmp_path)}
     with LiveStores(environ, Opener()) as stores:
-        stores.tell_by(told.append)
+        stores.on_note(told.append)
         stores.open(azure)
         assert told == []
         stores.open(vault)
@@ -240,7 +240,7 @@ def told() -> list[str]:
 
 def live(scripted: ScriptedVault, told: list[str], **environ: str) -> LiveStores:
     stores = LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": scripted.url, **environ})
-    stores.tell_by(told.append)
+    stores.on_note(told.append)
     return stores
 
 
@@ -308,7 +308,7 @@ def test_a_key_vaults_name_in_a_variable_is_said(azure: Store, told: list[str]) 
     filled = replace(azure, node=Node({**azure.node.children, "vaultUrl": url}, azure.node.source, azure.node.extent))
     said = '"azure" of {} has no vaultUrl, so AZURE_KEYVAULT_NAME gives it, as for every environment without one'
     with LiveStores({"AZURE_KEYVAULT_NAME": "agents", "AZURE_KEYVAULT_TOKEN": "t"}) as stores:
-        stores.tell_by(told.append)
+        stores.on_note(told.append)
         stores.open(azure)
         assert stores.served("prod")["azure"].said == ""
         stores.open(filled)
@@ -380,7 +380,7 @@ def test_what_a_store_is_known_as_has_what_its_server_says(scripted: ScriptedVau
 def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVault, vault: Store) -> None:
     told: list[str] = []
     with LiveStores({"BAO_ADDR": scripted.url, "BAO_TOKEN": TOKEN, "BAO_NAMESPACE": "team"}) as stores:
-        stores.tell_by(told.append)
+        stores.on_note(told.append)
         store = stores.open(vault)
         store.whoami()
         assert store.address.vault_namespace == "team"
@@ -394,7 +394,7 @@ def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVa
 def test_what_is_waited_for_is_said_too(vault: Store, told: list[str]) -> None:
     with LiveStores({"VAULT_TOKEN": TOKEN}) as stores:
         stores._wait("waiting")
-        stores.tell_by(told.append)
+        stores.on_note(told.append)
         stores._wait("waiting")
         stores._wait("waiting")
     assert told == ["waiting"] * 2
