@@ -1,64 +1,14 @@
-"""Decides which edits of an environment's file switch secrets, which step of `moves:` is next, and what ends a move."""
+"""Decides which edits of an environment's file switch secrets, and which end a move."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from compiler.edit.yaml_edit import MARK, Edit, is_flow, rest_of_line
 from compiler.model.document import Node
-from compiler.model.environment import REST, Environment, Secret, Store, moves_of
-from compiler.refusal import Refusal
+from compiler.model.environment import Environment, Store
 
 _SECRETS, _STORE = "secrets", "store"
-
-
-@dataclass(frozen=True, slots=True)
-class MoveProgress:
-    """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
-
-    `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.
-    """
-
-    to: Store
-    steps: tuple[tuple[str, ...], ...]
-    next: int | None
-
-    @property
-    def done(self) -> tuple[str, ...]:
-        """The secrets of the steps before the next one."""
-        return tuple(secret for step in self.steps[: self.next] for secret in step)
-
-
-def progress_of(environment: Environment) -> MoveProgress:
-    """Raises Refusal where the environment has no `moves:`."""
-    moves = moves_of(environment.root)
-    to = environment.stores.get(moves.to) if moves is not None else None
-    if moves is None or to is None:
-        message = f'the environment "{environment.name}" has no `moves:`'
-        way_out = "add it, such as `moves: {to: azure, steps: [[jira], [all]]}`, or name secrets and --to ID"
-        raise Refusal("usage", message, way_out)
-    steps = tuple(_steps(moves.steps, environment))
-    left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
-    return MoveProgress(to, steps, next(left, None))
-
-
-def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:
-    """The steps without what the environment does not have, and with the rest spelled out."""
-    named = {secret for step in written for secret in step}
-    for step in written:
-        if step != (REST,):
-            if here := tuple(secret for secret in step if secret in environment.secrets):
-                yield here
-            continue
-        rest = [secret for name, secret in environment.secrets.items() if name not in named]
-        if together := tuple(secret.id for secret in rest if not secret.entry.guards):
-            yield together
-        yield from ((secret.id,) for secret in rest if secret.entry.guards)
-
-
-def _is_on(secret: Secret, store: Store) -> bool:
-    return secret.store is not None and secret.store.id == store.id
 
 
 def switching(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from compiler.refusal import Refusal
 from compiler.text.wording import quoted, suggest
 
 if TYPE_CHECKING:
@@ -227,3 +228,51 @@ class Project:
     def is_whole(self) -> bool:
         """Whether this run compiles every environment there is."""
         return len(self.environments) == len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveProgress:
+    """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
+
+    `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.
+    """
+
+    to: Store
+    steps: tuple[tuple[str, ...], ...]
+    next: int | None
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The secrets of the steps before the next one."""
+        return tuple(secret for step in self.steps[: self.next] for secret in step)
+
+
+def progress_of(environment: Environment) -> MoveProgress:
+    """Raises Refusal where the environment has no `moves:`."""
+    moves = moves_of(environment.root)
+    to = environment.stores.get(moves.to) if moves is not None else None
+    if moves is None or to is None:
+        message = f'the environment "{environment.name}" has no `moves:`'
+        way_out = "add it, such as `moves: {to: azure, steps: [[jira], [all]]}`, or name secrets and --to ID"
+        raise Refusal("usage", message, way_out)
+    steps = tuple(_steps(moves.steps, environment))
+    left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
+    return MoveProgress(to, steps, next(left, None))
+
+
+def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:
+    """The steps without what the environment does not have, and with the rest spelled out."""
+    named = {secret for step in written for secret in step}
+    for step in written:
+        if step != (REST,):
+            if here := tuple(secret for secret in step if secret in environment.secrets):
+                yield here
+            continue
+        rest = [secret for name, secret in environment.secrets.items() if name not in named]
+        if together := tuple(secret.id for secret in rest if not secret.entry.guards):
+            yield together
+        yield from ((secret.id,) for secret in rest if secret.entry.guards)
+
+
+def _is_on(secret: Secret, store: Store) -> bool:
+    return secret.store is not None and secret.store.id == store.id

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.edit.draft import compile_edited
-from compiler.edit.moves import MoveProgress, finishing, progress_of, returning, switching
+from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.compare import Likeness
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import REST, Environment, Project, Store, moves_of
+from compiler.model.environment import REST, Environment, MoveProgress, Project, Store, moves_of, progress_of
 from compiler.model.values import SecretChange, compare
 from compiler.operations.cutover_gate import (
     MOST,

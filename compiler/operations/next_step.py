@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import State, operator_pods
 from compiler.live.compare import Likeness
-from compiler.live.readers import ReadIndex
 from compiler.live.stores import ValueName, key_places, value_names
 from compiler.model.environment import Environment, Store
 from compiler.operations.status import Row, Status
 from compiler.text.command_line import BLANK, command_line, shell_line
+
+if TYPE_CHECKING:
+    from compiler.live.readers import ReadIndex
 
 
 class Remedy(IntEnum):

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from compiler.cluster.judge import Problem, State
-from compiler.edit.moves import MoveProgress, progress_of
 from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import StoredVersion, version_of
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, Secret, Store, moves_of
+from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, progress_of
 from compiler.model.manifest import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count

@@ -6,10 +6,10 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.change.journal import writers
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
@@ -20,8 +20,7 @@ from compiler.cluster.connect import connected
 from compiler.cluster.judge import State
 from compiler.cluster.masking import without_age
 from compiler.cluster.view import SECRETS
-from compiler.live.cluster_readers import readers_of
-from compiler.live.readers import ReadIndex, every_environment
+from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
@@ -32,6 +31,9 @@ from compiler.operations.status_wait import End, StatusOptions, StatusResult, re
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.status import live_lines, status_lines, status_report, wait_lines, word_of
+
+if TYPE_CHECKING:
+    from compiler.live.readers import ReadIndex
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
@@ -174,7 +176,7 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
     arguments, root = invocation.arguments, invocation.root
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
-    writer_of = writers(root)
+    writer_of = _writer_of(root)
     found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:
         invocation.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
@@ -183,6 +185,21 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
             invocation.lines(wait_lines(each.waited, _unread(each)))
     invocation.report(lambda: status_report(found, code))
     return code
+
+
+def _writer_of(root: Path) -> WriterOf:
+    """What knows which run of the project wrote a version; the journals are read once values differ."""
+
+    @cache
+    def known() -> WriterOf:
+        from compiler.change.journal import writers  # noqa: PLC0415
+
+        return writers(root)
+
+    def writer_of(version: StoredVersion) -> PastRun | None:
+        return known()(version)
+
+    return writer_of
 
 
 def _unread(looked: StatusResult) -> tuple[str, ...]:
@@ -199,6 +216,9 @@ def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...],
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> ReadIndex | None:
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
     del environment
+    from compiler.live.cluster_readers import readers_of  # noqa: PLC0415 - asked at the end of a move alone
+    from compiler.live.readers import every_environment  # noqa: PLC0415
+
     try:
         with open_stores_for_reading(os.environ) as stores:
             found = every_environment(root, files_alone())

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit.moves import finishing, progress_of, returning, switching
+from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
-from compiler.model.environment import Environment
+from compiler.model.environment import Environment, progress_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.cluster.masking import EVER
-from compiler.edit.moves import progress_of
 from compiler.live.compare import Likeness
+from compiler.model.environment import progress_of
 from compiler.operations.status import Status, Values, from_files, other_store, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
