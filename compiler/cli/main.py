@@ -23,10 +23,10 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command that `argv` names and returns its exit code; whatever happens, it raises nothing."""
     with outlets(is_colourless="--no-color" in argv):
         # What one command leaves behind is nothing that the next one in this process may say.
-        return Context().run(_guarded, argv)
+        return Context().run(_run_reporting_errors, argv)
 
 
-def _guarded(argv: Sequence[str]) -> int:
+def _run_reporting_errors(argv: Sequence[str]) -> int:
     is_debug = "--debug" in argv
     try:
         return _run(argv)
@@ -66,10 +66,10 @@ def _missing_package(error: ModuleNotFoundError) -> Refusal | None:
 def _run(argv: Sequence[str]) -> int:
     options, rest = _split(argv)
     if "--version" in options:
-        standard_output().product(f"{PROGRAM} {__version__}\n")
+        standard_output().write_raw(f"{PROGRAM} {__version__}\n")
         return OK
     if "--help" in options or "-h" in options:
-        standard_output().product(help_text())
+        standard_output().write_raw(help_text())
         return OK
     if not rest:
         raise Refusal("usage", "no command given", f"`{PROGRAM} --help` lists them")

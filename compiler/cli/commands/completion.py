@@ -37,7 +37,7 @@ def run(invocation: Invocation) -> int:
     options = {name: parser.options() for name, parser in parsers.items()}
     of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
     script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    standard_output().product(script(options, of_environments))
+    standard_output().write_raw(script(options, of_environments))
     return OK
 
 

@@ -153,7 +153,7 @@ def _argocd(invocation: Invocation) -> int:
         standard_error().note(note)
     if options.out is None:
         report(found, CommandRun("generate"))
-        standard_output().product("---\n".join(texts.values()))
+        standard_output().write_raw("---\n".join(texts.values()))
         return code_of(found)
     folder, header = Path(arguments.out), f"{HEADER}argocd`"
     before = generated_texts(texts, folder, header)
@@ -176,7 +176,7 @@ def _argocd(invocation: Invocation) -> int:
 
 def _argocd_health(invocation: Invocation) -> int:
     del invocation
-    standard_output().product(_HEALTH_HEADER + health_patch())
+    standard_output().write_raw(_HEALTH_HEADER + health_patch())
     return OK
 
 
@@ -201,7 +201,7 @@ def _platform(invocation: Invocation) -> int:
     if arguments.out is not None:
         code = _write(invocation, made.text)
     elif arguments.against is None:
-        standard_output().product(made.text)
+        standard_output().write_raw(made.text)
     return code if arguments.against is None else _compare(invocation, environment, made, release, code)
 
 

@@ -45,7 +45,7 @@ def run(invocation: Invocation) -> int:
     (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
     text = rendered(project, helm, chart, arguments.release, arguments.namespace)
     if arguments.out is None:
-        standard_output().product(text)
+        standard_output().write_raw(text)
     else:
         write_private(Path(arguments.out), text.encode(), replaces=True)
         standard_output().lines([f"{arguments.out}: written"])

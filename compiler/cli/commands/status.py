@@ -104,7 +104,7 @@ def run(invocation: Invocation) -> int:
         if arguments.rbac:
             from compiler.operations.rbac import rbac  # noqa: PLC0415 - asks for nothing, and is rarely wanted
 
-            standard_output().product(rbac(environments[0]))
+            standard_output().write_raw(rbac(environments[0]))
             return OK
         return _shown(_looked(invocation, options, environments), invocation)
 

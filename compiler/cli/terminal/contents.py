@@ -74,7 +74,7 @@ def command_place(text: str) -> str | None:
     return f"line {text.count(chr(10), 0, at) + 1}{f', from {quoted(origin)}' if origin else ''}"
 
 
-def product_text(text: str) -> str:
+def terminal_text(text: str) -> str:
     """`text` for a terminal, which shows what a program would be given and obeys none of it."""
     return "\n".join(map(printable, text.split("\n")))
 

@@ -71,7 +71,7 @@ class Outlet:
         self._stream.write(_CLEAR + line_text(text))
         self._stream.flush()
 
-    def product(self, text: str) -> None:
+    def write_raw(self, text: str) -> None:
         """Print unchanged what the program itself produces: its help, completion scripts and manifests.
 
         Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
@@ -80,9 +80,9 @@ class Outlet:
         """
         self._end_begun()
         if self.isatty():
-            from compiler.cli.terminal.contents import product_text  # noqa: PLC0415 - only where it is needed
+            from compiler.cli.terminal.contents import terminal_text  # noqa: PLC0415 - only where it is needed
 
-            text = product_text(text)
+            text = terminal_text(text)
         elif os.environ.get("GITHUB_ACTIONS"):
             from compiler.cli.terminal.contents import command_place  # noqa: PLC0415 - only where it is needed
 

@@ -30,7 +30,7 @@ _WATCHED = {
 }
 UNWRITTEN, BEGUN = f"interrupted; {NOTHING_WRITTEN}", f"interrupted; {GOES_ON}"
 # Once the boundary has caught what there is to catch, the command is over; nor does it begin before signals are heeded.
-_OVER = {"_guarded", "main", "orderly_termination", "heeded", "<dictcomp>"}
+_OVER = {"_run_reporting_errors", "main", "orderly_termination", "heeded", "<dictcomp>"}
 
 
 class Interrupting:

@@ -56,7 +56,7 @@ def test_methods_keep_the_order_of_what_is_written() -> None:
     outlet.write("d")
     outlet.show(Data({}))
     outlet.write("e")
-    outlet.product("f\n")
+    outlet.write_raw("f\n")
     assert stream.getvalue() == "a b\\x0ac\nd{}\nef\n"
 
 
@@ -79,26 +79,26 @@ def test_a_progress_line_replaces_the_one_before() -> None:
 
 def test_a_product_is_as_it_was_made() -> None:
     stream = io.StringIO()
-    Outlet(stream).product(f"a: {TOKEN}\n")
+    Outlet(stream).write_raw(f"a: {TOKEN}\n")
     assert stream.getvalue() == f"a: {TOKEN}\n"
 
 
 def test_a_product_drives_no_terminal() -> None:
     terminal = Terminal()
-    Outlet(terminal).product("a: b\x1b[2J\n\tc: \u202ed\r\n")
+    Outlet(terminal).write_raw("a: b\x1b[2J\n\tc: \u202ed\r\n")
     assert terminal.getvalue() == "a: b\\x1b[2J\n    c: \\u202ed\\x0d\n"
 
 
 @pytest.mark.parametrize("text", ["::error::x", "a\n \t::error::x\n", "a ##[error]x", "a\r::error::x", "\u3000::x::"])
 def test_a_product_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     stream = io.StringIO()
-    Outlet(stream).product(text)
+    Outlet(stream).write_raw(text)
     assert stream.getvalue() == text
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     with pytest.raises(Refusal, match="GitHub would take a line of the output for a command: line"):
-        Outlet(stream).product(text)
+        Outlet(stream).write_raw(text)
     assert stream.getvalue() == text
-    Outlet(stream).product("a: ::error::x\n::1 localhost\n")
+    Outlet(stream).write_raw("a: ::error::x\n::1 localhost\n")
 
 
 def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
