@@ -4,8 +4,6 @@ Every wait has an end: the name server, each address that a name has, a proxy's 
 does not take in what it is sent, and its reply.
 """
 
-from __future__ import annotations
-
 import base64
 import errno
 import io

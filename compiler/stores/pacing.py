@@ -1,7 +1,5 @@
 """Paces requests to stores by their quotas, and sends them again with full jitter, no write twice blindly."""
 
-from __future__ import annotations
-
 import math
 import random
 import threading

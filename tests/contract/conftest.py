@@ -13,11 +13,11 @@ from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import SecretWriter, StoreOptions, StoreState
 from compiler.stores.open import open_store
 from compiler.stores.pacing import UNLIMITED
 from tests import providers
+from tests.virtual_clock import VirtualClock
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
 # loads) that returns a StoreCase; `azurekv_case` is that of the Key Vault adapter over the local Key Vault.

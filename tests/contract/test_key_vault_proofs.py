@@ -15,7 +15,6 @@ from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -35,6 +34,7 @@ from compiler.stores.interface import Attributes, StoreOptions, StoreState
 from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
 from tests import providers
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 START = 1_800_000_000.0
 

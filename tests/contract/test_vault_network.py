@@ -11,7 +11,6 @@ import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     OutcomeUnknownError,
     RedirectRefusedError,
@@ -24,6 +23,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 OpenVault = Callable[..., SecretWriter]
 

@@ -12,12 +12,12 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 OpenVault = Callable[..., SecretWriter]
 

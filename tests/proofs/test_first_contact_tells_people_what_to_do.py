@@ -20,11 +20,11 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.open import open_store
 from tests import providers
 from tests.proofs.conftest import World
+from tests.virtual_clock import VirtualClock
 
 PAGE = b"<html>Sign in to the proxy</html>"
 SERVICE, VAULT = "http://vault.vault.svc:8200", "https://nobody.vault.azure.net"

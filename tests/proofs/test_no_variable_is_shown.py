@@ -46,7 +46,7 @@ import contextlib, os, sys, traceback
 from compiler.cli.commands.backup import passphrase
 from compiler.model.store import StoreAddress
 from compiler.cluster.client import KubernetesCluster
-from compiler.stores.deadline import VirtualClock
+from tests.virtual_clock import VirtualClock
 from compiler.stores.open import open_store
 from compiler.stores.interface import StoreOptions
 from compiler.stores.pacing import RetryPolicy

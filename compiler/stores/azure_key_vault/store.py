@@ -1,7 +1,5 @@
 """Implements SecretWriter for Azure Key Vault."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -4,11 +4,9 @@ A Vault returns what it keeps. Made into Python's numbers and back, `1.10` would
 `1e400` `Infinity`: so a property that is no string is its raw JSON token, on the way in and on the way out.
 """
 
-from __future__ import annotations
-
 import json
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -34,7 +32,7 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
-from compiler.stores.interface import Cluster, Identity, Problem, StoreOptions, Use
+from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
@@ -142,7 +140,7 @@ class VaultConnection:
         limiter = Limiter(quotas, options.clock)
         waits = Waits(address.absolute, options.on_wait, options.silent)
         self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
-        self._questions = VaultQuestions(address, login, client, self._attempt)
+        self.questions = VaultQuestions(address, login, client, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
         self._ready_log_in: Callable[[Any], Token] | None = None
@@ -160,28 +158,19 @@ class VaultConnection:
     def close(self) -> None:
         self._retrier.close()
 
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return what `question` returns, which sends requests that change nothing by the methods of `questions`."""
+        return self._with_token(lambda: self._retrier.read(question))
+
     def read(self, request: Request, send: Callable[[], T]) -> T:
         """Return what `send` returns, called again as the policy says."""
-        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, send)))
+        return self.ask(lambda: self._attempt(request, send))
 
     def write(self, request: Request, send: Callable[[], T], settle: Callable[[], T | None]) -> T:
         """The same for a write, whose unknown outcomes `settle` settles."""
         return self._with_token(
             lambda: self._retrier.write(lambda: self._attempt(request, send), settle, RequestClass.CREATE)
         )
-
-    def require(self, request: Request) -> None:
-        """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
-        place = StoreLocation(self._address.absolute, request.name)
-        self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
-
-    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
-        """Take note of uses by names, for the help of a refusal."""
-        self._questions.expect(uses)
-
-    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
-        """Which names the token lacks access for; None where the server does not say."""
-        return self._with_token(lambda: self._retrier.read(lambda: self._questions.check_access(uses)))
 
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
@@ -192,7 +181,7 @@ class VaultConnection:
                         self._retrier.read(self._open)
                         self._ready = True
                     except SealedError as error:
-                        self._failure = self._questions.explain_sealed(error)
+                        self._failure = self.questions.explain_sealed(error)
                     except StoreError as error:
                         self._failure = error
         if self._failure is not None:
@@ -284,7 +273,7 @@ class VaultConnection:
 
     def _denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:
-            cause = self._questions.explain_denied(request, place)
+            cause = self.questions.explain_denied(request, place)
             if self._generation == generation:
                 return cause
             # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
@@ -308,7 +297,7 @@ class VaultConnection:
             ready, self._ready_log_in = self._ready_log_in, None
             self._take(self._log_in(ready))
         self._look_up_self()
-        self._questions.check_mount()
+        self.questions.check_mount()
 
     def _log_in(self, ready: Callable[[Any], Token] | None = None) -> Token:
         place = StoreLocation(self._address.absolute)
@@ -366,7 +355,7 @@ class VaultConnection:
         return None
 
     def _look_up_self(self) -> None:
-        facts = self._questions.token_facts(Action.LOG_IN)
+        facts = self.questions.token_facts(Action.LOG_IN)
         if facts is None or self._token is None:
             return
         self.identity = Identity(facts.subject, self._login.method, facts.expires, self._login.token_source)

@@ -15,8 +15,6 @@ Files are read again at each log-in: what refreshes them (an agent, the kubelet)
 of these variables holds: people put the credential itself where a file's name belongs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

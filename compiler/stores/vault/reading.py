@@ -1,7 +1,5 @@
 """Reads secrets and their states from Vault, deletes and recovers versions, and finds what it would refuse."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Implements SecretWriter for Vault and OpenBao, KV version 2, over hvac; the only module that imports hvac."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -75,11 +73,11 @@ class VaultStore(VaultReading):
         super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
-        self._connection.expect(uses)
+        self._connection.questions.expect(uses)
 
     @one_operation
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
-        return self._connection.check_access(uses)
+        return self._connection.ask(lambda: self._connection.questions.check_access(uses))
 
     def check(
         self,
@@ -128,7 +126,7 @@ class VaultStore(VaultReading):
         request = self._request(Action.WRITE, name, "metadata", "update")
         # A request of its own, which can only come after: refused then, it would leave a secret without its tags that
         # every later comparison of keys finds complete.
-        self._connection.require(request)
+        self._connection.ask(lambda: self._connection.questions.require(request, self._place(name)))
         if base is None:
             # A name may have metadata before its first version, or after its last: what its owners wrote there stays.
             tags = {**tags, **self.describe(name).attributes.tags}

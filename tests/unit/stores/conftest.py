@@ -7,10 +7,10 @@ import pytest
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import StoreOptions
 from tests import providers
 from tests.unit.stores.scripted_vault import ScriptedVault
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture

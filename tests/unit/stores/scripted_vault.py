@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.virtual_clock import VirtualClock
 
 TOKEN = "t0ken-4711"
 MOUNT = "sys/internal/ui/mounts/secret"

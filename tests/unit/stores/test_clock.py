@@ -1,6 +1,7 @@
 import threading
 
-from compiler.stores.deadline import SystemClock, VirtualClock
+from compiler.stores.deadline import SystemClock
+from tests.virtual_clock import VirtualClock
 
 
 def test_the_systems_clock_goes_forward() -> None:

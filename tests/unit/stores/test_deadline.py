@@ -10,7 +10,6 @@ from compiler.stores.deadline import (
     Deadlines,
     OutOfTimeError,
     SystemClock,
-    VirtualClock,
     call_in_time,
     call_within,
     held,
@@ -19,6 +18,7 @@ from compiler.stores.deadline import (
     rest,
 )
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.pacing import KEY_VAULT_QUOTAS, UNLIMITED, Limiter, NoTurnError, Quota, RequestClass
+from tests.virtual_clock import VirtualClock
 
 CREATE, OTHER = RequestClass.CREATE, RequestClass.OTHER
 

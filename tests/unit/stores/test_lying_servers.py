@@ -14,12 +14,12 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.virtual_clock import VirtualClock
 
 
 def options() -> StoreOptions:

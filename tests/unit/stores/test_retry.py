@@ -7,7 +7,7 @@ from threading import Thread, active_count
 
 import pytest
 
-from compiler.stores.deadline import SystemClock, VirtualClock, rest
+from compiler.stores.deadline import SystemClock, rest
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -21,6 +21,7 @@ from compiler.stores.errors import (
     UnreachableError,
 )
 from compiler.stores.pacing import UNLIMITED, Limiter, Retrier, RetryPolicy, Waits, parse_retry_after, unheard
+from tests.virtual_clock import VirtualClock
 
 PLACE = StoreLocation("https://store")
 

@@ -8,7 +8,7 @@ from azure.keyvault.secrets import ApiVersion
 
 from compiler.demo.key_vault.server import VaultReply, VaultRequest, answer, kind_of, permission_of, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError
-from compiler.stores.deadline import VirtualClock
+from tests.virtual_clock import VirtualClock
 
 BASE = "https://v.vault.azure.net"
 SENTINEL = "s3ntinel-value"

@@ -16,8 +16,8 @@ from compiler.demo.certificates import CertificateAuthority, ServerCertificate
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, TokenIssuer
 from compiler.demo.key_vault.server import KeyVaultServer, VaultReply, VaultRequest, read_request
 from compiler.demo.key_vault.state import Delays, KeyVaultState
-from compiler.stores.deadline import VirtualClock
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 CHALLENGE = 'Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"'
 SENTINEL = "s3ntinel-value"

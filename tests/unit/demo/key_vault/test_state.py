@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError, SecretBody
-from compiler.stores.deadline import VirtualClock
+from tests.virtual_clock import VirtualClock
 
 BASE = "https://v"
 

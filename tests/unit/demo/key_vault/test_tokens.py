@@ -5,7 +5,7 @@ import jwt
 import pytest
 
 from compiler.demo.key_vault.faults import LocalCredential, TokenIssuer
-from compiler.stores.deadline import VirtualClock
+from tests.virtual_clock import VirtualClock
 
 AUDIENCE = "https://vault.azure.net"
 

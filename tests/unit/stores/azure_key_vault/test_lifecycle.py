@@ -4,7 +4,6 @@ from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     ConflictError,
     ForbiddenError,
@@ -17,6 +16,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import RetryPolicy
 from tests.unit.stores.conftest import address_of
+from tests.virtual_clock import VirtualClock
 
 
 def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:

@@ -12,7 +12,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock, rest
+from compiler.stores.deadline import rest
 from compiler.stores.errors import (
     Action,
     DisabledError,
@@ -24,6 +24,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import UNLIMITED
 from tests.unit.stores.conftest import address_of, opened_with
+from tests.virtual_clock import VirtualClock
 
 
 def _resident_pages() -> int:

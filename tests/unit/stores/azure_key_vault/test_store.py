@@ -22,7 +22,6 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     StoreError,
@@ -36,6 +35,7 @@ from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
 from tests.unit.stores.conftest import address_of, opened_with
+from tests.virtual_clock import VirtualClock
 
 SENTINEL = "s3ntinel-Välue"
 

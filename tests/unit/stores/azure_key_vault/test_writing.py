@@ -5,7 +5,6 @@ import pytest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -24,6 +23,7 @@ from compiler.stores.interface import Attributes, StoreOptions
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import conceal
 from tests.unit.stores.conftest import address_of
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.mark.parametrize("text", ["plain", "[1]", '"x"', '{"a": 1, "a": 2}', "{", '{"a": NaN}'])

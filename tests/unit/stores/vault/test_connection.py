@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.deadline import VirtualClock
 from compiler.stores.errors import (
     Action,
     ExpiredTokenError,
@@ -53,6 +52,7 @@ from tests.unit.stores.scripted_vault import (
     token_facts,
     version,
 )
+from tests.virtual_clock import VirtualClock
 
 READ = "secret/data/github"
 SENTINEL = "s3ntinel-4711"
