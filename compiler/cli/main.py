@@ -55,7 +55,7 @@ def _defect(error: Exception, *, is_debug: bool) -> int:
 
 def _missing_package(error: ModuleNotFoundError) -> Refusal | None:
     """What to install, where the program runs from a clone by a Python without its packages; None for our own."""
-    from compiler.text.extra import install_line  # noqa: PLC0415 - only where it is needed
+    from compiler.text.command_line import install_line  # noqa: PLC0415 - only where it is needed
 
     package = (error.name or "").partition(".")[0]
     if package in ("", "compiler"):

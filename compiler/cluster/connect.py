@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.refusal import Refusal
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line
 
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0

@@ -19,7 +19,7 @@ from compiler.change.run_files import sync_folder
 from compiler.model.files import temporary_beside
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line
 from compiler.text.wording import quoted
 
 MAGIC = b"age-encryption.org/v1\n"

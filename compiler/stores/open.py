@@ -6,7 +6,7 @@ from typing import cast
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
 from compiler.stores.interface import SecretWriter, StoreOptions
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line
 
 
 def open_store(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions | None = None) -> SecretWriter:

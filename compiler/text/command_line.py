@@ -38,3 +38,24 @@ def shell_line(*words: str) -> str:
     import shlex  # noqa: PLC0415 - only where one is printed
 
     return " ".join(word if word == BLANK else shlex.quote(word) for word in words)
+
+
+def install_line(extra: str | None = None) -> str:
+    """The `pip install` of an extra, such as a store's client, or of the program alone, for the Python that runs this.
+
+    Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
+    package index, where anybody may offer something under it. pip asks none where the program is installed.
+    """
+    import sys  # noqa: PLC0415 - only where one is printed
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    try:
+        distribution(PROGRAM)
+    except PackageNotFoundError:
+        what = str(Path(__file__).resolve().parents[2])
+    else:
+        what = PROGRAM
+    if extra is not None:
+        what += f"[{extra}]"
+    return shell_line(sys.executable or "python", "-m", "pip", "install", what)

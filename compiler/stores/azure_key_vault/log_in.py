@@ -29,8 +29,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
-from compiler.text.command_line import shell_line
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line, shell_line
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 # A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.

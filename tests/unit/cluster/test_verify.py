@@ -18,7 +18,7 @@ from compiler.model.manifest import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.text.extra import install_line
+from compiler.text.command_line import install_line
 from tests import providers
 from tests.fake_cluster import FakeCluster
 from tests.live_platform import provider_of
