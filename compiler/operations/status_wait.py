@@ -175,7 +175,7 @@ def _refresh(live: Live) -> tuple[str, str]:
     return str(status.get("refreshTime")), str(status.get("syncedResourceVersion"))
 
 
-class End(StrEnum):
+class WaitEnd(StrEnum):
     """How a wait ended."""
 
     IN_EFFECT = "in-effect"
@@ -192,7 +192,7 @@ class WaitResult:
     no secret where it was the first one.
     """
 
-    end: End
+    end: WaitEnd
     seconds: float
     states: States
     not_compared: Mapping[str, tuple[str, ...]]
@@ -221,14 +221,14 @@ class _Round:
         return facts
 
     @property
-    def end(self) -> End | None:
+    def end(self) -> WaitEnd | None:
         """How a wait would end by it, None while waiting may help."""
         if any(each.is_final for each in self.states.values()):
-            return End.FAILED
+            return WaitEnd.FAILED
         lacking = {problem.state for each in self.states.values() for problem in each.problems}
         if not lacking:
-            return End.IN_EFFECT if self.snapshot.is_whole else End.UNPROVEN
-        return End.FAILED if lacking == {State.RESTART} else None
+            return WaitEnd.IN_EFFECT if self.snapshot.is_whole else WaitEnd.UNPROVEN
+        return WaitEnd.FAILED if lacking == {State.RESTART} else None
 
 
 class Wait:
@@ -272,7 +272,7 @@ class Wait:
             tell(last.states, left)
             if is_proven or left <= 0:
                 how = last.end if is_proven else None
-                return WaitResult(how or End.TIME_UP, seconds, last.states, self.not_compared, error)
+                return WaitResult(how or WaitEnd.TIME_UP, seconds, last.states, self.not_compared, error)
             if took >= left:
                 # Another round would not end in time.
                 time.sleep(left)
@@ -369,7 +369,7 @@ class PartialStatus:
         unanswered = self.asked
         if not unanswered and self.view is not None and self.view.unanswered:
             unanswered = f"the cluster ({self.view.unanswered})"
-        waited = WaitResult(End.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
+        waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
         return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
 
 

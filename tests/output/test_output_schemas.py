@@ -22,7 +22,7 @@ from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import LiveState, Values, from_files
-from compiler.operations.status_wait import End, StatusResult, WaitResult
+from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover import cutover_report
@@ -326,10 +326,10 @@ def test_status(tmp_path: Path) -> None:
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, live=found, values=values) for row in status.rows)
-    waited = WaitResult(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = StatusResult(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
     holds("status", json.loads(text_of(Data(status_report([(looked, NextStep(("next",), "deploy"))], 4)))))
-    bare = StatusResult(replace(status, progress=None), WaitResult(End.TIME_UP, 5, {}, {}, unanswered="the stores"))
+    bare = StatusResult(replace(status, progress=None), WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores"))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, NextStep()), (bare, NextStep())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
@@ -337,7 +337,7 @@ def test_status(tmp_path: Path) -> None:
     assert found["other"]["properties"]["comparison"]["enum"] == [
         str(each) for each in Likeness if each is not Likeness.UNKNOWN
     ]
-    assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in End]
+    assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in WaitEnd]
 
 
 def test_backup() -> None:

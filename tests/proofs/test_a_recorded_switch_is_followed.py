@@ -15,7 +15,7 @@ from compiler.live.compare import Likeness
 from compiler.operations import status_wait as wait_module
 from compiler.operations.status import LiveState, Status, Values, from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
-from compiler.operations.status_wait import End, Wait, WaitResult
+from compiler.operations.status_wait import Wait, WaitEnd, WaitResult
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers
@@ -96,40 +96,40 @@ def said(waited: WaitResult) -> list[str]:
 
 def test_the_recorded_switch_is_in_effect_at_its_last_event(world: Recorded) -> None:
     waited = world.follow(*map(world.replay, world.events))
-    assert (waited.end, said(waited), waited.not_compared) == (End.IN_EFFECT, [], {})
+    assert (waited.end, said(waited), waited.not_compared) == (WaitEnd.IN_EFFECT, [], {})
 
 
 def test_before_its_last_event_it_is_not(world: Recorded) -> None:
     waited = world.follow(*map(world.replay, world.events[:-1]), up_at="not-synced")
-    assert (waited.end, said(waited)[0]) == (End.TIME_UP, "not-synced")
+    assert (waited.end, said(waited)[0]) == (WaitEnd.TIME_UP, "not-synced")
 
 
 def test_a_changed_uid_turns_it_red(world: Recorded) -> None:
     waited = world.follow(world.secret(uid="another"), *map(world.replay, world.events))
-    assert (waited.end, "replaced" in said(waited)) == (End.FAILED, True)
+    assert (waited.end, "replaced" in said(waited)) == (WaitEnd.FAILED, True)
 
 
 def test_a_deleted_secret_turns_it_red(world: Recorded) -> None:
     gone = [lambda: world.double.delete("secrets", NAMESPACE, SLACK)]
     waited = world.follow(*gone, *map(world.replay, world.events), up_at="no-target")
-    assert (waited.end, said(waited)) == (End.TIME_UP, ["no-target"])
+    assert (waited.end, said(waited)) == (WaitEnd.TIME_UP, ["no-target"])
 
 
 def test_an_emptied_secret_turns_it_red(world: Recorded) -> None:
     waited = world.follow(world.secret(managedFields=[]), *map(world.replay, world.events), up_at="missing-key")
-    assert (waited.end, said(waited)) == (End.TIME_UP, ["missing-key"])
+    assert (waited.end, said(waited)) == (WaitEnd.TIME_UP, ["missing-key"])
 
 
 def test_a_ready_that_is_old_turns_it_red(world: Recorded) -> None:
     old = {**world.events[-1], "status": recorded("externalsecrets-list")["items"][0]["status"]}
     waited = world.follow(world.replay(old), up_at="not-synced")
-    assert (waited.end, said(waited)[0]) == (End.TIME_UP, "not-synced")
+    assert (waited.end, said(waited)[0]) == (WaitEnd.TIME_UP, "not-synced")
 
 
 def test_data_that_changed_turns_it_red(world: Recorded) -> None:
     other = {"reconcile.external-secrets.io/data-hash": "other"}
     waited = world.follow(world.secret(annotations=other), *map(world.replay, world.events))
-    assert (waited.end, "data-changed" in said(waited)) == (End.FAILED, True)
+    assert (waited.end, "data-changed" in said(waited)) == (WaitEnd.FAILED, True)
 
 
 def test_a_restart_turns_it_red(world: Recorded) -> None:
@@ -137,4 +137,4 @@ def test_a_restart_turns_it_red(world: Recorded) -> None:
     platform.pod(NAMESPACE, "slack", SLACK)
     again = [lambda: platform.pod(NAMESPACE, "slack", SLACK, restarts=1)]
     waited = world.follow(*again, *map(world.replay, world.events))
-    assert (waited.end, "restarted" in said(waited)) == (End.FAILED, True)
+    assert (waited.end, "restarted" in said(waited)) == (WaitEnd.FAILED, True)

@@ -27,7 +27,7 @@ from compiler.model.facts import parse_duration
 from compiler.operations.next_step import StepContext, next_step
 from compiler.operations.status import LiveState
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import End, StatusOptions, StatusResult, read_status
+from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.status import live_lines, status_lines, status_report, wait_lines, word_of
@@ -208,7 +208,7 @@ def _unread(looked: StatusResult) -> tuple[str, ...]:
 
 
 def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
-    has_waited = looked.waited is not None and looked.waited.end in (End.FAILED, End.TIME_UP)
+    has_waited = looked.waited is not None and looked.waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP)
     readers = partial(_readers, arguments, root)
     return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
 
@@ -232,8 +232,8 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
 
 def _code(looked: StatusResult) -> int:
     status, waited = looked.status, looked.waited
-    if waited is not None and waited.end is not End.IN_EFFECT:
-        return FOUND if waited.end is End.FAILED else INCOMPLETE
+    if waited is not None and waited.end is not WaitEnd.IN_EFFECT:
+        return FOUND if waited.end is WaitEnd.FAILED else INCOMPLETE
     if status.is_asked and not status.answered:
         return COULD_NOT_RUN
     return OK if status.is_fine else FOUND

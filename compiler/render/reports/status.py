@@ -13,7 +13,7 @@ from compiler.live.read_many import WriterOf, describe_writes, no_writer, remedi
 from compiler.model.facts import short_duration
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import LiveState, Row, Status
-from compiler.operations.status_wait import End, StatusResult, WaitResult
+from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
@@ -176,16 +176,16 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
 
 def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]:
     """How a wait ended, and what it could not compare or look at; of `unread` secrets no date is known."""
-    if waited.end is End.IN_EFFECT:
+    if waited.end is WaitEnd.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
-    elif waited.end is End.UNPROVEN:
+    elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
         yield (
             "  ",
             Painted("help: ", Style.HELP),
             "get a role that allows it, or leave the Secrets out: --without-secrets",
         )
-    elif waited.end is End.FAILED:
+    elif waited.end is WaitEnd.FAILED:
         yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:
         yield (Painted(f"not in effect after {short_duration(round(waited.seconds))}", Style.ERROR),)

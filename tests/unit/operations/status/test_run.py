@@ -11,7 +11,7 @@ from compiler.live.compare import Likeness
 from compiler.operations import status_wait
 from compiler.operations.status import LiveState
 from compiler.operations.status_live import Snapshot
-from compiler.operations.status_wait import End, StatusOptions, StatusResult, Wait, read_status
+from compiler.operations.status_wait import StatusOptions, StatusResult, Wait, WaitEnd, read_status
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
@@ -44,7 +44,7 @@ def test_forced_and_waited_for(world: World) -> None:
     assert looked(world, StatusOptions(is_forced=True)).forced == ("github", "jira")
     found = looked(world, StatusOptions(seconds=20, is_forced=True))
     assert found.waited is not None
-    assert (found.waited.end, found.waited.seconds, found.forced) == (End.IN_EFFECT, 20, ("github", "jira"))
+    assert (found.waited.end, found.waited.seconds, found.forced) == (WaitEnd.IN_EFFECT, 20, ("github", "jira"))
     assert all(row.state is State.IN_EFFECT for row in found.status.rows)
 
 
@@ -71,7 +71,7 @@ class Hung:
         # Half of the time after which a request alone would be given up.
         assert time.monotonic() - begun < 15
         assert found.waited is not None
-        assert (found.waited.end, found.waited.seconds) == (End.TIME_UP, seconds)
+        assert (found.waited.end, found.waited.seconds) == (WaitEnd.TIME_UP, seconds)
         return found
 
     def hang(self, *_: object) -> NoReturn:
@@ -148,7 +148,7 @@ def test_the_state_before_is_what_was_there_before_the_stores_answered(world: Wo
         patch.setattr(status_wait, "Snapshot", noticed)
         found = looked(world, StatusOptions(seconds=20))
     assert found.waited is not None
-    assert found.waited.end is End.IN_EFFECT
+    assert found.waited.end is WaitEnd.IN_EFFECT
     assert set(found.waited.not_compared) == {"github"}
 
 

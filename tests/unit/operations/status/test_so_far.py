@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 from compiler.cluster.judge import Problem, State
 from compiler.operations.status import LiveState
-from compiler.operations.status_wait import End, PartialStatus, Wait
+from compiler.operations.status_wait import PartialStatus, Wait, WaitEnd
 from tests.unit.operations.status.conftest import World
 
 
@@ -10,7 +10,7 @@ def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> No
     partial = PartialStatus(world.status(), "the stores")
     found = partial.end(5)
     assert found.waited is not None
-    assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (End.TIME_UP, 5, "the stores")
+    assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (WaitEnd.TIME_UP, 5, "the stores")
     assert (found.waited.not_compared, found.forced, found.status.is_live) == ({}, (), True)
     snapshot = world.snapshot()
     partial.view, partial.wait = snapshot.view, Wait(world.judge(), snapshot)

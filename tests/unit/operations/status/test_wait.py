@@ -10,7 +10,7 @@ from compiler.cluster.judge import State
 from compiler.cluster.view import ClusterError
 from compiler.operations import status_wait as wait_module
 from compiler.operations.status import LiveState
-from compiler.operations.status_wait import End, Wait, WaitResult
+from compiler.operations.status_wait import Wait, WaitEnd, WaitResult
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
@@ -74,7 +74,7 @@ def states(waited: WaitResult) -> dict[str, list[State]]:
 def test_a_switch_between_equal_stores_is_followed_to_its_end(world: World) -> None:
     world.platform.pod(SPACE, "jira", JIRA)
     waited, told = followed(world, *switched(world))
-    assert (waited.end, states(waited)) == (End.IN_EFFECT, {"github": [], "jira": []})
+    assert (waited.end, states(waited)) == (WaitEnd.IN_EFFECT, {"github": [], "jira": []})
     assert told[0]["jira"] == "other-spec"
     assert told[-1]["jira"] == "in-effect"
     # It saw jira before the change, and of github only what was there already.
@@ -83,7 +83,7 @@ def test_a_switch_between_equal_stores_is_followed_to_its_end(world: World) -> N
 
 def test_started_late_it_ends_at_once_and_says_what_it_could_not_compare(world: World) -> None:
     waited, _ = followed(world)
-    assert waited.end is End.IN_EFFECT
+    assert waited.end is WaitEnd.IN_EFFECT
     assert set(waited.not_compared) == {"github", "jira"}
 
 
@@ -94,14 +94,14 @@ def test_a_secret_with_another_uid_was_replaced(world: World) -> None:
         world.platform.secret(SPACE, JIRA, ["JIRA_TOKEN", "JIRA_URL"], "hash-1", uid="another")
 
     waited, _ = followed(world, deploy, replace, lambda: world.platform.sync(SPACE, JIRA))
-    assert waited.end is End.FAILED
+    assert waited.end is WaitEnd.FAILED
     assert State.REPLACED in states(waited)["jira"]
 
 
 def test_a_deleted_secret_that_comes_again_was_replaced(world: World) -> None:
     deploy, sync = switched(world)
     waited, _ = followed(world, deploy, lambda: world.double.delete("secrets", SPACE, JIRA), sync)
-    assert waited.end is End.FAILED
+    assert waited.end is WaitEnd.FAILED
     assert State.REPLACED in states(waited)["jira"]
 
 
@@ -110,19 +110,19 @@ def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
     waited, _ = followed(
         world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), up_at="missing-key"
     )
-    assert (waited.end, states(waited)["jira"]) == (End.TIME_UP, [State.MISSING_KEY])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [State.MISSING_KEY])
 
 
 def test_a_ready_that_is_old_is_not_in_effect(world: World) -> None:
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, up_at="not-synced")
-    assert (waited.end, states(waited)["jira"][0]) == (End.TIME_UP, State.NOT_SYNCED)
+    assert (waited.end, states(waited)["jira"][0]) == (WaitEnd.TIME_UP, State.NOT_SYNCED)
 
 
 def test_data_that_changes_between_equal_stores_is_wrong(world: World) -> None:
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert waited.end is End.FAILED
+    assert waited.end is WaitEnd.FAILED
     assert State.DATA_CHANGED in states(waited)["jira"]
 
 
@@ -133,7 +133,7 @@ def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(w
     world.written(datetime.now(UTC) - timedelta(minutes=30))
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert (waited.end, states(waited)["jira"]) == (End.IN_EFFECT, [])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.IN_EFFECT, [])
     jira = waited.states["jira"]
     assert jira.notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
     assert jira.notes[1] == 'restart needed: "jira" started before the data changed'
@@ -144,7 +144,7 @@ def test_an_older_value_is_not_in_effect_until_it_is_read_again(world: World) ->
     world.refreshed(datetime.now(UTC) - timedelta(minutes=20))
     world.written(datetime.now(UTC) - timedelta(minutes=10))
     waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "older-value")
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "older-value")
     assert waited.states["jira"].notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
 
 
@@ -154,8 +154,8 @@ def test_what_was_asked_for_and_answered_is_no_older_value_whatever_the_clocks_s
     world.refreshed(datetime.now(UTC) - timedelta(minutes=20), **{"force-sync": mark})
     both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
     waited, told = followed(world, *both, is_forced=True)
-    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "older-value")
-    assert followed(world, up_at="older-value")[0].end is End.TIME_UP
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "older-value")
+    assert followed(world, up_at="older-value")[0].end is WaitEnd.TIME_UP
 
 
 def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(world: World) -> None:
@@ -164,7 +164,7 @@ def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(wo
         world.platform.pod(SPACE, name, JIRA, volume=volume)
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert (waited.end, states(waited)["jira"]) == (End.FAILED, [State.RESTART])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.FAILED, [State.RESTART])
     jira = waited.states["jira"]
     assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
@@ -185,7 +185,7 @@ def test_pods_that_start_after_the_change_need_none(world: World) -> None:
     changed = [deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2")]
     waited, told = followed(world, *changed, At("restart-needed", start), lambda: world.platform.sync(SPACE, GITHUB))
     assert "restart-needed" in {each["jira"] for each in told}
-    assert waited.end is End.IN_EFFECT, told
+    assert waited.end is WaitEnd.IN_EFFECT, told
 
 
 @pytest.mark.parametrize("plural", ["externalsecrets", "secrets"])
@@ -194,26 +194,26 @@ def test_what_is_being_deleted_is_not_in_effect(world: World, plural: str) -> No
     found["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
     world.double.put(plural, found)
     waited, _ = followed(world, up_at="being-deleted")
-    assert (waited.end, states(waited)["jira"]) == (End.TIME_UP, [State.DELETED])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [State.DELETED])
 
 
 @pytest.mark.parametrize("right", ["list secrets", "get clustersecretstores"])
 def test_without_the_right_to_ask_for_secrets_or_stores_nothing_is_proven(world: World, right: str) -> None:
     world.double.refused[right] = 403
     waited, _ = followed(world)
-    assert (waited.end, states(waited)) == (End.UNPROVEN, {"github": [], "jira": []})
+    assert (waited.end, states(waited)) == (WaitEnd.UNPROVEN, {"github": [], "jira": []})
 
 
 def test_pods_and_events_that_may_not_be_asked_prove_nothing_less(world: World) -> None:
     world.double.refused.update({"list pods": 403, "list events": 403})
-    assert followed(world)[0].end is End.IN_EFFECT
+    assert followed(world)[0].end is WaitEnd.IN_EFFECT
 
 
 def test_a_restart_is_wrong(world: World) -> None:
     world.platform.pod(SPACE, "jira", JIRA, restarts=2)
     deploy, sync = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.pod(SPACE, "jira", JIRA, restarts=3), sync)
-    assert (waited.end, State.RESTARTED in states(waited)["jira"]) == (End.FAILED, True)
+    assert (waited.end, State.RESTARTED in states(waited)["jira"]) == (WaitEnd.FAILED, True)
 
 
 def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
@@ -221,7 +221,7 @@ def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
     found["metadata"]["labels"] = {}
     world.double.put("externalsecrets", found)
     waited, _ = followed(world)
-    assert waited.end is End.FAILED
+    assert waited.end is WaitEnd.FAILED
 
 
 def made_by_hand(world: World) -> None:
@@ -236,7 +236,7 @@ def made_by_hand(world: World) -> None:
 def test_a_secret_that_nothing_owns_is_waited_for_until_the_operator_takes_it_over(world: World) -> None:
     made_by_hand(world)
     waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA))
-    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "not-synced")
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "not-synced")
 
 
 def test_a_secret_that_nothing_owns_after_a_success_is_nothing_to_wait_for(world: World) -> None:
@@ -245,20 +245,20 @@ def test_a_secret_that_nothing_owns_after_a_success_is_nothing_to_wait_for(world
     synced["status"] = {"syncedResourceVersion": f"{synced['metadata']['generation']}-1"}
     world.double.put("externalsecrets", synced)
     waited, _ = followed(world)
-    assert waited.end is End.FAILED
+    assert waited.end is WaitEnd.FAILED
 
 
 def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
     both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
     waited, told = followed(world, *both, is_forced=True)
-    assert waited.end is End.IN_EFFECT
+    assert waited.end is WaitEnd.IN_EFFECT
     assert told[0] == {"github": "not-refreshed", "jira": "not-refreshed"}
 
 
 def test_a_store_that_gets_ready_is_noticed(world: World) -> None:
     world.platform.store("vault-store", ready=False)
     waited, told = followed(world, lambda: world.platform.store("vault-store"))
-    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "store")
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "store")
 
 
 def lists(world: World, plural: str) -> int:
@@ -268,7 +268,7 @@ def lists(world: World, plural: str) -> int:
 def test_it_lists_and_watches_nothing(world: World) -> None:
     world.double.asked.clear()
     waited, _ = followed(world, *switched(world))
-    assert waited.end is End.IN_EFFECT
+    assert waited.end is WaitEnd.IN_EFFECT
     assert not [each for each in world.double.asked if "watch" in each.query]
     # The state before, each of two steps, and a whole round after the last change.
     assert lists(world, "externalsecrets") == lists(world, "secrets") == 4
@@ -279,12 +279,12 @@ def test_it_lists_and_watches_nothing(world: World) -> None:
 def test_all_are_in_effect_only_after_a_whole_round_that_shows_no_change(world: World) -> None:
     world.double.asked.clear()
     waited, _ = followed(world)
-    assert (waited.end, lists(world, "externalsecrets"), lists(world, "pods")) == (End.IN_EFFECT, 2, 2)
+    assert (waited.end, lists(world, "externalsecrets"), lists(world, "pods")) == (WaitEnd.IN_EFFECT, 2, 2)
     world.double.asked.clear()
     # Differing stores: the data may change, and it does between two rounds in which all was in effect.
     world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     waited, _ = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert (waited.end, lists(world, "externalsecrets")) == (End.IN_EFFECT, 3)
+    assert (waited.end, lists(world, "externalsecrets")) == (WaitEnd.IN_EFFECT, 3)
 
 
 def test_pods_are_listed_where_a_secret_changed_and_while_they_are_waited_for(world: World) -> None:
@@ -335,7 +335,7 @@ def test_the_next_round_begins_after_three_times_what_the_last_one_took(
     waited = wait.until(60, lambda _states, _left: None)
     # Two lists a round: a first one of half a second, then such of ten; and none that could not end in time.
     assert (slept[0], slept[1]) == (2.0, 30.0)
-    assert (waited.end, now[0]) == (End.TIME_UP, 60)
+    assert (waited.end, now[0]) == (WaitEnd.TIME_UP, 60)
 
 
 def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World) -> None:
@@ -346,7 +346,7 @@ def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World) ->
         world.double.refused.update({f"list {each}": 500 for each in ("secrets", "pods")})
 
     waited = wait.until(1, break_down)
-    assert waited.end is End.TIME_UP
+    assert waited.end is WaitEnd.TIME_UP
     assert str(waited.error) == "it answered with status 500"
 
 
@@ -360,7 +360,7 @@ def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> 
         world.double.refused.clear()
 
     waited, _ = followed(world, deploy, go, sync, lambda: None, come)
-    assert (waited.end, waited.error) == (End.IN_EFFECT, None)
+    assert (waited.end, waited.error) == (WaitEnd.IN_EFFECT, None)
 
 
 def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:

@@ -5,7 +5,7 @@ from compiler.cluster.judge import Problem, State
 from compiler.live.compare import Likeness
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import LiveState, Values
-from compiler.operations.status_wait import End, StatusResult, WaitResult
+from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.reports.status import status_report
 from tests.unit.operations.status.conftest import World, world
 
@@ -14,7 +14,7 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
-    waited = WaitResult(End.TIME_UP, 5, {}, {}, unanswered="the stores")
+    waited = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
     (found,) = status_report([(StatusResult(world.status(), waited), NextStep())], 4)["environments"]
     assert found["wait"]["unanswered"] == "the stores"
 
@@ -26,7 +26,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",))
     rows = (status.rows[0], replace(status.rows[1], values=values, live=found))
-    waited = WaitResult(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)

@@ -11,7 +11,7 @@ from compiler.live.compare import Likeness
 from compiler.live.read_many import PastRun, StoredVersion
 from compiler.operations.next_step import NextStep
 from compiler.operations.status import LiveState, Row, Status, Values
-from compiler.operations.status_wait import End, WaitResult
+from compiler.operations.status_wait import WaitEnd, WaitResult
 from compiler.render.content import Line, Lines
 from compiler.render.reports.status import status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
@@ -165,10 +165,10 @@ def test_what_a_person_does_first_stands_before_the_command(world: World) -> Non
 
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     found = {"jira": LiveState(not_asked=("keys: no",)), "github": LiveState(not_asked=("keys: no", "pods: no"))}
-    lines = told(wait_lines(WaitResult(End.UNPROVEN, 600, found, {})))
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {})))
     assert lines[0] == "nothing wrong was found, but not everything may be looked at"
     assert lines[-1] == "not looked at: keys: no; pods: no"
-    lines = told(wait_lines(WaitResult(End.IN_EFFECT, 600, {"jira": LiveState()}, {}), ["jira"]))
+    lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}, {}), ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
 
 
@@ -178,21 +178,21 @@ def test_every_state_has_words_that_fit(state: State) -> None:
     assert 0 < len(word_of(state)) <= 14
 
 
-def waited(end: End, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
+def waited(end: WaitEnd, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
     both = {"jira": ("UID", "data"), "github": ("UID", "data")}
     return told(wait_lines(WaitResult(end, 600, {}, both, error, unanswered)))
 
 
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
     late = 'not compared with the state before, which this run did not see: UID, data of "jira", "github"'
-    assert waited(End.IN_EFFECT) == ["all are in effect", late]
-    assert waited(End.FAILED) == ["not in effect, and waiting longer will not help", late]
-    assert waited(End.TIME_UP, error=ClusterError("it is gone", "wait")) == [
+    assert waited(WaitEnd.IN_EFFECT) == ["all are in effect", late]
+    assert waited(WaitEnd.FAILED) == ["not in effect, and waiting longer will not help", late]
+    assert waited(WaitEnd.TIME_UP, error=ClusterError("it is gone", "wait")) == [
         "not in effect after 10m",
         "  because: the cluster cannot be asked: it is gone",
         late,
     ]
-    assert waited(End.TIME_UP, unanswered="the stores")[:2] == [
+    assert waited(WaitEnd.TIME_UP, unanswered="the stores")[:2] == [
         "not in effect after 10m",
         "  because: no answer yet from the stores",
     ]
