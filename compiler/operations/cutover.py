@@ -21,9 +21,9 @@ from compiler.operations.cutover_gate import (
     MOST,
     About,
     Check,
+    CutoverRequest,
     Mode,
     PastRuns,
-    Request,
     StoreComparison,
     Switch,
     Verdict,
@@ -78,7 +78,7 @@ class Switches:
     progress: MoveProgress | None = None
 
 
-def resolve_request(environment: Environment, request: Request) -> Switches:
+def resolve_request(environment: Environment, request: CutoverRequest) -> Switches:
     """Raises Refusal where the request names what the environment does not have, or does not say enough."""
     if request.mode in (Mode.TO, Mode.FINISH) and request.to is None:
         stores = " or ".join(f"--to {store}" for store in environment.stores)
@@ -92,21 +92,21 @@ def resolve_request(environment: Environment, request: Request) -> Switches:
         ]
         return Switches(store, tuple(leaving), (), finishing(environment, store))
     progress = None
-    secrets: Sequence[str] = _named(environment, request.secrets)
+    secrets: Sequence[str] = _named_secrets(environment, request.secrets)
     if request.mode is Mode.NEXT:
         progress = progress_of(environment)
         store, secrets = progress.to, progress.steps[progress.next] if progress.next is not None else ()
     elif request.to is not None:
         store = store_named(environment, request.to)
     else:
-        store = _other(environment, secrets)
+        store = _previous_store(environment, secrets)
     there = tuple(each for each in secrets if _reads(environment, each, store))
     going = tuple(each for each in secrets if each not in there)
     edits = returning if request.is_back else switching
     return Switches(store, going, there, edits(environment, going, store), progress)
 
 
-def _named(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
+def _named_secrets(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
     """The secrets that `words` name; `all` by itself is every secret, as in a step of `moves:`."""
     if tuple(words) == (REST,) and REST not in environment.secrets:
         return tuple(environment.secrets)
@@ -118,7 +118,7 @@ def _reads(environment: Environment, secret: str, store: Store) -> bool:
     return serving is not None and serving.id == store.id
 
 
-def _other(environment: Environment, secrets: Sequence[str]) -> Store:
+def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
     """The store to go back to, which is the one before the last switch. Raises Refusal where it could be several."""
     reading = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
     moves = moves_of(environment.root)
@@ -232,7 +232,7 @@ def _values_files(
     return plan_values(replace(result.project, environments=ours), root / VALUES_FOLDER, VALUES_FOLDER, root)
 
 
-def check_edit(preview: Preview, request: Request) -> Iterator[Check]:
+def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:
     """Whether the edit compiles, keeps every Secret's keys, and reaches no environment that is not to switch."""
     errors = [each for each in preview.new if each.severity is Severity.ERROR]
     for each in errors[:MOST]:
@@ -290,7 +290,7 @@ class Effect:
 class Cutover:
     """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do."""
 
-    request: Request
+    request: CutoverRequest
     root: Path
     switches: Switches
     preview: Preview
@@ -329,7 +329,7 @@ class Cutover:
 
 def plan_cutover(
     environment: Environment,
-    request: Request,
+    request: CutoverRequest,
     root: Path,
     outside: Outside,
     stores: LiveStores,

@@ -47,7 +47,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CutoverRequest:
     """The command line of a switch, and the lines that go on from it.
 
     `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY; `ending` are secrets of which the new
@@ -163,7 +163,7 @@ def is_closed(checks: Iterable[Check]) -> bool:
     return any(each.verdict in (Verdict.REFUSED, Verdict.UNANSWERED) for each in checks)
 
 
-def check_shared_places(switches: Iterable[Switch], request: Request, to: str) -> Iterator[Check]:
+def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
     """A refusal for each environment in which a secret that stays reads a place that a switching one reads.
 
     A value rotated later would have to be written to both stores.
@@ -176,7 +176,7 @@ def check_shared_places(switches: Iterable[Switch], request: Request, to: str) -
             yield Check(About.TOGETHER, Verdict.REFUSED, message, request.switch(environment.name, ordered, to))
 
 
-def check_guard_order(switches: Iterable[Switch], request: Request, to: str) -> Iterator[Check]:
+def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
     """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
     for environment, going in _by_environment(switches).items():
         guards = [each for each in going if environment.secrets[each.secret].entry.guards]
@@ -403,7 +403,7 @@ def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
 
 
 def check_equal_values(
-    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: Request, past: PastRuns
+    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: CutoverRequest, past: PastRuns
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in dict.fromkeys(each.switch for each in comparison.keys):
@@ -421,7 +421,7 @@ def _differences(
     switch: Switch,
     keys: Sequence[ComparedKey],
     accepted: frozenset[tuple[str, str]],
-    request: Request,
+    request: CutoverRequest,
     past: PastRuns,
 ) -> Iterator[Check]:
     of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
@@ -457,7 +457,7 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _not_compared(keys: Sequence[ComparedKey], request: Request) -> Iterator[Check]:
+def _not_compared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Iterator[Check]:
     """What could not be compared: a store that does not answer is told once, and not for each secret."""
     by_reason: dict[str, list[ComparedKey]] = {}
     for each in keys:
@@ -478,7 +478,7 @@ def _not_compared(keys: Sequence[ComparedKey], request: Request) -> Iterator[Che
         yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
 
 
-def check_endings(comparison: StoreComparison, request: Request, stores: LiveStores) -> Iterator[Check]:
+def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: LiveStores) -> Iterator[Check]:
     """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
     for switch in dict.fromkeys(each.switch for each in comparison.endings):
         found = [each for each in comparison.endings if each.switch is switch]

@@ -25,7 +25,7 @@ from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.connect import connected, missing_for_cluster
 from compiler.live.stores import open_stores_for_reading
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_gate import Mode, PastRuns, Request
+from compiler.operations.cutover_gate import CutoverRequest, Mode, PastRuns
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
 
@@ -136,9 +136,9 @@ def _waits(holder: str) -> None:
     standard_error().note(f"waiting for another run: {holder}")
 
 
-def _request(arguments: Namespace, mode: Mode) -> Request:
+def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:
     context = ("--context", arguments.context) if arguments.context is not None else ()
-    return Request(
+    return CutoverRequest(
         arguments.environment,
         mode,
         tuple(arguments.secrets),

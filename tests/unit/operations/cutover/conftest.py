@@ -12,7 +12,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.operations.cutover import Cutover, plan_cutover
-from compiler.operations.cutover_gate import Mode, Request
+from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
@@ -67,7 +67,7 @@ class Bench:
         view: ClusterView | None = None,
         **more: Any,  # noqa: ANN401
     ) -> Cutover:
-        request = replace(Request(name, mode, secrets), **more)
+        request = replace(CutoverRequest(name, mode, secrets), **more)
         return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), view)
 
     def to_azure(self, *secrets: str, **more: Any) -> Cutover:  # noqa: ANN401 - fields of a request

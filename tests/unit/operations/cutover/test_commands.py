@@ -2,14 +2,14 @@ import shlex
 from contextvars import copy_context
 
 from compiler.operations.cutover import commit
-from compiler.operations.cutover_gate import Mode, Request
+from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.text.command_line import name_project
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
 
 
 def test_the_same_command_is_written_with_all_that_was_given() -> None:
-    request = Request(
+    request = CutoverRequest(
         *("prod", Mode.BACK, ("jira", "slack"), "vault", ("A", "jira/B")),
         without_comparison=True,
         with_dependants=True,
@@ -19,11 +19,13 @@ def test_the_same_command_is_written_with_all_that_was_given() -> None:
         "platform-secrets cutover prod jira slack --back --to vault --accept-differences A jira/B "
         "--without-comparison --with-dependants --cluster --context 'a b' --more --apply"
     )
-    assert Request("prod", Mode.TO, ("jira",), "azure").again() == "platform-secrets cutover prod jira --to azure"
+    assert (
+        CutoverRequest("prod", Mode.TO, ("jira",), "azure").again() == "platform-secrets cutover prod jira --to azure"
+    )
 
 
 def test_what_goes_on_with_a_switch_keeps_its_options() -> None:
-    going = Request("prod", Mode.NEXT, cluster=("--cluster",), applies=True)
+    going = CutoverRequest("prod", Mode.NEXT, cluster=("--cluster",), applies=True)
     assert going.switch("dev", ["a", "b"], "azure") == ("platform-secrets cutover dev a b --to azure --cluster --apply")
     assert going.again("--with-dependants").endswith("cutover prod --next --cluster --with-dependants --apply")
 

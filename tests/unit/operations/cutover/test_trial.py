@@ -2,7 +2,7 @@ import pytest
 
 from compiler.model.values import SecretChange
 from compiler.operations.cutover import Preview, check_edit, preview_edit
-from compiler.operations.cutover_gate import Mode, Request, Verdict
+from compiler.operations.cutover_gate import CutoverRequest, Mode, Verdict
 from compiler.pipeline import compile_project, plan_values, write_values
 from tests.unit.operations.cutover.conftest import OUTSIDE, Bench
 
@@ -13,8 +13,8 @@ def trial(bench: Bench, text: str = MOVED, *, with_dependants: bool = False) -> 
     return preview_edit(bench.environment(), text, bench.root, OUTSIDE, with_dependants=with_dependants)
 
 
-def found(made: Preview, request: Request | None = None) -> list[tuple[str, str, str | None]]:
-    checks = check_edit(made, request or Request("prod", Mode.TO, ("jira",), "azure"))
+def found(made: Preview, request: CutoverRequest | None = None) -> list[tuple[str, str, str | None]]:
+    checks = check_edit(made, request or CutoverRequest("prod", Mode.TO, ("jira",), "azure"))
     return [(str(each.about), str(each.verdict), each.mend) for each in checks if each.verdict is not Verdict.PASSED]
 
 
@@ -69,7 +69,7 @@ def test_a_values_file_that_is_stale_is_compiled_first_but_never_stops_the_way_b
     bench.write("prod", "labels: {team: changed}\n")
     made = trial(bench)
     assert found(made) == [("values-file", "refused", "platform-secrets compile prod")]
-    back = found(made, Request("prod", Mode.BACK, ("jira",)))
+    back = found(made, CutoverRequest("prod", Mode.BACK, ("jira",)))
     assert back == [("values-file", "noted", "platform-secrets compile prod")]
 
 
@@ -91,7 +91,7 @@ def test_environments_that_extend_the_edited_one_are_named_and_taken_along(bench
     assert [(each.environment.name, each.secret) for each in taken.switched] == [("prod", "jira"), ("canary", "jira")]
     assert {file.environment for file in taken.files} == {"prod", "canary"}
     assert set(taken.changes()) == {"prod", "canary"}
-    request = Request("prod", Mode.TO, ("jira",), "azure", with_dependants=True)
+    request = CutoverRequest("prod", Mode.TO, ("jira",), "azure", with_dependants=True)
     assert ("dependants", "noted", None) in found(taken, request)
 
 
