@@ -25,7 +25,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, MemoryStore]:
     opened: dict[str, MemoryStore] = {}
 
     def opened_as(address: StoreAddress, _environ: object) -> MemoryStore:
-        return opened.setdefault(str(address.provider), MemoryStore())
+        return opened.setdefault(address.provider.id, MemoryStore())
 
     monkeypatch.setattr(project, "open_store", opened_as)
     return opened
