@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,8 @@ from compiler.cli.parser import Parser, add_accept_cluster
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
-from compiler.cli.terminal.prompts import confirmed
 from compiler.cluster.connect import missing_for_cluster
 from compiler.live.read_many import RefreshTimes, refresh_times
-from compiler.live.readers import NOT_THE_SAME, every_environment
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.refusal import Refusal, describe_defect
@@ -36,6 +35,7 @@ from compiler.render.reports.plan import (
     unaudited_lines,
     undo_lines,
 )
+from compiler.text.command_line import NOT_THE_SAME
 from compiler.text.wording import counted
 
 _FINE = frozenset({State.DONE, State.KEPT})
@@ -71,6 +71,8 @@ class RunOutput:
         self._lines(plan_lines(plan, verbose=self._arguments.verbose))
 
     def agrees(self, plan: Plan) -> bool:
+        from compiler.cli.terminal.prompts import confirmed  # noqa: PLC0415 - `put` alone asks
+
         keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
         where = f" ({'; '.join(plan.said)})" if plan.said else ""
         return confirmed(f"Write {keys} to {plan.environment}{where}?")
@@ -203,7 +205,9 @@ def run_writing(
         times = refresh_times(environment) if not deletes else None
         if arguments.undo is not None:
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
+            from compiler.live.readers import every_environment  # noqa: PLC0415 - see above
 
+            setting = replace(setting, environments=partial(every_environment, invocation.root, files_alone()))
             ended = undo_run(invocation.name, arguments.undo, environment, setting, output)
             extra = {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)}
             return output.end(ended, extra, times=times, is_undo=True)
@@ -224,7 +228,6 @@ def _setting(invocation: Invocation, stores: LiveStores) -> Setting:
         arguments.apply,
         continue_on_error=continues,
         audit=audit,
-        environments=partial(every_environment, invocation.root, files_alone()),
         not_the_same=tuple(dict.fromkeys(arguments.not_the_same)),
     )
 

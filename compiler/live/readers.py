@@ -23,10 +23,8 @@ from compiler.model.store_identity import (
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
-from compiler.text.command_line import command_line
+from compiler.text.command_line import NOT_THE_SAME, command_line
 from compiler.text.wording import listed, quoted, suggest
-
-NOT_THE_SAME = "--not-the-same"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Final
 
 PROGRAM = "platform-secrets"
+# The option that names a store of others, which messages offer where one may be the same.
+NOT_THE_SAME = "--not-the-same"
 BLANK = "…"
 _ROOT: Final[ContextVar[str | None]] = ContextVar("the project's folder, as the command was given it", default=None)
 
