@@ -42,7 +42,7 @@ THIRD_PARTY = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema",
 IS_TRACED = pytest.StashKey[bool]()
 # Tests of what commands do with a project: that each reads it anew would prove no more than tests/unit/stages does.
 READ_ONCE = (
-    "tests/unit/cli",
+    *(f"tests/unit/{room}" for room in ("change", "cli", "cluster", "consumers", "edit", "generate", "helm", "live")),
     "tests/unit/operations",
     "tests/proofs",
     "tests/output",

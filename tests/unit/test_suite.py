@@ -14,6 +14,7 @@ from tests.conftest import (
     IS_TRACED,
     LONGEST,
     OF_SCRIPTS,
+    READ_ONCE,
     TRACED,
     pytest_collection_modifyitems,
     pytest_fixture_setup,
@@ -161,6 +162,6 @@ def test_without_coverage_there_is_nothing_to_trace() -> None:
     next(pytest_pyfunc_call(cast("pytest.Function", item)))
 
 
-@pytest.mark.parametrize("path", [*LONGEST, TRACED, OF_SCRIPTS])
+@pytest.mark.parametrize("path", [*LONGEST, *READ_ONCE, TRACED, OF_SCRIPTS])
 def test_what_the_order_names_is_there(path: str) -> None:
     assert (ROOT / path).exists()
