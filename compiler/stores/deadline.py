@@ -9,7 +9,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -52,34 +52,13 @@ class _Limit:
 _LIMIT: Final[ContextVar[_Limit | None]] = ContextVar("limit of the request under way", default=None)
 
 
-# By hand: five of these are entered for each request, and made of generators they took a twentieth of its time.
-_AS_IT_IS: Final = nullcontext()
-
-
-class _Operation(AbstractContextManager[None]):
-    def __init__(self, mine: threading.local, running: dict[int, float], now: float) -> None:
-        self._mine = mine
-        self._running = running
-        self._now = now
-
-    def __enter__(self) -> None:
-        self._mine.began = self._now
-        self._running[threading.get_ident()] = self._now
-
-    def __exit__(self, *_raised: object) -> None:
-        self._mine.began = None
-        self._running.pop(threading.get_ident(), None)
-
-
-class _Request(AbstractContextManager[None]):
-    def __init__(self, limit: _Limit) -> None:
-        self._limit = limit
-
-    def __enter__(self) -> None:
-        self._token = _LIMIT.set(self._limit)
-
-    def __exit__(self, *_raised: object) -> None:
-        _LIMIT.reset(self._token)
+@contextmanager
+def _limited(limit: _Limit) -> Iterator[None]:
+    token = _LIMIT.set(limit)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
 
 
 class Deadlines:
@@ -98,9 +77,18 @@ class Deadlines:
         self._mine = threading.local()
         self._running: dict[int, float] = {}
 
-    def operation(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def operation(self) -> Iterator[None]:
         """Give one deadline to all that this thread does inside; within another operation, that one's."""
-        return _AS_IT_IS if self._began() is not None else _Operation(self._mine, self._running, self._clock.now())
+        if self._began() is not None:
+            yield
+            return
+        self._mine.began = self._running[threading.get_ident()] = self._clock.now()
+        try:
+            yield
+        finally:
+            self._mine.began = None
+            self._running.pop(threading.get_ident(), None)
 
     def elapsed(self) -> float:
         """Seconds since this thread's operation began; while the store has not answered, since it was first asked."""
@@ -123,13 +111,16 @@ class Deadlines:
         end = self._operation_end() - keep
         return end if self.answered.is_set() else min(end, self._contact_end())
 
-    def request(self, keep: float = 0.0) -> AbstractContextManager[None]:
+    @contextmanager
+    def request(self, keep: float = 0.0) -> Iterator[None]:
         """Let every wait inside end as `end` says, or later where the store answers meanwhile."""
         if _LIMIT.get() is not None:
-            return _AS_IT_IS
+            yield
+            return
         # A virtual clock stands still while a socket is waited for: the rest is counted by the machine's.
         ahead = time.monotonic() - self._clock.now()
-        return _Request(_Limit(self._contact_end() + ahead, self._operation_end() - keep + ahead, self.answered))
+        with _limited(_Limit(self._contact_end() + ahead, self._operation_end() - keep + ahead, self.answered)):
+            yield
 
     def _began(self) -> float | None:
         return getattr(self._mine, "began", None)
@@ -148,7 +139,7 @@ class Deadlines:
 def within(seconds: float) -> AbstractContextManager[None]:
     """Let every wait inside end after so many seconds, whatever is asked."""
     end = time.monotonic() + seconds
-    return _Request(_Limit(end, end, threading.Event()))
+    return _limited(_Limit(end, end, threading.Event()))
 
 
 F = TypeVar("F", bound=Callable[..., Any])

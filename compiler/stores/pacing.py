@@ -5,8 +5,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar, cast
@@ -60,24 +60,21 @@ class Limiter:
         self._ended: dict[RequestClass, deque[float]] = {kind: deque() for kind in RequestClass}
         self._paused_until = 0.0
 
-    def slot(self, kind: RequestClass, end: float = math.inf) -> AbstractContextManager[None]:
+    @contextmanager
+    def slot(self, kind: RequestClass, end: float = math.inf) -> Iterator[None]:
         """Wait until a request of this kind may be sent, and count it while the block runs.
 
         Raises NoTurnError, at once, where a pause goes on beyond `end`; a quota is soon free again.
         """
-        return _Slot(self, kind, end)
-
-    def take(self, kind: RequestClass, end: float) -> None:
-        """What a slot begins with."""
         while (delay := self._enter(kind, end)) > 0:
             self._clock.sleep(delay)
-
-    def give_back(self, kind: RequestClass) -> None:
-        """What it ends with."""
-        with self._lock:
-            self._in_flight[kind] -= 1
-            if kind in self._quotas:
-                self._ended[kind].append(self._clock.now())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight[kind] -= 1
+                if kind in self._quotas:
+                    self._ended[kind].append(self._clock.now())
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for so many seconds from now; an earlier, longer pause stands."""
@@ -104,20 +101,6 @@ class Limiter:
             return 0.0
         # Strictly after the window's end: both ends of "any 10 s" belong to it.
         return ended[0] + quota.window - now + 0.001 if ended else _IN_FLIGHT_POLL
-
-
-class _Slot(AbstractContextManager[None]):
-    # By hand, as those in deadline.py.
-    def __init__(self, limiter: Limiter, kind: RequestClass, end: float) -> None:
-        self._limiter = limiter
-        self._kind = kind
-        self._end = end
-
-    def __enter__(self) -> None:
-        self._limiter.take(self._kind, self._end)
-
-    def __exit__(self, *_raised: object) -> None:
-        self._limiter.give_back(self._kind)
 
 
 T = TypeVar("T")
