@@ -47,7 +47,7 @@ test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no H
 		--ignore tests/unit/cli/test_examples.py --ignore tests/unit/cli/commands/test_completion.py \
 		--ignore tests/unit/cli/commands/test_verify.py --ignore tests/unit/operations/backup/test_encryption.py \
 		--ignore tests/unit/helm --ignore tests/unit/operations/chart --ignore tests/unit/operations/parity --ignore tests/unit/stores/azure_key_vault \
-		--ignore tests/unit/stores/test_timed_connection.py --ignore tests/unit/stores/test_transport.py \
+		--ignore tests/unit/stores/test_timed_connection.py --ignore tests/unit/stores/test_transport.py --ignore tests/unit/stores/test_lying_servers.py \
 		--ignore tests/unit/operations/status --ignore tests/unit/cluster --ignore tests/unit/cli/commands/test_status.py \
 		--deselect tests/golden/test_golden.py::test_what_passes_renders_alike_and_as_it_is_meant
 
