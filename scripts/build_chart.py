@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from compiler.stages.validate import with_providers  # noqa: E402 - found only with the path above
 
 # Helm hands it to every subchart, so a closed schema must know it.
 GLOBAL = {
@@ -54,10 +57,19 @@ def readme(page: str, values_text: str, values_schema: dict[str, Any]) -> str:
 
 def generated(root: Path) -> dict[Path, str]:
     """Each generated file with what it must hold."""
+    files: dict[Path, str] = {}
     values_schema = json.loads((root / "schemas/values.schema.json").read_text("utf-8"))
+    for name in ("environment", "catalogue", "values", "manifests"):
+        # What people wrote stays as they formatted it, as long as it says what the registry says.
+        path = root / f"schemas/{name}.schema.json"
+        found = json.loads(path.read_text("utf-8"))
+        wanted = with_providers(name, found)
+        if wanted != found:
+            files[path] = json.dumps(wanted, indent=2, ensure_ascii=False) + "\n"
+            values_schema = wanted if name == "values" else values_schema
     values_text = (root / "chart/values.yaml").read_text("utf-8")
     page = root / "chart/README.md"
-    return {
+    return files | {
         root / "chart/values.schema.json": chart_schema(values_schema),
         page: readme(page.read_text("utf-8"), values_text, values_schema),
     }

@@ -6,9 +6,12 @@ compares none with a name. What is said here is true of a store of which nothing
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,9 +67,9 @@ class Provider:
     """One kind of store; `PROVIDER` of its folder is the only object of its class.
 
     `id` is what `provider:` of an environment says and what the operator calls its fields. `title` is how messages call
-    it, `called` are other words for it, in small letters without separators, and `name_form` is how the help calls a
-    name there. `extra` installs its client, and `adapter` is the class in its `store` module that opens it. A new
-    project has a store `store_id` of it, named `store_name`.
+    it, `described` what the schema calls it, `called` are other words for it, in small letters without separators, and
+    `name_form` is how the help calls a name there. `extra` installs its client, and `adapter` is the class in its
+    `store` module that opens it. A new project has a store `store_id` of it, named `store_name`.
 
     `address` is the setting with the address, under this name in the operator's object too, `example` what may stand
     there, `usual_address` that of a new project which is given none, and `option` gives it on the command line.
@@ -89,6 +92,7 @@ class Provider:
 
     id = ""
     title = ""
+    described = ""
     called: frozenset[str] = frozenset()
     name_form = "name"
     extra = ""
@@ -136,6 +140,13 @@ class Provider:
     def load(self, module: str) -> ModuleType:
         """A module of its folder, imported only now: the client may be missing, and takes time to load."""
         return import_module(f"{self.package}.{module}")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The parts of the schemas that are its own: settings, log-ins, the operator's fields, and words on names."""
+        file = Path(sys.modules[type(self).__module__].__file__ or "").with_name("schema.json")
+        data: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return data
 
     # The address.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from itertools import chain
@@ -14,6 +15,8 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
+from compiler.model.environment import TARGET
+from compiler.stores.registry import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +35,59 @@ def read_schema(name: str) -> dict[str, Any]:
     """The schema `environment`, `catalogue` or `values`, from the installed package or the checkout."""
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
     schema: dict[str, Any] = json.loads((folder / f"{name}.schema.json").read_text(encoding="utf-8"))
+    # The shipped files are written for the shipped registry.
+    by_provider = _BY_PROVIDER.get(name)
+    is_complete = by_provider is None or at(schema, by_provider).keys() >= PROVIDERS.keys()
+    return schema if is_complete else with_providers(name, schema)
+
+
+# The map of each schema that has the providers' ids as its keys, and no others.
+_BY_PROVIDER = {
+    "environment": "definitions.secretRemote.properties",
+    "catalogue": "definitions.entry.properties.remote.properties",
+    "values": "definitions.provider.properties",
+    "manifests": "definitions.provider.properties",
+}
+# The settings of a store of any provider.
+_OF_EVERY_STORE = ("provider", "name", "kind", "prefix", "render", "auth", "conditions", "waive")
+
+
+def with_providers(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with all that the providers of the registry add to it, and nothing of any other provider."""
+    schema = deepcopy(schema)
+    said = {each.id: each.schema for each in PROVIDERS.values()}
+    if name == "environment":
+        store, auth = at(schema, "definitions.store.properties"), at(schema, "definitions.auth")
+        described = " or ".join(f"`{each.id}` ({each.described})" for each in PROVIDERS.values())
+        store["provider"].update(description=f"{described}.", enum=[*PROVIDERS, None])
+        settings = {key: value for own in said.values() for key, value in own["settings"].items()}
+        at(schema, "definitions.store")["properties"] = {key: store[key] for key in _OF_EVERY_STORE} | settings
+        auth["properties"] = {key: value for own in said.values() for key, value in own["auth"].items()}
+        _fill(at(schema, "definitions.secretRemote"), said, "remote", "optionalText")
+    elif name == "catalogue":
+        naming = schema["properties"]["naming"]
+        kept = {key: naming["properties"][key] for key in ("name", TARGET)}
+        _fill(naming, said, "naming", "text")
+        naming["properties"] = kept | naming["properties"]
+        _fill(at(schema, "definitions.entry.properties.remote"), said, "remote", "text")
+        _fill(at(schema, "definitions.key.properties.remote"), said, "keyRemote", "keyRemote")
+    else:
+        known = at(schema, _BY_PROVIDER[name]).keys()
+        kept = {key: value for key, value in schema["definitions"].items() if key not in known}
+        schema["definitions"] = kept | {key: own["spec"] for key, own in said.items()}
+        at(schema, "definitions.provider")["properties"] = {key: {"$ref": f"#/definitions/{key}"} for key in said}
+    return schema
+
+
+def _fill(node: dict[str, Any], said: Mapping[str, Any], part: str, definition: str) -> None:
+    reference = f"#/definitions/{definition}"
+    node["properties"] = {key: {**own[part], "$ref": reference} for key, own in said.items()}
+
+
+def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """The part of the schema at a path of keys with dots between them."""
+    for key in path.split("."):
+        schema = schema[key]
     return schema
 
 

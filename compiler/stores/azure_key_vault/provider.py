@@ -38,6 +38,7 @@ _PLAIN = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_
 class _KeyVault(Provider):
     id = "azurekv"
     title = "Key Vault"
+    described = "Azure Key Vault"
     called = frozenset({"azure", "azurekv", "akv", "keyvault", "azurekeyvault", "azkv", "kv"})
     extra = "azure"
     adapter = "AzureKeyVaultStore"

@@ -30,6 +30,7 @@ def variable(environ: Mapping[str, str], name: str) -> str:
 class _Vault(Provider):
     id = "vault"
     title = "Vault"
+    described = "HashiCorp Vault or OpenBao"
     called = frozenset({"vault", "hashicorp", "hashicorpvault", "hcp", "hcvault", "openbao", "bao"})
     name_form = "path"
     extra = "vault"
