@@ -1,0 +1,1 @@
+"""Holds the rules that are about shelves alone."""
