@@ -427,7 +427,7 @@ def retired(
     yield Figure(at_most(title, "s", count * ASKED["azure"] / (0.9 * READS)), noted(title, done))
     yield Figure(at_most("requests of it for a secret, to Key Vault", "", ASKED["azure"]), asked / count)
     title = f"retire from OpenBao, {count:,} secrets: compare, delete, look again"
-    yield Figure(at_most(title, "s", count / 400), noted(title, quickest(retiring(environment, "vault", folder), anew)))
+    yield Figure(at_most(title, "s", count / 240), noted(title, quickest(retiring(environment, "vault", folder), anew)))
     anew()
     with requests_counted() as sent:
         retiring(environment, "vault", folder)(open_store)
