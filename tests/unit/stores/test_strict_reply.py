@@ -161,6 +161,7 @@ def test_it_does_not_matter_in_which_pieces_a_reply_comes(reply: bytes) -> None:
         CHUNKED + b"5\nhello\r\n0\r\n\r\n",
         CHUNKED + b"5\r\nhello\r\n0\r\nno field\r\n\r\n",
         CHUNKED + b"5\r\nhelloX\r\n0\r\n\r\n",
+        CHUNKED + b"5\r\nhelloXX0\r\n\r\n",
         CHUNKED + b"5\r\nhello\r\n",
         CHUNKED + b"5\r\nhello\r\n0\r\n",
         OK + b"Content-Length: 6\r\n\r\nhello",

@@ -21,7 +21,8 @@ class Server:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.seen: list[list[bytes]] = []
-        self._thread = threading.Thread(target=self._serve, args=(connections,))
+        # A test that fails leaves connections that nobody opens.
+        self._thread = threading.Thread(target=self._serve, args=(connections,), daemon=True)
         self._thread.start()
 
     def _serve(self, connections: tuple[tuple[bytes, ...], ...]) -> None:
