@@ -1,4 +1,4 @@
-"""Defines the error that ends a command: why it cannot be done, what to do, and of which kind the failure is.
+"""Defines the error that ends a command: why the command cannot run, the way out, and the kind of failure.
 
 Whatever a command is asked for and cannot do is raised as a `Refusal`; `cli/main.py` alone prints it and knows the exit
 code of its kind. Code that must tell one failure from another when it catches it has an exception class of its own.

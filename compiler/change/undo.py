@@ -1,4 +1,4 @@
-"""Plans the undo of a run: a write is taken back only where its version is still the run's and nobody reads it.
+"""Plans the undo of a run: undoes a write only if its version is still the run's and nobody reads it.
 
 A journal is a plain file: somebody who writes to its folder could have an undo delete or roll back another's secret,
 with the permissions of the person who runs it. And a run may have created a secret that nobody read then; once a switch

@@ -1,4 +1,4 @@
-"""Says the right form of what people type by habit: words of other programs, and names in another order.
+"""Corrects command lines typed by habit: words of other programs, and names in the wrong order.
 
 Imported only where an argument was refused. What may be a value is not shown: `…` stands in its place.
 """

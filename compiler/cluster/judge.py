@@ -1,4 +1,4 @@
-"""Judges a compiled ExternalSecret in the cluster: is it in effect, and how fresh by the operator's times.
+"""Judges whether a compiled ExternalSecret is in effect in the cluster, and how fresh by the operator's times.
 
 Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
 the operator has synchronised this generation of it, and that the Secret has every key. No other module judges by the

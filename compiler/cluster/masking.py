@@ -1,4 +1,4 @@
-"""Quotes the operator's messages without the values that they may be about; the caller gets no value."""
+"""Quotes the operator's messages without the values that they may contain; the caller gets no value."""
 
 from __future__ import annotations
 

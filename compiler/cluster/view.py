@@ -1,4 +1,4 @@
-"""Reads a cluster's objects in pages, and caches for one look at it what was read and what may not be read."""
+"""Reads a cluster's objects in pages, and caches for one round of reads what was read and what may not be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at what the pods of manifests, a chart or a cluster read, and judges it against an environment.
+"""Finds what the pods of manifests, a chart or a cluster read, and compares it with an environment.
 
 Manifests are read within the usual limits. Of an upgrade it says what must exist first, and what nobody needs any more.
 """

@@ -1,4 +1,4 @@
-"""Compiles edited texts before they are written, and points new findings at what the new text came from.
+"""Compiles edited texts before they are written, and points new findings at the source of the new text.
 
 A finding at a line that no file has yet helps nobody: it points at the option that was given, at the naming pattern
 that made the name, or at the line as it stands now.

@@ -1,4 +1,4 @@
-"""Adds a secret to the catalogue, named by its patterns where nothing else says so, and lists it in files."""
+"""Adds a secret to the catalogue, named by `naming` patterns unless options say otherwise, and lists it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has the chart make a store's object: writes `render: true` and a log-in into a store of a layer, or a new store."""
+"""Has the chart make a store's object: writes `render: true` and a log-in to a store of a layer or a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets, removes and adds members of an input file and leaves every other byte as it is; alone in importing ruamel.
+"""Sets, removes and adds members of an input file and keeps every other byte; the only module that imports ruamel.
 
 The text is spliced where the loader found the member, because a dump by any YAML library re-spaces lines that nobody
 touched. The proof comes afterwards: two readers of YAML see exactly the intended change.

@@ -1,4 +1,4 @@
-"""Makes the AppProjects and Applications by which Argo CD deploys environments, and its health checks."""
+"""Makes the AppProjects and Applications with which Argo CD deploys environments, and its health checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the Applications that generated files name anew, and writes the lines by which the new ones take over.
+"""Finds the Applications that get a new name, and writes the commands with which the new ones take over.
 
 Argo CD writes its tracking id, with the Application's name, on each object that it deploys, and leaves it there when
 the Application is deleted. With `FailOnSharedResource` the next Application refuses the object by that id.

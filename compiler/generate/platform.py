@@ -1,4 +1,4 @@
-"""Makes the Helm values by which a version of CAIPE's chart mounts an environment's Secrets, and creates none."""
+"""Makes the Helm values with which a version of CAIPE's chart mounts an environment's Secrets and creates none."""
 
 from __future__ import annotations
 

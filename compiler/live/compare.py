@@ -1,4 +1,4 @@
-"""Compares what two stores, or a value and a store, hold of a key: the same, another, none, or not known and why."""
+"""Compares what two stores, or a value and a store, hold for a key: equal, different, missing, or unknown and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads many remote secrets at a time, their versions, and which value is later or will delete itself."""
+"""Reads many remote secrets at a time and their versions, and finds which value is later or will delete itself."""
 
 from __future__ import annotations
 

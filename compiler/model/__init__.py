@@ -1,1 +1,1 @@
-"""The nouns of the project: frozen data without I/O."""
+"""Defines the project's nouns: frozen data without I/O."""

@@ -1,4 +1,4 @@
-"""Says which files belong to a project, names temporary ones, and reads a file that a variable or an option names.
+"""Lists the files of a project, names temporary ones, and reads a file that a variable or an option names.
 
 A project may come from a stranger: a link in it must make no command read, replace or delete a file elsewhere, and its
 text must not decide where the credentials of somebody go who only works below it. `.gitignore` and the chart's

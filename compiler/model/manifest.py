@@ -1,4 +1,4 @@
-"""Builds the ExternalSecrets that the chart must render of an environment, from its values as the chart reads them."""
+"""Builds the ExternalSecrets that the chart must render for an environment, from its values as the chart reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describes a kind of store: all in which Vault, Key Vault and any other differ, as data and functions.
+"""Describes a kind of store: everything in which Vault, Key Vault and others differ, as data and functions.
 
 Each is described once, by a subclass in `compiler/stores/<folder>/provider.py`; everything else asks its provider, and
 compares none with a name. What is said here is true of a store of which nothing is known.

@@ -1,4 +1,4 @@
-"""Plans and writes a switch: which edits, what compiling them changes, what the gate says, and the commit to make."""
+"""Plans and writes a switch: the edits, what compiling them changes, what the gate says, and the commit to make."""
 
 from __future__ import annotations
 

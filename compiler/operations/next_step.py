@@ -1,4 +1,4 @@
-"""Decides what comes next in an environment: what mends it, else the next step of its move. Never what has just failed.
+"""Decides the next command: a problem's remedy, or else the next step of the move. Never what has just failed.
 
 The only place that decides it. What is wrong leads by its state to a remedy, and the remedies to command lines.
 """

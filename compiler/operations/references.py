@@ -1,4 +1,4 @@
-"""Lists what an environment's or a values file's ExternalSecrets read from stores: one reference a key."""
+"""Lists what an environment's or a values file's ExternalSecrets read from stores: one reference for each key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares a values file on disk, by its text and by meaning, with what is compiled.
+"""Compares a values file on disk, by text and by meaning, with what is compiled.
 
 A file that somebody edited may hold anything, for example a password under a key of their own.
 """

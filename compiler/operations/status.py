@@ -1,4 +1,4 @@
-"""Says where each secret of an environment is on its way, from its files and stores: the rows of `status`."""
+"""Determines the state of each secret of an environment from its files and stores: the rows of `status`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges the secrets of an environment by one reading of the cluster: in effect or not, why not, what mends it."""
+"""Judges an environment's secrets by one reading of the cluster: whether each is in effect, why not, and the remedy."""
 
 from __future__ import annotations
 

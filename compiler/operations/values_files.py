@@ -1,4 +1,4 @@
-"""Writes values files, says which are stale, and removes those without an environment."""
+"""Writes values files, finds stale ones, and removes those without an environment."""
 
 from __future__ import annotations
 

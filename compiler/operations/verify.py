@@ -1,4 +1,4 @@
-"""Reads what External Secrets Operator will read, and reports what would not synchronise, with what mends it."""
+"""Reads what External Secrets Operator will read, and reports what would not synchronise, with the remedy."""
 
 from __future__ import annotations
 

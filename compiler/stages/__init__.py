@@ -1,1 +1,1 @@
-"""The verbs of a compile, one file each; siblings never import one another."""
+"""Holds the stages of a compile, one verb and one file each; siblings never import one another."""

@@ -1,4 +1,4 @@
-"""Runs every rule on the model, leaves out the findings that are waived, and reports waivers that waive none."""
+"""Runs every rule on the model, leaves out waived findings, and reports waivers without a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks a document against its schema, takes out every part that breaks it, and reports each of them."""
+"""Checks a document against its schema, removes each part that breaks it, and reports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
+"""Defines what every store adapter offers: SecretReader reads, SecretWriter writes, and the data that they exchange."""
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Lists the providers: a new one is a folder beside these, and one line here."""
+"""Lists the providers: a new one is a folder beside the others, and a line in this file."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

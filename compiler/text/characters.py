@@ -1,4 +1,4 @@
-"""Escapes characters that drive a terminal, and names those that a reader does not see or takes for others."""
+"""Escapes characters that drive a terminal, and names those that a reader cannot see or mistakes for others."""
 
 from __future__ import annotations
 

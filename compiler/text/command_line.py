@@ -1,4 +1,4 @@
-"""Writes every command line that is printed, of this program and of others, so that it works when it is pasted.
+"""Quotes every command line that is printed, of this program and of others, so that it works when pasted.
 
 The only module that quotes for a shell.
 """

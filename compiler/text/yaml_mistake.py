@@ -1,4 +1,4 @@
-"""Finds the mistake behind a text that YAML's parser rejects, and says it in the words of who typed it.
+"""Finds the mistake behind a text that YAML's parser rejects, and explains it in the user's words.
 
 The parser names what it missed, at the place where it gave up; the cause is most often a quote, a colon, a bracket or
 an indentation before that. No message has a part of a value.

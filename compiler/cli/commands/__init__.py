@@ -1,4 +1,4 @@
-"""The sub-commands, a file each, and their table: the name of each, its module, and its line in the help."""
+"""Lists the sub-commands, a file each: the name, the module and the line in the help."""
 
 # name: the module of this package, and its line in the help. Static, so that the help imports no command.
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""Runs `generate`, which writes what other programs read of an environment: each target is a row of a table."""
+"""Runs `generate`, which writes Argo CD manifests and CAIPE values from environments; a table has a row for each."""
 
 from __future__ import annotations
 

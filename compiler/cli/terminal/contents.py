@@ -1,4 +1,4 @@
-"""Turns what a renderer returns into the text to print: secrets concealed, control characters escaped, well-formed.
+"""Prepares a renderer's text for printing: conceals secrets, escapes control characters, keeps it well-formed.
 
 Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
 concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.

@@ -1,4 +1,4 @@
-"""Explains each error of a schema: which part of the document it spoils, what belongs there, and the way out.
+"""Explains each error of a schema: the part of the document that is wrong, what belongs there, and the way out.
 
 What stands where something else belongs may be a secret that somebody put in a wrong place. So only words that the
 project knows already are shown, names of environment variables where keys belong, and words of truth.

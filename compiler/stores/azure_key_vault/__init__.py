@@ -1,1 +1,1 @@
-"""Azure Key Vault."""
+"""Reads and writes Azure Key Vault."""

@@ -1,4 +1,4 @@
-"""Asks one Key Vault by Microsoft's SDK, and turns its refusals and failed exchanges into StoreErrors."""
+"""Calls one Key Vault through Microsoft's SDK, and turns its refusals and failed exchanges into StoreErrors."""
 
 from __future__ import annotations
 

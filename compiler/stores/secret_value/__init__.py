@@ -1,1 +1,1 @@
-"""A secret's value and the documents that hold values: never shown, changed byte by byte."""
+"""Holds secrets' values and documents with values: never shown, changed byte by byte."""

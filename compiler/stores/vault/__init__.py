@@ -1,1 +1,1 @@
-"""Vault and OpenBao, key-value engine version 2."""
+"""Reads and writes Vault and OpenBao, key-value engine version 2."""

@@ -1,4 +1,4 @@
-"""Tells what Vault's refusals and failed exchanges mean, as typed errors without any of the reply's text.
+"""Turns Vault's refusals and failed exchanges into typed errors, without the reply's text.
 
 A secret counts as absent only if Vault says so in its own JSON: a proxy's page with status 404 does not tell.
 """
