@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import copy
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from kubernetes.client import ApiClient
 
 from compiler.cluster import client, view
 from compiler.cluster.client import KubernetesCluster
@@ -29,6 +32,9 @@ class RunCluster(KubernetesCluster):
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ)
         self._patience = math.inf
+        # The client's own replies come in pieces, as a watch needs; those of a command are read whole.
+        self._watching = copy.copy(self)
+        self._watching._api = ApiClient(self._api.configuration)  # noqa: SLF001
 
     def data_of(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The data of a Secret as the API has it, in Base64; None where there is no such Secret.
@@ -55,7 +61,8 @@ class RunCluster(KubernetesCluster):
         """
         permission, accepted = f"watch {plural} in {namespace}", view._accepted(plural).replace("List;", ";")  # noqa: SLF001
         query = [("resourceVersion", version), ("watch", "true"), ("timeoutSeconds", str(seconds))]
-        ask = partial(self._asked, "GET", view._path(plural, namespace), accepted, query, (5, seconds + _GRACE))  # noqa: SLF001
+        path, timeout = view._path(plural, namespace), (5, seconds + _GRACE)  # noqa: SLF001
+        ask = partial(self._watching._asked, "GET", path, accepted, query, timeout)  # noqa: SLF001
         reply: Any = _answered(permission, ask)
         lines = _lines(reply.stream(decode_content=False))
         try:
