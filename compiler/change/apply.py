@@ -306,14 +306,15 @@ def apply_plan(
     results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
     run = run_log.journal.run
-    outcome = Outcome(run.id, results, interrupted, work.defect, reason, unaudited(run))
+    lacking = unaudited(run, lacks_file=run_log.lacks_file)
+    outcome = Outcome(run.id, results, interrupted, work.defect, reason, lacking)
     return _ended(outcome, run_log, _end(outcome))
 
 
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
     reason, run = record_missing(plan, run_log), run_log.journal.run
-    outcome = Outcome(run.id, (), unrecorded=reason, unaudited=unaudited(run))
+    outcome = Outcome(run.id, (), unrecorded=reason, unaudited=unaudited(run, lacks_file=run_log.lacks_file))
     return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
 
 

@@ -206,6 +206,11 @@ class RunLog:
     is_audited: bool = False
 
     @property
+    def lacks_file(self) -> bool:
+        """Whether this part of the run has no audit file, and an earlier one had."""
+        return self.is_audited and self.audit is None
+
+    @property
     def needs_lines(self) -> bool:
         """Whether the outcome of a write that starts now belongs in an audit file."""
         return self.is_audited or self.audit is not None
@@ -221,13 +226,13 @@ class RunLog:
         try:
             # Before the journal: a resumed run finds a version that is in neither, and records it in both.
             line.written(written.version)
-            is_pending = self.is_audited and self.audit is None
+            is_pending = self.lacks_file
         finally:
             self._written(write, written, audit_pending=is_pending)
 
     def note_version(self, write: Write, stored: Written) -> None:
         """Record in the journal alone which version holds what was to be written, or what else was deleted with it."""
-        self._written(write, stored, audit_pending=self.is_audited and self.audit is None)
+        self._written(write, stored, audit_pending=self.lacks_file)
 
     def _written(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
         self.journal.written(
@@ -325,9 +330,13 @@ def _missing_lines(run: Run) -> Iterator[MissingLine]:
             yield MissingLine(*target, made, entry.properties, action_, entry.undo_before, is_undo=True)
 
 
-def unaudited(run: Run) -> tuple[MissingLine, ...]:
-    """The versions that a run, or its undo, stored and that the audit file lacks, though it was to have them."""
-    return tuple(each for each in missing_lines(run) if each.is_undo or run.entries[each.target].after is not None)
+def unaudited(run: Run, *, lacks_file: bool = False) -> tuple[MissingLine, ...]:
+    """The versions that a run, or its undo, stored and that the audit file lacks, though it was to have them.
+
+    Where the run `lacks_file` now, so are those that it recovered and has not written.
+    """
+    missing = missing_lines(run)
+    return tuple(each for each in missing if lacks_file or each.is_undo or run.entries[each.target].after is not None)
 
 
 def record_missing(plan: Plan, run_log: RunLog) -> str:
@@ -347,8 +356,8 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
         store = plan.stores[each.store]
         line = run_log.missing(store, each)
         try:
-            # The store has just shown what the plan found.
-            if each.target in plan.stored or _is_known(each, store):
+            # The store has just shown the version that the plan found, and no other one.
+            if plan.stored.get(each.target) == each.version or _is_known(each, store):
                 line.written(each.version)
             else:
                 line.outcome_unknown()

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import apply_plan
-from compiler.change.audit import AuditLog, UndoLog, missing_lines
+from compiler.change.audit import AuditLog, UndoLog, unaudited
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import (
     Journal,
@@ -448,7 +448,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
         run = _own(find_run(setting.root, run.id), command, environment.name)
         plan, run = _planned(run, writers, environment, setting)
         listener.shows(plan)
-        if not (plan.writes or plan.stored or missing_lines(run)):
+        if not (plan.writes or plan.stored or unaudited(run)):
             return Ended(plan, _unwritten(plan))
         with listener.applying(plan) as (stop, report), ExitStack() as stack:
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None

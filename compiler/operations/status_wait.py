@@ -57,6 +57,7 @@ class Baseline:
     `saw` tells that it was the state before the change, `were_equal` that the store that served the secret then and
     the one in use now hold the same. `stale` are pods, by uid, that started before the data changed. `pending` is when
     a value was written that the operator had not read by then: the Secret is to change, whatever the stores hold.
+    It `has_pods` where they were listed: every other pod was made later, and whatever it restarted counts.
     """
 
     saw: bool
@@ -68,6 +69,7 @@ class Baseline:
     stale: frozenset[str] = frozenset()
     newest_hash: str | None = None
     pending: datetime | None = None
+    has_pods: bool = False
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -95,6 +97,7 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
         restarts={pod.uid: pod.restarts for pod in pods or ()},
         newest_hash=_hash(live.secret),
         pending=pending,
+        has_pods=pods is not None,
     )
 
 
@@ -111,7 +114,7 @@ def changes_since(
     if needs_refresh and _refresh(live) == before.refresh:
         found.append(Problem(State.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
     for pod in pods or ():
-        first = before.restarts.setdefault(pod.uid, pod.restarts)
+        first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:
             found.append(Problem(State.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted"))
     old = keepers(pods or (), manifest.name, before.stale)

@@ -130,12 +130,25 @@ def test_nothing_is_missing_where_nobody_asked_for_an_audit_file(tmp_path: Path)
     assert (unaudited(journal.run), found.read.after, found.lines) == ((), "v1", [])
 
 
-@pytest.mark.parametrize("resumed", [NOTED, DELETED, RESTORED], indirect=True)
-def test_a_version_that_the_store_does_not_know_is_not_said_to_be_written(resumed: Resumed) -> None:
+@pytest.mark.parametrize(
+    ("resumed", "stored", "count"),
+    [
+        (NOTED, {}, 1),
+        (DELETED, {}, 1),
+        (RESTORED, {}, 1),
+        # What a stopped undo was to delete is not there: that it was ever there, the journal alone says.
+        (replace(UNDONE, kind=Kind.CREATE), {A: None}, 1),
+        (replace(UNDONE, kind=Kind.CREATE, audit_pending=True), {A: None}, 2),
+    ],
+    indirect=["resumed"],
+)
+def test_a_version_that_the_store_does_not_know_is_not_said_to_be_written(
+    resumed: Resumed, stored: dict[Target, str | None], count: int
+) -> None:
     for versions in (resumed.store.versions, resumed.store.gone):
         versions.pop("a", None)
-    resumed.record()
-    assert [(state, version) for state, _, _, version in resumed.lines] == [("unknown", None)]
+    resumed.record(stored)
+    assert [(state, version) for state, _, _, version in resumed.lines] == [("unknown", None)] * count
     assert unaudited(resumed.journal.run) == ()
 
 
@@ -176,6 +189,8 @@ def test_what_a_run_recovered_and_has_not_written_is_no_version_of_it() -> None:
     entry = EACH[-1][0]
     run = Run(RUN, Path("run"), "put", "prod", {}, {}, {A: entry})
     assert (len(missing_lines(run)), unaudited(run)) == (1, ())
+    # Its recovery is still to be told where nobody can tell it now.
+    assert [each.action for each in unaudited(run, lacks_file=True)] == ["recover"]
     run.entries[A] = replace(entry, after="v2")
     assert [(each.action, each.version) for each in unaudited(run)] == [("update", "v2")]
     run.entries[A] = replace(entry, after="v1")

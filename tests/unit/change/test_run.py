@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -163,6 +164,29 @@ def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
     assert ended.end is End.BLOCKED
     assert ended.outcome is not None
     assert [each.version for each in ended.outcome.unaudited] == ["7"]
+
+
+def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
+    store.seed("a", A="old")
+    # It was killed between the recovery and the line of it.
+    (journal,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
+    line = {"type": "step", "store": "azure", "name": "a"}
+    begun = {**line, "state": "started", "before": None, "owes": True, "deleted": "v1"}
+    with journal.open("a") as file:
+        file.writelines(f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1"}))
+    plan = plan_of(steps=(REFUSED,), stores={"azure": store})
+    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    assert ended.outcome is not None
+    assert [(each.action, each.version) for each in ended.outcome.unaudited] == [("recover", "v1")]
+    assert find_unfinished(tmp_path, IDENTITY) is not None
+    ended = carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
+    assert (ended.outcome, find_unfinished(tmp_path, IDENTITY)) == (None, None)
+    last = json.loads((tmp_path / "audit").read_text("utf-8").splitlines()[-1])
+    assert (last["state"], last["action"], last["version"]) == ("written", "recover", "v1")
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])

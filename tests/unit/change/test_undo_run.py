@@ -106,6 +106,19 @@ def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
     assert azure.deleted == set()
 
 
+def test_an_undo_that_can_take_nothing_back_of_a_run_stopped_after_a_recovery_says_so(
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+) -> None:
+    (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
+    line = {"type": "step", "store": "azure", "name": "agents-jira"}
+    begun = {**line, "state": "started", "before": None, "after": None, "owes": True, "deleted": "v1"}
+    with path.open("a") as file:
+        file.writelines(f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1"}))
+    ended = undo()
+    assert (ended.end, ended.outcome, {step.kind for step in ended.plan.steps}) == (End.STUCK, None, {Kind.REFUSE})
+    assert azure.deleted == set()
+
+
 def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
     address = azure.address.absolute
     azure.address = MemoryStore("https://elsewhere").address

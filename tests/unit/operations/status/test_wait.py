@@ -216,6 +216,22 @@ def test_a_restart_is_wrong(world: World) -> None:
     assert (waited.end, State.RESTARTED in states(waited)["jira"]) == (WaitEnd.FAILED, True)
 
 
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_pod_that_is_new_and_was_restarted_before_it_is_listed_is_wrong_too(world: World, *, may_list: bool) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    deploy, sync = switched(world)
+    if not may_list:
+        world.double.refused["list pods"] = 403
+
+    def replaced() -> None:
+        world.double.refused.clear()
+        world.platform.pod(SPACE, "jira-2", JIRA, restarts=3)
+
+    waited, _ = followed(world, deploy, replaced, sync)
+    # Of one that nobody may have listed before, nobody knows since when.
+    assert (waited.end is WaitEnd.FAILED, State.RESTARTED in states(waited)["jira"]) == (may_list, may_list)
+
+
 def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
     found = world.double.get("externalsecrets", SPACE, GITHUB)
     found["metadata"]["labels"] = {}
