@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import (
     HTTP_PORT,
     HTTPS_PORT,
@@ -31,6 +31,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import DecodeError, LocationParseError
 from urllib3.util import SKIP_HEADER, Url, parse_url
+from urllib3.util.ssltransport import SSLTransport
 
 from compiler.model.address import Address
 from compiler.stores.deadline import call_in_time, rest
@@ -86,9 +87,11 @@ class _Bounded(io.RawIOBase):
 # http.client takes a hundred headers of this length each; a store sends a dozen of some dozen characters.
 _LONGEST_HEAD: Final = 65_536
 _MOST_HEADERS: Final = 100
-_CONTINUE, _FIRST_FINAL, _WITHOUT_BODY = 100, 200, frozenset({204, 304})
+_CONTINUE, _SWITCHING, _FIRST_FINAL, _WITHOUT_BODY = 100, 101, 200, frozenset({204, 304})
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n")
-_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\r\n")
+# Without white space of its own around the value: looking for where that ends took hours for a line of 64 KiB.
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r\n")
+_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t -~\x80-\xff]*)?\r\n")
 _NOT_HTTP: Final = "the reply is not valid HTTP"
@@ -118,11 +121,11 @@ class StrictResponse(HTTPResponse):
     def begin(self) -> None:
         self._consumed = 0
         self.code = _CONTINUE
-        while self.code == _CONTINUE:
+        while self.code < _FIRST_FINAL:
             fields = self._read_head()
-        if self.code < _FIRST_FINAL:
-            # Another protocol was agreed upon, says the server.
-            raise HTTPException(_NOT_HTTP)
+            if self.code == _SWITCHING:
+                # Another protocol was agreed upon, says the server.
+                raise HTTPException(_NOT_HTTP)
         framing: dict[str, list[str]] = {_TRANSFER: [], _ANNOUNCED: []}
         self.headers = self.msg = HTTPMessage()
         for name, value in fields:
@@ -152,17 +155,20 @@ class StrictResponse(HTTPResponse):
             raise HTTPException(_NOT_HTTP)
         self.version, self.code = 10 + int(found[1]), int(found[2])
         self.status, self.reason = self.code, (found[3] or b"").decode("latin-1")
-        return self._read_fields(end, _MOST_HEADERS)
-
-    def _read_fields(self, end: int, most: int) -> list[tuple[str, str]]:
-        """Read header lines up to the empty one; raise where they go on beyond byte `end`, or are more than `most`."""
         fields: list[tuple[str, str]] = []
+        for field in self._read_fields(end):
+            if len(fields) == _MOST_HEADERS:
+                raise HTTPException(_NOT_HTTP)
+            fields.append((field[1].decode("latin-1"), field[2].decode("latin-1").strip(" \t")))
+        return fields
+
+    def _read_fields(self, end: int) -> Iterator[re.Match[bytes]]:
+        """Read header lines up to the empty one; raise where they go on beyond byte `end`."""
         while (line := self._read_line(end)) != b"\r\n":
             field = _FIELD.fullmatch(line)
-            if field is None or len(fields) == most:
+            if field is None:
                 raise HTTPException(_NOT_HTTP)
-            fields.append((field[1].decode("latin-1"), field[2].decode("latin-1")))
-        return fields
+            yield field
 
     def _read_line(self, end: int) -> bytes:
         line = self.fp.readline(end - self._consumed)
@@ -207,8 +213,8 @@ class StrictResponse(HTTPResponse):
             pieces.append(self._read_exactly(size))
             if self._read_exactly(2) != b"\r\n":
                 raise HTTPException(_NOT_HTTP)
-        # Trailers are not used.
-        self._read_fields(self._consumed + self.largest, self.largest)
+        # Trailers are not used, and as many as fit in a reply would fill the memory.
+        deque(self._read_fields(self._consumed + self.largest), maxlen=0)
         return b"".join(pieces)
 
 
@@ -373,6 +379,7 @@ class Transport:
             target = f"http://{self._authority}{target}"
             sent |= self._credentials
         try:
+            _require_one_line(headers.values())
             connection.request(method, target, body, sent, preload_content=False)
             reply = _whole(connection.getresponse())
         except BaseException:
@@ -395,7 +402,7 @@ class Transport:
             except IndexError:
                 break
             # Data that nobody asked for ends it as well.
-            if connection.is_connected:
+            if connection.is_connected and not _holds_more(connection.sock):
                 return connection
             connection.close()
         connection = self._unconnected(timeout)
@@ -437,6 +444,19 @@ class Transport:
             return {}
         user, _, password = unquote(self._proxy.auth).partition(":")
         return {"Proxy-Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+def _require_one_line(values: Iterable[str]) -> None:
+    # http.client would fold a header of several lines. The error does not show the text, which may be a token.
+    if not all(map(_VALUE.fullmatch, values)):
+        raise ValueError("a header cannot be made of this")
+
+
+def _holds_more(sock: Any) -> bool:  # noqa: ANN401 - plain or TLS
+    """Whether TLS keeps something of the server's that was not read: whoever waits for the socket does not see it."""
+    if isinstance(sock, SSLTransport):
+        return bool(sock.sslobj.pending() or sock.incoming.pending) or _holds_more(sock.socket)
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _whole(response: BaseHTTPResponse) -> HttpReply:

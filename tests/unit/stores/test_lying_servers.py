@@ -1,5 +1,6 @@
 """Both stores, asked at a server whose replies leave open where they end: an error that ends the connection."""
 
+import io
 import re
 import socket
 import ssl
@@ -12,9 +13,11 @@ from typing import Self
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
+from compiler.model.address import Address
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import UnavailableError
+from compiler.stores.http import Transport
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.vault.store import VaultStore
@@ -122,6 +125,14 @@ class Server:
             thread.join(10)
 
 
+def tls_of(folder: Path) -> tuple[CertificateAuthority, ssl.SSLContext]:
+    authority = CertificateAuthority.create(folder)
+    issued = authority.issue(("localhost",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate_file, issued.key_file)
+    return authority, context
+
+
 @contextmanager
 def vault(_folder: Path, lie: Callable[[bytes], bytes]) -> Iterator[tuple[Server, SecretWriter]]:
     def answer(path: str, _authorised: bool) -> bytes:  # noqa: FBT001 - as both have it
@@ -141,10 +152,7 @@ def vault(_folder: Path, lie: Callable[[bytes], bytes]) -> Iterator[tuple[Server
 
 @contextmanager
 def key_vault(folder: Path, lie: Callable[[bytes], bytes]) -> Iterator[tuple[Server, SecretWriter]]:
-    authority = CertificateAuthority.create(folder)
-    issued = authority.issue(("localhost",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.certificate_file, issued.key_file)
+    authority, context = tls_of(folder)
 
     def answer(_path: str, authorised: bool) -> bytes:  # noqa: FBT001 - as both have it
         if authorised:
@@ -196,6 +204,20 @@ def test_what_comes_behind_a_reply_is_no_answer_to_the_next_request(
     lied = [asked for asked in server.connections if any(map(is_target, asked))]
     assert len(lied) == 3
     assert all(asked[-1] is None for asked in lied)
+
+
+def test_what_tls_has_decrypted_behind_a_reply_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
+    # As long as what is read at once: what follows in the same record of TLS waits where no poll sees it.
+    empty = len(honest(b"")) + 3
+    whole, forged = honest(b"a" * (io.DEFAULT_BUFFER_SIZE - empty)), honest(b"forged")
+    assert len(whole) == io.DEFAULT_BUFFER_SIZE
+    authority, context = tls_of(tmp_path)
+    trusted = ssl.create_default_context(cafile=authority.ca_file)
+    with Server(lambda path, _: whole + forged if path == "/1" else honest(b"true"), context) as server:
+        url = Address("https", "localhost", server.port, "")
+        with closing(Transport(url, trusted, connect_timeout=5, read_timeout=5)) as transport:
+            transport.request("GET", "/1", {})
+            assert transport.request("GET", "/2", {}).content == b"true"
 
 
 @STORES

@@ -1,6 +1,7 @@
 import io
 import socket
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
@@ -177,6 +178,37 @@ def test_what_leaves_open_where_a_reply_ends_is_none(reply: bytes) -> None:
         replied(reply)
     assert "hello" not in repr(caught.value)
     assert not getattr(caught.value, "partial", b"")
+
+
+@pytest.mark.parametrize("status", [b"102 Processing", b"103 Early Hints", b"199 Other"])
+def test_what_comes_before_a_reply_is_skipped(status: bytes) -> None:
+    prelude = b"HTTP/1.1 " + status + b"\r\nRetry-After: 9\r\n\r\n"
+    assert replied(prelude + prelude + OK + b"Content-Length: 5\r\n\r\nhello") == Reply(200, b"hello", None, False)
+
+
+@pytest.mark.parametrize(("line", "is_good"), [(b"X-A:%s\1\r\n", False), (b"X-A:%sb%s\r\n", True)])
+def test_a_long_header_of_white_space_is_read_at_once(line: bytes, *, is_good: bool) -> None:
+    blank = b" " * (60_000 // line.count(b"%s"))
+    reply = OK + line.replace(b"%s", blank) + b"Content-Length: 5\r\n\r\nhello"
+    began = time.monotonic()
+    if is_good:
+        assert replied(reply).content == b"hello"
+    else:
+        with pytest.raises(HTTPException):
+            replied(reply)
+    assert time.monotonic() - began < allowed_wall(0.5, below=20)
+
+
+def test_trailers_take_no_memory() -> None:
+    trailers = b"ab:cd\r\n" * 100_000
+    reply = CHUNKED + b"5\r\nhello\r\n0\r\n" + trailers + b"\r\n"
+    tracemalloc.start()
+    try:
+        assert replied(reply[:40], reply[40:]).content == b"hello"
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * len(reply)
 
 
 def test_a_head_ends_within_64_kib() -> None:
