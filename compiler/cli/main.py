@@ -120,7 +120,8 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         elif option in _FLAGS and not equals:
             options[option] = ""
         else:
-            raise Refusal("usage", "unknown option before the command", f"`{PROGRAM} --help` lists them")
+            way_out = f"`{PROGRAM} --help` lists them; those of one command stand after its name"
+            raise Refusal("usage", "unknown option before the command", way_out)
     return options, rest
 
 

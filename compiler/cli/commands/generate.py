@@ -85,7 +85,7 @@ _OF_ARGOCD: Mapping[str, dict[str, Any]] = {
         "metavar": "PATH",
         "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
     },
-    "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject; default by default"},
+    "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject, `default` unless given"},
     **_OF_FILES,
 }
 _OF_PLATFORM: Mapping[str, dict[str, Any]] = {
