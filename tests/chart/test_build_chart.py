@@ -23,9 +23,9 @@ def build_chart() -> ModuleType:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "schemas").mkdir()
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     (tmp_path / "chart").mkdir()
-    for name in ("schemas/values.schema.json", "chart/values.yaml", "chart/values.schema.json", "chart/README.md"):
+    for name in ("chart/values.yaml", "chart/values.schema.json", "chart/README.md"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     return tmp_path
 
