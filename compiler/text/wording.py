@@ -91,6 +91,8 @@ def suggest(word: str, allowed: Iterable[str], kind: str) -> str | None:
         return f"there are no {kind}"
     if len(choices) > _SHORT_LIST:
         return None
+    if len(choices) == 1:
+        return f'the only one is "{choices[0]}"'
     return f"the {kind} are " + ", ".join(f'"{choice}"' for choice in choices)
 
 

@@ -139,13 +139,13 @@ def test_what_cannot_be_extended_is_not_offered_as_a_layer(tmp_path: Path) -> No
     alone = library(tmp_path / "b", prod="extends: [zz]", layers_eu="extends: [yy]")
     assert alone.layer("eu") is not None
     assert alone.layers("prod") == ()
-    assert alone.diagnostics[0].help == 'the layers are "eu"'
+    assert alone.diagnostics[0].help == 'the only one is "eu"'
     lone = library(tmp_path / "c", prod="extends: [zz]")
     assert lone.layers("prod") == ()
     assert lone.diagnostics[0].help == "there are no layers"
     within = library(tmp_path / "d", prod="extends: [eu]", layers_eu="extends: [yy]")
     assert within.layers("prod") == ()
-    assert within.diagnostics[0].help == 'the layers are "prod"'
+    assert within.diagnostics[0].help == 'the only one is "prod"'
 
 
 def test_of_very_many_unknown_layers_the_first_are_said(tmp_path: Path) -> None:

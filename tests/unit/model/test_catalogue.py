@@ -40,5 +40,5 @@ def test_a_word_for_a_provider_leads_to_its_store_alone(word: str, said: str) ->
 
 
 def test_a_store_of_the_other_provider_is_not_what_a_word_for_one_means() -> None:
-    assert suggest_store("keyvault", {"vault": "vault"}) == 'the stores are "vault"'
+    assert suggest_store("keyvault", {"vault": "vault"}) == 'the only one is "vault"'
     assert suggest_store("vault", {"vault-a": "vault", "vault-b": "vault"}) == 'the stores are "vault-a", "vault-b"'
