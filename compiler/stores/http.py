@@ -448,7 +448,7 @@ class Transport:
 
 def _require_one_line(values: Iterable[str]) -> None:
     # http.client would fold a header of several lines. The error does not show the text, which may be a token.
-    if not all(map(_VALUE.fullmatch, values)):
+    if not all(_VALUE.fullmatch(value) for value in values):
         raise ValueError("a header cannot be made of this")
 
 
