@@ -72,7 +72,7 @@ _BY_HAND = "check it by hand, and do not trust this address"
 def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     """Delete the write's versions, and check that they are, and that what else there was can still be recovered.
 
-    Raises AuditError, OSError, and StoreError where none is known to be deleted.
+    Raises AuditError, OSError, and StoreError if no version is known to be deleted.
     """
     newest = write.versions[-1]
     with log.writing(store, write, str(Kind.DELETE)) as line:
@@ -101,7 +101,7 @@ def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
         reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
         remedy = "find out who still uses it, then run the command again for a new plan"
         return Result(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
-    # Whoever may delete all versions of a secret need not see what is deleted; else they are listed.
+    # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each one.
     unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
     if states and newest not in states and unseen is VersionState.DELETED:
         covered = tuple(states)
@@ -298,7 +298,7 @@ def apply_plan(
                     break
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - neither may leave the run without an end
             if follows_interrupt(error):
-                # Whoever asks a second time does not wait for reports; threads cannot be ended in a write's middle.
+                # A second interrupt does not wait for reports; a thread cannot be ended in the middle of a write.
                 interrupted = True
                 work.failed.set()
             elif isinstance(error, Exception):
@@ -356,7 +356,7 @@ class _Work:
         self.fresh: deque[Result] = deque()
 
     def take(self, todo: deque[Write]) -> None:
-        """Make one write after another until none is left or none may start; for any number of threads."""
+        """Make one write after another until all are made or the run has to stop; several threads may call it."""
         while not self._stop.is_set() and not self.failed.is_set():
             try:
                 write = todo.popleft()

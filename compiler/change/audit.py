@@ -138,6 +138,7 @@ class AuditLog:
                 while data:
                     data = data[os.write(self._descriptor, data) :]
             except BaseException:
+                # An interrupt must not leave half a line either.
                 os.ftruncate(self._descriptor, before)
                 raise
         finally:
@@ -194,7 +195,7 @@ AGAIN = "run the same command again to resume the run"
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """`audit` is None where no audit file was asked for; `who`, the caller's name by store, is then empty.
+    """`audit` is None without an audit file; `who`, the caller's name by store, is then empty.
 
     With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are missing.
     """
@@ -264,7 +265,7 @@ class RunLog:
         return self._lines(store, write.target, write.properties, before, action)
 
     def missing(self, store: SecretWriter, each: MissingLine) -> Audited:
-        """The lines around an earlier write, of which the last one is missing."""
+        """The lines around an earlier write whose last line is missing."""
         return self._lines(store, each.target, each.properties, each.before, each.action)
 
     def _lines(

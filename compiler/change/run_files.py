@@ -59,6 +59,7 @@ class RunLock:
             self._file = descriptor
             self.rename(self._name)
         except BaseException:
+            # An interrupt while it waits gives the lock back too.
             self._file = -1
             os.close(descriptor)
             raise

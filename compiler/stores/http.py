@@ -383,7 +383,7 @@ class Transport:
             connection.request(method, target, body, sent, preload_content=False)
             reply = _whole(connection.getresponse())
         except BaseException:
-            # Whatever is left on it would be taken for the answer to the next request.
+            # After an error or an interrupt: the rest of a reply would be taken for the answer to the next request.
             connection.close()
             raise
         if not connection.is_closed:
@@ -409,6 +409,7 @@ class Transport:
         try:
             connection.connect()
         except BaseException:
+            # An interrupted handshake leaves no socket open.
             connection.close()
             raise
         connection.timeout = self._read_timeout
