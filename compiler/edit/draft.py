@@ -64,19 +64,10 @@ def option_span(option: str, value: str) -> Span:
     return Span(Source(option, value), 0, len(value))
 
 
-@dataclass(frozen=True, slots=True)
-class EditedCompile:
-    """What compiling a project gives without and with edited texts, and the diagnostics that only the latter has."""
-
-    before: Result
-    after: Result
-    new: tuple[Diagnostic, ...]
-
-
 def compile_edited(
     root: Path, texts: Mapping[str, str], outside: Outside | None = None, as_read: Mapping[str, str] | None = None
-) -> EditedCompile:
-    """Compiles the project in `root` with `texts`, by path, in place of files, and without.
+) -> tuple[Result, Result, tuple[Diagnostic, ...]]:
+    """Compiles the project in `root` without and with `texts`, by path, in place of files; last the new diagnostics.
 
     `as_read` are texts that take the place of files without them: should one change meanwhile, the edit is still one
     of what was read. Diagnostics are compared without their lines.
@@ -89,19 +80,19 @@ def compile_edited(
         known[key] -= 1
         if known[key] < 0:
             new.append(each)
-    return EditedCompile(before, after, tuple(new))
+    return before, after, tuple(new)
 
 
 def compile_drafts(root: Path, drafts: Sequence[Draft]) -> Result:
     """What compiling the project in `root` would make of `drafts` written; of the diagnostics, those that are new."""
     drafted = {draft.source.path: draft for draft in drafts}
-    compiled = compile_edited(root, {path: draft.text for path, draft in drafted.items()})
+    _, after, new = compile_edited(root, {path: draft.text for path, draft in drafted.items()})
 
     def place(span: Span) -> Span:
         return drafted[span.path].place(span) if span.path in drafted else span
 
     return Result(
-        compiled.after.project,
+        after.project,
         tuple(
             replace(
                 each,
@@ -109,7 +100,7 @@ def compile_drafts(root: Path, drafts: Sequence[Draft]) -> Result:
                 related=tuple(replace(other, span=place(other.span)) for other in each.related),
                 conceals=tuple(map(place, each.conceals)),
             )
-            for each in compiled.new
+            for each in new
         ),
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, known_layers, option_span
@@ -42,16 +42,6 @@ _SUFFIX = "-secrets"
 _LONGEST = 63 - len(_SUFFIX)
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What a new project is told: name and namespace, the provider that serves secrets, and addresses by provider."""
-
-    name: str
-    namespace: str
-    provider: str = next(iter(PROVIDERS))
-    addresses: Mapping[str, str] = field(default_factory=dict)
-
-
 def known_provider(name: str) -> Provider:
     """The provider of that id. Raises Refusal."""
     if name not in PROVIDERS:
@@ -77,13 +67,16 @@ def name_of_folder(folder: Path) -> str:
     return name
 
 
-def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]:
+def new_project(
+    folder: Path, name: str, namespace: str, provider: str, addresses: Mapping[str, str]
+) -> tuple[list[Output], Result]:
     """The files of a project in `folder`, which is made, and what compiling them would find.
 
-    In a Git repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that
-    are not empty, and where there is a project already.
+    `provider` is the one that serves its secrets, and `addresses` where stores are reached, by their provider. In a Git
+    repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that are not
+    empty, and where there is a project already.
     """
-    files = project_files(platform)
+    files = project_files(name, namespace, provider, addresses)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = all(entry.name.startswith(".git") for entry in folder.iterdir())
@@ -96,10 +89,9 @@ def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]
     for path in (*_OWN_FOLDERS, *files):
         if path in there and path not in KEPT:
             raise Refusal("usage", f"{path} already exists", f"name another folder, or move {path} away first")
-    origins: dict[tuple[str, ...], Span] = {("namespace",): option_span("--namespace", platform.namespace)}
+    origins: dict[tuple[str, ...], Span] = {("namespace",): option_span("--namespace", namespace)}
     for each in PROVIDERS.values():
-        address = platform.addresses.get(each.id, "")
-        origins["stores", each.store_id, each.address] = option_span(each.option, address)
+        origins["stores", each.store_id, each.address] = option_span(each.option, addresses.get(each.id, ""))
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     result = compile_drafts(folder, [_draft(path, text, origins) for path, text in inputs.items()])
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
@@ -114,19 +106,10 @@ def new_chart(root: Path) -> list[Output]:
     return outputs
 
 
-@dataclass(frozen=True, slots=True)
-class NewEnvironment:
-    """The file, the findings about the given options, and the address key that its store still lacks, if any."""
-
-    output: Output
-    result: Result
-    lacks: str | None
-
-
 def new_environment(
     root: Path, name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, str] | None = None
-) -> NewEnvironment:
-    """The environment `name`, to be written.
+) -> tuple[Output, Result, str | None]:
+    """The file of the environment `name`, the findings about the options, and the address key that its store lacks.
 
     `store` is the id of the store that serves it, and `addresses` where a store is reached, by its provider. Raises
     Refusal for a name that is taken, and for a layer or store that there is not.
@@ -160,7 +143,7 @@ def new_environment(
     result = compile_drafts(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
     said = tuple(each for each in result.diagnostics if each.span in origins.values())
-    return NewEnvironment(Output(root / shown, shown, text), replace(result, diagnostics=said), lacks)
+    return Output(root / shown, shown, text), replace(result, diagnostics=said), lacks
 
 
 def _below(root: Path, shown: str, text: str) -> Node:
@@ -254,32 +237,37 @@ def schema_line(name: str) -> str:
     return f"# yaml-language-server: $schema=../schemas/{name}.schema.json"
 
 
-def project_files(platform: Platform) -> dict[str, str]:
+def project_files(
+    name: str,
+    namespace: str,
+    provider: str,
+    addresses: Mapping[str, str],
+) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
     base = _BASE.format(
-        name=scalar(platform.name),
-        namespace=scalar(platform.namespace),
-        argocd_project=scalar(f"{platform.name[:_LONGEST].rstrip('-')}{_SUFFIX}"),
+        name=scalar(name),
+        namespace=scalar(namespace),
+        argocd_project=scalar(f"{name[:_LONGEST].rstrip('-')}{_SUFFIX}"),
         sync_options=SYNC_OPTIONS,
         asks_first=ASKS_FIRST,
-        store=PROVIDERS[platform.provider].store_id,
-        stores="".join(line for each in PROVIDERS.values() for line in _store_lines(each, platform.addresses)),
+        store=PROVIDERS[provider].store_id,
+        stores="".join(line for each in PROVIDERS.values() for line in _store_lines(each, addresses)),
     )
     patterns = "\n".join(f"  {member}: {quote(pattern)}" for member, pattern in PATTERNS.items())
     files = {
         "environments/base.yaml": f"{schema_line('environment')}\n{base}",
         "environments/dev.yaml": environment_text("dev", ()),
         "environments/catalogue.yaml": (
-            f"{schema_line('catalogue')}\n{_CATALOGUE.format(name=scalar(platform.name), patterns=patterns)}"
+            f"{schema_line('catalogue')}\n{_CATALOGUE.format(name=scalar(name), patterns=patterns)}"
         ),
         **chart_files(),
-        "README.md": _README.format(name=platform.name),
+        "README.md": _README.format(name=name),
         "Makefile": _MAKEFILE,
         IGNORE_FILE: _IGNORED,
         ".vscode/settings.json": _json(_EDITOR),
     }
-    for name in ("environment", "catalogue", "values"):
-        files[f"schemas/{name}.schema.json"] = _json(read_schema(name))
+    for each in ("environment", "catalogue", "values"):
+        files[f"schemas/{each}.schema.json"] = _json(read_schema(each))
     return files
 
 

@@ -178,8 +178,8 @@ def preview_edit(
     # Before as it was read: should the file change meanwhile, the edit is still one of that text.
     as_read, texts = {path: environment.document.source.text}, {path: text}
     # All environments: one that extends this one changes with it, and some rules see only several together.
-    compiled = compile_edited(root, texts, outside, as_read)
-    old, new = _by_name(compiled.before.project), _by_name(compiled.after.project)
+    before, after, diagnostics = compile_edited(root, texts, outside, as_read)
+    old, new = _by_name(before.project), _by_name(after.project)
     dependants = [
         name
         for name, each in old.items()
@@ -189,9 +189,9 @@ def preview_edit(
         and _stores(each) != _stores(new[name])
     ]
     names = [environment.name, *(dependants if with_dependants else ())]
-    files, failed = _values_files(compiled.after, names, root, outside, texts)
-    current, _ = _values_files(compiled.before, names, root, outside, as_read)
-    found = (*compiled.new, *failed)
+    files, failed = _values_files(after, names, root, outside, texts)
+    current, _ = _values_files(before, names, root, outside, as_read)
+    found = (*diagnostics, *failed)
     pairs = tuple((old[name], new.get(name, old[name])) for name in names)
     return Preview(
         pairs,

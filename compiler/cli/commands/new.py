@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import Namespace
 from collections.abc import Collection, Sequence
@@ -12,11 +13,11 @@ from compiler.cli.invocation import Invocation, by_compile, report, working_fold
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
 from compiler.edit.new_project import (
     IGNORE_FILE,
     IGNORED,
     KEPT,
-    Platform,
     checked_name,
     known_provider,
     name_of_folder,
@@ -25,13 +26,11 @@ from compiler.edit.new_project import (
     new_project,
     write_new,
 )
-from compiler.edit.new_secret import SecretRequest, new_secret
-from compiler.edit.new_store import StoreRequest, new_store
 from compiler.edit.yaml_edit import listing
 from compiler.model.provider import Provider
 from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
-from compiler.project_files import BASE
+from compiler.project_files import BASE, FOLDER
 from compiler.refusal import Refusal
 from compiler.render.content import CommandRun
 from compiler.stages.files import Output
@@ -162,19 +161,34 @@ def _project(arguments: Namespace) -> int:
     name = checked_name("project", arguments.platform or name_of_folder(folder))
     provider = known_provider(arguments.store or next(iter(PROVIDERS))).id
     namespace = arguments.namespace or name
-    outputs, result = new_project(folder, Platform(name, namespace, provider, _addresses(arguments)))
+    outputs, result = new_project(folder, name, namespace, provider, _addresses(arguments))
     if not _judged_and_written(outputs, result, folder):
         return FOUND
     for kept in (path for path in KEPT if path not in {output.shown for output in outputs}):
         to_add = f"; add {', '.join(IGNORED)}" if kept == IGNORE_FILE else ""
         standard_output().lines([f"{kept}: kept as it is{to_add}"])
     standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
+    _warn_of_project_around(folder)
     # From there on the project is found without being named.
     name_project(None)
     _note_unmade(result)
     enter = "" if folder.resolve() == working_folder().resolve() else f"{shell_line('cd', arguments.name)}, then "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
+
+
+def _warn_of_project_around(folder: Path) -> None:
+    for each in folder.resolve().parents:
+        # Not by Path: a folder that may not be read is an error to it.
+        if os.path.isdir(each / FOLDER):  # noqa: PTH112
+            another = command_line("new", "environment", "NAME")
+            standard_error().lines(
+                [
+                    f'warning: this project is inside the project in "{each}", and shares nothing with it',
+                    f"help: for one more environment there, run `{another}` in that folder; else move this project out",
+                ]
+            )
+            return
 
 
 def _chart(arguments: Namespace, root: Path) -> int:
@@ -186,11 +200,11 @@ def _chart(arguments: Namespace, root: Path) -> int:
 
 
 def _environment(arguments: Namespace, root: Path, name: str) -> int:
-    new = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
-    if not _judged_and_written([new.output], new.result, root):
+    output, result, lacks = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
+    if not _judged_and_written([output], result, root):
         return FOUND
-    _note_unmade(new.result, name)
-    what = f"the {new.lacks} of its store and whatever else" if new.lacks is not None else "whatever else"
+    _note_unmade(result, name)
+    what = f"the {lacks} of its store and whatever else" if lacks is not None else "whatever else"
     _say_next(f"add {what} differs, then run {command_line('compile', name)}")
     return OK
 
@@ -237,15 +251,15 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
     taken = _checked_sources(arguments.taken)
     keys = _checked_keys(name, arguments.key, taken)
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
-    new, found = new_secret(root, request)
-    if new is None:
-        report(found, CommandRun("new"), see_all=by_compile())
+    outputs, unchanged, result = new_secret(root, request)
+    if not outputs:
+        report(result.diagnostics, CommandRun("new"), see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
-    if not _judged_and_written(new.outputs, new.result, root):
+    if not _judged_and_written(outputs, result, root):
         return FOUND
-    standard_output().lines(f"{path}: lists {name} already" for path in new.unchanged)
-    listed_by = new.listed_by(name)
-    if listed_by:
+    standard_output().lines(f"{path}: lists {name} already" for path in unchanged)
+    environments = result.project.environments if result.project is not None else ()
+    if listed_by := [each.name for each in environments if name in each.secrets]:
         _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
     else:
         standard_output().lines([f'no environment lists "{name}" yet'])

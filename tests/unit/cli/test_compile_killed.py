@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit.new_project import Platform, project_files
+from compiler.edit.new_project import project_files
 from compiler.model.files import is_temporary
 from tests.commands import Done
 from tests.own_process import COMPILE, OwnProcesses, processes_with
@@ -152,7 +152,7 @@ def test_what_a_kill_leaves_is_ignored_by_git_and_removed_by_the_next_compile(fo
     strays = folder.strays()
     assert strays
     assert all(is_temporary(name) for name in strays)
-    for ignored in ((ROOT / ".gitignore").read_text("utf-8"), project_files(Platform("shop", "shop"))[".gitignore"]):
+    for ignored in ((ROOT / ".gitignore").read_text("utf-8"), project_files("shop", "shop", "vault", {})[".gitignore"]):
         assert ignored_by_git(folder.project, ignored, strays) == sorted(f"chart/{name}" for name in strays)
     assert folder.run("compile", "--quiet").code == 0
     assert (folder.held(), folder.strays()) == (folder.new, [])

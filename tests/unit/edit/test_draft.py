@@ -92,16 +92,16 @@ def test_every_layer_is_known(tmp_path: Path) -> None:
 def test_an_edit_is_compared_with_the_text_that_was_read(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
     (tmp_path / PATH).write_text("store: nowhere\n", "utf-8")
-    compiled = compile_edited(tmp_path, {PATH: "store: azur\n"}, as_read={PATH: OLD})
-    assert (compiled.before.failed, compiled.after.failed) == (False, True)
-    assert [each.rule for each in compiled.new if each.severity is Severity.ERROR] == ["unknown-store"]
-    assert compile_edited(tmp_path, {PATH: OLD}, as_read={PATH: OLD}).new == ()
+    before, after, new = compile_edited(tmp_path, {PATH: "store: azur\n"}, as_read={PATH: OLD})
+    assert (before.failed, after.failed) == (False, True)
+    assert [each.rule for each in new if each.severity is Severity.ERROR] == ["unknown-store"]
+    assert compile_edited(tmp_path, {PATH: OLD}, as_read={PATH: OLD})[2] == ()
 
 
 def test_a_diagnostic_that_comes_once_more_is_new(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
     once = "secrets: {github: {waive: {nothing: why}}}\n"
     twice = "secrets: {github: {waive: {nothing: why}}, jira: {waive: {nothing: why}}}\n"
-    compiled = compile_edited(tmp_path, {PATH: twice}, as_read={PATH: once})
-    assert [each.rule for each in compiled.new] == ["unknown-rule"]
-    assert compile_edited(tmp_path, {PATH: f"\n{once}"}, as_read={PATH: once}).new == ()
+    *_, new = compile_edited(tmp_path, {PATH: twice}, as_read={PATH: once})
+    assert [each.rule for each in new] == ["unknown-rule"]
+    assert compile_edited(tmp_path, {PATH: f"\n{once}"}, as_read={PATH: once})[2] == ()

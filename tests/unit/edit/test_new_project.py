@@ -10,7 +10,6 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.edit.new_project import (
-    Platform,
     address_scalar,
     checked_name,
     environment_text,
@@ -30,7 +29,7 @@ from tests.agents_project import write_agents_project
 PROGRAM = Path(__file__).resolve().parents[3] / "compiler"
 
 
-FILES = project_files(Platform("shop", "shop-ns"))
+FILES = project_files("shop", "shop-ns", "vault", {})
 
 
 def test_a_new_project_compiles_without_a_word(tmp_path: Path) -> None:
@@ -72,9 +71,7 @@ def test_the_objects_of_a_new_project_are_part_of_its_platform(tmp_path: Path) -
 
 def test_the_stores_are_where_they_are_said_to_be() -> None:
     url, server = "https://shop.vault.azure.net", "https://vault.shop.example"
-    base = project_files(Platform("shop", "shop", "azurekv", {"vault": server, "azurekv": url}))[
-        "environments/base.yaml"
-    ]
+    base = project_files("shop", "shop", "azurekv", {"vault": server, "azurekv": url})["environments/base.yaml"]
     assert "\nstore: azure\n" in base
     assert f"\n    server: {server}\n    mount: secret\n" in base
     assert f"\n    vaultUrl: {url}\nsecrets:" in base
@@ -82,7 +79,7 @@ def test_the_stores_are_where_they_are_said_to_be() -> None:
 
 
 def test_names_that_yaml_reads_otherwise_are_quoted() -> None:
-    files = project_files(Platform("no", "1"))
+    files = project_files("no", "1", "vault", {})
     assert '\nnamespace: "1"\npartOf: "no"\nargocdProject: no-secrets\n' in files["environments/base.yaml"]
     assert '\n  name: "no"\n' in files["environments/catalogue.yaml"]
 
@@ -164,7 +161,7 @@ def test_links_of_a_new_project_lead_to_its_files() -> None:
                     assert os.path.normpath(Path(path).parent / file) in FILES, target
 
 
-SHOP = Platform("shop", "shop")
+SHOP: tuple[str, str, str, dict[str, str]] = ("shop", "shop", "vault", {})
 URL = "https://shop-qa.vault.azure.net"
 
 
@@ -190,16 +187,16 @@ def test_a_name_must_be_there_and_fit_a_file_and_an_entry() -> None:
 def test_a_project_begins_in_an_empty_folder_and_leaves_gits_files_alone(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/.gitignore").touch()
-    outputs, result = new_project(tmp_path / "new", SHOP)
+    outputs, result = new_project(tmp_path / "new", *SHOP)
     assert result.diagnostics == ()
     assert "environments/base.yaml" in {each.shown for each in outputs}
     assert ".gitignore" not in {each.shown for each in outputs}
     (tmp_path / "new/file").touch()
-    assert refused(lambda: new_project(tmp_path / "new", SHOP))[:2] == (
+    assert refused(lambda: new_project(tmp_path / "new", *SHOP))[:2] == (
         "usage",
         "the folder of a new project must be empty, or in a Git repository",
     )
-    kind, message, _ = refused(lambda: new_project(tmp_path / "new/file", SHOP))
+    kind, message, _ = refused(lambda: new_project(tmp_path / "new/file", *SHOP))
     assert (kind, message) == ("cannot run", "the folder cannot be used: file exists")
 
 
@@ -211,7 +208,7 @@ def test_a_project_begins_beside_the_other_files_of_a_repository(place: str, tmp
     for name in (*kept, "src/main.go"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("mine\n", "utf-8")
-    outputs, result = new_project(folder, SHOP)
+    outputs, result = new_project(folder, *SHOP)
     assert result.diagnostics == ()
     shown = {each.shown for each in outputs}
     assert {"environments/base.yaml", "chart/Chart.yaml", ".gitignore"} <= shown
@@ -232,7 +229,7 @@ def test_nothing_of_a_repository_is_replaced(there: str, said: str, tmp_path: Pa
     (tmp_path / ".git").mkdir()
     (tmp_path / there).parent.mkdir()
     (tmp_path / there).write_text("mine\n", "utf-8")
-    kind, message, _ = refused(lambda: new_project(tmp_path, SHOP))
+    kind, message, _ = refused(lambda: new_project(tmp_path, *SHOP))
     assert (kind, message) == ("usage", f"{said} already exists")
     assert (tmp_path / there).read_text("utf-8") == "mine\n"
 
@@ -240,7 +237,7 @@ def test_nothing_of_a_repository_is_replaced(there: str, said: str, tmp_path: Pa
 def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").symlink_to("gone")
-    outputs, _ = new_project(tmp_path, SHOP)
+    outputs, _ = new_project(tmp_path, *SHOP)
     assert "README.md" not in {each.shown for each in outputs}
 
 
@@ -256,9 +253,8 @@ def test_a_chart_is_never_replaced(root: Path) -> None:
 
 
 def test_an_environment_is_one_file_below_layers_that_exist(root: Path) -> None:
-    new = new_environment(root, "qa", ["prod"])
-    assert (new.result.diagnostics, new.lacks) == ((), None)
-    output = new.output
+    output, result, lacks = new_environment(root, "qa", ["prod"])
+    assert (result.diagnostics, lacks) == ((), None)
     assert (output.path, output.text.splitlines()[-1]) == (root / "environments/qa.yaml", "extends: [prod]")
     assert refused(lambda: new_environment(root, "prod", []))[1] == "environments/prod.yaml already exists"
     assert refused(lambda: new_environment(root, "base", []))[1] == '"base" is a reserved name'
@@ -284,51 +280,51 @@ def test_a_folder_without_a_letter_names_no_platform(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("platform", "rule", "path"),
     [
-        (Platform("shop", "No_Name"), "invalid-kubernetes-name", "--namespace"),
-        (Platform("shop", "shop", addresses={"vault": "vault:8200"}), "invalid-address", "--server"),
+        (("shop", "No_Name", "vault", {}), "invalid-kubernetes-name", "--namespace"),
+        (("shop", "shop", "vault", {"vault": "vault:8200"}), "invalid-address", "--server"),
         (
-            Platform("shop", "shop", "azurekv", {"azurekv": "http://x.vault.azure.net"}),
+            ("shop", "shop", "azurekv", {"azurekv": "http://x.vault.azure.net"}),
             "invalid-address",
             "--vault-url",
         ),
     ],
 )
 def test_what_a_project_is_told_wrongly_is_found_there(
-    tmp_path: Path, platform: Platform, rule: str, path: str
+    tmp_path: Path, platform: tuple[str, str, str, dict[str, str]], rule: str, path: str
 ) -> None:
-    _, result = new_project(tmp_path / "new", platform)
+    _, result = new_project(tmp_path / "new", *platform)
     assert result.failed
     assert (rule, path) in {(each.rule, each.span.path) for each in result.diagnostics}
     assert {each.span.path for each in result.diagnostics} == {path}
 
 
 def test_an_environment_has_its_store_and_the_address_of_one(root: Path) -> None:
-    new = new_environment(root, "qa", [], "azure", {"azurekv": URL})
-    assert new.output.text.endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {URL}\n")
-    assert (new.result.diagnostics, new.lacks) == ((), None)
+    output, result, lacks = new_environment(root, "qa", [], "azure", {"azurekv": URL})
+    assert output.text.endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {URL}\n")
+    assert (result.diagnostics, lacks) == ((), None)
     # Half and half: what it reads by default stays, and the other store has its address.
     addresses = {"vault": "https://vault.example.com", "azurekv": URL}
-    assert new_environment(root, "qa", ["prod"], None, addresses).output.text.splitlines()[2:] == [
+    assert new_environment(root, "qa", ["prod"], None, addresses)[0].text.splitlines()[2:] == [
         *["extends: [prod]", "stores:", "  vault:", "    server: https://vault.example.com"],
         *["  azure:", f"    vaultUrl: {URL}"],
     ]
 
 
 def test_what_a_layer_says_already_is_not_said_again(root: Path) -> None:
-    prod = new_environment(root, "qa", ["prod"], "azure", {"azurekv": URL}).output.text
+    prod = new_environment(root, "qa", ["prod"], "azure", {"azurekv": URL})[0].text
     (root / "environments/eu.yaml").write_text(prod, "utf-8")
-    again = new_environment(root, "us", ["eu"], "azure", {"azurekv": URL}).output.text
+    again = new_environment(root, "us", ["eu"], "azure", {"azurekv": URL})[0].text
     assert (prod.count("azure:"), prod.count("store: azure")) == (1, 1)
     assert again.splitlines()[1:] == ["# What us sets differently from eu.", "extends: [eu]"]
 
 
 def test_a_store_without_an_address_is_told(root: Path) -> None:
-    assert new_environment(root, "qa", [], "azure").lacks is None
+    assert new_environment(root, "qa", [], "azure")[2] is None
     base = root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace(', vaultUrl: "https://agents.vault.azure.net"', ""), "utf-8")
-    assert new_environment(root, "qa", [], "azure").lacks == "vaultUrl"
-    assert new_environment(root, "qa", [], "azure", {"azurekv": URL}).lacks is None
-    assert new_environment(root, "qa", [], "vault", {"azurekv": URL}).lacks is None
+    assert new_environment(root, "qa", [], "azure")[2] == "vaultUrl"
+    assert new_environment(root, "qa", [], "azure", {"azurekv": URL})[2] is None
+    assert new_environment(root, "qa", [], "vault", {"azurekv": URL})[2] is None
 
 
 def test_a_store_that_there_is_not_is_refused_with_those_that_are(root: Path) -> None:
@@ -350,8 +346,8 @@ def test_an_address_needs_one_store_that_it_is_for(root: Path) -> None:
         '--vault-url may be for "azure", "azure2"',
         "choose one with --store, or write its `vaultUrl` into the file",
     )
-    chosen = new_environment(root, "qa", [], "azure2", {"azurekv": URL})
-    assert f"  azure2:\n    vaultUrl: {URL}\n" in chosen.output.text
+    chosen, *_ = new_environment(root, "qa", [], "azure2", {"azurekv": URL})
+    assert f"  azure2:\n    vaultUrl: {URL}\n" in chosen.text
     base.write_text("\n".join(line for line in text.splitlines() if "azurekv" not in line), "utf-8")
     assert refused(lambda: new_environment(root, "qa", [], None, {"azurekv": URL})) == (
         "usage",
@@ -363,14 +359,14 @@ def test_an_address_needs_one_store_that_it_is_for(root: Path) -> None:
 
 
 def test_a_wrong_address_is_found_where_it_was_given(root: Path) -> None:
-    new = new_environment(root, "qa", [], "azure", {"azurekv": "http://a.vault.azure.net/x"})
-    assert {each.span.path for each in new.result.diagnostics} == {"--vault-url"}
-    assert new.result.failed
+    _, result, _ = new_environment(root, "qa", [], "azure", {"azurekv": "http://a.vault.azure.net/x"})
+    assert {each.span.path for each in result.diagnostics} == {"--vault-url"}
+    assert result.failed
 
 
 def test_what_an_environment_still_lacks_does_not_keep_it_from_being_made(root: Path) -> None:
     (root / "environments/base.yaml").unlink()
-    assert new_environment(root, "first", []).result.diagnostics == ()
+    assert new_environment(root, "first", [])[1].diagnostics == ()
 
 
 def test_layers_with_errors_have_no_stores_to_choose_from(root: Path) -> None:

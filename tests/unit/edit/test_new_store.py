@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compiler.edit.new_store import StoreRequest, new_store
+from compiler.edit.new_entry import StoreRequest, new_store
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth

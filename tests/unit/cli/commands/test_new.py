@@ -213,6 +213,16 @@ def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, mon
     assert 'remoteKey: "web-shop/db"' in (folder / "chart/values-dev.yaml").read_text("utf-8")
 
 
+def test_a_project_inside_another_is_warned_of(run: Callable[..., Any], project: Path) -> None:
+    done = run("new", "project", project / "shop")
+    assert done.code == 0
+    assert f'warning: this project is inside the project in "{project}", and shares nothing with it\n' in done.err
+    assert (
+        "help: for one more environment there, run `platform-secrets new environment NAME` in that folder" in done.err
+    )
+    assert "warning" not in run("new", "project", project.parent / "beside").err
+
+
 def test_a_project_here_is_not_to_be_entered(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,7 @@
-"""Adds a secret to the catalogue, named by `naming` patterns unless options say otherwise, and lists it."""
+"""Adds a secret to the catalogue and lists it, or a log-in to a store, so that the chart makes the store's object.
+
+A secret is named by the catalogue's `naming` patterns unless options say otherwise; a store is one of a layer, or new.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
+from compiler.edit.new_project import address_scalar, known_provider
 from compiler.edit.yaml_edit import add_members, listing, listing_value
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import OWN_ID, TARGET, filled, placeholders
-from compiler.model.facts import NEW_SECRET_WAVE
-from compiler.pipeline import Result
+from compiler.model.facts import NEW_SECRET_WAVE, ValuesData
+from compiler.model.provider import OPERATOR, LogIn, Provider
+from compiler.pipeline import Result, compile_project
 from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
 from compiler.rules import invalid_naming_pattern
 from compiler.rules.api import Finding
 from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output
+from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS
-from compiler.text.wording import quoted
+from compiler.text.command_line import command_line
+from compiler.text.wording import quoted, suggest
 
 _ALL = ", ".join(f'{member}: "{pattern}"' for member, pattern in PATTERNS.items())
 _ADD = f"add `naming: {{{_ALL}}}` to the catalogue"
@@ -46,29 +54,16 @@ class SecretRequest:
     taken: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class NewSecret:
-    """The files to write, those that list the secret already, and what compiling would find with them written."""
+def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[str], Result]:
+    """The files to write, the paths of those that list the secret already, and what compiling would find then.
 
-    outputs: tuple[Output, ...]
-    unchanged: tuple[str, ...]
-    result: Result
-
-    def listed_by(self, secret: str) -> tuple[str, ...]:
-        """The environments that have the secret, once the files are written."""
-        environments = self.result.project.environments if self.result.project is not None else ()
-        return tuple(each.name for each in environments if secret in each.secrets)
-
-
-def new_secret(root: Path, request: SecretRequest) -> tuple[NewSecret | None, tuple[Diagnostic, ...]]:
-    """The files with the secret in them, or None and what is wrong with the catalogue or its patterns.
-
-    Raises Refusal for an id that is taken, a layer that there is not, and a file that cannot be edited.
+    No file and what is wrong, where the catalogue or its patterns have errors. Raises Refusal for an id that is taken,
+    a layer that there is not, and a file that cannot be edited.
     """
     library = Library(root)
     catalogue = _usable(library.catalogue(may_be_empty=True))
     if catalogue is None:
-        return None, tuple(library.diagnostics)
+        return [], [], Result(None, tuple(library.diagnostics))
     if catalogue.root.get("secrets", request.id) is not None:
         message = f'the catalogue already has a secret "{request.id}"'
         line = f"`{listing(request.id, request.namespace)}` under `secrets:` there"
@@ -80,7 +75,7 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[NewSecret | None, tu
     layers = [document for name in into if (document := _usable(library.layer(name))) is not None]
     names, found = names_of(catalogue, _namespace(Library(root)), request)
     if names is None or len(layers) < len(into):
-        return None, (*library.diagnostics, *found)
+        return [], [], Result(None, (*library.diagnostics, *found))
     entry = add_members(catalogue, ("secrets", request.id), _entry_lines(request, names), "secret", is_apart=True)
     drafts, unchanged = [Draft(catalogue.source, entry, _origins(request, names))], []
     for document in layers:
@@ -96,7 +91,7 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[NewSecret | None, tu
     ]
     result = compile_drafts(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
-    return NewSecret(tuple(outputs), tuple(unchanged), replace(result, diagnostics=helped)), ()
+    return outputs, unchanged, replace(result, diagnostics=helped)
 
 
 def names_of(
@@ -200,3 +195,118 @@ def _origins(request: SecretRequest, names: Names) -> dict[tuple[str, ...], Span
         **{(*entry, "keys", key): option_span("--from", key) for key in request.taken},
         **{(*entry, "keys", key, "from"): option_span("--from", other) for key, other in request.taken.items()},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """What the command line says of a store. `into` is the layer or environment that it is written into.
+
+    `provider` may be None for a store that is there, `name` is that of its object in the cluster, and `role` the role
+    of Vault, or the role id of an AppRole.
+    """
+
+    id: str
+    auth: str
+    into: str
+    provider: str | None = None
+    name: str | None = None
+    addresses: Mapping[str, str] | None = None
+    role: str | None = None
+    tenant: str | None = None
+
+
+def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
+    """The file with the store in it, and what compiling would find then.
+
+    Raises Refusal for a log-in or a layer that there is not, a store that has a log-in, and a form without a place.
+    """
+    refuse_unknown_layer(root, request.into, "files that may hold it")
+    library = Library(root)
+    document, layers = library.layer(request.into), library.layers(request.into)
+    if document is None or document.damaged or not layers:
+        raise Refusal("found", "the input has errors", f"`{command_line('compile')}` says which; nothing was written")
+    merged = merge(layers)[0]
+    lines = _store_lines(request, merged.get("stores", request.id), merged, _store_namespaces(root, request, merged))
+    splices = add_members(document, ("stores", request.id), lines, "store")
+    draft = Draft(document.source, splices, {(): option_span("ID", request.id), **_store_origins(request)})
+    shown = document.source.path
+    output = Output((root / shown).resolve(), shown, draft.text, replaces=document.source.text)
+    return output, compile_drafts(root, [draft])
+
+
+def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[Provider, LogIn]:
+    """The provider of the store and its log-in. Raises Refusal for one that is not there, or that it cannot have."""
+    provider = store.text("provider") if store is not None else request.provider
+    if provider is None:
+        stores = merged.get("stores")
+        way_out = suggest(request.id, stores.children if stores is not None else {}, "stores")
+        raise Refusal("usage", f"there is no store {quoted(request.id)}", f"{way_out}; for a new one give --provider")
+    found = known_provider(provider)
+    if request.provider not in (None, provider):
+        raise Refusal("usage", f"the provider of {quoted(request.id)} is {provider}", "leave --provider out")
+    log_in = found.log_ins.get(request.auth)
+    if log_in is None:
+        message = f"{quoted(request.auth)} is not a log-in of {provider}"
+        raise Refusal("usage", message, suggest(request.auth, found.log_ins, "log-ins"))
+    if request.role is not None and not log_in.has_role:
+        raise Refusal("usage", f"{request.auth} has no role", "leave --role out")
+    return found, log_in
+
+
+def _store_lines(request: StoreRequest, store: Node | None, merged: Node, namespaces: list[str]) -> list[str]:
+    """The members to write, of a store that the layers have, or of a new one."""
+    provider, log_in = _provider(request, store, merged)
+    if store is not None and (store.get("auth") is not None or store.get("render") is not None):
+        raise Refusal("usage", f"the store {quoted(request.id)} has `auth` or `render` already", "edit it there")
+    if "tenantId" in log_in.needs and not (request.tenant or (store is not None and store.text("tenantId"))):
+        raise Refusal("usage", f"{log_in.title} needs --tenant-id", "give the id of its tenant")
+    if log_in.needs_role and request.role is None:
+        raise Refusal("usage", f"{log_in.title} needs --role", log_in.needs_role)
+    is_own = store is not None and store.text("kind") == "SecretStore"
+    lines = [] if store is not None else [f"provider: {provider.id}", f"name: {scalar(request.name or request.id)}"]
+    if store is not None and request.name is not None:
+        lines.append(f"name: {scalar(request.name)}")
+    lines += [f"{key}: {address_scalar(address)}" for key, address in (request.addresses or {}).items()]
+    if store is None and provider.has_mounts:
+        lines.append(f"mount: {DEFAULT_MOUNT}")
+    if request.tenant is not None:
+        lines.append(f"tenantId: {scalar(request.tenant)}")
+    lines.append("render: true")
+    if not is_own:
+        lines.append(f"conditions: {{namespaces: [{', '.join(map(scalar, namespaces))}]}}")
+    members = log_in.members(request.id, request.role, None if is_own else OPERATOR)
+    auth = [f"    {key}: {_flow(member)}" for key, member in members.items()]
+    return [*lines, "auth:", f"  {request.auth}:{'' if auth else ' {}'}", *auth]
+
+
+def _flow(data: ValuesData) -> str:
+    """The data in one line of YAML."""
+    if isinstance(data, dict):
+        return f"{{{', '.join(f'{key}: {_flow(member)}' for key, member in data.items())}}}"
+    return f"[{', '.join(map(_flow, data))}]" if isinstance(data, list) else scalar(str(data))
+
+
+def _store_namespaces(root: Path, request: StoreRequest, merged: Node) -> list[str]:
+    """Those of the layer, and of each secret that reads the store in an environment as it is now."""
+    project = compile_project(root).project
+    environments = project.environments if project is not None else ()
+    read = [
+        secret.namespace
+        for environment in environments
+        if request.into in {layer.source.path.rpartition("/")[2].removesuffix(".yaml") for layer in environment.layers}
+        for secret in environment.secrets.values()
+        if secret.store is not None and secret.store.id == request.id
+    ]
+    return list(dict.fromkeys(name for name in (merged.text("namespace"), *read) if name is not None))
+
+
+def _store_origins(request: StoreRequest) -> dict[tuple[str, ...], Span]:
+    at = ("stores", request.id)
+    options = {
+        "name": "--name",
+        "tenantId": "--tenant-id",
+        **{each.address: each.option for each in PROVIDERS.values()},
+    }
+    said = {"name": request.name, "tenantId": request.tenant, **(request.addresses or {})}
+    found: dict[tuple[str, ...], Span] = {(*at, "auth"): option_span("--auth", request.auth)}
+    return found | {(*at, key): option_span(options[key], value) for key, value in said.items() if value is not None}
