@@ -110,23 +110,22 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
         reason = "the destination's value is not a JSON object, so no property can be set in it"
         return step.refused(reason, "store a JSON object there first")
     found = compare_value(value, reading, place.property, comparer)
-    if found.likeness is Likeness.UNKNOWN and found.why is not None:
-        return step.refused(f"the destination cannot be read: {found.why.reason}", found.why.remedy)
-    if found.likeness is Likeness.MISSING:
-        if isinstance(found.why, SoftDeletedError):
-            if options.recover:
-                return replace(step, kind=Kind.RECOVER, reason="it was deleted and is recovered first")
-            remedy = f"to recover it first: {options.again('--recover')}" if options.words else found.why.remedy
-            return step.refused(f"in the destination, {found.why.reason}", remedy)
-        if found.why is not None:
+    if isinstance(reading, SoftDeletedError):
+        if options.recover:
+            return replace(step, kind=Kind.RECOVER, reason="it was deleted and is recovered first")
+        remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
+        return step.refused(f"in the destination, {reading.reason}", remedy)
+    if isinstance(reading, StoreError):
+        if found is Likeness.MISSING:
             return replace(step, kind=Kind.CREATE)
+        return step.refused(f"the destination cannot be read: {reading.reason}", reading.remedy)
+    if found is Likeness.MISSING:
         return replace(step, kind=Kind.UPDATE, reason="the key is added")
-    if found.likeness is Likeness.EQUAL:
+    if found is Likeness.EQUAL:
         return replace(step, kind=Kind.KEEP)
     if options.on_conflict is OnConflict.OVERWRITE:
         return replace(step, kind=Kind.UPDATE, reason="a different value is replaced")
-    version = reading.version if isinstance(reading, RemoteSecret) else ""
-    reason = f"the destination already holds a different value, version {version}"
+    reason = f"the destination already holds a different value, version {reading.version}"
     skipped = options.on_conflict is OnConflict.SKIP
     remedy = "--on-conflict skip leaves it unchanged" if skipped else "choose --on-conflict skip or overwrite"
     return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)

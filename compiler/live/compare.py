@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from compiler.live.read_many import Reading
@@ -27,14 +26,6 @@ class Likeness(StrEnum):
     NOT_ASKED = "not-asked"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`why` is the store's error where it holds no such remote secret, or does not say what it holds."""
-
-    likeness: Likeness
-    why: StoreError | None = None
-
-
 def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
     """The value of a property, or the whole value for None; None where there is none."""
     return remote.whole if property_ is None else remote.properties.get(property_)
@@ -51,18 +42,17 @@ def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: 
 
 def compare_value(
     value: SecretValue, reading: Reading, property_: str | None, comparer: Comparer, *, or_its_text: bool = False
-) -> Comparison:
+) -> Likeness:
     """How what was read is to `value`: the same kind and, digit for digit, the same text.
 
     With `or_its_text` the text of a value that is no string is the same too, as `migrate --stringify` writes it.
     """
     if isinstance(reading, StoreError):
-        return Comparison(Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN, reading)
+        return Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN
     held = value_at(reading, property_)
-    likeness = compare_held(held, value, comparer)
     if held is not None and or_its_text and _is_text_of(held, value, comparer):
-        likeness = Likeness.EQUAL
-    return Comparison(likeness)
+        return Likeness.EQUAL
+    return compare_held(held, value, comparer)
 
 
 def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:

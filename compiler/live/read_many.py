@@ -67,26 +67,6 @@ def is_of_store(error: StoreError) -> bool:
     return is_silence(error) or isinstance(error, WrongMountError | UnsupportedEngineError)
 
 
-class _StoreReads:
-    """Reads the names of one store. A store that fails as a whole is not asked again, as each request may time out."""
-
-    def __init__(self, reader: SecretReader) -> None:
-        self._reader = reader
-        self._failure: StoreError | None = None
-
-    def read(self, name: str) -> Reading:
-        if self._failure is not None:
-            return self._failure
-        try:
-            return self._reader.read(name)
-        except StoreError as error:
-            # An error that is kept must not keep its frames: they hold the connection, and a thousand times 10 KiB.
-            failure = error.with_traceback(None)
-        if is_of_store(failure):
-            self._failure = failure
-        return failure
-
-
 class _Asking:
     """Reads each name of each store once.
 
@@ -96,13 +76,15 @@ class _Asking:
 
     def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
         self.found: dict[tuple[SecretReader, str], Reading] = {}
-        self._stores: dict[SecretReader, _StoreReads] = {}
+        # A store that fails as a whole is not asked again, as each request may time out.
+        self._failures: dict[SecretReader, StoreError] = {}
         self._rest: deque[tuple[SecretReader, str]] = deque()
         self._firsts: list[tuple[SecretReader, str]] = []
         self._order = tuple(dict.fromkeys(wanted))
+        met: set[SecretReader] = set()
         for pair in self._order:
-            (self._rest if pair[0] in self._stores else self._firsts).append(pair)
-            self._stores.setdefault(pair[0], _StoreReads(pair[0]))
+            (self._rest if pair[0] in met else self._firsts).append(pair)
+            met.add(pair[0])
 
     def first(self, *, needs_all: bool) -> None:
         """Read the first name of each store. Where all of them are needed, raise the StoreError of one that fails."""
@@ -164,7 +146,17 @@ class _Asking:
             self.found[pair] = self._read(pair)
 
     def _read(self, pair: tuple[SecretReader, str]) -> Reading:
-        return self._stores[pair[0]].read(pair[1])
+        store, name = pair
+        if store in self._failures:
+            return self._failures[store]
+        try:
+            return store.read(name)
+        except StoreError as error:
+            # An error that is kept must not keep its frames: they hold the connection, and a thousand times 10 KiB.
+            failure = error.with_traceback(None)
+        if is_of_store(failure):
+            self._failures[store] = failure
+        return failure
 
 
 def read_all(
@@ -371,32 +363,18 @@ def lasting_command(
     return " && ".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshTimes:
-    """The secrets that read each remote secret, by the id of its store and its name there.
-
-    `seconds` is within how long the operator reads each secret again, by its id.
-    """
-
-    secrets: Mapping[tuple[str, str], tuple[str, ...]]
-    seconds: Mapping[str, int]
-
-    def secrets_of(self, targets: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """The secrets that read one of those remote secrets, in the environment's order."""
-        found = {secret for store, name in targets for secret in self.secrets.get((store, name.lower()), ())}
-        return tuple(secret for secret in self.seconds if secret in found)
+# Of each secret that reads a store: within how many seconds it is read again, and the remote secrets that it reads, by
+# the id of their store and their name there in small letters, as Key Vault's names do not tell capitals.
+RefreshTimes = Mapping[str, tuple[int, Collection[tuple[str, str]]]]
 
 
 def refresh_times(environment: Environment) -> RefreshTimes:
     """Keeps only names: an environment may be large."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
-    seconds: dict[str, int] = {}
-    for secret in environment.secrets.values():
-        if secret.store is None or secret.refresh is None:
-            continue
-        seconds[secret.id] = round(secret.refresh.seconds)
-        for item in secret.keys:
-            if item.place is not None:
-                # Key Vault's names do not tell capitals from small letters.
-                found.setdefault((secret.store.id, item.place.remote_key.lower()), {})[secret.id] = None
-    return RefreshTimes({target: tuple(secrets) for target, secrets in found.items()}, seconds)
+    return {
+        secret.id: (
+            round(secret.refresh.seconds),
+            {(secret.store.id, item.place.remote_key.lower()) for item in secret.keys if item.place is not None},
+        )
+        for secret in environment.secrets.values()
+        if secret.store is not None and secret.refresh is not None
+    }

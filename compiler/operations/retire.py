@@ -140,12 +140,12 @@ class Judging:
             reason = f"it is the same remote secret in {serving}, seen from this machine"
             return Kind.REFUSE, reason, "check the addresses of the stores, and VAULT_ADDR"
         found = compare_value(value, there, held.there.property, self._comparer, or_its_text=True)
-        if found.likeness is Likeness.UNKNOWN and found.why is not None:
-            return Kind.REFUSE, f"it cannot be compared with {serving}: {found.why.reason}", found.why.remedy
-        if found.likeness is Likeness.MISSING or isinstance(there, StoreError):
-            why = f": {found.why.reason}" if found.why is not None else ""
+        if isinstance(there, StoreError) and found is Likeness.UNKNOWN:
+            return Kind.REFUSE, f"it cannot be compared with {serving}: {there.reason}", there.remedy
+        if isinstance(there, StoreError) or found is Likeness.MISSING:
+            why = f": {there.reason}" if isinstance(there, StoreError) else ""
             return Kind.REFUSE, f"{serving}, which serves it, does not hold it{why}", copy
-        if found.likeness is Likeness.DIFFERENT:
+        if found is Likeness.DIFFERENT:
             over = self._migrate(self._sides.left, held.serving, held, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy

@@ -53,7 +53,7 @@ class Checker:
         found: list[Diagnostic] = []
         for rule in _BY_SCOPE[Scope.PROJECT]:
             findings = rule.check(project) if rule.check is not None else ()
-            kept = (each for each in findings if not self._is_waived(rule, each, roots.get(each.span.source, ())))
+            kept = [each for each in findings if not self._is_waived(rule, each, roots.get(each.span.source, ()))]
             found += map(rule.diagnostic, rule.gather(kept) if rule.gather is not None else kept)
         return (*found, *self._unused_waivers(project))
 

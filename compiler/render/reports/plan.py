@@ -185,12 +185,13 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
     """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
     results = ended.outcome.results if ended.outcome is not None else ()
-    secrets = times.secrets_of([(each.store, each.name) for each in results if each.state is State.DONE])
+    written = {(each.store, each.name.lower()) for each in results if each.state is State.DONE}
+    secrets = [secret for secret, (_, places) in times.items() if not written.isdisjoint(places)]
     if not secrets:
         return
     only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
     line = command_line("status", ended.plan.environment, *only, "--wait", "--force-sync")
-    within = short_duration(max(times.seconds[secret] for secret in secrets))
+    within = short_duration(max(times[secret][0] for secret in secrets))
     yield f"the cluster gets it within {within}; to have it now: ", line
     if missing is not None:
         yield "  which needs ", missing

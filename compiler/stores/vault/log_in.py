@@ -196,10 +196,10 @@ def token_source(environ: Mapping[str, str]) -> str:
     return _named_file(_TOKEN_FILE) if environ.get(_TOKEN_FILE) else HOME_TOKEN
 
 
-def is_from_home(environ: Mapping[str, str]) -> bool:
-    """Whether the log-in takes a token that some earlier log-in left in the home folder."""
+def is_from_home(environ: Mapping[str, str], token: str) -> bool:
+    """Whether the log-in takes a token that some earlier log-in left in the home folder; `token` is its variable."""
     method = environ.get(METHOD_VARIABLE) or "token"
-    is_taken = method == "token" and variable(environ, "TOKEN") not in environ and token_source(environ) == HOME_TOKEN
+    is_taken = method == "token" and token not in environ and not environ.get(_TOKEN_FILE)
     return is_taken and _home_file(environ).is_file()
 
 

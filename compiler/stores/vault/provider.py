@@ -63,8 +63,8 @@ class _Vault(Provider):
         return variable(environ, "NAMESPACE")
 
     def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
-        log_in = self.load("log_in")
-        return (variable(environ, "TOKEN"), log_in.HOME_TOKEN) if log_in.is_from_home(environ) else None
+        log_in, token = self.load("log_in"), variable(environ, "TOKEN")
+        return (token, log_in.HOME_TOKEN) if log_in.is_from_home(environ, token) else None
 
     def address_problem(self, address: Address) -> tuple[str, str] | None:
         return ("ends in an API path", f"write it as {self.url_without(address)}") if address.is_api else None

@@ -22,7 +22,6 @@ from compiler.change.plan import (
 )
 from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
-from compiler.live.read_many import RefreshTimes
 from compiler.live.stores import Served
 from compiler.render.content import Line, Lines
 from compiler.render.reports.plan import (
@@ -238,22 +237,21 @@ def test_why_a_plan_is_not_applied(
 def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back() -> None:
     results = (Result("azure", "jira", State.DONE, "v2"), Result("azure", "other", State.FAILED))
     ended = Ended(plan_of(command="put"), End.APPLIED, Outcome("20250131-120000-4fa1c2", results))
-    times = RefreshTimes(
-        {("azure", "jira"): ("jira", "board"), ("azure", "other"): ("x",)}, {"board": 5400, "jira": 60}
-    )
+    jira, other = ("azure", "jira"), ("azure", "other")
+    times = {"board": (5400, [jira]), "jira": (60, [jira]), "x": (60, [other])}
     now = "platform-secrets status prod --only board --only jira --wait --force-sync"
     assert told(in_cluster_lines(ended, times, None)) == [f"the cluster gets it within 1h30m; to have it now: {now}"]
     assert told(in_cluster_lines(ended, times, "a kubeconfig"))[1:] == ["  which needs a kubeconfig"]
     assert told(undo_lines(ended)) == ["to undo it: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply"]
-    many = RefreshTimes({("azure", "jira"): tuple("abcdef")}, dict.fromkeys("abcdef", 60))
+    many = dict.fromkeys("abcdef", (60, [jira]))
     assert told(in_cluster_lines(ended, many, None))[0].endswith("status prod --wait --force-sync")
 
 
 def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
     ended = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.DONE, "v2"),)))
-    assert told(in_cluster_lines(ended, RefreshTimes({("vault", "jira"): ("jira",)}, {"jira": 60}), None)) == []
+    assert told(in_cluster_lines(ended, {"jira": (60, [("vault", "jira")])}, None)) == []
     kept = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.KEPT, "v2"),)))
-    assert told(in_cluster_lines(kept, RefreshTimes({("azure", "jira"): ("jira",)}, {"jira": 60}), None)) == []
+    assert told(in_cluster_lines(kept, {"jira": (60, [("azure", "jira")])}, None)) == []
     assert told(undo_lines(kept)) == []
 
 

@@ -166,11 +166,11 @@ def test_where_a_token_comes_from_is_told_without_what_it_is(environ: dict[str, 
 
 def test_only_a_token_that_lies_there_is_from_the_home(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path)}
-    assert not is_from_home(home)
+    assert not is_from_home(home, "VAULT_TOKEN")
     (tmp_path / ".vault-token").write_text("hvs.home")
-    assert is_from_home(home)
+    assert is_from_home(home, "VAULT_TOKEN")
     for environ in ({"VAULT_TOKEN": "t"}, {"VAULT_TOKEN": ""}, {"VAULT_TOKEN_FILE": "f"}, ROLE):
-        assert not is_from_home({**home, **environ})
+        assert not is_from_home({**home, **environ}, "VAULT_TOKEN")
 
 
 @pytest.mark.parametrize("inside", [" ", "\n", "\r\nX-Vault-Namespace: root\r\n", "\0", "\x7f", "ü", "\u200b", "\t"])
@@ -320,8 +320,8 @@ def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_p
     (tmp_path / ".vault-token").write_text(SENTINEL)
     home = {"HOME": str(tmp_path), "BAO_ADDR": "https://b"}
     assert VaultLogin(home, PLACE).log_in(client).text.reveal() == SENTINEL
-    assert is_from_home(home)
-    assert not is_from_home({**home, "BAO_TOKEN": ""})
+    assert is_from_home(home, "BAO_TOKEN")
+    assert not is_from_home({**home, "BAO_TOKEN": ""}, "BAO_TOKEN")
     assert "BAO_TOKEN is set but empty" in refusal({**home, "BAO_TOKEN": ""}).reason
     # A token of one server is not sent to another one.
     assert "VAULT_TOKEN is not set" in refusal({"VAULT_ADDR": "https://v", "BAO_TOKEN": SENTINEL}).reason
