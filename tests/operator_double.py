@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from compiler.cluster.store_access import Access, access_of, is_ready
+from compiler.cluster.objects import Access, access_of, is_ready
 from compiler.consumers.readers import secret_reads
 from tests.api_double import Change
 from tests.cluster_double import ClusterDouble

@@ -2,22 +2,25 @@
 
 Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
 the operator has synchronised this generation of it, and that the Secret has every key. No other module judges by the
-operator's times.
+operator's times, or quotes its messages.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from compiler.cluster.objects import FORCE_SYNC, child, keys_of, ready_of, spec_writers
-from compiler.cluster.store_access import store_doubts, store_lacks
+from compiler.cluster.objects import FORCE_SYNC, child, keys_of, ready_of, spec_writers, store_doubts, store_lacks
 from compiler.cluster.view import Live
 from compiler.model.facts import parse_duration, short_duration
 from compiler.model.manifest import Manifest
+from compiler.stores.interface import RemoteSecret
+from compiler.stores.secret_value.document import array_items, object_members
+from compiler.stores.secret_value.secret import Mask, SecretValue
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed, quoted
 
@@ -430,3 +433,93 @@ def _overdue(
     runs = newest is not None and signs.now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
     yield Problem(State.NOT_REFRESHED if runs else State.SILENT, f"{who} has not handled {quoted(title)} {pace}")
+
+
+# Before every value.
+EVER = datetime.min.replace(tzinfo=UTC)
+# Of a message of the operator: what a person reads.
+_LONGEST = 300
+_ENTRA = re.compile(r"AADSTS[0-9]{3,9}", re.ASCII)
+_AGE = re.compile(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
+    """Every value of a remote secret, those within nested documents too."""
+    waiting = [*remote.properties.values(), *((remote.whole,) if remote.whole is not None else ())]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        waiting += (*object_members(value).values(), *array_items(value))
+
+
+class Quotes:
+    """Quotes what the operator says of live objects, under one rule for every command.
+
+    A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
+    newer than the message: `since` is the date of the newest one, None where one could not be read. A long one is cut
+    to its sentence, unless `is_whole`.
+    """
+
+    def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
+        self._is_whole = is_whole
+        self._mask = Mask(value for remote in remotes for value in values_of(remote))
+
+    def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
+        """The message of an object's Ready condition, empty for none; the command `line` shows it."""
+        condition = ready_of(found)
+        moment = moment_of(condition.get("lastTransitionTime"))
+        return self._quoted(str(condition.get("message") or ""), moment, since, line)
+
+    def of_failure(
+        self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
+    ) -> str:
+        """What the newest warning says, with its age, as it says more than the condition; else the condition's."""
+        metadata = child(external_secret, "metadata")
+        where, name = str(metadata.get("namespace")), str(metadata.get("name"))
+        line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
+        moment = moment_of(warning["moment"]) if warning is not None else None
+        changed = moment_of(max((time for time, _, _ in spec_writers(external_secret)), default=None))
+        is_before = moment is not None and changed is not None and moment < changed
+        if warning is None or is_before or not warning["message"]:
+            # The spec before may have read other values.
+            return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
+        return _age(moment, now) + self._quoted(warning["message"], moment, since, line)
+
+    def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
+        text = said.strip()
+        if not text or (since is not None and (moment or EVER) >= since):
+            # Masked first: a value may have more than one line, and end behind the cut.
+            shown = " ".join(self._mask.hides(text).split())
+            return shown if self._is_whole else _sentence(shown)
+        why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
+        return f"its message is not shown, as {why}: {line}"
+
+
+def is_of_credential(said: str) -> bool:
+    """Whether a message is about the log-in of the operator itself, by a code of Entra."""
+    return _ENTRA.search(said) is not None
+
+
+def without_age(said: str) -> str:
+    """A quoted message without how long ago it was said."""
+    return _AGE.sub("", said, count=1)
+
+
+def _sentence(text: str) -> str:
+    """A long text as its first sentence, or as the one that Entra's code begins; with the way to the rest."""
+    if len(text) <= _LONGEST:
+        return text
+    code = _ENTRA.search(text)
+    rest = text[code.start() :] if code is not None else text
+    end = rest.find(". ", 0, _LONGEST)
+    return f"{rest[: end + 1] if end >= 0 else rest[:_LONGEST]} … (the rest with --debug)"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    # Clocks differ.
+    seconds = max(0, round((now - moment).total_seconds()))
+    unit = next((each for each in _UNITS if seconds >= each[0]), None)
+    return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "

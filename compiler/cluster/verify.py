@@ -8,7 +8,9 @@ from typing import Any
 
 from compiler.cluster.connect import opened
 from compiler.cluster.judge import (
+    EVER,
     FAILING,
+    Quotes,
     Signs,
     State,
     controllers_of,
@@ -19,9 +21,7 @@ from compiler.cluster.judge import (
     ready_reason,
     silence,
 )
-from compiler.cluster.masking import EVER, Quotes
-from compiler.cluster.objects import child, target_of
-from compiler.cluster.store_access import store_doubts, store_lacks
+from compiler.cluster.objects import child, store_doubts, store_lacks, target_of
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Store

@@ -13,6 +13,7 @@ from compiler.cluster.objects import (
     FORCE_SYNC,
     checked,
     child,
+    selects_by_labels,
     slim_event,
     slim_external_secret,
     slim_pod,
@@ -20,7 +21,6 @@ from compiler.cluster.objects import (
     slim_spec,
     slim_workload,
 )
-from compiler.cluster.store_access import selects_by_labels
 from compiler.model.manifest import Manifest
 
 LiveObject = Mapping[str, Any]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from compiler.cluster.judge import Problem, State, Unread, clock, doubts, problems, unread
-from compiler.cluster.objects import child
-from compiler.cluster.store_access import (
+from compiler.cluster.objects import (
     StoreLack,
     another_store,
+    child,
     controller_of,
     kubectl_line,
     sameness_of,

@@ -12,11 +12,13 @@ from typing import Any
 from compiler.cluster.judge import (
     FAILING,
     Problem,
+    Quotes,
     Signs,
     State,
     doubts,
     is_answered,
     is_immutable,
+    is_of_credential,
     moment_of,
     newest_sign,
     older_value,
@@ -27,9 +29,7 @@ from compiler.cluster.judge import (
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.masking import Quotes, is_of_credential
-from compiler.cluster.objects import child, keys_of, ready_of
-from compiler.cluster.store_access import credential_of
+from compiler.cluster.objects import child, credential_of, keys_of, ready_of
 from compiler.cluster.view import (
     EVENTS,
     EXTERNAL_SECRETS,

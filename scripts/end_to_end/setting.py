@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.connect import connected
-from compiler.cluster.store_access import is_ready
+from compiler.cluster.objects import is_ready
 from compiler.cluster.view import ClusterError
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress

@@ -20,8 +20,7 @@ from compiler.model.store import Place
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
-from compiler.operations.next_step import NextStep
-from compiler.operations.status import LiveState, Values, from_files
+from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report

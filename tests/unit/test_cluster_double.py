@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cluster.judge import is_synced, ready_reason
-from compiler.cluster.objects import keys_of
-from compiler.cluster.store_access import is_ready
+from compiler.cluster.objects import is_ready, keys_of
 from compiler.cluster.view import ClusterError
 from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN

@@ -17,15 +17,13 @@ from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
 from compiler.cluster.connect import connected
-from compiler.cluster.judge import State
-from compiler.cluster.masking import without_age
+from compiler.cluster.judge import State, without_age
 from compiler.cluster.view import SECRETS
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
-from compiler.operations.next_step import StepContext, next_step
-from compiler.operations.status import LiveState
+from compiler.operations.status import LiveState, StepContext, next_step
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal

@@ -11,8 +11,7 @@ from compiler.cluster.judge import State
 from compiler.live.compare import Likeness
 from compiler.live.read_many import WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
-from compiler.operations.next_step import NextStep
-from compiler.operations.status import LiveState, Row, Status
+from compiler.operations.status import LiveState, NextStep, Row, Status
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed

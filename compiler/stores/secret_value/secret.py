@@ -1,4 +1,7 @@
-"""Wraps a value so that it cannot be printed, copied, pickled or compared in the clear; compares by a keyed hash."""
+"""Wraps a value so that it cannot be printed, copied, pickled or compared in the clear.
+
+Two values are compared by a keyed hash, and a Mask hides values in what others say.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, Never, Self
 from urllib.parse import quote, quote_plus
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
+# Forms are looked up by so many of their first characters: many values begin alike, but not for so long.
+_START: Final = 8
+# What may stand behind a text that was cut off in the middle of a value.
+_CUT: Final = ".…\ufffd \"'`)]}"
 
 
 class JsonKind(StrEnum):
@@ -246,3 +253,53 @@ def _base64(data: bytes) -> Iterator[str]:
             inner = whole[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
             if len(inner) >= _LEAST_LINE:
                 yield inner
+
+
+class Mask:
+    """Hides `secrets` in texts, in plain, Base64, URL or JSON form; and their beginning where a text was cut off in it.
+
+    A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
+    ordinary sentences. Build one for all the texts of a run: then a text costs time by its own length,
+    however many values there are.
+    """
+
+    __slots__ = ("__by_start",)
+
+    def __init__(self, secrets: Iterable[SecretValue]) -> None:
+        by_start: dict[str, set[str]] = {}
+        for secret in secrets:
+            for form in forms(secret.reveal()):
+                by_start.setdefault(form[:_START], set()).add(form)
+        self.__by_start = by_start
+
+    def __repr__(self) -> str:
+        return f"Mask({HIDDEN})"
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        raise TypeError("a Mask cannot be pickled")
+
+    def hides(self, text: str) -> str:
+        """`text` with `…` for each place where a value stands."""
+        shown: list[str] = []
+        at = hidden_to = 0
+        stop = len(text.rstrip(_CUT))
+        for start in range(len(text) - LEAST + 1):
+            end = self._end(text, start, stop)
+            if end <= hidden_to:
+                continue
+            # A value that begins inside of another one goes on hiding: no rest of either is left.
+            if start >= hidden_to:
+                shown += (text[at:start], HIDDEN)
+            at = hidden_to = end
+        return "".join((*shown, text[at:]))
+
+    def _end(self, text: str, start: int, stop: int) -> int:
+        """Where the longest value that begins at `start` ends, or the text at `stop` in the midst of it; 0 for none."""
+        here: set[str] = set()
+        for length in range(LEAST, _START + 1):
+            here |= self.__by_start.get(text[start : start + length], set())
+        end = max((start + len(form) for form in here if text.startswith(form, start)), default=0)
+        left = stop - start
+        if left >= _START and any(len(form) > left and form.startswith(text[start:stop]) for form in here):
+            return max(end, stop)
+        return end

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.store_access import (
+from compiler.cluster.objects import (
     Access,
     access_of,
     another_store,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.masking import EVER
+from compiler.cluster.judge import EVER
 from compiler.cluster.verify import OPTIONAL, cluster_checker, verify_cluster
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.diagnostic import Diagnostic

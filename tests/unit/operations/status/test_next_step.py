@@ -7,8 +7,7 @@ from compiler.cluster.judge import Problem, State
 from compiler.live.compare import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.store_identity import remote_places, written_identity
-from compiler.operations.next_step import NextStep, StepContext, next_step
-from compiler.operations.status import LiveState, Status, Values
+from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
 from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"

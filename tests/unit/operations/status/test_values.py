@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.cluster.masking import EVER
+from compiler.cluster.judge import EVER
 from compiler.live.compare import Likeness
 from compiler.model.environment import progress_of
 from compiler.operations.status import Status, Values, from_files, other_store, with_values

@@ -3,8 +3,7 @@ from datetime import UTC, datetime
 
 from compiler.cluster.judge import Problem, State
 from compiler.live.compare import Likeness
-from compiler.operations.next_step import NextStep
-from compiler.operations.status import LiveState, Values
+from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.reports.status import status_report
 from tests.unit.operations.status.conftest import World, world

@@ -9,8 +9,7 @@ from compiler.cluster.judge import Problem, State
 from compiler.cluster.view import ClusterError
 from compiler.live.compare import Likeness
 from compiler.live.read_many import PastRun, StoredVersion
-from compiler.operations.next_step import NextStep
-from compiler.operations.status import LiveState, Row, Status, Values
+from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
 from compiler.render.content import Line, Lines
 from compiler.render.reports.status import status_lines, wait_lines, word_of
