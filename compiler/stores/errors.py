@@ -17,6 +17,7 @@ class Action(StrEnum):
     DESCRIBE = "describe"
     LIST = "list"
     WRITE = "write"
+    TAG = "set the tags of"
     DELETE = "delete"
     RECOVER = "recover"
 

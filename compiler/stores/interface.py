@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from compiler.model.store import StoreAddress
 from compiler.stores.deadline import Clock, SystemClock
@@ -57,6 +57,19 @@ class RemoteSecret:
     is_object: bool = True
 
 
+# Tags that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601, and
+# the id of the rotation that is under way. It only reads HashiCorp's `renew-date`, YYYY-MM-DD.
+VALUE_SINCE: Final = "value-since"
+ROTATION: Final = "rotation"
+RENEW_DATE: Final = "renew-date"
+
+
+def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return `tags` with `changes`, where None takes one away."""
+    merged = {**tags, **changes}
+    return {name: text for name, text in merged.items() if text is not None}
+
+
 class StoreState(StrEnum):
     """How a remote secret is, without its value."""
 
@@ -83,7 +96,7 @@ class Use(StrEnum):
     READ = "read"
     CREATE = "create"  # the name has no version yet
     UPDATE = "update"  # a version is written over those that the store knows
-    TAG = "tag"  # beside the value, tags are written
+    TAG = "tag"  # tags are written, beside a value or alone
     DELETE = "delete"  # softly, the newest version
     RECOVER = "recover"
     DELETE_VERSIONS = "delete-versions"
@@ -203,6 +216,13 @@ class SecretReader(Protocol):
         Raises ForbiddenError where the caller may not ask.
         """
 
+    def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
+        """Return what each version has beside its value, oldest first; those of one second have no order.
+
+        None where that takes another right than reading does: a Vault counts its versions from 1, and each tells its
+        date when it is read.
+        """
+
     def dropped_by_write(self, name: str) -> Dropped | None:
         """Return what the next write of `name` would make the store drop, now or later; None when that is nothing.
 
@@ -272,6 +292,13 @@ class SecretWriter(SecretReader, Protocol):
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""
+
+    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
+        """Set these tags, and take those away whose text is None, without a new version; all others stay as they are.
+
+        ConflictError when `version` is not the newest, or no longer once they are set. In a Vault they are tags of all
+        versions, and what another writer does to tags in the same moment may be lost.
+        """
 
     def soft_delete(self, name: str, version: str) -> None:
         """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest.

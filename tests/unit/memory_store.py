@@ -25,6 +25,7 @@ from compiler.stores.interface import (
     VersionState,
     VersionStates,
     Written,
+    with_tags,
 )
 from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
@@ -118,6 +119,10 @@ class MemoryStore:
         made = {each.version: each.attributes.created for each in kept if each.attributes.created is not None}
         return VersionStates(states, made if self._is_vault else {})
 
+    def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
+        self._called("list_versions", name)
+        return None if self._is_vault else {each.version: each.attributes for each in self.versions.get(name, [])}
+
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)
         return self.drops.get(name)
@@ -178,6 +183,14 @@ class MemoryStore:
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         self._checked("restore", earlier.name, base)
         return self._add(earlier.name, earlier.properties, earlier.whole, earlier.attributes)
+
+    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
+        self._called("set_tags", name)
+        newest = self.versions[name][-1]
+        if newest.version != version:
+            raise self.conflict(name)
+        tags = with_tags(newest.attributes.tags, changes)
+        self.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, tags=tags))
 
     def soft_delete(self, name: str, version: str) -> None:
         self._called("soft_delete", name)

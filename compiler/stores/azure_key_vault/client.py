@@ -73,6 +73,7 @@ _PERMISSIONS: Final = {
     Action.DESCRIBE: "secrets/list",
     Action.LIST: "secrets/list",
     Action.WRITE: "secrets/set",
+    Action.TAG: "secrets/set",
     Action.DELETE: "secrets/delete",
     Action.RECOVER: "secrets/recover",
 }
@@ -187,6 +188,8 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
             remedy = f"enable its newest version (`{command}`)"
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
+            # Of a role this is a right of its own; an access policy has one for both.
+            permission = "secrets/update" if action is Action.TAG else permission
             cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller grants {permission}"
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
@@ -333,6 +336,14 @@ class SdkClient:
                     cls=_of_text,
                 )
             ),
+        )
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> Bundle:
+        return self._call(
+            name,
+            Action.TAG,
+            # No other attribute is sent, so that each stays as it is.
+            lambda: _bundle(self._client.update_secret_properties(name, version, tags=dict(tags))),
         )
 
     def get_deleted(self, name: str, action: Action) -> Bundle:

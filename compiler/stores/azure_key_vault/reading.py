@@ -5,7 +5,7 @@ carries the id of what it shows, so that such a value is neither compared nor co
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -251,6 +251,12 @@ class KeyVaultReader:
             deleted = None
         version = deleted.version if deleted is not None else None
         return VersionStates({version: VersionState.DELETED} if version is not None else {})
+
+    @one_operation
+    def list_versions(self, name: str) -> Mapping[str, Attributes]:
+        self._require_name(name, Action.LIST)
+        versions = sorted(self._versions(name, Action.LIST), key=_made)
+        return {version.version or "": version.attributes for version in versions}
 
     def dropped_by_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""

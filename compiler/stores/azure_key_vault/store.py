@@ -33,7 +33,7 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
 from compiler.stores.pacing import KEY_VAULT_QUOTAS, Limiter, RequestClass, Retrier, Waits
 from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
 from compiler.stores.secret_value.secret import SecretValue
@@ -129,6 +129,34 @@ class AzureKeyVaultStore(KeyVaultReader):
         """Write the earlier text as it was, also one that `write` would refuse."""
         value = earlier.whole if earlier.whole is not None else SecretValue("")
         return self.write_whole(base.name, value, base, earlier.attributes)
+
+    @one_operation
+    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
+        self._require_name(name, Action.TAG)
+
+        def unset() -> dict[str, str] | None:
+            newest = self._require_newest(name, version, Action.TAG)
+            has = newest.attributes.tags if newest is not None else {}
+            tags = with_tags(has, changes)
+            return tags if tags != has else None
+
+        if (tags := unset()) is None:
+            return
+        for problem in attribute_problems(name, Attributes(tags=tags)):
+            raise _ERRORS[problem.code](self._place(name), Action.TAG, problem.reason, problem.remedy)
+
+        def send() -> Bundle | bool:
+            return self._client.set_tags(name, version, tags or {})
+
+        def settle() -> bool | None:
+            nonlocal tags
+            tags = unset()
+            return True if tags is None else None
+
+        made = self._retrier.write(send, settle, RequestClass.OTHER)
+        if isinstance(made, Bundle):
+            require_version(made, version, self._place(name), Action.TAG)
+        self._require_newest(name, version, Action.TAG)
 
     def _write(self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes) -> Written:
         expected = base.version if base is not None else None

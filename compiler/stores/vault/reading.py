@@ -312,6 +312,10 @@ class VaultReading:
         except NotFoundError:
             return VersionStates()
 
+    def list_versions(self, name: str) -> None:
+        """Return None: the list is metadata, and a policy for reading values need not give it."""
+        self._request(Action.DESCRIBE, name, "metadata", "read")
+
     @one_operation
     def dropped_by_write(self, name: str) -> Dropped | None:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")

@@ -28,7 +28,17 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.http import HttpReply, Proxy, Transport, parse_proxy
-from compiler.stores.interface import Attributes, Cluster, Problem, RemoteSecret, StoreOptions, StoreState, Use, Written
+from compiler.stores.interface import (
+    Attributes,
+    Cluster,
+    Problem,
+    RemoteSecret,
+    StoreOptions,
+    StoreState,
+    Use,
+    Written,
+    with_tags,
+)
 from compiler.stores.no_answer import Server, named_authorities, trusting
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.stores.vault.client import read_reply, write_body
@@ -214,15 +224,33 @@ class VaultStore(VaultReading):
         except NotFoundError:
             return None
 
+    @one_operation
+    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
+        newest = self.read(name)
+        if newest.version != version:
+            raise self._conflict(name, Action.TAG, version, newest.version)
+        tags = with_tags(newest.attributes.tags, changes)
+        if tags == newest.attributes.tags:
+            return
+        for problem in problems_of_tags(name, tags):
+            raise error_of_problem(problem, self._place(name))
+        # Sent again after a lost reply: the same tags are the same once more.
+        self._send_tags(self._request(Action.TAG, name, "metadata", "update"), tags)
+        if (found := self.read(name)).version != version:
+            raise self._conflict(name, Action.TAG, version, found.version)
+
+    def _send_tags(self, request: Request, tags: Mapping[str, str]) -> None:
+        self._repeatable(
+            request,
+            # None: hvac's default would take away the time after which its owner lets versions delete themselves.
+            lambda: self._kv.update_metadata(
+                request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+            ),
+        )
+
     def _tag(self, request: Request, tags: Mapping[str, str], written: Written) -> None:
         try:
-            self._repeatable(
-                request,
-                # None: hvac's default would take away the time after which its owner lets versions delete themselves.
-                lambda: self._kv.update_metadata(
-                    request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
-                ),
-            )
+            self._send_tags(request, tags)
         except StoreError as error:
             failure = error
         else:

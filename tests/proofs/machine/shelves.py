@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from compiler.stores.interface import (
     VersionState,
     VersionStates,
     Written,
+    with_tags,
 )
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import SecretValue
@@ -151,6 +152,11 @@ class Shelf:
             }
         )
 
+    def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
+        self.moments.asked(self, "list_versions", name)
+        found = {each.secret.version: each.secret.attributes for each in self.kept.get(name, [])}
+        return None if self.is_vault else found
+
     def dropped_by_write(self, name: str) -> Dropped | None:
         versions = self.kept.get(name, [])
         if not self.is_vault or len(versions) < KEEPS or versions[0].is_gone:
@@ -207,6 +213,14 @@ class Shelf:
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._write("restore", base.name, earlier.properties, earlier.whole, base)
+
+    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
+        self._require(name, version)
+        self.moments.writing(self, "set_tags", name)
+        newest = self.kept[name][-1]
+        tags = with_tags(newest.secret.attributes.tags, changes)
+        newest.secret = replace(newest.secret, attributes=replace(newest.secret.attributes, tags=tags))
+        self.moments.written(self, "set_tags", name)
 
     def soft_delete(self, name: str, version: str) -> None:
         self._require(name, version)
