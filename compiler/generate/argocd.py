@@ -1,16 +1,22 @@
-"""Makes the AppProjects and Applications with which Argo CD deploys environments, and its health checks."""
+"""Makes the AppProjects and Applications with which Argo CD deploys environments, and its health checks.
+
+Where an Application gets a new name, it writes the commands with which the new one takes over: Argo CD writes its
+tracking id, with the Application's name, on each object that it deploys, and leaves it there when the Application is
+deleted. With `FailOnSharedResource` the next Application refuses the object by that id.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from compiler.generate.files import HEADER, manifest_text, refuse_unfit
+from compiler.generate.files import HEADER, at, items_at, manifest_text, refuse_unfit, text_at
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment
 from compiler.model.facts import ANNOTATION, ASKS_FIRST, SYNC_OPTIONS, asks_before_pruning, lacking
@@ -18,6 +24,7 @@ from compiler.model.files import is_inside
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.rules.forms.names import namespace_problem, object_name_problem
+from compiler.stages.emit import read_manifests
 from compiler.text.command_line import PROGRAM, shell_line
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import counted, listed, quoted
@@ -33,9 +40,9 @@ _IN_CLUSTER, _IN_CLUSTER_SERVER = "in-cluster", "https://kubernetes.default.svc"
 _SECRETS_WAVE, _PLATFORM_WAVE = "-10", "0"
 # Fields that the API server defaults are no difference to a dry run of the server.
 _SERVER_SIDE_DIFF = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
-# Longer in all than the 7 minutes that External Secrets Operator may wait between two tries. `refresh` takes a commit
-# that mends what failed in place of what failed.
+# Longer in all than the 7 minutes that the operator may wait between two tries; `refresh` takes a commit that mends it.
 _RETRY = {"limit": 5, "refresh": True, "backoff": {"duration": "30s", "factor": 2, "maxDuration": "10m"}}
+_SYNC, _SHARES_NOTHING = ("CreateNamespace=true", "ServerSideApply=true"), "FailOnSharedResource=true"
 # The first by name: `kubectl apply -f DIR` goes by it, and no Application synchronises before its project is there.
 _PROJECT_FILE = "00-project.yaml"
 # Of Argo CD's health scripts by the kind that each judges.
@@ -284,12 +291,11 @@ def _places(environment: Environment) -> set[str]:
 
 
 def _deployed(environment: Environment) -> Deployed:
-    used = [secret.namespace for secret in environment.secrets.values() if secret.namespace is not None]
-    own = environment.root.text("namespace")
+    spaces = (environment.root.text("namespace"), *(secret.namespace for secret in environment.secrets.values()))
     rendered = [store for store in environment.stores.values() if store.rendered]
     return Deployed(
         environment.name,
-        tuple(dict.fromkeys([*([own] if own is not None else []), *used])),
+        tuple(dict.fromkeys(each for each in spaces if each is not None)),
         all(asks_before_pruning(secret.annotations.get(SYNC_OPTIONS, "")) for secret in environment.secrets.values()),
         tuple(sorted({(_ESO, store.kind) for store in rendered if store.kind != _CLUSTER_STORE})),
         tuple(store.name for store in rendered if store.kind == _CLUSTER_STORE),
@@ -383,25 +389,25 @@ def _application(name: str, options: ArgoOptions, spec: Manifest, wave: str | No
     return _manifest("Application", name, options, spec, annotations=annotations)
 
 
+def _spec(
+    project: str, source: Manifest, destination: dict[str, str], sync_options: Sequence[str], *, prunes: bool = False
+) -> Manifest:
+    sync = {"automated": {"prune": prunes, "selfHeal": True}, "syncOptions": [*sync_options], "retry": _RETRY}
+    return {"project": project, **source, "destination": destination, "syncPolicy": sync}
+
+
 def _secrets_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
     """The spec that deploys an environment's secrets; pruning is off where nobody would be asked."""
-    return {
-        "project": options.project,
-        **_secrets_source(options, f"values-{deployed.name}.yaml"),
-        "destination": _destination(options, deployed),
-        "syncPolicy": {
-            "automated": {"prune": deployed.is_asked, "selfHeal": True},
-            "syncOptions": ["CreateNamespace=true", "ServerSideApply=true", "FailOnSharedResource=true"],
-            "retry": _RETRY,
-        },
-    }
+    source = _secrets_source(options, f"values-{deployed.name}.yaml")
+    destination, sync = _destination(options, deployed.name, deployed.namespace), (*_SYNC, _SHARES_NOTHING)
+    return _spec(options.project, source, destination, sync, prunes=deployed.is_asked)
 
 
 def _secrets_source(options: ArgoOptions, values_file: str) -> Manifest:
     """The chart and its values files in one folder; of multi-source the chart from elsewhere, and the files."""
     # Written although it is the default: with `true`, a misspelt file would render no secret at all.
     helm = {"releaseName": RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}
-    files = {"repoURL": options.repo, "targetRevision": options.revision}
+    files = _own_repository(options)
     if options.form != "multi-source":
         return {"source": {**files, "path": options.path, "helm": helm}}
     below = "" if options.path == "." else f"{options.path}/"
@@ -417,54 +423,35 @@ def _secrets_source(options: ArgoOptions, values_file: str) -> Manifest:
 def _platform_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
     """The spec that deploys the platform itself, with its values file of the environment."""
     file = f"$values/{options.platform_values}/values-{deployed.name}.yaml"
-    helm = {"valueFiles": [file], "ignoreMissingValueFiles": False}
     chart = {
         "repoURL": options.platform_repo,
         "chart": options.platform_chart,
         "targetRevision": options.platform_version,
-        "helm": helm,
+        "helm": {"valueFiles": [file], "ignoreMissingValueFiles": False},
     }
-    return {
-        "project": options.platform_project,
-        "sources": [chart, {"repoURL": options.repo, "targetRevision": options.revision, "ref": "values"}],
-        "destination": _destination(options, deployed),
-        "syncPolicy": {
-            "automated": {"prune": False, "selfHeal": True},
-            "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
-            "retry": _RETRY,
-        },
-    }
+    sources = {"sources": [chart, {**_own_repository(options), "ref": "values"}]}
+    return _spec(options.platform_project, sources, _destination(options, deployed.name, deployed.namespace), _SYNC)
 
 
 def _root_spec(options: ArgoOptions, environment: str) -> Manifest:
     """The spec that deploys an environment's Applications; it prunes none of them."""
-    path = f"{options.apps}/{environment}"
-    return {
-        "project": _root_project(options),
-        "source": {"repoURL": options.repo, "targetRevision": options.revision, "path": path},
-        "destination": {"server": _IN_CLUSTER_SERVER, "namespace": options.namespace},
-        "syncPolicy": {
-            "automated": {"prune": False, "selfHeal": True},
-            "syncOptions": ["ServerSideApply=true", "FailOnSharedResource=true"],
-            "retry": _RETRY,
-        },
-    }
+    source = {"source": {**_own_repository(options), "path": f"{options.apps}/{environment}"}}
+    destination = {"server": _IN_CLUSTER_SERVER, "namespace": options.namespace}
+    return _spec(f"{options.project}-apps", source, destination, ("ServerSideApply=true", _SHARES_NOTHING))
 
 
-def _root_project(options: ArgoOptions) -> str:
-    """The name of the AppProject whose Applications may create Applications alone."""
-    return f"{options.project}-apps"
+def _own_repository(options: ArgoOptions) -> dict[str, str]:
+    return {"repoURL": options.repo, "targetRevision": options.revision}
 
 
-def _destination(options: ArgoOptions, deployed: Deployed, namespace: str | None = None) -> dict[str, str]:
-    name = options.cluster.get(deployed.name)
-    place = {"server": _IN_CLUSTER_SERVER} if name is None else {"name": name}
-    return {**place, "namespace": deployed.namespace if namespace is None else namespace}
+def _destination(options: ArgoOptions, environment: str, namespace: str) -> dict[str, str]:
+    name = options.cluster.get(environment)
+    return {**({"server": _IN_CLUSTER_SERVER} if name is None else {"name": name}), "namespace": namespace}
 
 
 def _secrets_project(options: ArgoOptions, deployed: Sequence[Deployed]) -> Manifest:
     """The project of the environments' secrets. Its lists are closed: it deploys no other kind, nowhere else."""
-    destinations = [_destination(options, each, namespace) for each in deployed for namespace in each.namespaces]
+    destinations = [_destination(options, each.name, namespace) for each in deployed for namespace in each.namespaces]
     # Argo CD makes the namespace of an Application by the option CreateNamespace.
     cluster_wide = [{"group": "", "kind": "Namespace", "name": each.namespace} for each in deployed]
     cluster_wide += [
@@ -494,7 +481,7 @@ def _apps_project(options: ArgoOptions) -> Manifest:
         "destinations": [{"server": _IN_CLUSTER_SERVER, "namespace": options.namespace}],
         "namespaceResourceWhitelist": [{"group": "argoproj.io", "kind": "Application"}],
     }
-    return _manifest("AppProject", _root_project(options), options, spec)
+    return _manifest("AppProject", f"{options.project}-apps", options, spec)
 
 
 def _once(entries: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -511,3 +498,102 @@ def health_patch() -> str:
     # Argo CD writes group and kind with `_` between them: a ConfigMap's keys have no slash.
     checks = {f"resource.customizations.health.{kind.replace('/', '_')}": health_script(kind) for kind in _SCRIPTS}
     return manifest_text({"data": checks})
+
+
+# An object of Argo CD: its place in the order in which they are deleted, its kind and its name.
+Made = tuple[int, str, str]
+
+TRACKING_ID = "argocd.argoproj.io/tracking-id"
+_SET, _ROOT, _APPLICATION = range(3)
+_VALUES_FILE = re.compile(r"(?:.*/)?values-([^/]+)\.yaml")
+# A finalizer, which some add by hand, would delete with the Application all that it deploys.
+_NO_FINALIZER = json.dumps({"metadata": {"finalizers": None}}, separators=(",", ":"))
+
+
+def hand_over(
+    before: Collection[str], after: Collection[str], environments: Sequence[Environment], options: ArgoOptions
+) -> Iterator[tuple[str, list[str]]]:
+    """What to know of each environment whose Application has another name in the texts `after` than in those `before`.
+
+    With it come the command lines of the hand-over, in their order; the last applies the folder `out`.
+    """
+    if set(before) <= set(after):
+        return
+    old, new = _deploying(before), _deploying(after)
+    for environment in environments:
+        former, now = (
+            {name for rank, _, name in made.get(environment.name, ()) if rank == _APPLICATION} for made in (old, new)
+        )
+        if not now or not former - now:
+            continue
+        message = (
+            f"{environment.name}: the Application {listed(sorted(former - now))} is named {listed(sorted(now))} now, "
+            "and Argo CD refuses the new one while the objects carry the old one's tracking id; hand them over in this "
+            "order, before the new files are pushed or applied"
+        )
+        # First what makes the Application, which would make it again.
+        lines = [
+            line
+            for _, kind, name in sorted(old[environment.name] - new[environment.name])
+            for line in _deletion(kind, name, options.namespace)
+        ]
+        cluster = options.cluster.get(environment.name)
+        where = "" if cluster is None else f"  # in the cluster {quoted(cluster)}"
+        lines += [f"{line}{where}" for line in _release(environment)]
+        yield message, [*lines, shell_line("kubectl", "apply", "-f", options.out or "")]
+
+
+def _deletion(kind: str, name: str, namespace: str) -> tuple[str, ...]:
+    to = ["kubectl", "--namespace", namespace]
+    if kind == "applicationset":
+        return (shell_line(*to, "delete", kind, name, "--cascade=orphan"),)
+    patch = shell_line(*to, "patch", kind, name, "--type", "merge", "--patch", _NO_FINALIZER)
+    return patch, shell_line(*to, "delete", kind, name)
+
+
+def _release(environment: Environment) -> Iterator[str]:
+    """The lines that take the tracking id off all that the chart prints of an environment."""
+    named: dict[tuple[str | None, str], list[str]] = {}
+    for secret in environment.secrets.values():
+        named.setdefault((secret.namespace, "externalsecret"), []).append(secret.entry.target)
+    for store in environment.stores.values():
+        if store.rendered:
+            place = None if store.kind == _CLUSTER_STORE else environment.root.text("namespace")
+            named.setdefault((place, store.kind.lower()), []).append(store.name)
+    for (namespace, kind), names in named.items():
+        to = ["--namespace", namespace] if namespace is not None else []
+        yield shell_line("kubectl", *to, "annotate", kind, *names, f"{TRACKING_ID}-")
+
+
+def _deploying(texts: Iterable[str]) -> dict[str, set[Made]]:
+    """What deploys each environment, by its name: the Application of its secrets, and what makes that."""
+    found: dict[str, set[Made]] = {}
+    made = [each for text in texts for each in read_manifests(text)[0] or ()]
+    for kind, name, spec in [(at(each, "kind"), text_at(each, "metadata", "name"), at(each, "spec")) for each in made]:
+        if kind == "Application":
+            for environment in _environments_in(spec):
+                found.setdefault(environment, set()).add((_APPLICATION, "application", name))
+        elif kind == "ApplicationSet":
+            of_set = text_at(spec, "template", "metadata", "name")
+            elements = [each for it in items_at(spec, "generators") for each in items_at(it, "list", "elements")]
+            for environment in filter(None, (text_at(each, "env") for each in elements)):
+                of_one = of_set.replace("{{ .env }}", environment)
+                both = {(_SET, "applicationset", name), (_APPLICATION, "application", of_one)}
+                found.setdefault(environment, set()).update(both)
+    for each in made:
+        environment = text_at(each, "spec", "source", "path").rpartition("/")[2]
+        if at(each, "kind") == "Application" and environment in found and not _environments_in(at(each, "spec")):
+            found[environment].add((_ROOT, "application", text_at(each, "metadata", "name")))
+    return found
+
+
+def _environments_in(spec: object) -> list[str]:
+    """The environments whose values files an Application of this chart has."""
+    sources = [at(spec, "source"), *items_at(spec, "sources")]
+    files = [
+        file
+        for source in sources
+        if at(source, "helm", "releaseName") == RELEASE
+        for file in items_at(source, "helm", "valueFiles")
+    ]
+    return [found[1] for file in files if isinstance(file, str) and (found := _VALUES_FILE.fullmatch(file))]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
@@ -138,6 +139,23 @@ def _begins(path: Path, header: bytes) -> bool:
         return False
     finally:
         os.close(file)
+
+
+def at(node: Any, *path: str) -> Any:  # noqa: ANN401 - what a person may have edited
+    """What lies at `path` of maps in maps, None where there is nothing."""
+    for member in path:
+        node = node.get(member) if isinstance(node, dict) else None
+    return node
+
+
+def text_at(node: object, *path: str) -> str:
+    found = at(node, *path)
+    return found if isinstance(found, str) else ""
+
+
+def items_at(node: object, *path: str) -> list[Any]:
+    found = at(node, *path)
+    return found if isinstance(found, list) else []
 
 
 # How every generated file begins: a file that does not is somebody else's.

@@ -12,27 +12,28 @@ from typing import Any
 from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.invocation import Invocation, report, require_sound
 from compiler.cli.parser import Parser
-from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.consumers.look import look_at_chart
 from compiler.generate.argocd import (
     FORMS,
     argocd_texts,
+    hand_over,
     health_patch,
     named_project,
     parse_options,
     unmade_namespaces,
 )
-from compiler.generate.argocd_hand_over import hand_over
 from compiler.generate.files import (
     HEADER,
+    Generated,
     generated_files,
     generated_texts,
     left_over,
     refuse_place,
     refuse_unfit,
 )
-from compiler.generate.platform import Chart, Forms, PlatformValues, caipe_forms, platform_values, read_chart
+from compiler.generate.platform import PlatformValues, caipe_forms, platform_values, read_chart
 from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
@@ -162,15 +163,23 @@ def _argocd(invocation: Invocation) -> int:
         left = left_over(texts, folder, options.out, header, is_check=arguments.check)
         found += outcome.diagnostics
         found += tuple(left) if arguments.check or not code_of(outcome.diagnostics) else ()
-    report(found, CommandRun("generate"))
-    code = code_of(found)
-    if code and not arguments.check:
-        standard_error().lines(["nothing was written"])
-    else:
-        standard_output().lines(f"{name}: {state}" for name, state in outcome.states.items())
+    code = _say_states(outcome, found, is_check=arguments.check)
     for note, commands in hand_over(before, texts.values(), chosen, options):
         standard_error().note(note)
         standard_error().lines(f"  {line}" for line in commands)
+    return code
+
+
+def _say_states(outcome: Generated, found: Sequence[Diagnostic], *, is_check: bool, form: str | None = None) -> int:
+    """Shows what was found and what became of each file; returns the exit code."""
+    report(found, CommandRun("generate"))
+    code = code_of(found)
+    if code and not is_check:
+        standard_error().lines([NOTHING_WRITTEN])
+    else:
+        # A report for a program has standard output to itself.
+        outlet = standard_output() if form in (None, "text") else standard_error()
+        outlet.lines(f"{name}: {state}" for name, state in outcome.states.items())
     return code
 
 
@@ -192,26 +201,25 @@ def _platform(invocation: Invocation) -> int:
         return _report_nothing(arguments, release, result.diagnostics)
     (environment,) = require_sound(result).environments
     words = _words(arguments, forms["release"])
-    chart = _chart_at_hand(arguments, forms)
+    folder, unconfined = chart_at(Path(arguments.against)) if arguments.against is not None else (None, ())
+    chart = None
+    if folder is not None and not unconfined:
+        values = [Path(each) for each in arguments.values]
+        chart = read_chart(forms, folder, values, arguments.under, arguments.against)
     made = platform_values(environment, forms, arguments.chart_version, release, arguments.under, words, chart)
     standard_error().lines(f"warning: {warning}" for warning in made.warnings)
     for note in made.notes:
         standard_error().note(note)
     code = OK
     if arguments.out is not None:
-        code = _write(invocation, made.text)
+        path, shown = Path(arguments.out), Path(arguments.out).parent.as_posix()
+        outcome = generated_files({path.name: made.text}, path.parent, shown, invocation.root, is_check=arguments.check)
+        code = _say_states(outcome, outcome.diagnostics, is_check=arguments.check, form=arguments.format)
     elif arguments.against is None:
         standard_output().write_raw(made.text)
-    return code if arguments.against is None else _compare(invocation, environment, made, release, code)
-
-
-def _chart_at_hand(arguments: Namespace, forms: Forms) -> Chart | None:
-    """The chart of --against, and what it decides; None without one that Helm may get."""
-    if arguments.against is None:
-        return None
-    folder, unconfined = chart_at(Path(arguments.against))
-    values = [Path(each) for each in arguments.values]
-    return None if unconfined else read_chart(forms, folder, values, arguments.under, arguments.against)
+    if unconfined:
+        return _report_nothing(arguments, release, unconfined)
+    return code if folder is None else _compare(invocation, environment, made, release, folder, code)
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
@@ -239,28 +247,11 @@ def _words(arguments: Namespace, default: str) -> list[str]:
     return words + (["--out", arguments.out] if arguments.out is not None else [])
 
 
-def _write(invocation: Invocation, text: str) -> int:
-    arguments = invocation.arguments
-    path = Path(arguments.out)
-    shown = path.parent.as_posix()
-    outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=arguments.check)
-    report(outcome.diagnostics, CommandRun("generate"))
-    code = code_of(outcome.diagnostics)
-    if code and not arguments.check:
-        standard_error().lines(["nothing was written"])
-        return code
-    # A report for a program has standard output to itself.
-    outlet = standard_output() if arguments.format in (None, "text") else standard_error()
-    outlet.lines(f"{name}: {state}" for name, state in outcome.states.items())
-    return code
-
-
-def _compare(invocation: Invocation, environment: Environment, made: PlatformValues, release: str, before: int) -> int:
+def _compare(
+    invocation: Invocation, environment: Environment, made: PlatformValues, release: str, chart: Path, before: int
+) -> int:
     """Reports how the chart reads the Secrets; the exit code is that of `before` where that is the worse."""
     arguments = invocation.arguments
-    chart, unconfined = chart_at(Path(arguments.against))
-    if unconfined:
-        return _report_nothing(arguments, release, unconfined)
     (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
     look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
     code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"

@@ -14,7 +14,6 @@ from compiler.generate.argocd import (
     _apps_project,
     _destination,
     _platform_spec,
-    _root_project,
     _root_spec,
     _secrets_project,
     _secrets_source,
@@ -73,8 +72,8 @@ def test_deleting_an_application_deletes_nothing_else() -> None:
 
 
 def test_the_cluster_is_the_environments_own_or_argo_cds() -> None:
-    assert _destination(WANTED, PROD) == {"name": "west", "namespace": "platform"}
-    assert _destination(WANTED, DEV, "a") == {"server": "https://kubernetes.default.svc", "namespace": "a"}
+    assert _destination(WANTED, "prod", "platform") == {"name": "west", "namespace": "platform"}
+    assert _destination(WANTED, "dev", "a") == {"server": "https://kubernetes.default.svc", "namespace": "a"}
 
 
 def test_only_where_a_person_is_asked_it_prunes() -> None:
@@ -131,7 +130,7 @@ def test_the_platform_has_its_own_chart_project_and_values() -> None:
 
 def test_the_root_reads_the_environments_folder_and_prunes_none() -> None:
     spec = _root_spec(WANTED, "prod")
-    assert spec["project"] == _root_project(WANTED) == "secrets-apps"
+    assert spec["project"] == "secrets-apps"
     assert spec["source"]["path"] == "deploy/argocd/prod"
     assert spec["destination"] == {"server": "https://kubernetes.default.svc", "namespace": "argocd"}
     assert spec["syncPolicy"]["automated"]["prune"] is False

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.generate.argocd import FORMS, ArgoOptions, argocd_texts
-from compiler.generate.argocd_hand_over import hand_over
+from compiler.generate.argocd import FORMS, ArgoOptions, argocd_texts, hand_over
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
