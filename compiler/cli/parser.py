@@ -14,6 +14,7 @@ from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.
 _WIDEST, _NARROWEST = 100, 50
@@ -235,3 +236,14 @@ def add_accept_cluster(parser: Parser) -> None:
 
 def add_store(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--store", metavar="ID", help=help_text)
+
+
+def days(text: str) -> timedelta:
+    """A number of days such as `30d`, or `30`; argparse names the option for a ValueError."""
+    from datetime import timedelta  # noqa: PLC0415 - the help and most commands need none
+
+    days = int(text.removesuffix("d"))
+    # Ten thousand days lie beyond every date that a store takes.
+    if not 0 <= days <= 10_000:  # noqa: PLR2004 - see above
+        raise ValueError("more days than any date has")
+    return timedelta(days=days)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from compiler.model.document import Document, Node
 
+# The characters of Base64's alphabet for URLs: no application needs to escape them.
+URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRemote:
@@ -20,9 +23,40 @@ class KeyRemote:
     whole: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a key's value may live, and how it is replaced; what is unset is not known.
+
+    `rotate_days` is how often a new value is wished for, `max_age_days` after how long the issuer ends one. `overlap`:
+    how the issuer accepts an old value beside the new one (`two-keys`, `previous`, `none`), and `previous_key` the key
+    that keeps the old one meanwhile. `revoke` is how an old value is ended (`disable-first`, `at-once`). `issuer` is an
+    https link to where a new value is made, or `self`. `rotate_with` are keys of the entry that are made together with
+    this one. A value of this program's own making has `length` characters, each one of `alphabet`.
+    """
+
+    rotate_days: int | None = None
+    max_age_days: int | None = None
+    overlap: str | None = None
+    previous_key: str | None = None
+    revoke: str | None = None
+    issuer: str | None = None
+    owner: str | None = None
+    rotate_with: tuple[str, ...] = ()
+    length: int = 48
+    alphabet: str = URL_SAFE
+
+    @property
+    def limit_days(self) -> int | None:
+        """The age in days at which a new value is due: the smaller of the wish and the issuer's limit."""
+        return min((days for days in (self.rotate_days, self.max_age_days) if days is not None), default=None)
+
+
+UNLIMITED = Lifetime()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogueKey:
-    """One key of an entry; `rotate_days` is how often a new value is due, and `node` where it is written.
+    """One key of an entry; `node` is where it is written.
 
     `origin` is the key whose value this one has, None for a key with a value of its own and where `from` leads nowhere.
     """
@@ -30,7 +64,7 @@ class CatalogueKey:
     name: str
     description: str
     variants: tuple[str, ...]
-    rotate_days: int | None
+    lifetime: Lifetime
     remote: Mapping[str, KeyRemote]
     node: Node
     origin: Origin | None = None

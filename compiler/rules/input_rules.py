@@ -112,7 +112,7 @@ It is not one of the listed words, too long, out of range, or of the wrong form.
 Write one of the values that the message lists, or the form it describes.""",
     "contradictory-source": """A key takes its value `from` another and says of it what only that one can say.
 
-Place, variants and `rotate` belong to the value, and a value has them once.
+Place, variants, `rotate` and the rest of its life belong to the value, and a value has them once.
 
     keys:
       OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET, rotate: 90d}

@@ -6,16 +6,10 @@ Every value knows its layer and the values that it overrode. What is missing bec
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.catalogue import (
-    Catalogue,
-    CatalogueKey,
-    Entry,
-    KeyRemote,
-    Origin,
-)
+from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
@@ -121,7 +115,7 @@ def _link(entry: Entry, entries: Mapping[str, Entry], known: dict[tuple[str, str
             keys[name] = replace(
                 key,
                 description=key.description or origin.key.description,
-                rotate_days=origin.key.rotate_days,
+                lifetime=origin.key.lifetime,
                 origin=origin,
             )
 
@@ -156,7 +150,8 @@ def _origin(
 
 
 def _entry(name: str, node: Node) -> Entry:
-    keys = {key: _key(key, child) for key, child in node.nearest("keys").children.items() if node.get("keys")}
+    common = _lifetime(node, UNLIMITED)
+    keys = {key: _key(key, child, common) for key, child in node.nearest("keys").children.items() if node.get("keys")}
     wave = node.get("syncWave")
     use = node.get("use")
     return Entry(
@@ -174,16 +169,41 @@ def _entry(name: str, node: Node) -> Entry:
     )
 
 
-def _key(name: str, node: Node) -> CatalogueKey:
-    rotate = node.text("rotate")
+def _key(name: str, node: Node, common: Lifetime) -> CatalogueKey:
     return CatalogueKey(
         name=name,
         description=node.text("description") or "",
         variants=_texts(node.get("variants")),
-        rotate_days=int(rotate.removesuffix("d")) if rotate else None,
+        lifetime=_lifetime(node, common),
         remote={provider: _key_remote(child) for provider, child in _members(node, "remote").items()},
         node=node,
     )
+
+
+# What a key says of the life of its value, by the field that holds it.
+_LIFETIME = {
+    "rotate": "rotate_days",
+    "maxAge": "max_age_days",
+    "overlap": "overlap",
+    "previousKey": "previous_key",
+    "revoke": "revoke",
+    "issuer": "issuer",
+    "owner": "owner",
+}
+
+
+def _lifetime(node: Node, common: Lifetime) -> Lifetime:
+    """What `node` says of it, and `common` for the rest."""
+    own: dict[str, Any] = {name: text for key, name in _LIFETIME.items() if (text := node.text(key)) is not None}
+    for days in own.keys() & {"rotate_days", "max_age_days"}:
+        own[days] = int(own[days].removesuffix("d"))
+    if together := _texts(node.get("rotateWith")):
+        own["rotate_with"] = together
+    if (made := node.get("generate")) is not None:
+        length = made.get("length")
+        own["length"] = length.value if length is not None else common.length
+        own["alphabet"] = made.text("alphabet") or common.alphabet
+    return replace(common, **own) if own else common
 
 
 def _key_remote(node: Node) -> KeyRemote:

@@ -73,7 +73,7 @@ def _section(entry: Entry) -> list[str]:
     lines += ["| key | holds | variants | rotate |", "|---|---|---|---|"]
     for key in entry.keys.values():
         variants = ", ".join(f"`{name}`" for name in key.held.variants) or "always"
-        rotate = f"every {key.rotate_days} days" if key.rotate_days else ""
+        rotate = f"every {days} days" if (days := key.lifetime.rotate_days) else ""
         lines.append(f"| `{key.name}` | {key.description} | {variants} | {rotate} |")
     lines.append("")
     for title, keys in _shapes(entry):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
-from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, days
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
@@ -48,7 +47,7 @@ def configure(parser: Parser) -> None:
         metavar="DAYS",
         type=days,
         default=EXPIRES_WITHIN,
-        help=f"warn of secrets that expire within this many days; {EXPIRES_WITHIN.days} by default",
+        help=f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
     )
     parser.add_cluster("also check the objects in the cluster")
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
@@ -129,11 +128,3 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
     yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
-
-
-def days(text: str) -> timedelta:
-    # Ten thousand days lie beyond every date that a store takes; argparse names the option for a ValueError.
-    days = int(text)
-    if not 0 <= days <= 10_000:  # noqa: PLR2004 - see above
-        raise ValueError("more days than any date has")
-    return timedelta(days=days)

@@ -99,6 +99,8 @@ class Surroundings:
 
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
+# What is written as a number of days.
+_DAYS = frozenset({"rotate", "maxAge"})
 _INTEGER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
@@ -172,8 +174,8 @@ def of_number(place: Place, node: Node) -> tuple[str, str, str]:
         way_out = f'write "{written}" in double quotes' + (f"; unquoted, it is read as {node.value}" if read else "")
     if place.key == "refreshInterval" and type(node.value) is int and node.value > 0:
         return "invalid-duration", "a duration needs a unit", duration_help(node.value)
-    if place.key == "rotate" and type(node.value) is int and node.value > 0:
-        return "invalid-value", "a number of days needs its unit", f"write `rotate: {node.value}d`"
+    if place.key in _DAYS and type(node.value) is int and node.value > 0:
+        return "invalid-value", "a number of days needs its unit", f"write `{place.key}: {node.value}d`"
     return "ambiguous-scalar", "expected a string; unquoted, YAML reads another type", way_out
 
 
@@ -189,8 +191,8 @@ def of_form(place: Place, node: Node) -> Advice:
     match place.schema, place.path:
         case "catalogue", ("secrets", _, "keys", _, "from"):
             return Advice("write the id of an entry, a slash and one of its keys", _whole(node))
-        case _, (*_, "rotate") if (days := days_in_words(str(node.value))) is not None:
-            return Advice(f"write `rotate: {days}d`")
+        case _, (*_, str() as key) if key in _DAYS and (days := days_in_words(str(node.value))) is not None:
+            return Advice(f"write `{key}: {days}d`")
         case _:
             return Advice(None)
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from compiler.model.catalogue import CatalogueKey, Entry, KeyRemote
+from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, KeyRemote
 from compiler.model.document import Node, Source, extent
 from compiler.model.store import Place, place_of, remote_of, way_to_place
 from compiler.stages.load import load_text
@@ -11,7 +11,7 @@ from tests import providers
 
 def key(own: KeyRemote | None) -> CatalogueKey:
     remote = {"azurekv": own} if own else {}
-    return CatalogueKey("TOKEN", "A token", (), None, remote, Node(None, Source("c.yaml"), extent(0, 0)))
+    return CatalogueKey("TOKEN", "A token", (), UNLIMITED, remote, Node(None, Source("c.yaml"), extent(0, 0)))
 
 
 def entry(remote: dict[str, str]) -> Entry:

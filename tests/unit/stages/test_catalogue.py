@@ -1,4 +1,4 @@
-from compiler.model.catalogue import KeyRemote
+from compiler.model.catalogue import KeyRemote, Lifetime
 from compiler.stages.resolve import catalogue_of
 from tests.unit.stages.conftest import load
 
@@ -41,10 +41,35 @@ def test_an_entry_is_all_that_is_written() -> None:
 def test_a_key_says_where_it_lies_only_where_that_is_written() -> None:
     keys = catalogue_of(load(TEXT)).entries["github"].keys
     assert list(keys) == ["TOKEN", "APP_ID", "APP_KEY", "URL"]
-    assert (keys["TOKEN"].rotate_days, keys["APP_ID"].rotate_days) == (90, None)
+    assert (keys["TOKEN"].lifetime.rotate_days, keys["APP_ID"].lifetime.rotate_days) == (90, None)
     assert keys["TOKEN"].remote == {}
     assert keys["APP_KEY"].remote == {"vault": KeyRemote("app-key"), "azurekv": KeyRemote("app-key", whole=True)}
     assert keys["URL"].remote == {"vault": KeyRemote(property="HOST")}
+
+
+def test_a_key_lives_as_it_says_and_otherwise_as_its_entry_says() -> None:
+    text = """\
+secrets:
+  github:
+    owner: platform
+    maxAge: 60d
+    overlap: none
+    generate: {length: 64}
+    keys:
+      OWN: {owner: team, rotate: 30d, overlap: previous, previousKey: BEFORE, revoke: at-once,
+        generate: {alphabet: abc}}
+      BEFORE: {issuer: self, rotateWith: [OWN]}
+  bare:
+    keys:
+      NONE: {}
+      TAKEN: {from: github/OWN}
+"""
+    entries = catalogue_of(load(text)).entries
+    own, before = (entries["github"].keys[name].lifetime for name in ("OWN", "BEFORE"))
+    assert own == Lifetime(30, 60, "previous", "BEFORE", "at-once", None, "team", (), 64, "abc")
+    assert before == Lifetime(None, 60, "none", None, None, "self", "platform", ("OWN",), 64)
+    assert (own.limit_days, before.limit_days, entries["bare"].keys["NONE"].lifetime.limit_days) == (30, 60, None)
+    assert entries["bare"].keys["TAKEN"].lifetime is own
 
 
 def test_what_is_missing_is_empty() -> None:
@@ -82,7 +107,7 @@ def test_a_key_that_takes_its_value_has_what_the_end_of_the_chain_says_of_it() -
     keys, token = catalogue.entries["ci"].keys, catalogue.entries["github"].keys["TOKEN"]
     assert list(keys) == ["CI_TOKEN", "AGAIN", "OWN"]
     for key, description in ((keys["CI_TOKEN"], "A token"), (keys["AGAIN"], "Another word for it")):
-        assert (key.description, key.rotate_days, key.variants) == (description, 90, ())
+        assert (key.description, key.lifetime.rotate_days, key.variants) == (description, 90, ())
         assert key.held is token
         assert key.holder(catalogue.entries["ci"]) is catalogue.entries["github"]
     assert keys["AGAIN"].source == ("ci", "CI_TOKEN")

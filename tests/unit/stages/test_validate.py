@@ -105,7 +105,7 @@ def test_a_word_of_a_list_is_suggested_and_another_hidden() -> None:
         (
             "secrets: {a: {keys: {B: {rotate: 90h}}}}",
             "catalogue",
-            "expected how often a new value is due: a number of days such as `90d`",
+            "expected a number of days such as `90d`",
         ),
         (
             "secrets: {a: {use: [B]}}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.commands.verify import days
+from compiler.cli.parser import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.pipeline import compile_project
@@ -379,6 +379,7 @@ def test_without_the_kubernetes_client_the_extra_is_named(
 
 def test_days_are_whole_and_bounded() -> None:
     assert days("0") == timedelta()
+    assert days("30d") == days("30") == timedelta(days=30)
     for text in ("x", "-1", "10001"):
         with pytest.raises(ValueError, match=r"days|invalid literal"):
             days(text)
