@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.document import Node, Span
@@ -60,7 +60,7 @@ def shown_where(span: Span) -> str:
 _CATALOGUES = ("target", "syncWave")
 
 
-def explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
+def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
     """The values of a secret of the catalogue, then the place of each key; `rows` are all of the environment."""
     path = f"secrets.{secret_id}"
     entry = environment.catalogue.entries[secret_id]
@@ -70,16 +70,16 @@ def explain_secret(environment: Environment, secret_id: str, rows: Sequence[Expl
     if secret is None:
         if not own:
             # Where a layer took it away, its line says so.
-            yield from without_secret(environment, entry, path, {})
+            yield _without_secret(environment, entry, path)
         return
     for name in _CATALOGUES:
         node = entry.node.get(name)
         if node is not None:
-            yield Explanation(f"{path}.{name}", shown_value(node), "catalogue", shown_where(node.span))
-    yield from (key_place(secret, key) for key in secret.keys)
+            yield _from_catalogue(f"{path}.{name}", node)
+    yield from (_key_place(secret, key) for key in secret.keys)
 
 
-def explain_key(
+def _explain_key(
     environment: Environment, secret_id: str, name: str, rows: Sequence[Explanation]
 ) -> tuple[Explanation, ...]:
     """The place of the key first, then what decides it; `rows` are all of the environment. Raises Refusal."""
@@ -95,28 +95,26 @@ def explain_key(
     secret = environment.secrets.get(secret_id)
     path = f"{secret_id}/{name}"
     if secret is None:
-        return tuple(without_secret(environment, entry, path, by_path))
+        decisive = (f"secrets.{secret_id}", f"secrets.{secret_id}.enabled")
+        return (_without_secret(environment, entry, path), *_there(by_path, *decisive))
     found = next((each for each in secret.keys if each.key is key), None)
     if found is None:
-        note = _why_unused(secret, key)
-        holder = key.holder(entry).id
-        rows = (*_taken(secret, key), *_key_use(holder, by_path))
-        return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *rows)
+        unused = Explanation(path, None, "unused", shown_where(key.node.key_span), note=_why_unused(secret, key))
+        return (unused, *_taken(secret, key), *_there(by_path, f"secrets.{key.holder(entry).id}.use"))
     return tuple(_of_key(secret, found, by_path))
 
 
-def without_secret(
-    environment: Environment, entry: Entry, path: str, by_path: dict[str, Explanation]
-) -> Iterator[Explanation]:
-    """That the environment does not have the secret, called `path`, and what decides so."""
+def _without_secret(environment: Environment, entry: Entry, path: str) -> Explanation:
     note = f'"{environment.name}" does not have the secret'
-    yield Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
-    for decisive in (f"secrets.{entry.id}", f"secrets.{entry.id}.enabled"):
-        if decisive in by_path:
-            yield by_path[decisive]
+    return Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
 
 
-def key_place(secret: Secret, found: SecretKey) -> Explanation:
+def _there(by_path: dict[str, Explanation], *paths: str) -> Iterator[Explanation]:
+    """The rows of those of `paths` that the environment has."""
+    return (by_path[path] for path in paths if path in by_path)
+
+
+def _key_place(secret: Secret, found: SecretKey) -> Explanation:
     """Where one key lies in the secret's store."""
     path, where = f"{secret.id}/{found.key.name}", shown_where(found.key.node.key_span)
     if secret.store is None or found.place is None:
@@ -127,22 +125,19 @@ def key_place(secret: Secret, found: SecretKey) -> Explanation:
 
 def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     key, store = found.key, secret.store
-    yield key_place(secret, found)
+    yield _key_place(secret, found)
     yield from _taken(secret, key)
-    store_path = f"secrets.{secret.id}.store"
-    if store_path in by_path:
-        yield by_path[store_path]
+    yield from _there(by_path, f"secrets.{secret.id}.store")
     if store is not None:
         yield from _remote(secret, key, store, by_path)
     if key.held.variants:
-        yield from _key_use(key.holder(secret.entry).id, by_path)
+        yield from _there(by_path, f"secrets.{key.holder(secret.entry).id}.use")
 
 
 def _taken(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
     if key.origin is not None:
-        node, note = key.node.children["from"], f"the value is that of {key.origin.entry.id}/{key.origin.key.name}"
-        path = f"secrets.{secret.id}.keys.{key.name}.from"
-        yield Explanation(path, shown_value(node), "catalogue", shown_where(node.span), note=note)
+        note = f"the value is that of {key.origin.entry.id}/{key.origin.key.name}"
+        yield _from_catalogue(f"secrets.{secret.id}.keys.{key.name}.from", key.node.children["from"], note)
 
 
 def _why_unused(secret: Secret, key: CatalogueKey) -> str:
@@ -153,9 +148,7 @@ def _why_unused(secret: Secret, key: CatalogueKey) -> str:
 
 
 def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
-    prefix = by_path.get(f"stores.{store.id}.prefix")
-    if prefix is not None:
-        yield prefix
+    yield from _there(by_path, f"stores.{store.id}.prefix")
     holder, key = key.holder(secret.entry), key.held
     own = key.node.get("remote", store.provider.id)
     in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider.id}"
@@ -175,14 +168,8 @@ def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, 
             yield _from_catalogue(f"{in_catalogue}.{part}", node)
 
 
-def _from_catalogue(path: str, node: Node) -> Explanation:
-    return Explanation(path, shown_value(node), "catalogue", shown_where(node.span))
-
-
-def _key_use(secret_id: str, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
-    use = by_path.get(f"secrets.{secret_id}.use")
-    if use is not None:
-        yield use
+def _from_catalogue(path: str, node: Node, note: str = "") -> Explanation:
+    return Explanation(path, shown_value(node), "catalogue", shown_where(node.span), note=note)
 
 
 def _described(store: Store) -> str:
@@ -216,11 +203,12 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     rows = [*_rows(environment)]
     if path is None:
         return tuple(row for row in rows if row.origin not in _QUIET)
+    entries = environment.catalogue.entries
     secret, slash, key = path.partition("/")
-    if slash and secret in environment.catalogue.entries:
-        return explain_key(environment, secret, key, rows)
-    if path.removeprefix("secrets.") in environment.catalogue.entries and path not in environment.root.children:
-        return tuple(explain_secret(environment, path.removeprefix("secrets."), rows))
+    if slash and secret in entries:
+        return _explain_key(environment, secret, key, rows)
+    if (secret := path.removeprefix("secrets.")) in entries and path not in environment.root.children:
+        return tuple(_explain_secret(environment, secret, rows))
     found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
     if not found:
         raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', _way_out(environment, path, rows))
@@ -228,8 +216,10 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
 
 
 def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -> str:
-    known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
-    known |= dict.fromkeys(_secrets_and_keys(environment))
+    split = [row.path.split(".") for row in rows]
+    known = dict.fromkeys(".".join(parts[: at + 1]) for parts in split for at in range(len(parts)))
+    for name, entry in environment.catalogue.entries.items():
+        known |= dict.fromkeys((name, *(f"{name}/{key}" for key in entry.keys)))
     meant = closest(path, known) or _meant(environment, path)
     return f'did you mean "{meant}"?' if meant else f"run `{command_line('explain', environment.name)}` to list them"
 
@@ -272,27 +262,18 @@ def _written(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
         if child.children:
             yield from _written((*path, key), child)
         else:
-            yield written((*path, key), child)
+            yield _written_at((*path, key), child)
     for key, null in node.removed.items():
         if key not in node.children:
-            yield Explanation(
-                ".".join((*path, key)),
-                None,
-                "removed",
-                shown_where(null.span),
-                overrode=_overrode(null),
-                note="" if null.overrode else "there was nothing to remove",
-            )
+            note = "" if null.overrode else "there was nothing to remove"
+            yield replace(_written_at((*path, key), null), value=None, origin="removed", note=note)
 
 
-def written(path: tuple[str, ...], node: Node) -> Explanation:
+def _written_at(path: tuple[str, ...], node: Node) -> Explanation:
     """What a layer, an option or a variable says at `path`."""
-    return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), _overrode(node))
-
-
-def _overrode(node: Node) -> tuple[Earlier, ...]:
     # A layer above that says the same again did not change anything, but its place is worth knowing.
-    return tuple(Earlier(shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
+    overrode = tuple(Earlier(shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
+    return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), overrode)
 
 
 def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation]:
@@ -300,18 +281,17 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
     for name in _INHERITED:
         top = environment.root.get(name)
         if secret.node.get(name) is None and top is not None:
-            row = written((*path, name), top)
-            yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{name}`")
+            yield replace(_written_at((*path, name), top), origin="inherited", note=f"from `{name}`")
         elif secret.node.get(name) is None and name == "fetch":
             yield Explanation(f"secrets.{secret.id}.fetch", PER_KEY, "usual", note="the default")
     yield from _metadata(environment, secret)
     if secret.node.get("enabled") is None:
         yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
     yield from _use(secret)
-    remote = secret.entry.node.get("remote", secret.store.provider.id) if secret.store is not None else None
-    if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider.id) is None:
-        place = f"secrets.{secret.id}.remote.{secret.store.provider.id}"
-        yield Explanation(place, shown_value(remote), "inherited", shown_where(remote.span), note="from the catalogue")
+    remote = ("remote", secret.store.provider.id) if secret.store is not None else ()
+    node = secret.entry.node.get(*remote) if remote else None
+    if node is not None and secret.node.get(*remote) is None:
+        yield replace(_from_catalogue(".".join((*path, *remote)), node, "from the catalogue"), origin="inherited")
 
 
 def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]:
@@ -325,9 +305,9 @@ def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]
             for key, child in node.children.items() if node is not None else ():
                 if key not in told:
                     told.add(key)
-                    row = written(("secrets", secret.id, member, key), child)
+                    row = _written_at(("secrets", secret.id, member, key), child)
                     where = source if owner == "environment" else f"secrets.{secret.id}.{source}"
-                    yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{where}`")
+                    yield replace(row, origin="inherited", note=f"from `{where}`")
 
 
 def _use(secret: Secret) -> Iterator[Explanation]:
@@ -336,21 +316,9 @@ def _use(secret: Secret) -> Iterator[Explanation]:
     chosen = secret.entry.node.get("use")
     path = f"secrets.{secret.id}.use"
     if chosen is not None:
-        yield Explanation(path, shown_value(chosen), "catalogue", shown_where(chosen.span))
+        yield _from_catalogue(path, chosen)
     else:
         every = f"[{', '.join(secret.entry.variants)}]"
         yield Explanation(
             path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
         )
-
-
-def _secrets_and_keys(environment: Environment) -> Iterator[str]:
-    for name, entry in environment.catalogue.entries.items():
-        yield name
-        yield from (f"{name}/{key}" for key in entry.keys)
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    parts = path.split(".")
-    for length in range(1, len(parts) + 1):
-        yield ".".join(parts[:length])

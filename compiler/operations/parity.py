@@ -30,7 +30,10 @@ from compiler.stages.resolve import Resolver, merge_onto
 from compiler.stores.registry import PROVIDERS
 
 PlainMap = dict[str, Any]
-Target = tuple[str, str]
+# The Kubernetes Secrets of a rendering, by namespace and name, and the keys of each.
+Targets = dict[tuple[str, str], frozenset[str]]
+# What one rendering got wrong, as pairs of a Secret's name and a message, and the Secrets it makes.
+_Verdict = tuple[list[tuple[str, str]], Targets]
 
 _UNITS = {"h": "3600", "m": "60", "s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "μs": "1e-6", "ns": "1e-9"}
 _NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
@@ -118,7 +121,7 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
         (remote,) = {place["key"] for place in keys.values() if place is not None}
         source: PlainMap = {"dataFrom": [{"extract": {"key": remote, **defaults}}]}
     else:
-        source = {"data": _per_key(keys, defaults)}
+        source = {"data": [{"secretKey": key, "remoteRef": {**(at or {}), **defaults}} for key, at in keys.items()]}
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
@@ -135,10 +138,6 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
             **source,
         },
     }
-
-
-def _per_key(keys: Mapping[str, PlainMap | None], defaults: PlainMap) -> Sequence[PlainMap]:
-    return [{"secretKey": key, "remoteRef": {**(place or {}), **defaults}} for key, place in keys.items()]
 
 
 def _defaults(operator: str) -> PlainMap:
@@ -228,9 +227,9 @@ def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterat
                 yield name, f"{'.'.join(path)} of {title} {words}"
 
 
-def targets(rendered: Iterable[Any]) -> dict[Target, frozenset[str]]:
-    """The Kubernetes Secrets that rendered ExternalSecrets make, by namespace and name, and the keys of each."""
-    found: dict[Target, frozenset[str]] = {}
+def targets(rendered: Iterable[Any]) -> Targets:
+    """The Kubernetes Secrets that rendered ExternalSecrets make."""
+    found: Targets = {}
     for manifest in rendered:
         if isinstance(manifest, dict) and manifest.get("kind") == "ExternalSecret":
             spec = _map(manifest.get("spec"))
@@ -283,36 +282,22 @@ _ORIGIN = "--parity"
 
 
 @dataclass(frozen=True, slots=True)
-class _Forcing:
-    """Every secret on one store. `absent` have no remote name there; `per_key` could not be a bundle there."""
-
-    store: str
-    absent: tuple[str, ...]
-    per_key: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Case:
-    """An environment as a Helm renders it, and the manifests that it must print."""
+    """An environment as a Helm renders it, and the manifests that it must print.
+
+    With a `store` all its secrets are on that one, but those that are `absent`: they have no remote name there.
+    """
 
     environment: Environment
     expected: Sequence[PlainMap]
-    forcing: _Forcing | None
     helm: Helm
+    store: str | None = None
+    absent: Sequence[str] = ()
 
     @property
     def title(self) -> str:
-        where = "as configured" if self.forcing is None else f'with every secret on the store "{self.forcing.store}"'
+        where = "as configured" if self.store is None else f'with every secret on the store "{self.store}"'
         return f"Helm {self.helm.version}, {where}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What one rendering got wrong, as pairs of a Secret's name and a message, and the Secrets it makes."""
-
-    case: _Case
-    wrong: tuple[tuple[str, str], ...]
-    targets: dict[Target, frozenset[str]]
 
 
 def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
@@ -329,7 +314,8 @@ def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnos
             # As users render it: by a parent chart that depends on this one, where the values are nested for one.
             subchart = environment.subchart
             top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
-            found += _diagnostics(environment, list(pool.map(_judge, cases, values, repeat(top))))
+            verdicts = pool.map(_judge, cases, values, repeat(top))
+            found += _diagnostics(environment, list(zip(cases, verdicts, strict=True)))
     return tuple(found)
 
 
@@ -337,13 +323,16 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
     data: Any = environment.root.plain_data()
     catalogue: Any = project.catalogue.document.root.plain_data()
     resolver = Resolver(project.catalogue)
-    for forcing in (None, *_forcings(data, catalogue)):
-        forced = environment if forcing is None else _force(environment, forcing, resolver)
-        expected = expected_manifests(data if forcing is None else _forced_data(data, forcing), catalogue)
-        yield from (_Case(forced, expected, forcing, helm) for helm in helms)
+    as_configured = expected_manifests(data, catalogue)
+    yield from (_Case(environment, as_configured, helm) for helm in helms)
+    for store, absent, per_key in _forcings(data, catalogue):
+        forced = _force(environment, store, absent, per_key, resolver)
+        expected = expected_manifests(_forced_data(data, store, absent, per_key), catalogue)
+        yield from (_Case(forced, expected, helm, store, absent) for helm in helms)
 
 
-def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[_Forcing]:
+def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each store, the secrets without a remote name there, and those that could not be a bundle there."""
     for store_id, store in data.get("stores", {}).items():
         absent, per_key = [], []
         for name, secret, entry in enabled_secrets(data, catalogue):
@@ -352,21 +341,22 @@ def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[_Forcing]:
                 absent.append(name)
             elif not is_one_bundle(keys):
                 per_key.append(name)
-        yield _Forcing(store_id, tuple(absent), tuple(per_key))
+        yield store_id, absent, per_key
 
 
-def _force(environment: Environment, forcing: _Forcing, resolver: Resolver) -> Environment:
+def _force(
+    environment: Environment, store: str, absent: Sequence[str], per_key: Sequence[str], resolver: Resolver
+) -> Environment:
     # A layer on top, as a person would write it: the public stages make of it what they make of every layer.
     secrets: dict[str, Node] = {}
     for name in environment.secrets:
         said: dict[str, Node] = {"store": _node(None)}
-        if name in forcing.absent:
+        if name in absent:
             said["enabled"] = _node(value=False)
-        if name in forcing.per_key:
+        if name in per_key:
             said["fetch"] = _node("perKey")
         secrets[name] = _node(said)
-    source = Source(_ORIGIN)
-    layer = Document(source, _node({"store": _node(forcing.store), "secrets": _node(secrets)}), nulls=True)
+    layer = Document(Source(_ORIGIN), _node({"store": _node(store), "secrets": _node(secrets)}), nulls=True)
     root = merge_onto(environment.root, layer, [])
     return resolver.environment(environment.name, root, (*environment.layers, layer))
 
@@ -375,15 +365,15 @@ def _node(value: str | bool | dict[str, Node] | None) -> Node:  # noqa: FBT001 -
     return Node(value, Source(_ORIGIN), extent(0, 0))
 
 
-def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:
+def _forced_data(data: PlainMap, store: str, absent: Sequence[str], per_key: Sequence[str]) -> PlainMap:
     secrets = {
         name: {key: value for key, value in secret.items() if key != "store"}
-        | ({"fetch": "perKey"} if name in forcing.per_key else {})
+        | ({"fetch": "perKey"} if name in per_key else {})
         # What it says of its own place counts for whoever takes a value from it.
-        | ({"enabled": False} if name in forcing.absent else {})
+        | ({"enabled": False} if name in absent else {})
         for name, secret in data.get("secrets", {}).items()
     }
-    return {**data, "store": forcing.store, "secrets": secrets}
+    return {**data, "store": store, "secrets": secrets}
 
 
 def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
@@ -397,19 +387,19 @@ def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
         if not error.details:
             raise
         # Helm's own words quote values, so they are not passed on.
-        return _Verdict(case, (("", "Helm refuses the chart with these values"),), {})
+        return [("", "Helm refuses the chart with these values")], {}
     if rendered is None:
         what = f"has {excess.what}" if excess is not None else "is not YAML"
-        return _Verdict(case, (("", f"the output of Helm {what}"),), {})
-    return _Verdict(case, tuple(differences(case.expected, rendered)), targets(rendered))
+        return [("", f"the output of Helm {what}")], {}
+    return list(differences(case.expected, rendered)), targets(rendered)
 
 
-def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iterator[Diagnostic]:
+def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdict]]) -> Iterator[Diagnostic]:
     seen: dict[tuple[str, str], list[str]] = {}
-    configured = {verdict.case.helm: verdict.targets for verdict in verdicts if verdict.case.forcing is None}
-    for verdict in verdicts:
-        for wrong in (*verdict.wrong, *_unlike(verdict, configured[verdict.case.helm])):
-            seen.setdefault(wrong, []).append(verdict.case.title)
+    configured = {case.helm: made for case, (_, made) in judged if case.store is None}
+    for case, (wrong, made) in judged:
+        for each in (*wrong, *_unlike(case, made, configured[case.helm])):
+            seen.setdefault(each, []).append(case.title)
     nodes = {secret.entry.target: secret.node for secret in environment.secrets.values()}
     for (name, message), setups in seen.items():
         span = nodes[name].key_span if name in nodes else Span(environment.document.source)
@@ -417,13 +407,11 @@ def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iter
         yield Diagnostic(_RULE, Severity.ERROR, text, span, help=f"seen with {'; '.join(setups)}")
 
 
-def _unlike(verdict: _Verdict, configured: dict[Target, frozenset[str]]) -> Iterator[tuple[str, str]]:
+def _unlike(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
     """What pods would see differently because of the store: compares two renderings, without the table."""
-    forcing = verdict.case.forcing
-    if forcing is None or not verdict.targets:
+    if case.store is None or not made:
         return
-    environment = verdict.case.environment
-    absent = {environment.catalogue.entries[name].target for name in forcing.absent}
-    for target in sorted(configured.keys() | verdict.targets.keys()):
-        if target[1] not in absent and configured.get(target) != verdict.targets.get(target):
+    absent = {case.environment.catalogue.entries[name].target for name in case.absent}
+    for target in sorted(configured.keys() | made.keys()):
+        if target[1] not in absent and configured.get(target) != made.get(target):
             yield target[1], f'the Secret "{target[1]}" has different keys than as configured'
