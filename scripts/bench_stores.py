@@ -277,7 +277,7 @@ def apply(plan: Plan, root: Path) -> Outcome:
     identity = identity_of(plan.command, plan.environment, plan.destinations, {})
     journal = Journal.begin(root, new_id(), plan, identity)
     try:
-        return apply_plan(plan, RunLog(journal, plan.environment))
+        return apply_plan(plan, RunLog(journal.run))
     finally:
         journal.close()
 

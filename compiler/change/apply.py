@@ -191,7 +191,7 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
         except StoreError as error:
             raise _unread(write, store, error) from None
         if base.version == write.deleted:
-            log.recovered(write, base)
+            log.recovered(write.target, base.version, base.attributes.created)
         line.written(base.version)
     if write.deleted is not None and base.version != write.deleted:
         raise _recovered_by_another(write, store, base.version)
@@ -305,7 +305,7 @@ def apply_plan(
                 work.broke(error)
     results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
-    run = run_log.journal.run
+    run = run_log.run
     lacking = unaudited(run, lacks_file=run_log.lacks_file)
     outcome = Outcome(run.id, results, interrupted, work.defect, reason, lacking)
     return _ended(outcome, run_log, _end(outcome))
@@ -313,7 +313,7 @@ def apply_plan(
 
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
-    reason, run = record_missing(plan, run_log), run_log.journal.run
+    reason, run = record_missing(plan, run_log), run_log.run
     outcome = Outcome(run.id, (), unrecorded=reason, unaudited=unaudited(run, lacks_file=run_log.lacks_file))
     return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
 
@@ -385,7 +385,7 @@ class _Work:
 
     def _done(self, write: Write) -> Result:
         try:
-            self._log.started(write)
+            self._log.start(write)
             try:
                 result, maybe_stored = write_remote(write, self._stores[write.store], self._log), False
             except StoreError as error:

@@ -11,14 +11,13 @@ import fcntl
 import json
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from compiler.change.journal import RESTORE, Journal, Run
@@ -32,7 +31,7 @@ from compiler.stores.errors import (
     StoreError,
     VersionGoneError,
 )
-from compiler.stores.interface import RemoteSecret, SecretWriter, Written
+from compiler.stores.interface import SecretWriter, Written
 
 _MODE = 0o600
 
@@ -57,45 +56,23 @@ class Stage(StrEnum):
     UNKNOWN = "unknown"  # sent, and its outcome cannot be told: the reply was lost, or nobody waited for it
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One write: `action` by `who` at the store's absolute address; `name` and `properties` are remote names.
-
-    `run` is one for all writes of a command. `before` is the version that the write is based on, None where there was
-    none; `version` the one that it made or deleted, known when it is written.
-    """
-
-    run: str
-    who: str
-    action: str
-    environment: str
-    store: str
-    name: str
-    properties: Sequence[str]
-    before: str | None = None
-    stage: Stage = Stage.WRITING
-    version: str | None = None
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class AuditLog:
+class AuditLog(SharedSync):
     """Appends to one file, from any thread. Opened before the first write: what cannot be audited is not started."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._now = now
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            self._descriptor = os.open(path, flags, _MODE)
+            super().__init__(os.open(path, flags, _MODE))
         except OSError as error:
             raise AuditError(f"the audit file cannot be opened: {system_reason(error)}") from None
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             os.close(self._descriptor)
             raise AuditError("the audit file is not a regular file")
-        self._lock = threading.Lock()
-        self._sync = SharedSync(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -105,12 +82,15 @@ class AuditLog:
     ) -> None:
         os.close(self._descriptor)
 
-    def record(self, entry: AuditEntry) -> None:
-        """Add one line and wait until it is on disk: the whole line, or none of it and AuditError."""
+    def record(self, entry: AuditEntry, stage: Stage = Stage.WRITING, version: str | None = None) -> None:
+        """Add one line and wait until it is on disk: the whole line, or none of it and AuditError.
+
+        `version` is the one that the write made or deleted, known when it is written.
+        """
         line = {
             "time": self._now().isoformat(timespec="milliseconds"),
             "run": entry.run,
-            "state": str(entry.stage),
+            "state": str(stage),
             "who": entry.who,
             "action": entry.action,
             "environment": entry.environment,
@@ -118,14 +98,14 @@ class AuditLog:
             "name": entry.name,
             "properties": list(entry.properties),
             "before": entry.before,
-            "version": entry.version,
+            "version": version,
         }
         data = json.dumps(line).encode() + b"\n"
         try:
             with self._lock:
                 self._append(data)
-                mine = self._sync.added()
-            self._sync.wait(mine)
+                mine = self.added()
+            self.wait(mine)
         except OSError as error:
             raise AuditError(f"the audit file cannot be written: {system_reason(error)}") from None
 
@@ -145,23 +125,32 @@ class AuditLog:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
-class Audited:
-    """Records one write: a line before it, on entering, and a line with its outcome, at the latest on leaving.
+@dataclass(slots=True)
+class AuditEntry:
+    """One write: `action` by `who` at the store's absolute address; `name` and `properties` are remote names.
 
-    `with Audited(log, entry) as line: …; line.written(version)`. Without a log nothing is recorded. Raises IntentError
-    on entering, and then nothing may be sent; `written` raises AuditError.
+    `run` is one for all writes of a command. `before` is the version that the write is based on, None where there was
+    none. `with entry as line: …; line.written(version)` records it in `log`: a line before it, on entering, and a line
+    with its outcome, at the latest on leaving. Without a log nothing is recorded. Raises IntentError on entering, and
+    then nothing may be sent; `written` raises AuditError.
     """
 
-    def __init__(self, log: AuditLog | None, entry: AuditEntry) -> None:
-        self._log = log
-        self._entry = entry
-        self._is_ended = False
+    run: str
+    who: str
+    action: str
+    environment: str
+    store: str
+    name: str
+    properties: Sequence[str]
+    before: str | None = None
+    log: AuditLog | None = None
+    is_ended: bool = False
 
     def __enter__(self) -> Self:
-        if self._log is not None:
+        if self.log is not None:
             failure = None
             try:
-                self._log.record(self._entry)
+                self.log.record(self)
             except AuditError as error:
                 failure = str(error)
             if failure is not None:
@@ -169,42 +158,50 @@ class Audited:
         return self
 
     def written(self, version: str | None) -> None:
-        self._is_ended = True
-        if self._log is not None:
-            self._log.record(replace(self._entry, stage=Stage.WRITTEN, version=version))
+        self.is_ended = True
+        if self.log is not None:
+            self.log.record(self, Stage.WRITTEN, version)
 
     def outcome_unknown(self) -> None:
         """Record that it is not known whether it was stored. Raises AuditError."""
-        self._is_ended = True
-        if self._log is not None:
-            self._log.record(replace(self._entry, stage=Stage.UNKNOWN))
+        self.is_ended = True
+        if self.log is not None:
+            self.log.record(self, Stage.UNKNOWN)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._log is None or self._is_ended or error is None:
+        if self.log is None or self.is_ended or error is None:
             return
         is_refused = isinstance(error, StoreError) and not error.maybe_done
         # A line that cannot be added must not hide the cause: the line before it says that the outcome is unknown.
         with suppress(AuditError):
-            self._log.record(replace(self._entry, stage=Stage.FAILED if is_refused else Stage.UNKNOWN))
+            self.log.record(self, Stage.FAILED if is_refused else Stage.UNKNOWN)
 
 
 AGAIN = "run the same command again to resume the run"
 
 
-@dataclass(frozen=True, slots=True)
-class RunLog:
-    """`audit` is None without an audit file; `who`, the caller's name by store, is then empty.
+class RunLog(Journal):
+    """The journal of a run with its audit file; `who` has the caller's name by store.
 
-    With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are missing.
+    `audit` is None without an audit file; `who` is then empty. With `is_audited` an earlier part of the run had an
+    audit file: lines that cannot be added to one now are missing.
     """
 
-    journal: Journal
-    environment: str
-    audit: AuditLog | None = None
-    who: Mapping[str, str] = field(default_factory=dict)
-    is_audited: bool = False
+    def __init__(
+        self,
+        run: Run,
+        audit: AuditLog | None = None,
+        who: Mapping[str, str] = MappingProxyType({}),
+        *,
+        new: bool = False,
+        is_audited: bool = False,
+    ) -> None:
+        super().__init__(run, new=new)
+        self.audit = audit
+        self.who = who
+        self.is_audited = is_audited
 
     @property
     def lacks_file(self) -> bool:
@@ -216,12 +213,12 @@ class RunLog:
         """Whether the outcome of a write that starts now belongs in an audit file."""
         return self.is_audited or self.audit is not None
 
-    def started(self, write: Write) -> None:
+    def start(self, write: Write) -> None:
         # A resumed run may find deleted what it planned to create.
         deleted = write.deleted if write.recover else None
-        self.journal.started(write.target, write.before, audit_pending=self.needs_lines, deleted=deleted)
+        self.started(write.target, write.before, audit_pending=self.needs_lines, deleted=deleted)
 
-    def stored(self, line: Audited, write: Write, written: Written) -> None:
+    def stored(self, line: AuditEntry, write: Write, written: Written) -> None:
         """Record in both files what the write stored. Raises AuditError and OSError."""
         is_pending = self.needs_lines
         try:
@@ -229,75 +226,58 @@ class RunLog:
             line.written(written.version)
             is_pending = self.lacks_file
         finally:
-            self._written(write, written, audit_pending=is_pending)
+            self._note(write, written, audit_pending=is_pending)
 
     def note_version(self, write: Write, stored: Written) -> None:
         """Record in the journal alone which version holds what was to be written, or what else was deleted with it."""
-        self._written(write, stored, audit_pending=self.lacks_file)
+        self._note(write, stored, audit_pending=self.lacks_file)
 
-    def _written(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
-        self.journal.written(
-            write.target,
-            write.before,
-            stored.version,
-            stored.slipped,
-            audit_pending=audit_pending,
-            made=stored.made,
-        )
+    def _note(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
+        version, slipped, made = stored.version, stored.slipped, stored.made
+        self.written(write.target, write.before, version, slipped, audit_pending=audit_pending, made=made)
 
-    def found(self, target: Target, version: str | None) -> None:
+    def find(self, target: Target, version: str | None) -> None:
         """The store shows that an earlier part of the run stored this version, which the journal lacks."""
-        self.journal.found(target, version or "", audit_pending=self.needs_lines)
+        self.found(target, version or "", audit_pending=self.needs_lines)
 
-    def recovered(self, write: Write, found: RemoteSecret) -> None:
-        """The secret that was deleted is recovered and still to be written."""
-        self.journal.recovered(write.target, found.version, found.attributes.created)
-
-    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
-        self.journal.settled(result, maybe_stored=maybe_stored)
-
-    def end(self, state: str) -> None:
-        self.journal.end(state)
-
-    def writing(self, store: SecretWriter, write: Write, action: str) -> Audited:
+    def writing(self, store: SecretWriter, write: Write, action: str) -> AuditEntry:
         """The lines of the audit file around `write`: `action` is create, update, recover, restore or delete."""
         before = write.versions[-1] if write.versions else write.before
         return self._lines(store, write.target, write.properties, before, action)
 
-    def missing(self, store: SecretWriter, each: MissingLine) -> Audited:
+    def missing(self, store: SecretWriter, each: MissingLine) -> AuditEntry:
         """The lines around an earlier write whose last line is missing."""
         return self._lines(store, each.target, each.properties, each.before, each.action)
 
     def _lines(
         self, store: SecretWriter, target: Target, properties: Sequence[str], before: str | None, action: str
-    ) -> Audited:
-        address, who = store.address.absolute, self.who.get(target[0], "")
-        entry = AuditEntry(self.journal.run.id, who, action, self.environment, address, target[1], properties, before)
-        return Audited(self.audit, entry)
+    ) -> AuditEntry:
+        address, who, run = store.address.absolute, self.who.get(target[0], ""), self.run
+        return AuditEntry(run.id, who, action, run.environment, address, target[1], properties, before, self.audit)
 
 
 class UndoLog(RunLog):
     """Records an undo, in the journal of the run that it undoes."""
 
-    def started(self, write: Write) -> None:
-        self.journal.undo(write.target, "started", before=write.before, audit_pending=self.needs_lines)
+    def start(self, write: Write) -> None:
+        self.undo(write.target, "started", before=write.before, audit_pending=self.needs_lines)
 
-    def _written(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
+    def _note(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
         version = stored.version if write.earlier is not None else None
-        self.journal.undo(write.target, "done", version, audit_pending=audit_pending)
+        self.undo(write.target, "done", version, audit_pending=audit_pending)
 
-    def found(self, target: Target, version: str | None) -> None:
-        entry = self.journal.run.entries[target]
+    def find(self, target: Target, version: str | None) -> None:
+        entry = self.run.entries[target]
         before = entry.undo_before or entry.after or (entry.versions[-1] if entry.versions else None)
         is_pending = self.needs_lines or entry.undo_audit_pending
-        self.journal.undo(target, "done", version, before=before, audit_pending=is_pending)
+        self.undo(target, "done", version, before=before, audit_pending=is_pending)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """What is not as before, or could not be read back, is left for the next undo to compare."""
         del maybe_stored
         is_written = result.version is not None
         if result.state is State.UNVERIFIED or (result.state is State.FAILED and is_written):
-            self.journal.undo((result.store, result.name), "started")
+            self.undo((result.store, result.name), "started")
 
     def end(self, state: str) -> None:
         """Does nothing: the run has ended, whatever the result of its undo."""
@@ -350,10 +330,10 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
     reason = ""
     for target, version in plan.stored.items():
         try:
-            run_log.found(target, version)
+            run_log.find(target, version)
         except OSError as error:
             reason = reason or unrecorded(target, error).reason
-    for each in missing_lines(run_log.journal.run) if run_log.audit is not None else ():
+    for each in missing_lines(run_log.run) if run_log.audit is not None else ():
         store = plan.stores[each.store]
         line = run_log.missing(store, each)
         try:
@@ -365,7 +345,7 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
         except (AuditError, StoreError):
             continue
         try:
-            run_log.journal.audited(each)
+            run_log.audited(each)
         except OSError as error:
             reason = reason or unrecorded(each.target, error).reason
     return reason

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from compiler.change.plan import Kind, MissingLine, Plan, Result, Target, Write
 from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
@@ -25,13 +25,8 @@ _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedKey:
-    """A key of the catalogue that a write sets; no property means the whole value."""
-
-    secret: str
-    key: str
-    property: str | None
+# A key of the catalogue that a write sets: its secret, its name and the property, None for the whole value.
+RecordedKey = tuple[str, str, str | None]
 
 
 @dataclass(slots=True)
@@ -62,7 +57,7 @@ class RunEntry:
     @property
     def properties(self) -> tuple[str, ...]:
         """Of the remote secret; none where it is one value."""
-        return tuple(key.property for key in self.keys if key.property is not None)
+        return tuple(property_ for _, _, property_ in self.keys if property_ is not None)
 
     def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
         """The versions to delete whose numbers others have now: the store made those at other times.
@@ -140,7 +135,7 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
 
 
 def _planned(line: Mapping[str, Any]) -> RunEntry:
-    keys = tuple(RecordedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
+    keys = tuple((str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
     before, recover = _text(line["before"]), line["recover"] is True
     versions = tuple(map(str, line.get("versions", ())))
     made = {str(version): str(time) for version, time in dict(line.get("made") or {}).items()}
@@ -230,7 +225,7 @@ class Journal:
         self._file = LineFile(run.path, new=new)
 
     @classmethod
-    def begin(cls, root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
+    def begin(cls, root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Self:
         """Start a new journal with the whole plan in it."""
         folder = runs_folder(root)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -389,7 +384,7 @@ def _described(path: Path) -> str:
         run = read_run(path)
     except JournalError:
         return f"{path.stem}, {age}, cannot be read"
-    secrets_of = dict.fromkeys(key.secret for entry in run.entries.values() for key in entry.keys)
+    secrets_of = dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys)
     return f"{path.stem}, {run.command} {run.environment} of {listed(secrets_of, 3)}, {age}"
 
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.audit import AuditLog, RunLog, missing_lines
-from compiler.change.journal import Journal, Run, find_unfinished, new_id
+from compiler.change.journal import Run, find_unfinished, new_id
 from compiler.change.plan import Outcome, Plan, Result
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 
@@ -138,11 +138,11 @@ def _obstacle(change: Change, plan: Plan) -> End | None:
 
 def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
     run_id = new_id()
-    with RunLock(change.setting.root, f"{change.command}, run {run_id}", listener.waits) as lock:
+    with run_lock(change.setting.root, f"{change.command}, run {run_id}", listener.waits) as rename:
         unfinished = find_unfinished(change.setting.root, change.identity)
         if unfinished is not None:
             run_id = unfinished.id
-            lock.rename(f"{change.command}, run {run_id}")
+            rename(f"{change.command}, run {run_id}")
             listener.resumes(run_id)
         plan = _planned(change, unfinished)
         if seen is None:
@@ -190,14 +190,14 @@ def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) 
         log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
         who = callers_of(plan, unfinished, log)
         if unfinished is None:
-            journal = Journal.begin(setting.root, run_id, plan, change.identity)
+            run_log = RunLog.begin(setting.root, run_id, plan, change.identity)
+            run_log.audit, run_log.who = log, who
         else:
-            journal = Journal(unfinished)
-        stack.callback(journal.close)
+            run_log = RunLog(unfinished, log, who, is_audited=unfinished.is_audited)
+        stack.callback(run_log.close)
         if unfinished is not None:
-            journal.went_on(plan)
-        is_audited = unfinished is not None and unfinished.is_audited
-        yield RunLog(journal, plan.environment, log, who, is_audited)
+            run_log.went_on(plan)
+        yield run_log
 
 
 def callers_of(plan: Plan, run: Run | None, log: AuditLog | None) -> dict[str, str]:

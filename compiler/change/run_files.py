@@ -10,8 +10,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from compiler.refusal import Refusal
 
@@ -24,70 +25,55 @@ _PAUSE = 0.1
 _WAIT = "wait until it ends; a killed run holds no lock"
 
 
-class RunLock:
-    """Held for the length of a `with` block. The kernel releases it when the process ends, so no lock is ever stale.
+@contextmanager
+def run_lock(
+    root: Path, name: str, waits: Callable[[str], None] = lambda _holder: None, patience: float = PATIENCE
+) -> Iterator[Callable[[str], None]]:
+    """The lock of a project, with what changes the `name` that others see as its holder.
 
-    Waits up to `patience` seconds for another process that holds it, and calls `waits` with the holder's name. Raises
-    Refusal when it is still held after that, and OSError.
+    The kernel releases it when the process ends, so no lock is ever stale. Waits up to `patience` seconds for another
+    process that holds it, and calls `waits` with the holder's name. Raises Refusal when it is still held after that,
+    and OSError.
     """
+    folder = root / FOLDER
+    for each in (folder, folder / RUNS):
+        if each.is_symlink():
+            # A project from elsewhere could have its files written, and a file called "lock" emptied, anywhere.
+            raise OSError(errno.ELOOP, "is a link; remove it", str(each))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
-    def __init__(
-        self,
-        root: Path,
-        name: str,
-        waits: Callable[[str], None] = lambda _holder: None,
-        patience: float = PATIENCE,
-    ) -> None:
-        self._folder = root / FOLDER
-        self._name = name
-        self._waits = waits
-        self._patience = patience
-        self._file = -1
+    def rename(holder: str) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{holder} (process {os.getpid()})\n".encode(), 0)
 
-    def __enter__(self) -> Self:
-        for folder in (self._folder, self._folder / RUNS):
-            if folder.is_symlink():
-                # A project from elsewhere could have its files written, and a file called "lock" emptied, anywhere.
-                raise OSError(errno.ELOOP, "is a link; remove it", str(folder))
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        path = self._folder / "lock"
-        descriptor = os.open(path, flags, 0o600)
+    try:
+        _refuse_foreign(descriptor, path)
+        _acquire(descriptor, waits, patience)
+        rename(name)
         try:
-            _refuse_foreign(descriptor, path)
-            self._acquire(descriptor)
-            self._file = descriptor
-            self.rename(self._name)
-        except BaseException:
-            # An interrupt while it waits gives the lock back too.
-            self._file = -1
-            os.close(descriptor)
-            raise
-        return self
+            yield rename
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        # An interrupt while it waits gives the lock back too.
+        os.close(descriptor)
 
-    def _acquire(self, descriptor: int) -> None:
-        ends, told = time.monotonic() + self._patience, False
-        while True:
-            try:
-                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip() or "unknown"
-            if time.monotonic() >= ends:
-                raise Refusal("cannot run", f"another run is in progress: {holder}", _WAIT)
-            if not told:
-                self._waits(holder)
-                told = True
-            time.sleep(_PAUSE)
 
-    def rename(self, name: str) -> None:
-        """Change the name that others see as the lock's holder."""
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{name} (process {os.getpid()})\n".encode(), 0)
-
-    def __exit__(self, *_: object) -> None:
-        os.ftruncate(self._file, 0)
-        os.close(self._file)
-        self._file = -1
+def _acquire(descriptor: int, waits: Callable[[str], None], patience: float) -> None:
+    ends, told = time.monotonic() + patience, False
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip() or "unknown"
+        if time.monotonic() >= ends:
+            raise Refusal("cannot run", f"another run is in progress: {holder}", _WAIT)
+        if not told:
+            waits(holder)
+            told = True
+        time.sleep(_PAUSE)
 
 
 def _refuse_foreign(descriptor: int, path: Path) -> None:
@@ -98,13 +84,14 @@ def _refuse_foreign(descriptor: int, path: Path) -> None:
 
 
 class SharedSync:
-    """Counts what was added to the file of a descriptor. What is added while a thread waits shares the next wait.
+    """A file that is added to: counts what was added, and what is added while a thread waits shares the next wait.
 
     A disk takes a few hundred waits a second. `added` is called by one thread at a time, as the adding itself is.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._lock = threading.Lock()
         self._waiting = threading.Lock()
         self._added = self._synced = 0
         self._failure: OSError | None = None
@@ -138,7 +125,7 @@ _LARGEST = 64 * 1024 * 1024
 _LONGEST_LINE = 4 * 1024 * 1024
 
 
-class LineFile:
+class LineFile(SharedSync):
     """Appends JSON objects, one a line, from any number of threads; each is on the disk when `append` returns.
 
     Without `wait` a line is on the disk when a later one is. With `new` the file must not exist yet. A link is
@@ -146,16 +133,12 @@ class LineFile:
     """
 
     def __init__(self, path: Path, *, new: bool) -> None:
-        self.path = path
         only_new = os.O_EXCL if new else 0
-        self._file = os.open(
-            path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | only_new, _MODE
-        )
-        self._lock = threading.Lock()
-        self._sync = SharedSync(self._file)
-        size = os.fstat(self._file).st_size
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | only_new
+        super().__init__(os.open(path, flags, _MODE))
+        size = os.fstat(self._descriptor).st_size
         # A line that a crash cut off gets its end, so that the next one is a line of its own.
-        self._needs_newline = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        self._needs_newline = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
         if new:
             sync_folder(path.parent)
 
@@ -164,18 +147,18 @@ class LineFile:
         with self._lock:
             if self._needs_newline:
                 data = b"\n" + data
-            self._needs_newline = os.write(self._file, data) < len(data)
+            self._needs_newline = os.write(self._descriptor, data) < len(data)
             if self._needs_newline:
                 # A full disk is the only cause of a short write; the next one would fail with this error.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            mine = self._sync.added()
+            mine = self.added()
         if wait:
-            self._sync.wait(mine)
+            self.wait(mine)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

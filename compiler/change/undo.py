@@ -15,7 +15,6 @@ from compiler.change.apply import apply_plan
 from compiler.change.audit import AuditLog, UndoLog, unaudited
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import (
-    Journal,
     JournalError,
     Run,
     RunEntry,
@@ -36,7 +35,7 @@ from compiler.change.plan import (
     refuse_targets,
 )
 from compiler.change.run import End, Ended, Listener, Setting, callers_of, expect_servers
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, store_named
@@ -240,7 +239,8 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
     for target, verdict in verdicts.items():
         entry, why = run.entries[target], (verdict.reason, verdict.remedy)
         own = tuple(
-            Step(key.secret, key.key, verdict.kind, None, Location(*target, key.property), *why) for key in entry.keys
+            Step(secret, key, verdict.kind, None, Location(*target, property_), *why)
+            for secret, key, property_ in entry.keys
         )
         steps += own
         if verdict.kind in WRITING:
@@ -443,7 +443,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
         plan, _ = _planned(run, writers, environment, setting)
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
-    with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
+    with run_lock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = _own(find_run(setting.root, run.id), command, environment.name)
         plan, run = _planned(run, writers, environment, setting)
@@ -452,12 +452,11 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             return Ended(plan, _unwritten(plan))
         with listener.applying(plan) as (stop, report), ExitStack() as stack:
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
-            journal = Journal(run)
-            stack.callback(journal.close)
+            run_log = UndoLog(run, log, callers_of(plan, run, log))
+            stack.callback(run_log.close)
             if setting.not_the_same:
-                journal.excluded(setting.not_the_same)
-            journal.went_on(plan)
-            run_log = UndoLog(journal, run.environment, log, callers_of(plan, run, log))
+                run_log.excluded(setting.not_the_same)
+            run_log.went_on(plan)
             outcome = apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
     return Ended(plan, End.APPLIED, outcome)
 

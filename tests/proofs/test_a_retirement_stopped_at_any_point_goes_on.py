@@ -8,7 +8,7 @@ import pytest
 from compiler.change import apply
 from compiler.change.audit import RunLog
 from compiler.change.plan import Result, Write
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.stores.interface import SecretWriter
@@ -205,7 +205,7 @@ def test_another_run_of_the_project_is_waited_for_and_named(
 ) -> None:
     monkeypatch.setattr("compiler.change.run_files.time.sleep", lambda _seconds: None)
     monkeypatch.setattr("compiler.change.run_files.time.monotonic", iter(range(0, 1000, 5)).__next__)
-    with RunLock(retiring.world.root, "put, run 20250131-120000-4fa1c2"):
+    with run_lock(retiring.world.root, "put, run 20250131-120000-4fa1c2"):
         done = retiring("--apply")
     assert (done.code, "another run is in progress: put, run 20250131-120000-4fa1c2" in done.err) == (3, True)
     assert retiring.states() == retiring.before

@@ -23,7 +23,7 @@ def dying(self, line, **given):
     seen += 1
     if seen == TURN:
         if HALF:
-            os.write(self._file, b'{"type":"st')
+            os.write(self._descriptor, b'{"type":"st')
         os.kill(os.getpid(), signal.SIGKILL)
     append(self, line, **given)
 
@@ -162,7 +162,7 @@ def dying(self, *_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 Journal.written = dying
-AuditLog.record = lambda self, entry: dying(self) if entry.stage == "written" else record(self, entry)
+AuditLog.record = lambda self, *line: dying(self) if "written" in line else record(self, *line)
 sys.exit(main(sys.argv[1:]))
 """
 

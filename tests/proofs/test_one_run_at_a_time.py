@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.proofs.conftest import ROOT, World
 from tests.proofs.writing import Writing
@@ -20,8 +20,8 @@ from tests.proofs.writing import Writing
 HOLD = """
 import sys, time
 from pathlib import Path
-from compiler.change.run_files import RunLock
-with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
+from compiler.change.run_files import run_lock
+with run_lock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
     time.sleep(SECONDS)
 """
@@ -116,9 +116,9 @@ def test_what_a_switch_put_to_use_while_a_retirement_waited_is_not_deleted(world
 
 
 def test_the_lock_is_let_go_when_a_run_ends(world: World) -> None:
-    with RunLock(world.root, "one"):
+    with run_lock(world.root, "one"):
         pass
-    with RunLock(world.root, "two"):
+    with run_lock(world.root, "two"):
         assert (world.root / ".platform-secrets/lock").read_text("ascii") == f"two (process {os.getpid()})\n"
 
 

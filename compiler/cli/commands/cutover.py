@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.invocation import (
     Invocation,
@@ -101,7 +101,7 @@ def run(invocation: Invocation) -> int:
         if arguments.apply:
             # Whatever deletes from a store asks under the same lock what the environments read.
             with refusals():
-                stack.enter_context(RunLock(invocation.root, f"cutover {arguments.environment}", _waits))
+                stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", _waits))
         (environment,) = live_environments([arguments.environment], invocation)
         view = _view(arguments.context) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:

@@ -122,7 +122,7 @@ class Faults:
         fault = self._due(Moment.LINE)
         if fault in {Fault.TORN_LINE, Fault.FULL_DISK}:
             half = str(dict(line)).encode()[:20]
-            os.write(file._file, b"\n" + half if file._needs_newline else half)
+            os.write(file._descriptor, b"\n" + half if file._needs_newline else half)
             file._needs_newline = True
             if fault is Fault.FULL_DISK:
                 raise _no_space()

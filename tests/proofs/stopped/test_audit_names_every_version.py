@@ -17,13 +17,13 @@ from compiler.change.audit import AuditLog
 
 record, seen = AuditLog.record, 0
 
-def dying(self, entry):
+def dying(self, *line):
     global seen
     seen += 1
     mine = seen
     if (mine, "before") == (TURN, HOW):
         os.kill(os.getpid(), signal.SIGKILL)
-    record(self, entry)
+    record(self, *line)
     if (mine, "after") == (TURN, HOW):
         os.kill(os.getpid(), signal.SIGKILL)
 

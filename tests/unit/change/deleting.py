@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from compiler.change.journal import RecordedKey, Run, RunEntry
+from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Step, Write
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
@@ -11,7 +11,7 @@ from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
-KEYS = (RecordedKey("jira", "KEY", "A"),)
+KEYS = (("jira", "KEY", "A"),)
 STEP = Step("jira", "KEY", Kind.DELETE, None, Location("azure", "a", "A"))
 PROVIDERS = (providers.VAULT, providers.KEY_VAULT)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
+from compiler.change.audit import AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, Result, State
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
@@ -37,7 +37,7 @@ def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
         plan = replace(plan, stores={"azure": store})
         journal = Journal.begin(tmp_path, RUN, plan, {})
         opened.append(journal)
-        return apply_plan(plan, RunLog(journal, "prod", audit, {"azure": "tester"}), **options)
+        return apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}), **options)
 
     return run
 
@@ -268,10 +268,10 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
 ) -> None:
     record, turns = AuditLog.record, count()
 
-    def full(self: AuditLog, entry: AuditEntry) -> None:
+    def full(self: AuditLog, *entry: Any) -> None:  # noqa: ANN401
         if next(turns) == turn:
             raise AuditError("the audit file cannot be written: no space left on device")
-        record(self, entry)
+        record(self, *entry)
 
     monkeypatch.setattr(AuditLog, "record", full)
     store = MemoryStore()
@@ -581,7 +581,7 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
     journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
         plan = plan_of(stores={"azure": store}, stored={("azure", "a"): stored})
-        apply_plan(plan, RunLog(journal, "prod", audit, {"azure": "tester"}))
+        apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}))
     journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "action", "state", "name", "properties", "before", "version")
@@ -629,7 +629,7 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
     plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
-    outcome = apply_plan(plan, RunLog(opened[0], "prod"), continue_on_error=True, workers=1)
+    outcome = apply_plan(plan, RunLog(opened[0].run), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
         ("azure", "a", State.DONE, "v1"),
         ("vault", "a", State.DONE, "v2"),
@@ -681,7 +681,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
-    notes = RunLog(opened[0], "prod", is_audited=True)
+    notes = RunLog(opened[0].run, is_audited=True)
     outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
     assert [(each.target, each.version) for each in outcome.unaudited] == [(("azure", "a"), "v1")]
     assert {name: entry.audit_pending for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
@@ -697,7 +697,7 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
-    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod", is_audited=is_audited))
+    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run, is_audited=is_audited))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
     missing = MissingLine("azure", "a", "v1", ("A",), "create")
     assert outcome == Outcome(RUN, (), unaudited=(missing,) if is_audited else ())
@@ -718,11 +718,11 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "found", full)
-        outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod"))
+        outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
     monkeypatch.setattr(Journal, "end", full)
-    assert end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0], "prod")) == Outcome(
+    assert end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run)) == Outcome(
         RUN, (), unrecorded=reason
     )
 

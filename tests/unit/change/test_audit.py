@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.audit import Audited, AuditEntry, AuditError, AuditLog, IntentError
+from compiler.change.audit import AuditEntry, AuditError, AuditLog, IntentError
 from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, StoreLocation
 
 ENTRY = AuditEntry("run-1", "ada", "put", "prod", "https://vault/secret", "agents/github", ("TOKEN",), "6")
@@ -68,7 +68,7 @@ def test_many_writers_append_whole_lines(tmp_path: Path) -> None:
 
 def write(log: AuditLog, *, then: BaseException | None = None, version: str | None = None) -> None:
     """A write that is noted as made when there is a version, and then raises."""
-    with Audited(log, ENTRY) as line:
+    with replace(ENTRY, log=log) as line:
         if version is not None:
             line.written(version)
         if then is not None:
@@ -92,7 +92,7 @@ def test_threads_of_one_command_share_the_wait_for_the_disk_and_none_goes_on_bef
     with AuditLog(path) as log, ThreadPoolExecutor(8) as pool:
 
         def work(number: int) -> bool:
-            log.record(replace(ENTRY, version=f"v{number}"))
+            log.record(ENTRY, version=f"v{number}")
             # Up to where the disk has it, the file holds this line.
             return f'"v{number}"' in path.read_bytes()[: max(synced)].decode()
 
@@ -103,7 +103,7 @@ def test_threads_of_one_command_share_the_wait_for_the_disk_and_none_goes_on_bef
 
 def test_a_write_has_its_line_before_and_its_line_after(tmp_path: Path) -> None:
     path = tmp_path / "audit"
-    with AuditLog(path) as log, Audited(log, ENTRY) as line:
+    with AuditLog(path) as log, replace(ENTRY, log=log) as line:
         # Whoever is killed here leaves what an auditor needs to know whose the version may be.
         assert ends(path) == [("writing", None)]
         line.written("7")
@@ -124,7 +124,7 @@ def test_a_write_that_does_not_end_well_says_whether_it_may_be_stored(
     tmp_path: Path, error: BaseException, state: str
 ) -> None:
     path = tmp_path / "audit"
-    with AuditLog(path) as log, pytest.raises(type(error)), Audited(log, ENTRY):
+    with AuditLog(path) as log, pytest.raises(type(error)), replace(ENTRY, log=log):
         raise error
     assert ends(path) == [("writing", None), (state, None)]
 
@@ -142,7 +142,7 @@ def test_a_write_that_cannot_be_announced_is_not_begun(tmp_path: Path, monkeypat
 
     with AuditLog(tmp_path / "audit") as log:
         monkeypatch.setattr(log, "record", full)
-        with pytest.raises(IntentError, match="no space left") as caught, Audited(log, ENTRY):
+        with pytest.raises(IntentError, match="no space left") as caught, replace(ENTRY, log=log):
             raise AssertionError
     assert caught.value.__context__ is None
 
@@ -155,10 +155,10 @@ def test_an_end_that_cannot_be_noted_hides_neither_the_write_nor_the_cause(
 
     record, turn = AuditLog.record, count()
 
-    def full_after_a_line(self: AuditLog, entry: AuditEntry) -> None:
+    def full_after_a_line(self: AuditLog, *entry: Any) -> None:  # noqa: ANN401
         if next(turn) % 2:
             raise AuditError("full")
-        record(self, entry)
+        record(self, *entry)
 
     monkeypatch.setattr(AuditLog, "record", full_after_a_line)
     with AuditLog(tmp_path / "audit") as log:
@@ -170,9 +170,9 @@ def test_an_end_that_cannot_be_noted_hides_neither_the_write_nor_the_cause(
 
 
 def test_without_a_log_nothing_is_noted() -> None:
-    with Audited(None, ENTRY) as line:
+    with replace(ENTRY) as line:
         line.written("7")
-    with pytest.raises(KeyError), Audited(None, ENTRY):
+    with pytest.raises(KeyError), replace(ENTRY):
         raise KeyError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compiler.change.audit import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
-from compiler.change.journal import Journal, RecordedKey, Run, RunEntry, find_run
+from compiler.change.journal import Journal, Run, RunEntry, find_run
 from compiler.change.plan import Kind, MissingLine, Target, Write
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
@@ -21,7 +21,7 @@ from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
 A = ("azure", "a")
-KEYS = (RecordedKey("jira", "TOKEN", "KEY"),)
+KEYS = (("jira", "TOKEN", "KEY"),)
 NOTED = RunEntry(Kind.UPDATE, "v1", recover=False, keys=KEYS, before="v1", after="v2", audit_pending=True)
 BEGUN = RunEntry(Kind.CREATE, None, recover=False, keys=KEYS, state="started", maybe_stored=True, audit_pending=True)
 UNDONE = replace(NOTED, audit_pending=False, undo="started", undo_audit_pending=True, undo_before="v2")
@@ -41,7 +41,7 @@ class Resumed:
         plan = plan_of(stores={"azure": self.store}, stored=stored or {})
         kind = RunLog if self.journal.run.entries[A].undo is None else UndoLog
         with AuditLog(self.root / "audit") as audit:
-            log = kind(self.journal, "prod", audit if has_file else None, {"azure": "ada"}, **more)
+            log = kind(self.journal.run, audit if has_file else None, {"azure": "ada"}, **more)
             return record_missing(plan, log)
 
     @property

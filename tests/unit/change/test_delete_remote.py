@@ -22,7 +22,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
     journal = Journal.begin(tmp_path, ID, plan_of(write, command="retire"), {})
     try:
         with AuditLog(tmp_path / "audit") as audit:
-            return delete_versions(write, store, RunLog(journal, "prod", audit, {"azure": "ada"}))
+            return delete_versions(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
     finally:
         journal.close()
 
@@ -30,7 +30,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
 def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
     journal = Journal(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
     with AuditLog(tmp_path / "audit") as audit:
-        result = recover_versions(write, store, UndoLog(journal, "prod", audit, {"azure": "ada"}))
+        result = recover_versions(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
     journal.close()
     return result
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.journal import RecordedKey, Run, RunEntry, apply_line
+from compiler.change.journal import Run, RunEntry, apply_line
 from compiler.change.plan import Kind
 from compiler.stores.interface import Attributes, RemoteSecret
 
@@ -37,7 +37,7 @@ def step(state: str, **rest: object) -> dict[str, Any]:
 
 def test_a_plan_names_keys_and_properties() -> None:
     entry = run_of().entries[A]
-    assert entry.keys == (RecordedKey("jira", "TOKEN", "token"), RecordedKey("gitlab", "WHOLE", None))
+    assert entry.keys == (("jira", "TOKEN", "token"), ("gitlab", "WHOLE", None))
     assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
 
 

@@ -15,7 +15,6 @@ import pytest
 from compiler.change.journal import (
     Journal,
     JournalError,
-    RecordedKey,
     Run,
     find_run,
     find_unfinished,
@@ -88,7 +87,7 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     run = find_run(tmp_path, FIRST)
     assert (run.command, run.environment, run.destinations) == ("migrate", "prod", {"azure": "https://a"})
     assert (run.entries[A].kind, run.entries[B].kind) == (Kind.CREATE, Kind.RECOVER)
-    assert run.entries[A].keys == (RecordedKey("github", "TOKEN", "TOKEN"),)
+    assert run.entries[A].keys == (("github", "TOKEN", "TOKEN"),)
     assert (run.entries[A].state, run.entries[A].after) == ("done", "v1")
     assert (run.entries[B].state, run.entries[B].maybe_stored) == ("failed", True)
     assert (run.entries[B].deleted, run.entries[B].recovered) == ("v7", True)
@@ -504,9 +503,9 @@ def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
     entries = entries_of(run)
     planned = {name: (e.planned_before, e.recover, e.deleted, e.keys) for name, e in entries.items()}
     assert planned == {
-        "a": (None, False, None, (RecordedKey("github", "TOKEN", "TOKEN"),)),
-        "b": (None, True, "v7", (RecordedKey("github", "TOKEN", None),)),
-        "c": ("v3", False, None, (RecordedKey("gitlab", "PEM", None),)),
+        "a": (None, False, None, (("github", "TOKEN", "TOKEN"),)),
+        "b": (None, True, "v7", (("github", "TOKEN", None),)),
+        "c": ("v3", False, None, (("gitlab", "PEM", None),)),
     }
     recovered = Kind.UPDATE if noted is FIRST_LINES else Kind.RECOVER
     assert [entry.kind for entry in entries.values()] == [Kind.CREATE, recovered, Kind.UPDATE]

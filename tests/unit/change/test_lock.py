@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.run_files import FOLDER, PATIENCE, RunLock
+from compiler.change.run_files import FOLDER, PATIENCE, run_lock
 from compiler.refusal import Refusal
 
 
 def test_the_second_is_told_the_first_and_gets_in_after_it(tmp_path: Path) -> None:
     told: list[str] = []
-    with RunLock(tmp_path, "first") as lock:
-        lock.rename("first, resumed")
-        second = RunLock(tmp_path, "second", told.append, patience=0.3)
+    with run_lock(tmp_path, "first") as rename:
+        rename("first, resumed")
+        second = run_lock(tmp_path, "second", told.append, patience=0.3)
         with pytest.raises(Refusal, match=r"first, resumed \(process \d+\)"), second:
             pytest.fail("two runs at once")
     assert told == [f"first, resumed (process {os.getpid()})"]
-    with RunLock(tmp_path, "third"):
+    with run_lock(tmp_path, "third"):
         pass
     assert (tmp_path / FOLDER / "lock").read_text("ascii") == ""
 
@@ -27,21 +27,21 @@ def test_the_second_waits_for_the_first_and_then_goes_on(tmp_path: Path) -> None
     told, begun = threading.Event(), threading.Event()
 
     def first() -> None:
-        with RunLock(tmp_path, "first"):
+        with run_lock(tmp_path, "first"):
             begun.set()
             assert told.wait(20)
 
     thread = threading.Thread(target=first)
     thread.start()
     assert begun.wait(20)
-    with RunLock(tmp_path, "second", lambda _holder: told.set(), patience=20):
+    with run_lock(tmp_path, "second", lambda _holder: told.set(), patience=20):
         assert "second" in (tmp_path / FOLDER / "lock").read_text("ascii")
     thread.join()
 
 
 def test_nobody_is_told_of_a_wait_that_is_none(tmp_path: Path) -> None:
     told: list[str] = []
-    with RunLock(tmp_path, "only", told.append):
+    with run_lock(tmp_path, "only", told.append):
         assert told == []
     assert PATIENCE == 10
 
@@ -50,7 +50,7 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / "target").write_text("precious")
     (tmp_path / FOLDER / "lock").symlink_to(tmp_path / "target")
-    with pytest.raises(OSError, match="symbolic links"), RunLock(tmp_path, "run"):
+    with pytest.raises(OSError, match="symbolic links"), run_lock(tmp_path, "run"):
         pytest.fail("followed a link")
     assert (tmp_path / "target").read_text() == "precious"
 
@@ -59,7 +59,7 @@ def test_a_lock_with_another_name_elsewhere_is_refused_and_keeps_what_it_holds(t
     (tmp_path / FOLDER).mkdir()
     (tmp_path / "target").write_text("precious")
     (tmp_path / FOLDER / "lock").hardlink_to(tmp_path / "target")
-    with pytest.raises(OSError, match="is no file of its own; remove it") as caught, RunLock(tmp_path, "run"):
+    with pytest.raises(OSError, match="is no file of its own; remove it") as caught, run_lock(tmp_path, "run"):
         pytest.fail("took a file of others")
     assert caught.value.filename == str(tmp_path / FOLDER / "lock")
     assert (tmp_path / "target").read_text() == "precious"
@@ -68,7 +68,7 @@ def test_a_lock_with_another_name_elsewhere_is_refused_and_keeps_what_it_holds(t
 def test_a_lock_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     os.mkfifo(tmp_path / FOLDER / "lock")
-    with pytest.raises(OSError, match="is no file of its own"), RunLock(tmp_path, "run"):
+    with pytest.raises(OSError, match="is no file of its own"), run_lock(tmp_path, "run"):
         pytest.fail("took a pipe")
 
 
@@ -81,7 +81,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, linked: str, *, exis
         (elsewhere / "lock").write_text("precious")
     (tmp_path / linked).parent.mkdir(exist_ok=True)
     (tmp_path / linked).symlink_to(elsewhere)
-    with pytest.raises(OSError, match="is a link"), RunLock(tmp_path, "run"):
+    with pytest.raises(OSError, match="is a link"), run_lock(tmp_path, "run"):
         pytest.fail("followed a link")
     assert elsewhere.exists() == exists
     assert not exists or (elsewhere / "lock").read_text() == "precious"
@@ -89,16 +89,16 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, linked: str, *, exis
 
 def test_the_lock_names_its_run_and_process_from_the_beginning(tmp_path: Path) -> None:
     lock = tmp_path / ".platform-secrets" / "lock"
-    with RunLock(tmp_path, "a name that is long") as held:
+    with run_lock(tmp_path, "a name that is long") as rename:
         assert lock.read_text("ascii") == f"a name that is long (process {os.getpid()})\n"
-        held.rename("short")
+        rename("short")
         assert lock.read_text("ascii") == f"short (process {os.getpid()})\n"
 
 
 def test_the_lock_and_its_folder_are_their_owners_alone(tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
-        with RunLock(tmp_path, "run"):
+        with run_lock(tmp_path, "run"):
             pass
     finally:
         os.umask(umask)
@@ -118,10 +118,10 @@ def test_the_lock_and_its_folder_are_their_owners_alone(tmp_path: Path) -> None:
 )
 def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(tmp_path: Path, noted: bytes, said: str) -> None:
     waited: list[str] = []
-    with RunLock(tmp_path, "first"):
+    with run_lock(tmp_path, "first"):
         (tmp_path / FOLDER / "lock").write_bytes(noted)
         before = {path.name for path in Path("/proc/self/fd").iterdir()}
-        with pytest.raises(Refusal) as caught, RunLock(tmp_path, "second", waited.append, patience=0.2):
+        with pytest.raises(Refusal) as caught, run_lock(tmp_path, "second", waited.append, patience=0.2):
             pytest.fail("two runs at once")
         assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
     assert waited == [said]
@@ -131,7 +131,7 @@ def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(tmp_path: Pa
 
 def test_a_link_is_told_with_its_path_and_the_way_out(tmp_path: Path) -> None:
     (tmp_path / FOLDER).symlink_to(tmp_path)
-    with pytest.raises(OSError, match="is a link; remove it") as caught, RunLock(tmp_path, "run"):
+    with pytest.raises(OSError, match="is a link; remove it") as caught, run_lock(tmp_path, "run"):
         pytest.fail("followed a link")
     assert (caught.value.errno, caught.value.strerror, caught.value.filename) == (
         errno.ELOOP,

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from compiler.change.compare import narrow_to_run
-from compiler.change.journal import RecordedKey, Run, RunEntry
+from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.change.deleting import deleted
 from tests.unit.changes import plan_of
 
 A = ("azure", "a")
-KEY = RecordedKey("secret", "KEY", None)
+KEY = ("secret", "KEY", None)
 
 
 def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:

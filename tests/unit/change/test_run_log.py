@@ -33,7 +33,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal, "prod", audit, {"azure": "ada"})
+        notes = RunLog(journal.run, audit, {"azure": "ada"})
         base = RemoteSecret("a", "v1", {}, Attributes())
         with notes.writing(MemoryStore(), replace(WRITE, base=base), "update") as line:
             assert len(lines(tmp_path / "audit")) == 1
@@ -47,7 +47,7 @@ def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path:
 
 
 def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
-    with RunLog(journal, "prod").writing(MemoryStore(), WRITE, "create") as line:
+    with RunLog(journal.run).writing(MemoryStore(), WRITE, "create") as line:
         line.written("v1")
 
 
@@ -63,7 +63,7 @@ def test_what_a_run_owes_its_audit_file(
     owes: bool,  # noqa: FBT001
 ) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal, "prod", audit if has_file else None, is_audited=is_audited)
+        notes = RunLog(journal.run, audit if has_file else None, is_audited=is_audited)
         assert notes.needs_lines is owes
 
 
@@ -105,12 +105,12 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
         return find_run(tmp_path, RUN).entries["azure", "a"]
 
     write = replace(WRITE, base=RemoteSecret("a", "v1", {}, Attributes()))
-    notes = RunLog(journal, "prod", is_audited=True)
-    notes.started(write)
+    notes = RunLog(journal.run, is_audited=True)
+    notes.start(write)
     assert (entry().state, entry().before, entry().audit_pending) == ("started", "v1", True)
     notes.note_version(write, Written("v2", ("v1b",)))
     assert (entry().state, entry().after, entry().slipped, entry().audit_pending) == ("written", "v2", ("v1b",), True)
-    RunLog(journal, "prod").note_version(write, Written("v3"))
+    RunLog(journal.run).note_version(write, Written("v3"))
     assert (entry().before, entry().after, entry().slipped, entry().audit_pending) == ("v1", "v3", (), False)
     notes.settled(Result("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
     assert (entry().state, entry().maybe_stored) == ("failed", True)
@@ -121,8 +121,8 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
 
 
 def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: Journal) -> None:
-    notes = RunLog(journal, "prod")
-    notes.started(replace(WRITE, recover=True))
+    notes = RunLog(journal.run)
+    notes.start(replace(WRITE, recover=True))
     notes.note_version(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), Written("v2"))
     entry = find_run(tmp_path, RUN).entries["azure", "a"]
     assert (entry.before, entry.after) == ("v1", "v2")
@@ -143,7 +143,7 @@ class TestAnUndo:
     ) -> None:
         base = RemoteSecret("a", "v2", {}, Attributes())
         with AuditLog(tmp_path / "audit") as audit:
-            UndoLog(journal, "prod", audit if has_file else None).started(replace(WRITE, base=base))
+            UndoLog(journal.run, audit if has_file else None).start(replace(WRITE, base=base))
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undo_before, entry.undo_audit_pending, entry.state) == (
             "started",
@@ -156,7 +156,7 @@ class TestAnUndo:
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
         self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
     ) -> None:
-        UndoLog(journal, "prod").note_version(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
+        UndoLog(journal.run).note_version(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undone_as) == ("done", "v3" if earlier is not None else None)
         # The run itself wrote no such version.
@@ -176,7 +176,7 @@ class TestAnUndo:
     def test_what_is_not_known_to_be_as_it_was_is_for_the_next_undo(
         self, tmp_path: Path, journal: Journal, result: Result, undo: str
     ) -> None:
-        notes = UndoLog(journal, "prod")
+        notes = UndoLog(journal.run)
         notes.note_version(replace(WRITE, changes={}), Written("v3"))
         notes.settled(result)
         assert self.entry(tmp_path).undo == undo
@@ -188,8 +188,8 @@ class TestAnUndo:
         journal: Journal,
         owes: bool,  # noqa: FBT001
     ) -> None:
-        notes = UndoLog(journal, "prod")
-        UndoLog(journal, "prod", is_audited=owes).note_version(replace(WRITE, changes={}), Written("v3"))
+        notes = UndoLog(journal.run)
+        UndoLog(journal.run, is_audited=owes).note_version(replace(WRITE, changes={}), Written("v3"))
         assert self.entry(tmp_path).undo_audit_pending is owes
         notes.settled(Result("azure", "a", State.UNVERIFIED, "v3"))
         assert not self.entry(tmp_path).undo_audit_pending
@@ -198,13 +198,13 @@ class TestAnUndo:
 
     def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
         journal.end("conflict")
-        UndoLog(journal, "prod").end("complete")
+        UndoLog(journal.run).end("complete")
         assert find_run(tmp_path, RUN).ended == "conflict"
 
 
 def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal, "prod", audit, {"azure": "ada", "vault": "grace"})
+        notes = RunLog(journal.run, audit, {"azure": "ada", "vault": "grace"})
         for store in ("azure", "vault", "other"):
             notes.writing(MemoryStore(f"https://{store}"), replace(WRITE, store=store), "create").written("v1")
     found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]

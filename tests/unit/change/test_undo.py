@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
+from compiler.change.journal import Run, RunEntry, RunHistory
 from compiler.change.plan import Kind, LossKind, Options
 from compiler.change.undo import undo_command
 from compiler.model.store import StoreAddress
@@ -388,9 +388,9 @@ def test_a_begun_write_that_cannot_be_looked_at_is_told_by_its_name() -> None:
 def test_every_key_of_a_run_is_a_step_and_every_remote_secret_one_write() -> None:
     store, entry = two_versions(), updated()
     entry.keys = (
-        RecordedKey("jira", "KEY", "A"),
-        RecordedKey("slack", "OTHER", "B"),
-        RecordedKey("gitlab", "PEM", None),
+        ("jira", "KEY", "A"),
+        ("slack", "OTHER", "B"),
+        ("gitlab", "PEM", None),
     )
     found = plan_for(run_of(a=entry), store)
     assert [(step.secret, step.key, str(step.destination)) for step in found.steps] == [

@@ -47,7 +47,7 @@ def undo(
     stop: threading.Event | None = None,
 ) -> Outcome:
     journal = journal_of(tmp_path, run)
-    run_log = UndoLog(journal, "prod", audit, {"azure": "tester"})
+    run_log = UndoLog(journal.run, audit, {"azure": "tester"})
     try:
         return apply_plan(plan_for(run, store), run_log, continue_on_error=True, workers=1, stop=stop)
     finally:
@@ -313,7 +313,7 @@ def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
         (("vault", "a"), Kind.DELETE),
     ]
     journal = journal_of(tmp_path, run)
-    outcome = apply_plan(plan, UndoLog(journal, "prod"), continue_on_error=True)
+    outcome = apply_plan(plan, UndoLog(journal.run), continue_on_error=True)
     journal.close()
     assert [(result.store, result.state) for result in outcome.results] == [
         ("azure", State.DONE),
@@ -348,7 +348,7 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
         store.seed("a", A="x")
     plan, journal = plan_for(run_of(a=entry), store), journal_of(tmp_path, run_of(a=entry))
     store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
-    outcome = apply_plan(plan, UndoLog(journal, "prod"), continue_on_error=True)
+    outcome = apply_plan(plan, UndoLog(journal.run), continue_on_error=True)
     journal.close()
     assert [result.state for result in outcome.results] == [State.FAILED]
     # An undo that is noted as done would be taken for that unseen.

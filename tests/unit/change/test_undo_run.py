@@ -1,8 +1,11 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from compiler.change.apply import apply_plan
 from compiler.change.journal import JournalError, runs
 from compiler.change.plan import Kind, OnConflict, Options, State
 from compiler.change.run import End, Ended, Setting, carry_out
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.change.undo import undo_run
 from compiler.model.environment import Environment
 from compiler.model.store import Place
@@ -180,15 +183,13 @@ def test_what_changed_since_stays_and_the_rest_is_taken_back(
 def test_what_another_command_noted_before_this_one_had_the_lock_counts(
     undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enter = RunLock.__enter__
-
-    def late(lock: RunLock) -> RunLock:
+    def late(*given: Any) -> AbstractContextManager[object]:  # noqa: ANN401
         noted = {"type": "undo", "store": "azure", "name": "agents-jira", "state": "done", "version": None}
         with (tmp_path / ".platform-secrets/runs" / f"{run_id}.jsonl").open("a") as file:
             file.write(json.dumps(noted) + "\n")
-        return enter(lock)
+        return run_lock(*given)
 
-    monkeypatch.setattr(RunLock, "__enter__", late)
+    monkeypatch.setattr("compiler.change.undo.run_lock", late)
     assert {step.kind for step in undo().plan.steps} == {Kind.KEEP}
     assert azure.deleted == set()
 
@@ -224,8 +225,8 @@ def test_others_see_which_run_is_undone_and_it_waits_for_them(
     listening: Listening,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(RunLock.__init__, "__defaults__", (lambda _holder: None, 0.2))
-    with RunLock(tmp_path, "put, run one"), pytest.raises(Refusal, match="put, run one"):
+    monkeypatch.setattr("compiler.change.undo.run_lock", partial(run_lock, patience=0.2))
+    with run_lock(tmp_path, "put, run one"), pytest.raises(Refusal, match="put, run one"):
         undo()
     assert (len(listening.waited), azure.deleted) == (1, set())
     holders: list[str] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import other_bytes, refusal, write_remote
-from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog
+from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog, Stage
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Kind, Location, Result, State, Step, Write
 from compiler.stores.errors import (
@@ -38,7 +38,7 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
     def moved(write: Write) -> Result:
         plan = plan_of(write)
         journals.append(Journal.begin(tmp_path, RUN, plan, {}))
-        return write_remote(write, store, RunLog(journals[-1], "prod"))
+        return write_remote(write, store, RunLog(journals[-1].run))
 
     yield moved
     for journal in journals:
@@ -132,7 +132,7 @@ def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[obje
     plan = plan_of(write)
     journal = Journal.begin(tmp_path, RUN, plan, {})
     with AuditLog(tmp_path / "audit") as audit:
-        write_remote(write, store, RunLog(journal, "prod", audit, {"azure": "tester"}))
+        write_remote(write, store, RunLog(journal.run, audit, {"azure": "tester"}))
     journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "who", "environment", "store", "name")
@@ -447,7 +447,7 @@ def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
     with AuditLog(tmp_path / "audit") as audit:
         who = {"azure": "ada", "vault": "grace"}
-        log = RunLog(journal, "prod", audit, who)
+        log = RunLog(journal.run, audit, who)
         found = [write_remote(write, store, log) for write, store in zip(writes, (one, two), strict=True)]
         assert [result.state for result in found] == [State.DONE, State.DONE]
     journal.close()
@@ -510,7 +510,7 @@ def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has
     write = made(store, kind)
     journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited)
+        notes = RunLog(journal.run, audit if has_file else None, {"azure": "ada"}, is_audited=is_audited)
         write_remote(write, store, notes)
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
@@ -523,16 +523,16 @@ def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
 ) -> None:
     record = AuditLog.record
 
-    def full(self: AuditLog, entry: AuditEntry) -> None:
-        if entry.version is not None:
+    def full(self: AuditLog, entry: AuditEntry, stage: Stage = Stage.WRITING, version: str | None = None) -> None:
+        if version is not None:
             raise AuditError("full")
-        record(self, entry)
+        record(self, entry, stage, version)
 
     monkeypatch.setattr(AuditLog, "record", full)
     write = made(store, kind)
     journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
-        write_remote(write, store, RunLog(journal, "prod", audit, {"azure": "ada"}))
+        write_remote(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
     journal.close()
     entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
     assert (entry.after is not None, entry.audit_pending) == (True, True)

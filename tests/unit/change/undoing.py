@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from compiler.change.journal import RecordedKey, Run, RunEntry, RunHistory
+from compiler.change.journal import Run, RunEntry, RunHistory
 from compiler.change.plan import Kind, Plan, Step, Write
 from compiler.change.undo import plan_undo
 from compiler.live.read_many import PastRun
@@ -12,7 +12,7 @@ from tests.unit.memory_store import MemoryStore
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")
 MEMORY = "https://memory"
-KEYS = (RecordedKey("jira", "KEY", "A"),)
+KEYS = (("jira", "KEY", "A"),)
 OLDER, NEWER = PastRun("older", "migrate", "prod"), PastRun("newer", "put", "staging")
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import pytest
 
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.stores.errors import Action, UnavailableError
 from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
@@ -161,14 +162,13 @@ def test_runs_on_one_secret_are_undone_newest_first_whichever_commands_they_are_
 def test_what_another_command_noted_before_this_one_had_the_lock_counts(
     writing: Writing, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Late(RunLock):
-        def __enter__(self) -> Self:
-            note = {"type": "undo", "store": "azure", "name": AZURE, "state": "done", "version": None}
-            with journal(writing.project).open("a") as file:
-                file.write(json.dumps(note) + "\n")
-            return super().__enter__()
+    def late(*given: Any) -> AbstractContextManager[object]:  # noqa: ANN401
+        note = {"type": "undo", "store": "azure", "name": AZURE, "state": "done", "version": None}
+        with journal(writing.project).open("a") as file:
+            file.write(json.dumps(note) + "\n")
+        return run_lock(*given)
 
-    monkeypatch.setattr("compiler.change.undo.RunLock", Late)
+    monkeypatch.setattr("compiler.change.undo.run_lock", late)
     undone = writing.undo(done, "--apply", "--format", "json")
     assert (undone.code, kinds(undone)) == (0, ["keep"])
     assert writing.ends.azure.deleted == set()

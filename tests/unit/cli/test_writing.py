@@ -3,12 +3,13 @@
 import shlex
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from compiler.change.run_files import RunLock
+from compiler.change.run_files import run_lock
 from compiler.cli.terminal.progress import Progress
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Problem
@@ -221,13 +222,12 @@ class TestAnotherRun:
     """One at a time writes from a project, and the second one waits."""
 
     def test_it_is_waited_for(self, writing: Writing) -> None:
-        with RunLock(writing.project, "put, run 20250131-120000-4fa1c2") as lock:
-            thread = threading.Timer(0.3, lock.__exit__, (None, None, None))
-            thread.start()
-            found = writing("--apply")
-            thread.join()
-            # Taken again, for the block to let go of.
-            lock.__enter__()
+        held = ExitStack()
+        held.enter_context(run_lock(writing.project, "put, run 20250131-120000-4fa1c2"))
+        thread = threading.Timer(0.3, held.close)
+        thread.start()
+        found = writing("--apply")
+        thread.join()
         assert found.code == 0, found.err
         assert found.err.count("note: waiting for another run: put, run 20250131-120000-4fa1c2 (process ") == 1
 
@@ -245,7 +245,7 @@ class TestAnotherRun:
         def sleep(seconds: float) -> None:
             now[0] += seconds
 
-        with RunLock(writing.project, "put, run 20250131-120000-4fa1c2"):
+        with run_lock(writing.project, "put, run 20250131-120000-4fa1c2"):
             clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
             monkeypatch.setattr("compiler.change.run_files.time", clock)
             found = writing.undo(done, "--apply") if undone else writing.over("--apply")

@@ -74,7 +74,7 @@ def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_
     planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
     assert planned.stored == {("vault", "agents/jira"): "v1"}
     again = Journal(run)
-    outcome = apply_plan(planned, RunLog(again, "prod"))
+    outcome = apply_plan(planned, RunLog(again.run))
     again.close()
     assert (outcome.results, outcome.is_incomplete) == ((), False)
     entry = read_run(run.path).entries["vault", "agents/jira"]
@@ -89,7 +89,7 @@ def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
     bench.write("prod", f"store: {serving}\n")
     planned = bench.change(store=left).plan(None)
     journal = Journal.begin(bench.root, ID, planned, {})
-    outcome = apply_plan(planned, RunLog(journal, "prod"))
+    outcome = apply_plan(planned, RunLog(journal.run))
     journal.close()
     assert [result.state for result in outcome.results] == [State.DONE] * 2
     assert bench.store(left).held == {}
