@@ -214,7 +214,7 @@ def _is_print(name: str) -> bool:
 
 
 def _compared_providers(root: Path) -> Iterator[str]:
-    """Comparisons with a provider's id or descriptor outside of `stores`: what differs is in the descriptor."""
+    """Comparisons with a provider, and maps by providers' ids, outside of `stores`: the descriptor has what differs."""
     for path in _modules(root):
         relative = path.relative_to(root / "compiler").as_posix()
         if relative.startswith("stores/"):
@@ -222,6 +222,10 @@ def _compared_providers(root: Path) -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Compare | ast.MatchValue) and any(map(_is_provider, ast.walk(node))):
                 yield f"compiler/{relative}:{node.lineno} compares with a provider: {ast.unparse(node)}"
+            elif isinstance(node, ast.Dict | ast.MatchMapping):
+                for key in filter(None, node.keys):
+                    if any(map(_is_provider, ast.walk(key))):
+                        yield f"compiler/{relative}:{key.lineno} has a map by providers: {ast.unparse(key)}"
 
 
 def _is_provider(node: ast.AST) -> bool:
