@@ -26,7 +26,7 @@ from compiler.rules.api import Finding
 from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
-from compiler.stores.registry import PATTERNS, PROVIDERS
+from compiler.stores.registry import PATTERNS, PROVIDERS, STORE_OPTIONS
 from compiler.text.command_line import command_line
 from compiler.text.wording import quoted, suggest
 
@@ -201,8 +201,8 @@ def _origins(request: SecretRequest, names: Names) -> dict[tuple[str, ...], Span
 class StoreRequest:
     """What the command line says of a store. `into` is the layer or environment that it is written into.
 
-    `provider` may be None for a store that is there, `name` is that of its object in the cluster, and `role` the role
-    of Vault, or the role id of an AppRole.
+    `provider` may be None for a store that is there, `name` is that of its object in the cluster, and `options` are
+    the values of `STORE_OPTIONS` by their flags.
     """
 
     id: str
@@ -210,9 +210,16 @@ class StoreRequest:
     into: str
     provider: str | None = None
     name: str | None = None
-    addresses: Mapping[str, str] | None = None
-    role: str | None = None
-    tenant: str | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def settings(self) -> Iterator[tuple[str, str, str]]:
+        """Each setting that an option gives, with its value and the flag: the addresses first."""
+        flags = {each.address: each.option for each in PROVIDERS.values()}
+        yield from ((key, value, flags[key]) for key, value in self.addresses.items())
+        for flag, value in self.options.items():
+            if setting := STORE_OPTIONS[flag].setting:
+                yield setting, value, flag
 
 
 def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
@@ -248,8 +255,9 @@ def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[
     if log_in is None:
         message = f"{quoted(request.auth)} is not a log-in of {provider}"
         raise Refusal("usage", message, suggest(request.auth, found.log_ins, "log-ins"))
-    if request.role is not None and not log_in.has_role:
-        raise Refusal("usage", f"{request.auth} has no role", "leave --role out")
+    for flag in request.options:
+        if not STORE_OPTIONS[flag].setting and flag not in log_in.takes:
+            raise Refusal("usage", f"{request.auth} has no {flag.removeprefix('--')}", f"leave {flag} out")
     return found, log_in
 
 
@@ -258,23 +266,21 @@ def _store_lines(request: StoreRequest, store: Node | None, merged: Node, namesp
     provider, log_in = _provider(request, store, merged)
     if store is not None and (store.get("auth") is not None or store.get("render") is not None):
         raise Refusal("usage", f"the store {quoted(request.id)} has `auth` or `render` already", "edit it there")
-    if "tenantId" in log_in.needs and not (request.tenant or (store is not None and store.text("tenantId"))):
-        raise Refusal("usage", f"{log_in.title} needs --tenant-id", "give the id of its tenant")
-    if log_in.needs_role and request.role is None:
-        raise Refusal("usage", f"{log_in.title} needs --role", log_in.needs_role)
+    for flag, what in log_in.options_needed:
+        if flag not in request.options and not (store is not None and store.text(STORE_OPTIONS[flag].setting)):
+            raise Refusal("usage", f"{log_in.title} needs {flag}", what)
     is_own = store is not None and store.text("kind") == "SecretStore"
     lines = [] if store is not None else [f"provider: {provider.id}", f"name: {scalar(request.name or request.id)}"]
     if store is not None and request.name is not None:
         lines.append(f"name: {scalar(request.name)}")
-    lines += [f"{key}: {address_scalar(address)}" for key, address in (request.addresses or {}).items()]
+    lines += [f"{key}: {address_scalar(address)}" for key, address in request.addresses.items()]
     if store is None and provider.has_mounts:
         lines.append(f"mount: {DEFAULT_MOUNT}")
-    if request.tenant is not None:
-        lines.append(f"tenantId: {scalar(request.tenant)}")
+    lines += [f"{key}: {scalar(value)}" for key, value, _ in request.settings() if key not in request.addresses]
     lines.append("render: true")
     if not is_own:
         lines.append(f"conditions: {{namespaces: [{', '.join(map(scalar, namespaces))}]}}")
-    members = log_in.members(request.id, request.role, None if is_own else OPERATOR)
+    members = log_in.members(request.id, request.options, None if is_own else OPERATOR)
     auth = [f"    {key}: {_flow(member)}" for key, member in members.items()]
     return [*lines, "auth:", f"  {request.auth}:{'' if auth else ' {}'}", *auth]
 
@@ -302,11 +308,6 @@ def _store_namespaces(root: Path, request: StoreRequest, merged: Node) -> list[s
 
 def _store_origins(request: StoreRequest) -> dict[tuple[str, ...], Span]:
     at = ("stores", request.id)
-    options = {
-        "name": "--name",
-        "tenantId": "--tenant-id",
-        **{each.address: each.option for each in PROVIDERS.values()},
-    }
-    said = {"name": request.name, "tenantId": request.tenant, **(request.addresses or {})}
-    found: dict[tuple[str, ...], Span] = {(*at, "auth"): option_span("--auth", request.auth)}
-    return found | {(*at, key): option_span(options[key], value) for key, value in said.items() if value is not None}
+    named = [("name", request.name, "--name")] if request.name is not None else []
+    said = [("auth", request.auth, "--auth"), *named, *request.settings()]
+    return {(*at, key): option_span(flag, value) for key, value, flag in said}

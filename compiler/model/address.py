@@ -1,4 +1,4 @@
-"""Parses the addresses of stores, and knows Azure's clouds and the hosts that plain http may go to.
+"""Parses the addresses of stores, and knows the hosts that plain http may go to.
 
 Rules check the environment's addresses with it, and the adapters of stores what they are about to request.
 """
@@ -12,17 +12,6 @@ from urllib.parse import urlsplit
 
 # Where Vault's own documentation and the operator's have the KV engine.
 DEFAULT_MOUNT: Final = "secret"
-# The domain of each cloud's Key Vaults:
-# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
-CLOUDS: Final = {
-    "PublicCloud": "vault.azure.net",
-    "ChinaCloud": "vault.azure.cn",
-    "USGovernmentCloud": "vault.usgovcloudapi.net",
-    "GermanCloud": "vault.microsoftazure.de",
-}
-DEFAULT_CLOUD: Final = "PublicCloud"
-# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
-VAULT_NAME: Final = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 # Nearly every address looks like this and needs no closer look.
 _PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
 _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
@@ -108,19 +97,3 @@ def service_of(host: str) -> tuple[str, str] | None:
     """The name and the namespace of the Service whose full name `host`, in lower case, is; None for any other."""
     found = _SERVICE.fullmatch(host)
     return None if found is None else (found[1], found[2])
-
-
-def key_vault_url(name: str, cloud: str | None = None) -> str:
-    """The URL of the Key Vault `name` in `cloud`, the public one where that is absent or none that exists."""
-    return f"https://{name}.{CLOUDS.get(cloud or '', CLOUDS[DEFAULT_CLOUD])}"
-
-
-def vault_name_of(host: str) -> str:
-    """The vault's name as `host` begins with it; NAME, a word that stands for one, where it begins with none."""
-    name = host.partition(".")[0]
-    return name if VAULT_NAME.fullmatch(name) else "NAME"
-
-
-def cloud_of(host: str) -> str | None:
-    """The cloud whose domain `host`, in lower case, lies in; None for any other host."""
-    return next((cloud for cloud, domain in CLOUDS.items() if host.endswith(f".{domain}")), None)

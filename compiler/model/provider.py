@@ -44,23 +44,33 @@ class Spec(NamedTuple):
     version: str | None = None
 
 
+class StoreOption(NamedTuple):
+    """An option of `new store`. Its value becomes `setting` of the store, or a part of a log-in that `takes` it."""
+
+    flag: str
+    metavar: str
+    help: str
+    setting: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class LogIn:
     """One way in which the operator logs in to a store, as `auth` of an environment writes it.
 
     `parts` are those that it needs, each with the fields which that part needs; "" is the way itself. `needs` are
     settings that the store must have beside it, and `title` is how messages call the way. `spec` makes the operator's
-    fields of its node. `members` are those of a new store, given the store's id, the role, and the namespace of what
-    they refer to, None where that is the store's own. `needs_role` says what to give where a role cannot be left out.
+    fields of its node. `members` are those of a new store, given the store's id, the values of its options by their
+    flags, and the namespace of what they refer to, None where that is the store's own. `takes` are the flags of the
+    options that become parts of it, and `options_needed` are those that cannot be left out, with what to give.
     """
 
     parts: Mapping[str, tuple[str, ...]]
     spec: Callable[[Node], dict[str, ValuesData]]
-    members: Callable[[str, str | None, str | None], dict[str, ValuesData]]
+    members: Callable[[str, Mapping[str, str], str | None], dict[str, ValuesData]]
     title: str = ""
     needs: tuple[str, ...] = ()
-    has_role: bool = False
-    needs_role: str = ""
+    takes: tuple[str, ...] = ()
+    options_needed: tuple[tuple[str, str], ...] = ()
 
 
 class Provider:
@@ -74,8 +84,8 @@ class Provider:
     `address` is the setting with the address, under this name in the operator's object too, `example` what may stand
     there, `usual_address` that of a new project which is given none, and `option` gives it on the command line.
     `variable` fills it in where none is written. `others` are further settings that no other provider has. `log_ins`
-    are the ways to log in, the usual one first. `generator` is the operator's kind whose objects ask such a store for
-    passing credentials, empty where it has none.
+    are the ways to log in, the usual one first, and `options` are what a new store may be told beside its address.
+    `generator` is the operator's kind whose objects ask such a store for passing credentials, empty where it has none.
 
     `separator` stands between the parts of a remote name; `ignores_case` where capitals are small letters there.
     `has_mounts` where a server has namespaces and mounts, in which names lie. `has_paths` where a name is a path, below
@@ -108,6 +118,7 @@ class Provider:
     variable = ""
     generator = ""
     log_ins: Mapping[str, LogIn] = MappingProxyType({})
+    options: tuple[StoreOption, ...] = ()
 
     separator = "-"
     ignores_case = False

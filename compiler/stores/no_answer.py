@@ -10,7 +10,7 @@ from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import Final
 
-from compiler.model.address import cloud_of, is_loopback, service_of
+from compiler.model.address import is_loopback, service_of
 from compiler.model.files import NamedFileError, as_file, shown_file
 from compiler.stores.errors import (
     Action,
@@ -55,7 +55,8 @@ class Server:
     """What a store's address names, and `setting`, what to correct where that is wrong.
 
     `authorities` are the variable that names the trusted ones and what it names, both empty for the default ones, which
-    `ca_variable` would replace. `port_advice` is added where the port does not speak TLS.
+    `ca_variable` would replace. `port_advice` is added where the port does not speak TLS. `unresolved` is why a name of
+    its kind may not resolve, and what else to do then.
     """
 
     scheme: str
@@ -65,6 +66,7 @@ class Server:
     authorities: tuple[str, str] = ("", "")
     ca_variable: str = "VAULT_CACERT"
     port_advice: str = ""
+    unresolved: tuple[str, str] | None = None
 
 
 def no_answer(problem: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -108,12 +110,9 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
         reason = f"the host name {host} does not resolve here: it is the cluster's own"
         forward = shell_line("kubectl", "port-forward", "-n", service[1], f"svc/{service[0]}", str(server.port))
         remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
-    elif cloud_of(host) is not None:
-        reason = (
-            f"the host name {host} does not resolve here: there is no such vault, or its private DNS zone is not "
-            "linked to this network"
-        )
-        remedy = f"correct {server.setting}, or run where the vault's private endpoint is known"
+    elif server.unresolved is not None:
+        why, way_out = server.unresolved
+        reason, remedy = f"{reason}: {why}", f"correct {server.setting}, or {way_out}"
     return UnreachableError(place, action, reason, remedy)
 
 

@@ -30,12 +30,6 @@ class Quota:
     window: float = 10.0
 
 
-# Key Vault's service limits per vault: 300 creates and 4,000 other transactions in 10 s.
-# https://learn.microsoft.com/azure/key-vault/general/service-limits
-KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
-    RequestClass.CREATE: Quota(300),
-    RequestClass.OTHER: Quota(4000),
-}
 UNLIMITED: Final[Mapping[RequestClass, Quota]] = {}
 # Looked at again at this pace while the whole quota is under way and no end of a window is known.
 _IN_FLIGHT_POLL: Final = 0.05

@@ -12,6 +12,8 @@ from compiler.stores.vault.provider import PROVIDER as VAULT
 from compiler.text.wording import suggest
 
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({each.id: each for each in (VAULT, KEY_VAULT)})
+# What `new store` takes for the stores of one provider, by the flags.
+STORE_OPTIONS: Final = MappingProxyType({option.flag: option for each in PROVIDERS.values() for option in each.options})
 # How a new secret is named where the catalogue has no pattern of its own.
 PATTERNS: Final = MappingProxyType(
     {TARGET: "{name}-{secret}", **{each.id: f"{{namespace}}{each.separator}{{secret}}" for each in PROVIDERS.values()}}

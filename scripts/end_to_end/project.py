@@ -7,11 +7,12 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from compiler.model.address import DEFAULT_CLOUD, DEFAULT_MOUNT, cloud_of, is_near
+from compiler.model.address import DEFAULT_MOUNT, is_near
 from compiler.model.diagnostic import Severity
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
+from compiler.stores.azure_key_vault.provider import DEFAULT_CLOUD, cloud_of
 from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
 from compiler.stores.secret_value.secret import SecretValue

@@ -34,7 +34,7 @@ from compiler.project_files import BASE, FOLDER
 from compiler.refusal import Refusal
 from compiler.render.content import CommandRun
 from compiler.stages.files import Output
-from compiler.stores.registry import PROVIDERS
+from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.command_line import command_line, name_project, shell_line
 from compiler.text.wording import quoted
 
@@ -54,8 +54,15 @@ EXAMPLES = (
     "platform-secrets new environment prod-eu --extends prod",
     "platform-secrets new store vault --auth kubernetes",
 )
+
+
+def _member(flag: str) -> str:
+    """Where the parsed arguments have the value of an option."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
 # The address of each provider's stores in the parsed arguments.
-_ADDRESSES = {each.id: each.option.removeprefix("--").replace("-", "_") for each in PROVIDERS.values()}
+_ADDRESSES = {each.id: _member(each.option) for each in PROVIDERS.values()}
 _PLACES = "project, environment, store"
 _KINDS = ("project", "environment", "secret", "store", "chart")
 # The kinds that each option is for, by its name in the parsed arguments.
@@ -66,11 +73,11 @@ _OF_KINDS = {
     **dict.fromkeys(_ADDRESSES.values(), ("project", "environment", "store")),
     "extends": ("environment",),
     "into": ("secret", "store"),
-    **dict.fromkeys(("provider", "auth", "role", "tenant_id"), ("store",)),
+    **dict.fromkeys(("provider", "auth", *map(_member, STORE_OPTIONS)), ("store",)),
     **dict.fromkeys(("key", "taken", "target", "description", *PROVIDERS), ("secret",)),
 }
-_OPTIONS = {"platform": "--name", "taken": "--from", "tenant_id": "--tenant-id"}
-_OPTIONS |= {_ADDRESSES[each.id]: each.option for each in PROVIDERS.values()}
+_FLAGS = (*(each.option for each in PROVIDERS.values()), *STORE_OPTIONS)
+_OPTIONS = {"platform": "--name", "taken": "--from", **{_member(flag): flag for flag in _FLAGS}}
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -121,8 +128,8 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--provider", metavar="NAME", help=f"store: {' or '.join(PROVIDERS)}; for a new store only")
     parser.add_argument("--auth", metavar="METHOD", help="store: how the operator logs in, such as kubernetes")
-    parser.add_argument("--role", metavar="NAME", help="store: its role in Vault, or the role id of an AppRole")
-    parser.add_argument("--tenant-id", metavar="ID", help="store: the tenant of a service principal")
+    for option in STORE_OPTIONS.values():
+        parser.add_argument(option.flag, metavar=option.metavar, help=f"store: {option.help}")
     parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
     for each in PROVIDERS.values():
         parser.add_argument(f"--{each.id}", metavar=each.name_form.upper(), help=_its_name(each))
@@ -236,8 +243,7 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
             arguments.provider,
             arguments.platform,
             {PROVIDERS[provider].address: address for provider, address in _addresses(arguments).items()},
-            arguments.role,
-            arguments.tenant_id,
+            {flag: value for flag in STORE_OPTIONS if (value := getattr(arguments, _member(flag))) is not None},
         ),
     )
     if not _judged_and_written([output], result, root):

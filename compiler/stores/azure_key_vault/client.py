@@ -29,6 +29,7 @@ from compiler.stores.azure_key_vault.log_in import (
     no_token_in_time,
     shared_credential,
 )
+from compiler.stores.azure_key_vault.provider import cloud_of
 from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, ForeignHostError, VaultTransport
 from compiler.stores.deadline import held
 from compiler.stores.errors import (
@@ -261,7 +262,9 @@ def server_of(url: str, authorities: tuple[str, str] = ("", "")) -> Server:
     parts = parse_address(url)
     host, port = ("", None) if parts is None else (parts.host, parts.port)
     setting = "vaultUrl or AZURE_KEYVAULT_NAME"
-    return Server("https", host, port or HTTPS_PORT, setting, authorities, CA_VARIABLE)
+    why = "there is no such vault, or its private DNS zone is not linked to this network"
+    unresolved = None if cloud_of(host) is None else (why, "run where the vault's private endpoint is known")
+    return Server("https", host, port or HTTPS_PORT, setting, authorities, CA_VARIABLE, unresolved=unresolved)
 
 
 def connection_error(error: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:

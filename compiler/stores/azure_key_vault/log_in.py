@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from compiler.model.address import CLOUDS, cloud_of
+from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.deadline import call_in_time, held
 from compiler.stores.errors import (
     Action,

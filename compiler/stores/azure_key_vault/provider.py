@@ -1,18 +1,11 @@
 """Describes Azure Key Vault: its settings, log-ins, names and limits, and what the operator makes of it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
-from compiler.model.address import (
-    CLOUDS,
-    DEFAULT_CLOUD,
-    VAULT_NAME,
-    Address,
-    cloud_of,
-    key_vault_url,
-    vault_name_of,
-)
+from compiler.model.address import Address
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
@@ -20,19 +13,52 @@ from compiler.model.provider import (
     InvalidReferenceError,
     LogIn,
     Provider,
+    StoreOption,
     UnprovenReferenceError,
     account_of_operator,
     key_of_new,
 )
 from compiler.model.store import reference_of, service_account_of
 
+# The domain of each cloud's Key Vaults:
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
+CLOUDS: Final = {
+    "PublicCloud": "vault.azure.net",
+    "ChinaCloud": "vault.azure.cn",
+    "USGovernmentCloud": "vault.usgovcloudapi.net",
+    "GermanCloud": "vault.microsoftazure.de",
+}
+DEFAULT_CLOUD: Final = "PublicCloud"
+# In ten seconds, per vault: all transactions but creates, and creates.
+# https://learn.microsoft.com/azure/key-vault/general/service-limits
+MOST_TRANSACTIONS: Final = 4000
+MOST_CREATES: Final = 300
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
+_VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 _SECRET_KEY = ("name", "key")
+_TENANT = "--tenant-id"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
 _USE_AZURE_SDK_SINCE = (0, 20)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
 # What nearly every address looks like; it needs no closer look.
 _PLAIN = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
+
+
+def key_vault_url(name: str, cloud: str | None = None) -> str:
+    """The URL of the Key Vault `name` in `cloud`, the public one where that is absent or none that exists."""
+    return f"https://{name}.{CLOUDS.get(cloud or '', CLOUDS[DEFAULT_CLOUD])}"
+
+
+def vault_name_of(host: str) -> str:
+    """The vault's name as `host` begins with it; NAME, a word that stands for one, where it begins with none."""
+    name = host.partition(".")[0]
+    return name if _VAULT_NAME.fullmatch(name) else "NAME"
+
+
+def cloud_of(host: str) -> str | None:
+    """The cloud whose domain `host`, in lower case, lies in; None for any other host."""
+    return next((cloud for cloud, domain in CLOUDS.items() if host.endswith(f".{domain}")), None)
 
 
 class _KeyVault(Provider):
@@ -50,11 +76,11 @@ class _KeyVault(Provider):
     example = "https://<name>.vault.azure.net"
     option = "--vault-url"
     variable = "AZURE_KEYVAULT_NAME"
+    options = (StoreOption(_TENANT, "ID", "the tenant of a service principal", setting="tenantId"),)
 
     separator = "-"
     ignores_case = True
-    # https://learn.microsoft.com/azure/key-vault/general/service-limits: all transactions but creates, per vault
-    quota = 4000
+    quota = MOST_TRANSACTIONS
 
     keeps_dates = True
     holds_texts = True
@@ -82,7 +108,7 @@ class _KeyVault(Provider):
         if address.scheme != "https":
             return "is http, but Key Vault is reached over https only", f"write it as https://{address.authority}"
         named = _AZURE_DOMAIN.fullmatch(address.host)
-        if named and not VAULT_NAME.fullmatch(named[1]):
+        if named and not _VAULT_NAME.fullmatch(named[1]):
             return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"
         return None
 
@@ -152,17 +178,13 @@ def _principal(node: Node) -> dict[str, ValuesData]:
     return {"authType": "ServicePrincipal", "authSecretRef": references}
 
 
-def _account_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
-    del store_id, role
+def _account_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
+    del store_id, options
     return {"serviceAccount": account_of_operator(namespace)}
 
 
-def _no_members(*_: str | None) -> dict[str, ValuesData]:
-    return {}
-
-
-def _principal_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
-    del role
+def _principal_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
+    del options
     return {
         "clientId": key_of_new(store_id, "client-id", namespace),
         "clientSecret": key_of_new(store_id, "client-secret", namespace),
@@ -172,13 +194,14 @@ def _principal_members(store_id: str, role: str | None, namespace: str | None) -
 _KeyVault.log_ins = MappingProxyType(
     {
         "workloadIdentity": LogIn({"serviceAccount": ("name",)}, _workload, _account_members),
-        "managedIdentity": LogIn({}, _managed, _no_members),
+        "managedIdentity": LogIn({}, _managed, lambda *_: {}),
         "servicePrincipal": LogIn(
             {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
             _principal,
             _principal_members,
             title="a service principal",
             needs=("tenantId",),
+            options_needed=((_TENANT, "give the id of its tenant"),),
         ),
     }
 )

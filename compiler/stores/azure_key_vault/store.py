@@ -8,6 +8,7 @@ from typing import Final
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import Bundle, SdkClient
 from compiler.stores.azure_key_vault.log_in import Credential
+from compiler.stores.azure_key_vault.provider import MOST_CREATES, MOST_TRANSACTIONS
 from compiler.stores.azure_key_vault.reading import (
     MANAGED,
     KeyVaultReader,
@@ -34,10 +35,14 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
-from compiler.stores.pacing import KEY_VAULT_QUOTAS, Limiter, RequestClass, Retrier, Waits
+from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits
 from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
 from compiler.stores.secret_value.secret import SecretValue
 
+KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
+    RequestClass.CREATE: Quota(MOST_CREATES),
+    RequestClass.OTHER: Quota(MOST_TRANSACTIONS),
+}
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
 _RECENT: Final = timedelta(seconds=60)

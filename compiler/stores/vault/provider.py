@@ -8,11 +8,21 @@ from compiler.model.address import Address
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
-from compiler.model.provider import OPERATOR, LogIn, Provider, Spec, account_of_operator, key_of_new, text_of
+from compiler.model.provider import (
+    OPERATOR,
+    LogIn,
+    Provider,
+    Spec,
+    StoreOption,
+    account_of_operator,
+    key_of_new,
+    text_of,
+)
 from compiler.model.store import fields_of, reference_of, service_account_of
 from compiler.model.store_identity import StoreIdentity, clean_path, one_spelling
 
 _SECRET_KEY = ("name", "key")
+_ROLE = "--role"
 _ROOT_NAMESPACE = "root"
 _NAMESPACE_HEADER = "x-vault-namespace"
 _V1, _V2 = "v1", "v2"
@@ -44,6 +54,7 @@ class _Vault(Provider):
     # Where Vault's own chart puts it, in a namespace of its name.
     usual_address = "http://vault.vault.svc.cluster.local:8200"
     generator = "VaultDynamicSecret"
+    options = (StoreOption(_ROLE, "NAME", "its role in Vault, or the role id of an AppRole"),)
 
     separator = "/"
     has_mounts = True
@@ -166,32 +177,33 @@ def _token(node: Node) -> dict[str, ValuesData]:
     return {"tokenSecretRef": reference_of(node)}
 
 
-def _role_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
+def _role_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
     del store_id
-    return {"role": role or OPERATOR, "serviceAccount": {**account_of_operator(namespace), "audiences": ["vault"]}}
+    account: dict[str, ValuesData] = {**account_of_operator(namespace), "audiences": ["vault"]}
+    return {"role": options.get(_ROLE, OPERATOR), "serviceAccount": account}
 
 
-def _app_role_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
-    return {"roleId": role or "", "secretId": key_of_new(store_id, "secret-id", namespace)}
+def _app_role_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
+    return {"roleId": options[_ROLE], "secretId": key_of_new(store_id, "secret-id", namespace)}
 
 
-def _token_members(store_id: str, role: str | None, namespace: str | None) -> dict[str, ValuesData]:
-    del role
+def _token_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
+    del options
     return key_of_new(store_id, "token", namespace)
 
 
 _ROLE_AND_ACCOUNT = {"": ("role",), "serviceAccount": ("name",)}
 _Vault.log_ins = MappingProxyType(
     {
-        "kubernetes": LogIn(_ROLE_AND_ACCOUNT, _kubernetes, _role_members, has_role=True),
-        "jwt": LogIn(_ROLE_AND_ACCOUNT, _jwt, _role_members, has_role=True),
+        "kubernetes": LogIn(_ROLE_AND_ACCOUNT, _kubernetes, _role_members, takes=(_ROLE,)),
+        "jwt": LogIn(_ROLE_AND_ACCOUNT, _jwt, _role_members, takes=(_ROLE,)),
         "appRole": LogIn(
             {"": ("roleId",), "secretId": _SECRET_KEY},
             _app_role,
             _app_role_members,
             title="an AppRole",
-            has_role=True,
-            needs_role="give its role id, which is no credential",
+            takes=(_ROLE,),
+            options_needed=((_ROLE, "give its role id, which is no credential"),),
         ),
         "token": LogIn({"": _SECRET_KEY}, _token, _token_members),
     }

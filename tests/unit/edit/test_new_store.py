@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wanted(store: str, way: str, **more: str) -> StoreRequest:
-    needed = {"appRole": {"role": "0a1b"}, "servicePrincipal": {"tenant": "11111111-2222-3333-4444-555555555555"}}
-    return StoreRequest(store, way, more.pop("into", "base"), **{**needed.get(way, {}), **more})  # type: ignore[arg-type]
+def wanted(store: str, way: str, options: Mapping[str, str] | None = None, **more: str) -> StoreRequest:
+    needed = {
+        "appRole": {"--role": "0a1b"},
+        "servicePrincipal": {"--tenant-id": "11111111-2222-3333-4444-555555555555"},
+    }
+    chosen = options or needed.get(way, {})
+    return StoreRequest(store, way, more.pop("into", "base"), options=chosen, **more)  # type: ignore[arg-type]
 
 
 def refusal(root: Path, asked: StoreRequest) -> tuple[str, str | None]:
@@ -76,7 +81,7 @@ def test_every_log_in_is_one_that_the_rule_knows(provider: str, way: str, root: 
 
 
 def test_every_byte_stays_and_the_lines_are_in_the_store(root: Path) -> None:
-    output, _ = new_store(root, wanted("vault", "kubernetes", role="shop"))
+    output, _ = new_store(root, wanted("vault", "kubernetes", {"--role": "shop"}))
     assert output.shown == "environments/base.yaml"
     assert output.text == BASE.replace(
         "server: https://vault.example.com # by name\n",
@@ -140,7 +145,7 @@ def test_a_store_of_one_namespace_refers_to_its_own(root: Path) -> None:
         (StoreRequest("vault", "token", "base", "azurekv"), 'the provider of "vault" is vault', "leave --provider out"),
         (StoreRequest("azure", "token", "base"), '"token" is not a log-in of azurekv', "the log-ins are"),
         (StoreRequest("vault", "appRole", "base"), "an AppRole needs --role", "role id"),
-        (StoreRequest("vault", "token", "base", role="r"), "token has no role", "leave --role out"),
+        (StoreRequest("vault", "token", "base", options={"--role": "r"}), "token has no role", "leave --role out"),
         (StoreRequest("azure", "servicePrincipal", "base"), "a service principal needs --tenant-id", "tenant"),
         (StoreRequest("vault", "token", "qa"), 'there is no environment or layer "qa"', "base"),
     ],

@@ -1,22 +1,7 @@
-import json
-from pathlib import Path
-
 import pytest
 
-from compiler.model.address import (
-    CLOUDS,
-    DEFAULT_CLOUD,
-    Address,
-    cloud_of,
-    is_loopback,
-    is_near,
-    key_vault_url,
-    parse_address,
-    vault_name_of,
-)
+from compiler.model.address import Address, is_loopback, is_near, parse_address
 from tests.plain_http import FAR, NEAR
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -75,50 +60,3 @@ def test_a_user_name_that_looks_like_a_near_host_is_none(url: str) -> None:
     address = parse_address(url)
     assert address is not None
     assert (is_near(address.host), address.extra) == (False, ("user",))
-
-
-@pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())
-def test_every_cloud_has_its_vaults_in_its_own_domain(cloud: str, domain: str) -> None:
-    url = key_vault_url("platform", cloud)
-    assert url == f"https://platform.{domain}"
-    address = parse_address(url)
-    assert address is not None
-    assert cloud_of(address.host) == cloud
-
-
-def test_a_vault_is_in_the_public_cloud_unless_another_is_named() -> None:
-    assert key_vault_url("a") == key_vault_url("a", "Elsewhere") == key_vault_url("a", DEFAULT_CLOUD)
-
-
-@pytest.mark.parametrize("host", ["vault.azure.net", "a.xvault.azure.net", "a.vault.azure.com", "a.vault.azure.net.x"])
-def test_other_hosts_are_in_no_cloud(host: str) -> None:
-    assert cloud_of(host) is None
-
-
-@pytest.mark.parametrize("name", ["environment", "values", "manifests"])
-def test_the_schemas_know_the_same_clouds(name: str) -> None:
-    found: list[list[str]] = []
-
-    def look(data: object) -> None:
-        if isinstance(data, dict):
-            clouds = data.get("environmentType")
-            if isinstance(clouds, dict) and "enum" in clouds:
-                found.append([each for each in clouds["enum"] if each is not None])
-            for each in data.values():
-                look(each)
-        elif isinstance(data, list):
-            for each in data:
-                look(each)
-
-    look(json.loads((ROOT / f"schemas/{name}.schema.json").read_text("utf-8")))
-    assert found
-    for clouds in found:
-        assert set(CLOUDS) <= set(clouds)
-
-
-@pytest.mark.parametrize(
-    ("host", "name"),
-    [("platform.vault.azure.net", "platform"), ("a-b1.example.com", "a-b1"), ("127.0.0.1", "NAME"), ("ab", "NAME")],
-)
-def test_a_vault_is_named_by_its_host(host: str, name: str) -> None:
-    assert vault_name_of(host) == name

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.pacing import KEY_VAULT_QUOTAS, UNLIMITED, Limiter, NoTurnError, Quota, RequestClass
+from compiler.stores.azure_key_vault.store import KEY_VAULT_QUOTAS
+from compiler.stores.pacing import UNLIMITED, Limiter, NoTurnError, Quota, RequestClass
 from tests.virtual_clock import VirtualClock
 
 CREATE, OTHER = RequestClass.CREATE, RequestClass.OTHER

@@ -16,10 +16,17 @@ Write the domain of the cloud, and its name where it is not the public one:
 It is a warning, and can be waived, for emulators and private names.
 """
 
-from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address, vault_name_of
+from compiler.model.address import parse_address
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
 from compiler.rules.forms.names import waiver
-from compiler.stores.azure_key_vault.provider import PROVIDER
+from compiler.stores.azure_key_vault.provider import (
+    CLOUDS,
+    DEFAULT_CLOUD,
+    PROVIDER,
+    cloud_of,
+    key_vault_url,
+    vault_name_of,
+)
 
 
 @rule("unexpected-vault-domain", WARNING, ENVIRONMENT, waivable=True)

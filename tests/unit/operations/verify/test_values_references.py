@@ -1,10 +1,10 @@
 import pytest
 
-from compiler.model.address import CLOUDS
 from compiler.model.document import Document
 from compiler.operations.references import references_of_values, secrets_of_values
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
+from compiler.stores.azure_key_vault.provider import CLOUDS
 
 VALUES = """\
 externalSecrets:

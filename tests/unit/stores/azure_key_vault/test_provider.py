@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from compiler.model.address import parse_address
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
-from compiler.stores.azure_key_vault.provider import PROVIDER
+from compiler.stores.azure_key_vault.provider import (
+    CLOUDS,
+    DEFAULT_CLOUD,
+    PROVIDER,
+    cloud_of,
+    key_vault_url,
+    vault_name_of,
+)
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.mark.parametrize(
@@ -60,3 +72,50 @@ def test_two_names_or_two_clouds_are_two_vaults() -> None:
     assert PROVIDER.is_another("a.vault.azure.net:443", "b.vault.azure.net:443")
     assert PROVIDER.is_another("a.vault.azure.net:443", "a.vault.azure.cn:443")
     assert not PROVIDER.is_another("a.vault.azure.net:443", "a.privatelink.vaultcore.azure.net:443")
+
+
+@pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())
+def test_every_cloud_has_its_vaults_in_its_own_domain(cloud: str, domain: str) -> None:
+    url = key_vault_url("platform", cloud)
+    assert url == f"https://platform.{domain}"
+    address = parse_address(url)
+    assert address is not None
+    assert cloud_of(address.host) == cloud
+
+
+def test_a_vault_is_in_the_public_cloud_unless_another_is_named() -> None:
+    assert key_vault_url("a") == key_vault_url("a", "Elsewhere") == key_vault_url("a", DEFAULT_CLOUD)
+
+
+@pytest.mark.parametrize("host", ["vault.azure.net", "a.xvault.azure.net", "a.vault.azure.com", "a.vault.azure.net.x"])
+def test_other_hosts_are_in_no_cloud(host: str) -> None:
+    assert cloud_of(host) is None
+
+
+@pytest.mark.parametrize("name", ["environment", "values", "manifests"])
+def test_the_schemas_know_the_same_clouds(name: str) -> None:
+    found: list[list[str]] = []
+
+    def look(data: object) -> None:
+        if isinstance(data, dict):
+            clouds = data.get("environmentType")
+            if isinstance(clouds, dict) and "enum" in clouds:
+                found.append([each for each in clouds["enum"] if each is not None])
+            for each in data.values():
+                look(each)
+        elif isinstance(data, list):
+            for each in data:
+                look(each)
+
+    look(json.loads((ROOT / f"schemas/{name}.schema.json").read_text("utf-8")))
+    assert found
+    for clouds in found:
+        assert set(CLOUDS) <= set(clouds)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("platform.vault.azure.net", "platform"), ("a-b1.example.com", "a-b1"), ("127.0.0.1", "NAME"), ("ab", "NAME")],
+)
+def test_a_vault_is_named_by_its_host(host: str, name: str) -> None:
+    assert vault_name_of(host) == name
