@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from compiler.model.facts import MAX_BYTES
+from compiler.stages.validate import with_every_provider
 
+SCHEMA = "values.schema.json"
 # A checkout's folder also holds its environments' values files, and what an editor leaves there.
 FILES = (
     ".helmignore",
     "Chart.yaml",
     "README.md",
     "values.yaml",
-    "values.schema.json",
+    SCHEMA,
     "templates/NOTES.txt",
     "templates/_helpers.tpl",
     "templates/cluster-secret-store.yaml",
@@ -29,7 +33,8 @@ _CHECKED_OUT = Path(__file__).parents[1] / "chart"
 
 def chart_files() -> dict[str, str]:
     """Every file of the chart by its path in a project."""
-    return {f"chart/{name}": (_folder() / name).read_text("utf-8") for name in FILES}
+    files = {f"chart/{name}": (_folder() / name).read_text("utf-8") for name in FILES}
+    return {**files, f"chart/{SCHEMA}": json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"}
 
 
 def edited_files(root: Path) -> list[str]:
@@ -50,9 +55,9 @@ def _text(path: Path) -> str | None:
         return opened.read(MAX_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
-def values_schema() -> str:
+def values_schema() -> dict[str, Any]:
     """The JSON Schema of the chart's values."""
-    return (_folder() / "values.schema.json").read_text("utf-8")
+    return with_every_provider("values", json.loads((_folder() / SCHEMA).read_text("utf-8")))
 
 
 def _folder() -> Path:

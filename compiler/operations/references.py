@@ -202,7 +202,7 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
     if len(given) == 1:
         return given[0]
     # VAULT_ADDR is named, whatever OpenBao's set has.
-    names = [each.address_variable({}) or each.variable for each in PROVIDERS.values()]
+    names = filter(None, (each.address_variable({}) or each.variable for each in PROVIDERS.values()))
     message = f"the provider of the store {quoted(name)} is unknown"
     raise Refusal("usage", message, f"set either {' or '.join(names)}")
 

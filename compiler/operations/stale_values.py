@@ -5,7 +5,6 @@ A file that somebody edited may hold anything, for example a password under a ke
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -31,7 +30,7 @@ class ChartValues:
     """Tells by the chart's schema which values have a place."""
 
     def __init__(self) -> None:
-        self._schema: dict[str, Any] = json.loads(values_schema())
+        self._schema = values_schema()
 
     def part(self, *names: str) -> dict[str, Any] | None:
         """The schema of a part of the values, such as of a member of the file and in it of what lies below each id."""

@@ -34,8 +34,11 @@ _Path = tuple[str | int, ...]
 def read_schema(name: str) -> dict[str, Any]:
     """The schema `environment`, `catalogue` or `values`, from the installed package or the checkout."""
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
-    schema: dict[str, Any] = json.loads((folder / f"{name}.schema.json").read_text(encoding="utf-8"))
-    # The shipped files are written for the shipped registry.
+    return with_every_provider(name, json.loads((folder / f"{name}.schema.json").read_text(encoding="utf-8")))
+
+
+def with_every_provider(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as it is where it has all providers of the registry: the shipped files have all shipped ones."""
     by_provider = _BY_PROVIDER.get(name)
     is_complete = by_provider is None or at(schema, by_provider).keys() >= PROVIDERS.keys()
     return schema if is_complete else with_providers(name, schema)

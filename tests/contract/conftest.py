@@ -17,6 +17,7 @@ from compiler.stores.interface import SecretWriter, StoreOptions, StoreState
 from compiler.stores.open import open_store
 from compiler.stores.pacing import UNLIMITED
 from tests import providers
+from tests.third_provider.provider import PROVIDER as SHELF
 from tests.virtual_clock import VirtualClock
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
@@ -24,6 +25,7 @@ from tests.virtual_clock import VirtualClock
 ADAPTERS = (
     "vault",
     "azurekv",
+    "shelf",
     pytest.param("vault_live", marks=pytest.mark.live),
     pytest.param("azurekv_live", marks=pytest.mark.live),
 )
@@ -90,6 +92,14 @@ def azurekv_case(key_vault: LocalKeyVault) -> StoreCase:
         lambda: open_store(address, key_vault.environ(), StoreOptions(clock=VirtualClock(), quotas=UNLIMITED)),
         lambda: f"{prefix}-{next(numbers)}",
     )
+
+
+@pytest.fixture
+def shelf_case() -> StoreCase:
+    """A made-up provider, of which `compiler` knows nothing: what the commands ask of a store is in its folder."""
+    address = StoreAddress(SHELF, f"https://{uuid.uuid4().hex}.shelf.example.com")
+    numbers = itertools.count()
+    return StoreCase(lambda: open_store(address, {}), lambda: f"contract/secret-{next(numbers)}")
 
 
 @pytest.fixture

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
+import yaml
+
+from tests.api_double import ApiDouble
+from tests.conftest import installed_helm
+from tests.live_platform import LivePlatform
 
 ROOT = Path(__file__).parents[2]
 BASE = """\
@@ -29,11 +38,16 @@ secrets:
 OLD, NEW = "https://old.shelf.example.com", "https://new.shelf.example.com"
 
 
-def run(root: Path, *commands: list[str]) -> list[Any]:
-    """The exit code of each command and the books on each shelf after it."""
-    (root / "environments").mkdir(exist_ok=True)
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "environments").mkdir()
     for name, text in (("base", BASE), ("dev", "{}\n"), ("catalogue", CATALOGUE)):
-        (root / f"environments/{name}.yaml").write_text(text, "utf-8")
+        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
+    return tmp_path
+
+
+def run(root: Path, *commands: list[str], code: int = 0, variables: Mapping[str, str] | None = None) -> list[Any]:
+    """The books on each shelf after each command, all of which end with `code`, and what they said."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.third_provider.commands", str(root)],
         input="".join(json.dumps(command) + "\n" for command in commands),
@@ -41,19 +55,20 @@ def run(root: Path, *commands: list[str]) -> list[Any]:
         text=True,
         check=False,
         cwd=ROOT,
+        env={**os.environ, **(variables or {})},
         timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = [json.loads(line.removeprefix("DONE ")) for line in done.stdout.splitlines() if line.startswith("DONE ")]
-    assert all(code == 0 for code, _ in found), done.stdout + done.stderr
-    return [held for _, held in found]
+    assert [each for each, _ in found] == [code] * len(commands), done.stdout + done.stderr
+    return [*(held for _, held in found), done.stdout + done.stderr]
 
 
-def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(tmp_path: Path) -> None:
+def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(root: Path) -> None:
     move = ["migrate", "dev", "--to", "new", "--apply"]
     undo = ["--undo", "NEWEST", "--apply"]
-    compiled, verified, moved, undone, again, switched, retired, back = run(
-        tmp_path,
+    compiled, verified, moved, undone, again, switched, retired, back, _ = run(
+        root,
         ["compile", "--all"],
         ["verify", "dev"],
         move,
@@ -68,10 +83,68 @@ def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(tmp_pa
     assert moved == again == switched == back == {OLD: book, NEW: book}
     assert undone == {OLD: book, NEW: []}
     assert retired == {OLD: [], NEW: book}
-    assert "new-shelf" in (tmp_path / "chart/values-dev.yaml").read_text("utf-8")
+    assert "new-shelf" in (root / "chart/values-dev.yaml").read_text("utf-8")
 
 
-def test_its_schema_and_its_rules_count(tmp_path: Path) -> None:
-    (found,) = run(tmp_path, ["rules", "shelf-without-name"])
+def test_its_schema_and_its_rules_count(root: Path) -> None:
+    found, _ = run(root, ["rules", "shelf-without-name"])
     assert found == {OLD: ["books/github"]}
     assert not (ROOT / "compiler").joinpath("stores/shelf").exists()
+
+
+NEW_STORE = ["new", "store", "third", "--provider", "shelf", "--auth", "card", "--shelf-url", NEW, "--floor", "2"]
+
+
+def test_a_new_store_has_its_options_and_renders_as_parity_expects(root: Path) -> None:
+    if (helm := installed_helm(4)) is None:
+        pytest.skip("Helm 4 not found: run scripts/install_helm.sh")
+    run(
+        root,
+        ["new", "chart"],
+        [*NEW_STORE, "--card-key", "card"],
+        ["compile", "dev", "--parity"],
+        variables={"PLATFORM_SECRETS_HELM": helm},
+    )
+    written = yaml.safe_load((root / "environments/base.yaml").read_text("utf-8"))["stores"]["third"]
+    assert (written["shelfUrl"], written["floor"]) == (NEW, "2")
+    (spec,) = yaml.safe_load((root / "chart/values-dev.yaml").read_text("utf-8"))["clusterSecretStores"].values()
+    assert spec["provider"]["shelf"] == {"shelfUrl": NEW, "floor": "2", "cardSecretRef": written["auth"]["card"]}
+
+
+def test_a_new_project_has_it_everywhere(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    run(tmp_path, ["new", "project", str(folder), "--store", "shelf", "--shelf-url", OLD])
+    run(folder, ["new", "secret", "db", "--key", "DB_USER", "--into", "base"], ["compile", "--all"])
+    base = yaml.safe_load((folder / "environments/base.yaml").read_text("utf-8"))
+    assert base["stores"]["shelf"] == {"provider": "shelf", "name": "shelf-store", "shelfUrl": OLD}
+    catalogue = yaml.safe_load((folder / "environments/catalogue.yaml").read_text("utf-8"))
+    assert catalogue["secrets"]["db"]["remote"]["shelf"]
+    assert "shelf" in (folder / "chart/values.schema.json").read_text("utf-8")
+
+
+def test_a_live_store_object_is_told_from_another(root: Path) -> None:
+    with ApiDouble() as double:
+        LivePlatform(double).store("old-shelf", {"shelf": {"shelfUrl": NEW}})
+        cluster = {"KUBECONFIG": str(double.kubeconfig(root))}
+        _, said = run(root, ["verify", "dev", "--cluster"], code=1, variables=cluster)
+    where = 'its `shelfUrl` leads to "new.shelf.example.com", not "old.shelf.example.com"'
+    assert f'the ClusterSecretStore "old-shelf" leads to another store than "old": {where}' in said
+
+
+@pytest.mark.parametrize(("live", "kept"), [(f"{OLD}:443/", ["books/github"]), (NEW, [])])
+def test_a_book_that_the_cluster_reads_stays(live: str, kept: list[str], root: Path) -> None:
+    reference = {"kind": "ClusterSecretStore", "name": "elsewhere"}
+    data = [{"secretKey": "TOKEN", "remoteRef": {"key": "books/github", "property": "GITHUB_TOKEN"}}]
+    reader = {"metadata": {"name": "reader", "namespace": "team"}, "spec": {"secretStoreRef": reference, "data": data}}
+    with ApiDouble() as double:
+        LivePlatform(double).store("elsewhere", {"shelf": {"shelfUrl": live}})
+        double.put("externalsecrets", reader)
+        *_, held, said = run(
+            root,
+            ["migrate", "dev", "--to", "new", "--apply"],
+            ["cutover", "dev", "github", "--to", "new", "--apply"],
+            ["retire", "dev", "--store", "old", "--cluster", "--apply"],
+            variables={"KUBECONFIG": str(double.kubeconfig(root))},
+        )
+    assert held == {OLD: kept, NEW: ["books/github"]}
+    assert ("ExternalSecret team/reader" in said) == bool(kept)
