@@ -204,6 +204,14 @@ Store it again without; where they are part of the value, leave them.""",
     $ az keyvault secret show ...                     # "expires": the day after tomorrow
 
 Rotate it before that day. In Vault it is a version with `delete_version_after`, which is then deleted.""",
+    "shared-value": """Two keys have one value, and each should have one of its own.
+
+Of a credential in two places a leak costs both, and a rotation of one breaks the other, or leaves the old value in use.
+`verify --shared-with` compares keys with a `rotate` or a `maxAge`, within an environment and across.
+
+    $ platform-secrets verify prod --shared-with staging      # one LLM key serves both
+
+Make a credential for each. Where one is meant, write `from:` in the catalogue, or `waive:` it with the reason.""",
     "not-in-cluster": """An ExternalSecret of the environment is not in the cluster.
 
     $ kubectl get externalsecret agent-github-secrets # NotFound
@@ -244,8 +252,11 @@ cannot be read.
 Write `server` as the cluster's store has it, and `reachableAt` for the address that this machine uses.""",
 }
 
+# What a store lacks or a cluster has wrong cannot be waived.
+_WAIVABLE = frozenset({"shared-value"})
+
 LIVE_RULES: tuple[Rule, ...] = tuple(
-    Rule(identifier, severity, Scope.LIVE, page)
+    Rule(identifier, severity, Scope.LIVE, page, waivable=identifier in _WAIVABLE)
     for severity, pages in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS), (Severity.NOTE, _NOTES))
     for identifier, page in pages.items()
 )

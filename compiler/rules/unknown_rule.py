@@ -14,6 +14,7 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
 
 from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
 from compiler.rules.consumer_rules import CONSUMER_RULES
+from compiler.rules.live_rules import LIVE_RULES
 from compiler.text.command_line import command_line
 from compiler.text.wording import closest
 
@@ -37,7 +38,7 @@ def _judge(waive: Node | None, scope: tuple[str, ...]) -> Findings:
     # Here, because the list of rules holds this rule.
     from compiler.rules import RULES  # noqa: PLC0415
 
-    waivable = {rule.id: rule.waivable for rule in (*RULES, *CONSUMER_RULES)}
+    waivable = {rule.id: rule.waivable for rule in (*RULES, *LIVE_RULES, *CONSUMER_RULES)}
     for rule_id, reason in waive.children.items():
         if rule_id not in waivable:
             match = closest(rule_id, (known for known, may in waivable.items() if may))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.invocation import Invocation, files_alone, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, days
 from compiler.cli.terminal.outlet import standard_error
-from compiler.live.stores import open_stores_for_reading, store_named
+from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.operations.references import collect_references, collect_references_of_file
@@ -49,8 +49,16 @@ def configure(parser: Parser) -> None:
         default=EXPIRES_WITHIN,
         help=f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
     )
+    parser.add_argument(
+        "--shared-with",
+        metavar="ENV",
+        nargs="*",
+        help="also find keys that have one value: in the environment itself, and in these ones",
+    )
     parser.add_cluster("also check the objects in the cluster")
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
+    parser.exclude("--values", "--shared-with", way_out="name the environment instead")
+    parser.exclude("--store", "--shared-with")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_accept_cluster(parser)
@@ -63,31 +71,60 @@ def run(invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
         standard_error().note(f"{STORE_VARIABLE} is ignored; name another store with --store")
     environment: Environment | None = None
+    others: list[Environment] = []
     if arguments.values is not None:
         named = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
         collected = collect_references_of_file(arguments.values, named, os.environ)
     elif arguments.environment is None:
         raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     else:
-        result = compile_project(invocation.root, [arguments.environment], files_alone())
+        names = dict.fromkeys((arguments.environment, *(arguments.shared_with or ())))
+        result = compile_project(invocation.root, list(names), files_alone())
         if result.failed or result.project is None or not result.project.environments:
             return _tell_findings(invocation, None, result.diagnostics)
         for note in result.notes:
             invocation.note(note)
-        (environment,) = result.project.environments
+        by_name = {each.name: each for each in result.project.environments}
+        environment, *others = (by_name[name] for name in names)
         collected = collect_references(environment, arguments.secrets, arguments.store, result.project.names)
     if collected.references is None:
         return _tell_findings(invocation, None, collected.diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         found = verify(collected.references, stores, expires_within=arguments.expires_within)
-    every = (*collected.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
-    code = _tell_findings(invocation, found, every)
+        shared, answered = _shared_values(invocation, environment, others, found, stores)
+    every = (*collected.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)), *shared)
+    code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
     invocation.summary(_summary(collected.subject, found, environment))
     return code
 
 
-def _tell_findings(invocation: Invocation, found: Verification | None, every: Sequence[Diagnostic]) -> int:
+def _shared_values(
+    invocation: Invocation,
+    environment: Environment | None,
+    others: Sequence[Environment],
+    found: Verification,
+    stores: LiveStores,
+) -> tuple[list[Diagnostic], bool]:
+    """What is found of values that keys share, and of reading the `others`; whether all of these answered."""
+    if environment is None or invocation.arguments.shared_with is None:
+        return [], True
+    from compiler.operations.shared_values import SharedValues  # noqa: PLC0415 - only --shared-with asks it
+
+    shared, diagnostics, answered = SharedValues(stores), list[Diagnostic](), True
+    shared.add(environment, found)
+    for other in others:
+        seen = shared.read(other)
+        diagnostics += seen.diagnostics
+        answered = answered and seen.answered
+    for sentence in shared.unproven():
+        invocation.note(sentence)
+    return [*diagnostics, *shared.diagnostics()], answered
+
+
+def _tell_findings(
+    invocation: Invocation, found: Verification | None, every: Sequence[Diagnostic], *, is_answered: bool = True
+) -> int:
     """Shows `every` finding; `found` is None where errors of the input kept it from asking. Returns the exit code."""
     values = invocation.arguments.values
     return invocation.findings(
@@ -95,7 +132,7 @@ def _tell_findings(invocation: Invocation, found: Verification | None, every: Se
         invocation.arguments.environment if values is None else None,
         keys=shown_keys(found, every),
         content=verification_content(values, found),
-        is_answered=found is None or found.answered,
+        is_answered=is_answered,
     )
 
 

@@ -94,6 +94,23 @@ def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vaul
     assert "dev: 0 of 1 keys OK" in done.out
 
 
+def test_values_of_two_environments_are_compared_with_each_other(
+    run: Callable[..., Done], vault: Callable[..., None], edit: Callable[[str, str, str], None], openbao: LocalOpenBao
+) -> None:
+    own = "\n  github: {remote: {vault: ai-platform-engineering/own}}"
+    edit("environments/staging.yaml", "    use: [openai]", f"    use: [openai]{own}")
+    vault({KEY: SENTINEL})
+    openbao.call("POST", "secret/data/ai-platform-engineering/own", {"data": {KEY: SENTINEL}})
+    done = run("verify", "dev", "github", "--shared-with", "staging", "--strict")
+    # The rest of staging cannot be read, which is told too.
+    assert done.code in {1, 3}
+    assert f'warning[shared-value]: "{KEY}" of "github" has the same value in dev and staging' in done.err
+    assert "note: one store was read for" in done.err
+    assert SENTINEL not in done.out + done.err
+    assert run("verify", "dev", "github", "--shared-with").code == 0
+    assert run("verify", "dev", "--shared-with", "stagign").code == 2
+
+
 def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done], vault: Callable[..., None]) -> None:
     vault({KEY: SENTINEL})
     for name in ("vault", "vault-secret-store"):
