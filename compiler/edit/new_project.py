@@ -194,16 +194,10 @@ def _draft(path: str, text: str, origins: Mapping[tuple[str, ...], Span]) -> Dra
 
 def write_new(outputs: Sequence[Output], root: Path) -> None:
     """Writes all of them or none, and none where a link leads one out of the project `root`. Raises Refusal."""
-    try:
-        for output in outputs:
-            # Before the folder is made: that would be outside already.
-            if found := refuse_outside(output.path.parent, output.shown, root):
-                raise Refusal("cannot run", found[0].message, "replace the link with a folder")
-            output.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Refusal("cannot run", f"a folder cannot be created: {system_reason(error)}") from None
-    failures = write_all(outputs, root)
-    if failures:
+    for output in outputs:
+        if found := refuse_outside(output.path.parent, output.shown, root):
+            raise Refusal("cannot run", found[0].message, "replace the link with a folder")
+    if failures := write_all(outputs, root):
         raise Refusal("cannot run", failures[0].message, failures[0].help if outputs[0].replaces is not None else None)
 
 

@@ -14,7 +14,7 @@ from compiler.model.document import Source, Span
 from compiler.model.files import is_inside
 from compiler.pipeline import VALUES_FOLDER
 from compiler.project_files import FOLDER
-from compiler.refusal import Refusal, system_reason
+from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
@@ -221,9 +221,7 @@ def generated_files(
         if is_check and is_stale and not (outside or refused):
             found.append(_stale(output, old))
     if not is_check and not found:
-        found += _made(outputs) or write_all(
-            [each for name, each in outputs.items() if states[name] == "written"], root
-        )
+        found += write_all([each for name, each in outputs.items() if states[name] == "written"], root)
     return Generated(states, tuple(found))
 
 
@@ -236,17 +234,6 @@ def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, .
         "remove the link, or name another folder with `--out`",
     )
     return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
-
-
-def _made(outputs: Mapping[str, Output]) -> list[Diagnostic]:
-    for name, output in outputs.items():
-        try:
-            output.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"the folder of {name} cannot be created: {system_reason(error)}"
-            way_out = "name another folder with `--out`"
-            return [Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(name)), help=way_out)]
-    return []
 
 
 def _stale(output: Output, old: str | None) -> Diagnostic:

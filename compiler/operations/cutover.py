@@ -40,7 +40,7 @@ from compiler.operations.cutover_gate import (
 )
 from compiler.operations.diff import differences, side_of_environment
 from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_project, plan_values
-from compiler.refusal import Refusal, system_reason
+from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
 from compiler.text.command_line import command_line, shell_line
@@ -437,12 +437,8 @@ def write(cutover: Cutover) -> tuple[str, ...]:
     """
     if cutover.is_refused:
         raise ValueError("what the gate refuses is not written")
-    every, folder = outputs(cutover), cutover.root / VALUES_FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise Refusal("cannot run", f"{VALUES_FOLDER} cannot be created: {system_reason(error)}") from None
-    if failures := write_all(every, cutover.root, [folder]):
+    every = outputs(cutover)
+    if failures := write_all(every, cutover.root, [cutover.root / VALUES_FOLDER]):
         raise Refusal("cannot run", failures[0].message, failures[0].help)
     return tuple(output.shown for output in every)
 

@@ -97,7 +97,7 @@ def write_values_files(
         return ValuesOutcome((*diagnostics, *map(stale_values, stale)), files)
     if _has_error(diagnostics):
         return ValuesOutcome(diagnostics, files)
-    failures = _made(folder, shown) or write_values(files, root)
+    failures = write_values(files, root)
     if _has_error(failures) or not prunes:
         return ValuesOutcome((*diagnostics, *failures), files, is_written=not _has_error(failures))
 
@@ -109,16 +109,6 @@ def write_values_files(
 
 def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-
-
-def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{shown} cannot be created: {system_reason(error)}"
-        way_out = "name another folder with `--out`"
-        return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
-    return ()
 
 
 def first_named(project: Project, files: Sequence[ValuesFile]) -> list[Store]:

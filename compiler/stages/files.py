@@ -180,14 +180,13 @@ def _read(path: Path) -> bytes:
 def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
     """Writes every output beside its destination first, then puts all in place; on a failure, none is changed.
 
-    The same holds for an interrupt. Where a link leads the folder of one of them out of the project `root`, none is
-    written. Runs that write into one folder wait for one another, and what a killed one left in the outputs' folders,
-    or in `folders`, is removed.
+    The same holds for an interrupt. Their folders are made. Where a link leads the folder of one of them out of the
+    project `root`, none is written. Runs that write into one folder wait for one another, and what a killed one left in
+    the outputs' folders, or in `folders`, is removed.
     """
     written = {output.path.parent: output.shown for output in reversed(outputs)}
-    for folder, first in written.items():
-        if found := refuse_outside(folder, first, root):
-            return found
+    if found := _make_folders(written, root):
+        return found
     with ExitStack() as stack:
         for folder in sorted({*folders, *written}):
             if leads_out(root, folder):
@@ -202,6 +201,22 @@ def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = (
                 if is_alone:
                     _sweep(folder)
         return _written(outputs)
+
+
+def _make_folders(written: dict[Path, str], root: Path) -> tuple[Diagnostic, ...]:
+    """Makes the folders of outputs, each with one that is to be written there; why one may not or cannot be made."""
+    for folder, shown in written.items():
+        if found := refuse_outside(folder, shown, root):
+            return found
+    for folder, shown in reversed(written.items()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"cannot be created: {system_reason(error)}"
+            return (
+                _unwritten("unwritable-output", shown.rpartition("/")[0], what, "name another folder with `--out`"),
+            )
+    return ()
 
 
 def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:

@@ -379,7 +379,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     output = Output(tmp_path / "file/below.yaml", "file/below.yaml", "")
     assert refused(lambda: write_new([output], tmp_path))[:2] == (
         "cannot run",
-        "a folder cannot be created: file exists",
+        "file cannot be created: file exists",
     )
     (tmp_path / "folder").mkdir()
     kind, message, _ = refused(lambda: write_new([Output(tmp_path / "folder", "folder", "")], tmp_path))

@@ -123,9 +123,12 @@ def test_a_folder_at_the_destination_is_left_alone(three: Path) -> None:
     assert sorted(path.name for path in three.iterdir()) == ["a", "b", "c"]
 
 
-def test_a_missing_folder_is_said(tmp_path: Path) -> None:
-    (diagnostic,) = write_all(outputs(tmp_path / "none", "a"), tmp_path)
-    assert diagnostic.message == "chart/a cannot be written: no such file or directory"
+def test_a_folder_is_made_or_what_stands_there_is_said(tmp_path: Path) -> None:
+    assert write_all(outputs(tmp_path / "in/folders", "a"), tmp_path) == ()
+    assert contents(tmp_path / "in/folders") == {"a": NEW}
+    (tmp_path / "file").touch()
+    (diagnostic,) = write_all(outputs(tmp_path / "file", "a"), tmp_path)
+    assert diagnostic.message == "chart cannot be created: file exists"
 
 
 def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: Path) -> None:

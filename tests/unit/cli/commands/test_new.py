@@ -365,7 +365,7 @@ def test_a_folder_for_the_chart_that_cannot_be_made(run: Callable[..., Any], pro
     (project / "chart").rename(project / "elsewhere")
     (project / "chart").write_text("", "utf-8")
     done = run("new", "chart")
-    assert (done.code, "error: a folder cannot be created" in done.err) == (3, True)
+    assert (done.code, "error: chart cannot be created: file exists" in done.err) == (3, True)
 
 
 def test_a_project_in_a_folder_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:
