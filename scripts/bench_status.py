@@ -41,7 +41,7 @@ _PROGRAM = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from compiler.cluster.connect import connected
+from compiler.cluster.view import connected
 from compiler.live.stores import LiveStores
 from compiler.operations.status import NextStep
 from compiler.operations.status_live import OPTIONAL

@@ -20,10 +20,10 @@ from compiler.cli.parser import Parser, add_accept_cluster
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
-from compiler.cluster.connect import missing_for_cluster
 from compiler.live.read_many import RefreshTimes, refresh_times
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
+from compiler.model.files import missing_for_cluster
 from compiler.refusal import Refusal, describe_defect
 from compiler.render.reports.plan import (
     blocked_reason,

@@ -15,10 +15,9 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from compiler.cluster.connect import IN_POD, kubeconfigs
 from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
 from compiler.model.facts import has_more_values
-from compiler.model.files import NamedFileError, as_file
+from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
 from compiler.stores.deadline import within
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 

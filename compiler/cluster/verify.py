@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from compiler.cluster.connect import opened
 from compiler.cluster.judge import (
     EVER,
     FAILING,
@@ -22,7 +21,7 @@ from compiler.cluster.judge import (
     silence,
 )
 from compiler.cluster.objects import child, store_doubts, store_lacks, target_of
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
+from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, opened
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Store
 from compiler.model.manifest import Manifest

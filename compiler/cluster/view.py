@@ -1,4 +1,4 @@
-"""Reads a cluster's objects in pages, and caches for one round of reads what was read and what may not be read."""
+"""Connects to a cluster, reads its objects in pages, and caches what a round has read and what it may not read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compiler.cluster.objects import (
     FORCE_SYNC,
@@ -22,6 +22,12 @@ from compiler.cluster.objects import (
     slim_workload,
 )
 from compiler.model.manifest import Manifest
+from compiler.refusal import Refusal
+from compiler.text.command_line import install_line
+
+if TYPE_CHECKING:
+    # It imports this module, and takes 0.6 s.
+    from compiler.cluster.client import KubernetesCluster
 
 LiveObject = Mapping[str, Any]
 Objects = tuple[LiveObject, ...]
@@ -367,3 +373,28 @@ class ClusterView:
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         """Have the operator synchronise an ExternalSecret at once; false where there is none."""
         return self._reader.force_sync(namespace, name, mark)
+
+
+def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
+    """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
+
+    Raises Refusal where the client is not installed, and ClusterError where no kubeconfig can be used.
+    """
+    try:
+        # 0.6 s of import that only this needs.
+        from compiler.cluster.client import KubernetesCluster  # noqa: PLC0415
+    except ModuleNotFoundError:
+        message = "--cluster needs the Kubernetes client"
+        raise Refusal("cannot run", message, f"run: {install_line('cluster')}") from None
+    return KubernetesCluster(environ, context)
+
+
+def connected(
+    environ: Mapping[str, str], context: str | None, optional: Collection[str] = (), left_out: Collection[str] = ()
+) -> ClusterView:
+    """A view of that cluster, for those who can do nothing without it: raises Refusal alone."""
+    try:
+        return ClusterView(opened(environ, context), optional, left_out)
+    except ClusterError as error:
+        failure = Refusal("cannot run", str(error), error.remedy)
+    raise failure

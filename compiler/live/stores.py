@@ -15,8 +15,7 @@ from compiler.model.store import Place, StoreAddress, place_in
 from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import Cluster, SecretWriter, StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.registry import suggest_store
 from compiler.text.wording import quoted, suggest

@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.refusal import system_reason
+from compiler.text.command_line import install_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+# A variable that Kubernetes sets in each pod.
+IN_POD = "KUBERNETES_SERVICE_HOST"
 
 
 def is_inside(root: Path, path: Path) -> bool:
@@ -251,3 +255,20 @@ def _unreadable(error: OSError | ValueError) -> NamedFileError:
     # Its own text has the path, and people put the secret itself where a path belongs.
     reason = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
     return NamedFileError(f"cannot be read: {reason}", is_unreadable=True)
+
+
+def kubeconfigs(environ: Mapping[str, str]) -> str:
+    """The kubeconfig, or several as PATH has folders."""
+    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+
+
+def missing_for_cluster(environ: Mapping[str, str]) -> str | None:
+    """What this machine lacks for asking a cluster, with the way to it, as far as is known without asking one."""
+    from importlib.util import find_spec  # noqa: PLC0415 - compiling asks for no cluster
+
+    if find_spec("kubernetes") is None:
+        return f"the Kubernetes client: {install_line('cluster')}"
+    names = [name for name in kubeconfigs(environ).split(os.pathsep) if name]
+    if IN_POD in environ or any(Path(name).expanduser().exists() for name in names):
+        return None
+    return "a kubeconfig: set KUBECONFIG"

@@ -11,13 +11,13 @@ from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Store
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
-from compiler.operations.eso_resolution import (
+from compiler.operations.references import (
     Absence,
+    Reference,
     UnextractedError,
     extracted,
     resolve,
 )
-from compiler.operations.references import Reference
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (

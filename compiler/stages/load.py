@@ -7,6 +7,7 @@ source is the text with every character but line breaks blanked out.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,7 +18,6 @@ from compiler.model.document import Document, Node, Scalar, Source, Span, extent
 from compiler.model.facts import MAX_DEPTH, MAX_NODES, most_values
 from compiler.text.characters import has_control, odd_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.plain_scalar import plain_scalar
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -33,6 +33,19 @@ _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 _CONFLICT_SIGNS = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)
 # Shorter texts cannot hold a credential worth the name; the rule looks closer at longer ones.
 _SUSPECT_LENGTH = 12
+_NULLS = frozenset({"null", "Null", "NULL", "~"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+# Texts in YAML 1.2 that YAML 1.1, which Helm's parser follows, reads as something else.
+_OTHER_WORDS = frozenset(
+    form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
+) | {"=", "<<"}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:0[0-9_]+|0o[0-7]+|0x[0-9A-Fa-f_]+|0b[01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"
+    r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
+    r"|\.(?:nan|NaN|NAN)|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?"
+)
 
 
 class _RefusedError(Exception):
@@ -288,3 +301,20 @@ def _most_of_input(_characters: int) -> int:
 def _bounds(event: yaml.Event) -> tuple[int, int]:
     # The marks of a parser's events are always there; only hand-made events have none.
     return event.start_mark.index, event.end_mark.index  # type: ignore[union-attr]
+
+
+def plain_scalar(text: str) -> tuple[str | int | float | bool | None, bool]:
+    """The value of a plain scalar, and whether YAML 1.1 and 1.2 disagree about it."""
+    if not text or text in _NULLS:
+        return None, False
+    if text in _BOOLEANS:
+        return _BOOLEANS[text], False
+    if text in _OTHER_WORDS:
+        return text, True
+    if text[0] in "0123456789+-.":
+        if _INTEGER.fullmatch(text):
+            return int(text), False
+        if _FLOAT.fullmatch(text):
+            return float(text), False
+        return text, bool(_OTHER_NUMBER.fullmatch(text))
+    return text, False

@@ -1,1 +1,1 @@
-"""Holds the stores of secrets: one interface, and an adapter for each provider, which `compiler.stores.open` opens."""
+"""Holds the stores of secrets: one interface, and an adapter for each provider, which it opens."""

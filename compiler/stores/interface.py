@@ -1,16 +1,21 @@
-"""Defines what every store adapter offers: SecretReader reads, SecretWriter writes, and the data that they exchange."""
+"""Defines what every store adapter offers: SecretReader reads, SecretWriter writes, and the data that they exchange.
+
+Opens the adapter of a store's provider, too; a provider's client is imported only when one of its stores is opened.
+"""
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from compiler.model.store import StoreAddress
 from compiler.stores.deadline import Clock, SystemClock
+from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
 from compiler.stores.pacing import Quota, RequestClass, RetryPolicy, unheard
 from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.command_line import install_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,3 +349,26 @@ class StoreOptions:
     on_contact: Callable[[Cluster | None], None] = unheard
     on_wait: Callable[[str], None] = unheard
     silent: float = 5.0
+
+
+def open_store(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions | None = None) -> SecretWriter:
+    """Return the adapter of the address' provider; nothing is sent before its first use. Close it after use.
+
+    Every adapter has a constructor of these three arguments. Raises MissingDependencyError where the provider's client
+    is not installed, and TlsFailureError or InvalidNameError for an address that must not be used.
+    """
+    provider = address.provider
+    try:
+        module = provider.load("store")
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.startswith("compiler"):
+            raise
+    else:
+        return cast("SecretWriter", getattr(module, provider.adapter)(address, environ, options or StoreOptions()))
+    raise MissingDependencyError(
+        StoreLocation(address.absolute),
+        Action.CONNECT,
+        f'the Python package "{missing.partition(".")[0]}" is not installed',
+        f"run: {install_line(provider.extra)}",
+    )

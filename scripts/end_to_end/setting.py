@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.cluster.connect import connected
 from compiler.cluster.objects import is_ready
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, connected
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
-from compiler.stores.interface import StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 

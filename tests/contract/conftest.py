@@ -13,8 +13,7 @@ from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import SecretWriter, StoreOptions, StoreState
-from compiler.stores.open import open_store
+from compiler.stores.interface import SecretWriter, StoreOptions, StoreState, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests import providers
 from tests.third_provider.provider import PROVIDER as SHELF

@@ -13,8 +13,7 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
-from compiler.stores.interface import StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
 from tests.virtual_clock import VirtualClock
 

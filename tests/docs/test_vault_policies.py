@@ -9,8 +9,7 @@ import pytest
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import ForbiddenError
-from compiler.stores.interface import SecretWriter, StoreState, Use
-from compiler.stores.open import open_store
+from compiler.stores.interface import SecretWriter, StoreState, Use, open_store
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.replies import ACCESS
 from tests import providers

@@ -11,8 +11,7 @@ from typing import Any
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 from tests.commands import Done

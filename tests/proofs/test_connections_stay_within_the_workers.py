@@ -7,8 +7,7 @@ from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.live.read_many import read_all
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
 from tests.proofs.conftest import World
 from tests.proofs.test_migration_survives_weather import spread

@@ -21,8 +21,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import ThrottledError, UnavailableError
-from compiler.stores.interface import SecretWriter, StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 from tests.pace import allowed_wall

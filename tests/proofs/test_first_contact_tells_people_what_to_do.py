@@ -20,8 +20,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import SecretWriter, StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
 from tests.proofs.conftest import World
 from tests.virtual_clock import VirtualClock

@@ -47,7 +47,7 @@ from compiler.cli.commands.backup import passphrase
 from compiler.model.store import StoreAddress
 from compiler.cluster.client import KubernetesCluster
 from tests.virtual_clock import VirtualClock
-from compiler.stores.open import open_store
+from compiler.stores.interface import open_store
 from compiler.stores.interface import StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from tests import providers

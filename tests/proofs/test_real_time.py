@@ -26,8 +26,7 @@ from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.operations.migrate import plan_migration
-from compiler.stores.interface import StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests.proofs.conftest import World
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window

@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
-from compiler.cluster.connect import connected
+from compiler.cluster.view import connected
 from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
 from compiler.consumers.readers import OPTIONAL
 from compiler.model.environment import Environment

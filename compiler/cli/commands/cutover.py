@@ -22,8 +22,8 @@ from compiler.cli.invocation import (
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cluster.connect import connected, missing_for_cluster
 from compiler.live.stores import open_stores_for_reading
+from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import CutoverRequest, Mode, PastRuns
 from compiler.render.content import REPORT_FORMATS
@@ -127,7 +127,8 @@ def _past_runs(root: Path) -> PastRuns:
 
 
 def _view(context: str | None) -> ClusterView:
-    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415 - most switches do not ask the cluster
+    from compiler.cluster.view import connected  # noqa: PLC0415 - most switches do not ask the cluster
+    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415 - see above
 
     return connected(os.environ, context, OPTIONAL)
 

@@ -9,7 +9,7 @@ from compiler.change.run import Setting
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_format
 from compiler.cli.running import Answer, add_writing, require_store, run_writing
-from compiler.cluster.connect import connected
+from compiler.cluster.view import connected
 from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal

@@ -16,9 +16,8 @@ from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
-from compiler.cluster.connect import connected
 from compiler.cluster.judge import State, without_age
-from compiler.cluster.view import SECRETS
+from compiler.cluster.view import SECRETS, connected
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store

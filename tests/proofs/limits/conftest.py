@@ -18,8 +18,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import plan_migration
-from compiler.stores.interface import SecretWriter, StoreOptions
-from compiler.stores.open import open_store
+from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire

@@ -23,11 +23,9 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.provider import Provider, UnprovenReferenceError
 from compiler.model.store import StoreAddress
-from compiler.operations.eso_resolution import resolve
-from compiler.operations.references import references_of
+from compiler.operations.references import references_of, resolve
 from compiler.pipeline import compile_project
-from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.open import open_store
+from compiler.stores.interface import Attributes, RemoteSecret, open_store
 from compiler.stores.secret_value.document import read_object
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests import providers

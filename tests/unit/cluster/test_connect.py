@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cluster.connect import connected, missing_for_cluster
+from compiler.cluster.view import connected
+from compiler.model.files import missing_for_cluster
 from compiler.refusal import Refusal
 from tests.fake_cluster import FakeCluster
 

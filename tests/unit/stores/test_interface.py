@@ -8,8 +8,15 @@ import pytest
 
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, StoreState
-from compiler.stores.open import open_store
+from compiler.stores.interface import (
+    Attributes,
+    RemoteSecret,
+    SecretReader,
+    SecretState,
+    SecretWriter,
+    StoreState,
+    open_store,
+)
 from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
 

@@ -5,7 +5,7 @@ import pytest
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import MissingDependencyError
-from compiler.stores.open import open_store
+from compiler.stores.interface import open_store
 from tests import providers
 
 ADDRESSES = {
@@ -43,6 +43,6 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytes
 
 def test_opening_is_what_loads_a_client() -> None:
     clients = "('hvac', 'azure', 'requests', 'urllib3')"
-    code = f"import sys, compiler.stores.open; print([name for name in {clients} if name in sys.modules])"
+    code = f"import sys, compiler.stores.interface; print([name for name in {clients} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
-from compiler.operations.eso_resolution import (
+from compiler.operations.references import (
     Absence,
     UnextractedError,
     extracted,

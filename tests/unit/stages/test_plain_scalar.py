@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.text.plain_scalar import plain_scalar
+from compiler.stages.load import plain_scalar
 
 
 @pytest.mark.parametrize(
