@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.cluster.judge import wanted_keys
 from compiler.model.environment import Environment, Store
-from compiler.model.manifest import manifests_of
+from compiler.model.values import manifests_of
 from tests.api_double import ApiDouble
 
 # In the data of every Secret: whoever prints it has asked for a whole one.

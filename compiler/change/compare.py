@@ -26,18 +26,21 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
-from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
 from compiler.live.read_many import (
+    NOT_HELD,
     WORKERS,
+    Likeness,
     Reading,
     StoredVersion,
     WriterOf,
+    compare_value,
     copy_command,
     describe_write,
     describe_writes,
     no_writer,
     read_many,
     run_of_later,
+    value_at,
     version_of,
 )
 from compiler.live.stores import LiveStores

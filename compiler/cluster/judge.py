@@ -17,7 +17,7 @@ from typing import Any
 from compiler.cluster.objects import FORCE_SYNC, child, keys_of, ready_of, spec_writers, store_doubts, store_lacks
 from compiler.cluster.view import Live
 from compiler.model.facts import parse_duration, short_duration
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.document import array_items, object_members
 from compiler.stores.secret_value.secret import Mask, SecretValue

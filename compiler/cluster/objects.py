@@ -11,9 +11,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from compiler.model.address import parse_address
+from compiler.model.address import Sameness, compare_stores, parse_address, written_identity
 from compiler.model.environment import Store
-from compiler.model.store_identity import Sameness, compare_stores, written_identity
 from compiler.stores.registry import PROVIDERS, live_identity
 from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted

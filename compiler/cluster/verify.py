@@ -24,7 +24,7 @@ from compiler.cluster.objects import child, store_doubts, store_lacks, target_of
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, opened
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Store
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.interface import RemoteSecret

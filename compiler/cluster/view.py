@@ -21,7 +21,7 @@ from compiler.cluster.objects import (
     slim_spec,
     slim_workload,
 )
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.text.command_line import install_line
 

@@ -13,9 +13,9 @@ from typing import Any
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.readers import ReadIndex
 from compiler.live.stores import LiveStores
+from compiler.model.address import StoreIdentity, found_below, remote_places, written_identity
 from compiler.model.environment import Environment, Store
 from compiler.model.provider import unknown_provider
-from compiler.model.store_identity import StoreIdentity, found_below, remote_places, written_identity
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS, live_identity
 

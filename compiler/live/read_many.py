@@ -1,4 +1,7 @@
-"""Reads many remote secrets at a time and their versions, and finds which value is later or will delete itself."""
+"""Reads many remote secrets at a time and their versions, and compares what two stores, or a value and a store, hold.
+
+It says of two values that differ which is the later one, and which will delete itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -17,8 +21,10 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     MissingDependencyError,
+    NotFoundError,
     OtherClusterError,
     RedirectRefusedError,
+    SoftDeletedError,
     StoreError,
     ThrottledError,
     TlsFailureError,
@@ -26,9 +32,12 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
     UnsupportedEngineError,
+    VersionGoneError,
     WrongMountError,
 )
 from compiler.stores.interface import Limit, RemoteSecret, SecretReader, VersionStates
+from compiler.stores.secret_value.document import stringified
+from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import quoted
 
@@ -52,6 +61,10 @@ _SILENT = (
     UnauthenticatedError,
     OtherClusterError,
 )
+# How a store says that it does not hold a remote secret, as opposed to not saying whether it does.
+NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
+
+
 _ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
 
 
@@ -378,3 +391,49 @@ def refresh_times(environment: Environment) -> RefreshTimes:
         for secret in environment.secrets.values()
         if secret.store is not None and secret.refresh is not None
     }
+
+
+class Likeness(StrEnum):
+    """How what a store holds compares with a value, or with what another store holds."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    MISSING = "missing"  # the store does not hold it
+    ONLY_THERE = "only-there"  # it does, and the store that it is compared with does not
+    UNKNOWN = "unknown"  # a store did not say
+    NO_ACCESS = "no-access"  # of all keys of a secret: one of the two stores did not say
+    NOT_ASKED = "not-asked"
+
+
+def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
+    """The value of a property, or the whole value for None; None where there is none."""
+    return remote.whole if property_ is None else remote.properties.get(property_)
+
+
+def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: Comparer) -> Likeness:
+    """How what a store holds compares with what the store in use holds; None where one holds nothing that is known."""
+    if there is None:
+        return Likeness.MISSING
+    if here is None:
+        return Likeness.ONLY_THERE
+    return Likeness.EQUAL if comparer.same(there, here) else Likeness.DIFFERENT
+
+
+def compare_value(
+    value: SecretValue, reading: Reading, property_: str | None, comparer: Comparer, *, or_its_text: bool = False
+) -> Likeness:
+    """How what was read is to `value`: the same kind and, digit for digit, the same text.
+
+    With `or_its_text` the text of a value that is no string is the same too, as `migrate --stringify` writes it.
+    """
+    if isinstance(reading, StoreError):
+        return Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN
+    held = value_at(reading, property_)
+    if held is not None and or_its_text and _is_text_of(held, value, comparer):
+        return Likeness.EQUAL
+    return compare_held(held, value, comparer)
+
+
+def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:
+    one, other = stringified(held), stringified(value)
+    return one is not None and other is not None and held.is_string and comparer.same(one, other)

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, Project
-from compiler.model.store_identity import (
+from compiler.model.address import (
     Sameness,
     StoreIdentity,
     compare_any,
@@ -20,6 +18,8 @@ from compiler.model.store_identity import (
     remote_places,
     written_identity,
 )
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment, Project
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside

@@ -8,11 +8,10 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from compiler.model.address import parse_address
+from compiler.model.address import StoreIdentity, address_identity, parse_address, written_identity
 from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, StoreAddress, place_in
-from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store

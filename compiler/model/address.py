@@ -1,14 +1,26 @@
-"""Parses the addresses of stores, and knows the hosts that plain http may go to.
+"""Parses the addresses of stores, and decides whether two stores are the same, another or unproven.
 
-Rules check the environment's addresses with it, and the adapters of stores what they are about to request.
+It knows the hosts that plain http may go to, and which places in a store a remote name may mean. Rules check the
+environment's addresses with it, and the adapters of stores what they are about to request. Stores are compared as an
+environment writes them, as objects in the cluster, and as reached from here; addresses and names are brought to one
+form as External Secrets Operator's clients do.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.model.environment import Store
+    from compiler.model.provider import Provider
+    from compiler.model.store import StoreAddress
 
 # Where Vault's own documentation and the operator's have the KV engine.
 DEFAULT_MOUNT: Final = "secret"
@@ -20,6 +32,9 @@ _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
 _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _HIGHEST_PORT = 65535
 _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+# SERVICE.NAMESPACE, which search domains complete, and the longer forms of the same name.
+_IN_CLUSTER = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +112,115 @@ def service_of(host: str) -> tuple[str, str] | None:
     """The name and the namespace of the Service whose full name `host`, in lower case, is; None for any other."""
     found = _SERVICE.fullmatch(host)
     return None if found is None else (found[1], found[2])
+
+
+class Sameness(Enum):
+    """Whether two stores are one. UNPROVEN: nothing but the spelling of a Vault's address differs, or it is unknown."""
+
+    SAME = "same"
+    ANOTHER = "another"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIdentity:
+    """One store, in the form that comparisons need: two that are spelt alike are equal.
+
+    `server` is the address without its scheme, None where it is unknown. `mount` is None for a live Vault store without
+    `path`, whose names begin with the mount; `version` is that of the KV engine. `cluster_id` is what a Vault says of
+    itself, or what an environment writes of it.
+    """
+
+    provider: Provider
+    server: str | None
+    mount: str | None = None
+    namespace: str = ""
+    version: str = ""
+    cluster_id: str | None = None
+
+
+def written_identity(store: Store) -> StoreIdentity:
+    """The identity of a store as its environment writes it."""
+    identity = store.provider.identity(store.address, store.mount, store.vault_namespace)
+    return identity if store.cluster_id is None else replace(identity, cluster_id=store.cluster_id)
+
+
+def address_identity(address: StoreAddress) -> StoreIdentity:
+    """The identity of a store as it is reached from here."""
+    return address.provider.identity(address.url, address.mount, address.vault_namespace)
+
+
+def one_spelling(url: str) -> str:
+    """Host, port and path of a URL in one spelling."""
+    parts = parse_address(url)
+    if parts is None:
+        return url.rstrip("/").lower()
+    host = parts.host.rstrip(".")
+    if is_loopback(host):
+        host = "localhost"
+    elif service := _IN_CLUSTER.fullmatch(host):
+        host = service[1]
+    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+
+
+def compare_stores(one: StoreIdentity, other: StoreIdentity) -> Sameness:
+    """Whether both are one store, in which a name means the same."""
+    if one.provider is other.provider and _engine(one) != _engine(other):
+        return Sameness.ANOTHER
+    return compare_servers(one, other)
+
+
+def _engine(store: StoreIdentity) -> tuple[str | None, str]:
+    # A Vault takes a namespace before the mount for the same as one of its own.
+    return (None if store.mount is None else clean_path(f"{store.namespace}/{store.mount}")), store.version
+
+
+def compare_servers(one: StoreIdentity, other: StoreIdentity) -> Sameness:
+    """Whether both are on one server, whatever their mounts; `remote_places` tells those apart.
+
+    Equal cluster ids prove nothing: a restored copy of a Vault has that of its original.
+    """
+    if one.provider is not other.provider:
+        return Sameness.ANOTHER
+    if one.cluster_id and other.cluster_id and one.cluster_id != other.cluster_id:
+        return Sameness.ANOTHER
+    if one.server is None or other.server is None:
+        return Sameness.UNPROVEN
+    if one.server == other.server:
+        return Sameness.SAME
+    return Sameness.ANOTHER if one.provider.is_another(one.server, other.server) else Sameness.UNPROVEN
+
+
+def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
+    """Whether `other` is on the server of one of `own`, the identities under which one store is known."""
+    found = {compare_servers(each, other) for each in own}
+    return next(each for each in (Sameness.SAME, Sameness.UNPROVEN, Sameness.ANOTHER) if each in found)
+
+
+def clean_path(path: str) -> str:
+    """`path` without slashes around it, cleaned as Go's path.Join does for Vault's client."""
+    if "//" not in path and "/." not in path and path[:1] not in ("", ".", "/") and path[-1] != "/":
+        return path
+    return posixpath.normpath(f"/{path.lstrip('/')}").strip("/")
+
+
+def remote_places(store: StoreIdentity, name: str) -> frozenset[str]:
+    """The places on its server that the operator may read for `name`.
+
+    Two names mean one remote secret where they have a place in common. Where names are paths it is one of the API,
+    below which `find.path` finds whatever begins with it, by whole segments.
+    """
+    return store.provider.remote_places(store, name)
+
+
+def found_below(store: StoreIdentity, path: str) -> frozenset[str]:
+    """The places whose content `find` may read with this `path`; an empty one stands for the whole store.
+
+    Where names are no paths, the operator lists all of the store.
+    """
+    return store.provider.remote_places(store, path) if store.provider.has_paths else frozenset({""})
+
+
+def is_below(place: str, above: str) -> bool:
+    """Whether `place` is `above` or lies below it."""
+    return above in ("", place) or place.startswith(f"{above}/")

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.store_identity import StoreIdentity, one_spelling
+from compiler.model.address import StoreIdentity, one_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from compiler.model.address import DEFAULT_MOUNT
+from compiler.model.address import DEFAULT_MOUNT, clean_path, one_spelling
 from compiler.model.facts import STORE_WAVE
-from compiler.model.store_identity import clean_path, one_spelling
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,6 @@
-"""Builds the data of an environment's values file, fully resolved, and lists what such data makes, for comparisons.
+"""Builds the data of an environment's values file, fully resolved, and the ExternalSecrets that the chart makes of it.
+
+It lists what such data makes, for comparisons.
 
 Values below a subchart's name are known by their form alone, as a values file must be understood without its
 environment: the file has one member, which has members of this chart's values.
@@ -29,9 +31,11 @@ from compiler.text.credential import CONCEALED
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from compiler.model.document import Span
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.facts import ValuesData
 
+    _PlainMap = dict[str, Any]
     _Fields = dict[str, str]
     # A remote secret, and its property or None for the whole.
     _Place = tuple[str, str | None]
@@ -343,3 +347,90 @@ def _text(value: object) -> str:
 
 def _add(found: Outlines, outline: SecretOutline) -> None:
     found[outline.namespace, outline.name] = outline
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manifest:
+    """The ExternalSecret of a secret, by its id, as the chart renders it.
+
+    It reads from `store`; `span` is the line of the environment that asks for it.
+    """
+
+    secret: str
+    store: Store
+    object: Mapping[str, Any]
+    span: Span
+
+    @property
+    def namespace(self) -> str:
+        return str(self.object["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """The name of the ExternalSecret, and of the Secret that it makes."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[str, Manifest]:
+    """What an environment that passed every rule must have in the cluster, by secret: of `only` these, or of all."""
+    values: _PlainMap = dict(values_of(environment))
+    part_of, defaults = values.get(PART_OF_VALUE, PART_OF), values["remoteRefDefaults"]
+    return {
+        name: Manifest(
+            name,
+            secret.store,
+            _rendered_external_secret(values[EXTERNAL_SECRETS][name], part_of, defaults),
+            secret.node.key_span,
+        )
+        for name, secret in environment.secrets.items()
+        if secret.store is not None and (not only or name in only)
+    }
+
+
+def _rendered_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap) -> _PlainMap:
+    """As chart/templates/external-secret.yaml renders one entry of `externalSecrets`."""
+    name, own_labels = values["name"], values.get("secretLabels", {})
+    labels = {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/component": "secrets",
+        LABEL: part_of,
+        "app.kubernetes.io/managed-by": "Helm",
+    }
+    made: _PlainMap = {"labels": {**labels, **own_labels}}
+    if values.get("secretAnnotations"):
+        made["annotations"] = dict(values["secretAnnotations"])
+    template: _PlainMap = {"engineVersion": "v2", "mergePolicy": "Replace", "metadata": made}
+    if values["fetch"] == BUNDLE:
+        template["data"] = {key: f"{{{{ .{key} }}}}" for key in values["keys"]}
+        source: _PlainMap = {"dataFrom": [{"extract": {"key": values["remoteKey"], **defaults}}]}
+    else:
+        source = {"data": [*_rendered_data(values, defaults)]}
+    target = {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": name,
+            "namespace": values["namespace"],
+            "labels": {**labels, **values.get("labels", {})},
+            "annotations": {ANNOTATION: values["syncWave"], **values.get("annotations", {})},
+        },
+        "spec": {
+            "refreshInterval": values["refreshInterval"],
+            "secretStoreRef": dict(values["storeRef"]),
+            "target": target,
+            **source,
+        },
+    }
+
+
+def _rendered_data(values: _PlainMap, defaults: _PlainMap) -> list[_PlainMap]:
+    """One item a key. Those that lie elsewhere come last and sorted, as a template ranges over a map."""
+    places: _PlainMap = {key: {"key": values["remoteKey"], "property": key} for key in values.get("keys", ())}
+    elsewhere = values.get("data", {})
+    places |= {key: elsewhere[key] for key in sorted(elsewhere)}
+    return [{"secretKey": key, "remoteRef": {**place, **defaults}} for key, place in places.items()]

@@ -13,8 +13,7 @@ from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change, Setting
-from compiler.live.compare import value_at
-from compiler.live.read_many import Reading, read_many
+from compiler.live.read_many import Reading, read_many, value_at
 from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values

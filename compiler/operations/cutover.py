@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, MoveProgress, Project, Store, moves_of, progress_of

@@ -19,9 +19,9 @@ from compiler.cluster.objects import (
 )
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
 from compiler.consumers.readers import readers_in
+from compiler.model.address import Sameness
 from compiler.model.environment import Environment, Store
-from compiler.model.manifest import Manifest, manifests_of
-from compiler.model.store_identity import Sameness
+from compiler.model.values import Manifest, manifests_of
 from compiler.operations.cutover_gate import About, Check, Switch, Verdict
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from compiler.live.compare import Likeness, compare_held
 from compiler.live.read_many import (
     WORKERS,
+    Likeness,
     PastRun,
     StoredVersion,
     WriterOf,
+    compare_held,
     describe_writes,
     end_before,
     keep_command,

@@ -11,13 +11,24 @@ from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Wr
 from compiler.change.run import Change, Setting
 from compiler.cluster.view import ClusterView
 from compiler.live.cluster_readers import readers_of
-from compiler.live.compare import NOT_HELD, Likeness, compare_value, value_at
-from compiler.live.read_many import WORKERS, Reading, States, end_before, keep_command, read_many, version_states
+from compiler.live.read_many import (
+    NOT_HELD,
+    WORKERS,
+    Likeness,
+    Reading,
+    States,
+    compare_value,
+    end_before,
+    keep_command,
+    read_many,
+    value_at,
+    version_states,
+)
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
+from compiler.model.address import Sameness, address_identity, compare_stores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, remote_of
-from compiler.model.store_identity import Sameness, address_identity, compare_stores
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError

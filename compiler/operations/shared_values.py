@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from compiler.consumers.findings import Waivers
 from compiler.live.stores import LiveStores
+from compiler.model.address import Sameness, StoreIdentity, address_identity, compare_servers
 from compiler.model.diagnostic import Diagnostic, Related
 from compiler.model.environment import Environment, Store
-from compiler.model.store_identity import Sameness, StoreIdentity, address_identity, compare_servers
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import Verification, verify
 from compiler.rules.api import Finding

@@ -13,12 +13,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import Problem, State, operator_pods
-from compiler.live.compare import Likeness, compare_held
-from compiler.live.read_many import StoredVersion, version_of
+from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, progress_of
-from compiler.model.manifest import Manifest, manifests_of
+from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count
 from compiler.stores.interface import RemoteSecret

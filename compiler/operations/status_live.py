@@ -42,7 +42,7 @@ from compiler.cluster.view import (
     Live,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.operations.status import LiveState, Status
 from compiler.stores.interface import RemoteSecret
 from compiler.text.command_line import command_line, shell_line

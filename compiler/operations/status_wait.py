@@ -16,10 +16,10 @@ from typing import Any
 from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
 from compiler.cluster.objects import child
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state, with_values
 from compiler.operations.status_live import (
     Changes,

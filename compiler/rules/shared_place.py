@@ -27,9 +27,8 @@ findings, not half a million.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from compiler.model.address import parse_address
+from compiler.model.address import StoreIdentity, parse_address, written_identity
 from compiler.model.provider import Provider
-from compiler.model.store_identity import StoreIdentity, written_identity
 from compiler.rules.api import (
     PROJECT,
     WARNING,

@@ -15,9 +15,9 @@ from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
 from compiler.live.cluster_readers import in_cluster
 from compiler.live.readers import ReadIndex
+from compiler.model.address import written_identity
 from compiler.model.environment import Environment
-from compiler.model.manifest import manifests_of
-from compiler.model.store_identity import written_identity
+from compiler.model.values import manifests_of
 from compiler.operations.cutover_cluster import OPTIONAL as GATE
 from compiler.operations.cutover_cluster import check_cluster, check_in_effect, unread_values
 from compiler.operations.cutover_gate import Switch

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import Problem, State
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.model.store import Place
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit

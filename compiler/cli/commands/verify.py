@@ -141,7 +141,7 @@ def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_
     if environment is None or not arguments.cluster:
         return lambda _read, _dates: ()
     from compiler.cluster.verify import cluster_checker  # noqa: PLC0415 - only --cluster asks it
-    from compiler.model.manifest import manifests_of  # noqa: PLC0415
+    from compiler.model.values import manifests_of  # noqa: PLC0415
 
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     manifests = tuple(manifests_of(environment, arguments.secrets).values())

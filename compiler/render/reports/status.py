@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from compiler.cluster.judge import State
-from compiler.live.compare import Likeness
-from compiler.live.read_many import WriterOf, describe_writes, no_writer, remedies
+from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from compiler.model.address import Address
+from compiler.model.address import Address, StoreIdentity, clean_path, one_spelling
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
@@ -19,7 +19,6 @@ from compiler.model.provider import (
     text_of,
 )
 from compiler.model.store import fields_of, reference_of, service_account_of
-from compiler.model.store_identity import StoreIdentity, clean_path, one_spelling
 
 _SECRET_KEY = ("name", "key")
 _ROLE = "--role"

@@ -20,7 +20,7 @@ from compiler.cluster.judge import (
 from compiler.cluster.objects import keys_of
 from compiler.cluster.view import Live
 from compiler.model.environment import Environment
-from compiler.model.manifest import Manifest, manifests_of
+from compiler.model.values import Manifest, manifests_of
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers

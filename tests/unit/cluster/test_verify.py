@@ -14,7 +14,7 @@ from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.model.manifest import Manifest
+from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.live.compare import Likeness, compare_held, compare_value
+from compiler.live.read_many import Likeness, compare_held, compare_value
 from compiler.stores import errors
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue

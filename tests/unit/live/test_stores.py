@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from compiler.live.stores import AddressError, LiveStores, address_of
+from compiler.model.address import Sameness, compare_stores, written_identity
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
-from compiler.model.store_identity import Sameness, compare_stores, written_identity
 from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore

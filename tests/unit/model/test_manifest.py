@@ -5,8 +5,7 @@ import pytest
 import yaml
 
 from compiler.model.environment import Environment
-from compiler.model.manifest import manifests_of
-from compiler.model.values import values_of
+from compiler.model.values import manifests_of, values_of
 from compiler.operations.parity import differences, expected_manifests
 from compiler.pipeline import compile_project
 from compiler.stages.emit import values_text

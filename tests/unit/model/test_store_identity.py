@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.provider import unknown_provider
-from compiler.model.store import StoreAddress
-from compiler.model.store_identity import (
+from compiler.model.address import (
     Sameness,
     StoreIdentity,
     address_identity,
@@ -18,6 +16,8 @@ from compiler.model.store_identity import (
     remote_places,
     written_identity,
 )
+from compiler.model.provider import unknown_provider
+from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.stores.registry import live_identity
 from tests import providers

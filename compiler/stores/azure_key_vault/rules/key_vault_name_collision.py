@@ -23,8 +23,8 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from compiler.model.address import written_identity
 from compiler.model.store import Place, place_of, remote_of
-from compiler.model.store_identity import written_identity
 from compiler.rules.api import (
     ENVIRONMENT,
     ERROR,

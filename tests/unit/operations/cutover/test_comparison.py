@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.operations.cutover_gate import StoreComparison, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
 from compiler.stores.secret_value.secret import JsonKind, SecretValue

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.operations.status import LiveState, from_files, manifests_for, with_live_state, with_values
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import JIRA, World

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import Problem, State
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
-from compiler.model.store_identity import remote_places, written_identity
+from compiler.model.address import remote_places, written_identity
 from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
 from tests.unit.operations.status.conftest import World
 

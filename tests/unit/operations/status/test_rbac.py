@@ -7,7 +7,7 @@ from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
 from compiler.live.cluster_readers import KINDS, in_cluster
 from compiler.live.readers import ReadIndex
-from compiler.model.store_identity import written_identity
+from compiler.model.address import written_identity
 from compiler.operations.rbac import rbac
 from compiler.text.command_line import name_project
 from tests.unit.operations.status.conftest import World

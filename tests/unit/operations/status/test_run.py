@@ -7,7 +7,7 @@ import pytest
 
 from compiler.cluster.judge import State
 from compiler.cluster.view import ClusterView
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.operations import status_wait
 from compiler.operations.status import LiveState
 from compiler.operations.status_live import Snapshot

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.cluster.judge import EVER
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.model.environment import progress_of
 from compiler.operations.status import Status, Values, from_files, other_store, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation

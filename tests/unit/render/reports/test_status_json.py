@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import Problem, State
-from compiler.live.compare import Likeness
+from compiler.live.read_many import Likeness
 from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.reports.status import status_report

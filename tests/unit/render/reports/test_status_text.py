@@ -7,8 +7,7 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import Problem, State
 from compiler.cluster.view import ClusterError
-from compiler.live.compare import Likeness
-from compiler.live.read_many import PastRun, StoredVersion
+from compiler.live.read_many import Likeness, PastRun, StoredVersion
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
 from compiler.render.content import Line, Lines
