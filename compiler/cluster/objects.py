@@ -7,7 +7,7 @@ object is judged by whether it is ready, leads to the written store, and lets a 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -208,9 +208,14 @@ def slim_pod(found: LiveObject) -> LiveObject:
 
 
 def _pod_spec(spec: LiveObject) -> LiveObject:
-    volumes = {each["name"]: each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1}
-    slim = {kind: [_container(each, volumes) for each in spec.get(kind) or ()] for kind in _CONTAINERS}
-    return {**slim, "volumes": list(volumes.values()), "imagePullSecrets": spec.get("imagePullSecrets") or ()}
+    slim = _slim_spec(spec)
+    slim["volumes"] = [each for each in slim["volumes"] if len(each) > 1]
+    names = {each["name"] for each in slim["volumes"]}
+    for container in (each for kind in _CONTAINERS for each in slim[kind]):
+        container["env"] = [each for each in container["env"] if each["valueFrom"]["secretKeyRef"]]
+        container["envFrom"] = [each for each in container["envFrom"] if "secretRef" in each]
+        container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in names]
+    return slim
 
 
 def slim_workload(found: LiveObject) -> LiveObject:
@@ -221,10 +226,13 @@ def slim_workload(found: LiveObject) -> LiveObject:
     kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
     spec = child(found, "spec")
     template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
-    pods = child(template, "spec") or spec
-    slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
-    slim["volumes"] = list(map(_volume, pods.get("volumes") or ()))
-    return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
+    return {"metadata": kept, "spec": _slim_spec(child(template, "spec") or spec)}
+
+
+def _slim_spec(spec: LiveObject) -> dict[str, Any]:
+    slim: dict[str, Any] = {kind: list(map(_container, spec.get(kind) or ())) for kind in _CONTAINERS}
+    slim["volumes"] = list(map(_volume, spec.get("volumes") or ()))
+    return {**slim, "imagePullSecrets": spec.get("imagePullSecrets") or ()}
 
 
 def _volume(found: LiveObject) -> LiveObject:
@@ -234,7 +242,7 @@ def _volume(found: LiveObject) -> LiveObject:
     return {**kept, "csi": driver} if driver else kept
 
 
-def _setting(found: LiveObject) -> LiveObject:
+def _container(found: LiveObject) -> dict[str, Any]:
     named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
     variables = [
         {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
@@ -256,6 +264,20 @@ def slim_event(found: LiveObject) -> LiveObject:
     }
 
 
+_SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
+    "externalsecrets": slim_external_secret,
+    "events": slim_event,
+    "pods": slim_pod,
+    **dict.fromkeys(("secrets", "configmaps"), slim_secret),
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), slim_workload),
+}
+
+
+def kept(plural: str, found: object) -> LiveObject:
+    """What is used of an object of a kind that is listed. Raises TypeError as `checked`."""
+    return _SLIM[plural](checked(plural, found))
+
+
 def ready_of(found: LiveObject) -> LiveObject:
     """The Ready condition of an object of the operator, an empty one where there is none."""
     conditions = child(found, "status").get("conditions") or ()
@@ -271,22 +293,6 @@ def keys_of(secret: LiveObject) -> frozenset[str]:
         for name in child(entry, "fieldsV1", "f:data")
         if name.startswith("f:")
     )
-
-
-def _container(found: LiveObject, volumes: Container[str]) -> LiveObject:
-    mounts = [each for each in found.get("volumeMounts") or () if each.get("name") in volumes]
-    return {
-        "name": found.get("name"),
-        "env": list(_variables(found.get("env") or ())),
-        "envFrom": [each for each in found.get("envFrom") or () if each.get("secretRef")],
-        "volumeMounts": [_picked(each, ("name", "subPath", "subPathExpr")) for each in mounts],
-    }
-
-
-def _variables(env: Iterable[LiveObject]) -> Iterator[LiveObject]:
-    for each in env:
-        if reference := child(each, "valueFrom", "secretKeyRef"):
-            yield {"name": each.get("name"), "valueFrom": {"secretKeyRef": reference}}
 
 
 def _state(found: LiveObject) -> LiveObject:

@@ -9,18 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compiler.cluster.objects import (
-    FORCE_SYNC,
-    checked,
-    child,
-    selects_by_labels,
-    slim_event,
-    slim_external_secret,
-    slim_pod,
-    slim_secret,
-    slim_spec,
-    slim_workload,
-)
+from compiler.cluster.objects import FORCE_SYNC, checked, child, kept, selects_by_labels, slim_spec
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.text.command_line import install_line
@@ -82,14 +71,6 @@ _PAGE = 500
 _JSON = "application/json"
 # Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
-    "externalsecrets": slim_external_secret,
-    "secrets": slim_secret,
-    "pods": slim_pod,
-    "events": slim_event,
-    "configmaps": slim_secret,
-    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), slim_workload),
-}
 _METADATA_ALONE = frozenset({"secrets", "configmaps"})
 # Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
 _MOST_OBJECTS = 100_000
@@ -146,7 +127,7 @@ class ApiReader(ABC):
         return self._patched(f"patch externalsecrets in {namespace}", path, change)
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
-        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(_kept, plural))
+        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(kept, plural))
         if found is not None:
             return found
         if plural == EXTERNAL_SECRETS:
@@ -164,7 +145,7 @@ class ApiReader(ABC):
         """Every object of a list; None for a kind that the cluster does not serve."""
         path, limit = _path(plural, namespace), _PAGE
         accepted = _accepted(plural)
-        kept, marks, is_second = list[Any](), [""], False
+        items, marks, is_second = list[Any](), [""], False
         while True:
             following = [("continue", marks[-1])] if marks[-1] else []
             try:
@@ -179,15 +160,15 @@ class ApiReader(ABC):
                 if is_second or not following:
                     raise ClusterError("its lists expire while they are read", "run the same command again") from None
                 # The mark of the next page has expired: all over again.
-                kept, marks, is_second = [], [""], True
+                items, marks, is_second = [], [""], True
                 continue
             if page is None:
                 return None
-            items, mark = _formed(partial(_content, page, plural, take))
-            kept += items
+            page_items, mark = _formed(partial(_content, page, plural, take))
+            items += page_items
             if not mark:
-                return tuple(kept)
-            if mark in marks or len(kept) > _MOST_OBJECTS:
+                return tuple(items)
+            if mark in marks or len(items) > _MOST_OBJECTS:
                 why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
                 raise ClusterError(f"its list of {plural} {why}", CHECK_SERVER)
             marks.append(mark)
@@ -200,10 +181,6 @@ def _formed(take: Callable[[], T]) -> T:
     except (AttributeError, LookupError, TypeError, ValueError):
         pass
     raise ClusterError("its answer is not in the form of the API", CHECK_SERVER)
-
-
-def _kept(plural: str, found: object) -> LiveObject:
-    return _SLIM[plural](checked(plural, found))
 
 
 def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:

@@ -12,6 +12,7 @@ from kubernetes.client import ApiClient
 
 from compiler.cluster import client, view
 from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.objects import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ class RunCluster(KubernetesCluster):
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()
         page = self._got(f"list {plural} in {namespace}", view._path(plural, namespace), view._accepted(plural)) or {}  # noqa: SLF001
-        found = tuple(view._kept(plural, each) for each in page.get("items") or ())  # noqa: SLF001
+        found = tuple(kept(plural, each) for each in page.get("items") or ())
         return found, str(page["metadata"]["resourceVersion"])
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
@@ -71,7 +72,7 @@ class RunCluster(KubernetesCluster):
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
-                yield str(event.get("type")), view._kept(plural, event.get("object"))  # noqa: SLF001
+                yield str(event.get("type")), kept(plural, event.get("object"))
         finally:
             reply.close()
 
