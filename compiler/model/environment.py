@@ -108,6 +108,8 @@ class Store:
     `address` is as written, None where it is missing. `mount` is empty where the provider has none.
     `node` is the merged mapping it came from. `reachable_at` is where live commands reach a Vault instead, and
     `cluster_id` what its server says it is; neither is part of values. `environment` is the name of the environment.
+    `requires_expiry` where a secret without an expiry date is refused; `longest_validity` and `shortest_validity` are
+    after how many days such a date may lie, None where any may be.
     """
 
     id: str
@@ -122,6 +124,9 @@ class Store:
     node: Node
     reachable_at: str | None = None
     cluster_id: str | None = None
+    requires_expiry: bool = False
+    longest_validity: int | None = None
+    shortest_validity: int | None = None
     environment: str = ""
 
     @property

@@ -1,9 +1,10 @@
 """A store's setting that its provider does not have, or that only a rendered store uses.
 
-`server`, `reachableAt`, `clusterId`, `mount`, `vaultNamespace` and `caProvider` belong to Vault, `vaultUrl`, `tenantId`
-and `environmentType` to Key Vault. `auth`, `conditions` and `caProvider` are printed into the store object, which the
-chart renders only with `render: true`; `conditions` exist on a ClusterSecretStore only. Elsewhere they have no effect,
-although they look as if they protected or changed something.
+`server`, `reachableAt`, `clusterId`, `mount`, `vaultNamespace` and `caProvider` belong to Vault. `vaultUrl`,
+`tenantId`, `environmentType`, `requireExpiry`, `maxValidity` and `minValidity` belong to Key Vault.
+`auth`, `conditions` and `caProvider` are printed into the store object, which the chart renders only with
+`render: true`; `conditions` exist on a ClusterSecretStore only. Elsewhere they have no effect, although they look as if
+they protected or changed something.
 
     stores:
       azure: {provider: azurekv, server: https://ai-platform-prod.vault.azure.net}

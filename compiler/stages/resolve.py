@@ -192,11 +192,15 @@ _LIFETIME = {
 }
 
 
+def _days(text: str | None) -> int | None:
+    return int(text.removesuffix("d")) if text is not None else None
+
+
 def _lifetime(node: Node, common: Lifetime) -> Lifetime:
     """What `node` says of it, and `common` for the rest."""
     own: dict[str, Any] = {name: text for key, name in _LIFETIME.items() if (text := node.text(key)) is not None}
     for days in own.keys() & {"rotate_days", "max_age_days"}:
-        own[days] = int(own[days].removesuffix("d"))
+        own[days] = _days(own[days])
     if together := _texts(node.get("rotateWith")):
         own["rotate_with"] = together
     if (made := node.get("generate")) is not None:
@@ -510,6 +514,9 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
         node=node,
         reachable_at=own("reachableAt"),
         cluster_id=own("clusterId"),
+        requires_expiry="requireExpiry" in provider.settings and node.nearest("requireExpiry").value is True,
+        longest_validity=_days(own("maxValidity")),
+        shortest_validity=_days(own("minValidity")),
         environment=environment,
     )
 

@@ -100,7 +100,7 @@ class Surroundings:
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 # What is written as a number of days.
-_DAYS = frozenset({"rotate", "maxAge"})
+_DAYS = frozenset({"rotate", "maxAge", "maxValidity", "minValidity"})
 _INTEGER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}

@@ -72,7 +72,7 @@ class _KeyVault(Provider):
     store_name = "azure-keyvault-store"
 
     address = "vaultUrl"
-    others = ("tenantId", "environmentType")
+    others = ("tenantId", "environmentType", "requireExpiry", "maxValidity", "minValidity")
     example = "https://<name>.vault.azure.net"
     option = "--vault-url"
     variable = "AZURE_KEYVAULT_NAME"

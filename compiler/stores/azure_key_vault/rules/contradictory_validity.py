@@ -1,0 +1,27 @@
+"""The shortest validity that a Key Vault accepts is longer than its longest one.
+
+No expiry date would suit it: commands that write could give a secret none.
+
+    stores:
+      azure: {requireExpiry: true, minValidity: 90d, maxValidity: 30d}
+
+Write the numbers of the vault's policies:
+
+    stores:
+      azure: {requireExpiry: true, minValidity: 30d, maxValidity: 90d}
+"""
+
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
+
+
+@rule("contradictory-validity", ERROR, ENVIRONMENT)
+def check(environment: Environment) -> Findings:
+    for store in environment.stores.values():
+        longest, shortest = store.longest_validity, store.shortest_validity
+        if longest is not None and shortest is not None and shortest >= longest:
+            yield Finding(
+                f'the store "{store.id}" accepts no expiry date: at least {shortest} days ahead, and at most {longest}',
+                store.node.nearest("minValidity"),
+                help="write a `minValidity` that is shorter than `maxValidity`",
+                scope=("stores", store.id),
+            )
