@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.change.apply import apply_plan  # noqa: E402
 from compiler.change.audit import RunLog  # noqa: E402
-from compiler.change.journal import Journal, identity_of, new_id  # noqa: E402
+from compiler.change.journal import identity_of, new_id, new_run  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
@@ -275,11 +275,11 @@ def requests_counted() -> Iterator[Callable[[], int]]:
 
 def apply(plan: Plan, root: Path) -> Outcome:
     identity = identity_of(plan.command, plan.environment, plan.destinations, {})
-    journal = Journal.begin(root, new_id(), plan, identity)
+    run_log = RunLog(new_run(root, new_id(), plan, identity), begins=plan)
     try:
-        return apply_plan(plan, RunLog(journal.run))
+        return apply_plan(plan, run_log)
     finally:
-        journal.close()
+        run_log.close()
 
 
 def check(outcome: Outcome) -> None:

@@ -195,10 +195,10 @@ class RunLog(Journal):
         audit: AuditLog | None = None,
         who: Mapping[str, str] = MappingProxyType({}),
         *,
-        new: bool = False,
+        begins: Plan | None = None,
         is_audited: bool = False,
     ) -> None:
-        super().__init__(run, new=new)
+        super().__init__(run, begins)
         self.audit = audit
         self.who = who
         self.is_audited = is_audited

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from compiler.change.plan import Kind, MissingLine, Plan, Result, Target, Write
 from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
@@ -216,28 +216,21 @@ def identity_of(
 class Journal:
     """Appends to the file of `run`, whose state follows; an announcement is on the disk when the call returns.
 
+    A run that `begins` has a file of its own with the whole plan in it.
+
     The outcome of a write reaches the disk with the next line that is waited for: where a crash loses it, the resumed
     run finds the version by comparing, as it does when the crash comes before the line. Raises OSError.
     """
 
-    def __init__(self, run: Run, *, new: bool = False) -> None:
+    def __init__(self, run: Run, begins: Plan | None = None) -> None:
         self.run = run
-        self._file = LineFile(run.path, new=new)
-
-    @classmethod
-    def begin(cls, root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Self:
-        """Start a new journal with the whole plan in it."""
-        folder = runs_folder(root)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{run_id}.jsonl"
-        run = Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity))
-        journal = cls(run, new=True)
-        with ExitStack() as stack:
-            stack.callback(journal.close)
-            journal._announce(plan)
-            # It stays open where all of the plan is in it.
-            stack.pop_all()
-        return journal
+        self._file = LineFile(run.path, new=begins is not None)
+        if begins is not None:
+            with ExitStack() as stack:
+                stack.callback(self.close)
+                self._announce(begins)
+                # It stays open where all of the plan is in it.
+                stack.pop_all()
 
     def started(
         self, target: Target, before: str | None, *, audit_pending: bool = False, deleted: str | None = None
@@ -353,6 +346,14 @@ class Journal:
         line = {"type": what, "time": time, **rest}
         self._file.append(line, wait=wait)
         apply_line(self.run, line)
+
+
+def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Run:
+    """The run that writes `plan`, before its journal."""
+    folder = runs_folder(root)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{run_id}.jsonl"
+    return Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity))
 
 
 def runs_folder(root: Path) -> Path:

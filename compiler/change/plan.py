@@ -5,14 +5,16 @@ Vault keeps a number of versions of each secret, and may delete each after a tim
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from compiler.live.read_many import is_of_store, lasting_command
-from compiler.live.stores import Served
+from compiler.live.stores import LiveStores, Served
+from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader, SecretWriter
@@ -140,9 +142,13 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
+    """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
 
+    `only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
     `words` are the command line without `--only` and `--apply`, for the help of a refusal; empty where none is known.
+    Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
+    would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
+    ones than that which is deleted in.
     """
 
     only: tuple[str, ...] = ()
@@ -152,6 +158,13 @@ class Options:
     stringify: bool = False
     words: tuple[str, ...] = ()
     applies: bool = False
+    root: Path = Path()
+    stores: LiveStores = field(default_factory=lambda: LiveStores({}), compare=False)
+    asks: bool = False
+    continue_on_error: bool = False
+    audit: Path | None = None
+    environments: Callable[[], Sequence[Environment]] = tuple
+    not_the_same: tuple[str, ...] = ()
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
         """The same command line with `more` options, for the secrets `only` where others than before."""

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Protocol
 
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.audit import AuditLog, RunLog, missing_lines
-from compiler.change.journal import Run, find_unfinished, new_id
-from compiler.change.plan import Outcome, Plan, Result
+from compiler.change.journal import Run, find_unfinished, new_id, new_run
+from compiler.change.plan import Options, Outcome, Plan, Result
 from compiler.change.run_files import run_lock
 from compiler.live.stores import LiveStores
-from compiler.model.environment import Environment
 
 
 class End(StrEnum):
@@ -32,25 +30,6 @@ class End(StrEnum):
     APPLIED = "applied"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
-
-    Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
-    would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
-    ones than that which is deleted in.
-    """
-
-    root: Path
-    stores: LiveStores
-    applies: bool = False
-    asks: bool = False
-    continue_on_error: bool = False
-    audit: Path | None = None
-    environments: Callable[[], Sequence[Environment]] = tuple
-    not_the_same: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """A change that a command asks for. `plan` reads and compares, narrowed to the unfinished run that it gets, if any.
@@ -60,7 +39,7 @@ class Change:
 
     identity: Mapping[str, Any]
     plan: Callable[[Run | None], Plan]
-    setting: Setting
+    options: Options
 
     @property
     def command(self) -> str:
@@ -98,11 +77,11 @@ def carry_out(change: Change, listener: Listener) -> Ended:
 
     Raises what planning raises, and Refusal and OSError, before the first write.
     """
-    if not change.setting.applies and not change.setting.asks:
+    if not change.options.applies and not change.options.asks:
         return _shown(change, _planned(change, None), listener)
     seen: Plan | None = None
-    if change.setting.asks:
-        unfinished = find_unfinished(change.setting.root, change.identity)
+    if change.options.asks:
+        unfinished = find_unfinished(change.options.root, change.identity)
         seen = _planned(change, unfinished)
         ended = _shown(change, seen, listener)
         # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
@@ -116,9 +95,9 @@ def carry_out(change: Change, listener: Listener) -> Ended:
 def _planned(change: Change, unfinished: Run | None) -> Plan:
     """The plan, with the servers that stand for its stores; those of an unfinished run must be the run's."""
     if unfinished is not None:
-        expect_servers(unfinished, change.setting.stores)
+        expect_servers(unfinished, change.options.stores)
     plan = change.plan(unfinished)
-    served = change.setting.stores.served(plan.environment)
+    served = change.options.stores.served(plan.environment)
     return replace(plan, served=served) if served else plan
 
 
@@ -133,13 +112,13 @@ def _shown(change: Change, plan: Plan, listener: Listener) -> Ended:
 
 
 def _obstacle(change: Change, plan: Plan) -> End | None:
-    return End.BLOCKED if plan.is_blocked and not change.setting.continue_on_error else None
+    return End.BLOCKED if plan.is_blocked and not change.options.continue_on_error else None
 
 
 def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
     run_id = new_id()
-    with run_lock(change.setting.root, f"{change.command}, run {run_id}", listener.waits) as rename:
-        unfinished = find_unfinished(change.setting.root, change.identity)
+    with run_lock(change.options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
+        unfinished = find_unfinished(change.options.root, change.identity)
         if unfinished is not None:
             run_id = unfinished.id
             rename(f"{change.command}, run {run_id}")
@@ -168,7 +147,7 @@ def _applied(change: Change, plan: Plan, run_id: str, unfinished: Run | None, li
         outcome = apply_plan(
             plan,
             run_log,
-            continue_on_error=change.setting.continue_on_error,
+            continue_on_error=change.options.continue_on_error,
             stop=stop,
             report=report,
         )
@@ -185,13 +164,12 @@ def _ended_unfinished(change: Change, plan: Plan, unfinished: Run) -> Outcome | 
 @contextmanager
 def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
     """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
-    setting = change.setting
+    options = change.options
     with ExitStack() as stack:
-        log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+        log = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
         who = callers_of(plan, unfinished, log)
         if unfinished is None:
-            run_log = RunLog.begin(setting.root, run_id, plan, change.identity)
-            run_log.audit, run_log.who = log, who
+            run_log = RunLog(new_run(options.root, run_id, plan, change.identity), log, who, begins=plan)
         else:
             run_log = RunLog(unfinished, log, who, is_audited=unfinished.is_audited)
         stack.callback(run_log.close)

@@ -27,6 +27,7 @@ from compiler.change.plan import (
     WRITING,
     Kind,
     Location,
+    Options,
     Plan,
     Step,
     Target,
@@ -34,7 +35,7 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
-from compiler.change.run import End, Ended, Listener, Setting, callers_of, expect_servers
+from compiler.change.run import End, Ended, Listener, callers_of, expect_servers
 from compiler.change.run_files import run_lock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
@@ -428,7 +429,7 @@ def _same(one: RemoteSecret, other: RemoteSecret) -> bool:
     )
 
 
-def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
+def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Ended:
     """Undo what the run of `command` wrote, or only show the plan.
 
     Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
@@ -436,41 +437,41 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
     without keys, Refusal where what the environments read is not known, and what opening, reading and writing stores
     raises before the first write.
     """
-    run = _own(find_run(setting.root, run_id), command, environment.name)
-    expect_servers(run, setting.stores)
-    writers = _opened(run, environment, setting.stores)
-    if not setting.applies:
-        plan, _ = _planned(run, writers, environment, setting)
+    run = _own(find_run(options.root, run_id), command, environment.name)
+    expect_servers(run, options.stores)
+    writers = _opened(run, environment, options.stores)
+    if not options.applies:
+        plan, _ = _planned(run, writers, environment, options)
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
-    with run_lock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
+    with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
-        run = _own(find_run(setting.root, run.id), command, environment.name)
-        plan, run = _planned(run, writers, environment, setting)
+        run = _own(find_run(options.root, run.id), command, environment.name)
+        plan, run = _planned(run, writers, environment, options)
         listener.shows(plan)
         if not (plan.writes or plan.stored or unaudited(run)):
             return Ended(plan, _unwritten(plan))
         with listener.applying(plan) as (stop, report), ExitStack() as stack:
-            log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+            log = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
             run_log = UndoLog(run, log, callers_of(plan, run, log))
             stack.callback(run_log.close)
-            if setting.not_the_same:
-                run_log.excluded(setting.not_the_same)
+            if options.not_the_same:
+                run_log.excluded(options.not_the_same)
             run_log.went_on(plan)
             outcome = apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
     return Ended(plan, End.APPLIED, outcome)
 
 
 def _planned(
-    run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting
+    run: Run, writers: Mapping[str, SecretWriter], environment: Environment, options: Options
 ) -> tuple[Plan, Run]:
     """The plan, and what of the run is the catalogue's: the audit file gets no line that says who wrote the rest."""
     stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     foreign = foreign_targets(run, environment, stores)
-    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(setting.root))), foreign)
-    plan = replace(plan, served=setting.stores.served(environment.name))
-    every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
-    plan = refuse_denied(drop_writes_in_use(plan, stores, every, setting.stores, setting.not_the_same))
+    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(options.root))), foreign)
+    plan = replace(plan, served=options.stores.served(environment.name))
+    every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
+    plan = refuse_denied(drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same))
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
     return plan, replace(run, entries=own)
 

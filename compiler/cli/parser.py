@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
 from compiler.render.content import FORMATS
-from compiler.text.command_line import PROGRAM
+from compiler.text.command_line import NOT_THE_SAME, PROGRAM
 from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.
@@ -247,3 +247,55 @@ def days(text: str) -> timedelta:
     if not 0 <= days <= 10_000:  # noqa: PLR2004 - see above
         raise ValueError("more days than any date has")
     return timedelta(days=days)
+
+
+# What every writing command takes, and the undo of a run too.
+_OF_ALL = frozenset(
+    ("accept_cluster", "apply", "audit", "environment", "format", "not_the_same", "quiet", "undo", "verbose")
+)
+
+
+def add_writing(
+    parser: Parser, *, apply_help: str = "write; without it, only show the plan", deletes: bool = False
+) -> None:
+    """The options of every command that writes to stores, after its own, which `--undo` does not take.
+
+    A command that `deletes` finds no deleted secrets in its way; of the others only an undo deletes.
+    """
+    if not deletes:
+        parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
+    parser.add_argument("--apply", action="store_true", help=apply_help)
+    parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
+    # Not in silence: whoever says `--only github` does not mean the whole run.
+    parser.exclude("--undo", *own_arguments(parser), way_out="--undo undoes the whole run: leave one of them out")
+    parser.add_argument(
+        NOT_THE_SAME,
+        metavar="STORE",
+        action="append",
+        default=[],
+        help="treat this store, named as in the plan, as a different one, and delete; repeatable",
+    )
+    if not deletes:
+        parser.require(NOT_THE_SAME, "--undo")
+    add_accept_cluster(parser)
+    parser.add_written_file("--audit", "append a line to this file before and after each write")
+    parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def own_arguments(parser: Parser) -> dict[str, str]:
+    """The arguments of a writing command that its undo knows from the journal, as shown, with their names when parsed.
+
+    None of them holds a value of a secret.
+    """
+    return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
+
+
+def named_store(arguments: argparse.Namespace, option: str, stores: Iterable[str]) -> str:
+    """The store that `option` names. Raises Refusal without it: there is nothing to undo either."""
+    given: str | None = getattr(arguments, option.removeprefix("--"))
+    if given is None:
+        named = " or ".join(f"{option} {store}" for store in stores)
+        message = f"give either the store with {option} or a run with --undo"
+        raise Refusal("usage", message, f"add {named}" if named else None)
+    return given

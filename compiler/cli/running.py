@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import WRITING, OnConflict, Outcome, Plan, State
+from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, State
 from compiler.change.plan import Result as WriteResult
-from compiler.change.run import Change, End, Ended, Setting, carry_out
+from compiler.change.run import Change, End, Ended, carry_out
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
-from compiler.cli.parser import Parser, add_accept_cluster
+from compiler.cli.parser import own_arguments
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
@@ -24,7 +24,7 @@ from compiler.live.read_many import RefreshTimes, refresh_times
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.files import missing_for_cluster
-from compiler.refusal import Refusal, describe_defect
+from compiler.refusal import describe_defect
 from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
@@ -35,7 +35,6 @@ from compiler.render.reports.plan import (
     unaudited_lines,
     undo_lines,
 )
-from compiler.text.command_line import NOT_THE_SAME
 from compiler.text.wording import counted
 
 _FINE = frozenset({State.DONE, State.KEPT})
@@ -47,10 +46,6 @@ _LAST = {
     End.DECLINED: NOTHING_WRITTEN,
     End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
 }
-# What every writing command takes, and the undo of a run too.
-_OF_ALL = frozenset(
-    ("accept_cluster", "apply", "audit", "environment", "format", "not_the_same", "quiet", "undo", "verbose")
-)
 
 
 class RunOutput:
@@ -141,55 +136,9 @@ class RunOutput:
 Answer = tuple["Change | Ended", "Mapping[str, Any]"]
 
 
-def add_writing(
-    parser: Parser, *, apply_help: str = "write; without it, only show the plan", deletes: bool = False
-) -> None:
-    """The options of every command that writes to stores, after its own, which `--undo` does not take.
-
-    A command that `deletes` finds no deleted secrets in its way; of the others only an undo deletes.
-    """
-    if not deletes:
-        parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
-    parser.add_argument("--apply", action="store_true", help=apply_help)
-    parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
-    # Not in silence: whoever says `--only github` does not mean the whole run.
-    parser.exclude("--undo", *_own(parser), way_out="--undo undoes the whole run: leave one of them out")
-    parser.add_argument(
-        NOT_THE_SAME,
-        metavar="STORE",
-        action="append",
-        default=[],
-        help="treat this store, named as in the plan, as a different one, and delete; repeatable",
-    )
-    if not deletes:
-        parser.require(NOT_THE_SAME, "--undo")
-    add_accept_cluster(parser)
-    parser.add_written_file("--audit", "append a line to this file before and after each write")
-    parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def _own(parser: Parser) -> dict[str, str]:
-    """The arguments of a writing command that its undo knows from the journal, as shown, with their names when parsed.
-
-    None of them holds a value of a secret.
-    """
-    return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
-
-
-def require_store(invocation: Invocation, option: str, environment: Environment) -> str:
-    """The store that `option` names. Raises Refusal without it: there is nothing to undo either."""
-    given: str | None = getattr(invocation.arguments, option.removeprefix("--"))
-    if given is None:
-        named = " or ".join(f"{option} {store}" for store in environment.stores)
-        message = f"give either the store with {option} or a run with --undo"
-        raise Refusal("usage", message, f"add {named}" if named else None)
-    return given
-
-
 def run_writing(
+    answer: Callable[[Invocation, Environment, Options], Answer],
     invocation: Invocation,
-    answer: Callable[[Invocation, Environment, Setting], Answer],
     *,
     deletes: bool = False,
 ) -> int:
@@ -201,41 +150,49 @@ def run_writing(
     (environment,) = live_environments([arguments.environment], invocation)
     output = RunOutput(invocation)
     with refusals(), open_stores(invocation, LiveStores) as stores:
-        setting = _setting(invocation, stores)
+        options = _options(invocation, stores)
         times = refresh_times(environment) if not deletes else None
         if arguments.undo is not None:
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
             from compiler.live.readers import every_environment  # noqa: PLC0415 - see above
 
-            setting = replace(setting, environments=partial(every_environment, invocation.root, files_alone()))
-            ended = undo_run(invocation.name, arguments.undo, environment, setting, output)
-            extra = {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)}
+            options = replace(options, environments=partial(every_environment, invocation.root, files_alone()))
+            ended = undo_run(invocation.name, arguments.undo, environment, options, output)
+            extra = {"undo": arguments.undo, "notTheSame": list(options.not_the_same)}
             return output.end(ended, extra, times=times, is_undo=True)
-        change, part = answer(invocation, environment, setting)
+        change, part = answer(invocation, environment, options)
         # From here on the change is enough; a large environment is more than all that is still to come.
         del environment
         ended = change if isinstance(change, Ended) else carry_out(change, output)
         return output.end(ended, part, times=times)
 
 
-def _setting(invocation: Invocation, stores: LiveStores) -> Setting:
-    arguments = invocation.arguments
-    audit = Path(arguments.audit) if arguments.audit is not None else None
-    continues = bool(getattr(arguments, "continue_on_error", False))
-    return Setting(
-        invocation.root,
-        stores,
-        arguments.apply,
-        continue_on_error=continues,
-        audit=audit,
-        not_the_same=tuple(dict.fromkeys(arguments.not_the_same)),
+def _options(invocation: Invocation, stores: LiveStores) -> Options:
+    given = vars(invocation.arguments)
+    return Options(
+        only=tuple(given.get("only", ())),
+        all_properties=given.get("all_properties", False),
+        on_conflict=OnConflict(given.get("on_conflict") or OnConflict.FAIL),
+        recover=given.get("recover", False),
+        stringify=given.get("stringify", False),
+        words=_words(invocation),
+        applies=given["apply"],
+        root=invocation.root,
+        stores=stores,
+        continue_on_error=given.get("continue_on_error", False),
+        audit=Path(given["audit"]) if given["audit"] is not None else None,
+        not_the_same=tuple(dict.fromkeys(given["not_the_same"])),
     )
 
 
-def to_arguments(invocation: Invocation) -> tuple[str, ...]:
+def _words(invocation: Invocation) -> tuple[str, ...]:
     """The command line of a writing command without --only and --apply, and without what is the default."""
     words = [invocation.name, invocation.arguments.environment]
-    for shown, name in {**_own(invocation.parser), "--accept-cluster": "accept_cluster", "--audit": "audit"}.items():
+    for shown, name in {
+        **own_arguments(invocation.parser),
+        "--accept-cluster": "accept_cluster",
+        "--audit": "audit",
+    }.items():
         given = getattr(invocation.arguments, name)
         if shown == "--only" or given == OnConflict.FAIL:
             continue

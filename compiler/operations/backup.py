@@ -12,7 +12,7 @@ from typing import Any
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
-from compiler.change.run import Change, Setting
+from compiler.change.run import Change
 from compiler.live.read_many import Reading, read_many, value_at
 from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
 from compiler.model.environment import Environment, Secret, Store
@@ -292,9 +292,7 @@ def require_only(backup: Backup, environment: Environment, only: Sequence[str]) 
             raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
 
 
-def restoration(
-    backup: Backup, environment: Environment, to: Store | None, options: Options, setting: Setting
-) -> Change:
+def restoration(backup: Backup, environment: Environment, to: Store | None, options: Options) -> Change:
     """The restoring of the secrets `options.only`, or all: into the store `to`, or into the one that each reads.
 
     The same backup with the same options is the same run. Raises AddressError.
@@ -304,7 +302,7 @@ def restoration(
     identity = identity_of(
         COMMAND,
         environment.name,
-        {name: setting.stores.address(store).absolute for name, store in sorted(used.items())},
+        {name: options.stores.address(store).absolute for name, store in sorted(used.items())},
         {
             "backup": {"environment": backup.environment, "time": backup.time},
             "only": sorted(options.only),
@@ -312,8 +310,8 @@ def restoration(
             "recover": options.recover,
         },
     )
-    draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(setting.root)
-    return Change(identity, lambda run: plan_given(draft, used, setting.stores, run=run, writer_of=writer_of), setting)
+    draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(options.root)
+    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, writer_of=writer_of), options)
 
 
 def _undisputed(

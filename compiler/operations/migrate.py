@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
-from compiler.change.run import Change, Setting
+from compiler.change.run import Change
 from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
 from compiler.live.stores import LiveStores, catalogue_places, key_places, secret_named, store_named, value_names
 from compiler.model.environment import Environment, Store
@@ -113,9 +113,7 @@ def _shared(
 COMMAND = "migrate"
 
 
-def migration(
-    environment: Environment, to_id: str, source_id: str | None, options: Options, setting: Setting
-) -> Change:
+def migration(environment: Environment, to_id: str, source_id: str | None, options: Options) -> Change:
     """The migration of the environment's secrets from `source_id`, or from the store that each reads, into `to_id`.
 
     Keeps only the routes of the environment, as a large one takes more memory than the rest of the run. Raises Refusal
@@ -128,7 +126,7 @@ def migration(
     identity = identity_of(
         COMMAND,
         environment.name,
-        {to.id: setting.stores.address(to).absolute},
+        {to.id: options.stores.address(to).absolute},
         {
             "from": source.id if source is not None else None,
             "only": sorted(options.only),
@@ -139,8 +137,8 @@ def migration(
         },
     )
     routes = routes_of(environment, to, source, options.only)
-    writer_of = writers(setting.root)
-    return Change(identity, lambda run: plan_migration(routes, setting.stores, options, run, writer_of), setting)
+    writer_of = writers(options.root)
+    return Change(identity, lambda run: plan_migration(routes, options.stores, options, run, writer_of), options)
 
 
 def plan_migration(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
-from compiler.change.run import Change, Setting
+from compiler.change.run import Change
 from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import place_in, way_to_place
@@ -109,9 +109,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     return Target(environment, secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
-def put(
-    target: Target, values: Mapping[str, SecretValue], environment: str, options: Options, setting: Setting
-) -> Change:
+def put(target: Target, values: Mapping[str, SecretValue], environment: str, options: Options) -> Change:
     """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
 
     The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
@@ -121,13 +119,13 @@ def put(
     identity = identity_of(
         COMMAND,
         environment,
-        {store.id: setting.stores.address(store).absolute},
+        {store.id: options.stores.address(store).absolute},
         {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
     )
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, environment, options=chosen, steps=steps)
-    return Change(identity, lambda run: plan_given(draft, {store.id: store}, setting.stores, run=run), setting)
+    return Change(identity, lambda run: plan_given(draft, {store.id: store}, options.stores, run=run), options)
 
 
 def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...]:

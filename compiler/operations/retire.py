@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
-from compiler.change.run import Change, Setting
+from compiler.change.run import Change
 from compiler.cluster.view import ClusterView
 from compiler.live.cluster_readers import readers_of
 from compiler.live.read_many import (
@@ -384,7 +384,7 @@ class Retirement:
 def retire(
     asked: Retirement,
     environment: Environment,
-    setting: Setting,
+    options: Options,
     outside: Outside,
     tell: Callable[[Candidates], None] = lambda _found: None,
 ) -> Change:
@@ -395,28 +395,28 @@ def retire(
     environment does not have, and AddressError; planning raises Refusal where who reads the store is not known.
     """
     store = store_named(environment, asked.store_id)
-    address = setting.stores.address(store).absolute
+    address = options.stores.address(store).absolute
     for secret in asked.only:
         secret_named(environment, secret)
-    more = {"notTheSame": sorted(setting.not_the_same)} if setting.not_the_same else {}
+    more = {"notTheSame": sorted(options.not_the_same)} if options.not_the_same else {}
     what = {"only": sorted(asked.only), "cluster": asked.cluster is not None, **more}
     identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
     def planned(run: Run | None) -> Plan:
-        found = _candidates(asked, environment.name, address, setting, outside)
+        found = _candidates(asked, environment.name, address, options, outside)
         tell(found)
-        return plan_retirement(found, setting.stores, run=run)
+        return plan_retirement(found, options.stores, run=run)
 
-    return Change(identity, planned, setting)
+    return Change(identity, planned, options)
 
 
-def _candidates(asked: Retirement, name: str, address: str, setting: Setting, outside: Outside) -> Candidates:
+def _candidates(asked: Retirement, name: str, address: str, options: Options, outside: Outside) -> Candidates:
     """What may be deleted, as all files and the cluster are now."""
-    environment = one_environment(setting.root, name, outside)
-    every = {each.name: each for each in (*every_environment(setting.root, outside), environment)}
+    environment = one_environment(options.root, name, outside)
+    every = {each.name: each for each in (*every_environment(options.root, outside), environment)}
     store = store_named(environment, asked.store_id)
-    if setting.stores.address(store).absolute != address:
+    if options.stores.address(store).absolute != address:
         raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
-    readers = readers_of(store, every.values(), setting.stores, asked.cluster, setting.not_the_same)
+    readers = readers_of(store, every.values(), options.stores, asked.cluster, options.not_the_same)
     readers.check_excluded()
     return candidates_of(environment, store, asked.only, readers)

@@ -1,13 +1,14 @@
 """Plans and whoever shows them, for tests of what changes stores."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, RunEntry
+from compiler.change.journal import Journal, Run, RunEntry, new_run
 from compiler.change.plan import Kind, Location, Plan, Result, Step, Write
 from compiler.live.read_many import no_writer, read_all
 from compiler.stores.interface import RemoteSecret
@@ -22,6 +23,11 @@ def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # n
     steps = rest.pop("steps", tuple(step for write in writes for step in write.steps))
     stores = rest.pop("stores", {"azure": MemoryStore(ADDRESS)})
     return Plan(command, "prod", stores, steps=steps, writes=writes, **rest)
+
+
+def begin_journal(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
+    """The journal of a run that begins."""
+    return Journal(new_run(root, run_id, plan, identity), plan)
 
 
 def step_of(

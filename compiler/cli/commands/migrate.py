@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from compiler.change.plan import OnConflict, Options
-from compiler.change.run import Setting
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, add_writing, require_store, run_writing, to_arguments
+from compiler.cli.parser import Parser, add_format, add_writing, named_store
+from compiler.cli.running import Answer, run_writing
 from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
 from compiler.render.content import REPORT_FORMATS
@@ -60,20 +61,9 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(invocation: Invocation) -> int:
-    return run_writing(invocation, _answer)
+def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
+    to = named_store(invocation.arguments, "--to", environment.stores)
+    return migration(environment, to, invocation.arguments.source, options), {}
 
 
-def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
-    arguments = invocation.arguments
-    to = require_store(invocation, "--to", environment)
-    options = Options(
-        tuple(arguments.only),
-        arguments.all_properties,
-        OnConflict(arguments.on_conflict or OnConflict.FAIL),
-        arguments.recover,
-        arguments.stringify,
-        to_arguments(invocation),
-        arguments.apply,
-    )
-    return migration(environment, to, arguments.source, options, setting), {}
+run = partial(run_writing, _answer)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from compiler.change.plan import Options, Plan
-from compiler.change.run import End, Ended, Setting
+from compiler.change.run import End, Ended
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format, add_store
-from compiler.cli.running import Answer, add_writing, run_writing, to_arguments
+from compiler.cli.parser import Parser, add_format, add_store, add_writing
+from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
 from compiler.live.stores import LiveStores
@@ -59,10 +59,10 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     _refuse_values(invocation.arguments)
-    return run_writing(invocation, _answer)
+    return run_writing(_answer, invocation)
 
 
-def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
     if arguments.secret is None:
         message = "give either a secret or a run with --undo"
@@ -73,13 +73,12 @@ def _answer(invocation: Invocation, environment: Environment, setting: Setting) 
         standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
     commons = in_common(target)
     _tell(commons)
-    values = _values(arguments, target, setting.stores)
+    values = _values(arguments, target, options.stores)
     if not values:
         invocation.lines(["no value was entered"])
         return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
-    options = Options(recover=arguments.recover, words=to_arguments(invocation), applies=arguments.apply)
-    change = put(target, values, environment.name, options, replace(setting, asks=is_asked))
+    change = put(target, values, environment.name, replace(options, asks=is_asked))
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")
     for key in quoted_keys(values):

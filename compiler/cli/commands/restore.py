@@ -6,11 +6,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from compiler.change.plan import OnConflict, Options
-from compiler.change.run import Setting
 from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, key_lines, passphrase
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, add_writing, run_writing, to_arguments
+from compiler.cli.parser import Parser, add_format, add_writing
+from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.prompts import read_file
 from compiler.live.stores import store_named
 from compiler.model.environment import Environment
@@ -68,23 +67,16 @@ def run(invocation: Invocation) -> int:
     if invocation.arguments.file is None and invocation.arguments.undo is None:
         message = "give either a backup file or a run with --undo"
         raise Refusal("usage", message, "add the backup's FILE or --undo RUN")
-    return run_writing(invocation, _answer)
+    return run_writing(_answer, invocation)
 
 
-def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
     to = store_named(environment, arguments.to) if arguments.to is not None else None
     backup = _opened(arguments)
     require_origin(backup, environment.name, arguments.from_environment)
     require_only(backup, environment, arguments.only)
-    options = Options(
-        only=tuple(arguments.only),
-        on_conflict=OnConflict(arguments.on_conflict or OnConflict.FAIL),
-        recover=arguments.recover,
-        words=to_arguments(invocation),
-        applies=arguments.apply,
-    )
-    change = restoration(backup, environment, to, options, setting)
+    change = restoration(backup, environment, to, options)
     invocation.lines(opened_lines(arguments.file, backup))
     return change, {"backup": backup_data(backup)}
 

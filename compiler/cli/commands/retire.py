@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
-from compiler.change.run import Setting
+from compiler.change.plan import Options
 from compiler.cli.invocation import Invocation, files_alone
-from compiler.cli.parser import Parser, add_format
-from compiler.cli.running import Answer, add_writing, require_store, run_writing
+from compiler.cli.parser import Parser, add_format, add_writing, named_store
+from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connected
 from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
@@ -51,13 +52,9 @@ def configure(parser: Parser) -> None:
     add_format(parser, REPORT_FORMATS)
 
 
-def run(invocation: Invocation) -> int:
-    return run_writing(invocation, _answer, deletes=True)
-
-
-def _answer(invocation: Invocation, environment: Environment, setting: Setting) -> Answer:
+def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
-    store = require_store(invocation, "--store", environment)
+    store = named_store(arguments, "--store", environment.stores)
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
@@ -65,9 +62,12 @@ def _answer(invocation: Invocation, environment: Environment, setting: Setting) 
     part: dict[str, Any] = {}
 
     def tell(found: Candidates) -> None:
-        others = setting.not_the_same
+        others = options.not_the_same
         unseen = unseen_readers(asked_cluster=arguments.cluster, without_cluster=arguments.without_cluster)
         invocation.lines(retirement_lines(found, others, unseen))
         part.update(retirement_part(found, others, unseen, asked_cluster=arguments.cluster))
 
-    return retire(Retirement(store, arguments.secrets, cluster), environment, setting, files_alone(), tell), part
+    return retire(Retirement(store, arguments.secrets, cluster), environment, options, files_alone(), tell), part
+
+
+run = partial(run_writing, _answer, deletes=True)

@@ -17,7 +17,7 @@ from compiler.change.journal import Journal, read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, Result, State
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value.secret import SecretValue
-from tests.unit.changes import entries_of, plan_of, step_of, write_of
+from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -35,7 +35,7 @@ def opened(tmp_path: Path) -> Iterator[list[Journal]]:
 def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
         plan = replace(plan, stores={"azure": store})
-        journal = Journal.begin(tmp_path, RUN, plan, {})
+        journal = begin_journal(tmp_path, RUN, plan, {})
         opened.append(journal)
         return apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}), **options)
 
@@ -578,7 +578,7 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
     store = MemoryStore()
     store.seed("a", KEY="old")
     write, stored = replace(write_of(store, "a", KEY="new"), steps=(step_of("KEY"),)), store.seed("a", KEY="new")
-    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
         plan = plan_of(stores={"azure": store}, stored={("azure", "a"): stored})
         apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}))
@@ -627,7 +627,7 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
         replace(write_of(two, "b", A="3"), store="vault"),
     )
     plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
-    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    opened.append(begin_journal(tmp_path, RUN, plan, {}))
     two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
     outcome = apply_plan(plan, RunLog(opened[0].run), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
@@ -680,7 +680,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     store = MemoryStore()
     store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
-    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    opened.append(begin_journal(tmp_path, RUN, plan, {}))
     notes = RunLog(opened[0].run, is_audited=True)
     outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
     assert [(each.target, each.version) for each in outcome.unaudited] == [(("azure", "a"), "v1")]
@@ -696,7 +696,7 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
 ) -> None:
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
-    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    opened.append(begin_journal(tmp_path, RUN, plan, {}))
     outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run, is_audited=is_audited))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
     missing = MissingLine("azure", "a", "v1", ("A",), "create")
@@ -714,7 +714,7 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
 
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
-    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    opened.append(begin_journal(tmp_path, RUN, plan, {}))
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "found", full)

@@ -16,7 +16,7 @@ from compiler.change.plan import Kind, MissingLine, Target, Write
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
 from tests import providers
-from tests.unit.changes import plan_of
+from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -68,7 +68,7 @@ def resumed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Resumed]
     store = MemoryStore()
     for value in ("one", "two", "three"):
         store.seed("a", KEY=value)
-    journal = Journal.begin(tmp_path, RUN, plan_of(Write("azure", "a", (), secrets(KEY="sentinel"))), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(Write("azure", "a", (), secrets(KEY="sentinel"))), {})
     journal.run.entries[A] = replace(request.param)
     yield Resumed(tmp_path, journal, store)
     journal.close()
@@ -123,7 +123,7 @@ def test_what_cannot_be_added_is_still_missing_and_told(
 
 
 def test_nothing_is_missing_where_nobody_asked_for_an_audit_file(tmp_path: Path) -> None:
-    journal = Journal.begin(tmp_path, RUN, plan_of(Write("azure", "a", (), secrets(KEY="x"))), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(Write("azure", "a", (), secrets(KEY="x"))), {})
     found = Resumed(tmp_path, journal, MemoryStore())
     found.record({A: "v1"}, has_file=False)
     journal.close()

@@ -11,7 +11,7 @@ from compiler.model.provider import Provider
 from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
 from compiler.stores.interface import VersionState
 from tests.unit.change.deleting import ID, PROVIDERS, deletion, recovery, three
-from tests.unit.changes import plan_of
+from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 VAULT, AZURE = PROVIDERS
@@ -19,7 +19,7 @@ PLACE = StoreLocation("https://memory", "a")
 
 
 def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
-    journal = Journal.begin(tmp_path, ID, plan_of(write, command="retire"), {})
+    journal = begin_journal(tmp_path, ID, plan_of(write, command="retire"), {})
     try:
         with AuditLog(tmp_path / "audit") as audit:
             return delete_versions(write, store, RunLog(journal.run, audit, {"azure": "ada"}))

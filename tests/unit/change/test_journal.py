@@ -29,7 +29,7 @@ from compiler.live.stores import Served
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import looks_like_credential
-from tests.unit.changes import entries_of, plan_of
+from tests.unit.changes import begin_journal, entries_of, plan_of
 from tests.unit.memory_store import MemoryStore
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
@@ -47,7 +47,7 @@ def plan() -> Plan:
 
 
 def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
-    return Journal.begin(root, run, plan(), identity or {"environment": "prod"})
+    return begin_journal(root, run, plan(), identity or {"environment": "prod"})
 
 
 def open_files() -> list[str]:
@@ -113,7 +113,7 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
 def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) -> None:
     made = datetime(2025, 1, 31, 12, tzinfo=UTC)
     writes = (Write("azure", "a", (BARE,), {}, versions=("1", "2"), made={"1": made}),)
-    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     entry = find_run(tmp_path, FIRST).entries[A]
     assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
     assert entry.made_at_other_times({"1": made, "2": made}) == ()
@@ -122,7 +122,7 @@ def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) ->
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
     writes = (Write("azure", "a", (BARE,), {}, recover=True),)
-    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     run = find_run(tmp_path, FIRST)
     assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
 
@@ -470,7 +470,7 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
     writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=SecretValue("sentinel"), base=BASE))
-    journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
+    journal = begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))
     journal.settled(Result("azure", "a", State.DONE, "v1"))
@@ -549,7 +549,7 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
     writes = (Write("azure", "a", (STEP,), {}), Write("vault", "a", (elsewhere,), {}, base=BASE))
     destinations = {"azure": "https://a", "vault": "https://v"}
     stores = {name: MemoryStore(url) for name, url in destinations.items()}
-    journal = Journal.begin(
+    journal = begin_journal(
         tmp_path,
         FIRST,
         plan_of(*writes, command="restore", stores=stores),
@@ -611,7 +611,7 @@ def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypa
     for run, length in ((FIRST, 1), (SECOND, 50)):
         waits.clear()
         writes = tuple(Write("azure", f"a{number}", (BARE,), {}) for number in range(length))
-        Journal.begin(tmp_path, run, replace(plan(), writes=writes), {}).close()
+        begin_journal(tmp_path, run, replace(plan(), writes=writes), {}).close()
         counts.append(len(waits))
     assert counts[0] == counts[1]
 
@@ -694,7 +694,7 @@ def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_accepted(tmp_path: Path) -> None:
     on = {"vault": Served(Cluster("c1", "vault-1")), "azure": Served(None), "unused": Served(Cluster("c9", ""))}
-    journal = Journal.begin(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
+    journal = begin_journal(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
     journal.went_on(replace(plan(), served=on))
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}
     journal.went_on(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))

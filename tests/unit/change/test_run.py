@@ -9,8 +9,8 @@ import pytest
 
 from compiler.change.audit import AuditError
 from compiler.change.journal import Run, find_unfinished, runs
-from compiler.change.plan import Kind, Plan, State, Step
-from compiler.change.run import Change, End, Setting, carry_out
+from compiler.change.plan import Kind, Options, Plan, State, Step
+from compiler.change.run import Change, End, carry_out
 from compiler.change.run_files import run_lock
 from compiler.live.stores import LiveStores
 from compiler.refusal import Refusal
@@ -45,7 +45,7 @@ def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
             found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
             return replace(found, stores={"azure": store}) if found.writes or found.stored else found
 
-        setting = Setting(tmp_path, LiveStores({}), applies, asks, goes_on, audit)
+        setting = Options(root=tmp_path, applies=applies, asks=asks, continue_on_error=goes_on, audit=audit)
         return Change(IDENTITY, planned, setting)
 
     return made
@@ -282,7 +282,7 @@ def test_a_second_writer_is_told_for_whom_it_waits(
 
 
 def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
-    setting = Setting(tmp_path, LiveStores({}))
+    setting = Options(root=tmp_path, stores=LiveStores({}))
     assert (setting.applies, setting.asks, setting.continue_on_error, setting.audit) == (False, False, False, None)
     assert list(map(str, End)) == ["shown", "blocked", "nothing", "undone", "stuck", "declined", "changed", "applied"]
 

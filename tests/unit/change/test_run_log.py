@@ -12,7 +12,7 @@ from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, 
 from compiler.change.journal import Journal, RunEntry, find_run
 from compiler.change.plan import Result, State, Write
 from compiler.stores.interface import Attributes, RemoteSecret, Written
-from tests.unit.changes import plan_of
+from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -22,7 +22,7 @@ WRITE = Write("azure", "a", (), secrets(KEY="sentinel"))
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     plan = plan_of(WRITE)
-    opened = Journal.begin(tmp_path, RUN, plan, {})
+    opened = begin_journal(tmp_path, RUN, plan, {})
     yield opened
     opened.close()
 

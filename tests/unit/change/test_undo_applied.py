@@ -35,7 +35,7 @@ from tests.unit.change.undoing import (
     two_versions,
     updated,
 )
-from tests.unit.changes import plan_of
+from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore
 
 
@@ -58,7 +58,7 @@ def journal_of(tmp_path: Path, run: Run) -> Journal:
     """The journal of the run, begun with what it planned."""
     path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
     if not path.exists():
-        Journal.begin(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {}).close()
+        begin_journal(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {}).close()
     return Journal(replace(run, path=path))
 
 

@@ -12,7 +12,7 @@ import pytest
 from compiler.change.apply import apply_plan
 from compiler.change.journal import JournalError, runs
 from compiler.change.plan import Kind, OnConflict, Options, State
-from compiler.change.run import End, Ended, Setting, carry_out
+from compiler.change.run import End, Ended, carry_out
 from compiler.change.run_files import run_lock
 from compiler.change.undo import undo_run
 from compiler.model.environment import Environment
@@ -36,8 +36,8 @@ def run_id(environment: Environment, stores: Stores, tmp_path: Path, listening: 
     """A finished migration of one secret into the Key Vault."""
     assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    setting = Setting(tmp_path, stores.live, applies=True)
-    ended = carry_out(migration(environment, "azure", None, Options(("jira",)), setting), listening)
+    setting = Options(root=tmp_path, stores=stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira",))), listening)
     assert ended.outcome is not None
     listening.shown.clear()
     return ended.outcome.run
@@ -50,7 +50,7 @@ def undo(
     def invoke(
         command: str = "migrate", *, applies: bool = True, audit: Path | None = None, env: str = "prod"
     ) -> Ended:
-        setting = Setting(tmp_path, stores.live, applies, audit=audit)
+        setting = Options(root=tmp_path, stores=stores.live, applies=applies, audit=audit)
         return undo_run(command, run_id, replace(environment, name=env), setting, listening)
 
     return invoke
@@ -140,7 +140,7 @@ def test_what_may_be_read_stays_until_a_person_says_that_it_is_another_store_whi
     keys = tuple(replace(key, place=places[key.key.name]) for key in environment.secrets["jira"].keys)
     secrets = {"jira": replace(environment.secrets["jira"], store=store, keys=keys)}
     staging = replace(environment, name="staging", stores={"azure": store}, secrets=secrets)
-    setting = Setting(tmp_path, stores.live, applies=True, environments=lambda: (staging,))
+    setting = Options(root=tmp_path, stores=stores.live, applies=True, environments=lambda: (staging,))
     kept = undo_run("migrate", run_id, environment, setting, listening)
     assert (kept.end, {step.kind for step in kept.plan.steps}) == (End.STUCK, {Kind.REFUSE})
     assert kept.plan.steps[0].reason == 'it may be read by "staging/jira", in what may be the same store'
@@ -159,7 +159,7 @@ def test_a_store_that_the_environment_has_no_more_is_named(
 ) -> None:
     without = replace(environment, stores={"vault": environment.stores["vault"]})
     with pytest.raises(Refusal, match='no store "azure"'):
-        undo_run("migrate", run_id, without, Setting(tmp_path, stores.live), listening)
+        undo_run("migrate", run_id, without, Options(root=tmp_path, stores=stores.live), listening)
 
 
 def test_what_changed_since_stays_and_the_rest_is_taken_back(
@@ -168,8 +168,8 @@ def test_what_changed_since_stays_and_the_rest_is_taken_back(
     assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
-    setting = Setting(tmp_path, stores.live, applies=True)
-    ended = carry_out(migration(environment, "azure", None, Options(("jira", "github")), setting), listening)
+    setting = Options(root=tmp_path, stores=stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
     assert ended.outcome is not None
     azure.seed("agents-jira", JIRA_TOKEN="theirs")
     undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
@@ -207,9 +207,8 @@ def test_a_run_that_a_newer_one_wrote_over_is_left_to_that_one(
 ) -> None:
     assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="newer", JIRA_URL="u")
-    options = Options(("jira",), on_conflict=OnConflict.OVERWRITE)
-    setting = Setting(tmp_path, stores.live, applies=True)
-    newer = carry_out(migration(environment, "azure", None, options, setting), listening)
+    options = Options(("jira",), on_conflict=OnConflict.OVERWRITE, root=tmp_path, stores=stores.live, applies=True)
+    newer = carry_out(migration(environment, "azure", None, options), listening)
     assert newer.outcome is not None
     refused = undo(applies=applies).plan.steps
     remedy = f"undo that run first: platform-secrets migrate prod --undo {newer.outcome.run}"
@@ -255,8 +254,8 @@ def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
     assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
-    setting = Setting(tmp_path, stores.live, applies=True)
-    ended = carry_out(migration(environment, "azure", None, Options(("jira", "github")), setting), listening)
+    setting = Options(root=tmp_path, stores=stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
     assert ended.outcome is not None
     assert apply_plan.__kwdefaults__ is not None
     monkeypatch.setitem(apply_plan.__kwdefaults__, "workers", 1)
@@ -325,7 +324,7 @@ def test_a_run_that_an_earlier_release_noted_is_undone(
     listening: Listening,
 ) -> None:
     first_format({"type": "end", "state": "incomplete"})
-    setting = Setting(tmp_path, stores.live, applies=True)
+    setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = undo_run("migrate", FIRST, environment, setting, listening)
     assert [(step.secret, step.key, step.kind) for step in ended.plan.steps] == [("jira", "JIRA_TOKEN", Kind.DELETE)]
     assert ended.outcome is not None
@@ -347,8 +346,8 @@ def test_a_run_that_an_earlier_release_was_stopped_in_goes_on_and_is_undone(
     first_format({"type": "step", "name": "agents-github", "state": "started", "before": None})
     stores.vault.seed("agents/jira", JIRA_TOKEN="t")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
-    setting = Setting(tmp_path, stores.live, applies=True, continue_on_error=True)
-    ended = carry_out(migration(environment, "azure", None, Options(), setting), listening)
+    setting = Options(root=tmp_path, stores=stores.live, applies=True, continue_on_error=True)
+    ended = carry_out(migration(environment, "azure", None, setting), listening)
     assert (ended.end, listening.resumed) == (End.APPLIED, [FIRST])
     assert azure.writes == ["agents-github"]
     assert [run.id for run in runs(tmp_path)] == [FIRST]

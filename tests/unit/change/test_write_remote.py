@@ -19,7 +19,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Written
 from compiler.stores.secret_value.secret import SecretValue
-from tests.unit.changes import plan_of
+from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -37,7 +37,7 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
 
     def moved(write: Write) -> Result:
         plan = plan_of(write)
-        journals.append(Journal.begin(tmp_path, RUN, plan, {}))
+        journals.append(begin_journal(tmp_path, RUN, plan, {}))
         return write_remote(write, store, RunLog(journals[-1].run))
 
     yield moved
@@ -130,7 +130,7 @@ def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() 
 def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[object, ...]]:
     """What the audit file says of one move, line by line."""
     plan = plan_of(write)
-    journal = Journal.begin(tmp_path, RUN, plan, {})
+    journal = begin_journal(tmp_path, RUN, plan, {})
     with AuditLog(tmp_path / "audit") as audit:
         write_remote(write, store, RunLog(journal.run, audit, {"azure": "tester"}))
     journal.close()
@@ -444,7 +444,7 @@ def test_the_audit_file_tells_what_was_not_stored_from_what_may_be(
 def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     one, two = MemoryStore("https://one"), MemoryStore("https://two")
     writes = (Write("azure", "a", (), secrets(A="1")), Write("vault", "a", (), secrets(A="2")))
-    journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(*writes), {})
     with AuditLog(tmp_path / "audit") as audit:
         who = {"azure": "ada", "vault": "grace"}
         log = RunLog(journal.run, audit, who)
@@ -508,7 +508,7 @@ def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has
     owes: bool,  # noqa: FBT001
 ) -> None:
     write = made(store, kind)
-    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal.run, audit if has_file else None, {"azure": "ada"}, is_audited=is_audited)
         write_remote(write, store, notes)
@@ -530,7 +530,7 @@ def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
 
     monkeypatch.setattr(AuditLog, "record", full)
     write = made(store, kind)
-    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
     with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
         write_remote(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
     journal.close()

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, OnConflict, Options, Plan, State
-from compiler.change.run import Change, End, Setting, carry_out
+from compiler.change.run import Change, End, carry_out
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
@@ -46,7 +46,8 @@ def changing(
     backup: Backup = BACKUP,
     root: Path = Path(),
 ) -> Change:
-    return restoration(backup, environment, to, options, Setting(root, stores.live, applies=True))
+    options = replace(options, root=root, stores=stores.live, applies=root != Path())
+    return restoration(backup, environment, to, options)
 
 
 class Walked(UserDict[tuple[str, str], SecretValue]):

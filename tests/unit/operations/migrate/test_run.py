@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from compiler.change.plan import Kind, OnConflict, Options
-from compiler.change.run import Setting
 from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
@@ -15,10 +14,10 @@ def test_a_migration_is_planned_between_the_named_stores(
 ) -> None:
     assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    setting = Setting(tmp_path, stores.live)
-    change = migration(environment, "azure", None, Options(("jira",)), setting)
+    options = Options(("jira",), root=tmp_path, stores=stores.live)
+    change = migration(environment, "azure", None, options)
     planned = change.plan(None)
-    assert (change.command, change.setting) == ("migrate", setting)
+    assert (change.command, change.options) == ("migrate", options)
     assert {step.kind for step in planned.steps} == {Kind.CREATE}
     assert (set(planned.sources), set(planned.destinations)) == ({"vault"}, {"azure"})
     assert planned.stores["azure"] is stores.azure
@@ -26,8 +25,8 @@ def test_a_migration_is_planned_between_the_named_stores(
 
 def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, stores: Stores, tmp_path: Path) -> None:
     def identity(to: str = "azure", source: str | None = None, **options: object) -> object:
-        chosen = Options(**options)  # type: ignore[arg-type]
-        return migration(environment, to, source, chosen, Setting(tmp_path, stores.live)).identity
+        chosen = Options(root=tmp_path, stores=stores.live, **options)  # type: ignore[arg-type]
+        return migration(environment, to, source, chosen).identity
 
     first = identity()
     assert first == identity(words=("whatever",))
@@ -47,9 +46,9 @@ def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, st
 def test_a_store_is_not_copied_into_itself_and_an_unknown_one_is_named(
     environment: Environment, stores: Stores, tmp_path: Path
 ) -> None:
-    setting = Setting(tmp_path, stores.live)
+    options = Options(root=tmp_path, stores=stores.live)
     with pytest.raises(Refusal, match='both name the store "azure"') as same:
-        migration(environment, "azure", environment.stores["azure"].name, Options(), setting)
+        migration(environment, "azure", environment.stores["azure"].name, options)
     assert same.value.help == "name another one with --from"
     with pytest.raises(Refusal):
-        migration(environment, "azur", None, Options(), setting)
+        migration(environment, "azur", None, options)

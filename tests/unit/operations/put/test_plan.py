@@ -5,7 +5,7 @@ import pytest
 
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, Options, State
-from compiler.change.run import Change, End, Ended, Setting, carry_out
+from compiler.change.run import Change, End, Ended, carry_out
 from compiler.model.environment import Environment
 from compiler.operations.put import Target, put, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
@@ -19,8 +19,8 @@ from tests.unit.memory_store import MemoryStore
 def putting(
     target: Target, values: dict[str, SecretValue], stores: Stores, *, recover: bool = False, root: Path | None = None
 ) -> Change:
-    setting = Setting(root or Path(), stores.live, applies=root is not None)
-    return put(target, values, "prod", Options(recover=recover), setting)
+    options = Options(recover=recover, root=root or Path(), stores=stores.live, applies=root is not None)
+    return put(target, values, "prod", options)
 
 
 def test_no_keys_means_those_that_the_environment_uses(environment: Environment) -> None:

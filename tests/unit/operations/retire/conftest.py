@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from compiler.change.plan import Plan, Step
-from compiler.change.run import Change, Setting
+from compiler.change.plan import Options, Plan, Step
+from compiler.change.run import Change
 from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -65,7 +65,7 @@ class Bench:
         return self.store("azure")
 
     def change(self, *only: str, cluster: ClusterView | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
-        setting = Setting(self.root, self.live(), **more)
+        setting = Options(root=self.root, stores=self.live(), **more)
         wanted = Retirement(store, only, cluster)
         return retire(wanted, self.environment(), setting, self.outside, self.candidates.append)
 

@@ -14,6 +14,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Problem, Use
 from tests import providers
+from tests.unit.changes import begin_journal
 from tests.unit.operations.retire.conftest import Bench
 
 ID = "20250131-120000-4fa1c2"
@@ -66,7 +67,7 @@ def test_a_named_secret_that_is_read_is_refused_and_an_unnamed_one_left_out(benc
 def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_on(bench: Bench) -> None:
     change = bench.change("jira")
     first = change.plan(None)
-    journal = Journal.begin(bench.root, ID, first, change.identity)
+    journal = begin_journal(bench.root, ID, first, change.identity)
     journal.started(("vault", "agents/jira"), "v1")
     journal.close()
     bench.vault.delete_versions("agents/jira", ("v1",))
@@ -88,7 +89,7 @@ def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
     left, serving = ("vault", "azure") if provider is providers.VAULT else ("azure", "vault")
     bench.write("prod", f"store: {serving}\n")
     planned = bench.change(store=left).plan(None)
-    journal = Journal.begin(bench.root, ID, planned, {})
+    journal = begin_journal(bench.root, ID, planned, {})
     outcome = apply_plan(planned, RunLog(journal.run))
     journal.close()
     assert [result.state for result in outcome.results] == [State.DONE] * 2

@@ -1,7 +1,6 @@
 import pytest
 
-from compiler.change.plan import Kind
-from compiler.change.run import Setting
+from compiler.change.plan import Kind, Options
 from compiler.cluster.view import ClusterView
 from compiler.live.stores import AddressError
 from compiler.operations.retire import Retirement, retire
@@ -91,7 +90,7 @@ def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
     monkeypatch.setattr(MemoryStore, "cluster", lambda _self: Cluster("rebuilt", ""))
     stores = bench.live()
     stores.accept("rebuilt")
-    setting, wanted = Setting(bench.root, stores), Retirement("vault", ("jira",))
+    setting, wanted = Options(root=bench.root, stores=stores), Retirement("vault", ("jira",))
     plan = retire(wanted, bench.environment(), setting, bench.outside).plan(None)
     assert (plan.writes, plan.steps[0].reason) == ((), 'still read by "staging/jira"')
 
