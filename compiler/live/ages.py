@@ -1,0 +1,361 @@
+"""Finds since when each key of a remote secret has its value, and whether that is longer than its limit allows.
+
+A store has one date for all keys of a version, and anybody can move a date. So the value itself is compared with that
+of earlier versions, in at most four reads of a remote secret, the one of its newest version included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Final, Generic, TypeVar
+
+from compiler.live.read_many import is_of_store
+from compiler.stores.errors import StoreError
+from compiler.stores.interface import RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
+from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.text.wording import quoted
+
+MOST_READS: Final = 4
+# How many versions a Vault keeps where nobody says otherwise: older ones are looked for last.
+_USUALLY_KEPT: Final = 10
+# How far a server's clock may be ahead of this one.
+_SKEW: Final = timedelta(hours=1)
+# The date of a copy whose age is not known.
+_UNKNOWN: Final = "unknown"
+_FROM: Final = " from version "
+
+Key = TypeVar("Key")
+# Finds the value of a key in a version; None where it has none.
+Look = Callable[[RemoteSecret], SecretValue | None]
+
+
+class AgeState(StrEnum):
+    """How the age of a key's value is to its limit."""
+
+    NO_LIMIT = "no-limit"
+    IN_TIME = "in-time"
+    OVERDUE = "overdue"
+    NOT_KNOWN = "not-known"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAge:
+    """The age of one key's value.
+
+    `changed` is the date of the oldest version that was read in an unbroken row with this value, or an older date that
+    a copy brought along: the value is at least that old. With more versions than the reads reach, it may be older, by
+    less than the time to the next earlier version that was read.
+    `due` is the earliest of `changed` and the limit, the expiry of the remote secret, and its `renew-date`. `why` says
+    what keeps a NOT_KNOWN from being known.
+    """
+
+    state: AgeState
+    changed: datetime | None = None
+    due: datetime | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """What the tag `value-since` says: a date, or why it has none. Of a Vault also from which version it counts."""
+
+    date: datetime | None
+    why: str = ""
+    version: str = ""
+
+
+def since_text(moment: datetime | None) -> str:
+    """The text of the tag `value-since` for a date, None for an age that is not known."""
+    return _UNKNOWN if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def age_keys(
+    reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int | None, Look]], now: datetime
+) -> dict[Key, KeyAge]:
+    """The age of each of `keys`, which has the limit in days, None without one, and how to find the value.
+
+    `newest` is what was read, or an earlier version, whose age is judged as if nothing came after it. More is read only
+    where a key has a limit that the date of `newest` alone does not exceed. A StoreError is not raised: it is why an
+    age is not known.
+    """
+    ends, doubt = _ends_of(newest.attributes)
+    limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
+    ages = _Ages(reader, newest, limited, now).judge() if limited else {}
+    return {key: _joined(ages.get(key), ends, doubt, now) for key in keys}
+
+
+def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
+    """The earlier of the expiry and the `renew-date`, and why the latter does not count."""
+    ends, text = attributes.expires, attributes.tags.get(RENEW_DATE)
+    if text is None:
+        return ends, ""
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        return ends, f"its tag {quoted(RENEW_DATE)} is not a date, YYYY-MM-DD"
+    renewal = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return (renewal if ends is None else min(ends, renewal)), ""
+
+
+def _joined(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime) -> KeyAge:
+    """`age`, None without a limit, and what ends the whole remote secret."""
+    changed, due = (age.changed, age.due) if age is not None else (None, None)
+    due = min((each for each in (due, ends) if each is not None), default=None)
+    if due is not None and due <= now:
+        return KeyAge(AgeState.OVERDUE, changed, due)
+    why = age.why if age is not None and age.state is AgeState.NOT_KNOWN else doubt
+    if why:
+        return KeyAge(AgeState.NOT_KNOWN, changed, due, why)
+    return KeyAge(AgeState.NO_LIMIT if due is None else AgeState.IN_TIME, changed, due)
+
+
+@dataclass
+class _History:
+    """The versions of one remote secret, oldest first; the last one is that whose age is asked for.
+
+    `dates`, what was `found` and why it is `gone` are by the place in `versions`. `floor` is the newest place that a
+    Vault has most likely dropped. The tag `value-since` counts from the place `tagged`, None without it.
+    """
+
+    versions: list[str]
+    dates: dict[int, datetime]
+    found: dict[int, RemoteSecret]
+    gone: dict[int, str] = field(default_factory=dict)
+    floor: int = -1
+    tagged: int | None = None
+
+    @property
+    def last(self) -> int:
+        return len(self.versions) - 1
+
+    def around(self, moment: datetime) -> tuple[int, int]:
+        """The newest place that may be in effect at `moment`, -1 for none, and the oldest that is known to be later.
+
+        Where they are not neighbours, the dates between are not known. A version that is gone may have any date.
+        """
+        later = min(place for place, made in self.dates.items() if made > moment)
+        earlier = (place for place in {*self.dates, *self.gone} if place < later)
+        return max(earlier, default=-1), later
+
+    def in_effect(self, moment: datetime) -> list[int] | None:
+        """The places of the version in effect: several of one second, which have no order; None where not known."""
+        place, later = self.around(moment)
+        if later - place > 1:
+            return None
+        made = self.dates.get(place)
+        return [each for each in range(place + 1) if each == place or (made and self.dates.get(each) == made)]
+
+    def probe(self, moment: datetime) -> int | None:
+        """What to read next to find the version in effect, None where that helps no further."""
+        if (places := self.in_effect(moment)) is not None:
+            return next((each for each in places if not self.is_read(each)), None)
+        place, later = self.around(moment)
+        low = max(place, self.floor) if self.floor < later else place
+        return (low + later) // 2 if later - low > 1 else low
+
+    def is_read(self, place: int) -> bool:
+        return place in self.found or place in self.gone
+
+
+def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, since: _Since | None) -> _History:
+    """What is known from a list of versions, or from their numbers in a store without one. Raises StoreError."""
+    listed = reader.list_versions(newest.name)
+    if listed is None:
+        last = int(newest.version) - 1 if newest.version.isdecimal() else 0
+        versions = [str(number + 1) for number in range(last)]
+        history = _History([*versions, newest.version], {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
+        if since is not None:
+            # What counts from a later version is about a value that came after this one.
+            tagged = int(since.version) - 1 if since.version.isdecimal() else last
+            history.tagged = tagged if 0 <= tagged <= last else None
+        return history
+    earlier = [(version, each, each.created) for version, each in listed.items() if version != newest.version]
+    known = [(version, each, created) for version, each, created in earlier if created is not None and created <= made]
+    last = len(known)
+    history = _History(
+        [*(version for version, _, _ in known), newest.version],
+        {**{place: created for place, (_, _, created) in enumerate(known)}, last: made},
+        {last: newest},
+        {place: f"version {version} is disabled" for place, (version, each, _) in enumerate(known) if not each.enabled},
+    )
+    if since is not None:
+        text = newest.attributes.tags[VALUE_SINCE]
+        others = [place for place, (_, each, _) in enumerate(known) if each.tags.get(VALUE_SINCE) != text]
+        history.tagged = max(others, default=-1) + 1
+    return history
+
+
+class _Ages(Generic[Key]):
+    """Judges the keys of one remote secret that have a limit."""
+
+    def __init__(
+        self, reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, Look]], now: datetime
+    ) -> None:
+        self._reader = reader
+        self._newest = newest
+        self._keys = keys
+        self._now = now
+        self._comparer = Comparer()
+        self._since = _since_of(newest.attributes, now)
+        self._history = _History([newest.version], {}, {0: newest})
+
+    def judge(self) -> dict[Key, KeyAge]:
+        made = self._newest.attributes.created
+        if made is None or made > self._now + _SKEW:
+            why = "the store does not date it" if made is None else "its date is ahead of this machine's clock"
+            return dict.fromkeys(self._keys, KeyAge(AgeState.NOT_KNOWN, why=why))
+        ages = {key: age for key in self._keys if (age := self._by_newest(key, made)) is not None}
+        young = [key for key in self._keys if key not in ages]
+        if not young:
+            return ages
+        try:
+            self._history = _history_of(self._reader, self._newest, made, self._since)
+        except StoreError as error:
+            doubt = KeyAge(AgeState.NOT_KNOWN, why=f"its versions cannot be listed: {error.reason}")
+            return {**dict.fromkeys(young, doubt), **ages}
+        left = MOST_READS - 1
+        while left and (place := self._next(young)) is not None:
+            left = left - 1 if self._read(place) else 0
+        return ages | {key: self._judged(key) for key in young}
+
+    def _by_newest(self, key: Key, made: datetime) -> KeyAge | None:
+        """The age of a key that needs no other version, None of any other."""
+        days, look = self._keys[key]
+        if look(self._newest) is None:
+            return KeyAge(AgeState.NOT_KNOWN, why="it has no value")
+        return KeyAge(AgeState.OVERDUE, made, due) if (due := _plus(made, days)) <= self._now else None
+
+    def _read(self, place: int) -> bool:
+        """Whether the store answers at all."""
+        history = self._history
+        try:
+            found = self._reader.read_version(self._newest.name, history.versions[place])
+        except StoreError as error:
+            history.gone[place] = f"version {history.versions[place]} cannot be read: {error.reason}"
+            return not is_of_store(error)
+        if (made := found.attributes.created) is None:
+            history.gone[place] = f"the store does not date version {history.versions[place]}"
+        else:
+            history.found[place], history.dates[place] = found, made
+        return True
+
+    def _next(self, keys: list[Key]) -> int | None:
+        """The place to read next: first what decides, then what dates the last change of a value more closely."""
+        history = self._history
+        if history.tagged is not None and not history.is_read(history.tagged):
+            return history.tagged
+        ages = {key: self._judged(key) for key in keys}
+        open_ = [key for key in keys if ages[key].state is not AgeState.OVERDUE]
+        if history.tagged in history.gone and any(map(self._doubt_of_tag, open_)):
+            # Another value right after it shows as well that the tag is not about the value of now.
+            after = max(history.tagged or 0, history.floor) + 1
+            if not history.is_read(after):
+                return after
+        for key in open_:
+            if (place := history.probe(_minus(self._now, self._keys[key][0]))) is not None:
+                return place
+        gaps = [self._gap(key) for key in open_ if ages[key].state is AgeState.IN_TIME]
+        low, high = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 1))
+        return (low + high) // 2 if high - low > 1 else None
+
+    def _gap(self, key: Key) -> tuple[int, int]:
+        """The places between which the value changed: the next earlier one that was read, and the oldest with it."""
+        oldest = min(self._row(key))
+        read = (place for place in {*self._history.found, *self._history.gone} if place < oldest)
+        return max(*read, self._history.floor, -1), oldest
+
+    def _row(self, key: Key) -> Iterator[int]:
+        """The places that were read with the value of now, newest first, up to the first with another."""
+        for place in sorted(self._history.found, reverse=True):
+            if not self._is_same(key, place):
+                return
+            yield place
+
+    def _is_same(self, key: Key, place: int) -> bool:
+        look = self._keys[key][1]
+        value, found = look(self._newest), look(self._history.found[place])
+        return value is not None and found is not None and self._comparer.same(value, found)
+
+    def _judged(self, key: Key) -> KeyAge:
+        days, _ = self._keys[key]
+        history, limit = self._history, _minus(self._now, days)
+        dates = [history.dates[place] for place in self._row(key)]
+        dates += [
+            made for place, made in history.dates.items() if made <= limit and self._is_held(key, place, is_same=True)
+        ]
+        doubt = self._doubt_of_tag(key)
+        if not doubt and self._since is not None and self._since.date is not None and self._is_tagged(key):
+            dates.append(self._since.date)
+        changed = min(dates)
+        due = _plus(changed, days)
+        if due <= self._now:
+            return KeyAge(AgeState.OVERDUE, changed, due)
+        if why := doubt or self._doubt(key, limit):
+            return KeyAge(AgeState.NOT_KNOWN, changed, why=why)
+        return KeyAge(AgeState.IN_TIME, changed, due)
+
+    def _is_held(self, key: Key, place: int, *, is_same: bool) -> bool:
+        return place in self._history.found and self._is_same(key, place) is is_same
+
+    def _doubt(self, key: Key, limit: datetime) -> str:
+        """Why the value is not known to be younger than `limit`, "" where it is."""
+        history = self._history
+        if any(made > limit and self._is_held(key, place, is_same=False) for place, made in history.dates.items()):
+            return ""
+        if (places := history.in_effect(limit)) is None:
+            return f"more versions than {MOST_READS} reads reach"
+        unread = (each for each in places if each >= 0 and each not in history.found)
+        place = next(unread, None)
+        if place is None:
+            return ""
+        return history.gone.get(place, f"more versions of one second than {MOST_READS} reads reach")
+
+    def _is_tagged(self, key: Key) -> bool:
+        """Whether the value is that of the first version that carries the tag."""
+        tagged = self._history.tagged
+        return tagged is not None and self._is_held(key, tagged, is_same=True)
+
+    def _doubt_of_tag(self, key: Key) -> str:
+        """Why it is not known what the tag means for the key, "" where it is or where there is none."""
+        history, since = self._history, self._since
+        tagged = history.tagged
+        if since is None or tagged is None:
+            return ""
+        if tagged in history.found:
+            return since.why if self._is_tagged(key) else ""
+        if any(place > tagged and not self._is_same(key, place) for place in history.found):
+            return ""
+        return history.gone.get(tagged, f"version {history.versions[tagged]} was not read")
+
+
+def _since_of(attributes: Attributes, now: datetime) -> _Since | None:
+    if (text := attributes.tags.get(VALUE_SINCE)) is None:
+        return None
+    written, _, version = text.partition(_FROM)
+    if written == _UNKNOWN:
+        return _Since(None, "its age was not known when it was copied", version)
+    try:
+        moment = datetime.fromisoformat(written.strip())
+        moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _Since(None, f"its tag {quoted(VALUE_SINCE)} is not a date", version)
+    if moment > now + _SKEW:
+        return _Since(None, f"its tag {quoted(VALUE_SINCE)} is ahead of this machine's clock", version)
+    return _Since(moment, version=version)
+
+
+def _plus(moment: datetime, days: int) -> datetime:
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _minus(moment: datetime, days: int) -> datetime:
+    try:
+        return moment - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,79 @@
+"""Finds the age of each key that an environment reads, from what was verified and, where it takes that, a few reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+
+from compiler.live.ages import AgeState, KeyAge, age_keys
+from compiler.live.read_many import WORKERS
+from compiler.live.stores import LiveStores
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment
+from compiler.model.provider import UnprovenReferenceError
+from compiler.operations.references import Reference, UnextractedError, extracted, resolve
+from compiler.operations.verify import KeyStatus, Verification
+from compiler.stores.interface import RemoteSecret, SecretReader
+from compiler.stores.secret_value.secret import SecretValue
+
+
+def limits_of(environment: Environment, references: Iterable[Reference]) -> dict[Reference, int | None]:
+    """After how many days the value of each key is due, None for a key without a limit.
+
+    A key whose value is another's has the limit of that one.
+    """
+    keys = {secret.id: secret.entry.keys for secret in environment.secrets.values()}
+    return {each: keys[each.secret][each.key].lifetime.limit_days for each in references}
+
+
+def ages_of(
+    found: Verification,
+    limits: Mapping[Reference, int | None],
+    stores: LiveStores,
+    now: datetime,
+    workers: int = WORKERS,
+) -> dict[Reference, KeyAge]:
+    """The age of each key of `limits`, as `age_keys` finds it; NOT_KNOWN for one with a limit that was not read.
+
+    `found` is of the same stores, which are asked again only where a key has a limit, and at most three times for a
+    remote secret and once for its list of versions.
+    """
+    statuses = {status.reference: status for status in found.keys}
+    ages = {each: _unread(statuses.get(each), days) for each, days in limits.items() if each not in found.origins}
+    remotes: dict[tuple[SecretReader, str], list[Reference]] = {}
+    for each in limits:
+        if (remote := found.origins.get(each)) is not None:
+            remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
+
+    def judge(item: tuple[tuple[SecretReader, str], list[Reference]]) -> dict[Reference, KeyAge]:
+        (reader, _), group = item
+        keys = {each: (limits[each], partial(_value, each)) for each in group}
+        return age_keys(reader, found.origins[group[0]], keys, now)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ages")
+    try:
+        for judged in pool.map(judge, remotes.items()):
+            ages |= judged
+    finally:
+        # After an interrupt, requests that have not started are dropped.
+        pool.shutdown(wait=False, cancel_futures=True)
+    return {each: ages[each] for each in limits}
+
+
+def _unread(status: KeyStatus | None, limit: int | None) -> KeyAge:
+    if limit is None:
+        return KeyAge(AgeState.NO_LIMIT)
+    errors = (each.message for each in status.found if each.severity is Severity.ERROR) if status is not None else ()
+    return KeyAge(AgeState.NOT_KNOWN, why=next(iter(errors), "it was not read"))
+
+
+def _value(asked: Reference, remote: RemoteSecret) -> SecretValue | None:
+    """What the operator takes from a version of the remote secret."""
+    try:
+        source = extracted(remote) if asked.by_name else remote
+        value = resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
+    except (UnextractedError, UnprovenReferenceError):
+        return None
+    return value if isinstance(value, SecretValue) else None
