@@ -10,7 +10,6 @@ from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
 from compiler.change.run import Change
 from compiler.cluster.view import ClusterView
-from compiler.live.cluster_readers import readers_of
 from compiler.live.read_many import (
     NOT_HELD,
     WORKERS,
@@ -24,7 +23,7 @@ from compiler.live.read_many import (
     value_at,
     version_states,
 )
-from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, way_out
+from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
 from compiler.model.address import Sameness, address_identity, compare_stores
 from compiler.model.environment import Environment, Secret, Store

@@ -90,7 +90,7 @@ def write_values_files(
     files, planned = plan_values(project, folder, shown, root)
     diagnostics = (*found, *planned)
     if is_check:
-        from compiler.operations.stale_values import stale_values  # noqa: PLC0415 - only a check compares texts
+        from compiler.operations.diff import stale_values  # noqa: PLC0415 - only a check compares texts
 
         refused = {each.span.path for each in planned}
         stale = (file for file in files if file.is_stale and file.output.shown not in refused)

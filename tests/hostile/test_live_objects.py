@@ -13,8 +13,7 @@ from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
 from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
-from compiler.live.cluster_readers import in_cluster
-from compiler.live.readers import ReadIndex
+from compiler.live.readers import ReadIndex, in_cluster
 from compiler.model.address import written_identity
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of

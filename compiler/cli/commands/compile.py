@@ -145,7 +145,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
         counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
         outlet.lines([(file.output.shown, ": ", state, ", ", counts), *changes])
         if differs:
-            from compiler.operations.stale_values import differing_lines  # noqa: PLC0415 - only a check needs it
+            from compiler.operations.diff import differing_lines  # noqa: PLC0415 - only a check needs it
 
             # All at once: what is wrapped over several lines of the old file is seen only in all of them.
             outlet.write("".join(f"{line}\n" for line in differing_lines(file)))

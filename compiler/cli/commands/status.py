@@ -213,8 +213,7 @@ def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...],
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> ReadIndex | None:
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
     del environment
-    from compiler.live.cluster_readers import readers_of  # noqa: PLC0415 - asked at the end of a move alone
-    from compiler.live.readers import every_environment  # noqa: PLC0415
+    from compiler.live.readers import every_environment, readers_of  # noqa: PLC0415 - asked at the end of a move alone
 
     try:
         with open_stores_for_reading(os.environ) as stores:

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 from compiler.cluster.view import ApiReader, ClusterError, ClusterView
-from compiler.live.cluster_readers import KINDS, in_cluster, readers_of
-from compiler.live.readers import ReadIndex
+from compiler.live.readers import KINDS, ReadIndex, in_cluster, readers_of
 from compiler.refusal import Refusal
 from tests.unit.operations.retire.conftest import Bench, bench
 

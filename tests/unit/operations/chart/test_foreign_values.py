@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.stale_values import ChartValues
+from compiler.operations.diff import ChartValues
 from compiler.stages.emit import read_values, values_tree
 
 ROOT = Path(__file__).resolve().parents[4]

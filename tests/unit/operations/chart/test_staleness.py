@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.stale_values import differing_lines, stale_values
+from compiler.operations.diff import differing_lines, stale_values
 from compiler.pipeline import ValuesFile
 from compiler.render.content import show
 from compiler.stages.files import Output

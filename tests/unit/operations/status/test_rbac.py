@@ -5,8 +5,7 @@ import yaml
 
 from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
-from compiler.live.cluster_readers import KINDS, in_cluster
-from compiler.live.readers import ReadIndex
+from compiler.live.readers import KINDS, ReadIndex, in_cluster
 from compiler.model.address import written_identity
 from compiler.operations.rbac import rbac
 from compiler.text.command_line import name_project
