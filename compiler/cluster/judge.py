@@ -87,10 +87,12 @@ def problems(manifest: Manifest, live: Live) -> tuple[Problem, ...]:
     found = live.external_secret
     if found is None:
         return (Problem(State.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),)
+    where = (manifest.namespace, live.namespace)
+    lacks = store_lacks(manifest.store, live.store, *where) if live.has_store else ()
     return (
         *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
         *(_of_secret(manifest, live) if live.has_secrets else ()),
-        *(_of_store(manifest, live) if live.has_store else ()),
+        *(Problem(State.STORE, lack.message) for lack in lacks),
     )
 
 
@@ -269,11 +271,6 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[Problem]:
             yield Problem(State.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
 
 
-def _of_store(manifest: Manifest, live: Live) -> Iterator[Problem]:
-    for lack in store_lacks(manifest.store, live.store, manifest.namespace, live.namespace):
-        yield Problem(State.STORE, lack.message)
-
-
 def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
     """Kind and name of the owner that controls a Secret; empty for none."""
     owners = child(secret, "metadata").get("ownerReferences") or ()
@@ -303,18 +300,6 @@ class Unread:
     def is_certain(self) -> bool:
         """Whether clocks that differ cannot explain it."""
         return self.written - self.refreshed > CLOCKS
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What shows that the operator runs, beside an ExternalSecret itself, and the present moment.
-
-    `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
-    """
-
-    now: datetime
-    failed: datetime | None = None
-    newest: datetime | None = None
 
 
 def moment_of(text: object) -> datetime | None:
@@ -401,24 +386,33 @@ def older_value(external_secret: LiveObject, written: datetime | None, title: st
     yield Problem(State.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 
-def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[Problem]:
-    """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue."""
-    known = (sign_of(external_secret), signs.failed)
+def silence(
+    external_secret: LiveObject,
+    title: str,
+    now: datetime,
+    failed: datetime | None = None,
+    newest: datetime | None = None,
+) -> Iterator[Problem]:
+    """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue.
+
+    `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
+    """
+    known = (sign_of(external_secret), failed)
     sign = max(filter(None, known), default=None)
-    newest = max(filter(None, (*known, signs.newest)), default=None)
+    newest = max(filter(None, (*known, newest)), default=None)
     asked = asked_at(external_secret)
     if asked is not None and (sign is None or sign < asked - _SAME):
-        request = f"asked at {clock(asked, signs.now)} to synchronise {quoted(title)}"
-        if signs.now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
+        request = f"asked at {clock(asked, now)} to synchronise {quoted(title)}"
+        if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
             yield Problem(State.SILENT, f"the operator seems not to run: it was {request}, and did not")
         else:
             yield Problem(State.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
-    yield from _overdue(external_secret, title, signs, sign, newest)
+    yield from _overdue(external_secret, title, now, sign, newest)
 
 
 def _overdue(
-    external_secret: LiveObject, title: str, signs: Signs, sign: datetime | None, newest: datetime | None
+    external_secret: LiveObject, title: str, now: datetime, sign: datetime | None, newest: datetime | None
 ) -> Iterator[Problem]:
     spec = child(external_secret, "spec")
     interval = parse_duration(str(spec.get("refreshInterval") or ""))
@@ -427,10 +421,10 @@ def _overdue(
         return
     every = timedelta(seconds=min(interval.seconds, timedelta.max.total_seconds() / 4))
     allowed = every + max(every, CLOCKS)
-    if signs.now - since <= allowed:
+    if now - since <= allowed:
         return
-    pace = f"since {clock(since, signs.now)}, although its interval is {short_duration(round(interval.seconds))}"
-    runs = newest is not None and signs.now - newest <= allowed
+    pace = f"since {clock(since, now)}, although its interval is {short_duration(round(interval.seconds))}"
+    runs = newest is not None and now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
     yield Problem(State.NOT_REFRESHED if runs else State.SILENT, f"{who} has not handled {quoted(title)} {pace}")
 

@@ -10,7 +10,6 @@ from compiler.cluster.judge import (
     EVER,
     FAILING,
     Quotes,
-    Signs,
     State,
     controllers_of,
     is_own,
@@ -172,15 +171,14 @@ class _Judge:
         elif state is not None:
             yield _found(_RULES[state], each, messages[state], _DEPLOY if state in _IN_SECRET else None)
         elif live.external_secret is not None:
-            for stale in silence(live.external_secret, each.title, self._signs(each.namespace)):
+            for stale in silence(live.external_secret, each.title, self._now, newest=self._newest_sign(each.namespace)):
                 help_line = operator_pods() if stale.state is State.SILENT else None
                 yield _found("not-synchronised", each, stale.message, help_line)
 
-    def _signs(self, namespace: str) -> Signs:
-        """What shows that the operator runs, for one that is in order."""
+    def _newest_sign(self, namespace: str) -> datetime | None:
         if namespace not in self._newest_signs:
             self._newest_signs[namespace] = newest_sign(self._view.external_secrets(namespace).values())
-        return Signs(self._now, newest=self._newest_signs[namespace])
+        return self._newest_signs[namespace]
 
     def _failing(self, each: Manifest, found: LiveObject, state: State, messages: Mapping[State, str]) -> Diagnostic:
         parts, way_out, reason = [messages[state]], None, ready_reason(found)

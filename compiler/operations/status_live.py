@@ -13,7 +13,6 @@ from compiler.cluster.judge import (
     FAILING,
     Problem,
     Quotes,
-    Signs,
     State,
     doubts,
     is_answered,
@@ -55,6 +54,7 @@ LiveObject = Mapping[str, Any]
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
 _AT_ONCE = 1.0  # seconds
+_UNCHANGED = LiveState()
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
 _NOT_READ = frozenset({State.OTHER_SPEC, State.NOT_SYNCED, *FAILING})
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
@@ -172,15 +172,6 @@ def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
     return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What has changed since the run began: what must not, what may, and the lines that mend it."""
-
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-    helps: tuple[str, ...] = ()
-
-
 class StatusJudge:
     """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
 
@@ -215,13 +206,12 @@ class StatusJudge:
         return {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
 
     def live_state(
-        self, snapshot: Snapshot, secret: str, changes: Changes | None = None, *, is_forced: bool = False
+        self, snapshot: Snapshot, secret: str, changes: LiveState = _UNCHANGED, *, is_forced: bool = False
     ) -> LiveState:
-        """The live state of a secret, with the `changes` since the run began. Raises ClusterError.
+        """The live state of a secret; of the `changes` since the run began it has problems, notes and helps as well.
 
-        `is_forced`: this run asked the operator to synchronise, after it had read the stores.
+        `is_forced`: this run asked the operator to synchronise, after it had read the stores. Raises ClusterError.
         """
-        changes = changes if changes is not None else Changes()
         manifest = snapshot.manifests[secret]
         namespace, name = manifest.namespace, manifest.name
         live, pods = snapshot.view.live(manifest), snapshot.pods(manifest)
@@ -275,7 +265,7 @@ class StatusJudge:
         if is_unknown or waits_for_a_change(live, manifest.name):
             return
         failed = moment_of(warning["moment"]) if warning is not None else None
-        yield from silence(found, manifest.title, Signs(now, failed, snapshot.newest_sign))
+        yield from silence(found, manifest.title, now, failed, snapshot.newest_sign)
 
     def _causes(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
         values, external_secret = self.rows[secret].values, live.external_secret or {}

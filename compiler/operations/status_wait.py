@@ -22,7 +22,6 @@ from compiler.model.environment import Environment
 from compiler.model.values import Manifest
 from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state, with_values
 from compiler.operations.status_live import (
-    Changes,
     Pod,
     Snapshot,
     StatusJudge,
@@ -103,8 +102,8 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
 
 def changes_since(
     before: Baseline, manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, *, needs_refresh: bool
-) -> Changes:
-    """What has changed since; `before` learns of pods and data that are new.
+) -> LiveState:
+    """What has changed since: problems, what may change, and the lines that mend it; `before` learns of what is new.
 
     With `needs_refresh` the operator must have synchronised since.
     """
@@ -125,7 +124,7 @@ def changes_since(
             notes.append(message)
         else:
             found.append(Problem(State.RESTART, message))
-    return Changes(tuple(found), tuple(notes), restart_commands(old, manifest.namespace))
+    return LiveState(tuple(found), notes=tuple(notes), helps=restart_commands(old, manifest.namespace))
 
 
 def _rotation(before: Baseline, live: Live, title: str) -> Iterator[str]:
@@ -205,17 +204,13 @@ class WaitResult:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One reading and what was judged by it. `is_whole` tells that it listed all that is waited for, pods too."""
+    """One reading and what was judged by it."""
 
     snapshot: Snapshot
     states: States
-    is_whole: bool
 
-    def is_like(self, other: _Round) -> bool:
-        """Whether nothing that counts has changed between the two."""
-        return self._facts() == other._facts()
-
-    def _facts(self) -> dict[str, tuple[object, ...]]:
+    def facts(self) -> dict[str, tuple[object, ...]]:
+        """What two rounds have in common where nothing that counts has changed between them."""
         view, manifests = self.snapshot.view, self.snapshot.manifests
         facts = dict[str, tuple[object, ...]]()
         for secret, found in self.states.items():
@@ -269,7 +264,7 @@ class Wait:
         not even the first snapshot can be judged.
         """
         end = (self._clock() if since is None else since) + seconds
-        last, error, is_proven, took = self._judged(self._first, is_whole=True), None, False, 0.0
+        last, error, is_proven, took = self._judged(self._first), None, False, 0.0
         while True:
             left = end - self._clock()
             tell(last.states, left)
@@ -285,7 +280,8 @@ class Wait:
             begun = time.monotonic()
             try:
                 found = self._next(last)
-                is_proven = found.is_whole and found.end is not None and found.is_like(last)
+                # All that is waited for was listed once the last round had shown an end, pods too.
+                is_proven = last.end is not None and found.end is not None and found.facts() == last.facts()
                 last, error = found, None
             except ClusterError as failure:
                 is_proven, error = False, failure
@@ -305,17 +301,15 @@ class Wait:
 
         view = last.snapshot.view.fresh()
         self._on_round(view)
-        return self._judged(Snapshot(view, self._first.manifests, last.snapshot, needs_pods), is_whole=is_whole)
+        return self._judged(Snapshot(view, self._first.manifests, last.snapshot, needs_pods))
 
     def _has_new_data(self, before: ClusterView, view: ClusterView, namespace: str) -> bool:
         """Whether a Secret was replaced, or its data changed, from one round to the other."""
         names = [each.name for each in self._first.manifests.values() if each.namespace == namespace]
         old, new = (each.by_name(SECRETS, namespace) or {} for each in (before, view))
-        return any(
-            (_uid(old.get(name)), _hash(old.get(name))) != (_uid(new.get(name)), _hash(new.get(name))) for name in names
-        )
+        return any(_identity(old.get(name)) != _identity(new.get(name)) for name in names)
 
-    def _judged(self, snapshot: Snapshot, *, is_whole: bool) -> _Round:
+    def _judged(self, snapshot: Snapshot) -> _Round:
         states = dict[str, LiveState]()
         for secret, before in self._baselines.items():
             manifest = snapshot.manifests[secret]
@@ -327,7 +321,7 @@ class Wait:
                 needs_refresh=self._is_forced or before.saw,
             )
             states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self._is_forced)
-        return _Round(snapshot, states, is_whole)
+        return _Round(snapshot, states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,43 +331,6 @@ class StatusResult:
     status: Status
     waited: WaitResult | None = None
     forced: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class PartialStatus:
-    """What is known of an environment so far; one thread reads, and another one waits for it.
-
-    `asked` is who is asked now outside of the cluster, empty for nobody, `view` that of the present round, and `states`
-    the last that were told.
-    """
-
-    status: Status
-    asked: str = ""
-    view: ClusterView | None = None
-    wait: Wait | None = None
-    states: States = field(default_factory=dict)
-    forced: list[str] = field(default_factory=list)
-    is_over: bool = False
-
-    def telling(self, tell: Tell) -> Tell:
-        """As `tell`, and remembers what was told; once it is over nothing more is."""
-
-        def remember(states: States, left: float) -> None:
-            if not self.is_over:
-                self.states = states
-                tell(states, left)
-
-        return remember
-
-    def end(self, seconds: float) -> StatusResult:
-        """End the reading before it has ended by itself; `seconds` are what it was given."""
-        self.is_over = True
-        not_compared = self.wait.not_compared if self.wait is not None else {}
-        unanswered = self.asked
-        if not unanswered and self.view is not None and self.view.unanswered:
-            unanswered = f"the cluster ({self.view.unanswered})"
-        waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
-        return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +349,91 @@ class StatusOptions:
     is_whole: bool = False
 
 
+@dataclass(slots=True)
+class StatusReading:
+    """One reading of an environment, with what is known so far; one thread reads, and another one waits for it.
+
+    `asked` is who is asked now outside of the cluster, empty for nobody, `view` that of the present round, and `states`
+    the last that were told.
+    """
+
+    status: Status
+    options: StatusOptions
+    stores: LiveStores
+    connect: Connect | None
+    tell: Tell
+    begun: float = field(default_factory=time.monotonic)
+    asked: str = ""
+    view: ClusterView | None = None
+    wait: Wait | None = None
+    states: States = field(default_factory=dict)
+    forced: list[str] = field(default_factory=list)
+    is_over: bool = False
+
+    def read(self) -> StatusResult:
+        """Raises Refusal for a cluster that does not answer."""
+        self.asked = "the log-in program of the kubeconfig"
+        self.view = view = self.connect() if self.connect is not None else None
+        self.asked = ""
+        if view is None:
+            self._read_stores()
+            return StatusResult(self.status)
+        try:
+            manifests = manifests_for(self.status)
+            # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
+            snapshot = begin(lambda: Snapshot(view, manifests))
+            remotes = self._read_stores()
+            goes_on = self.options.seconds is not None and not self.options.is_offline
+            judge = StatusJudge(
+                self.status,
+                remotes,
+                self.options.context,
+                is_whole=self.options.is_whole,
+                again=(lambda: with_values(self.status, self.stores)) if goes_on else None,
+            )
+            return self._read_cluster(judge, snapshot(math.inf))
+        except ClusterError as error:
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+        raise failure
+
+    def _read_stores(self) -> tuple[RemoteSecret, ...]:
+        if self.options.is_offline:
+            return ()
+        self.asked = "the stores"
+        self.status, remotes = with_values(self.status, self.stores)
+        self.asked = ""
+        return remotes
+
+    def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> StatusResult:
+        seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None
+        if seconds is not None:
+            # Made before anything is changed: what it sees now is what it compares with.
+            self.wait = Wait(judge, snapshot, is_forced=is_forced, on_round=lambda view: setattr(self, "view", view))
+        if is_forced:
+            # What is told at the end is that no other one was asked for.
+            self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
+        if self.wait is not None and seconds is not None:
+            waited = self.wait.until(seconds, self.remember, self.begun)
+        states = waited.states if waited is not None else judge.every(snapshot)
+        return StatusResult(with_live_state(self.status, states), waited, tuple(self.forced))
+
+    def remember(self, states: States, left: float) -> None:
+        """Tell the state of a round, and keep it; once the reading is over nothing more is told."""
+        if not self.is_over:
+            self.states = states
+            self.tell(states, left)
+
+    def end(self, seconds: float) -> StatusResult:
+        """End the reading before it has ended by itself; `seconds` are what it was given."""
+        self.is_over = True
+        not_compared = self.wait.not_compared if self.wait is not None else {}
+        unanswered = self.asked
+        if not unanswered and self.view is not None and self.view.unanswered:
+            unanswered = f"the cluster ({self.view.unanswered})"
+        waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
+        return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
+
+
 def read_status(
     environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect | None, tell: Tell
 ) -> StatusResult:
@@ -401,81 +443,13 @@ def read_status(
     a view of the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a
     cluster that does not answer.
     """
-    partial = PartialStatus(from_files(environment, options.only))
-    begun = time.monotonic()
+    reading = StatusReading(from_files(environment, options.only), options, stores, connect, tell)
     if options.seconds is None:
-        return _read(partial, options, stores, connect, tell, begun)
+        return reading.read()
     try:
-        return call_within(
-            options.seconds + _GRACE, lambda: _read(partial, options, stores, connect, partial.telling(tell), begun)
-        )
+        return call_within(options.seconds + _GRACE, reading.read)
     except OutOfTimeError:
-        return partial.end(options.seconds)
-
-
-def _read(
-    partial: PartialStatus,
-    options: StatusOptions,
-    stores: LiveStores,
-    connect: Connect | None,
-    tell: Tell,
-    begun: float,
-) -> StatusResult:
-    partial.asked = "the log-in program of the kubeconfig"
-    partial.view = view = connect() if connect is not None else None
-    partial.asked = ""
-    if view is None:
-        _read_stores(partial, options, stores)
-        return StatusResult(partial.status)
-    try:
-        manifests = manifests_for(partial.status)
-        # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
-        snapshot = begin(lambda: Snapshot(view, manifests))
-        remotes = _read_stores(partial, options, stores)
-        goes_on = options.seconds is not None and not options.is_offline
-        judge = StatusJudge(
-            partial.status,
-            remotes,
-            options.context,
-            is_whole=options.is_whole,
-            again=(lambda: with_values(partial.status, stores)) if goes_on else None,
-        )
-        return _read_cluster(partial, options, judge, snapshot(math.inf), tell, begun)
-    except ClusterError as error:
-        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
-    raise failure
-
-
-def _read_stores(partial: PartialStatus, options: StatusOptions, stores: LiveStores) -> tuple[RemoteSecret, ...]:
-    if options.is_offline:
-        return ()
-    partial.asked = "the stores"
-    partial.status, remotes = with_values(partial.status, stores)
-    partial.asked = ""
-    return remotes
-
-
-def _read_cluster(
-    partial: PartialStatus,
-    options: StatusOptions,
-    judge: StatusJudge,
-    snapshot: Snapshot,
-    tell: Tell,
-    begun: float,
-) -> StatusResult:
-    wait, waited = None, None
-    if options.seconds is not None:
-        # Made before anything is changed: what it sees now is what it compares with.
-        partial.wait = wait = Wait(
-            judge, snapshot, is_forced=options.is_forced, on_round=lambda view: setattr(partial, "view", view)
-        )
-    if options.is_forced:
-        # What is told at the end is that no other one was asked for.
-        partial.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: partial.is_over))
-    if wait is not None and options.seconds is not None:
-        waited = wait.until(options.seconds, tell, begun)
-    states = waited.states if waited is not None else judge.every(snapshot)
-    return StatusResult(with_live_state(partial.status, states), waited, tuple(partial.forced))
+        return reading.end(options.seconds)
 
 
 def force_sync(snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False) -> Iterator[str]:

@@ -179,7 +179,7 @@ class Commands:
     def judge(self, cluster: Held) -> None:
         snapshot = Snapshot(ClusterView(cluster, STATUS), manifests_for(self.status))
         wait = Wait(StatusJudge(self.status, self.remotes), snapshot)
-        wait._next(wait._judged(snapshot, is_whole=True))
+        wait._next(wait._judged(snapshot))
 
     def verify(self, cluster: Held) -> None:
         dates = {(each.secret, each.store.id): None for each in self.expected}

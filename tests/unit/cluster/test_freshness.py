@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import (
-    Signs,
     State,
     Unread,
     asked_at,
@@ -54,7 +53,7 @@ def made(
 
 
 def stale(found: Mapping[str, Any], failed: datetime | None = None, newest: datetime | None = None) -> list[State]:
-    return [each.state for each in silence(found, TITLE, Signs(NOW, failed, newest))]
+    return [each.state for each in silence(found, TITLE, NOW, failed, newest)]
 
 
 def test_the_times_of_a_recorded_object_are_read() -> None:
@@ -118,7 +117,7 @@ def test_a_request_is_answered_by_a_success_that_began_later() -> None:
 
 def test_a_request_without_an_answer_is_remembered() -> None:
     assert stale(made(ago(minutes=20), asked=ago(seconds=30))) == [State.NOT_REFRESHED]
-    (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, Signs(NOW))
+    (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, NOW)
     assert found.state is State.SILENT
     assert found.message == (
         f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and did not'
@@ -142,7 +141,7 @@ def test_an_operator_that_deals_with_others_runs() -> None:
 
 def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
     assert stale(made(ago(minutes=119))) == []
-    (found,) = silence(made(ago(hours=3)), TITLE, Signs(NOW))
+    (found,) = silence(made(ago(hours=3)), TITLE, NOW)
     assert found.state is State.SILENT
     assert found.message == (
         f'the operator seems not to run: it has not handled "{TITLE}" since 04:30:00 UTC, although its interval is 1h'

@@ -11,7 +11,7 @@ from compiler.live.read_many import Likeness
 from compiler.operations import status_wait
 from compiler.operations.status import LiveState
 from compiler.operations.status_live import Snapshot
-from compiler.operations.status_wait import StatusOptions, StatusResult, Wait, WaitEnd, read_status
+from compiler.operations.status_wait import StatusOptions, StatusReading, StatusResult, Wait, WaitEnd, read_status
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
@@ -103,8 +103,8 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
     world.switch()
     judged = Wait._judged
 
-    def hang_next(wait: Wait, snapshot: Snapshot, *, is_whole: bool) -> object:
-        found = judged(wait, snapshot, is_whole=is_whole)
+    def hang_next(wait: Wait, snapshot: Snapshot) -> object:
+        found = judged(wait, snapshot)
         world.double.hung.add("get clustersecretstores")
         return found
 
@@ -154,15 +154,15 @@ def test_the_state_before_is_what_was_there_before_the_stores_answered(world: Wo
 
 def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set once nothing more is asked for by a reading, of which nobody waits for the end."""
-    over, read = threading.Event(), status_wait._read
+    over, read = threading.Event(), StatusReading.read
 
-    def noticed(*given: Any) -> StatusResult:  # noqa: ANN401 - as it is called
+    def noticed(reading: StatusReading) -> StatusResult:
         try:
-            return read(*given)
+            return read(reading)
         finally:
             over.set()
 
-    monkeypatch.setattr(status_wait, "_read", noticed)
+    monkeypatch.setattr(StatusReading, "read", noticed)
     return over
 
 

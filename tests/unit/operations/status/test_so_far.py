@@ -1,13 +1,19 @@
 from collections.abc import Mapping
 
 from compiler.cluster.judge import Problem, State
+from compiler.live.stores import LiveStores
 from compiler.operations.status import LiveState
-from compiler.operations.status_wait import PartialStatus, Wait, WaitEnd
+from compiler.operations.status_wait import StatusOptions, StatusReading, Tell, Wait, WaitEnd
 from tests.unit.operations.status.conftest import World
 
 
+def reading_of(world: World, tell: Tell = lambda _states, _left: None) -> StatusReading:
+    return StatusReading(world.status(), StatusOptions(), LiveStores({}), None, tell)
+
+
 def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> None:
-    partial = PartialStatus(world.status(), "the stores")
+    partial = reading_of(world)
+    partial.asked = "the stores"
     found = partial.end(5)
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (WaitEnd.TIME_UP, 5, "the stores")
@@ -33,10 +39,9 @@ def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
     def tell(_seen: Mapping[str, LiveState], left: float) -> None:
         told.append(left)
 
-    partial = PartialStatus(world.status())
-    telling = partial.telling(tell)
-    telling({"jira": LiveState((Problem(State.PODS, "a"),))}, 4)
+    partial = reading_of(world, tell)
+    partial.remember({"jira": LiveState((Problem(State.PODS, "a"),))}, 4)
     found = partial.end(5)
     assert [row.state for row in found.status.rows] == [State.NOT_ASKED, State.PODS]
-    telling({"jira": LiveState()}, 0)
+    partial.remember({"jira": LiveState()}, 0)
     assert (told, partial.states["jira"].state) == ([4], State.PODS)
