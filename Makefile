@@ -10,7 +10,7 @@ WORKERS := -n 3 --dist worksteal
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart mutants bench bench-stores bench-status proofs test-live e2e sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif lock clean
 
 ##@ to use it
 help: ## List the tasks
@@ -96,6 +96,10 @@ test-live: .venv/.dev ## Run the contract suite on the store that PLATFORM_SECRE
 
 e2e: .venv/.dev .tools/.helm ## Move a platform there and back on the cluster that KUBECONFIG names, every Secret watched
 	@$(BIN)/python scripts/e2e.py
+
+observe: .venv/.dev ## Check metrics and alert rules with promtool (taken from Debian's prometheus where none is there)
+	@bash scripts/install_promtool.sh
+	@$(BIN)/python -m pytest tests/observe -q
 
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py

@@ -1,0 +1,41 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from compiler.render.openmetrics import LONGEST_LABEL, Gauge, exposition
+
+HOSTILE = ['a"b', "a\\b", "a\nb", '"} 1\n# EOF\nforged{x="', "x" * 500, "é漢\u2028\x00\x1b[31m", "\\n", ""]
+
+
+def read(gauge: Gauge) -> list[tuple[dict[str, str], float]]:
+    text = "\n".join(exposition([gauge])) + "\n"
+    (family,) = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # it has no types
+    assert (family.name, family.type) == (gauge.name, "gauge")
+    return [(sample.labels, sample.value) for sample in family.samples]
+
+
+def test_a_scraper_reads_what_was_added() -> None:
+    gauge = Gauge("platform_secret_due_timestamp_seconds", 'When a new value is due; "0" where that is not known')
+    gauge.add(1795000000.0, environment="prod", secret="jira", key="TOKEN", owner="team")
+    gauge.add(0, environment="prod", secret="jira", key="OTHER", owner="")
+    assert read(gauge) == [
+        ({"environment": "prod", "secret": "jira", "key": "TOKEN", "owner": "team"}, 1795000000.0),
+        ({"environment": "prod", "secret": "jira", "key": "OTHER", "owner": ""}, 0.0),
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_label_leaves_its_quotes(text: str) -> None:
+    gauge = Gauge("up", text)
+    gauge.add(1, owner=text)
+    ((labels, value),) = read(gauge)
+    meant = "".join(each if each.isprintable() else " " for each in text[:LONGEST_LABEL])
+    assert (labels, value) == ({"owner": meant}, 1.0)
+
+
+@given(st.text())
+def test_every_text_is_one_sample(text: str) -> None:
+    gauge = Gauge("up", "whether it answers")
+    gauge.add(1, store=text)
+    assert len(read(gauge)) == 1
