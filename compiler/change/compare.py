@@ -47,14 +47,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import (
-    DisabledError,
-    InvalidNameError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretReader, SecretWriter, Use
 from compiler.stores.secret_value.document import stringified
 from compiler.stores.secret_value.secret import Comparer, Mark, SecretValue, Trait, traits
@@ -249,7 +242,11 @@ def plan_given(
     readings = read_many(names, WORKERS)
     plan = plan_change(replace(draft, stores=writers), readings, run, writer_of)
     # A name that is refused before anything is sent is no reason to talk to its store.
-    asked = {reader for (reader, _), reading in readings.items() if not isinstance(reading, InvalidNameError)}
+    asked = {
+        reader
+        for (reader, _), reading in readings.items()
+        if not (isinstance(reading, StoreError) and reading.code == Code.INVALID_NAME)
+    }
     who = {store_id: writer.whoami().subject for store_id, writer in writers.items() if writer in asked}
     return replace(plan, who=who)
 

@@ -18,16 +18,14 @@ from typing import Any
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
+    Code,
     ForbiddenCause,
     ForbiddenError,
-    MissingDependencyError,
     NotFoundError,
-    OtherClusterError,
     RedirectRefusedError,
     SoftDeletedError,
     StoreError,
     ThrottledError,
-    TlsFailureError,
     UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
@@ -54,23 +52,20 @@ _FAIL_TOGETHER = 0.5
 _SILENT = (
     UnavailableError,
     ThrottledError,
-    TlsFailureError,
     RedirectRefusedError,
-    MissingDependencyError,
     UnexpectedReplyError,
     UnauthenticatedError,
-    OtherClusterError,
 )
+_SILENT_CODES = frozenset({Code.TLS_FAILURE, Code.MISSING_DEPENDENCY, Code.OTHER_CLUSTER})
 # How a store says that it does not hold a remote secret, as opposed to not saying whether it does.
 NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
-
 
 _ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
 
 
 def is_silence(error: StoreError) -> bool:
     """Whether the store said nothing about its secrets: unreachable, another server, or closed to the caller."""
-    return isinstance(error, _SILENT)
+    return isinstance(error, _SILENT) or error.code in _SILENT_CODES
 
 
 def is_of_store(error: StoreError) -> bool:

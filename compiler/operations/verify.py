@@ -21,9 +21,9 @@ from compiler.operations.references import (
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
+    Code,
     DisabledError,
     ForbiddenError,
-    InvalidNameError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
@@ -88,7 +88,6 @@ _RULES: tuple[tuple[type[StoreError], str], ...] = (
     (UnauthenticatedError, "unauthenticated"),
     (WrongMountError, "wrong-mount"),
     (UnsupportedEngineError, "wrong-mount"),
-    (InvalidNameError, "invalid-reference"),
 )
 # What is wrong with a value that has a trait: the rule, the message, and what mends it.
 _VALUE_FAULTS = (
@@ -221,7 +220,7 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | Ad
     said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     # Here the store's own address is wrong, and not a reference to a secret in it.
-    rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
+    rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
     return BY_ID[rule].diagnostic(finding)
 
 
@@ -236,6 +235,8 @@ def _unchecked(keys: int) -> str:
 
 
 def _rule_of(error: StoreError) -> str:
+    if error.code == Code.INVALID_NAME:
+        return "invalid-reference"
     return next((rule for kind, rule in _RULES if isinstance(error, kind)), "no-answer")
 
 
@@ -492,7 +493,7 @@ def _is_any_silent(
 
 def _is_silent(answer: RemoteSecret | StoreError) -> bool:
     # A name that is refused before anything is sent tells nothing about the store.
-    return isinstance(answer, StoreError) and (is_silence(answer) or isinstance(answer, InvalidNameError))
+    return isinstance(answer, StoreError) and (is_silence(answer) or answer.code == Code.INVALID_NAME)
 
 
 def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:

@@ -33,6 +33,21 @@ class StoreLocation:
         return f'"{_shown(self.name)}" in {self.store}' if self.name is not None else self.store
 
 
+class Code(StrEnum):
+    """Tells the errors apart that have no class of their own, as nobody catches one of them alone."""
+
+    INVALID_NAME = "invalid-name"  # a name, or a property's name, cannot be used in this store; nothing was sent
+    INVALID_VALUE = "invalid-value"  # no store may be given it: empty, or the store would change it (NUL)
+    TOO_LARGE = "too-large"  # the document, a tag or the content type
+    MALFORMED_DOCUMENT = "malformed-document"  # no JSON object where properties are asked for or would be merged in
+    MANAGED = "managed"  # Key Vault: the secret backs a certificate and must not be written by hand
+    TLS_FAILURE = "tls-failure"  # unknown authority, expired, another host's certificate, or HTTP where TLS is needed
+    OTHER_CLUSTER = "other-cluster"  # a Vault that is not the one that is meant; only who it is was asked of it
+    MISSING_DEPENDENCY = "missing-dependency"  # the provider's client is not installed
+    # A write's reply was lost and reading back did not settle whether it was stored; a later run's comparison will.
+    OUTCOME_UNKNOWN = "outcome-unknown"
+
+
 class StoreError(Refusal):
     """Ends an action on a store. `code` tells the kinds apart in reports and journals.
 
@@ -43,12 +58,16 @@ class StoreError(Refusal):
     store which has not answered once is not asked again: somebody has to do something first.
     """
 
-    code: ClassVar[str]
+    code: str
     retryable: ClassVar[bool] = False
-    maybe_done: ClassVar[bool] = False
+    maybe_done: bool = False
     told_at_once: ClassVar[bool] = False
 
-    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str) -> None:
+    def __init__(
+        self, place: StoreLocation, action: Action, reason: str, remedy: str, code: Code | None = None
+    ) -> None:
+        if code is not None:
+            self.code, self.maybe_done = code, code is Code.OUTCOME_UNKNOWN
         target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
         super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
         self.place = place
@@ -93,12 +112,6 @@ class VersionGoneError(StoreError):
     def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
         super().__init__(place, action, reason, remedy)
         self.version = version
-
-
-class ManagedError(StoreError):
-    """Key Vault: the secret backs a certificate and must not be written by hand."""
-
-    code = "managed"
 
 
 class ForbiddenCause(StrEnum):
@@ -235,13 +248,6 @@ class ConflictError(StoreError):
         self.found = found
 
 
-class OutcomeUnknownError(StoreError):
-    """A write's reply was lost and reading back did not settle whether it was stored; a later run's comparison will."""
-
-    code = "outcome-unknown"
-    maybe_done = True
-
-
 class UnverifiedError(StoreError):
     """A write was stored as `version`, and what the store says of it is not what was sent."""
 
@@ -264,30 +270,6 @@ class UnfinishedWriteError(StoreError):
         self.version = version
 
 
-class InvalidNameError(StoreError):
-    """The name, or a property's name, cannot be used in this store; nothing was sent."""
-
-    code = "invalid-name"
-
-
-class TooLargeError(StoreError):
-    """The document, a tag or the content type is larger than the store takes."""
-
-    code = "too-large"
-
-
-class InvalidValueError(StoreError):
-    """A value that no store may be given: empty, or text that the store would change (a lone surrogate, NUL)."""
-
-    code = "invalid-value"
-
-
-class TlsFailureError(StoreError):
-    """No trusted connection: unknown authority, expired, another host's certificate, or HTTP where TLS is needed."""
-
-    code = "tls-failure"
-
-
 class UnexpectedReplyError(StoreError):
     """Something answered that is not the store, such as a proxy's page, or it stored other bytes than were sent."""
 
@@ -295,28 +277,10 @@ class UnexpectedReplyError(StoreError):
     maybe_done = True
 
 
-class OtherClusterError(StoreError):
-    """The Vault that answers says that it is another one than is meant, so nothing was sent to it but that question."""
-
-    code = "other-cluster"
-
-
 class RedirectRefusedError(StoreError):
     """The address answered with a redirect, which is never followed: it would take the token to another host."""
 
     code = "redirect-refused"
-
-
-class MissingDependencyError(StoreError):
-    """The provider's client is not installed."""
-
-    code = "missing-dependency"
-
-
-class MalformedDocumentError(StoreError):
-    """The remote value is not a JSON object where properties are asked for or would be merged in."""
-
-    code = "malformed-document"
 
 
 def _shown(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from compiler.model.store import StoreAddress
 from compiler.stores.deadline import Clock, SystemClock
-from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.pacing import Quota, RequestClass, RetryPolicy, unheard
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import install_line
@@ -239,7 +239,7 @@ class SecretReader(Protocol):
     def cluster(self) -> Cluster | None:
         """Return who the server says it is, asked once and without a log-in; None where it does not: no Key Vault does.
 
-        Raises OtherClusterError where the address expects another one.
+        Raises a StoreError, other-cluster, where the address expects another one.
         """
 
     def close(self) -> None:
@@ -282,7 +282,7 @@ class SecretWriter(SecretReader, Protocol):
         """Set the properties in `changes` and keep every other one of `base` and its bytes.
 
         The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a
-        MalformedDocumentError.
+        StoreError, malformed-document.
         """
 
     def check_whole(
@@ -354,8 +354,8 @@ class StoreOptions:
 def open_store(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions | None = None) -> SecretWriter:
     """Return the adapter of the address' provider; nothing is sent before its first use. Close it after use.
 
-    Every adapter has a constructor of these three arguments. Raises MissingDependencyError where the provider's client
-    is not installed, and TlsFailureError or InvalidNameError for an address that must not be used.
+    Every adapter has a constructor of these three arguments. Raises a StoreError: missing-dependency where the
+    provider's client is not installed, tls-failure or invalid-name for an address that must not be used.
     """
     provider = address.provider
     try:
@@ -366,9 +366,10 @@ def open_store(address: StoreAddress, environ: Mapping[str, str], options: Store
             raise
     else:
         return cast("SecretWriter", getattr(module, provider.adapter)(address, environ, options or StoreOptions()))
-    raise MissingDependencyError(
+    raise StoreError(
         StoreLocation(address.absolute),
         Action.CONNECT,
         f'the Python package "{missing.partition(".")[0]}" is not installed',
         f"run: {install_line(provider.extra)}",
+        Code.MISSING_DEPENDENCY,
     )

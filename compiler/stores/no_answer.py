@@ -12,14 +12,7 @@ from typing import Final
 
 from compiler.model.address import is_loopback, service_of
 from compiler.model.files import NamedFileError, as_file, shown_file
-from compiler.stores.errors import (
-    Action,
-    StoreError,
-    StoreLocation,
-    TlsFailureError,
-    UnavailableError,
-    UnreachableError,
-)
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError, UnreachableError
 from compiler.stores.http import ConnectionDeniedError, UnknownHostError
 from compiler.text.command_line import shell_line
 
@@ -91,7 +84,7 @@ def _untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action
         remedy = f"{name}{shown_file(file)} does not have its CA: correct that, or {server.setting}"
     else:
         remedy = f"set {server.ca_variable} to its CA, or correct {server.setting}"
-    return TlsFailureError(place, action, f"no trusted connection: {why}", remedy)
+    return StoreError(place, action, f"no trusted connection: {why}", remedy, Code.TLS_FAILURE)
 
 
 def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -159,7 +152,7 @@ def trusting(
 ) -> ssl.SSLContext:
     """Return what a TLS connection is checked by: `authorities`, else those in the file `default`, else the system's.
 
-    `certificate` are the files of the client's own certificate and its key. Raises TlsFailureError.
+    `certificate` are the files of the client's own certificate and its key. Raises a StoreError, tls-failure.
     """
     name, path = authorities
     folder = bool(path) and Path(path).is_dir()
@@ -179,4 +172,4 @@ def trusting(
         failure = reason
     else:
         return context
-    raise TlsFailureError(place, Action.CONNECT, failure, remedy)
+    raise StoreError(place, Action.CONNECT, failure, remedy, Code.TLS_FAILURE)

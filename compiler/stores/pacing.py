@@ -207,7 +207,7 @@ class Retrier:
         """Send a write; where its outcome is unknown, wait a moment and call `settle` before anything else.
 
         `settle` reads back (through `read`): a result means that the write was stored, None that it was not and may be
-        sent again. It raises OutcomeUnknownError when it cannot tell.
+        sent again. It raises a StoreError, outcome-unknown, when it cannot tell.
         """
         return self._run(send, kind, settle)
 

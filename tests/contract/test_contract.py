@@ -9,19 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.errors import (
-    ConflictError,
-    InvalidNameError,
-    InvalidValueError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    TooLargeError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Code, ConflictError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
 from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, traits
 from tests.contract.conftest import StoreCase
+from tests.refusals import is_refused
 
 SENTINEL = "s3ntinel-4711"
 
@@ -239,7 +231,7 @@ def test_tags_of_a_version_that_is_no_longer_the_newest_are_not_set(store: Secre
 def test_tags_that_no_store_takes_are_refused_and_none_is_set(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="1"), None, Attributes(tags={"owner": "us"})).version
-    with pytest.raises(TooLargeError):
+    with pytest.raises(StoreError, check=is_refused(Code.TOO_LARGE)):
         store.set_tags(name, version, {f"tag-{number}": "x" for number in range(65)})
     assert store.read(name).attributes.tags == {"owner": "us"}
 
@@ -261,8 +253,8 @@ def test_values_that_no_store_keeps_are_refused_before_anything_is_sent(store: S
     for value in ("", " \n", "a\0b", "a\ud800b"):
         changes = {"A": SecretValue(value), "B": SecretValue("good")}
         found = [(problem.code, problem.property) for problem in store.check(name, changes, None)]
-        assert found == [(InvalidValueError.code, "A")], repr(value)
-        with pytest.raises(InvalidValueError):
+        assert found == [(Code.INVALID_VALUE, "A")], repr(value)
+        with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE)):
             store.write(name, changes, None)
     assert store.describe(name).state is StoreState.ABSENT
 
@@ -281,13 +273,13 @@ def test_names_that_leave_their_place_are_refused(store: SecretWriter) -> None:
     assert [
         name
         for name in NAMES_ELSEWHERE
-        if InvalidNameError.code not in {problem.code for problem in store.check(name, props(A="1"), None)}
+        if Code.INVALID_NAME not in {problem.code for problem in store.check(name, props(A="1"), None)}
     ] == []
     assert [
         (name, number)
         for name in NAMES_ELSEWHERE
         for number, call in enumerate(calls)
-        if code_of(call, name) != InvalidNameError.code
+        if code_of(call, name) != Code.INVALID_NAME
     ] == []
 
 
@@ -363,7 +355,7 @@ def test_a_first_and_a_second_version_cost_none(store: SecretWriter, case: Store
     assert store.dropped_by_write(name) is None
     store.write(name, {"A": SecretValue("1")}, None)
     assert store.dropped_by_write(name) is None
-    with pytest.raises(InvalidNameError):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
         store.dropped_by_write("..")
 
 

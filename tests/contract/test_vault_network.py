@@ -12,18 +12,19 @@ import pytest
 from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
+    Code,
     ConflictError,
-    OutcomeUnknownError,
     RedirectRefusedError,
     SealedError,
+    StoreError,
     ThrottledError,
-    TooLargeError,
     UnavailableError,
     UnexpectedReplyError,
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreOptions
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from tests.pace import allowed_wall
+from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 
 OpenVault = Callable[..., SecretWriter]
@@ -166,7 +167,7 @@ def test_a_write_whose_outcome_cannot_be_read_back_is_unknown(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     gateway.rule = lambda seen: GatewayFault(drop_after=True) if "/data/" in seen.path else None
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN)):
         store.write(name, {"A": SecretValue("1")}, None)
     assert gateway.count("POST", "/data/") == 1
 
@@ -224,7 +225,7 @@ def test_a_server_that_does_not_recover_is_unavailable_after_the_patience(
 
 def test_an_oversize_500_is_not_sent_again(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
     gateway.rule = on_data(refused(500, "put failed due to value being too large; got 9 bytes, max: 8 bytes"), "POST")
-    with pytest.raises(TooLargeError):
+    with pytest.raises(StoreError, check=is_refused(Code.TOO_LARGE)):
         store.write(name, {"A": SecretValue("1")}, None)
     assert gateway.count("POST", "/data/") == 1
 

@@ -12,11 +12,12 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
+from compiler.stores.errors import Code, ConflictError, SealedError, StoreError, UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
 from tests.pace import allowed_wall
+from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 
 OpenVault = Callable[..., SecretWriter]
@@ -110,7 +111,7 @@ def wrong_tls(tmp_path: Path) -> Iterator[Callable[[tuple[str, ...], bool], tupl
 
 def failure_in_time(store: SecretWriter) -> str:
     started = time.monotonic()
-    with pytest.raises(TlsFailureError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
         store.read("a")
     assert time.monotonic() - started < allowed_wall(2, below=10)
     return str(caught.value)
@@ -139,7 +140,11 @@ def test_http_to_a_tls_server_and_https_to_a_plain_one_are_told(
 def test_a_file_of_authorities_that_is_no_such_file_is_told(open_vault: OpenVault, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
     for file in ("absent.pem", "empty.pem"):
-        with pytest.raises(TlsFailureError, match=r"the CA certificates of VAULT_CACERT \(/.*\) cannot be read"):
+        with pytest.raises(
+            StoreError,
+            check=is_refused(Code.TLS_FAILURE),
+            match=r"the CA certificates of VAULT_CACERT \(/.*\) cannot be read",
+        ):
             open_vault("https://127.0.0.1:1", {"VAULT_TOKEN": "hvs.any", "VAULT_CACERT": str(tmp_path / file)})
 
 

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
+from compiler.stores.errors import Code, ExpiredTokenError, StoreError, UnauthenticatedError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value.secret import SecretValue
+from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]
 
@@ -240,5 +241,5 @@ def test_a_renewal_that_is_refused_does_not_disturb(
 
 
 def test_a_user_name_that_leaves_its_place_is_refused(gateway: FaultyGateway, open_vault: OpenVault) -> None:
-    with pytest.raises(InvalidNameError):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
         open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any", "VAULT_NAMESPACE": "../x"})

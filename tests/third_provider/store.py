@@ -10,14 +10,12 @@ from typing import Final
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
-    InvalidNameError,
-    InvalidValueError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    TooLargeError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
@@ -122,8 +120,8 @@ class ShelfStore:
         del base, attributes
         unfit = [key for key, value in changes.items() if traits(value) & UNWRITABLE]
         return (
-            *(() if _NAME.fullmatch(name) else (Problem(InvalidNameError.code, name, "it is no name", "correct it"),)),
-            *(Problem(InvalidValueError.code, name, "it cannot be kept", "correct it", key) for key in unfit),
+            *(() if _NAME.fullmatch(name) else (Problem(Code.INVALID_NAME, name, "it is no name", "correct it"),)),
+            *(Problem(Code.INVALID_VALUE, name, "it cannot be kept", "correct it", key) for key in unfit),
         )
 
     def write(
@@ -157,7 +155,9 @@ class ShelfStore:
             newest = self._newest(name, Action.TAG)
             tags = with_tags(newest.attributes.tags, changes)
             if len(tags) > _MOST_TAGS:
-                raise TooLargeError(self._place(name), Action.TAG, "it would have too many tags", "remove tags")
+                raise StoreError(
+                    self._place(name), Action.TAG, "it would have too many tags", "remove tags", Code.TOO_LARGE
+                )
             self._shelf.books[name][-1] = replace(newest, attributes=replace(newest.attributes, tags=tags))
 
     def soft_delete(self, name: str, version: str) -> None:
@@ -219,13 +219,11 @@ class ShelfStore:
 
     def _require_name(self, name: str, action: Action) -> None:
         if not _NAME.fullmatch(name):
-            raise InvalidNameError(self._place(name), action, "it is no name", "correct it")
+            raise StoreError(self._place(name), action, "it is no name", "correct it", Code.INVALID_NAME)
 
     def _require_sound(self, name: str, problems: Sequence[Problem]) -> None:
-        kinds: tuple[type[StoreError], ...] = (InvalidNameError, InvalidValueError)
         for problem in problems:
-            kind = next(each for each in kinds if each.code == problem.code)
-            raise kind(self._place(name), Action.WRITE, problem.reason, problem.remedy)
+            raise StoreError(self._place(name), Action.WRITE, problem.reason, problem.remedy, Code(problem.code))
 
     def _place(self, name: str) -> StoreLocation:
         return StoreLocation(self.address.absolute, name)

@@ -10,8 +10,9 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.agents_project import write_agents_project
+from tests.refusals import refusal
 from tests.unit.changes import Listening
 from tests.unit.memory_store import MemoryStore
 
@@ -62,8 +63,8 @@ class Stores:
     azure: MemoryStore | None = None
     live: LiveStores = field(init=False)
 
-    def failure(self, kind: type[StoreError], name: str) -> StoreError:
-        return kind(StoreLocation("vault", name), Action.READ, "it is refused", "do something")
+    def failure(self, kind: type[StoreError] | Code, name: str) -> StoreError:
+        return refusal(kind, StoreLocation("vault", name), Action.READ, "it is refused", "do something")
 
 
 @pytest.fixture

@@ -35,18 +35,17 @@ from compiler.stores.deadline import held
 from compiler.stores.errors import (
     Action,
     BusyError,
+    Code,
     DisabledError,
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
-    InvalidValueError,
     NotFoundError,
     RedirectRefusedError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
     ThrottledError,
-    TlsFailureError,
     UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
@@ -146,7 +145,9 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     if status == 409:  # noqa: PLR2004
         return _conflict(answer, place, action)
     reason = f'Key Vault refused the request with status {status} and code "{_word(answer.code)}"'
-    return InvalidValueError(place, action, reason, "check the value, tags, content type and dates against its limits")
+    return StoreError(
+        place, action, reason, "check the value, tags, content type and dates against its limits", Code.INVALID_VALUE
+    )
 
 
 def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
@@ -251,10 +252,10 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 
 
 def require_https(place: StoreLocation, url: str) -> None:
-    """Raise TlsFailureError for plain http."""
+    """Raise a StoreError, tls-failure, for plain http."""
     if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and tokens are never sent in the clear"
-        raise TlsFailureError(place, Action.CONNECT, reason, "use https://")
+        raise StoreError(place, Action.CONNECT, reason, "use https://", Code.TLS_FAILURE)
 
 
 def server_of(url: str, authorities: tuple[str, str] = ("", "")) -> Server:

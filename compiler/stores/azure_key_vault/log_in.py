@@ -19,14 +19,7 @@ from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.deadline import call_in_time, held
-from compiler.stores.errors import (
-    Action,
-    MissingDependencyError,
-    StoreError,
-    StoreLocation,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnauthenticatedError, UnavailableError
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
 from compiler.text.command_line import install_line, shell_line
@@ -62,7 +55,7 @@ def shared_credential(
 ) -> SharedCredential:
     """The given credential, a token that stands in a variable, or the one of Azure's own variables.
 
-    Raises MissingDependencyError, and UnauthenticatedError for variables that cannot be used.
+    Raises a StoreError, missing-dependency, and UnauthenticatedError for variables that cannot be used.
     """
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)
@@ -114,7 +107,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocati
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
         remedy = f"run: {install_line('azure')}"
-        raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
+        raise StoreError(place, Action.LOG_IN, reason, remedy, Code.MISSING_DEPENDENCY) from None
     authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
     authorities = named_authorities(None, environ, _CA_VARIABLES)

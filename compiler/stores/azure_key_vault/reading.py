@@ -14,17 +14,14 @@ from compiler.stores.azure_key_vault.client import Bundle, SdkClient, soft_delet
 from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     DisabledError,
     ForbiddenCause,
     ForbiddenError,
-    InvalidNameError,
-    InvalidValueError,
-    MalformedDocumentError,
-    ManagedError,
     NotFoundError,
+    StoreError,
     StoreLocation,
-    TooLargeError,
     UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
@@ -74,13 +71,13 @@ def name_problems(name: str) -> tuple[Problem, ...]:
     if is_name(name):
         return ()
     remedy = "use 1 to 127 letters, digits and hyphens"
-    return (Problem(InvalidNameError.code, name, "the name is not valid in Key Vault", remedy),)
+    return (Problem(Code.INVALID_NAME, name, "the name is not valid in Key Vault", remedy),)
 
 
 def value_problems(name: str, value: SecretValue, prop: str | None = None) -> tuple[Problem, ...]:
     """Problems of one property's value, or of a whole value where `prop` is None."""
     return tuple(
-        Problem(InvalidValueError.code, name, *_UNWRITABLE_REASONS[trait], prop)
+        Problem(Code.INVALID_VALUE, name, *_UNWRITABLE_REASONS[trait], prop)
         for trait in sorted(traits(value) & UNWRITABLE)
     )
 
@@ -91,29 +88,29 @@ def size_problems(name: str, text: str) -> tuple[Problem, ...]:
     if size <= MAX_VALUE_BYTES:
         return ()
     reason = f"the value would have {size} bytes, and Key Vault allows {MAX_VALUE_BYTES}"
-    return (Problem(TooLargeError.code, name, reason, "split its keys over several secrets"),)
+    return (Problem(Code.TOO_LARGE, name, reason, "split its keys over several secrets"),)
 
 
 def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]:
     found: list[tuple[str, str, str]] = []
     if len(attributes.tags) > MAX_TAGS:
         reason = f"it would have {len(attributes.tags)} tags, and Key Vault allows {MAX_TAGS}"
-        found.append((TooLargeError.code, reason, "remove tags"))
+        found.append((Code.TOO_LARGE, reason, "remove tags"))
     for tag, value in attributes.tags.items():
         if not tag or len(tag) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
             reason = f"a tag's name must have 1 to {MAX_TAG_NAME} characters, and its value at most {MAX_TAG_VALUE}"
-            found.append((TooLargeError.code, reason, f'shorten the tag "{tag[:40]}"'))
+            found.append((Code.TOO_LARGE, reason, f'shorten the tag "{tag[:40]}"'))
     if len(attributes.content_type or "") > MAX_CONTENT_TYPE:
         reason = f"the content type is longer than {MAX_CONTENT_TYPE} characters"
-        found.append((TooLargeError.code, reason, "shorten it"))
+        found.append((Code.TOO_LARGE, reason, "shorten it"))
     if attributes.expires and attributes.not_before and attributes.expires <= attributes.not_before:
-        found.append((InvalidValueError.code, "it would expire before it is valid", "correct one of the two dates"))
+        found.append((Code.INVALID_VALUE, "it would expire before it is valid", "correct one of the two dates"))
     return tuple(Problem(code, name, reason, remedy) for code, reason, remedy in found)
 
 
 def malformed(name: str) -> Problem:
     reason = "its value is not a JSON object with distinct names, so it has no properties to change"
-    return Problem(MalformedDocumentError.code, name, reason, "write the whole value, or repair it by hand")
+    return Problem(Code.MALFORMED_DOCUMENT, name, reason, "write the whole value, or repair it by hand")
 
 
 _REMEDY: Final = "check the vault's URL and the proxy in between, and do not trust this address"
@@ -288,7 +285,7 @@ class KeyVaultReader:
     def _require_name(self, name: str, action: Action) -> None:
         if not is_name(name):
             remedy = "use 1 to 127 letters, digits and hyphens"
-            raise InvalidNameError(self._place(name), action, "the name is not valid in Key Vault", remedy)
+            raise StoreError(self._place(name), action, "the name is not valid in Key Vault", remedy, Code.INVALID_NAME)
 
     def _get(self, name: str, version: str | None, action: Action) -> Bundle:
         found = self._retrier.read(lambda: self._client.get(name, version, action))
@@ -363,7 +360,7 @@ class KeyVaultReader:
 
     def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
         if base.attributes.managed:
-            return (Problem(ManagedError.code, base.name, *MANAGED),)
+            return (Problem(Code.MANAGED, base.name, *MANAGED),)
         if not base.attributes.is_recoverable:
             return (Problem(ForbiddenError.code, base.name, *_FINAL),)
         return ()
@@ -427,7 +424,7 @@ class KeyVaultReader:
             raise self._conflict(name, action, expected, found)
         if newest is not None and newest.attributes.managed:
             reason, remedy = MANAGED
-            raise ManagedError(self._place(name), action, reason, remedy)
+            raise StoreError(self._place(name), action, reason, remedy, Code.MANAGED)
         return newest
 
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:

@@ -22,14 +22,9 @@ from compiler.stores.azure_key_vault.reading import (
 from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
-    InvalidNameError,
-    InvalidValueError,
-    MalformedDocumentError,
-    ManagedError,
+    Code,
     NotFoundError,
-    OutcomeUnknownError,
     StoreError,
-    TooLargeError,
     UnexpectedReplyError,
     UnfinishedWriteError,
     UnverifiedError,
@@ -46,17 +41,13 @@ KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
 _RECENT: Final = timedelta(seconds=60)
-_ERRORS: Final[Mapping[str, type[StoreError]]] = {
-    kind.code: kind
-    for kind in (InvalidNameError, InvalidValueError, MalformedDocumentError, ManagedError, TooLargeError)
-}
 
 
 class AzureKeyVaultStore(KeyVaultReader):
     """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
 
-    Raises TlsFailureError for an address that is not https or authorities that cannot be read, InvalidNameError for a
-    proxy's address that cannot be used.
+    Raises a StoreError: tls-failure for an address that is not https or authorities that cannot be read, invalid-name
+    for a proxy's address that cannot be used.
     """
 
     def __init__(
@@ -148,7 +139,7 @@ class AzureKeyVaultStore(KeyVaultReader):
         if (tags := unset()) is None:
             return
         for problem in attribute_problems(name, Attributes(tags=tags)):
-            raise _ERRORS[problem.code](self._place(name), Action.TAG, problem.reason, problem.remedy)
+            raise StoreError(self._place(name), Action.TAG, problem.reason, problem.remedy, Code(problem.code))
 
         def send() -> Bundle | bool:
             return self._client.set_tags(name, version, tags or {})
@@ -232,7 +223,7 @@ class AzureKeyVaultStore(KeyVaultReader):
         except StoreError:
             reason = "the reply to the write was lost, and reading back did not show whether it was stored"
             remedy = "run the same command again: it compares first"
-            failure = OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
+            failure = StoreError(self._place(name), Action.WRITE, reason, remedy, Code.OUTCOME_UNKNOWN)
         raise failure
 
     def _newness(self, name: str, base: RemoteSecret | None) -> Callable[[Bundle], bool]:
@@ -256,7 +247,8 @@ class AzureKeyVaultStore(KeyVaultReader):
         if problems:
             problem = problems[0]
             subject = f'of "{problem.property}", ' if problem.property is not None else ""
-            raise _ERRORS[problem.code](self._place(name), Action.WRITE, subject + problem.reason, problem.remedy)
+            code, reason = Code(problem.code), subject + problem.reason
+            raise StoreError(self._place(name), Action.WRITE, reason, problem.remedy, code)
 
 
 def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
@@ -289,7 +281,7 @@ def _made_after(version: Bundle, moment: datetime) -> bool:
 
 
 def _managed(name: str) -> Problem:
-    return Problem(ManagedError.code, name, *MANAGED)
+    return Problem(Code.MANAGED, name, *MANAGED)
 
 
 def _managed_problems(base: RemoteSecret | None) -> tuple[Problem, ...]:

@@ -20,7 +20,7 @@ from urllib3.util import Url, parse_url
 from compiler.model.address import Address
 from compiler.model.facts import has_more_values
 from compiler.stores.deadline import note_answer
-from compiler.stores.errors import Action, InvalidNameError, StoreLocation
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy
 
 # The SDK's own.
@@ -155,10 +155,10 @@ def proxy_for(url: str) -> str | None:
 
 
 def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
-    """Return the proxy's address. Raises InvalidNameError for one that cannot be used, such as one of SOCKS."""
+    """Return the proxy's address. Raises a StoreError, invalid-name, for one of SOCKS and the like."""
     proxy = None if named is None else parse_proxy(named, "http", "https")
     if named is not None and proxy is None:
         # Its text is not shown: it may hold a password.
         reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
-        raise InvalidNameError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY")
+        raise StoreError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY", Code.INVALID_NAME)
     return proxy

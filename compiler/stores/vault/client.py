@@ -18,11 +18,11 @@ from compiler.model.store import StoreAddress
 from compiler.stores.deadline import held
 from compiler.stores.errors import (
     Action,
+    Code,
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
-    OtherClusterError,
     RedirectRefusedError,
     SealedError,
     StoreError,
@@ -190,7 +190,7 @@ class VaultConnection:
         self._renew_in_time()
 
     def cluster(self) -> Cluster | None:
-        """Return who the server says it is, asked once, without a log-in. Raises OtherClusterError and others."""
+        """Return who the server says it is, asked once, without a log-in. Raises StoreErrors."""
         with self._alone():
             if self._failure is not None and not self._is_met:
                 raise self._failure.with_traceback(None)
@@ -205,12 +205,13 @@ class VaultConnection:
         cluster: Cluster | None = self._attempt(request, self._client.adapter.health)
         meant = self._address.cluster_ids
         if cluster is not None and meant and cluster.id not in meant:
-            raise OtherClusterError(
+            raise StoreError(
                 StoreLocation(self._address.absolute),
                 Action.CONNECT,
                 f"another Vault answers: {cluster}, but the expected id is {' or '.join(meant)}",
                 f"correct {self._server.setting}; if the expected Vault was rebuilt or has failed over, add "
                 f"--accept-cluster {cluster.id} once, and write that id as its clusterId",
+                Code.OTHER_CLUSTER,
             )
         self._cluster, self._is_met = cluster, True
         self._on_contact(cluster)

@@ -11,15 +11,13 @@ from compiler.model.store import StoreAddress
 from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     ForbiddenError,
-    InvalidNameError,
-    InvalidValueError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    TooLargeError,
     UnexpectedReplyError,
     VersionGoneError,
 )
@@ -178,7 +176,6 @@ _LARGEST_DOCUMENT: Final = 1024 * 1024 - 4096
 _LARGEST_CHARACTER, _LARGEST_FRAME = 6, 8
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#custom_metadata
 _MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
-_ERRORS: Final = {error.code: error for error in (InvalidNameError, InvalidValueError, TooLargeError)}
 
 
 def problems_of_write(
@@ -186,24 +183,22 @@ def problems_of_write(
 ) -> Iterator[Problem]:
     """Go through the problems of setting `changes` over `base`."""
     if problem := name_problem(name):
-        yield Problem(InvalidNameError.code, name, f"the name cannot be used in Vault: {problem}", "correct it")
+        yield Problem(Code.INVALID_NAME, name, f"the name cannot be used in Vault: {problem}", "correct it")
     if not changes:
-        yield Problem(InvalidValueError.code, name, "no keys are given", "name a key")
+        yield Problem(Code.INVALID_VALUE, name, "no keys are given", "name a key")
     sound = True
     for key, value in changes.items():
         if problem := property_problem(key):
-            yield Problem(InvalidNameError.code, name, problem, "rename it", key)
+            yield Problem(Code.INVALID_NAME, name, problem, "rename it", key)
             sound = False
         if bad := traits(value) & (UNWRITABLE | {"not-a-string"}):
             what = ", ".join(sorted(bad))
-            yield Problem(
-                InvalidValueError.code, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key
-            )
+            yield Problem(Code.INVALID_VALUE, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key)
             sound = False
     document = {**(base.properties if base is not None else {}), **changes}
     if sound and _is_too_large(document):
         yield Problem(
-            TooLargeError.code, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
+            Code.TOO_LARGE, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
         )
     yield from problems_of_tags(name, attributes.tags if attributes is not None else {})
 
@@ -211,7 +206,7 @@ def problems_of_write(
 def problems_of_whole(name: str) -> Iterator[Problem]:
     """Vault holds documents of properties; a whole value exists in Key Vault only."""
     yield Problem(
-        InvalidValueError.code,
+        Code.INVALID_VALUE,
         name,
         "a Vault secret has properties, not one whole value",
         "give the key a property in Vault",
@@ -220,7 +215,7 @@ def problems_of_whole(name: str) -> Iterator[Problem]:
 
 def error_of_problem(problem: Problem, place: StoreLocation) -> StoreError:
     """Return the error that a write with this problem raises."""
-    return _ERRORS[problem.code](place, Action.WRITE, problem.reason, problem.remedy)
+    return StoreError(place, Action.WRITE, problem.reason, problem.remedy, Code(problem.code))
 
 
 def _is_too_large(document: Mapping[str, SecretValue]) -> bool:
@@ -235,14 +230,12 @@ def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     """Go through the problems of `tags` as all of a secret's custom_metadata."""
     if len(tags) > _MOST_TAGS:
         yield Problem(
-            TooLargeError.code, name, f"it would have {len(tags)} tags, and Vault allows {_MOST_TAGS}", "remove tags"
+            Code.TOO_LARGE, name, f"it would have {len(tags)} tags, and Vault allows {_MOST_TAGS}", "remove tags"
         )
     for key, value in tags.items():
         if not key or len(key.encode()) > _LONGEST_TAG_KEY or len(value.encode()) > _LONGEST_TAG_VALUE:
             limits = f"{_LONGEST_TAG_KEY} and {_LONGEST_TAG_VALUE} bytes"
-            yield Problem(
-                TooLargeError.code, name, f'the tag "{key}" or its value is longer than {limits}', "shorten it"
-            )
+            yield Problem(Code.TOO_LARGE, name, f'the tag "{key}" or its value is longer than {limits}', "shorten it")
 
 
 # No text of a journal becomes a number that takes long, or that Python refuses.
@@ -378,8 +371,12 @@ class VaultReading:
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
         if name is not None and (problem := name_problem(name)):
-            raise InvalidNameError(
-                self._place(name), action, f"the name cannot be used in Vault: {problem}", "correct it"
+            raise StoreError(
+                self._place(name),
+                action,
+                f"the name cannot be used in Vault: {problem}",
+                "correct it",
+                Code.INVALID_NAME,
             )
         return Request(action, name, f"{self._address.mount}/{route}/{name or ''}", capability)
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     ExpiredTokenError,
     ForbiddenCause,
@@ -28,8 +29,6 @@ from compiler.stores.errors import (
     StoreError,
     StoreLocation,
     ThrottledError,
-    TlsFailureError,
-    TooLargeError,
     UnavailableError,
     UnexpectedReplyError,
     UnsupportedEngineError,
@@ -193,18 +192,19 @@ def _bad_request(reply: Reply, place: StoreLocation, action: Action) -> StoreErr
     if reply.says("check-and-set parameter did not match"):
         return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
     if reply.says("HTTP request to an HTTPS server"):
-        return TlsFailureError(place, action, "the server speaks TLS only", "use https:// in its address")
+        return StoreError(place, action, "the server speaks TLS only", "use https:// in its address", Code.TLS_FAILURE)
     if reply.says("Upgrading from non-versioned"):
         return UnavailableError(place, action, "the mount is being upgraded to version 2", "run again in a moment")
     return _by_status(reply, place, action)
 
 
 def _too_large(place: StoreLocation, action: Action) -> StoreError:
-    return TooLargeError(
+    return StoreError(
         place,
         action,
         "the document is larger than the server allows",
         "split it, or raise the storage's max_entry_size",
+        Code.TOO_LARGE,
     )
 
 

@@ -16,14 +16,12 @@ from compiler.model.store import StoreAddress
 from compiler.stores.deadline import note_answer, one_operation
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
-    InvalidNameError,
     NotFoundError,
-    OutcomeUnknownError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    TlsFailureError,
     UnfinishedWriteError,
     UnverifiedError,
 )
@@ -70,8 +68,12 @@ class VaultStore(VaultReading):
         place = StoreLocation(address.absolute)
         for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
             if text is not None and (problem := name_problem(text)):
-                raise InvalidNameError(
-                    place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
+                raise StoreError(
+                    place,
+                    Action.CONNECT,
+                    f"the {what} cannot be used: {problem}",
+                    f"correct the {what}",
+                    Code.INVALID_NAME,
                 )
         transport, path = open_transport(address, environ, options)
         client = hvac.Client(
@@ -211,11 +213,12 @@ class VaultStore(VaultReading):
             return Written(mine, made=newest.attributes.created)
         if newest is not None:
             raise self._conflict(name, Action.WRITE, str(version), newest.version)
-        raise OutcomeUnknownError(
+        raise StoreError(
             self._place(name),
             Action.WRITE,
             "the reply was lost and the secret cannot be read back",
             "run the same command again: it compares first",
+            Code.OUTCOME_UNKNOWN,
         )
 
     def _newest_or_none(self, name: str) -> RemoteSecret | None:
@@ -358,7 +361,7 @@ ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 def open_transport(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> tuple[Transport, str]:
     """Return the way to one server and the path that stands before all others there.
 
-    Raises TlsFailureError and InvalidNameError for an address that must not be used.
+    Raises a StoreError, tls-failure or invalid-name, for an address that must not be used.
     """
     place = StoreLocation(address.absolute)
     url, setting = parse_address(address.contact), _setting(address, environ)
@@ -366,10 +369,10 @@ def open_transport(address: StoreAddress, environ: Mapping[str, str], options: S
         is_quoted = address.contact.startswith(("'", '"'))
         reason = "the address is not an http:// or https:// URL of a server"
         reason = f"{reason}: it has quotes around it" if is_quoted else reason
-        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {setting}")
+        raise StoreError(place, Action.CONNECT, reason, f"correct {setting}", Code.INVALID_NAME)
     if url.is_api:
         reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
-        raise InvalidNameError(place, Action.CONNECT, reason, remedy)
+        raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     _check_trust(url, place, environ)
     context = None
     if url.scheme == "https":
@@ -408,11 +411,12 @@ def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str
 
 def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:
     if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
-        raise TlsFailureError(
+        raise StoreError(
             place,
             Action.CONNECT,
             "plain http would send the token in the clear",
             f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
+            Code.TLS_FAILURE,
         )
 
 
@@ -424,7 +428,11 @@ def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> Pr
         return None
     if (proxy := parse_proxy(wanted, "http")) is None:
         # Its text is not shown: it may hold a password.
-        raise InvalidNameError(
-            place, Action.CONNECT, f"{name} is not an http:// proxy address", f"correct {name}, or set NO_PROXY"
+        raise StoreError(
+            place,
+            Action.CONNECT,
+            f"{name} is not an http:// proxy address",
+            f"correct {name}, or set NO_PROXY",
+            Code.INVALID_NAME,
         )
     return proxy

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from compiler.change.audit import AuditEntry, AuditError, AuditLog, IntentError
-from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, StoreLocation
+from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
 
 ENTRY = AuditEntry("run-1", "ada", "put", "prod", "https://vault/secret", "agents/github", ("TOKEN",), "6")
 
@@ -115,7 +115,7 @@ def test_a_write_has_its_line_before_and_its_line_after(tmp_path: Path) -> None:
     ("error", "state"),
     [
         (ConflictError(StoreLocation("s"), Action.WRITE, "r", "m", expected=None, found=None), "failed"),
-        (OutcomeUnknownError(StoreLocation("s"), Action.WRITE, "r", "m"), "unknown"),
+        (StoreError(StoreLocation("s"), Action.WRITE, "r", "m", Code.OUTCOME_UNKNOWN), "unknown"),
         (KeyboardInterrupt(), "unknown"),
         (KeyError("a defect"), "unknown"),
     ],

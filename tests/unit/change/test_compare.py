@@ -16,8 +16,8 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     DisabledError,
-    InvalidNameError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
@@ -502,7 +502,7 @@ def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(
 
 def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
-    stores.vault.failures["read", "a/../b"] = stores.failure(InvalidNameError, "a/../b")
+    stores.vault.failures["read", "a/../b"] = stores.failure(Code.INVALID_NAME, "a/../b")
     plan = given(stores, environment, step_of("A", place="vault:a/../b"))
     assert (plan.who, kinds(plan)) == ({}, [Kind.REFUSE])
 

@@ -10,9 +10,10 @@ from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Kind, Location, Result, State, Step, Write
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     NotFoundError,
-    OutcomeUnknownError,
+    StoreError,
     StoreLocation,
     UnavailableError,
     UnfinishedWriteError,
@@ -426,7 +427,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
         (ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"), "failed"),
         (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
         (UnavailableError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
-        (OutcomeUnknownError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.OUTCOME_UNKNOWN), "unknown"),
         (UnfinishedWriteError(PLACE, Action.WRITE, "its tags are not", "write them", "v9"), "unknown"),
         (KeyboardInterrupt(), "unknown"),
     ],

@@ -11,10 +11,11 @@ from compiler.model.address import Sameness, compare_stores, written_identity
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
 
 WRITTEN = "https://vault.example.com:8200"
@@ -193,7 +194,9 @@ def test_all_are_closed_once_at_the_end_whatever_ended_it(vault: Store, azure: S
 
 
 def test_a_store_that_cannot_be_opened_is_tried_again_and_never_handed_out(vault: Store) -> None:
-    error = TlsFailureError(StoreLocation(WRITTEN), Action.CONNECT, "the authority is unknown", "name its file")
+    error = StoreError(
+        StoreLocation(WRITTEN), Action.CONNECT, "the authority is unknown", "name its file", Code.TLS_FAILURE
+    )
     opener, tries = Opener(), 0
 
     def failing_once(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
@@ -204,7 +207,7 @@ def test_a_store_that_cannot_be_opened_is_tried_again_and_never_handed_out(vault
         return opener(address, environ)
 
     with LiveStores({}, failing_once) as stores:
-        with pytest.raises(TlsFailureError) as caught:
+        with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
             stores.open(vault)
         assert caught.value is error
         assert stores.open(vault).address.url == WRITTEN

@@ -4,24 +4,26 @@ import pytest
 
 from compiler.stores import errors
 from compiler.stores.errors import Action, ConflictError, ForbiddenCause, ForbiddenError, StoreError, StoreLocation
+from tests.refusals import refusal
 
 KINDS = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, StoreError) and kind is not StoreError
 ]
+CODES = [*(kind.code for kind in KINDS), *errors.Code]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
-def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, *errors.Code], ids=CODES)
+def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError] | errors.Code) -> None:
     extra = {
         "forbidden": {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
         "conflict": {"expected": "1", "found": "2"},
         "version-gone": {"version": "3"},
         "unverified": {"version": "3"},
         "unfinished-write": {"version": "3"},
-    }.get(kind.code, {})
-    error = kind(StoreLocation("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
+    }.get(kind if isinstance(kind, errors.Code) else kind.code, {})
+    error = refusal(kind, StoreLocation("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
     assert (error.kind, error.message) == ("cannot run", 'cannot write "a/b" in https://store: the reason')
     assert (error.help, error.remedy) == ("the remedy", "the remedy")
     assert str(error) == 'cannot write "a/b" in https://store: the reason; the remedy'
@@ -29,7 +31,7 @@ def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]
 
 
 def test_every_code_is_its_own() -> None:
-    assert len({kind.code for kind in KINDS}) == len(KINDS) >= 20
+    assert len(set(CODES)) == len(CODES) >= 29
 
 
 def test_errors_without_a_secret_name_the_store_alone() -> None:
@@ -43,7 +45,11 @@ def test_errors_without_a_secret_name_the_store_alone() -> None:
 
 
 def test_a_name_cannot_forge_a_second_line() -> None:
-    shown = str(errors.InvalidNameError(StoreLocation("https://store", 'a"\nerror: \ud800é'), Action.READ, "r", "m"))
+    shown = str(
+        errors.StoreError(
+            StoreLocation("https://store", 'a"\nerror: \ud800é'), Action.READ, "r", "m", errors.Code.INVALID_NAME
+        )
+    )
     assert shown.startswith('cannot read "a\\"\\nerror: \\ud800\\xe9" in https://store')
     shown.encode("ascii")
 

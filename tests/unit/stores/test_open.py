@@ -4,9 +4,10 @@ import sys
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import MissingDependencyError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import open_store
 from tests import providers
+from tests.refusals import is_refused
 
 ADDRESSES = {
     "vault": StoreAddress(providers.VAULT, "https://vault.example.com"),
@@ -29,7 +30,9 @@ def test_a_client_that_is_not_installed_is_told_with_the_command_to_install_it(
     for module in [name for name in sys.modules if name.startswith((package, *ours))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match=rf"pip install 'platform-secrets\[{extra}\]'") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.MISSING_DEPENDENCY), match=rf"pip install 'platform-secrets\[{extra}\]'"
+    ) as caught:
         open_store(ADDRESSES[extra], {})
     assert f'"{package}" is not installed' in str(caught.value)
 

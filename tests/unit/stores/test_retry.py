@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import cycle, pairwise
 from threading import Thread, active_count
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,8 @@ from compiler.stores.deadline import SystemClock, rest
 from compiler.stores.errors import (
     Action,
     BusyError,
+    Code,
     NotFoundError,
-    OutcomeUnknownError,
     SealedError,
     StoreError,
     StoreLocation,
@@ -21,12 +22,13 @@ from compiler.stores.errors import (
     UnreachableError,
 )
 from compiler.stores.pacing import UNLIMITED, Limiter, Retrier, RetryPolicy, Waits, parse_retry_after, unheard
+from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 
 PLACE = StoreLocation("https://store")
 
 
-def failure(kind: type[StoreError], *extra: object) -> StoreError:
+def failure(kind: type[StoreError], *extra: Any) -> StoreError:  # noqa: ANN401 - each class has its own
     return kind(PLACE, Action.READ, "why", "what", *extra)
 
 
@@ -361,9 +363,9 @@ def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(
 
 def test_a_write_that_cannot_be_settled_ends_with_what_settling_said(retrier: Retrier) -> None:
     def settle() -> str:
-        raise failure(OutcomeUnknownError)
+        raise StoreError(PLACE, Action.READ, "why", "what", Code.OUTCOME_UNKNOWN)
 
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN)):
         retrier.write(script(failure(UnavailableError), "never"), settle)
 
 

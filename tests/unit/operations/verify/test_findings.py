@@ -29,6 +29,7 @@ from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLoca
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from tests import providers
+from tests.refusals import refusal
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -60,7 +61,7 @@ def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secr
 
 
 # What the kinds that know more than others are made with.
-MORE: dict[type[StoreError], dict[str, Any]] = {
+MORE: dict[type[StoreError] | errors.Code, dict[str, Any]] = {
     errors.VersionGoneError: {"version": "3"},
     errors.UnverifiedError: {"version": "3"},
     errors.UnfinishedWriteError: {"version": "3"},
@@ -69,13 +70,13 @@ MORE: dict[type[StoreError], dict[str, Any]] = {
 }
 
 
-def refused(kind: type[StoreError], name: str | None = "gh") -> StoreError:
-    return kind(
-        StoreLocation("https://x.vault.azure.net", name), Action.READ, "the reason", "the remedy", **MORE.get(kind, {})
-    )
+def refused(kind: type[StoreError] | errors.Code, name: str | None = "gh") -> StoreError:
+    place = StoreLocation("https://x.vault.azure.net", name)
+    return refusal(kind, place, Action.READ, "the reason", "the remedy", **MORE.get(kind, {}))
 
 
-KINDS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
+CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
+KINDS = [*(each for each in CLASSES if each is not StoreError), *errors.Code]
 
 
 @pytest.mark.parametrize(
@@ -255,24 +256,24 @@ def test_a_missing_remote_is_created_by_the_command_that_is_named() -> None:
 
 
 def test_a_name_that_is_itself_wrong_forges_no_line() -> None:
-    diagnostic = of_store_error([asked()], refused(errors.InvalidNameError, "a\nerror: forged"))
+    diagnostic = of_store_error([asked()], refused(errors.Code.INVALID_NAME, "a\nerror: forged"))
     assert "\n" not in diagnostic.message
     assert diagnostic.message.startswith('cannot read "a\N{REPLACEMENT CHARACTER}error: forged" in ')
 
 
-RULES: dict[str, set[type[StoreError]]] = {
+RULES: dict[str, set[type[StoreError] | errors.Code]] = {
     "missing-secret": {errors.NotFoundError},
     "soft-deleted-secret": {errors.SoftDeletedError, errors.VersionGoneError},
     "disabled-secret": {errors.DisabledError},
     "forbidden": {errors.ForbiddenError},
     "unauthenticated": {errors.UnauthenticatedError, errors.ExpiredTokenError},
     "wrong-mount": {errors.WrongMountError, errors.UnsupportedEngineError},
-    "invalid-reference": {errors.InvalidNameError},
+    "invalid-reference": {errors.Code.INVALID_NAME},
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type[StoreError]) -> None:
+def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type[StoreError] | errors.Code) -> None:
     expected = next((rule for rule, of in RULES.items() if kind in of), "no-answer")
     error = refused(kind)
     assert of_store_error([asked()], error).rule == expected

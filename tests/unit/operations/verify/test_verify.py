@@ -19,6 +19,7 @@ from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
+from tests.refusals import refusal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -100,9 +101,9 @@ def rules(held: Mapping[str, Any], *references: Reference) -> list[str]:
     return [each.rule for each in found.diagnostics]
 
 
-def refused(kind: type[StoreError], **more: Any) -> StoreError:  # noqa: ANN401 - each kind has its own fields
+def refused(kind: type[StoreError] | errors.Code, **more: Any) -> StoreError:  # noqa: ANN401 - each kind has its own fields
     place = StoreLocation("https://x.vault.azure.net", more.pop("name", "github"))
-    return kind(place, Action.READ, "the reason", "the remedy", **more)
+    return refusal(kind, place, Action.READ, "the reason", "the remedy", **more)
 
 
 def test_a_sound_key_is_not_mentioned() -> None:
@@ -166,7 +167,7 @@ def test_a_missing_property_names_itself_where_it_has_another_name() -> None:
         (refused(errors.DisabledError), "disabled-secret"),
         (refused(errors.SoftDeletedError), "soft-deleted-secret"),
         (refused(errors.VersionGoneError, version="3"), "soft-deleted-secret"),
-        (refused(errors.InvalidNameError), "invalid-reference"),
+        (refused(errors.Code.INVALID_NAME), "invalid-reference"),
         (refused(errors.ForbiddenError, cause=ForbiddenCause.ROLE, permission="secrets/get"), "forbidden"),
     ],
 )
@@ -195,7 +196,7 @@ def test_two_secrets_of_one_remote_are_each_told_from_one_read() -> None:
         (refused(errors.UnavailableError), "no-answer", False),
         (refused(errors.SealedError), "no-answer", False),
         (refused(errors.ThrottledError), "no-answer", False),
-        (refused(errors.TlsFailureError), "no-answer", False),
+        (refused(errors.Code.TLS_FAILURE), "no-answer", False),
         (refused(errors.RedirectRefusedError), "no-answer", False),
         (refused(errors.UnexpectedReplyError), "no-answer", False),
         (refused(errors.UnauthenticatedError), "unauthenticated", False),
@@ -250,7 +251,7 @@ def test_a_store_without_an_address_says_what_to_set() -> None:
 
 
 def test_a_store_whose_client_cannot_be_made_is_a_finding() -> None:
-    error = refused(errors.MissingDependencyError, name=None)
+    error = refused(errors.Code.MISSING_DEPENDENCY, name=None)
 
     def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> SecretWriter:
         raise error

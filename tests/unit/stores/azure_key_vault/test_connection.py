@@ -6,8 +6,9 @@ import pytest
 
 from compiler.stores.azure_key_vault.client import connection_error, require_https, server_of
 from compiler.stores.azure_key_vault.transport import usable_proxy
-from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError, UnreachableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnreachableError
 from compiler.stores.http import UnknownHostError
+from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://v.vault.azure.net")
 SERVER = server_of("https://v.vault.azure.net")
@@ -16,7 +17,7 @@ SERVER = server_of("https://v.vault.azure.net")
 def test_https_is_a_must() -> None:
     require_https(PLACE, "HTTPS://v")
     for url in ("http://v", "v"):
-        with pytest.raises(TlsFailureError):
+        with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)):
             require_https(PLACE, url)
 
 
@@ -29,7 +30,7 @@ def test_a_proxy_of_http_is_used(proxy: str | None) -> None:
     "proxy", ["socks5://s3ntinel@proxy", "http://", "http://proxy:s3ntinel", "http://[s3ntinel", "s3ntinel\nx"]
 )
 def test_another_proxy_is_refused_without_its_text(proxy: str) -> None:
-    with pytest.raises(InvalidNameError, match="not an http:// proxy address") as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match="not an http:// proxy address") as caught:
         usable_proxy(PLACE, proxy)
     assert "s3ntinel" not in f"{caught.value} {caught.value.remedy}"
 
@@ -37,7 +38,7 @@ def test_another_proxy_is_refused_without_its_text(proxy: str) -> None:
 def test_a_certificate_that_is_not_trusted_is_told_with_the_variable_that_names_another() -> None:
     expired = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired (_ssl.c:1)")
     error = connection_error(expired, SERVER, PLACE, Action.READ)
-    assert isinstance(error, TlsFailureError)
+    assert error.code == Code.TLS_FAILURE
     assert error.reason == "no trusted connection: its certificate has expired"
     assert error.remedy == "set AZURE_KEYVAULT_CACERT to its CA, or correct vaultUrl or AZURE_KEYVAULT_NAME"
 

@@ -20,7 +20,8 @@ from compiler.stores.azure_key_vault.log_in import (
     shared_credential,
 )
 from compiler.stores.azure_key_vault.transport import SdkTransport
-from compiler.stores.errors import MissingDependencyError, StoreLocation, UnauthenticatedError, UnavailableError
+from compiler.stores.errors import Code, StoreError, StoreLocation, UnauthenticatedError, UnavailableError
+from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://v.vault.azure.net")
 VAULTS = "https://vault.azure.net/.default"
@@ -160,7 +161,7 @@ def test_a_variable_that_names_no_credential_is_no_defect(
 
 def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.identity", None)
-    with pytest.raises(MissingDependencyError, match=r"platform-secrets\[azure\]"):
+    with pytest.raises(StoreError, check=is_refused(Code.MISSING_DEPENDENCY), match=r"platform-secrets\[azure\]"):
         made("https://v.vault.azure.net", {})
 
 

@@ -24,8 +24,8 @@ from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
 from compiler.stores.errors import (
     Action,
+    Code,
     StoreError,
-    TlsFailureError,
     UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
@@ -34,6 +34,7 @@ from compiler.stores.http import HttpReply
 from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
+from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
 from tests.virtual_clock import VirtualClock
 
@@ -293,17 +294,17 @@ def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyV
 
 def test_the_address_own_authority_comes_first_and_must_be_readable(vault: LocalKeyVault, tmp_path: Path) -> None:
     address = StoreAddress(providers.KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
-    with pytest.raises(TlsFailureError, match="cannot be read") as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
     # Whoever put a key itself there would find it in the log: a name is shown where its folder is there.
     assert f"the store's ca ({tmp_path / 'absent.pem'})" in str(caught.value)
-    with pytest.raises(TlsFailureError, match=r"correct the store's ca$"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match=r"correct the store's ca$"):
         AzureKeyVaultStore(replace(address, ca=Path("a-key-itself")), vault.environ())
 
 
 def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
     address = StoreAddress(providers.KEY_VAULT, vault.url, ca=Path("/dev/zero"))
-    with pytest.raises(TlsFailureError, match="cannot be read: it is a device"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read: it is a device"):
         AzureKeyVaultStore(address, vault.environ())
     vault.seed("github", "x")
     reading, writing = os.pipe()

@@ -8,12 +8,11 @@ from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
     BusyError,
+    Code,
     ConflictError,
     DisabledError,
     ForbiddenError,
-    InvalidValueError,
-    MalformedDocumentError,
-    OutcomeUnknownError,
+    StoreError,
     UnavailableError,
     UnexpectedReplyError,
     UnfinishedWriteError,
@@ -22,6 +21,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, StoreOptions
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.credential import conceal
+from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of
 from tests.virtual_clock import VirtualClock
 
@@ -33,7 +33,7 @@ def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     vault.seed("github", text)
     base = store.read("github")
     assert (base.is_object, dict(base.properties)) == (False, {})
-    with pytest.raises(MalformedDocumentError, match="is not a JSON object"):
+    with pytest.raises(StoreError, check=is_refused(Code.MALFORMED_DOCUMENT), match="is not a JSON object"):
         store.write("github", {"A": SecretValue("x")}, base)
     assert vault.value("github") == text
 
@@ -90,7 +90,7 @@ def test_a_value_that_no_store_may_hold_is_refused_before_anything_is_sent(
     vault: LocalKeyVault, store: AzureKeyVaultStore, value: str
 ) -> None:
     assert "invalid-value" in {problem.code for problem in store.check("github", {"A": SecretValue(value)}, None)}
-    with pytest.raises(InvalidValueError, match='of "A"'):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE), match='of "A"'):
         store.write("github", {"A": SecretValue(value)}, None)
     assert vault.requests() == []
 
@@ -125,7 +125,7 @@ def test_a_lost_reply_that_reading_cannot_settle_is_an_unknown_outcome(
     store.write("warm-up", {"A": SecretValue("x")}, None)
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="PUT"))
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="github", after=1, times=None))
-    with pytest.raises(OutcomeUnknownError, match="reply to the write was lost"):
+    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN), match="reply to the write was lost"):
         store.write("github", {"A": SecretValue("x")}, None)
     assert len(vault.versions("github")) == 1
 

@@ -10,11 +10,11 @@ import pytest
 
 from compiler.stores.errors import (
     Action,
+    Code,
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
-    OtherClusterError,
     RedirectRefusedError,
     SealedError,
     StoreError,
@@ -31,6 +31,7 @@ from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.replies import Request
 from compiler.stores.vault.store import VaultStore
+from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -119,7 +120,7 @@ def test_another_vault_is_refused_before_a_token_or_a_credential_is_sent(vault: 
         store, told = met(vault, environ=environ, cluster_ids=("c1",))
         write = partial(store.write, "github", {"A": SecretValue("1")}, None)
         for act in (store.whoami, store.cluster, write):
-            with pytest.raises(OtherClusterError) as caught:
+            with pytest.raises(StoreError, check=is_refused(Code.OTHER_CLUSTER)) as caught:
                 act()
             assert 'another Vault answers: "vault-cluster-1" (c2)' in caught.value.reason
             assert "the expected id is c1" in caught.value.reason

@@ -13,11 +13,12 @@ import pytest
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import Transport
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.store import open_transport, server_of
 from tests import providers
+from tests.refusals import is_refused
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
 
@@ -83,11 +84,11 @@ def heard(url: str, environ: Mapping[str, str], reply: bytes = b"") -> bytes:
     ],
 )
 def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
-    with pytest.raises(InvalidNameError, match="correct the store's server") as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match="correct the store's server") as caught:
         session(url, VAULT_ADDR="https://another.example.com")
     assert "secret-word" not in str(caught.value)
     # Where the variable says it, correcting the environment's file would change nothing.
-    with pytest.raises(InvalidNameError, match=r"; correct VAULT_ADDR$"):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match=r"; correct VAULT_ADDR$"):
         session(url, VAULT_ADDR=url)
 
 
@@ -119,10 +120,10 @@ def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
 )
 def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
     url = f"http://{host}"
-    with pytest.raises(TlsFailureError, match="in the clear"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="in the clear"):
         session(url)
     for value in ("", "0", "true", "11"):
-        with pytest.raises(TlsFailureError, match="in the clear"):
+        with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="in the clear"):
             session(url, PLATFORM_SECRETS_ALLOW_HTTP=value)
     session(url, **NEAR).close()
 
@@ -191,7 +192,9 @@ def test_a_proxy_that_is_not_for_this_server_is_not_used(url: str, environ: dict
     "proxy", ["https://proxy.example.com", "socks5://u:secret-word@proxy", "http://", "http://p:x"]
 )
 def test_a_proxy_that_cannot_be_used_is_refused_without_showing_it(proxy: str) -> None:
-    with pytest.raises(InvalidNameError, match="HTTPS_PROXY is not an http:// proxy address") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.INVALID_NAME), match="HTTPS_PROXY is not an http:// proxy address"
+    ) as caught:
         session("https://vault.example.com", HTTPS_PROXY=proxy)
     assert "secret-word" not in str(caught.value)
 
@@ -204,7 +207,9 @@ def test_tls_checks_certificate_and_host() -> None:
 
 def test_authorities_may_be_a_folder_and_a_client_certificate_must_be_readable(tmp_path: Path) -> None:
     session("https://vault.example.com", VAULT_CAPATH=str(tmp_path))
-    with pytest.raises(TlsFailureError, match=r"client certificate .* correct VAULT_CLIENT_CERT") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.TLS_FAILURE), match=r"client certificate .* correct VAULT_CLIENT_CERT"
+    ) as caught:
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(tmp_path / "absent.pem"))
     assert "absent" not in str(caught.value)
 
@@ -217,7 +222,7 @@ def test_the_first_variable_that_names_authorities_counts(tmp_path: Path, first:
     there, absent = str(CertificateAuthority.create(tmp_path).ca_file), str(tmp_path / "absent.pem")
     empty, later = dict.fromkeys(AUTHORITIES[:first], ""), AUTHORITIES[first + 1 :]
     session("https://vault.example.com", **empty, **{AUTHORITIES[first]: there}, **dict.fromkeys(later, absent)).close()
-    with pytest.raises(TlsFailureError):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)):
         session("https://vault.example.com", **empty, **{AUTHORITIES[first]: absent}, **dict.fromkeys(later, there))
 
 
@@ -252,13 +257,15 @@ def test_authorities_and_a_client_certificate_may_come_from_commands_of_the_shel
 
 @pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CLIENT_CERT"])
 def test_a_device_in_place_of_certificates_is_not_read(variable: str) -> None:
-    with pytest.raises(TlsFailureError, match="cannot be read: it is a device, not a file; correct") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read: it is a device, not a file; correct"
+    ) as caught:
         session("https://vault.example.com", **{variable: "/dev/zero"})
     assert variable in str(caught.value)
 
 
 def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> None:
-    with pytest.raises(TlsFailureError, match="cannot be read"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read"):
         session("https://vault.example.com", VAULT_CACERT="ca\0.pem")
 
 
@@ -268,13 +275,13 @@ def test_a_client_certificate_may_have_its_key_in_a_file_of_its_own(tmp_path: Pa
     certificate.write_bytes(issued.certificate_file.read_bytes())
     key.write_bytes(issued.key_file.read_bytes())
     session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate), VAULT_CLIENT_KEY=str(key)).close()
-    with pytest.raises(TlsFailureError, match="client certificate"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="client certificate"):
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate))
 
 
 @pytest.mark.parametrize("allowed", ["", "0", "true", "yes", "11"])
 def test_plain_http_is_allowed_by_one_word_alone(allowed: str) -> None:
-    with pytest.raises(TlsFailureError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
         session("http://vault.example.com", PLATFORM_SECRETS_ALLOW_HTTP=allowed)
     assert str(caught.value) == (
         "cannot connect to http://vault.example.com/secret: plain http would send the token in the clear; "
@@ -311,7 +318,7 @@ def test_a_refusal_names_the_store_the_cause_and_the_way_out(
     ("variable", "what"), [("VAULT_CACERT", "the CA certificates"), ("VAULT_CLIENT_CERT", "the client certificate")]
 )
 def test_a_file_of_certificates_that_cannot_be_read_is_told_with_its_variable(variable: str, what: str) -> None:
-    with pytest.raises(TlsFailureError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
         session("https://vault.example.com", **{variable: "/absent/file.pem"})
     assert str(caught.value).startswith("cannot connect to https://vault.example.com/secret: ")
     assert what in caught.value.reason
@@ -322,7 +329,7 @@ def test_a_file_of_certificates_that_cannot_be_read_is_told_with_its_variable(va
 
 def test_a_port_is_any_but_none() -> None:
     assert connection_of(session("https://vault.example.com:1")).port == 1
-    with pytest.raises(InvalidNameError):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
         session("https://vault.example.com:0")
 
 
@@ -391,11 +398,13 @@ def test_without_a_proxy_the_server_itself_is_asked(url: str, host: str, port: i
 
 @pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: str) -> None:
-    with pytest.raises(TlsFailureError, match=f"of {variable} cannot be read; correct {variable}") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.TLS_FAILURE), match=f"of {variable} cannot be read; correct {variable}"
+    ) as caught:
         session("https://vault.example.com", **{variable: "/nonexistent/secret-word"})
     assert "secret-word" not in f"{caught.value}{caught.value!r}{caught.value.__context__}"
     own = StoreAddress(providers.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
-    with pytest.raises(TlsFailureError, match="correct the store's ca"):
+    with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="correct the store's ca"):
         open_transport(own, {variable: "/another"}, OPTIONS)
 
 
@@ -420,14 +429,14 @@ def test_an_address_of_pages_or_of_the_api_is_noticed(path: str) -> None:
         ({"VAULT_ADDR": url}, "VAULT_ADDR"),
         ({"BAO_ADDR": url}, "BAO_ADDR"),
     ):
-        with pytest.raises(InvalidNameError) as caught:
+        with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)) as caught:
             session(url, **environ)
         assert caught.value.reason == "the address ends in an API path"
         assert caught.value.remedy == f"set {setting} to https://vault.example.com:8200"
 
 
 def test_quotes_around_an_address_are_noticed() -> None:
-    with pytest.raises(InvalidNameError, match="it has quotes around it") as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match="it has quotes around it") as caught:
         session('"https://vault.example.com"', VAULT_ADDR='"https://vault.example.com"')
     assert caught.value.remedy == "correct VAULT_ADDR"
 
@@ -437,7 +446,9 @@ def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one
     server = server_of(address, {"VAULT_ADDR": "http://127.0.0.1:8200"})
     assert (server.host, server.port, server.setting) == ("127.0.0.1", 8201, "the store's reachableAt")
     assert address.absolute == "http://vault.vault.svc:8200/secret"
-    with pytest.raises(TlsFailureError, match="plain http would send the token in the clear"):
+    with pytest.raises(
+        StoreError, check=is_refused(Code.TLS_FAILURE), match="plain http would send the token in the clear"
+    ):
         open_transport(replace(address, reachable_at="http://vault.example.com"), {}, OPTIONS)
 
 
@@ -447,7 +458,7 @@ def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -
     address = StoreAddress(providers.VAULT, "https://vault.example.com")
     for name in ("VAULT_CACERT", "BAO_CACERT", "SSL_CERT_FILE"):
         assert server_of(address, {name: str(file)}).authorities == (name, str(file))
-        with pytest.raises(TlsFailureError) as caught:
+        with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
             session("https://vault.example.com", **{name: str(file)})
         assert caught.value.reason == f"the CA certificates of {name} ({file}) cannot be read"
     assert server_of(address, {}).authorities == ("", "")

@@ -6,8 +6,8 @@ import pytest
 from compiler.live.read_many import is_of_store
 from compiler.stores.errors import (
     Action,
+    Code,
     ForbiddenError,
-    InvalidNameError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
@@ -17,6 +17,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Dropped, Limit, StoreState
 from compiler.stores.vault.store import VaultStore
+from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     HEALTH,
@@ -188,7 +189,7 @@ def test_whoever_may_see_neither_is_told_which_permission_to_read_is_missing(
 def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
     vault: ScriptedVault, store: VaultStore, act: Callable[[VaultStore], object], action: Action
 ) -> None:
-    with pytest.raises(InvalidNameError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)) as caught:
         act(store)
     assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "../x"), action)
     assert vault.asked == []
@@ -248,7 +249,7 @@ def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: Scr
     vault.on("GET", DESCRIBE, denied())
     with pytest.raises(ForbiddenError):
         store.dropped_by_write("github")
-    with pytest.raises(InvalidNameError):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
         store.dropped_by_write("../sys")
 
 

@@ -4,12 +4,13 @@ from typing import cast
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import InvalidNameError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import HttpReply, Transport
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.replies import RefusedError
 from compiler.stores.vault.store import _TLS_ONLY, JsonAdapter, VaultStore
 from tests import providers
+from tests.refusals import is_refused
 
 
 class FakeTransport:
@@ -98,7 +99,7 @@ def test_the_environments_namespace_is_used_where_the_address_has_none() -> None
 
 
 def test_a_mount_that_leaves_its_place_is_refused() -> None:
-    with pytest.raises(InvalidNameError, match="mount"):
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match="mount"):
         VaultStore(StoreAddress(providers.VAULT, "https://vault", mount="a/../sys"), {}, StoreOptions())
 
 

@@ -4,21 +4,20 @@ import pytest
 
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     ForbiddenError,
-    InvalidValueError,
-    OutcomeUnknownError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
     ThrottledError,
-    TooLargeError,
     UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
 from compiler.stores.vault.store import VaultStore
+from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -101,11 +100,11 @@ def test_a_change_is_written_over_what_was_read_with_everything_else_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("changes", "attributes", "kind"),
+    ("changes", "attributes", "code"),
     [
-        ({"A": SecretValue("")}, None, InvalidValueError),
-        ({}, None, InvalidValueError),
-        ({"A": SecretValue("x")}, Attributes(tags={"k": "v" * 513}), TooLargeError),
+        ({"A": SecretValue("")}, None, Code.INVALID_VALUE),
+        ({}, None, Code.INVALID_VALUE),
+        ({"A": SecretValue("x")}, Attributes(tags={"k": "v" * 513}), Code.TOO_LARGE),
     ],
 )
 def test_what_check_tells_write_refuses_before_the_log_in(
@@ -113,10 +112,10 @@ def test_what_check_tells_write_refuses_before_the_log_in(
     store: VaultStore,
     changes: dict[str, SecretValue],
     attributes: Attributes | None,
-    kind: type[StoreError],
+    code: Code,
 ) -> None:
     (problem,) = store.check("github", changes, None, attributes)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(StoreError, check=is_refused(code)) as caught:
         store.write("github", changes, None, attributes)
     assert (caught.value.code, caught.value.reason, caught.value.remedy) == (
         problem.code,
@@ -224,7 +223,7 @@ def test_more_metadata_than_vault_takes_is_refused_before_anything_is_stored(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
     vault.on("GET", METADATA, metadata(0, custom_metadata={f"k{number}": "x" for number in range(64)}))
-    with pytest.raises(TooLargeError, match="65 tags, and Vault allows 64"):
+    with pytest.raises(StoreError, check=is_refused(Code.TOO_LARGE), match="65 tags, and Vault allows 64"):
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     assert vault.bodies(DATA) == vault.bodies(METADATA) == []
 
@@ -379,7 +378,7 @@ def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
 ) -> None:
     vault.on("POST", DATA, CUT)
     vault.on("GET", DATA, *answers)
-    with pytest.raises(OutcomeUnknownError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN)) as caught:
         store.write("github", NEW, base(2))
     error = caught.value
     assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.WRITE)

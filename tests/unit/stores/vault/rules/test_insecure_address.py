@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import TlsFailureError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import StoreOptions
 from compiler.stores.vault.rules.insecure_address import check
 from compiler.stores.vault.store import open_transport
@@ -75,8 +75,8 @@ def test_finds_exactly_what_live_commands_refuse(judge: Judge) -> None:
 def is_refused(url: str) -> bool:
     try:
         open_transport(StoreAddress(providers.VAULT, url), {}, StoreOptions())
-    except TlsFailureError:
-        return True
+    except StoreError as error:
+        return error.code == Code.TLS_FAILURE
     return False
 
 
