@@ -24,6 +24,7 @@ _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
+_AUDIT: Final = "audit.log"
 
 
 class LocalOpenBaoError(Exception):
@@ -46,12 +47,20 @@ class LocalOpenBao:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @classmethod
-    def start_dev(cls, folder: Path) -> LocalOpenBao:
-        """Start an unsealed server that forgets everything when it stops, with KV version 2 mounted at `secret`."""
+    def start_dev(cls, folder: Path, *, is_audited: bool = False) -> LocalOpenBao:
+        """Start an unsealed server that forgets everything when it stops, with KV version 2 mounted at `secret`.
+
+        With `is_audited` it logs what is asked of it, for `requests`.
+        """
         port = _free_port()
         token = secrets.token_urlsafe(24)
         server = cls(url=f"http://{_LOOPBACK}:{port}", token=token, folder=folder)
         server._arguments = ("-dev", f"-dev-listen-address={_LOOPBACK}:{port}", "-dev-no-store-token")
+        if is_audited:
+            config = folder / "audit.hcl"
+            path = json.dumps(str(folder / _AUDIT))
+            config.write_text(f'audit "file" "own" {{ options {{ file_path = {path} }} }}\n', encoding="utf-8")
+            server._arguments += (f"-config={config}",)
         server.start()
         server._await_status(200)
         return server
@@ -138,6 +147,13 @@ class LocalOpenBao:
         except urllib.error.HTTPError as error:
             raise LocalOpenBaoError(f"{method} {path}: {error.code}") from None
         return dict(json.loads(text)) if text else {}
+
+    def requests(self) -> list[tuple[str, str]]:
+        """The path and the operation of each request that was answered, oldest first; of a server that is audited."""
+        text = (self.folder / _AUDIT).read_text(encoding="utf-8")
+        entries = (json.loads(line) for line in text.splitlines())
+        asked = (entry["request"] for entry in entries if entry["type"] == "response")
+        return [(request["path"], request["operation"]) for request in asked]
 
     def log(self) -> str:
         return (self.folder / "openbao.log").read_text(encoding="utf-8", errors="replace")

@@ -86,6 +86,7 @@ class Provider:
     `variable` fills it in where none is written. `others` are further settings that no other provider has. `log_ins`
     are the ways to log in, the usual one first, and `options` are what a new store may be told beside its address.
     `generator` is the operator's kind whose objects ask such a store for passing credentials, empty where it has none.
+    `access_form` is the form in which its `access` module grants rights, empty where it has none.
 
     `separator` stands between the parts of a remote name; `ignores_case` where capitals are small letters there.
     `has_mounts` where a server has namespaces and mounts, in which names lie. `has_paths` where a name is a path, below
@@ -117,6 +118,7 @@ class Provider:
     usual_address = ""
     variable = ""
     generator = ""
+    access_form = ""
     log_ins: Mapping[str, LogIn] = MappingProxyType({})
     options: tuple[StoreOption, ...] = ()
 

@@ -108,6 +108,15 @@ class Use(StrEnum):
     RECOVER_VERSIONS = "recover-versions"
 
 
+class Role(StrEnum):
+    """Who uses a store, and what for."""
+
+    OPERATOR = "operator"  # External Secrets Operator, in the cluster
+    READER = "reader"
+    WRITER = "writer"
+    RETIRER = "retirer"
+
+
 class VersionState(StrEnum):
     """How one version of a remote secret is."""
 

@@ -28,7 +28,7 @@ from compiler.__main__ import run
 run()
 """
 # A module more needs a reason that a newcomer would accept.
-MOST = {"compile": 45, "verify": 60, "migrate": 75, "cutover": 75, "status": 70}
+MOST = {"compile": 45, "verify": 60, "migrate": 75, "cutover": 75, "status": 71}
 
 
 def executed(world: World, *argv: str, **variables: str) -> list[str]:

@@ -34,7 +34,7 @@ DEFAULT_CLOUD: Final = "PublicCloud"
 MOST_TRANSACTIONS: Final = 4000
 MOST_CREATES: Final = 300
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
-_VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
+VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 _SECRET_KEY = ("name", "key")
 _TENANT = "--tenant-id"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
@@ -53,7 +53,7 @@ def key_vault_url(name: str, cloud: str | None = None) -> str:
 def vault_name_of(host: str) -> str:
     """The vault's name as `host` begins with it; NAME, a word that stands for one, where it begins with none."""
     name = host.partition(".")[0]
-    return name if _VAULT_NAME.fullmatch(name) else "NAME"
+    return name if VAULT_NAME.fullmatch(name) else "NAME"
 
 
 def cloud_of(host: str) -> str | None:
@@ -77,6 +77,7 @@ class _KeyVault(Provider):
     option = "--vault-url"
     variable = "AZURE_KEYVAULT_NAME"
     options = (StoreOption(_TENANT, "ID", "the tenant of a service principal", setting="tenantId"),)
+    access_form = "az"
 
     separator = "-"
     ignores_case = True
@@ -108,7 +109,7 @@ class _KeyVault(Provider):
         if address.scheme != "https":
             return "is http, but Key Vault is reached over https only", f"write it as https://{address.authority}"
         named = _AZURE_DOMAIN.fullmatch(address.host)
-        if named and not _VAULT_NAME.fullmatch(named[1]):
+        if named and not VAULT_NAME.fullmatch(named[1]):
             return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"
         return None
 

@@ -54,6 +54,7 @@ class _Vault(Provider):
     usual_address = "http://vault.vault.svc.cluster.local:8200"
     generator = "VaultDynamicSecret"
     options = (StoreOption(_ROLE, "NAME", "its role in Vault, or the role id of an AppRole"),)
+    access_form = "hcl"
 
     separator = "/"
     has_mounts = True

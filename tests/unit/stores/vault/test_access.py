@@ -3,7 +3,7 @@ import json
 import pytest
 
 from compiler.stores.interface import Use
-from compiler.stores.vault.replies import ACCESS, on_same_path, path_accesses, policy_rule
+from compiler.stores.vault.access import ACCESS, on_same_path, path_accesses, policy_rule
 
 
 def rights(*uses: Use) -> dict[str, tuple[list[str], list[str]]]:

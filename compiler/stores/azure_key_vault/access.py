@@ -1,0 +1,129 @@
+"""Says what each use of a remote secret asks of Key Vault, and writes the script that assigns roles for it."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from compiler.model.address import parse_address
+from compiler.model.environment import Store
+from compiler.model.provider import OPERATOR
+from compiler.refusal import Refusal
+from compiler.stores.azure_key_vault.provider import VAULT_NAME, vault_name_of
+from compiler.stores.interface import Role, Use
+from compiler.text.command_line import shell_line
+from compiler.text.wording import quoted
+
+_SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
+GET, LIST, SET = (f"{_SECRETS}/{each}/action" for each in ("getSecret", "readMetadata", "setSecret"))
+DELETE, RECOVER = f"{_SECRETS}/delete", f"{_SECRETS}/recover/action"
+# The data actions of each use, as measured by the requests of each command. Tags beside a value are written with it.
+ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
+    Use.READ: (GET,),
+    Use.CREATE: (GET, LIST, SET),
+    Use.UPDATE: (GET, LIST, SET),
+    Use.TAG: (),
+    Use.DELETE: (GET, LIST, DELETE),
+    Use.RECOVER: (GET, LIST, RECOVER),
+    Use.DELETE_VERSIONS: (GET, LIST, DELETE),
+    Use.RECOVER_VERSIONS: (GET, LIST, RECOVER),
+}
+# Key Vault Secrets User, the least built-in role that reads. https://learn.microsoft.com/azure/role-based-access-control
+_SECRETS_USER: Final = "4633458b-17de-408a-b874-0445c86b69e6"
+_WIDE: Final = 80
+_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
+
+
+def access_text(
+    store: Store, role: Role, title: str, names: Sequence[str], uses: Collection[Use], *, namespace: str, is_wide: bool
+) -> str:
+    """The script of `az` that lets somebody, or for the operator an identity of its own, make `uses` of `names`.
+
+    With `is_wide` on the whole vault. Raises Refusal for a name that no secret can have.
+    """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise Refusal("usage", f"Key Vault has no secret of the name {quoted(name)}", "correct it in the catalogue")
+    address = parse_address(store.address or "")
+    vault = vault_name_of(address.host if address is not None else "")
+    if not VAULT_NAME.fullmatch(vault):
+        raise Refusal("usage", f"the vaultUrl of {quoted(store.id)} names no Key Vault", "write its own URL")
+    actions = sorted({action for use in uses for action in ACCESS[use]})
+    subject = _subject(store, namespace) if role is Role.OPERATOR else None
+    log_in = shell_line("az", "login")
+    lines = ["# shellcheck shell=bash", f"# Run it with bash, logged in (`{log_in}`) as somebody who may assign roles."]
+    lines += ["set -euo pipefail"]
+    if subject is not None:
+        lines += _identity(title, subject)
+    else:
+        kind = "ServicePrincipal" if role is Role.OPERATOR else "User"
+        lines += [_needed("ASSIGNEE", "an object id"), f"type=${{ASSIGNEE_TYPE:-{kind}}}"]
+    show = _az("keyvault", "show", "--name", vault, "--query", "id", "--output", "tsv")
+    lines += [f"vault=$({show})"]
+    identifier = _SECRETS_USER
+    if set(actions) > {GET}:
+        identifier = str(uuid5(NAMESPACE_URL, f"{store.address}/{role}"))
+        lines += _custom_role(identifier, f"Platform Secrets {role} of {vault}", actions)
+    assignee = ("--assignee-object-id", '"$ASSIGNEE"', "--assignee-principal-type", '"$type"')
+    assign = ("role", "assignment", "create", "--role", identifier, *assignee, "--output", "none", "--scope")
+    if is_wide:
+        return _text([*lines, _az(*assign, '"$vault"')])
+    if role is Role.WRITER:
+        lines += ["# Azure may refuse a role on a secret that is not there yet: write it first, or use --prefix."]
+    every = " \\\n  ".join(["for name in", *(shell_line(name) for name in names)])
+    return _text([*lines, every, "do", "  " + _az(*assign, '"$vault/secrets/$name"'), "done"])
+
+
+def _az(*words: str) -> str:
+    """A command of `az`, which the shell fills in where a word is in double quotes."""
+    line = "az"
+    for word in words:
+        is_long = word.startswith("--") and len(line.rpartition("\n")[2]) > _WIDE
+        line += " \\\n    " if is_long else " "
+        line += word if word.startswith('"') else shell_line(word)
+    return line
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _needed(variable: str, what: str) -> str:
+    return f': "${{{variable}:?set it to {what}}}"'
+
+
+def _subject(store: Store, namespace: str) -> str | None:
+    """The ServiceAccount that the store logs in as, or a new store would; None where it is none."""
+    auth = store.node.get("auth")
+    if auth is None:
+        return f"system:serviceaccount:{OPERATOR}:{OPERATOR}"
+    account = auth.get("workloadIdentity", "serviceAccount")
+    if account is None:
+        return None
+    return f"system:serviceaccount:{account.text('namespace') or namespace}:{account.text('name')}"
+
+
+def _identity(title: str, subject: str) -> Iterator[str]:
+    yield _needed("IDENTITY", "the name of the managed identity")
+    yield _needed("IDENTITY_GROUP", "its resource group")
+    yield _needed("CLUSTER_ISSUER", "the URL of the OIDC issuer of the cluster")
+    own = ("--resource-group", '"$IDENTITY_GROUP"')
+    yield _az("identity", "create", "--name", '"$IDENTITY"', *own, "--output", "none")
+    trust = ("--issuer", '"$CLUSTER_ISSUER"', "--audiences", "api://AzureADTokenExchange", "--subject", subject)
+    its = ("--identity-name", '"$IDENTITY"', *own, "--name", title)
+    yield _az("identity", "federated-credential", "create", *its, *trust, "--output", "none")
+    show = _az("identity", "show", "--name", '"$IDENTITY"', *own, "--query", "principalId", "--output", "tsv")
+    yield f"ASSIGNEE=$({show})"
+    yield "type=ServicePrincipal"
+
+
+def _custom_role(identifier: str, name: str, actions: Sequence[str]) -> Iterator[str]:
+    """The lines that make the role or, where it is there, bring it up to date; it cannot purge."""
+    permission = {"actions": [], "notActions": [], "dataActions": actions, "notDataActions": []}
+    about = {"roleName": name, "description": "Cannot purge", "type": "CustomRole", "permissions": [permission]}
+    body = json.dumps({"properties": {**about, "assignableScopes": ["$group"]}}, indent=2)
+    yield "group=${vault%/providers/*}"
+    yield f"definition=$(cat <<JSON\n{body}\nJSON\n)"
+    url = f"$group/providers/Microsoft.Authorization/roleDefinitions/{identifier}?api-version=2022-04-01"
+    yield _az("rest", "--method", "put", "--url", f'"{url}"', "--body", '"$definition"', "--output", "none")
