@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from compiler.model.address import Sameness, compare_stores, parse_address, written_identity
+from compiler.model.address import Sameness, compare_stores, parse_address
 from compiler.model.environment import Store
 from compiler.stores.registry import PROVIDERS, live_identity
 from compiler.text.command_line import shell_line
@@ -395,7 +395,7 @@ def is_ready(store: LiveObject) -> bool:
 
 def sameness_of(store: Store, live: LiveObject) -> Sameness:
     """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that."""
-    return compare_stores(written_identity(store), live_identity(live))
+    return compare_stores(store.identity, live_identity(live))
 
 
 def kubectl_line(verb: str, store: Store, namespace: str) -> str:
@@ -409,7 +409,7 @@ def _subject(store: Store) -> str:
 
 
 def _difference(store: Store, live: LiveObject) -> str:
-    wanted, found = written_identity(store), live_identity(live)
+    wanted, found = store.identity, live_identity(live)
     if wanted.provider is not found.provider:
         return f"its provider is {quoted(found.provider.id)}, not {quoted(wanted.provider.id)}"
     if not wanted.provider.has_mounts:

@@ -20,7 +20,6 @@ from compiler.model.address import (
     found_below,
     is_below,
     remote_places,
-    written_identity,
 )
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
@@ -93,7 +92,7 @@ class ReadIndex:
         """Note what the secrets of `environments` read, with their properties; returns the index."""
         for environment in environments:
             for store in environment.stores_in_use():
-                label, identity = f"{environment.name}/{store.id}", written_identity(store)
+                label, identity = f"{environment.name}/{store.id}", store.identity
                 if not self.meet(label, identity):
                     continue
                 places: dict[str, frozenset[str]] = {}
@@ -238,7 +237,7 @@ class _Search:
         self._readers = readers
         self._objects = objects
         self._own = (store.kind, store.name)
-        self._written = written_identity(store)
+        self._written = store.identity
         # By kind, namespace and name: the store objects that count, with what their names may mean.
         self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
 

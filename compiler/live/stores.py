@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from compiler.model.address import StoreIdentity, address_identity, parse_address, written_identity
+from compiler.model.address import StoreIdentity, parse_address
 from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, StoreAddress, place_in
@@ -147,7 +147,7 @@ class LiveStores:
         With VAULT_ADDR the first is what is written to, and another environment may name it. Its server is asked who
         it is. Raises AddressError.
         """
-        reached, written = address_identity(self.address(store)), written_identity(store)
+        reached, written = self.address(store).identity, store.identity
         found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
         # An accepted server is the one that was meant: whoever still names it by that id reads it, too.
         meant = [each for each in self._meant(store) if found.cluster_id and each != found.cluster_id]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -18,9 +18,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compiler.model.environment import Store
     from compiler.model.provider import Provider
-    from compiler.model.store import StoreAddress
 
 # Where Vault's own documentation and the operator's have the KV engine.
 DEFAULT_MOUNT: Final = "secret"
@@ -137,17 +135,6 @@ class StoreIdentity:
     namespace: str = ""
     version: str = ""
     cluster_id: str | None = None
-
-
-def written_identity(store: Store) -> StoreIdentity:
-    """The identity of a store as its environment writes it."""
-    identity = store.provider.identity(store.address, store.mount, store.vault_namespace)
-    return identity if store.cluster_id is None else replace(identity, cluster_id=store.cluster_id)
-
-
-def address_identity(address: StoreAddress) -> StoreIdentity:
-    """The identity of a store as it is reached from here."""
-    return address.provider.identity(address.url, address.mount, address.vault_namespace)
 
 
 def one_spelling(url: str) -> str:

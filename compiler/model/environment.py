@@ -6,7 +6,7 @@ Naming patterns serve scaffolding alone: an entry holds its own names, and compi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from compiler.refusal import Refusal
@@ -15,6 +15,7 @@ from compiler.text.wording import quoted, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from compiler.model.address import StoreIdentity
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
     from compiler.model.facts import Duration
@@ -134,6 +135,12 @@ class Store:
         """The settings that are addresses, each with its text as written."""
         written = ((self.provider.address, self.address), ("reachableAt", self.reachable_at))
         return tuple((setting, text) for setting, text in written if text)
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """Which store it is, as its environment writes it."""
+        identity = self.provider.identity(self.address, self.mount, self.vault_namespace)
+        return identity if self.cluster_id is None else replace(identity, cluster_id=self.cluster_id)
 
 
 @dataclass(frozen=True, slots=True)

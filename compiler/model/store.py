@@ -13,6 +13,7 @@ from compiler.model.facts import STORE_WAVE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from compiler.model.address import StoreIdentity
     from compiler.model.catalogue import CatalogueKey, Entry
     from compiler.model.document import Node
     from compiler.model.environment import Store
@@ -47,6 +48,11 @@ class StoreAddress:
     def contact(self) -> str:
         """The URL that requests go to."""
         return self.reachable_at or self.url
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """Which store it is, as it is reached from here."""
+        return self.provider.identity(self.url, self.mount, self.vault_namespace)
 
     @property
     def place_here(self) -> tuple[str, ...]:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change
 from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
-from compiler.live.stores import LiveStores, catalogue_places, key_places, secret_named, store_named, value_names
+from compiler.live.stores import (
+    LiveStores,
+    ValueName,
+    catalogue_places,
+    key_places,
+    secret_named,
+    store_named,
+    value_names,
+)
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place, remote_of, way_to_place
 from compiler.refusal import Refusal
@@ -20,40 +29,26 @@ from compiler.text.command_line import command_line
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Where one value comes from and goes. A place is None where the catalogue names none for that provider.
-
-    `secret` and `key` name it once, where several secrets have it in common; one of them uses it where it is `in_use`.
-    `has_variants`: the environment may choose variants without it. `is_extra` marks a property of the source that is
-    not a key of the catalogue.
-    """
-
-    secret: str
-    key: str
-    in_use: bool
-    source_store: Store
-    source: Place | None
-    destination: Place | None
-    has_variants: bool = False
-    is_extra: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Routes:
-    """`mains` are each secret's own remote names in its source and in the destination, for its other properties.
+    """What to move into the store `to`, from the stores `sources` by their ids: a step for each value, without it.
 
-    `shared` are places in the sources' remote secrets, by their store, that belong to keys that do not move. `taken`
-    are the places that any key of the catalogue has in the destination. Of the environment only its stores are kept, so
-    that a large one need not stay in memory.
+    `in_use` are the values that a secret uses, and `optional` those that the environment may do without, by choosing
+    other variants. A value that several secrets have in common is one step. `mains` are each secret's own remote names
+    in its source and in the destination, for its other properties. `shared` are places in the sources' remote secrets
+    that belong to keys that do not move. `taken` are the places that any key of the catalogue has in the destination.
+    Of the environment only its stores are kept, so that a large one need not stay in memory.
     """
 
     environment: str
     to: Store
-    keys: tuple[Route, ...]
-    mains: tuple[tuple[str, Store, str, str], ...]
+    sources: Mapping[str, Store]
+    steps: tuple[Step, ...]
+    in_use: frozenset[ValueName]
+    optional: frozenset[ValueName]
+    mains: tuple[tuple[str, str, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
-    shared: frozenset[tuple[str, Place]] = frozenset()
-    taken: frozenset[Place] = frozenset()
+    shared: frozenset[Location] = frozenset()
+    taken: frozenset[Location] = frozenset()
 
 
 def routes_of(environment: Environment, to: Store, source: Store | None, only: Sequence[str]) -> Routes:
@@ -63,10 +58,12 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
     """
     for name in only:
         secret_named(environment, name)
-    keys: dict[tuple[str, str], Route] = {}
+    steps: dict[ValueName, Step] = {}
+    in_use, optional = set[ValueName](), set[ValueName]()
     names = value_names(environment)
-    mains: list[tuple[str, Store, str, str]] = []
+    mains: list[tuple[str, str, str, str]] = []
     skipped: list[tuple[str, str]] = []
+    sources: dict[str, Store] = {}
     for secret in environment.secrets.values():
         origin = source or secret.store
         if (only and secret.id not in only) or origin is None:
@@ -74,40 +71,57 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         if origin.id == to.id:
             skipped.append((secret.id, f'it already reads from "{to.id}"'))
             continue
-        used = {key.key.name for key in secret.keys}
+        sources[origin.id] = origin
         there = key_places(environment, secret, to)
-        own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
+        in_use.update(names.get((secret.id, item.key.name), (secret.id, item.key.name)) for item in secret.keys)
         for key, place in key_places(environment, secret, origin).items():
             called = names.get((secret.id, key), (secret.id, key))
-            in_use = key in used or (called in keys and keys[called].in_use)
-            has_variants = bool(secret.entry.keys[key].held.variants)
-            keys[called] = Route(*called, in_use, origin, place, there[key], has_variants)
+            if secret.entry.keys[key].held.variants:
+                optional.add(called)
+            step = Step(*called, Kind.UPDATE, _location(origin, place), _location(to, there[key]))
+            steps[called] = step if place is not None else _unplaced(step, origin)
+        own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
         if own is not None and theirs is not None:
-            mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
+            mains.append((secret.id, origin.id, origin.prefix + own, to.prefix + theirs))
     return Routes(
         environment.name,
         to,
-        tuple(keys.values()),
+        sources,
+        tuple(step for called, step in steps.items() if step.source is not None or called in in_use),
+        frozenset(in_use),
+        frozenset(optional),
         tuple(mains),
         tuple(skipped),
-        _shared(environment, keys.values(), mains),
-        catalogue_places(environment, to),
+        _shared(environment, sources, steps.values(), mains),
+        frozenset(_locations(environment, to)),
     )
+
+
+def _unplaced(step: Step, store: Store) -> Step:
+    """A step whose key has no place in `store`."""
+    reason = f'the catalogue gives the key no place in "{store.id}"'
+    return step.refused(reason, way_to_place(step.secret, store.provider))
 
 
 def _shared(
-    environment: Environment, keys: Iterable[Route], mains: Iterable[tuple[str, Store, str, str]]
-) -> frozenset[tuple[str, Place]]:
-    moved = {(route.source_store.id, route.source) for route in keys}
-    origins: dict[str, tuple[Store, set[str]]] = {}
-    for _, store, own, _ in mains:
-        origins.setdefault(store.id, (store, set()))[1].add(own)
+    environment: Environment,
+    sources: Mapping[str, Store],
+    steps: Iterable[Step],
+    mains: Iterable[tuple[str, str, str, str]],
+) -> frozenset[Location]:
+    moved = {step.source for step in steps}
+    owned = {(store, own) for _, store, own, _ in mains}
     return frozenset(
-        (store.id, place)
-        for store, names in origins.values()
-        for place in catalogue_places(environment, store)
-        if place.remote_key in names and (store.id, place) not in moved
+        place
+        for store in sources.values()
+        for place in _locations(environment, store)
+        if (place.store, place.name) in owned and place not in moved
     )
+
+
+def _locations(environment: Environment, store: Store) -> Iterator[Location]:
+    for place in catalogue_places(environment, store):
+        yield Location(store.id, place.remote_key, place.property)
 
 
 COMMAND = "migrate"
@@ -153,18 +167,19 @@ def plan_migration(
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
-    # Each once: thousands of keys come from the same few.
-    sources = {route.source_store.id: route.source_store for route in routes.keys}
-    origins = {name: stores.open(store) for name, store in sources.items()}
+    origins = {name: stores.open(store) for name, store in routes.sources.items()}
     destination = stores.open(routes.to)
     readings: Readings = {}
-    if routes.keys:
-        own = {route.destination.remote_key for route in routes.keys if route.destination is not None}
+    if routes.steps or routes.mains:
+        own = {step.destination.name for step in routes.steps if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
         readings = read_many(list(_names(routes, origins, destination)), workers)
+    judge = partial(_judged, routes=routes, origins=origins, to=destination, readings=readings, options=options)
+    steps = [judge(step, in_use=(step.secret, step.key) in routes.in_use) for step in routes.steps]
     extras = list(_extras(routes, origins, readings))
-    chosen = (*routes.keys, *extras) if options.all_properties else routes.keys
-    steps = (_step(route, routes, origins, destination, readings, options) for route in chosen)
+    if options.all_properties:
+        judged = (judge(step, in_use=False) for step in extras)
+        steps += [_unless_taken(step, routes) for step in judged if step is not None]
     draft = Plan(
         command=COMMAND,
         environment=routes.environment,
@@ -172,7 +187,7 @@ def plan_migration(
         sources={name: store.address.absolute for name, store in origins.items()},
         options=options,
         steps=tuple(step for step in steps if step is not None),
-        extras=tuple(_location(route.source_store, route.source) for route in extras if route.source is not None),
+        extras=tuple(step.source for step in extras if step.source is not None),
         skipped=routes.skipped,
     )
     return plan_change(draft, readings, run, writer_of)
@@ -181,73 +196,74 @@ def plan_migration(
 def _names(
     routes: Routes, origins: Mapping[str, SecretWriter], destination: SecretWriter
 ) -> Iterator[tuple[SecretWriter, str]]:
-    for route in routes.keys:
-        if route.source is not None:
-            yield origins[route.source_store.id], route.source.remote_key
-        if route.destination is not None:
-            yield destination, route.destination.remote_key
+    for step in routes.steps:
+        if step.source is not None:
+            yield origins[step.source.store], step.source.name
+        if step.destination is not None:
+            yield destination, step.destination.name
     for _, store, own, theirs in routes.mains:
-        yield origins[store.id], own
+        yield origins[store], own
         yield destination, theirs
 
 
-def _extras(routes: Routes, origins: Mapping[str, SecretWriter], readings: Readings) -> Iterator[Route]:
-    """The properties that no key names in each secret's own remote secret, as routes of their own."""
-    known = {(route.source_store.id, route.source) for route in routes.keys if route.source is not None}
-    known |= routes.shared
+def _extras(routes: Routes, origins: Mapping[str, SecretWriter], readings: Readings) -> Iterator[Step]:
+    """The properties that no key names in each secret's own remote secret, as steps of their own."""
+    known = {step.source for step in routes.steps} | routes.shared
     for secret, store, own, theirs in routes.mains:
-        reading = readings[origins[store.id], own]
+        reading = readings[origins[store], own]
         # Where a key is the whole value, apparent properties are a part of it.
-        if isinstance(reading, StoreError) or (store.id, Place(own, None)) in known:
+        if isinstance(reading, StoreError) or Location(store, own, None) in known:
             continue
         for name in reading.properties:
-            place = Place(own, name)
-            if (store.id, place) not in known:
-                known.add((store.id, place))
-                yield Route(secret, name, False, store, place, Place(theirs, name), is_extra=True)
+            place = Location(store, own, name)
+            if place not in known:
+                known.add(place)
+                yield Step(secret, name, Kind.UPDATE, place, Location(routes.to.id, theirs, name))
 
 
-def _step(
-    route: Route,
+def _judged(
+    step: Step,
     routes: Routes,
     origins: Mapping[str, SecretWriter],
-    destination: SecretWriter,
+    to: SecretWriter,
     readings: Readings,
     options: Options,
+    *,
+    in_use: bool,
 ) -> Step | None:
     """The step with the value to move, or refused or missing; None for an unused key without a value."""
-    to, origin = routes.to, origins[route.source_store.id]
-    source_place = _location(route.source_store, route.source) if route.source is not None else None
-    own_place = _location(to, route.destination) if route.destination is not None else None
-    step = Step(route.secret, route.key, Kind.UPDATE, source_place, own_place)
-    if route.source is None:
-        remedy = way_to_place(route.secret, route.source_store.provider)
-        reason = f'the catalogue gives the key no place in "{route.source_store.id}"'
-        return step.refused(reason, remedy) if route.in_use else None
-    reading = readings[origin, route.source.remote_key]
-    way_to_add = _way_to_add(route, routes.environment)
-    judged = judge_source(step, reading, options, in_use=route.in_use, way_to_add=way_to_add)
+    source = step.source
+    if source is None:
+        return step
+    origin = origins[source.store]
+    way_to_add = _way_to_add(step, source.store, routes)
+    judged = judge_source(step, readings[origin, source.name], options, in_use=in_use, way_to_add=way_to_add)
     if judged is None or judged.value is None:
         return judged
-    if route.destination is None:
-        remedy = way_to_place(route.secret, to.provider)
-        return judged.refused(f'the catalogue gives the key no place in "{to.id}"', remedy)
-    if route.source == route.destination and origin.address.place_here == destination.address.place_here:
-        reason = f'"{route.source_store.id}" and "{to.id}" are the same place, seen from this machine'
+    if step.destination is None:
+        return _unplaced(judged, routes.to)
+    is_one = (source.name, source.property) == (step.destination.name, step.destination.property)
+    if is_one and origin.address.place_here == to.address.place_here:
+        reason = f'"{source.store}" and "{routes.to.id}" are the same place, seen from this machine'
         remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
         return judged.refused(reason, remedy)
-    if route.is_extra and route.destination in routes.taken:
-        # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
-        reason = "a key of the catalogue already has that place in the destination"
-        return judged.refused(reason, "add the property to the catalogue, with its own place")
     return judged
 
 
-def _way_to_add(route: Route, environment: str) -> str:
+def _unless_taken(extra: Step, routes: Routes) -> Step:
+    if extra.value is None or extra.destination not in routes.taken:
+        return extra
+    # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
+    reason = "a key of the catalogue already has that place in the destination"
+    return extra.refused(reason, "add the property to the catalogue, with its own place")
+
+
+def _way_to_add(step: Step, source: str, routes: Routes) -> str:
     # Of the whole secret: it leaves what has a value already, and one line is enough for all that is missing of it.
-    put = command_line("put", environment, route.secret, "--store", route.source_store.id)
-    return f"{'choose variants without it, or ' if route.has_variants else ''}set it in the source: {put}"
+    put = command_line("put", routes.environment, step.secret, "--store", source)
+    is_optional = (step.secret, step.key) in routes.optional
+    return f"{'choose variants without it, or ' if is_optional else ''}set it in the source: {put}"
 
 
-def _location(store: Store, place: Place) -> Location:
-    return Location(store.id, place.remote_key, place.property)
+def _location(store: Store, place: Place | None) -> Location | None:
+    return Location(store.id, place.remote_key, place.property) if place is not None else None

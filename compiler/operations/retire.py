@@ -25,7 +25,7 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
-from compiler.model.address import Sameness, address_identity, compare_stores
+from compiler.model.address import Sameness, compare_stores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, remote_of
 from compiler.refusal import Refusal
@@ -174,7 +174,7 @@ class Judging:
         if serving.address.provider is not provider:
             return False
         name = held.there.remote_key if held.there is not None else ""
-        if compare_stores(address_identity(serving.address), address_identity(writer.address)) is Sameness.SAME:
+        if compare_stores(serving.address.identity, writer.address.identity) is Sameness.SAME:
             return provider.remote_name(name) == provider.remote_name(self._remote.name)
         # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
         made = reading.attributes.created

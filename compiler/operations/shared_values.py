@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from compiler.consumers.findings import Waivers
 from compiler.live.stores import LiveStores
-from compiler.model.address import Sameness, StoreIdentity, address_identity, compare_servers
+from compiler.model.address import Sameness, StoreIdentity, compare_servers
 from compiler.model.diagnostic import Diagnostic, Related
 from compiler.model.environment import Environment, Store
 from compiler.operations.references import Reference, references_of
@@ -57,7 +57,7 @@ class SharedValues:
                 continue
             store = reference.store
             if store not in by_store:
-                identity = address_identity(self.stores.address(store))
+                identity = self.stores.address(store).identity
                 by_store[store] = replace(identity, cluster_id=clusters.get(store.id))
                 self.servers[environment.name, store.id] = by_store[store]
             place = (by_store[store], store.provider.remote_name(reference.remote_key), reference.property)

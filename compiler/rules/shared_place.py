@@ -27,7 +27,7 @@ findings, not half a million.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from compiler.model.address import StoreIdentity, parse_address, written_identity
+from compiler.model.address import StoreIdentity, parse_address
 from compiler.model.provider import Provider
 from compiler.rules.api import (
     PROJECT,
@@ -92,7 +92,7 @@ def _absolute(store: Store) -> StoreIdentity | None:
     is_internal = is_cluster_internal(address.host)
     if is_internal and store.cluster_id is None:
         return None
-    identity = written_identity(store)
+    identity = store.identity
     return identity if is_internal else replace(identity, cluster_id=None)
 
 

@@ -14,7 +14,6 @@ from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
 from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import ReadIndex, in_cluster
-from compiler.model.address import written_identity
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.cutover_cluster import OPTIONAL as GATE
@@ -200,7 +199,7 @@ class Commands:
 
     def retire(self, cluster: Held) -> None:
         store = self.environment.stores["vault"]
-        in_cluster(ClusterView(cluster), store, ReadIndex((written_identity(store),)))
+        in_cluster(ClusterView(cluster), store, ReadIndex((store.identity,)))
 
 
 @pytest.fixture(scope="module")

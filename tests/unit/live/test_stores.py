@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from compiler.live.stores import AddressError, LiveStores, address_of
-from compiler.model.address import Sameness, compare_stores, written_identity
+from compiler.model.address import Sameness, compare_stores
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
@@ -222,7 +222,7 @@ def test_without_another_opener_it_is_the_providers_own_adapter(vault: Store) ->
 
 
 def test_a_store_is_known_by_its_own_address_and_as_it_is_reached_from_here(vault: Store) -> None:
-    written = written_identity(vault)
+    written = vault.identity
     forwarded = LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"})
     here = replace(written, server="localhost:8200")
     assert LiveStores({}).identities(vault) == (written,)
@@ -367,14 +367,14 @@ def test_what_a_store_is_known_as_has_what_its_server_says(scripted: ScriptedVau
         here, written = stores.identities(vault)
         # What is reached stands for what is written.
         assert (here.cluster_id, written.cluster_id) == ("c1", "c1")
-        assert compare_stores(here, written_identity(replace(vault, cluster_id="c2"))) is Sameness.ANOTHER
-        assert compare_stores(here, written_identity(replace(vault, cluster_id="c1"))) is Sameness.UNPROVEN
+        assert compare_stores(here, replace(vault, cluster_id="c2").identity) is Sameness.ANOTHER
+        assert compare_stores(here, replace(vault, cluster_id="c1").identity) is Sameness.UNPROVEN
     with live(scripted, []) as stores:
         (own,) = stores.identities(replace(vault, address=scripted.url))
         assert own.cluster_id == "c1"
     with live(scripted, [], VAULT_ADDR="") as stores:
         (own,) = stores.identities(replace(vault, reachable_at=scripted.url))
-        assert own == replace(written_identity(vault), cluster_id="c1")
+        assert own == replace(vault.identity, cluster_id="c1")
     with LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": "http://127.0.0.1:1"}) as stores:
         here, written = stores.identities(replace(vault, cluster_id="c9"))
         assert (here.cluster_id, written.cluster_id) == (None, "c9")

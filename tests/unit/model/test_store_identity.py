@@ -7,14 +7,12 @@ import pytest
 from compiler.model.address import (
     Sameness,
     StoreIdentity,
-    address_identity,
     compare_any,
     compare_servers,
     compare_stores,
     found_below,
     is_below,
     remote_places,
-    written_identity,
 )
 from compiler.model.provider import unknown_provider
 from compiler.model.store import StoreAddress
@@ -32,7 +30,7 @@ def vault(url: str | None, mount: str | None = "secret", namespace: str | None =
 
 
 def key_vault(url: str) -> StoreIdentity:
-    return address_identity(StoreAddress(providers.KEY_VAULT, url))
+    return StoreAddress(providers.KEY_VAULT, url).identity
 
 
 @pytest.mark.parametrize(
@@ -140,9 +138,9 @@ def test_an_environments_store_and_the_address_from_here_have_one_form(tmp_path:
     assert project is not None
     stores = project.environments[0].stores
     address = StoreAddress(providers.VAULT, "https://vault.example.com:8200", "secret", None)
-    assert written_identity(stores["vault"]) == address_identity(address)
-    assert written_identity(stores["azure"]) == key_vault("https://agents.vault.azure.net")
-    assert written_identity(replace(stores["vault"], address=None)).server is None
+    assert stores["vault"].identity == address.identity
+    assert stores["azure"].identity == key_vault("https://agents.vault.azure.net")
+    assert replace(stores["vault"], address=None).identity.server is None
 
 
 @pytest.mark.parametrize(

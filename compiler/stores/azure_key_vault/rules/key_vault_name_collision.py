@@ -23,7 +23,6 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from compiler.model.address import written_identity
 from compiler.model.store import Place, place_of, remote_of
 from compiler.rules.api import (
     ENVIRONMENT,
@@ -74,51 +73,47 @@ class _Use:
         return self.store is not None and self.store is other.store and not (self.is_own or other.is_own)
 
 
-@dataclass(slots=True)
-class _Vault:
-    """The names that one vault would hold."""
+# What one vault would hold: names as it tells them apart, values by provider, name and property, and by name whether a
+# key is the whole of it.
+_Vault = dict[tuple[object, ...], _Use]
 
-    names: dict[str, _Use] = field(default_factory=dict)
-    values: dict[tuple[str, str, str | None], _Use] = field(default_factory=dict)
-    # By name, and whether the key is the whole of it.
-    forms: dict[tuple[str, bool], _Use] = field(default_factory=dict)
 
-    def take(self, use: _Use) -> Findings:
-        """Add `use`, and tell with what of another place it collides."""
-        if use.key is None:
-            first = self.names.setdefault(_folded(use.name), use)
-            if first.name != use.name and not use.is_known_beside(first):
-                yield _same_name(first, use)
-        elif use.elsewhere:
-            for title, place in use.elsewhere.items():
-                first = self.values.setdefault((title, use.name, use.property), use)
-                if first.elsewhere[title] != place and not use.is_known_beside(first):
-                    problem = f"differ in {title}, but are the same value of {quoted(use.name)} in Key Vault"
-                    yield _same_value(first, use, problem)
-            is_whole = use.property is None
-            self.forms.setdefault((use.name, is_whole), use)
-            other = self.forms.get((use.name, not is_whole))
-            # Within one entry this is the rule contradictory-remote.
-            if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
-                title, found = next(iter(use.elsewhere)), quoted(use.name)
-                problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
-                yield _same_value(other, use, problem)
+def _take(vault: _Vault, use: _Use) -> Findings:
+    """Add `use` to `vault`, and tell with what of another place it collides."""
+    if use.key is None:
+        first = vault.setdefault((_folded(use.name),), use)
+        if first.name != use.name and not use.is_known_beside(first):
+            yield _same_name(first, use)
+    elif use.elsewhere:
+        for title, place in use.elsewhere.items():
+            first = vault.setdefault((title, use.name, use.property), use)
+            if first.elsewhere[title] != place and not use.is_known_beside(first):
+                problem = f"differ in {title}, but are the same value of {quoted(use.name)} in Key Vault"
+                yield _same_value(first, use, problem)
+        is_whole = use.property is None
+        vault.setdefault((use.name, is_whole), use)
+        other = vault.get((use.name, not is_whole))
+        # Within one entry this is the rule contradictory-remote.
+        if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
+            title, found = next(iter(use.elsewhere)), quoted(use.name)
+            problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
+            yield _same_value(other, use, problem)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    vault = _Vault()
+    vault: _Vault = {}
     shared: set[str] = set()
     for entry in catalogue.entries.values():
         for use in _names(entry, entry.remote.get(PROVIDER.id)):
-            yield from vault.take(use)
-            if (first := vault.names[_folded(use.name)]) is not use and first.name == use.name:
+            yield from _take(vault, use)
+            if (first := vault[_folded(use.name),]) is not use and first.name == use.name:
                 shared.add(use.name)
     for entry in catalogue.entries.values():
         # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
         azure = entry.remote.get(PROVIDER.id)
         if azure in shared or any(key.remote for key in entry.keys.values()):
             for use in _values(entry, azure, entry.remote):
-                yield from vault.take(use)
+                yield from _take(vault, use)
 
 
 @rule("key-vault-name-collision", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
@@ -130,16 +125,16 @@ def check(environment: Environment) -> Findings:
     if not has_own and len({_address(store) for store in stores}) == len(stores):
         return
     # A run of `migrate` fills one store; what is read already may meet in one vault from several stores.
-    filled = {store.id: _Vault() for store in stores}
-    read = {_address(store): _Vault() for store in stores}
+    filled: dict[str, _Vault] = {store.id: {} for store in stores}
+    read: dict[str, _Vault] = {_address(store): {} for store in stores}
     said: set[tuple[str, int]] = set()
     for secret in environment.secrets.values():
         reads = secret.store if secret.store in stores else None
         for store in stores if reads is None else (reads,):
             for use in _uses_of(secret, store, listed):
-                found = list(filled[store.id].take(use))
+                found = list(_take(filled[store.id], use))
                 if reads is not None:
-                    found += read[_address(store)].take(use)
+                    found += _take(read[_address(store)], use)
                 for finding in found:
                     if (mark := (finding.message, id(finding.at))) not in said:
                         said.add(mark)
@@ -198,7 +193,7 @@ def _folded(name: str) -> str:
 
 
 def _address(store: Store) -> str:
-    return written_identity(store).server or store.id
+    return store.identity.server or store.id
 
 
 def _same_name(first: _Use, later: _Use) -> Finding:

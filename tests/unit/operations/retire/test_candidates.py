@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.live.readers import ReadIndex
-from compiler.model.address import remote_places, written_identity
+from compiler.model.address import remote_places
 from compiler.operations.retire import Candidates, candidates_of
 from compiler.refusal import Refusal
 from tests.unit.conftest import TAKERS
@@ -10,7 +10,7 @@ from tests.unit.operations.retire.conftest import Bench
 
 def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:
     environment = bench.environment()
-    identity = written_identity(environment.stores[store])
+    identity = environment.stores[store].identity
     readers = ReadIndex((identity,))
     if read:
         assert readers.meet("staging/vault", identity)

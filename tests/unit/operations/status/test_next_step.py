@@ -6,7 +6,7 @@ import pytest
 from compiler.cluster.judge import Problem, State
 from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
-from compiler.model.address import remote_places, written_identity
+from compiler.model.address import remote_places
 from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
 from tests.unit.operations.status.conftest import World
 
@@ -97,7 +97,7 @@ def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_w
 
 def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World) -> None:
     status = left(world)
-    own = written_identity(status.environment.stores["vault"])
+    own = status.environment.stores["vault"].identity
 
     def offered(*names: str, store: str = "staging/vault", server: str | None = own.server) -> tuple[str, ...]:
         readers = ReadIndex((own,))

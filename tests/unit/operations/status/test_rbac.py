@@ -6,7 +6,6 @@ import yaml
 from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
-from compiler.model.address import written_identity
 from compiler.operations.rbac import rbac
 from compiler.text.command_line import name_project
 from tests.unit.operations.status.conftest import World
@@ -69,7 +68,7 @@ def test_each_command_has_the_rules_for_what_it_asks(world: World, roles: list[d
         ("platform-secrets-consumers", lambda: gather(ClusterView(world.cluster), ["agents"])),
         (
             "platform-secrets-retire",
-            lambda: in_cluster(ClusterView(world.cluster), store, ReadIndex((written_identity(store),))),
+            lambda: in_cluster(ClusterView(world.cluster), store, ReadIndex((store.identity,))),
         ),
     ):
         world.double.asked.clear()
