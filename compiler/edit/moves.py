@@ -100,13 +100,17 @@ def _line_comment(environment: Environment, secret: str) -> str | None:
 
 def _store_without(environment: Environment, secret: str) -> str | None:
     """The store that a secret would have without its own `store:` in the environment's file."""
-    own = environment.document.root.get(_SECRETS, secret, _STORE)
-    winner = environment.root.get(_SECRETS, secret, _STORE)
-    below = winner
-    if winner is not None and own is not None:
-        below = winner.overrode[0] if winner.overrode else None
+    below = _below(environment, _SECRETS, secret, _STORE)
     value = below.value if below is not None else None
     return value if isinstance(value, str) else environment.root.text(_STORE)
+
+
+def _below(environment: Environment, *path: str) -> Node | None:
+    """What the layers below the environment's own file have at `path`."""
+    winner = environment.root.get(*path)
+    if winner is None or environment.document.root.get(*path) is None:
+        return winner
+    return winner.overrode[0] if winner.overrode else None
 
 
 def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
@@ -139,17 +143,15 @@ def _is_commented(own: Node) -> bool:
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
     if environment.root.text(_STORE) == store.id:
         return ()
-    own, winner = environment.document.root.children, environment.root.get(_STORE)
-    below = winner.overrode[0] if winner is not None and winner.overrode and _STORE in own else None
-    is_needless = below is not None and below.value == store.id and len(own) > 1
+    own, below = environment.document.root.children, _below(environment, _STORE)
+    is_needless = _STORE in own and below is not None and below.value == store.id and len(own) > 1
     return (Edit((_STORE,), None if is_needless else store.id),)
 
 
 def _is_droppable(environment: Environment, name: str, store: Store) -> bool:
     if environment.document.root.text(_SECRETS, name, _STORE) != store.id:
         return False
-    winner = environment.root.get(_SECRETS, name, _STORE)
-    below = winner.overrode[0] if winner is not None and winner.overrode else None
+    below = _below(environment, _SECRETS, name, _STORE)
     return below is None or below.value in (None, store.id)
 
 

@@ -33,47 +33,34 @@ def manifest_text(manifest: Mapping[str, Manifest]) -> str:
 
     The same data gives the same bytes. Empty maps and lists are written as `{}` and `[]`.
     """
-    return "".join(f"{line}\n" if line.strip() else "\n" for line in _members(manifest))
-
-
-def _members(members: Mapping[str, Manifest]) -> Iterator[str]:
-    for name, value in members.items():
-        key = _scalar(name)
-        if isinstance(value, str) and "\n" in value and _BLOCK.fullmatch(value):
-            yield f"{key}: |"
-            yield from (f"  {line}" if line else "" for line in value.removesuffix("\n").split("\n"))
-        elif isinstance(value, str | bool | int):
-            yield f"{key}: {_scalar(value)}"
-        elif not value:
-            yield f"{key}: {_empty(value)}"
-        else:
-            yield f"{key}:"
-            yield from (f"  {line}" for line in _lines(value))
+    return "".join(f"{line}\n" if line.strip() else "\n" for line in _lines(manifest))
 
 
 def _lines(value: Mapping[str, Manifest] | Sequence[Manifest]) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        yield from _members(value)
+    if not isinstance(value, Mapping):
+        for item in value:
+            lines = [_flat(item)] if isinstance(item, str | bool | int) or not item else _lines(item)
+            yield from (f"{'  ' if index else '- '}{line}" for index, line in enumerate(lines))
         return
-    for item in value:
-        if isinstance(item, str | bool | int):
-            yield f"- {_scalar(item)}"
-        elif not item:
-            yield f"- {_empty(item)}"
+    for name, member in value.items():
+        key = scalar(name)
+        if isinstance(member, str) and "\n" in member and _BLOCK.fullmatch(member):
+            yield f"{key}: |"
+            yield from (f"  {line}" if line else "" for line in member.removesuffix("\n").split("\n"))
+        elif isinstance(member, str | bool | int) or not member:
+            yield f"{key}: {_flat(member)}"
         else:
-            yield from (f"{'  ' if index else '- '}{line}" for index, line in enumerate(_lines(item)))
+            yield f"{key}:"
+            yield from (f"  {line}" for line in _lines(member))
 
 
-def _empty(value: Mapping[str, Manifest] | Sequence[Manifest]) -> str:
-    return "{}" if isinstance(value, Mapping) else "[]"
-
-
-def _scalar(value: str | bool | int) -> str:  # noqa: FBT001 - a value, no option
+def _flat(value: Manifest) -> str:
+    """A scalar, or an empty map or list."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    return scalar(value)
+    if isinstance(value, str):
+        return scalar(value)
+    return str(value) if isinstance(value, int) else "{}" if isinstance(value, Mapping) else "[]"
 
 
 # The former name of the file with the AppProjects.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.edit.draft import compile_edited
 from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
-from compiler.live.read_many import Likeness
+from compiler.live.read_many import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, MoveProgress, Project, Store, moves_of, progress_of
@@ -22,8 +22,8 @@ from compiler.operations.cutover_gate import (
     About,
     Check,
     CutoverRequest,
+    DeleterOf,
     Mode,
-    PastRuns,
     StoreComparison,
     Switch,
     Verdict,
@@ -92,7 +92,9 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
         ]
         return Switches(store, tuple(leaving), (), finishing(environment, store))
     progress = None
-    secrets: Sequence[str] = _named_secrets(environment, request.secrets)
+    # `all` by itself is every secret, as in a step of `moves:`.
+    is_all = request.secrets == (REST,) and REST not in environment.secrets
+    secrets: Sequence[str] = tuple(environment.secrets if is_all else dict.fromkeys(request.secrets))
     if request.mode is Mode.NEXT:
         progress = progress_of(environment)
         store, secrets = progress.to, progress.steps[progress.next] if progress.next is not None else ()
@@ -104,13 +106,6 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
     going = tuple(each for each in secrets if each not in there)
     edits = returning if request.is_back else switching
     return Switches(store, going, there, edits(environment, going, store), progress)
-
-
-def _named_secrets(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
-    """The secrets that `words` name; `all` by itself is every secret, as in a step of `moves:`."""
-    if tuple(words) == (REST,) and REST not in environment.secrets:
-        return tuple(environment.secrets)
-    return tuple(dict.fromkeys(words))
 
 
 def _reads(environment: Environment, secret: str, store: Store) -> bool:
@@ -334,13 +329,13 @@ def plan_cutover(
     outside: Outside,
     stores: LiveStores,
     view: ClusterView | None = None,
-    past: PastRuns = PastRuns(),  # noqa: B008 - it is frozen
+    past: tuple[WriterOf, DeleterOf] = (no_writer, lambda _address, _name: None),
 ) -> Cutover:
     """The plan of what is asked for in an environment without errors; nothing is written.
 
     `view` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
-    switches = resolve_request(environment, request)
+    switches, (writer_of, deleter_of) = resolve_request(environment, request), past
     text = apply_edits(environment.document, switches.edits)
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
@@ -363,8 +358,8 @@ def plan_cutover(
         checks += check_distinct_stores(switched, stores)
     if switched and not is_closed(checks):
         comparison = compare_stores(switched, stores)
-        checks += check_destination(comparison, switched, stores, past)
-        checks += check_equal_values(comparison, accepted, request, past)
+        checks += check_destination(comparison, switched, stores, deleter_of)
+        checks += check_equal_values(comparison, accepted, request, writer_of)
         checks += check_endings(comparison, request, stores)
     readers: Mapping[Switch, tuple[str, ...] | None] = {}
     unread: dict[Switch, Unread] = {}

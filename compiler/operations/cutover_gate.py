@@ -20,7 +20,6 @@ from compiler.live.read_many import (
     describe_writes,
     end_before,
     keep_command,
-    no_writer,
     run_of_later,
     version_of,
 )
@@ -33,6 +32,9 @@ from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import Comparer
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted
+
+# The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
+DeleterOf = Callable[[str, str], PastRun | None]
 
 # More findings of one kind than these help nobody.
 MOST = 5
@@ -86,17 +88,6 @@ class CutoverRequest:
         """The switch of other secrets in place of this one."""
         apply = ["--apply"] if self.applies else []
         return command_line("cutover", environment, *secrets, "--to", to, *self.cluster, *apply)
-
-
-@dataclass(frozen=True, slots=True)
-class PastRuns:
-    """Which run of this project wrote a version, and which one deleted a remote secret, None where none did.
-
-    `deleter_of` takes the store's absolute address and the secret's name.
-    """
-
-    writer_of: WriterOf = no_writer
-    deleter_of: Callable[[str, str], PastRun | None] = lambda _address, _name: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +345,7 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
 
 
 def check_destination(
-    comparison: StoreComparison, switches: Sequence[Switch], stores: LiveStores, past: PastRuns
+    comparison: StoreComparison, switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
@@ -372,14 +363,14 @@ def check_destination(
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
-    bringing = _commands_that_bring(found.keys, switches, stores, past)
+    bringing = _commands_that_bring(found.keys, switches, stores, deleter_of)
     mends = {id(diagnostic): command for status, command in bringing for diagnostic in status.found}
     for each in errors:
         yield Check(About.VERIFIED, verdict, one_line(each), mends.get(id(each)) or way_out(each))
 
 
 def _commands_that_bring(
-    keys: Sequence[KeyStatus], switches: Sequence[Switch], stores: LiveStores, past: PastRuns
+    keys: Sequence[KeyStatus], switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
 ) -> Iterator[tuple[KeyStatus, str]]:
     """What brings each missing key: the undo of the run that deleted it, or one copy of all secrets there."""
     by_secret = {(each.destination, each.secret): each for each in switches}
@@ -387,7 +378,7 @@ def _commands_that_bring(
     for status in lacking:
         reference = status.reference
         if _DELETED in status.rules:
-            run = past.deleter_of(stores.address(reference.store).absolute, reference.remote_key)
+            run = deleter_of(stores.address(reference.store).absolute, reference.remote_key)
             if run is not None:
                 yield status, f"{run.undo} --apply"
                 continue
@@ -404,7 +395,7 @@ def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
 
 
 def check_equal_values(
-    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: CutoverRequest, past: PastRuns
+    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: CutoverRequest, writer_of: WriterOf
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in dict.fromkeys(each.switch for each in comparison.keys):
@@ -414,7 +405,7 @@ def check_equal_values(
             between = f"{quoted(switch.source.id)} and {quoted(switch.destination.id)}"
             message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _differences(switch, keys, accepted, request, past)
+        yield from _differences(switch, keys, accepted, request, writer_of)
     yield from _not_compared(comparison.keys, request)
 
 
@@ -423,7 +414,7 @@ def _differences(
     keys: Sequence[ComparedKey],
     accepted: frozenset[tuple[str, str]],
     request: CutoverRequest,
-    past: PastRuns,
+    writer_of: WriterOf,
 ) -> Iterator[Check]:
     of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
     only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
@@ -452,8 +443,8 @@ def _differences(
                 continue
             over = _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
             copy = f"to overwrite them with those of {here}: {over}"
-            message = "; ".join(filter(None, (message, describe_writes(*versions, past.writer_of))))
-            run = run_of_later(*versions, past.writer_of)
+            message = "; ".join(filter(None, (message, describe_writes(*versions, writer_of))))
+            run = run_of_later(*versions, writer_of)
             undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 

@@ -22,10 +22,11 @@ from compiler.cli.invocation import (
 from compiler.cli.parser import Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.live.read_many import WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_gate import CutoverRequest, Mode, PastRuns
+from compiler.operations.cutover_gate import CutoverRequest, DeleterOf, Mode
 from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
 
@@ -105,14 +106,12 @@ def run(invocation: Invocation) -> int:
         (environment,) = live_environments([arguments.environment], invocation)
         view = _view(arguments.context) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
-            request = _request(arguments, mode)
-            cutover = plan_cutover(
-                environment, request, invocation.root, files_alone(), stores, view, _past_runs(invocation.root)
-            )
+            request, past = _request(arguments, mode), _past_runs(invocation.root)
+            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
         return _carried_out(cutover, invocation)
 
 
-def _past_runs(root: Path) -> PastRuns:
+def _past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
     """Reads the journals once a run is asked for, which only another value or a deleted secret makes necessary."""
 
     @cache
@@ -121,9 +120,7 @@ def _past_runs(root: Path) -> PastRuns:
 
         return history_of(runs(root))
 
-    return PastRuns(
-        lambda version: history().writer_of(version), lambda address, name: history().retired.get((address, name))
-    )
+    return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
 
 
 def _view(context: str | None) -> ClusterView:

@@ -51,8 +51,8 @@ DESCRIPTION = """Generates files for Argo CD, CAIPE and the stores from environm
   argocd: AppProjects and Applications; printed, or written to --out
   argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed
   platform: values that make CAIPE's chart mount these Secrets and create none; printed, or written to --out
-  access: what External Secrets Operator (operator), or who verifies, compares and backs up (reader), writes (writer) or
-    retires (retirer), may do in a store: a Vault policy or a script for Key Vault; printed, or written to --out"""
+  access: a Vault policy, or a script for Key Vault, that lets a role run its commands and no more: the operator is
+  External Secrets Operator, a reader verifies and backs up, a writer puts and migrates; printed, or written to --out"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",

@@ -8,7 +8,6 @@ from compiler.live.stores import LiveStores
 from compiler.operations.cutover import Cutover
 from compiler.operations.cutover_gate import (
     Mode,
-    PastRuns,
     Switch,
     Verdict,
     check_destination,
@@ -164,7 +163,7 @@ def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -
     assert found.comparison is not None
     bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
     silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
-    (check,) = check_destination(silent, found.preview.switched, bench.live(), PastRuns())
+    (check,) = check_destination(silent, found.preview.switched, bench.live(), lambda *_: None)
     assert check.mend == "platform-secrets rules invalid-character"
 
 
@@ -213,8 +212,8 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
     def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
         found = bench.to_azure("jira", "github")
         assert found.comparison is not None
-        past = PastRuns(deleter_of=lambda *place: retired.get(place))
-        checks = check_destination(found.comparison, found.preview.switched, bench.live(), past)
+        switched, live = found.preview.switched, bench.live()
+        checks = check_destination(found.comparison, switched, live, lambda *place: retired.get(place))
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 
     copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
@@ -289,8 +288,7 @@ def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_
     found = bench.to_azure("jira")
     assert found.comparison is not None
     (versions,) = {each.versions for each in found.comparison.keys if each.versions is not None}
-    past = PastRuns({versions[1]: run}.get)
-    (check,) = check_equal_values(found.comparison, frozenset(), found.request, past)
+    (check,) = check_equal_values(found.comparison, frozenset(), found.request, {versions[1]: run}.get)
     assert check.message == (
         'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
         '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '
