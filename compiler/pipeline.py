@@ -109,6 +109,25 @@ def compile_project(
     return _result(project, library, run)
 
 
+def compile_edited(
+    root: Path, texts: Mapping[str, str], outside: Outside | None = None, as_read: Mapping[str, str] | None = None
+) -> tuple[Result, Result, tuple[Diagnostic, ...]]:
+    """Compiles the project in `root` without and with `texts`, by path, in place of files; last the new diagnostics.
+
+    `as_read` are texts that take the place of files without them: should one change meanwhile, the edit is still one
+    of what was read. Diagnostics are compared without their lines.
+    """
+    before, after = compile_project(root, (), outside, as_read), compile_project(root, (), outside, texts)
+    known = Counter((each.rule, each.span.path, each.message) for each in before.diagnostics)
+    new = []
+    for each in after.diagnostics:
+        key = (each.rule, each.span.path, each.message)
+        known[key] -= 1
+        if known[key] < 0:
+            new.append(each)
+    return before, after, tuple(new)
+
+
 def _too_large(name: str, root: Node, what: str, way_out: str) -> Diagnostic:
     span = root.nearest("secrets").key_span
     return Diagnostic("too-large", Severity.ERROR, f"{quoted(name)} {what}", span, help=way_out)

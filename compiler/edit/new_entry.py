@@ -9,8 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from compiler.edit.draft import Draft, compile_drafts, option_span, refuse_unknown_layer
-from compiler.edit.new_project import address_scalar, known_provider
+from compiler.edit.new_project import (
+    Draft,
+    address_scalar,
+    compile_drafts,
+    known_provider,
+    option_span,
+    refuse_unknown_layer,
+)
 from compiler.edit.yaml_edit import add_members, listing, listing_value
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic

@@ -9,7 +9,6 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.edit.draft import compile_edited
 from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
@@ -39,7 +38,7 @@ from compiler.operations.cutover_gate import (
     way_out,
 )
 from compiler.operations.diff import differences, side_of_environment
-from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_project, plan_values
+from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_edited, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside

@@ -7,6 +7,7 @@ import re
 from argparse import Namespace
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, by_compile, report, working_folder
@@ -27,7 +28,6 @@ from compiler.edit.new_project import (
     write_new,
 )
 from compiler.edit.yaml_edit import listing
-from compiler.model.provider import Provider
 from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE, FOLDER
@@ -63,7 +63,10 @@ def _member(flag: str) -> str:
 
 # The address of each provider's stores in the parsed arguments.
 _ADDRESSES = {each.id: _member(each.option) for each in PROVIDERS.values()}
+_DEFAULT, *_OTHERS = PROVIDERS
+_DEFAULT_OR_OTHERS = " or ".join((f"{_DEFAULT} (by default)", *_OTHERS))
 _PLACES = "project, environment, store"
+_REPEATABLE: dict[str, Any] = {"action": "append", "default": []}
 _KINDS = ("project", "environment", "secret", "store", "chart")
 # The kinds that each option is for, by its name in the parsed arguments.
 _OF_KINDS = {
@@ -101,29 +104,25 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--store",
         metavar="STORE",
-        help=f"project: the provider that serves secrets, {_default_or_others()}; environment: a store's id",
+        help=f"project: the provider that serves secrets, {_DEFAULT_OR_OTHERS}; environment: a store's id",
     )
     for each in PROVIDERS.values():
         parser.add_argument(each.option, metavar="URL", help=f"{_PLACES}: where {each.title} is reached")
+    parser.add_argument("--extends", metavar="LAYER", **_REPEATABLE, help="environment: layer to extend; repeatable")
     parser.add_argument(
-        "--extends", metavar="LAYER", action="append", default=[], help="environment: layer to extend; repeatable"
-    )
-    parser.add_argument(
-        "--key", metavar="KEY", action="append", default=[], help="secret: one of its keys, without a value; repeatable"
+        "--key", metavar="KEY", **_REPEATABLE, help="secret: one of its keys, without a value; repeatable"
     )
     parser.add_argument(
         "--from",
         dest="taken",
         metavar="KEY=SECRET/KEY",
-        action="append",
-        default=[],
+        **_REPEATABLE,
         help="secret: one of its keys, and the key of another secret whose value it takes; repeatable",
     )
     parser.add_argument(
         "--into",
         metavar="ENV",
-        action="append",
-        default=[],
+        **_REPEATABLE,
         help="secret: environment, layer or `base` to list it in, repeatable; store: the one for it, base by default",
     )
     parser.add_argument("--provider", metavar="NAME", help=f"store: {' or '.join(PROVIDERS)}; for a new store only")
@@ -132,12 +131,9 @@ def configure(parser: Parser) -> None:
         parser.add_argument(option.flag, metavar=option.metavar, help=f"store: {option.help}")
     parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
     for each in PROVIDERS.values():
-        parser.add_argument(f"--{each.id}", metavar=each.name_form.upper(), help=_its_name(each))
+        form = each.name_form
+        parser.add_argument(f"--{each.id}", metavar=form.upper(), help=f"secret: its {form} in {each.title}")
     parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
-
-
-def _its_name(provider: Provider) -> str:
-    return f"secret: its {provider.name_form} in {provider.title}"
 
 
 def run(invocation: Invocation) -> int:
@@ -146,7 +142,11 @@ def run(invocation: Invocation) -> int:
     if arguments.kind == "project":
         return _project(arguments)
     if arguments.kind == "chart":
-        return _chart(arguments, invocation.root)
+        if arguments.name is not None:
+            raise Refusal("usage", "a chart takes no name", "leave the name out")
+        _write(new_chart(invocation.root), invocation.root)
+        _say_next(command_line("render", "ENV"))
+        return OK
     name = checked_name(arguments.kind, arguments.name)
     if arguments.kind == "environment":
         return _environment(arguments, invocation.root, name)
@@ -198,14 +198,6 @@ def _warn_of_project_around(folder: Path) -> None:
             return
 
 
-def _chart(arguments: Namespace, root: Path) -> int:
-    if arguments.name is not None:
-        raise Refusal("usage", "a chart takes no name", "leave the name out")
-    _write(new_chart(root), root)
-    _say_next(command_line("render", "ENV"))
-    return OK
-
-
 def _environment(arguments: Namespace, root: Path, name: str) -> int:
     output, result, lacks = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
     if not _judged_and_written([output], result, root):
@@ -220,11 +212,6 @@ def _addresses(arguments: Namespace) -> dict[str, str]:
     """The addresses that the options give, by provider."""
     given = {provider: getattr(arguments, name) for provider, name in _ADDRESSES.items()}
     return {provider: address for provider, address in given.items() if address is not None}
-
-
-def _default_or_others() -> str:
-    first, *others = PROVIDERS
-    return " or ".join((f"{first} (by default)", *others))
 
 
 def _store(arguments: Namespace, root: Path, name: str) -> int:

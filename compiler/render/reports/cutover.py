@@ -161,7 +161,10 @@ def cutover_report(
             }
             for each in (comparison.keys if comparison is not None else ())
         ],
-        "checks": [_check_object(each) for each in cutover.checks],
+        "checks": [
+            {**members(each, "about", "verdict", "message"), "mend": "; ".join(each.mends) or None}
+            for each in cutover.checks
+        ],
         "dependants": cutover.preview.dependants,
         "file": cutover.file,
         "diff": list(cutover.diff()),
@@ -182,7 +185,3 @@ def _switch(effect: Effect) -> dict[str, Any]:
         "target": effect.title,
         **members(effect, "changing", "unknown", "readers"),
     }
-
-
-def _check_object(check: Check) -> dict[str, Any]:
-    return {**members(check, "about", "verdict", "message"), "mend": "; ".join(check.mends) or None}

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from compiler import pipeline
-from compiler.edit import draft
 from compiler.live import readers
 from compiler.model.document import Document
 from compiler.operations import cutover
@@ -115,7 +114,7 @@ def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = compile_project(root, names, outside, unwritten)
         return known[key]
 
-    for module in (pipeline, draft, readers, cutover):
+    for module in (pipeline, readers, cutover):
         monkeypatch.setattr(module, "compile_project", compiled)
 
 

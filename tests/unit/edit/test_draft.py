@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit.draft import Draft, compile_drafts, compile_edited, known_layers, option_span
+from compiler.edit.new_project import Draft, compile_drafts, known_layers, option_span
 from compiler.edit.yaml_edit import Splice
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Source, Span
+from compiler.pipeline import compile_edited
 from tests.agents_project import write_agents_project
 
 PATH = "environments/prod.yaml"

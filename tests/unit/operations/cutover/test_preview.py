@@ -54,7 +54,7 @@ def test_the_project_is_compiled_once_before_and_once_after_the_edit(
         return compile_project(*given)
 
     environment = bench.environment()
-    for module in ("edit.draft", "operations.cutover"):
+    for module in ("pipeline", "operations.cutover"):
         monkeypatch.setattr(f"compiler.{module}.compile_project", counted)
     preview_edit(environment, MOVED, bench.root, OUTSIDE)
     assert len(compiled) == 2
