@@ -22,16 +22,12 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     NotFoundError,
-    RedirectRefusedError,
     SoftDeletedError,
     StoreError,
     ThrottledError,
-    UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
-    UnsupportedEngineError,
     VersionGoneError,
-    WrongMountError,
 )
 from compiler.stores.interface import Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value.document import stringified
@@ -52,11 +48,18 @@ _FAIL_TOGETHER = 0.5
 _SILENT = (
     UnavailableError,
     ThrottledError,
-    RedirectRefusedError,
     UnexpectedReplyError,
-    UnauthenticatedError,
 )
-_SILENT_CODES = frozenset({Code.TLS_FAILURE, Code.MISSING_DEPENDENCY, Code.OTHER_CLUSTER})
+_SILENT_CODES = frozenset(
+    {
+        Code.TLS_FAILURE,
+        Code.REDIRECT_REFUSED,
+        Code.MISSING_DEPENDENCY,
+        Code.UNAUTHENTICATED,
+        Code.EXPIRED_TOKEN,
+        Code.OTHER_CLUSTER,
+    }
+)
 # How a store says that it does not hold a remote secret, as opposed to not saying whether it does.
 NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
 
@@ -72,7 +75,7 @@ def is_of_store(error: StoreError) -> bool:
     """Whether every other secret of the store would meet the same error."""
     if isinstance(error, ForbiddenError):
         return error.cause in _ALL_FORBIDDEN
-    return is_silence(error) or isinstance(error, WrongMountError | UnsupportedEngineError)
+    return is_silence(error) or error.code in (Code.WRONG_MOUNT, Code.UNSUPPORTED_ENGINE)
 
 
 class _Asking:

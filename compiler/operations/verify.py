@@ -27,10 +27,7 @@ from compiler.stores.errors import (
     NotFoundError,
     SoftDeletedError,
     StoreError,
-    UnauthenticatedError,
-    UnsupportedEngineError,
     VersionGoneError,
-    WrongMountError,
 )
 from compiler.stores.interface import Cluster, Identity, Limit, RemoteSecret, SecretReader
 from compiler.stores.secret_value.secret import SecretValue, Trait, traits
@@ -78,17 +75,19 @@ def _or_copy(first: Reference) -> str:
     return f"; or `{copy}` copies it there again"
 
 
-# The first class that an error is an instance of decides; any other error means that the store did not answer.
-_RULES: tuple[tuple[type[StoreError], str], ...] = (
-    (NotFoundError, "missing-secret"),
-    (SoftDeletedError, "soft-deleted-secret"),
-    (VersionGoneError, "soft-deleted-secret"),
-    (DisabledError, "disabled-secret"),
-    (ForbiddenError, "forbidden"),
-    (UnauthenticatedError, "unauthenticated"),
-    (WrongMountError, "wrong-mount"),
-    (UnsupportedEngineError, "wrong-mount"),
-)
+# By its code; any other error means that the store did not answer.
+_RULES: dict[str, str] = {
+    NotFoundError.code: "missing-secret",
+    SoftDeletedError.code: "soft-deleted-secret",
+    VersionGoneError.code: "soft-deleted-secret",
+    DisabledError.code: "disabled-secret",
+    ForbiddenError.code: "forbidden",
+    Code.UNAUTHENTICATED: "unauthenticated",
+    Code.EXPIRED_TOKEN: "unauthenticated",
+    Code.WRONG_MOUNT: "wrong-mount",
+    Code.UNSUPPORTED_ENGINE: "wrong-mount",
+    Code.INVALID_NAME: "invalid-reference",
+}
 # What is wrong with a value that has a trait: the rule, the message, and what mends it.
 _VALUE_FAULTS = (
     (Trait.NOT_A_STRING, "not-a-string", "is a JSON {kind}, not a string", "{put} stores it as a JSON string"),
@@ -235,9 +234,7 @@ def _unchecked(keys: int) -> str:
 
 
 def _rule_of(error: StoreError) -> str:
-    if error.code == Code.INVALID_NAME:
-        return "invalid-reference"
-    return next((rule for kind, rule in _RULES if isinstance(error, kind)), "no-answer")
+    return _RULES.get(error.code, "no-answer")
 
 
 EXPIRES_WITHIN = timedelta(days=30)

@@ -42,6 +42,12 @@ class Code(StrEnum):
     MALFORMED_DOCUMENT = "malformed-document"  # no JSON object where properties are asked for or would be merged in
     MANAGED = "managed"  # Key Vault: the secret backs a certificate and must not be written by hand
     TLS_FAILURE = "tls-failure"  # unknown authority, expired, another host's certificate, or HTTP where TLS is needed
+    UNAUTHENTICATED = "unauthenticated"  # no identity: nothing to log in with, or the log-in was refused
+    # There was an identity: its token ran out, was revoked or has no uses left, and a new log-in did not help.
+    EXPIRED_TOKEN = "expired-token"  # noqa: S105 - a code
+    WRONG_MOUNT = "wrong-mount"  # Vault: nothing is mounted at the path, or what is mounted is not a KV engine
+    UNSUPPORTED_ENGINE = "unsupported-engine"  # Vault: KV version 1, where a version 2 write would be misfiled
+    REDIRECT_REFUSED = "redirect-refused"  # never followed: it would take the token to another host
     OTHER_CLUSTER = "other-cluster"  # a Vault that is not the one that is meant; only who it is was asked of it
     MISSING_DEPENDENCY = "missing-dependency"  # the provider's client is not installed
     # A write's reply was lost and reading back did not settle whether it was stored; a later run's comparison will.
@@ -160,30 +166,6 @@ class ForbiddenError(StoreError):
         )
 
 
-class UnauthenticatedError(StoreError):
-    """No identity: nothing to log in with, or the log-in was refused."""
-
-    code = "unauthenticated"
-
-
-class ExpiredTokenError(UnauthenticatedError):
-    """There was an identity: its token ran out, was revoked or has no uses left, and a new log-in did not help."""
-
-    code = "expired-token"
-
-
-class WrongMountError(StoreError):
-    """Vault: nothing is mounted at the path, or what is mounted is not a KV engine."""
-
-    code = "wrong-mount"
-
-
-class UnsupportedEngineError(StoreError):
-    """Vault: the mount is KV version 1, where a version 2 write would be misfiled."""
-
-    code = "unsupported-engine"
-
-
 class UnavailableError(StoreError):
     """The store did not answer, or answered with a server's failure, until patience ended."""
 
@@ -275,12 +257,6 @@ class UnexpectedReplyError(StoreError):
 
     code = "unexpected-reply"
     maybe_done = True
-
-
-class RedirectRefusedError(StoreError):
-    """The address answered with a redirect, which is never followed: it would take the token to another host."""
-
-    code = "redirect-refused"
 
 
 def _shown(name: str) -> str:

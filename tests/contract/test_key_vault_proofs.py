@@ -21,7 +21,6 @@ from compiler.stores.errors import (
     Code,
     ConflictError,
     DisabledError,
-    ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     SoftDeletedError,
@@ -393,7 +392,7 @@ def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_fou
         vault.seed("github", "x")
         store.read("github")
         vault.issuer.revoke_all()
-        with pytest.raises(ExpiredTokenError) as expired:
+        with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN)) as expired:
             store.read("github")
         store.close()
         texts.append(expired.value.reason)

@@ -14,7 +14,6 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
     Code,
     ConflictError,
-    RedirectRefusedError,
     SealedError,
     StoreError,
     ThrottledError,
@@ -78,7 +77,7 @@ def test_a_redirect_to_another_host_sends_no_token(
         else:
             store.whoami()
             gateway.rule = on_data(fault, "GET" if moment == "read" else "POST")
-        with pytest.raises(RedirectRefusedError):
+        with pytest.raises(StoreError, check=is_refused(Code.REDIRECT_REFUSED)):
             store.write(name, {"A": SecretValue("1")}, None) if moment == "write" else store.read(name)
         assert other.seen == []
 

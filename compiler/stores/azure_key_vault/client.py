@@ -37,16 +37,13 @@ from compiler.stores.errors import (
     BusyError,
     Code,
     DisabledError,
-    ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     NotFoundError,
-    RedirectRefusedError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
     ThrottledError,
-    UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
 )
@@ -126,7 +123,9 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects
         reason = f"it answered with a redirect (status {status}), which is not followed, as the token would go there"
-        return RedirectRefusedError(place, action, reason, "check the vault's URL and the proxy in between")
+        return StoreError(
+            place, action, reason, "check the vault's URL and the proxy in between", Code.REDIRECT_REFUSED
+        )
     if status == 429:  # noqa: PLR2004
         reason = "the vault is throttling requests"
         remedy = "run again later, or with fewer workers"
@@ -156,21 +155,25 @@ def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> St
     if answer.worked_before:
         reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
         remedy = f"log in again (`{shell_line('az', 'login')}`), then run the same command again"
-        return ExpiredTokenError(place, action, reason, remedy)
+        return StoreError(place, action, reason, remedy, Code.EXPIRED_TOKEN)
     reason = f"the token of {answer.credential} was rejected"
     log_in = shell_line("az", "login", "--tenant", BLANK)
     remedy = f"log in to the vault's own tenant (`{log_in}`) or name another credential"
-    return UnauthenticatedError(place, action, reason, remedy)
+    return StoreError(place, action, reason, remedy, Code.UNAUTHENTICATED)
 
 
 def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     # No log-in replaces it while the variable is set.
     if answer.worked_before:
         reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
-        return ExpiredTokenError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy)
+        return StoreError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy, Code.EXPIRED_TOKEN)
     way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{shell_line('az', 'login')}`)"
-    return UnauthenticatedError(
-        place, action, f"the token of {TOKEN_VARIABLE} was rejected", f"renew {TOKEN_VARIABLE} {way}"
+    return StoreError(
+        place,
+        action,
+        f"the token of {TOKEN_VARIABLE} was rejected",
+        f"renew {TOKEN_VARIABLE} {way}",
+        Code.UNAUTHENTICATED,
     )
 
 
@@ -417,7 +420,7 @@ class SdkClient:
             return no_token_in_time(StoreLocation(self._store), self._credential.method)
         if isinstance(error, ForeignHostError):
             reason = "a reply points to another host, which would get the token"
-            return RedirectRefusedError(place, action, reason, "check the vault's URL")
+            return StoreError(place, action, reason, "check the vault's URL", Code.REDIRECT_REFUSED)
         if isinstance(error, ServiceRequestError) and error.inner_exception is not None:
             return connection_error(error.inner_exception, self._server, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
@@ -428,11 +431,13 @@ class SdkClient:
                 return error_of(answer, place, action)
         if isinstance(error, ForeignResourceError):
             reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, so none was sent"
-            return UnauthenticatedError(StoreLocation(self._store), Action.LOG_IN, reason, "check the vault's URL")
+            return StoreError(
+                StoreLocation(self._store), Action.LOG_IN, reason, "check the vault's URL", Code.UNAUTHENTICATED
+            )
         if isinstance(error, ValueError) and "challenge" in str(error):
             reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
-            return UnauthenticatedError(StoreLocation(self._store), Action.LOG_IN, reason, remedy)
+            return StoreError(StoreLocation(self._store), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
         reason = "the reply is not Key Vault's JSON"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 

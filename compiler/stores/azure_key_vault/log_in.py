@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.deadline import call_in_time, held
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnauthenticatedError, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
 from compiler.text.command_line import install_line, shell_line
@@ -63,13 +63,13 @@ def shared_credential(
         if not token.strip():
             # Most often a pipeline whose secret is missing: it must not go on as whoever is logged in beside it.
             remedy = "fill it, or unset it to use the credentials of Azure's own variables"
-            raise UnauthenticatedError(place, Action.LOG_IN, f"{TOKEN_VARIABLE} is set but empty", remedy)
+            raise StoreError(place, Action.LOG_IN, f"{TOKEN_VARIABLE} is set but empty", remedy, Code.UNAUTHENTICATED)
         if token.strip().startswith(("'", '"')):
             reason = f"{TOKEN_VARIABLE} has quotes around the token"
-            raise UnauthenticatedError(place, Action.LOG_IN, reason, "write the token without them")
+            raise StoreError(place, Action.LOG_IN, reason, "write the token without them", Code.UNAUTHENTICATED)
         if _NO_TOKEN.search(token):
             reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
-            raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it again, on one line")
+            raise StoreError(place, Action.LOG_IN, reason, "set it again, on one line", Code.UNAUTHENTICATED)
         return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
@@ -78,7 +78,7 @@ def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreErr
     """The error of a credential, called `method`, that gave no token; with Entra's codes."""
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
     remedy = f"log in (`{shell_line('az', 'login')}`), or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnauthenticatedError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy)
+    return StoreError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy, Code.UNAUTHENTICATED)
 
 
 def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
@@ -124,7 +124,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocati
         "correct AZURE_TOKEN_CREDENTIALS (AzureCliCredential, for example), AZURE_AUTHORITY_HOST, or "
         "AZURE_CLIENT_CERTIFICATE_PATH and its password"
     )
-    raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)
+    raise StoreError(place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
 
 # The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.

@@ -22,7 +22,6 @@ from compiler.stores.errors import (
     NotFoundError,
     StoreError,
     StoreLocation,
-    UnauthenticatedError,
     UnavailableError,
     UnexpectedReplyError,
     VersionGoneError,
@@ -270,7 +269,7 @@ class KeyVaultReader:
             return known
         reason = "the vault answered without asking for a token"
         remedy = "check that the URL is a Key Vault's"
-        raise UnauthenticatedError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy)
+        raise StoreError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
     def cluster(self) -> None:
         """Return None: a Key Vault's address is its own, and it says nothing without a log-in."""

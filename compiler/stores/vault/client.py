@@ -19,17 +19,13 @@ from compiler.stores.deadline import held
 from compiler.stores.errors import (
     Action,
     Code,
-    ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
-    RedirectRefusedError,
     SealedError,
     StoreError,
     StoreLocation,
-    UnauthenticatedError,
     UnavailableError,
-    WrongMountError,
 )
 from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
 from compiler.stores.interface import Cluster, Identity, StoreOptions
@@ -221,7 +217,9 @@ class VaultConnection:
         generation = self._generation
         try:
             return run()
-        except ExpiredTokenError as error:
+        except StoreError as error:
+            if error.code != Code.EXPIRED_TOKEN:
+                raise
             expired = error
         self._log_in_again(generation, expired)
         return run()
@@ -267,7 +265,7 @@ class VaultConnection:
         """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
         if isinstance(failure, UnavailableError):
             self._in_trouble_until = self._clock.now() + _ELECTION
-        elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:
+        elif failure.code == Code.REDIRECT_REFUSED and self._clock.now() < self._in_trouble_until:
             reason = "it redirects to another node, as while a leader is elected"
             return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
         return failure
@@ -278,7 +276,7 @@ class VaultConnection:
             if self._generation == generation:
                 return cause
             # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
-            return ExpiredTokenError(place, request.action, "the token expired", "run again")
+            return StoreError(place, request.action, "the token expired", "run again", Code.EXPIRED_TOKEN)
         wanted = f"{request.capability} on {request.path}"
         return ForbiddenError(
             place,
@@ -319,11 +317,12 @@ class VaultConnection:
             refused = error
         if not is_a_vaults or refused.code not in _LOG_IN_REFUSALS:
             raise refused
-        raise UnauthenticatedError(
+        raise StoreError(
             place,
             Action.LOG_IN,
             f"the server rejected the {self._login.method} log-in",
             "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
+            Code.UNAUTHENTICATED,
         )
 
     def _take(self, token: Token) -> None:
@@ -332,7 +331,7 @@ class VaultConnection:
         self._token_ends = self._clock.now() + token.lease if token.lease else None
         self._generation += 1
 
-    def _log_in_again(self, generation: int, expired: ExpiredTokenError) -> None:
+    def _log_in_again(self, generation: int, expired: StoreError) -> None:
         with self._alone():
             if self._generation != generation:
                 return
@@ -341,7 +340,7 @@ class VaultConnection:
             if self._failure is not None:
                 raise self._failure.with_traceback(None)
 
-    def _replaced(self, expired: ExpiredTokenError) -> StoreError | None:
+    def _replaced(self, expired: StoreError) -> StoreError | None:
         """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""
         before = self._token
         try:
@@ -390,4 +389,4 @@ class VaultConnection:
 # What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
 # none. Whatever comes with another status is no Vault's refusal.
 _REFUSING: Final = frozenset({400, 403, 404, 405})
-_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", WrongMountError.code})
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", Code.WRONG_MOUNT})

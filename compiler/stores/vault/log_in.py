@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from compiler.model.files import NamedFileError, read_named
-from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.stores.vault.provider import variable
 
@@ -184,8 +184,8 @@ class VaultLogin:
             raise self._error(f"{where} has a line break or {what}", "write the credential again, on one line")
         return SecretValue(value)
 
-    def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
-        return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)
+    def _error(self, reason: str, remedy: str) -> StoreError:
+        return StoreError(self._place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
 
 def token_source(environ: Mapping[str, str]) -> str:

@@ -17,12 +17,10 @@ from compiler.stores.errors import (
     Action,
     Code,
     ConflictError,
-    ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
     NotFoundError,
-    RedirectRefusedError,
     SealedError,
     SoftDeletedError,
     StoreError,
@@ -30,9 +28,7 @@ from compiler.stores.errors import (
     ThrottledError,
     UnavailableError,
     UnexpectedReplyError,
-    UnsupportedEngineError,
     VersionGoneError,
-    WrongMountError,
 )
 from compiler.stores.http import TOO_LARGE_REPLY
 from compiler.stores.interface import Cluster, Problem, Use
@@ -140,7 +136,7 @@ def _by_status(reply: Reply, place: StoreLocation, action: Action) -> StoreError
         return _too_large(place, action)
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         remedy = "use the address of the active node or of its load balancer"
-        return RedirectRefusedError(place, action, "the server redirects to another address", remedy)
+        return StoreError(place, action, "the server redirects to another address", remedy, Code.REDIRECT_REFUSED)
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
         return _foreign(f"status {reply.status} without JSON", place, action)
     if reply.status == HTTPStatus.UNAUTHORIZED:
@@ -159,15 +155,20 @@ def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyE
 
 def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_secret: bool) -> StoreError:
     if reply.says("namespace not found"):
-        return WrongMountError(
-            place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
+        return StoreError(
+            place,
+            action,
+            "the server has no such namespace",
+            "correct vaultNamespace or VAULT_NAMESPACE",
+            Code.WRONG_MOUNT,
         )
     if reply.says("no handler for route"):
-        return WrongMountError(
+        return StoreError(
             place,
             action,
             "no engine is mounted there",
             "correct the store's mount, or an address with a path, such as /v1",
+            Code.WRONG_MOUNT,
         )
     if reply.errors or not is_about_a_secret:
         # A secret that is not there is an empty list of errors.
@@ -243,6 +244,8 @@ def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = Fals
 
 _CAPABILITIES: Final = "sys/capabilities-self"
 _ADD: Final = "add to a policy:"
+# What a question is answered with by a proxy that bars it, or where the path is not known.
+_BARRED: Final = frozenset({UnexpectedReplyError.code, Code.WRONG_MOUNT})
 # Paths in one question: a few tens of KB.
 _PATHS_AT_ONCE: Final = 100
 
@@ -305,11 +308,12 @@ class VaultQuestions:
         facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
         # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
         if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
-            raise ExpiredTokenError(
+            raise StoreError(
                 StoreLocation(self._address.absolute),
                 action,
                 f"{self._login.token} is unknown, expired, revoked or used up",
                 f"log in again ({either_line('login')}), and renew {self._login.source}",
+                Code.EXPIRED_TOKEN,
             )
         return facts
 
@@ -345,16 +349,19 @@ class VaultQuestions:
         found, engine, version = self._attempt(request, ask)
         place = StoreLocation(self._address.absolute)
         if found != mount:
-            raise WrongMountError(place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount")
+            raise StoreError(
+                place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount", Code.WRONG_MOUNT
+            )
         if engine not in ("kv", "generic"):
             reason = "the engine mounted there is not KV"
-            raise WrongMountError(place, Action.CONNECT, reason, "correct the store's mount")
+            raise StoreError(place, Action.CONNECT, reason, "correct the store's mount", Code.WRONG_MOUNT)
         if version != "2":
-            raise UnsupportedEngineError(
+            raise StoreError(
                 place,
                 Action.CONNECT,
                 "the mount is KV version 1, and version 2 is needed",
                 f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount",
+                Code.UNSUPPORTED_ENGINE,
             )
 
     def _enable_versioning(self) -> str:
@@ -413,7 +420,9 @@ class VaultQuestions:
             asking = Request(Action.DESCRIBE, None, _CAPABILITIES, "update")
             try:
                 told = self._capabilities(asking, paths[start : start + _PATHS_AT_ONCE])
-            except (UnexpectedReplyError, WrongMountError):
+            except StoreError as error:
+                if error.code not in _BARRED:
+                    raise
                 return None
             if told is None or not told.keys() >= set(paths[start : start + _PATHS_AT_ONCE]):
                 return None
@@ -444,7 +453,9 @@ class VaultQuestions:
         mount = self._address.mount
         if facts is not None and facts.is_root:
             # Root may do everything, so what is refused to it does not exist.
-            return WrongMountError(place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount")
+            return StoreError(
+                place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount", Code.WRONG_MOUNT
+            )
         return ForbiddenError(
             place,
             Action.CONNECT,

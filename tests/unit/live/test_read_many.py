@@ -6,6 +6,7 @@ import pytest
 from compiler.live.read_many import is_of_store, is_silence, read_all, read_many
 from compiler.stores.errors import (
     Action,
+    Code,
     ForbiddenCause,
     ForbiddenError,
     NotFoundError,
@@ -13,7 +14,6 @@ from compiler.stores.errors import (
     StoreError,
     StoreLocation,
     UnavailableError,
-    WrongMountError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
 from tests.unit.memory_store import MemoryStore
@@ -129,7 +129,7 @@ def test_another_exception_is_not_swallowed() -> None:
     ("error", "of_store", "silence"),
     [
         (SealedError(PLACE, Action.READ, "sealed", "unseal"), True, True),
-        (WrongMountError(PLACE, Action.CONNECT, "no mount", "correct it"), True, False),
+        (StoreError(PLACE, Action.CONNECT, "no mount", "correct it", Code.WRONG_MOUNT), True, False),
         (NotFoundError(PLACE, Action.READ, "none", "create it"), False, False),
         (forbidden(ForbiddenCause.POLICY), False, False),
         (forbidden(ForbiddenCause.FIREWALL), True, False),

@@ -36,12 +36,12 @@ def test_every_code_is_its_own() -> None:
 
 def test_errors_without_a_secret_name_the_store_alone() -> None:
     for action in (Action.CONNECT, Action.LOG_IN):
-        assert str(errors.UnauthenticatedError(StoreLocation("https://store"), action, "r", "m")).startswith(
-            f"cannot {action} to https://store: "
-        )
-    assert str(errors.WrongMountError(StoreLocation("https://store"), Action.LIST, "r", "m")).startswith(
-        "cannot list https://store: "
-    )
+        assert str(
+            errors.StoreError(StoreLocation("https://store"), action, "r", "m", errors.Code.UNAUTHENTICATED)
+        ).startswith(f"cannot {action} to https://store: ")
+    assert str(
+        errors.StoreError(StoreLocation("https://store"), Action.LIST, "r", "m", errors.Code.WRONG_MOUNT)
+    ).startswith("cannot list https://store: ")
 
 
 def test_a_name_cannot_forge_a_second_line() -> None:

@@ -266,8 +266,8 @@ RULES: dict[str, set[type[StoreError] | errors.Code]] = {
     "soft-deleted-secret": {errors.SoftDeletedError, errors.VersionGoneError},
     "disabled-secret": {errors.DisabledError},
     "forbidden": {errors.ForbiddenError},
-    "unauthenticated": {errors.UnauthenticatedError, errors.ExpiredTokenError},
-    "wrong-mount": {errors.WrongMountError, errors.UnsupportedEngineError},
+    "unauthenticated": {errors.Code.UNAUTHENTICATED, errors.Code.EXPIRED_TOKEN},
+    "wrong-mount": {errors.Code.WRONG_MOUNT, errors.Code.UNSUPPORTED_ENGINE},
     "invalid-reference": {errors.Code.INVALID_NAME},
 }
 

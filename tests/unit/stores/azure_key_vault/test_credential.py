@@ -20,7 +20,7 @@ from compiler.stores.azure_key_vault.log_in import (
     shared_credential,
 )
 from compiler.stores.azure_key_vault.transport import SdkTransport
-from compiler.stores.errors import Code, StoreError, StoreLocation, UnauthenticatedError, UnavailableError
+from compiler.stores.errors import Code, StoreError, StoreLocation, UnavailableError
 from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://v.vault.azure.net")
@@ -80,7 +80,7 @@ def test_a_token_in_a_variable_is_for_key_vaults_and_for_an_emulator() -> None:
 @pytest.mark.parametrize("inside", ["\n", "\r\n", "\0", "\t", " ", "\x7f", "ü", "\u200b"])
 @pytest.mark.parametrize("after", ["", "x"])
 def test_a_token_that_is_no_header_is_refused_by_name(inside: str, after: str) -> None:
-    with pytest.raises(UnauthenticatedError, match="cannot log in") as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED), match="cannot log in") as caught:
         made("https://v.vault.azure.net", {TOKEN_VARIABLE: f"sentinel-4711{inside}{after}"})
     assert caught.value.reason == f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
     assert "sentinel" not in f"{caught.value}{caught.value!r}"
@@ -98,7 +98,7 @@ def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatc
 
 def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
     error = no_token(NoTokenError(("AADSTS700016",)), PLACE, "AzureCliCredential")
-    assert type(error) is UnauthenticatedError
+    assert error.code == Code.UNAUTHENTICATED
     assert error.reason == "AzureCliCredential returned no token (AADSTS700016)"
     assert "az login" in error.remedy
     reason = "none of the credentials that DefaultAzureCredential tries returned a token"
@@ -107,7 +107,7 @@ def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
 
 @pytest.mark.parametrize("blank", ["", " \n"])
 def test_a_token_that_is_set_but_empty_does_not_fall_to_whoever_is_logged_in(blank: str) -> None:
-    with pytest.raises(UnauthenticatedError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED)) as caught:
         made("https://v.vault.azure.net", {"AZURE_KEYVAULT_TOKEN": blank})
     assert caught.value.reason == "AZURE_KEYVAULT_TOKEN is set but empty"
     assert caught.value.remedy.startswith("fill it, or unset it")
@@ -153,7 +153,9 @@ def test_a_variable_that_names_no_credential_is_no_defect(
     monkeypatch.setenv("AZURE_TENANT_ID", "22222222-2222-4222-8222-222222222222")
     monkeypatch.setenv("AZURE_CLIENT_ID", "22222222-2222-4222-8222-222222222222")
     monkeypatch.setenv(variable, value)
-    with pytest.raises(UnauthenticatedError, match="correct AZURE_TOKEN_CREDENTIALS") as caught:
+    with pytest.raises(
+        StoreError, check=is_refused(Code.UNAUTHENTICATED), match="correct AZURE_TOKEN_CREDENTIALS"
+    ) as caught:
         made("https://v.vault.azure.net", {variable: value})
     assert "sentinel" not in str(caught.value)
     assert caught.value.__context__ is None

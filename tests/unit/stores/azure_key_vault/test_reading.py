@@ -15,14 +15,16 @@ from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.deadline import rest
 from compiler.stores.errors import (
     Action,
+    Code,
     DisabledError,
     NotFoundError,
-    UnauthenticatedError,
+    StoreError,
     UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import UNLIMITED
+from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
 from tests.virtual_clock import VirtualClock
 
@@ -157,7 +159,7 @@ def test_something_that_asks_nobody_for_a_token_is_no_key_vault(
     store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store._client, "ask", lambda: None)
-    with pytest.raises(UnauthenticatedError, match="without asking for a token"):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED), match="without asking for a token"):
         store.whoami()
 
 

@@ -6,9 +6,10 @@ import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
-from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.vault.log_in import VaultLogin, is_from_home
 from compiler.stores.vault.provider import variable
+from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"
@@ -41,8 +42,8 @@ def client() -> Any:  # noqa: ANN401 - hvac has no types
     return hvac.Client(url="https://vault.example.com", token="", adapter=Recorder)
 
 
-def refusal(environ: dict[str, str], client: Any = None) -> UnauthenticatedError:  # noqa: ANN401 - hvac has no types
-    with pytest.raises(UnauthenticatedError) as caught:
+def refusal(environ: dict[str, str], client: Any = None) -> StoreError:  # noqa: ANN401 - hvac has no types
+    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED)) as caught:
         VaultLogin(environ, PLACE).log_in(client)
     error = caught.value
     assert (error.place, error.action) == (PLACE, Action.LOG_IN)

@@ -10,7 +10,7 @@ import pytest
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
-    ExpiredTokenError,
+    Code,
     ForbiddenCause,
     ForbiddenError,
     SealedError,
@@ -18,8 +18,6 @@ from compiler.stores.errors import (
     StoreLocation,
     UnavailableError,
     UnexpectedReplyError,
-    UnsupportedEngineError,
-    WrongMountError,
 )
 from compiler.stores.interface import Use
 from compiler.stores.vault.log_in import VaultLogin
@@ -35,6 +33,7 @@ from compiler.stores.vault.replies import (
     malformed,
 )
 from tests import providers
+from tests.refusals import is_refused
 
 ADDRESS = StoreAddress(providers.VAULT, "https://vault.example.com", mount="team/kv")
 PLACE = StoreLocation(ADDRESS.absolute, "github")
@@ -123,7 +122,7 @@ def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:
 @pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, RefusedError(Reply(403))])
 def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> None:
     questions, _ = asking(lookup=refusal)
-    with pytest.raises(ExpiredTokenError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN)) as caught:
         questions.token_facts(Action.WRITE)
     error = caught.value
     assert (error.place, error.action) == (StoreLocation(ADDRESS.absolute), Action.WRITE)
@@ -150,29 +149,28 @@ def test_kv_version_2_at_exactly_the_mount_is_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "error", "words"),
+    ("shown", "code", "words"),
     [
-        ({"path": "team/"}, WrongMountError, 'the mount is "team"'),
-        ({"path": "team/kv/deeper/"}, WrongMountError, 'the mount is "team/kv/deeper"'),
-        ({"path": ""}, WrongMountError, 'the mount is ""'),
-        ({"type": "cubbyhole", "options": None}, WrongMountError, "is not KV"),
-        ({"type": "pki"}, WrongMountError, "is not KV"),
-        ({"options": {"version": "1"}}, UnsupportedEngineError, "KV version 1"),
-        ({"options": {}}, UnsupportedEngineError, "KV version 1"),
-        ({"options": None}, UnsupportedEngineError, "KV version 1"),
+        ({"path": "team/"}, Code.WRONG_MOUNT, 'the mount is "team"'),
+        ({"path": "team/kv/deeper/"}, Code.WRONG_MOUNT, 'the mount is "team/kv/deeper"'),
+        ({"path": ""}, Code.WRONG_MOUNT, 'the mount is ""'),
+        ({"type": "cubbyhole", "options": None}, Code.WRONG_MOUNT, "is not KV"),
+        ({"type": "pki"}, Code.WRONG_MOUNT, "is not KV"),
+        ({"options": {"version": "1"}}, Code.UNSUPPORTED_ENGINE, "KV version 1"),
+        ({"options": {}}, Code.UNSUPPORTED_ENGINE, "KV version 1"),
+        ({"options": None}, Code.UNSUPPORTED_ENGINE, "KV version 1"),
     ],
 )
-def test_any_other_mount_is_told_by_what_it_is(shown: dict[str, object], error: type[StoreError], words: str) -> None:
+def test_any_other_mount_is_told_by_what_it_is(shown: dict[str, object], code: Code, words: str) -> None:
     questions, _ = asking(mount={"data": {**KV2, **shown}})
-    with pytest.raises(error, match=words) as caught:
+    with pytest.raises(StoreError, match=words, check=is_refused(code)) as caught:
         questions.check_mount()
-    assert type(caught.value) is error
     assert (caught.value.place, caught.value.action) == (StoreLocation(ADDRESS.absolute), Action.CONNECT)
 
 
 def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:
     questions, _ = asking(mount={"data": {**KV2, "options": {"version": "1"}}})
-    with pytest.raises(UnsupportedEngineError, match="bao kv enable-versioning team/kv"):
+    with pytest.raises(StoreError, check=is_refused(Code.UNSUPPORTED_ENGINE), match="bao kv enable-versioning team/kv"):
         questions.check_mount()
 
 
@@ -182,7 +180,7 @@ def test_a_line_for_a_mount_with_shell_characters_runs_nothing_else() -> None:
     server = Server(mount={"data": {**KV2, "path": f"{mount}/", "options": {"version": "1"}}})
     server.answers[f"sys/internal/ui/mounts/{mount}"] = server.answers[MOUNT.path]
     questions = VaultQuestions(address, VaultLogin({"VAULT_TOKEN": "t"}, PLACE), server.client, server.attempt)
-    with pytest.raises(UnsupportedEngineError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNSUPPORTED_ENGINE)) as caught:
         questions.check_mount()
     line = caught.value.remedy.split("`")[1]
     assert shlex.split(line) == ["bao", "kv", "enable-versioning", "-namespace=team a", mount]
@@ -324,21 +322,21 @@ def test_a_refusal_in_spite_of_the_capability_is_something_elses() -> None:
 
 def test_a_dead_token_explains_a_refusal_before_any_policy_is_asked_about() -> None:
     questions, server = asking(lookup=TOKEN_IS_DEAD)
-    with pytest.raises(ExpiredTokenError):
+    with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN)):
         questions.explain_denied(READ, PLACE)
     assert [request.path for request in server.asked] == [LOOKUP]
 
 
 def test_a_refused_mount_is_missing_to_root_and_unknown_to_everyone_else() -> None:
-    for lookup, kind in (
-        ({"data": {"policies": ["root"]}}, WrongMountError),
-        ({"data": {"policies": ["root-like", "default"]}}, ForbiddenError),
-        ({"data": {"policies": None}}, ForbiddenError),
-        (POLICY_DENIES, ForbiddenError),
+    for lookup, code in (
+        ({"data": {"policies": ["root"]}}, Code.WRONG_MOUNT),
+        ({"data": {"policies": ["root-like", "default"]}}, ForbiddenError.code),
+        ({"data": {"policies": None}}, ForbiddenError.code),
+        (POLICY_DENIES, ForbiddenError.code),
     ):
         questions, server = asking(lookup=lookup)
         error = questions.explain_denied(MOUNT, PLACE)
-        assert type(error) is kind
+        assert error.code == code
         assert 'there is no mount "team/kv"' in error.reason
         assert "correct the store's mount" in error.remedy
         assert [request.path for request in server.asked] == [LOOKUP]
