@@ -381,7 +381,8 @@ class Resolver:
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
         stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.get("stores"))}
-        shared, listed = _Shared(root), root.get("secrets")
+        top, listed = root.children, root.get("secrets")
+        texts = {name: _text_map(top.get(name)) for name in _TEXTS}
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
         for secret_id, node in _maps(listed):
@@ -390,7 +391,7 @@ class Resolver:
                 disabled.append(secret_id)
             elif secret_id in self._catalogue.entries:
                 entry = self._catalogue.entries[secret_id]
-                secrets[secret_id] = self._secret(entry, node, shared, stores, listed)
+                secrets[secret_id] = self._secret(entry, node, top, texts, stores, listed)
         return Environment(
             name=name,
             root=root,
@@ -407,29 +408,35 @@ class Resolver:
         )
 
     def _secret(
-        self, entry: Entry, node: Node, shared: _Shared, stores: Mapping[str, Store], listed: Node | None
+        self,
+        entry: Entry,
+        node: Node,
+        top: Mapping[str, Node],
+        texts: Mapping[str, Mapping[str, str]],
+        stores: Mapping[str, Store],
+        listed: Node | None,
     ) -> Secret:
         own = node.children
-        store_node = own.get("store") or shared.store
+        store_node = own.get("store") or top.get("store")
         store = stores.get(_text(store_node) or "")
-        refresh_node = own.get("refreshInterval") or shared.refresh
+        refresh_node = own.get("refreshInterval") or top.get("refreshInterval")
         variants = self._variants(entry, own.get("use"))
         remote = remote_of(entry, store.provider.id, node) if store is not None else None
-        labels = _over(shared.labels, own.get("labels"))
+        labels = _over(texts["labels"], own.get("labels"))
         return Secret(
             id=entry.id,
             entry=entry,
             store=store,
             store_node=store_node,
-            namespace=_text(own.get("namespace") or shared.namespace),
+            namespace=_text(own.get("namespace") or top.get("namespace")),
             refresh=self._duration(_text(refresh_node)),
             refresh_node=refresh_node,
-            fetch=_text(own.get("fetch") or shared.fetch) or PER_KEY,
+            fetch=_text(own.get("fetch") or top.get("fetch")) or PER_KEY,
             remote=store.prefix + remote if store is not None and remote is not None else None,
             labels=labels,
-            annotations=_over(shared.annotations, own.get("annotations")),
-            secret_labels=_joined(labels, _over(shared.secret_labels, own.get("secretLabels"))),
-            secret_annotations=_over(shared.secret_annotations, own.get("secretAnnotations")),
+            annotations=_over(texts["annotations"], own.get("annotations")),
+            secret_labels=_joined(labels, _over(texts["secretLabels"], own.get("secretLabels"))),
+            secret_annotations=_over(texts["secretAnnotations"], own.get("secretAnnotations")),
             variants=variants,
             keys=self._secret_keys(entry, variants, store, remote, listed) if store is not None else (),
             node=node,
@@ -465,32 +472,6 @@ class Resolver:
         if text not in self._durations:
             self._durations[text] = parse_duration(text)
         return self._durations[text]
-
-
-class _Shared:
-    """The settings of an environment for all its secrets."""
-
-    __slots__ = (
-        "annotations",
-        "fetch",
-        "labels",
-        "namespace",
-        "refresh",
-        "secret_annotations",
-        "secret_labels",
-        "store",
-    )
-
-    def __init__(self, root: Node) -> None:
-        top = root.children
-        self.store = top.get("store")
-        self.namespace = top.get("namespace")
-        self.refresh = top.get("refreshInterval")
-        self.fetch = top.get("fetch")
-        self.labels = _text_map(top.get("labels"))
-        self.annotations = _text_map(top.get("annotations"))
-        self.secret_labels = _text_map(top.get("secretLabels"))
-        self.secret_annotations = _text_map(top.get("secretAnnotations"))
 
 
 def store_of(store_id: str, node: Node, environment: str = "") -> Store:

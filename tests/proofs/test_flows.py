@@ -1,9 +1,11 @@
-"""How many modules a command executes: what a person reads who follows it from the command line to the stores."""
+"""How much a command goes through: what a person reads who follows it from the command line to the stores."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
@@ -27,6 +29,43 @@ os._exit = tell
 from compiler.__main__ import run
 run()
 """
+# Migrates one secret between stores in memory, and says at its end which classes it has made an object of, and which
+# modules have called each other: neither can be read without the other.
+MIGRATION = """
+import json, sys, threading
+from compiler.cli import running
+from compiler.cli.main import main
+from compiler.live.stores import LiveStores
+from tests.unit.cli.two_ends import KEY, VAULT, Ends
+
+ends = Ends()
+ends.vault.seed(VAULT, **{KEY: "token"})
+running.LiveStores = lambda environ: LiveStores(environ, ends.open)
+made, calls = set(), set()
+
+def name_of(frame):
+    return frame.f_globals.get("__name__", "") if frame is not None else ""
+
+def follow(frame, event, _):
+    caller, callee = name_of(frame.f_back), name_of(frame)
+    if event != "call" or not callee.startswith("compiler."):
+        return
+    code = frame.f_code
+    if code.co_name == "__init__":
+        kind = type(frame.f_locals[code.co_varnames[0]])
+        made.add(f"{kind.__module__}.{kind.__qualname__}")
+    is_import = "<module>" in (code.co_name, frame.f_back.f_code.co_name if frame.f_back else "")
+    if caller.startswith("compiler.") and caller != callee and not is_import:
+        calls.add((caller, callee))
+
+threading.setprofile(follow)
+sys.setprofile(follow)
+code = main(["migrate", "dev", "--to", "azure", "--only", "github", "--apply"])
+sys.setprofile(None)
+own = sorted(name for name in made if name.startswith("compiler."))
+print(json.dumps([code, own, sorted(pair for pair in calls if pair < pair[::-1] and pair[::-1] in calls)]))
+"""
+MOST_CLASSES, MOST_PAIRS = 60, 5
 # A module more needs a reason that a newcomer would accept.
 MOST = {"compile": 45, "verify": 60, "migrate": 75, "cutover": 75, "status": 71}
 
@@ -62,3 +101,21 @@ def test_a_command_executes_no_more_modules_than_it_needs(world: World) -> None:
         ran["status"] = executed(world, "status", "prod", "--wait", "--timeout", "20s", KUBECONFIG=kubeconfig)
     excess = {command: (len(modules), modules) for command, modules in ran.items() if len(modules) > MOST[command]}
     assert not excess
+
+
+def test_a_migration_makes_few_classes_and_few_modules_call_each_other(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    done = subprocess.run(
+        [sys.executable, "-c", MIGRATION],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "AZURE_KEYVAULT_NAME": "ai-platform"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    code, classes, pairs = json.loads(done.stdout.rstrip("\n").rpartition("\n")[2])
+    assert code == 0, done.stdout + done.stderr
+    assert "compiler.change.plan.Write" in classes
+    assert len(classes) <= MOST_CLASSES, classes
+    assert len(pairs) <= MOST_PAIRS, pairs
