@@ -15,14 +15,12 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from compiler.cluster.objects import LiveObject
 from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
 from compiler.stores.deadline import within
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
-
-LiveObject = Mapping[str, Any]
-
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read

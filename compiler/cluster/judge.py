@@ -8,13 +8,21 @@ operator's times, or quotes its messages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from compiler.cluster.objects import FORCE_SYNC, child, keys_of, ready_of, spec_writers, store_doubts, store_lacks
+from compiler.cluster.objects import (
+    FORCE_SYNC,
+    LiveObject,
+    child,
+    keys_of,
+    ready_of,
+    spec_writers,
+    store_doubts,
+    store_lacks,
+)
 from compiler.cluster.view import Live
 from compiler.model.facts import parse_duration, short_duration
 from compiler.model.values import Manifest
@@ -24,7 +32,6 @@ from compiler.stores.secret_value.secret import Mask, SecretValue
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed, quoted
 
-LiveObject = Mapping[str, Any]
 _Path = tuple[str | int, ...]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from compiler.cluster.judge import (
     EVER,
@@ -19,7 +18,7 @@ from compiler.cluster.judge import (
     ready_reason,
     silence,
 )
-from compiler.cluster.objects import child, store_doubts, store_lacks, target_of
+from compiler.cluster.objects import LiveObject, child, store_doubts, store_lacks, target_of
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, opened
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Store
@@ -29,7 +28,6 @@ from compiler.rules.live_rules import BY_ID
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import quoted
 
-LiveObject = Mapping[str, Any]
 # The date of the newest value that a secret, by id, reads from a store, by id: None where one was not read.
 Dates = Mapping[tuple[str, str], datetime | None]
 Check = Callable[[Sequence[RemoteSecret], Dates], tuple[Diagnostic, ...]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compiler.cluster.objects import FORCE_SYNC, checked, child, kept, selects_by_labels, slim_spec
+from compiler.cluster.objects import FORCE_SYNC, LiveObject, checked, child, kept, selects_by_labels, slim_spec
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.text.command_line import install_line
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
     from compiler.cluster.client import KubernetesCluster
 
-LiveObject = Mapping[str, Any]
 Objects = tuple[LiveObject, ...]
 T = TypeVar("T")
 

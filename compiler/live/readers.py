@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from compiler.cluster.objects import LiveObject
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.address import (
@@ -30,8 +31,6 @@ from compiler.stages.resolve import Outside
 from compiler.stores.registry import PROVIDERS, live_identity
 from compiler.text.command_line import NOT_THE_SAME, command_line
 from compiler.text.wording import listed, quoted, suggest
-
-LiveObject = Mapping[str, Any]
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"

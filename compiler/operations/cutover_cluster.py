@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from compiler.cluster.judge import Problem, State, Unread, clock, doubts, problems, unread
 from compiler.cluster.objects import (
+    LiveObject,
     StoreLack,
     another_store,
     child,
@@ -25,8 +25,6 @@ from compiler.model.values import Manifest, manifests_of
 from compiler.operations.cutover_gate import About, Check, Switch, Verdict
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted
-
-LiveObject = Mapping[str, Any]
 
 # What the gate goes on without. Not every cluster has Rollouts.
 OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, inf
 from time import monotonic
-from typing import Any
 
 from compiler.cluster.judge import (
     FAILING,
@@ -28,7 +27,7 @@ from compiler.cluster.judge import (
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.objects import child, credential_of, keys_of, ready_of
+from compiler.cluster.objects import LiveObject, child, credential_of, keys_of, ready_of
 from compiler.cluster.view import (
     EVENTS,
     EXTERNAL_SECRETS,
@@ -46,9 +45,6 @@ from compiler.operations.status import LiveState, Status
 from compiler.stores.interface import RemoteSecret
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed, quoted
-
-LiveObject = Mapping[str, Any]
-
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
-from compiler.cluster.objects import child
+from compiler.cluster.objects import LiveObject, child
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
@@ -33,7 +32,6 @@ from compiler.stores.deadline import OutOfTimeError, begin, call_within
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import listed, quoted
 
-LiveObject = Mapping[str, Any]
 States = Mapping[str, LiveState]
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]

@@ -13,7 +13,7 @@ from compiler.consumers.readers import OPTIONAL
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
+from compiler.render.reports.consumers import consumers_content, lines
 
 DESCRIPTION = """Finds which Secrets pods read, and compares them with what the environment makes: Secrets and keys that
 are missing, read by nobody, made twice, hidden by other variables, or needed by a hook too early. Reads rendered
@@ -68,7 +68,7 @@ def run(invocation: Invocation) -> int:
         raise Refusal("usage", "standard input can be read once", "write the other manifests to a file")
     result = compile_project(invocation.root, [arguments.environment], files_alone())
     if result.failed or result.project is None or not result.project.environments:
-        nothing = consumers_nothing(arguments.manifests, arguments.since)
+        nothing = consumers_content(None, arguments.manifests, arguments.since)
         return invocation.findings(result.diagnostics, arguments.environment, content=nothing)
     (environment,) = result.project.environments
     look = _look(arguments, environment)

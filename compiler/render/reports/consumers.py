@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.consumers.findings import named, need
 from compiler.consumers.look import Look, Upgrade, UpgradeNeed
-from compiler.consumers.readers import Name, SecretRead, Workload
+from compiler.consumers.readers import SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
 from compiler.text.command_line import command_line
@@ -67,29 +67,18 @@ def _what(each: UpgradeNeed) -> str:
     return f"{keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
 
 
-def consumers_content(look: Look, manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
-    """The members of the JSON report beside diagnostics."""
-    gathered = look.gathered
-    readers = gathered.readers() if gathered is not None else {}
-    return {
-        "manifests": manifests,
-        "since": since,
-        "workloads": len(gathered.workloads) if gathered is not None else 0,
-        "secrets": [
-            {"secret": secret.id, **_place(name), "readBy": _read_by(readers.get(name, ()))}
-            for name, secret in (look.own.secrets.items() if gathered is not None else ())
-        ],
-        "upgrade": _upgrade(look.upgrade) if look.upgrade is not None else None,
-    }
-
-
-def consumers_nothing(manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
-    """The same members where the environment has errors, so that nothing was looked at."""
-    return {"manifests": manifests, "since": since, "workloads": 0, "secrets": [], "upgrade": None}
-
-
-def _place(name: Name) -> dict[str, str]:
-    return {"namespace": name[0], "target": name[1]}
+def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
+    """The members of the JSON report beside diagnostics; `look` is None where the environment has errors."""
+    found: dict[str, Any] = {"manifests": manifests, "since": since, "workloads": 0, "secrets": [], "upgrade": None}
+    if look is None or look.gathered is None:
+        return found
+    readers = look.gathered.readers()
+    secrets = [
+        {"secret": secret.id, "namespace": name[0], "target": name[1], "readBy": _read_by(readers.get(name, ()))}
+        for name, secret in look.own.secrets.items()
+    ]
+    upgrade = _upgrade(look.upgrade) if look.upgrade is not None else None
+    return {**found, "workloads": len(look.gathered.workloads), "secrets": secrets, "upgrade": upgrade}
 
 
 def _read_by(reading: Readers) -> list[dict[str, Any]]:

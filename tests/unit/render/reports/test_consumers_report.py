@@ -10,7 +10,7 @@ from compiler.consumers.look import Look, Upgrade, UpgradeNeed
 from compiler.consumers.readers import Inventory, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
 from compiler.render.content import Lines, as_json
-from compiler.render.reports.consumers import consumers_content, consumers_nothing, lines
+from compiler.render.reports.consumers import consumers_content, lines
 from tests.agents_project import write_agents_project
 
 READS = (
@@ -57,7 +57,7 @@ def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, 
 def test_of_refused_manifests_nothing_is_told(look: Look) -> None:
     refused = replace(look, gathered=None)
     assert told(refused) == []
-    assert consumers_content(refused, ["a"], []) == consumers_nothing(["a"], [])
+    assert consumers_content(refused, ["a"], []) == consumers_content(None, ["a"], [])
 
 
 def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
