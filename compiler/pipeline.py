@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 VALUES_FOLDER = "chart"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
+class Result(NamedTuple):
     """The result of a compile: the project as far as it could be resolved, and all diagnostics.
 
     `diagnostics` are in the order of files and lines, each once. `notes` tell what came from outside the files.
@@ -45,8 +44,7 @@ class Result:
         return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ValuesFile:
+class ValuesFile(NamedTuple):
     """One values file: its path, its new text, the old one (None where there is no file) and the changes.
 
     `data` are the chart's values in it, as they are before they are nested under a subchart's name.

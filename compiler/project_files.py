@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
@@ -12,7 +13,6 @@ from compiler.model.facts import MAX_LAYERS
 from compiler.model.files import is_inside
 from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
-from compiler.rules.forms.schema_error import Surroundings
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.document import Document, Node
+    from compiler.rules.forms.schema_error import Surroundings
 
 FOLDER = "environments"
 LAYERS_FOLDER = "environments/layers"
@@ -161,12 +162,14 @@ class Library:
                 document, found = load_text(path, text)
             self.diagnostics += found
             if document is not None:
-                document, found = validate(document, schema, self._surroundings(path))
+                document, found = validate(document, schema, partial(self._surroundings, path))
                 self.diagnostics += found
             self._documents[path] = document
         return self._documents[path]
 
     def _surroundings(self, path: str) -> Surroundings:
+        from compiler.rules.forms.schema_error import Surroundings  # noqa: PLC0415 - only where something is wrong
+
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
         return Surroundings(self.names, own, self._words, self._entries, self._stores)
 

@@ -20,7 +20,7 @@ from compiler.cli.terminal.contents import text_of  # noqa: E402 - run by path, 
 from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E402
 from compiler.model.document import Source, Span  # noqa: E402
 from compiler.render.content import CommandRun, show  # noqa: E402
-from compiler.render.sarif import render  # noqa: E402
+from compiler.render.formats import render_sarif  # noqa: E402
 from compiler.rules.api import Rule, Scope  # noqa: E402
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def logs(files: Sequence[str]) -> Iterator[tuple[str, Any]]:
     if not files:
-        yield "sample", json.loads(text_of(render(show(sample()), [SAMPLE_RULE], CommandRun("compile"))))
+        yield "sample", json.loads(text_of(render_sarif(show(sample()), [SAMPLE_RULE], CommandRun("compile"))))
     for name in files:
         yield name, json.loads(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
 

@@ -18,7 +18,7 @@ SECONDS = 60
 COMPILE = (
     "compiler.__main__",
     *(f"compiler.cli.commands.{name}" for name in ("compile", "diff", "verify")),
-    *("compiler.pipeline", "compiler.render.text"),
+    *("compiler.pipeline", "compiler.render.formats"),
 )
 LIVE = (
     "compiler.__main__",

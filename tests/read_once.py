@@ -42,7 +42,7 @@ def _is_valid(document: Document, schema: str) -> bool:
 
 
 def _validated_once(
-    document: Document, schema: str, surroundings: Surroundings | None = None
+    document: Document, schema: str, surroundings: Callable[[], Surroundings] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:
     if len(document.source.text) < _CHARACTERS and _is_valid(document, schema):
         return document, ()

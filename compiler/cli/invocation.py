@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.parser import Parser, see_all
@@ -17,7 +16,6 @@ from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
-from compiler.render.content import CommandRun, Data
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 from compiler.text.command_line import BLANK, PROGRAM, command_line, name_project, shell_line
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Project
     from compiler.pipeline import Result
-    from compiler.render.content import Line, ShownKey
+    from compiler.render.content import CommandRun, Line, ShownKey
 
     class Command(Protocol):
         """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
@@ -50,8 +48,7 @@ class InputError(Exception):
     """Ends a command whose input has errors, after these were shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What a command is run with: its name, its arguments, its project, and the streams that it prints to."""
 
     name: str
@@ -85,6 +82,8 @@ class Invocation:
     def report(self, content: Callable[[], Mapping[str, Any]]) -> None:
         """Print what is for programs, where that is asked for: the whole of standard output."""
         if self.is_json:
+            from compiler.render.content import Data  # noqa: PLC0415 - only where it is asked for
+
             standard_output().show(Data(content()))
 
     def findings(
@@ -99,7 +98,12 @@ class Invocation:
         """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code."""
         given = self.arguments
         code = code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered)
-        report(diagnostics, CommandRun(self.name, environment, code, keys, content or {}), given.format, see_all(given))
+        if diagnostics or given.format != "text":
+            # Most runs have nothing to show, and do not import what would render it.
+            from compiler.render.content import CommandRun  # noqa: PLC0415
+
+            run = CommandRun(self.name, environment, code, keys, content or {})
+            report(diagnostics, run, given.format, see_all(given))
         return code
 
     def summary(self, lines: Iterable[Line]) -> None:
@@ -256,9 +260,9 @@ def report(diagnostics: Sequence[Diagnostic], run: CommandRun, form: str = "text
     """
     if form == "text" and not diagnostics:
         return
-    # Most runs have nothing to show, and do not import what would render it.
-    from compiler.render.content import first_of_each_rule, format_named, show  # noqa: PLC0415
-    from compiler.rules import ALL_RULES  # noqa: PLC0415
+    from compiler.render.content import first_of_each_rule, show  # noqa: PLC0415 - only where there is one
+    from compiler.render.formats import FORMATS  # noqa: PLC0415 - likewise
+    from compiler.rules import ALL_RULES  # noqa: PLC0415 - likewise
 
     outlet = standard_error() if form == "text" else standard_output()
     if form != "text" or see_all is None:
@@ -266,7 +270,7 @@ def report(diagnostics: Sequence[Diagnostic], run: CommandRun, form: str = "text
     else:
         first, omission = first_of_each_rule(diagnostics, see_all)
         shown = show(first, diagnostics)
-    outlet.show(format_named(form).render(shown, ALL_RULES, run._replace(omission=omission)))
+    outlet.show(FORMATS[form](shown, ALL_RULES, run._replace(omission=omission)))
     # Both streams may lead to one place, where what a command says after this has to come after it.
     outlet.flush()
 
@@ -279,7 +283,7 @@ def by_compile() -> str:
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
     from compiler.render.content import Lines, first_of_each_rule, show  # noqa: PLC0415
-    from compiler.render.text import lines  # noqa: PLC0415
+    from compiler.render.formats import lines  # noqa: PLC0415
 
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
     first, omission = first_of_each_rule(errors, by_compile())

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.render.content import FORMATS
 from compiler.text.command_line import NOT_THE_SAME, PROGRAM
 from compiler.text.wording import closest, quoted, suggest
 
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
+# Of diagnostics, as compiler/render/formats.py has them; of a command's own report; of a comparison.
+FORMATS = ("text", "json", "github", "sarif", "junit")
+REPORT_FORMATS = ("text", "json")
+DIFF_FORMATS = ("text", "json", "markdown")
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.
 _WIDEST, _NARROWEST = 100, 50
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")

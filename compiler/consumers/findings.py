@@ -144,12 +144,12 @@ def _diagnostics(
     """Those of the findings that no waiver covers; a note where a pod can do without, which stands beside."""
     kept = 0
     for each in findings:
-        finding, is_optional = each if isinstance(each, tuple) else (each, False)
+        finding, is_optional = (each, False) if isinstance(each, Finding) else each
         if waivers.covers(rule, finding):
             continue
         kept += 1
         diagnostic = rule.diagnostic(finding)
-        diagnostic = replace(diagnostic, severity=Severity.NOTE) if is_optional else diagnostic
+        diagnostic = diagnostic._replace(severity=Severity.NOTE) if is_optional else diagnostic
         yield and_more(diagnostic) if kept > MOST_OF_A_KIND else diagnostic
         if kept > MOST_OF_A_KIND:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -188,7 +188,7 @@ def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
     helm = shell_line("helm", "template", "NAME", "CHART")
     render = f"{helm} | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
     is_template = "{{" in text[start:end]
-    return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
+    return diagnostic._replace(help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
 
 
 def _files(paths: Iterable[str]) -> list[str]:

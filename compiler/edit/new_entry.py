@@ -6,7 +6,7 @@ A secret is named by the catalogue's `naming` patterns unless options say otherw
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.edit.new_project import (
@@ -97,7 +97,7 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[s
     ]
     result = compile_drafts(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
-    return outputs, unchanged, replace(result, diagnostics=helped)
+    return outputs, unchanged, result._replace(diagnostics=helped)
 
 
 def names_of(
@@ -176,7 +176,7 @@ def _with_option(diagnostic: Diagnostic, names: Names) -> Diagnostic:
     if member is None or diagnostic.span.path == f"--{member}":
         return diagnostic
     other = f"--{member} gives the secret another name"
-    return replace(diagnostic, help=f"{diagnostic.help}; {other}" if diagnostic.help else other)
+    return diagnostic._replace(help=f"{diagnostic.help}; {other}" if diagnostic.help else other)
 
 
 def _usable(document: Document | None) -> Document | None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -99,10 +99,9 @@ def compile_drafts(root: Path, drafts: Sequence[Draft]) -> Result:
     return Result(
         after.project,
         tuple(
-            replace(
-                each,
+            each._replace(
                 span=place(each.span),
-                related=tuple(replace(other, span=place(other.span)) for other in each.related),
+                related=tuple(other._replace(span=place(other.span)) for other in each.related),
                 conceals=tuple(map(place, each.conceals)),
             )
             for each in new
@@ -223,7 +222,7 @@ def new_environment(
     result = compile_drafts(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
     said = tuple(each for each in result.diagnostics if each.span in origins.values())
-    return Output(root / shown, shown, text), replace(result, diagnostics=said), lacks
+    return Output(root / shown, shown, text), result._replace(diagnostics=said), lacks
 
 
 def _below(root: Path, shown: str, text: str) -> Node:

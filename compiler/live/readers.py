@@ -7,7 +7,7 @@ that may be the store, and one of its kind and name.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -301,7 +301,7 @@ class _Search:
     def _generator(self, spec: LiveObject, reader: str) -> None:
         """What the store answers to a request of its own path."""
         provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
-        identity = replace(provider.live_identity(spec.get("provider") or {}), mount=None, version="v1")
+        identity = provider.live_identity(spec.get("provider") or {})._replace(mount=None, version="v1")
         label = reader.replace(" ", "/")
         if self._readers.meet(label, identity):
             self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)

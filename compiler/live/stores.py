@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -134,7 +134,7 @@ class LiveStores:
             remedy = f"if it was rebuilt or has failed over since, add --accept-cluster {store.cluster_id}"
             raise AddressError(message, remedy)
         ids = self._accepted if len(meant) > 1 else (*meant, *self._accepted) if meant else ()
-        return replace(address, cluster_ids=ids) if ids else address
+        return address._replace(cluster_ids=ids) if ids else address
 
     def _meant(self, store: Store) -> tuple[str, ...]:
         """The ids that the server of `store` must have: what is written, and what a run was on where that differs."""
@@ -148,14 +148,14 @@ class LiveStores:
         it is. Raises AddressError.
         """
         reached, written = self.address(store).identity, store.identity
-        found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
+        found = reached._replace(cluster_id=self._cluster_id(store) or reached.cluster_id)
         # An accepted server is the one that was meant: whoever still names it by that id reads it, too.
         meant = [each for each in self._meant(store) if found.cluster_id and each != found.cluster_id]
-        earlier = tuple(replace(found, cluster_id=each) for each in meant)
-        if not store.address or replace(written, cluster_id=None) == reached:
-            return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id), *earlier)
+        earlier = tuple(found._replace(cluster_id=each) for each in meant)
+        if not store.address or written._replace(cluster_id=None) == reached:
+            return (found if found.cluster_id else found._replace(cluster_id=written.cluster_id), *earlier)
         # What is reached in place of the written address is taken for that store.
-        return found, written if written.cluster_id else replace(written, cluster_id=found.cluster_id), *earlier
+        return found, written if written.cluster_id else written._replace(cluster_id=found.cluster_id), *earlier
 
     def _cluster_id(self, store: Store) -> str | None:
         try:

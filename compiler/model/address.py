@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _IN_CLUSTER = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An http or https URL that has a host, in lower case.
 
     An IPv6 host is without its brackets. `extra` names other parts of it: "user", "query", "fragment".
@@ -120,8 +118,7 @@ class Sameness(Enum):
     UNPROVEN = "unproven"
 
 
-@dataclass(frozen=True, slots=True)
-class StoreIdentity:
+class StoreIdentity(NamedTuple):
     """One store, in the form that comparisons need: two that are spelt alike are equal.
 
     `server` is the address without its scheme, None where it is unknown. `mount` is None for a live Vault store without

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRemote:
+class KeyRemote(NamedTuple):
     """The place that a key names; the parts it leaves out come from the entry and from the key's name."""
 
     name: str | None = None
@@ -93,8 +92,7 @@ class CatalogueKey:
         return self.origin.entry if self.origin is not None else own
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
+class Origin(NamedTuple):
     """The key at the end of a chain of `from`, and its entry: what they say of the value holds for all its readers."""
 
     entry: Entry

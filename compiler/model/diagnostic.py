@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from compiler.model.document import Span
@@ -24,8 +23,7 @@ class Severity(Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(NamedTuple):
     """Another place that explains a diagnostic, such as an earlier definition.
 
     Places of keys have the same `about` and a `key` each, of which the message is made: text for people tells them in
@@ -38,8 +36,7 @@ class Related:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding.
 
     `message` and `help` are lower case, without a full stop, and quote only keys, closed-set words and names, never a
@@ -64,4 +61,4 @@ class Diagnostic:
 def and_more(last: Diagnostic) -> Diagnostic:
     """The diagnostic that stands for all further ones of its kind, at the place of the first one left off."""
     message = f"there are more like the {MOST_OF_A_KIND} before; they are not listed"
-    return replace(last, message=message, help=None, related=())
+    return last._replace(message=message, help=None, related=())

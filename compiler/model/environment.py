@@ -6,8 +6,8 @@ Naming patterns serve scaffolding alone: an entry holds its own names, and compi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from compiler.refusal import Refusal
 from compiler.text.wording import quoted, suggest
@@ -31,8 +31,7 @@ PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
 _PART = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
-@dataclass(frozen=True, slots=True)
-class PatternFault:
+class PatternFault(NamedTuple):
     """An error in a pattern: its start and end in the text, the message and the way out."""
 
     start: int
@@ -73,8 +72,7 @@ KEY = "moves"
 REST = "all"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Moves:
+class Moves(NamedTuple):
     """The store that all go `to`, and the secrets of each step in order; empty where the input leaves them out."""
 
     to: str
@@ -140,11 +138,10 @@ class Store:
     def identity(self) -> StoreIdentity:
         """Which store it is, as its environment writes it."""
         identity = self.provider.identity(self.address, self.mount, self.vault_namespace)
-        return identity if self.cluster_id is None else replace(identity, cluster_id=self.cluster_id)
+        return identity if self.cluster_id is None else identity._replace(cluster_id=self.cluster_id)
 
 
-@dataclass(frozen=True, slots=True)
-class SecretKey:
+class SecretKey(NamedTuple):
     """A key that a secret has in this environment; its place is None where the catalogue has none for the provider."""
 
     key: CatalogueKey
@@ -242,8 +239,7 @@ class Project:
         return len(self.environments) == len(self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class MoveProgress:
+class MoveProgress(NamedTuple):
     """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
 
     `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.

@@ -7,8 +7,7 @@ Argo CD applies the lowest wave first: the platform's secrets begin at -50, and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -136,8 +135,7 @@ _EVERY = {"hourly": 3600, "daily": _DAY, "weekly": 7 * _DAY, "monthly": 30 * _DA
 _IN_WORDS = re.compile(r"([0-9]{1,4})[ _-]?([a-z]{1,6}?)s?", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """A positive length of time: `seconds`, and `text` as Go's `Duration.String()` prints it."""
 
     seconds: float

@@ -13,9 +13,8 @@ import re
 import select
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.refusal import system_reason
 from compiler.text.command_line import install_line
@@ -119,8 +118,7 @@ class NamedFileError(Exception):
         self.is_unreadable = is_unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What was read; `is_exposed` where others than its owner can read or change the file."""
 
     data: bytes

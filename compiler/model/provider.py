@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -53,8 +52,7 @@ class StoreOption(NamedTuple):
     setting: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogIn:
+class LogIn(NamedTuple):
     """One way in which the operator logs in to a store, as `auth` of an environment writes it.
 
     `parts` are those that it needs, each with the fields which that part needs; "" is the way itself. `needs` are

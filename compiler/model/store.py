@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from compiler.model.address import DEFAULT_MOUNT, clean_path, one_spelling
 from compiler.model.facts import STORE_WAVE
@@ -25,8 +24,7 @@ _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNOREC
 _HIDDEN: Final = "…"
 
 
-@dataclass(frozen=True, slots=True)
-class StoreAddress:
+class StoreAddress(NamedTuple):
     """One store. `url` is its address; `mount` and `vault_namespace` are of a provider that has mounts.
 
     `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
@@ -82,8 +80,7 @@ def _shown(url: str) -> str:
     return f"{scheme}{f'{_HIDDEN}@' if user else ''}{place.rstrip('/')}{f'{rest[0]}{_HIDDEN}' if rest else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A remote secret by its full name (the store's prefix included) and the property in it.
 
     No property means that the remote secret's whole value is meant.

@@ -9,7 +9,7 @@ environment: the file has one member, which has members of this chart's values.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.environment import BUNDLE, PER_KEY
 from compiler.model.facts import (
@@ -123,8 +123,7 @@ _MARKS = frozenset({EXTERNAL_SECRETS, *STORES})
 _NO_NAMES = frozenset({"global", "tags", "remoteRefDefaults", PART_OF_VALUE, ALLOW_EMPTY, *_MARKS})
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """This chart's values, and the name that they are nested under, None where they are not."""
 
     subchart: str | None
@@ -179,8 +178,7 @@ _COPIES, _OWN, _COPIED = "secret metadata", "its own", "copied from the External
 _CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
 
-@dataclass(frozen=True, slots=True)
-class SecretOutline:
+class SecretOutline(NamedTuple):
     """One ExternalSecret by meaning.
 
     `fields` are its settings, `keys` the place of each key: the remote secret and its property, None for the whole.
@@ -196,8 +194,7 @@ class SecretOutline:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class SecretChange:
+class SecretChange(NamedTuple):
     """The change of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after.
 
     `is_asked` says of a removed one that Argo CD deletes it only when a person confirms.

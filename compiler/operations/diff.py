@@ -139,7 +139,7 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
     chart = ChartValues()
     found = located(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
-        return _side_of_values(replace(found, values=chart.known(found.values, chart.part())))
+        return _side_of_values(found._replace(values=chart.known(found.values, chart.part())))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")

@@ -291,7 +291,7 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
 
 def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     span = diagnostic.span
-    return replace(diagnostic, span=replace(span, source=replace(span.source, path=path)))
+    return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
 
 
 # Names of these characters mean the same to gjson and to a look-up by name.

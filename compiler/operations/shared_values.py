@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from compiler.consumers.findings import Waivers
 from compiler.live.stores import LiveStores
@@ -58,7 +58,7 @@ class SharedValues:
             store = reference.store
             if store not in by_store:
                 identity = self.stores.address(store).identity
-                by_store[store] = replace(identity, cluster_id=clusters.get(store.id))
+                by_store[store] = identity._replace(cluster_id=clusters.get(store.id))
                 self.servers[environment.name, store.id] = by_store[store]
             place = (by_store[store], store.provider.remote_name(reference.remote_key), reference.property)
             self.holders.setdefault(self.comparer.mark(value), []).append(_Holder(environment, reference, place))

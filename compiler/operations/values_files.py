@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
@@ -58,8 +57,7 @@ def _kept(rule: str, shown: str, why: str) -> Diagnostic:
     return Diagnostic(rule, Severity.ERROR, f"{shown} {why}", Span(Source(shown)), help="remove it yourself")
 
 
-@dataclass(frozen=True, slots=True)
-class ValuesOutcome:
+class ValuesOutcome(NamedTuple):
     """The files as planned, whether they were written, and the paths of the orphaned ones that were removed."""
 
     diagnostics: tuple[Diagnostic, ...]

@@ -11,12 +11,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.diagnostic import MOST_OF_A_RULE
 from compiler.text.characters import cells, printable
@@ -25,19 +24,9 @@ from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Protocol
 
     from compiler.model.diagnostic import Diagnostic, Related, Severity
     from compiler.model.document import Source, Span
-    from compiler.rules.api import Rule
-
-    class Format(Protocol):
-        """A module of this package that turns a run's diagnostics into what the outlet prints.
-
-        `rules` are all there are, for formats that describe them.
-        """
-
-        def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Content: ...
 
     Bounds = tuple[int, int]
 
@@ -153,19 +142,7 @@ class CommandRun(NamedTuple):
     omission: Omission | None = None
 
 
-# Of diagnostics; of a command's own report; of a comparison.
-FORMATS = ("text", "json", "github", "sarif", "junit")
-REPORT_FORMATS = ("text", "json")
-DIFF_FORMATS = ("text", "json", "markdown")
-
-
-def format_named(name: str) -> Format:
-    """The format of that name, one of FORMATS; only the one that is used is imported."""
-    return cast("Format", import_module(f"compiler.render.{FORMATS[FORMATS.index(name)]}"))
-
-
-@dataclass(frozen=True, slots=True)
-class ShownRelated:
+class ShownRelated(NamedTuple):
     """Another place that explains a diagnostic; `line` and `column` are 1-based and count characters.
 
     Those of keys have the same `about` and a `key` each, for who tells them together.
@@ -194,8 +171,7 @@ class ShownKey(NamedTuple):
     found: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One diagnostic as formats get it, with the secrets that its places mark concealed; the outlet does the rest.
 
     Lines and columns are 1-based, count characters and name places in
@@ -255,8 +231,7 @@ def _in_json(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-@dataclass(frozen=True, slots=True)
-class Omission:
+class Omission(NamedTuple):
     """How many findings are not shown, of each rule and of each severity, and how to see them."""
 
     of_rules: Mapping[str, int]

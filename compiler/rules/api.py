@@ -5,9 +5,8 @@ A rule is an id, a severity, what it looks at, and a function from the model to 
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
 from compiler.model.diagnostic import Diagnostic, Related, Severity
@@ -44,8 +43,7 @@ INPUT, DOCUMENT = Scope.INPUT, Scope.DOCUMENT
 CATALOGUE, ENVIRONMENT, PROJECT = Scope.CATALOGUE, Scope.ENVIRONMENT, Scope.PROJECT
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A finding of a rule; it becomes a diagnostic with the rule's id and severity.
 
     `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
@@ -64,14 +62,13 @@ class Finding:
 
     @property
     def span(self) -> Span:
-        return self.at.span if hasattr(self.at, "span") else self.at
+        return self.at if isinstance(self.at, Span) else self.at.span
 
 
 Findings: TypeAlias = Iterator[Finding]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule.
 
     `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether

@@ -21,8 +21,6 @@ Write what is missing, in the layer that should set it for all:
       github: {}
 """
 
-from dataclasses import replace
-
 from compiler.rules.api import (
     ENVIRONMENT,
     ERROR,
@@ -77,7 +75,7 @@ def check(environment: Environment) -> Findings:
     if first.help is not None and _lacks_base(environment):
         _, such_as, example = first.help.partition(", such as ")
         there = "environments/base.yaml, on which it builds without `extends:`, is not there"
-        first = replace(first, help=f"{there}: restore that file, or add the field{such_as}{example}")
+        first = first._replace(help=f"{there}: restore that file, or add the field{such_as}{example}")
     yield first
     yield from found
 

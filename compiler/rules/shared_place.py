@@ -25,7 +25,6 @@ findings, not half a million.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from compiler.model.address import StoreIdentity, parse_address
 from compiler.model.provider import Provider
@@ -93,7 +92,7 @@ def _absolute(store: Store) -> StoreIdentity | None:
     if is_internal and store.cluster_id is None:
         return None
     identity = store.identity
-    return identity if is_internal else replace(identity, cluster_id=None)
+    return identity if is_internal else identity._replace(cluster_id=None)
 
 
 def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
@@ -145,8 +144,7 @@ def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     later, first = names
     secrets = list(dict.fromkeys(finding.scope[-1] for finding in findings))
     read = f"{counted(len(secrets), 'secret')} from the same places: {listed(secrets, _MOST_SECRETS)}"
-    return replace(
-        findings[0],
+    return findings[0]._replace(
         message=f'environments "{later}" and "{first}" both read {read}',
         help=f"give each its own store or a `prefix`; {waiver('shared-place', secrets[0])}, and to the others",
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import yaml
 
@@ -59,8 +58,7 @@ def values_text(
     return "\n".join((header, *lines)) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(NamedTuple):
     """Why a text is not a file of this compiler, worded to follow "it has", and the character where that shows."""
 
     what: str

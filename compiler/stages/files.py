@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
@@ -117,8 +117,7 @@ _PATIENCE = 30.0
 _PAUSE = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A file to write: where, how people are shown that, and its text.
 
     Where `replaces` is given, the file is written only if it still has that text and is writable, and keeps its mode.

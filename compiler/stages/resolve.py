@@ -5,8 +5,9 @@ Every value knows its layer and the values that it overrode. What is missing bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
@@ -230,8 +231,7 @@ STORE_OPTION = "--store"
 STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(NamedTuple):
     """Options and variables of this run: the wanted store and where it was named, and addresses.
 
     `addresses` are the values of the variables that give the addresses of stores without one, by their providers.
@@ -239,7 +239,7 @@ class Outside:
 
     store: str | None = None
     store_origin: str = STORE_OPTION
-    addresses: Mapping[Provider, str] = field(default_factory=dict)
+    addresses: Mapping[Provider, str] = MappingProxyType({})
 
 
 def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts: bool) -> Outside:

@@ -19,7 +19,7 @@ from compiler.model.environment import TARGET
 from compiler.stores.registry import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node, Span
@@ -125,12 +125,12 @@ def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN4
 
 
 def validate(
-    document: Document, schema: str, surroundings: Surroundings | None = None
+    document: Document, schema: str, surroundings: Callable[[], Surroundings] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:
     """The document with every offending part taken out and `damaged` set, and all errors of the schema `schema`.
 
     Taking parts out lets later stages trust every type they see and still report the other errors of the same run.
-    `surroundings` are what ways out may name of the project.
+    `surroundings` gives what ways out may name of the project, where there is an error.
     """
     errors = _validator(schema).iter_errors(document.root.plain_data())
     first = next(errors, None)
@@ -139,7 +139,7 @@ def validate(
     # Most files are as the schema wants them, and need no words for what is not.
     from compiler.rules.forms.schema_error import explained, node_at, whole  # noqa: PLC0415
 
-    place = whole(schema, surroundings)
+    place = whole(schema, surroundings() if surroundings is not None else None)
     diagnostics: list[Diagnostic] = []
     broken: set[_Path] = set()
     unlisted: list[Span] = []
@@ -152,7 +152,7 @@ def validate(
                 unlisted.append(node_at(document.root, path).span)
     if unlisted:
         # What is not listed may share its line with what is, and is a secret as likely.
-        diagnostics[-1] = replace(and_more(diagnostics[-1]), conceals=tuple(unlisted))
+        diagnostics[-1] = and_more(diagnostics[-1])._replace(conceals=tuple(unlisted))
     root = _without(document.root, (), broken)
     if not isinstance(root.value, dict):
         root = replace(root, value={})

@@ -172,9 +172,8 @@ _TOKENS = (
     r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*",  # JWT: `{"` in Base64
     rf"-----BEGIN {_KEY_LABEL}-----(?s:.*?)(?:-----END {_KEY_LABEL}-----|\Z)",  # PEM, OpenSSH, PGP
 )
-_TOKEN = re.compile("|".join(_TOKENS))
 # One of these begins each. Few texts have any of these, and looking for them takes a hundredth of a millisecond,
-# where the pattern takes two of them to compile.
+# where the pattern takes two milliseconds to compile.
 _BEGINNINGS = (
     *(f"gh{kind}_" for kind in "pousr"),
     "github_pat_",
@@ -187,6 +186,13 @@ _BEGINNINGS = (
     *("npm_", "pypi-", "dckr_pat_", "SG.", "ATATT", "ATCTT", "ATSTT", "ATBB"),
     *("glsa_", "lin_api_", "dapi", "AGE-SECRET-KEY-1", "eyJ", "-----BEGIN "),
 )
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile("|".join(_TOKENS))
+
+
 # Entra client secrets: three characters, a digit, `Q~`.
 _ENTRA_SECRET = re.compile(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{16,}")
 _URL_START = "://"
@@ -198,14 +204,20 @@ _WORDS_FOR_SECRETS = (
     "password|passwd|passphrase|pwd|secret|token|authorization|signature|(?<![a-z])sig|"
     "(?:account|access|api|shared|private|master)[_-]?key"
 )
+
+
 # `password=…` of connection strings and query strings, and `password: …` of headers, JSON and comments; the second
 # also occurs in prose, so that what follows needs a digit. Placeholders (`<…>`, `${…}`, `{{…}}`, `***`) are none.
-_ASSIGNMENT = re.compile(
-    rf"(?i:{_WORDS_FOR_SECRETS})"
-    r"(?:=[\"']?(?P<plain>(?!(?i:true|false|null|none)\b)[^\s\"'&;,<$({*\[…][^\s\"'&;,]{5,})"
-    r"|[\"']?:[ \t]*[\"']?(?i:(?:bearer|basic|token)[ \t]+)?"
-    r"(?P<named>(?=[^\s\"',;]{0,64}\d)[^\s\"',;<$({*\[…][^\s\"',;]{5,}))"
-)
+@cache  # half a millisecond to compile, and most runs have no such text
+def _assignment() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?i:{_WORDS_FOR_SECRETS})"
+        r"(?:=[\"']?(?P<plain>(?!(?i:true|false|null|none)\b)[^\s\"'&;,<$({*\[…][^\s\"'&;,]{5,})"
+        r"|[\"']?:[ \t]*[\"']?(?i:(?:bearer|basic|token)[ \t]+)?"
+        r"(?P<named>(?=[^\s\"',;]{0,64}\d)[^\s\"',;<$({*\[…][^\s\"',;]{5,}))"
+    )
+
+
 # How each of those words ends, looked for from the sign backwards: the whole form, which begins with none of a few
 # characters, is tried at every letter of a text and takes ten times as long.
 _ENDS_OF_WORDS = ("ord", "swd", "ase", "pwd", "ret", "ken", "ion", "ure", "sig", "key")
@@ -217,7 +229,7 @@ _MAY_BE_ASSIGNMENT = re.compile(
 def known_forms(text: str) -> Iterator[tuple[int, int]]:
     """The bounds of every credential of a known form in `text`, in no certain order; some may overlap."""
     if any(beginning in text for beginning in _BEGINNINGS):
-        for match in _TOKEN.finditer(text):
+        for match in _token().finditer(text):
             yield match.span()
     if "Q~" in text:
         for match in _ENTRA_SECRET.finditer(text):
@@ -225,7 +237,7 @@ def known_forms(text: str) -> Iterator[tuple[int, int]]:
     if _URL_START in text and "@" in text:
         yield from _user_information(text)
     if _MAY_BE_ASSIGNMENT.search(text):
-        for match in _ASSIGNMENT.finditer(text):
+        for match in _assignment().finditer(text):
             yield match.span("plain") if match["plain"] else match.span("named")
 
 

@@ -11,7 +11,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.content import CommandRun, show
-from compiler.render.text import render
+from compiler.render.formats import render_text
 from compiler.rules import ALL_RULES
 from compiler.stages.resolve import outside_of
 
@@ -28,7 +28,7 @@ class Compiled:
 
     @property
     def text(self) -> str:
-        return text_of(render(show(self.diagnostics), ALL_RULES, CommandRun("compile")))
+        return text_of(render_text(show(self.diagnostics), ALL_RULES, CommandRun("compile")))
 
 
 def cases(kind: str) -> list[Path]:

@@ -8,7 +8,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import compile_project
 from compiler.render.content import CommandRun, show
-from compiler.render.text import render
+from compiler.render.formats import render_text
 from compiler.rules import ALL_RULES
 
 BOMB = "a: &a [x, x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(30))
@@ -104,7 +104,7 @@ def judge(project: Path, file: str, content: str | bytes) -> list[Diagnostic]:
     (project / path).write_bytes(content if isinstance(content, bytes) else content.encode())
     result = compile_project(project)
     assert result.failed
-    text = text_of(render(show(result.diagnostics), ALL_RULES, CommandRun("compile")))
+    text = text_of(render_text(show(result.diagnostics), ALL_RULES, CommandRun("compile")))
     # The text of a hostile file must neither make the output large nor rule the terminal.
     assert len(text) < 5_000
     assert text.replace("\n", "").isprintable()

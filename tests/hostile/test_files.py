@@ -9,7 +9,8 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import FORMATS, CommandRun, format_named, show
+from compiler.render.content import CommandRun, show
+from compiler.render.formats import FORMATS
 from compiler.rules import ALL_RULES
 
 PROD = "environments/prod.yaml"
@@ -19,7 +20,7 @@ def found(project: Path) -> list[tuple[str, str, str]]:
     """Path, rule and message of each diagnostic, after all formats could print it."""
     diagnostics = compile_project(project).diagnostics
     for form in FORMATS:
-        text_of(format_named(form).render(show(diagnostics), ALL_RULES, CommandRun("compile"))).encode()
+        text_of(FORMATS[form](show(diagnostics), ALL_RULES, CommandRun("compile"))).encode()
     return [(each.span.path, each.rule, each.message) for each in diagnostics]
 
 
@@ -152,7 +153,7 @@ def test_a_name_that_is_no_environments(project: Path, name: str) -> None:
     result = compile_project(project)
     assert result.project is not None
     assert result.project.names == ("prod",)
-    text = text_of(format_named("text").render(show(result.diagnostics), ALL_RULES, CommandRun("compile")))
+    text = text_of(FORMATS["text"](show(result.diagnostics), ALL_RULES, CommandRun("compile")))
     assert text.replace("\n", "").isprintable()
     # One line for the place, one for the way out, one for the sum: a name cannot add any.
     assert text.count("\n") == 4

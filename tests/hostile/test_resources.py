@@ -19,10 +19,10 @@ from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
 from compiler.render.content import CommandRun
 from compiler.render.content import show
-from compiler.render.text import render
+from compiler.render.formats import render_text
 start = time.process_time()
 diagnostics = compile_project(Path(sys.argv[1])).diagnostics
-text = text_of(render(show(diagnostics), (), CommandRun("compile")))
+text = text_of(render_text(show(diagnostics), (), CommandRun("compile")))
 json.dump({
     "seconds": time.process_time() - start,
     "megabytes": int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024,

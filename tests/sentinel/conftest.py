@@ -17,7 +17,8 @@ from compiler.cli.main import main
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.pipeline import compile_project, plan_values
-from compiler.render.content import FORMATS, CommandRun, format_named, show
+from compiler.render.content import CommandRun, show
+from compiler.render.formats import FORMATS
 from compiler.rules import ALL_RULES
 from tests.github_project import BASE, CATALOGUE
 
@@ -120,9 +121,7 @@ def everything_said(project: Path) -> Said:
     shown = show(diagnostics)
     # SARIF lists the rules that it is given, the same hundred each time: here those that found something.
     found_by = tuple(rule for rule in ALL_RULES if rule.id in {each.rule for each in diagnostics})
-    texts += [
-        text_of(format_named(name).render(shown, found_by, CommandRun("compile")), colour=True) for name in FORMATS
-    ]
+    texts += [text_of(FORMATS[name](shown, found_by, CommandRun("compile")), colour=True) for name in FORMATS]
     for each in diagnostics:
         texts += [each.message, each.help or "", *(related.message for related in each.related), repr(each)]
     return Said("\n".join(texts), diagnostics)

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,12 +10,11 @@ import pytest
 
 from compiler.cli.commands import diff, explain, rules
 from compiler.cli.main import main
+from compiler.cli.parser import DIFF_FORMATS, REPORT_FORMATS
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
+from compiler.render import formats
 from compiler.render.content import (
-    DIFF_FORMATS,
-    FORMATS,
-    REPORT_FORMATS,
     Code,
     Content,
     Data,
@@ -30,6 +28,7 @@ from compiler.render.content import (
     WorkflowCommand,
     WorkflowCommands,
 )
+from compiler.render.formats import FORMATS
 from tests.commands import invocation_of
 from tests.leaks import leaks
 from tests.sentinel.conftest import SECRET_PARTS, SHAPES
@@ -134,7 +133,7 @@ def test_every_format_of_every_command_leaves_by_the_outlet(
     monkeypatch.setattr(diff, "comparison_data", lambda _: {"changes": [{"title": secret}]})
     (project / "environments/dev.yaml").write_text("labels: {a: c}\n", "utf-8")
     if argv[0] == "compile":
-        monkeypatch.setattr(import_module(f"compiler.render.{form}"), "render", lambda *_, **__: careless(form, secret))
+        monkeypatch.setattr(formats, "FORMATS", {form: lambda *_: careless(form, secret)})
         # Text is rendered only where there is something to show.
         (project / "environments/prod.yaml").write_text("globl: {}\n", "utf-8")
     main(["--root", str(project), *argv])

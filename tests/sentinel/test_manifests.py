@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.render.content import FORMATS
+from compiler.render.formats import FORMATS
 from tests.commands import run_command
 from tests.leaks import leaks
 from tests.sentinel.conftest import PLAIN, SECRET_PARTS, SHAPES, write

@@ -5,11 +5,11 @@ import json
 import pkgutil
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from re import _parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -51,7 +51,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
             source = Path(str(module.__file__)).read_text("utf-8")
             for name, value in vars(module).items():
                 for number, pattern in enumerate(_within(value)):
-                    used = USES.get(name) or set(re.findall(rf"\b{name}\.(\w+)\(", source))
+                    used = USES.get(name) or set(re.findall(rf"\b{name}(?:\(\))?\.(\w+)\(", source))
                     yield f"{info.name}.{name}.{number}", pattern, used
     for path in (ROOT / "schemas").glob("*.json"):
         for written in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
@@ -68,6 +68,9 @@ def _of_schema(schema: object) -> Iterator[str]:
 def _within(value: object) -> Iterator[re.Pattern[str]]:
     if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         yield value
+    elif getattr(value, "__annotations__", None) == {"return": "re.Pattern[str]"}:
+        # One that is compiled where it is needed.
+        yield cast("Callable[[], re.Pattern[str]]", value)()
     elif isinstance(value, dict | tuple | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from _within(each)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
-from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden, is_terminal, read_file
@@ -26,7 +26,6 @@ from compiler.operations.age_file import (
 )
 from compiler.operations.backup import Gathered, encode, gather
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_report
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line

@@ -19,7 +19,7 @@ from compiler.cli.invocation import (
     refusals,
     working_folder,
 )
-from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.live.read_many import WriterOf
@@ -27,7 +27,6 @@ from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import CutoverRequest, DeleterOf, Mode
-from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
 
 if TYPE_CHECKING:

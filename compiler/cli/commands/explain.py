@@ -7,10 +7,10 @@ from typing import Any
 
 from compiler.cli.exit_codes import FOUND, code_of
 from compiler.cli.invocation import Invocation, outside, report_errors, tell_notes
-from compiler.cli.parser import Parser, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.operations.explain import Explanation, explain
 from compiler.pipeline import compile_project
-from compiler.render.content import REPORT_FORMATS, Line, envelope, members
+from compiler.render.content import Line, envelope, members
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
 layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as

@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.invocation import Invocation, report, require_sound
-from compiler.cli.parser import Parser
+from compiler.cli.parser import FORMATS, Parser
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.consumers.look import look_at_chart
@@ -41,7 +41,7 @@ from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import FORMATS, CommandRun
+from compiler.render.content import CommandRun
 from compiler.render.reports.consumers import lines, platform_content, platform_nothing
 from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role

@@ -6,11 +6,10 @@ from functools import partial
 
 from compiler.change.plan import OnConflict, Options
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format, add_writing, named_store
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
 from compiler.cli.running import Answer, run_writing
 from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
-from compiler.render.content import REPORT_FORMATS
 from compiler.stores.secret_value.document import RULE
 
 DESCRIPTION = f"""Copies an environment's secrets to another of its stores. Without --apply it only reads, and shows the

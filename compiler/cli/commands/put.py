@@ -10,7 +10,7 @@ from typing import Any
 from compiler.change.plan import Options, Plan
 from compiler.change.run import End, Ended
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format, add_store, add_writing
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_store, add_writing
 from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
@@ -19,7 +19,7 @@ from compiler.model.environment import Environment
 from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, read_values
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS, members
+from compiler.render.content import members
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.wording import pieces_of, quoted, suggest
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from compiler.change.plan import OnConflict, Options
 from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, key_lines, passphrase
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format, add_writing
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.prompts import read_file
 from compiler.live.stores import store_named
@@ -16,7 +16,6 @@ from compiler.model.environment import Environment
 from compiler.operations.age_file import age_file, decrypt_by, decrypt_with, needs_passphrase
 from compiler.operations.backup import Backup, decode, require_only, require_origin, restoration
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.backup import backup_data, opened_lines
 from compiler.stores.secret_value.secret import SecretValue
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from compiler.change.plan import Options
 from compiler.cli.invocation import Invocation, files_alone
-from compiler.cli.parser import Parser, add_format, add_writing, named_store
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
 from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connected
 from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Retirement, retire
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.retirement import retirement_lines, retirement_part, unseen_readers
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values

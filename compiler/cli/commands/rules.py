@@ -6,9 +6,9 @@ from typing import Any
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import Parser, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS, envelope, members
+from compiler.render.content import envelope, members
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule
 from compiler.text.command_line import command_line

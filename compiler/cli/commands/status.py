@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
-from compiler.cli.parser import Parser, add_accept_cluster, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
@@ -26,7 +26,6 @@ from compiler.operations.status import LiveState, StepContext, next_step
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
-from compiler.render.content import REPORT_FORMATS
 from compiler.render.reports.status import live_lines, status_lines, status_report, wait_lines, word_of
 
 if TYPE_CHECKING:

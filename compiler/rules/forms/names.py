@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from compiler.model.address import is_loopback
 from compiler.model.document import Span
@@ -84,8 +83,7 @@ def _problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> st
 Judgement: TypeAlias = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class WrongName:
+class WrongName(NamedTuple):
     """A name as its provider would be asked for it, what is wrong with it, and the node that wrote it.
 
     `text` is None where a store's prefix makes every name wrong.

@@ -64,7 +64,7 @@ class VaultStore(VaultReading):
         given = address.vault_namespace or environ.get(variable(environ, "NAMESPACE")) or ""
         # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
         namespace = given if "//" in given else given.strip("/") or None
-        address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
+        address = address._replace(mount=address.mount.strip("/"), vault_namespace=namespace)
         place = StoreLocation(address.absolute)
         for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
             if text is not None and (problem := name_problem(text)):

@@ -28,7 +28,7 @@ def reading(environment: Environment, store: str, name: str = "prod") -> Environ
     chosen = environment.stores[store]
     places = {
         secret.id: tuple(
-            replace(key, place=replace(key.place, remote_key=key.place.remote_key.replace("/", "-")))
+            key._replace(place=key.place._replace(remote_key=key.place.remote_key.replace("/", "-")))
             for key in secret.keys
             if key.place is not None
         )
@@ -81,7 +81,7 @@ def test_what_is_read_whole_stays(spare: Callable[..., Plan], azure: MemoryStore
     azure.hold("github-app-key", {}, "pem")
     plan = plan_of(deletion(azure, "github-app-key", "GITHUB_APP_KEY"))
     store = environment.stores["azure"]
-    whole = tuple(replace(key, place=Place("github-app-key", None)) for key in environment.secrets["jira"].keys)
+    whole = tuple(key._replace(place=Place("github-app-key", None)) for key in environment.secrets["jira"].keys)
     secrets = {"jira": replace(environment.secrets["jira"], store=store, keys=whole)}
     found = spare(plan, replace(environment, name="staging", secrets=secrets))
     assert (found.writes, found.steps[0].reason) == ((), 'it is in use again, read there by "staging/jira"')

@@ -137,7 +137,7 @@ def test_what_may_be_read_stays_until_a_person_says_that_it_is_another_store_whi
 ) -> None:
     store = replace(environment.stores["azure"], address="https://agents.example.com")
     places = {key.key.name: Place("agents-jira", key.key.name) for key in environment.secrets["jira"].keys}
-    keys = tuple(replace(key, place=places[key.key.name]) for key in environment.secrets["jira"].keys)
+    keys = tuple(key._replace(place=places[key.key.name]) for key in environment.secrets["jira"].keys)
     secrets = {"jira": replace(environment.secrets["jira"], store=store, keys=keys)}
     staging = replace(environment, name="staging", stores={"azure": store}, secrets=secrets)
     setting = Options(root=tmp_path, stores=stores.live, applies=True, environments=lambda: (staging,))

@@ -56,14 +56,14 @@ def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rul
 def test_a_store_counts_unless_it_is_another_or_said_to_be() -> None:
     own = StoreIdentity(providers.VAULT, "v:8200", "secret")
     found = ReadIndex((own,), ["lab/vault"])
-    may_be = replace(own, server="w:8200")
+    may_be = own._replace(server="w:8200")
     assert found.meet("qa/vault", may_be)
     assert not found.meet("lab/vault", may_be)
-    assert not found.meet("far/vault", replace(own, provider=providers.KEY_VAULT))
-    assert found.meet("named/vault", replace(own, provider=providers.KEY_VAULT), is_named=True)
-    other = ReadIndex((replace(own, cluster_id="a"),))
-    assert not other.meet("qa/vault", replace(may_be, cluster_id="b"))
-    assert other.meet("qa/vault", replace(may_be, cluster_id="a"))
+    assert not found.meet("far/vault", own._replace(provider=providers.KEY_VAULT))
+    assert found.meet("named/vault", own._replace(provider=providers.KEY_VAULT), is_named=True)
+    other = ReadIndex((own._replace(cluster_id="a"),))
+    assert not other.meet("qa/vault", may_be._replace(cluster_id="b"))
+    assert other.meet("qa/vault", may_be._replace(cluster_id="a"))
 
 
 def test_readers_are_told_apart_by_whether_their_store_is_proven() -> None:

@@ -224,7 +224,7 @@ def test_without_another_opener_it_is_the_providers_own_adapter(vault: Store) ->
 def test_a_store_is_known_by_its_own_address_and_as_it_is_reached_from_here(vault: Store) -> None:
     written = vault.identity
     forwarded = LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"})
-    here = replace(written, server="localhost:8200")
+    here = written._replace(server="localhost:8200")
     assert LiveStores({}).identities(vault) == (written,)
     assert forwarded.identities(vault) == (here, written)
     nowhere = replace(vault, address=None)
@@ -374,7 +374,7 @@ def test_what_a_store_is_known_as_has_what_its_server_says(scripted: ScriptedVau
         assert own.cluster_id == "c1"
     with live(scripted, [], VAULT_ADDR="") as stores:
         (own,) = stores.identities(replace(vault, reachable_at=scripted.url))
-        assert own == replace(vault.identity, cluster_id="c1")
+        assert own == vault.identity._replace(cluster_id="c1")
     with LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": "http://127.0.0.1:1"}) as stores:
         here, written = stores.identities(replace(vault, cluster_id="c9"))
         assert (here.cluster_id, written.cluster_id) == (None, "c9")

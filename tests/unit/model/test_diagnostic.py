@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -16,7 +14,7 @@ def test_equal_findings_are_equal_so_that_they_can_be_told_once() -> None:
 
 def test_a_diagnostic_cannot_change_and_its_representation_has_no_input() -> None:
     found = Diagnostic("r", Severity.WARNING, "m", Span(Source("a.yaml", "secret text"), 0, 1))
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         found.message = "x"  # type: ignore[misc]
     assert "secret text" not in repr(found)
 

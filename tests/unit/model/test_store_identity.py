@@ -111,10 +111,10 @@ def test_the_root_namespace_is_none_and_a_mount_may_begin_with_a_namespace() -> 
 
 def test_two_cluster_ids_that_differ_prove_another_and_equal_ones_prove_nothing() -> None:
     one, other = vault("https://v"), vault("https://w")
-    assert compare_servers(replace(one, cluster_id="a"), replace(one, cluster_id="b")) is Sameness.ANOTHER
-    assert compare_stores(replace(one, cluster_id="a"), replace(one, cluster_id="b")) is Sameness.ANOTHER
-    assert compare_stores(replace(one, cluster_id="a"), replace(other, cluster_id="a")) is Sameness.UNPROVEN
-    assert compare_stores(replace(one, cluster_id="a"), one) is Sameness.SAME
+    assert compare_servers(one._replace(cluster_id="a"), one._replace(cluster_id="b")) is Sameness.ANOTHER
+    assert compare_stores(one._replace(cluster_id="a"), one._replace(cluster_id="b")) is Sameness.ANOTHER
+    assert compare_stores(one._replace(cluster_id="a"), other._replace(cluster_id="a")) is Sameness.UNPROVEN
+    assert compare_stores(one._replace(cluster_id="a"), one) is Sameness.SAME
 
 
 def test_a_key_vault_is_known_by_its_name_and_cloud() -> None:

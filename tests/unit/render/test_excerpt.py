@@ -1,7 +1,6 @@
 import base64
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -133,7 +132,7 @@ def test_a_short_word_of_a_message_stays(at: At) -> None:
 
 def test_control_characters_of_a_line_never_come_through(typo: Diagnostic) -> None:
     source = Source("a\x1b[2J.yaml", "k\x1b]0;x\x07: 1\u202e\n")
-    each = show([replace(typo, span=Span(source, 0, 1), message="m")])[0]
+    each = show([typo._replace(span=Span(source, 0, 1), message="m")])[0]
     assert each.source_line is not None
     assert each.source_line.isprintable()
 

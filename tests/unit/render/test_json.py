@@ -2,11 +2,11 @@ import json
 
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import CommandRun, Shown, ShownKey
-from compiler.render.json import render
+from compiler.render.formats import render_json
 
 
 def test_json(two: tuple[Shown, ...]) -> None:
-    text = text_of(render(two, (), CommandRun("compile")))
+    text = text_of(render_json(two, (), CommandRun("compile")))
     assert text.isascii()
     assert text.endswith("}\n")
     assert json.loads(text) == {
@@ -47,7 +47,7 @@ def test_json(two: tuple[Shown, ...]) -> None:
 
 
 def test_no_diagnostics_are_an_object_too() -> None:
-    assert json.loads(text_of(render((), (), CommandRun("compile")))) == {
+    assert json.loads(text_of(render_json((), (), CommandRun("compile")))) == {
         "format": 1,
         "command": "compile",
         "environment": None,
@@ -62,7 +62,7 @@ def test_a_verification_has_counts_and_the_status_of_each_key(two: tuple[Shown, 
         ShownKey("github", "TOKEN", "vault", "team/github", "TOKEN", "error", (0, 0, 1)),
         ShownKey("slack", "TOKEN", "vault", "team/slack", None, "ok"),
     )
-    data = json.loads(text_of(render(two, (), CommandRun("verify", "prod", 1, keys, {"valuesFile": None}))))
+    data = json.loads(text_of(render_json(two, (), CommandRun("verify", "prod", 1, keys, {"valuesFile": None}))))
     assert data["counts"] == {"keys": 2, "ok": 1, "warning": 0, "error": 1}
     assert data["keys"][0] == {
         "secret": "github",

@@ -1,6 +1,5 @@
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -10,7 +9,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Source, Span
 from compiler.render.content import CommandRun, Shown, show
-from compiler.render.sarif import render
+from compiler.render.formats import render_sarif
 from compiler.rules.api import Rule
 
 
@@ -125,7 +124,7 @@ SCHEMA = closed(
 
 
 def run_of(shown: Sequence[Shown], rules: Sequence[Rule]) -> dict[str, Any]:
-    text = text_of(render(shown, rules, CommandRun("compile")))
+    text = text_of(render_sarif(shown, rules, CommandRun("compile")))
     assert text.isascii()
     log = json.loads(text)
     jsonschema.validate(log, SCHEMA)
@@ -168,7 +167,7 @@ def test_no_diagnostics_and_an_unlisted_rule(two: tuple[Shown, ...], rules: tupl
 
 
 def test_uris_are_percent_encoded(two: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
-    run = run_of([replace(two[1], path="environments/größe 1#?:%.yaml")], rules)
+    run = run_of([two[1]._replace(path="environments/größe 1#?:%.yaml")], rules)
     uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert uri == "environments/gr%C3%B6%C3%9Fe%201%23%3F%3A%25.yaml"
 
@@ -177,7 +176,7 @@ def test_fingerprints_follow_the_line(typo: Diagnostic, rules: tuple[Rule, ...])
     source = typo.span.source
     moved = Source(source.path, "# a comment\n\n" + source.text)
     shift = len(moved.text) - len(source.text)
-    later = replace(typo, span=Span(moved, typo.span.start + shift, typo.span.end + shift))
+    later = typo._replace(span=Span(moved, typo.span.start + shift, typo.span.end + shift))
     assert fingerprints(run_of(show([typo]), rules)) == fingerprints(run_of(show([later]), rules))
 
 
@@ -185,10 +184,10 @@ def test_fingerprints_tell_findings_apart(two: tuple[Shown, ...], rules: tuple[R
     variants = [
         two[0],
         two[0],
-        replace(two[0], path="environments/dev.yaml"),
-        replace(two[0], rule="insecure-address"),
-        replace(two[0], message="another"),
-        replace(two[0], source_line="another: {}"),
+        two[0]._replace(path="environments/dev.yaml"),
+        two[0]._replace(rule="insecure-address"),
+        two[0]._replace(message="another"),
+        two[0]._replace(source_line="another: {}"),
     ]
     found = fingerprints(run_of(variants, rules))
     assert len(set(found)) == len(variants)
@@ -199,6 +198,6 @@ def test_fingerprints_do_not_depend_on_a_concealed_value(typo: Diagnostic, rules
     def fingerprint(value: str) -> list[str]:
         source = Source("a.yaml", f"pasword: {value}\n")
         conceals = (Span(source, 9, 9 + len(value)),)
-        return fingerprints(run_of(show([replace(typo, span=Span(source, 0, 7), conceals=conceals)]), rules))
+        return fingerprints(run_of(show([typo._replace(span=Span(source, 0, 7), conceals=conceals)]), rules))
 
     assert fingerprint("hunter2") == fingerprint("another password")

@@ -1,5 +1,3 @@
-from dataclasses import FrozenInstanceError, replace
-
 import pytest
 
 from compiler.model.diagnostic import Severity
@@ -9,10 +7,10 @@ from compiler.render.content import Shown, ShownKey, ShownRelated
 def test_what_is_shown_of_a_diagnostic_stays_as_it_was_made() -> None:
     related = ShownRelated("first written", "environments/prod.yaml", 2, 1)
     shown = Shown("duplicate-key", Severity.ERROR, "written twice", "environments/prod.yaml", 3, 1, 3, 5)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         shown.source_line = "a: b"  # type: ignore[misc]
     assert (shown.source_line, shown.help, shown.related, shown.brief) == (None, None, (), False)
-    assert replace(shown, related=(related,)).related[0].about == ""
+    assert shown._replace(related=(related,)).related[0].about == ""
 
 
 def test_a_key_without_findings_refers_to_none() -> None:

@@ -21,7 +21,8 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from compiler.model.store import Place, place_of, remote_of
 from compiler.rules.api import (
@@ -50,8 +51,7 @@ _OTHER_NAME = "give each a name that differs in its letters or digits"
 _OTHER_PLACE = "give each its own name or property"
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(NamedTuple):
     """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and elsewhere.
 
     `elsewhere` are its places in stores of other providers, by their titles.
@@ -66,7 +66,7 @@ class _Use:
     store: Store | None
     key: CatalogueKey | None = None
     property: str | None = None
-    elsewhere: Mapping[str, Place] = field(default_factory=dict)
+    elsewhere: Mapping[str, Place] = MappingProxyType({})
 
     def is_known_beside(self, other: "_Use") -> bool:
         """Whether the catalogue's check has seen the two together."""

@@ -125,7 +125,7 @@ def test_a_key_without_a_place_is_missing_and_a_secret_without_a_store_is_none(
     environment: Environment, stores: Stores
 ) -> None:
     entry = environment.catalogue.entries["vaultonly"]
-    used = (replace(environment.secrets["jira"].keys[0], key=entry.keys["ONLY"]),)
+    used = (environment.secrets["jira"].keys[0]._replace(key=entry.keys["ONLY"]),)
     secret = replace(
         environment.secrets["jira"], id="vaultonly", entry=entry, store=environment.stores["azure"], keys=used
     )

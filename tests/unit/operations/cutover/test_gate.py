@@ -161,7 +161,7 @@ def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -
     assert (verdict, "invalid-character" in message, bool(mend)) == ("refused", True, True)
     found = bench.to_azure("jira")
     assert found.comparison is not None
-    bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
+    bare = [each._replace(help=None) for each in found.comparison.found.diagnostics]
     silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
     (check,) = check_destination(silent, found.preview.switched, bench.live(), lambda *_: None)
     assert check.mend == "platform-secrets rules invalid-character"

@@ -177,7 +177,7 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     environment: Environment, ends: Ends
 ) -> None:
     secret, entry = environment.secrets["jira"], environment.catalogue.entries["vaultonly"]
-    keys = (replace(secret.keys[0], key=entry.keys["ONLY"]),)
+    keys = (secret.keys[0]._replace(key=entry.keys["ONLY"]),)
     lone = replace(environment, secrets={"vaultonly": replace(secret, id="vaultonly", entry=entry, keys=keys)})
     ends.vault.seed("agents/vaultonly", ONLY="x")
     (step,) = plan(lone, ends).steps

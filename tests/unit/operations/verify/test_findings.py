@@ -21,7 +21,7 @@ from compiler.operations.verify import (
     with_own_count,
 )
 from compiler.render.content import CommandRun, show
-from compiler.render.text import render
+from compiler.render.formats import render_text
 from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
@@ -220,7 +220,7 @@ def test_of_seven_missing_secrets_all_is_said_on_one_screen(count: int, keys: st
         )
         for secret in range(7)
     ]
-    text = text_of(render(show(diagnostics), ALL_RULES, CommandRun("verify")))
+    text = text_of(render_text(show(diagnostics), ALL_RULES, CommandRun("verify")))
     # At 80 columns, where a terminal breaks a line anywhere; of 30 rows, `verify` needs three for what it read.
     assert sum(max(1, math.ceil(len(line) / 80)) for line in text.splitlines()) <= 27
     only = " KEY_0" if count == 1 else ""

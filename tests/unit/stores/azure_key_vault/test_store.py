@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +299,7 @@ def test_the_address_own_authority_comes_first_and_must_be_readable(vault: Local
     # Whoever put a key itself there would find it in the log: a name is shown where its folder is there.
     assert f"the store's ca ({tmp_path / 'absent.pem'})" in str(caught.value)
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match=r"correct the store's ca$"):
-        AzureKeyVaultStore(replace(address, ca=Path("a-key-itself")), vault.environ())
+        AzureKeyVaultStore(address._replace(ca=Path("a-key-itself")), vault.environ())
 
 
 def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
@@ -311,7 +310,7 @@ def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
     reading, writing = os.pipe()
     os.write(writing, Path(vault.environ()["AZURE_KEYVAULT_CACERT"]).read_bytes())
     os.close(writing)
-    store = AzureKeyVaultStore(replace(address, ca=Path(f"/dev/fd/{reading}")), vault.environ())
+    store = AzureKeyVaultStore(address._replace(ca=Path(f"/dev/fd/{reading}")), vault.environ())
     assert store.read("github").version
     store.close()
     os.close(reading)

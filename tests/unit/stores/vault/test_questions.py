@@ -1,6 +1,5 @@
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -176,7 +175,7 @@ def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:
 
 def test_a_line_for_a_mount_with_shell_characters_runs_nothing_else() -> None:
     mount = "a;touch${IFS}pwn"
-    address = replace(ADDRESS, mount=mount, vault_namespace="team a")
+    address = ADDRESS._replace(mount=mount, vault_namespace="team a")
     server = Server(mount={"data": {**KV2, "path": f"{mount}/", "options": {"version": "1"}}})
     server.answers[f"sys/internal/ui/mounts/{mount}"] = server.answers[MOUNT.path]
     questions = VaultQuestions(address, VaultLogin({"VAULT_TOKEN": "t"}, PLACE), server.client, server.attempt)

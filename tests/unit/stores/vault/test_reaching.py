@@ -5,7 +5,6 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -449,7 +448,7 @@ def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one
     with pytest.raises(
         StoreError, check=is_refused(Code.TLS_FAILURE), match="plain http would send the token in the clear"
     ):
-        open_transport(replace(address, reachable_at="http://vault.example.com"), {}, OPTIONS)
+        open_transport(address._replace(reachable_at="http://vault.example.com"), {}, OPTIONS)
 
 
 def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -> None:

@@ -1,0 +1,310 @@
+"""Prints diagnostics in each format: text for people, JSON, GitHub's workflow commands, JUnit and SARIF."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import compiler
+from compiler.model.diagnostic import Severity
+from compiler.render.content import (
+    Data,
+    Element,
+    Fingerprint,
+    Lines,
+    Painted,
+    Style,
+    WorkflowCommand,
+    WorkflowCommands,
+    envelope,
+    members,
+)
+from compiler.text.characters import cells
+from compiler.text.command_line import PROGRAM
+from compiler.text.wording import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from compiler.render.content import CommandRun, Content, Line, Omission, Shown, ShownKey, ShownRelated
+    from compiler.rules.api import Rule
+
+    # `rules` are all there are, for formats that describe them.
+    Renderer = Callable[[Sequence[Shown], Sequence[Rule], CommandRun], Content]
+
+_SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
+_SCREEN = 80
+
+
+def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Lines:
+    """Every diagnostic with an empty line after it, then the counts, with those omitted; empty without diagnostics."""
+    del rules
+    return Lines(lines(shown, run.omission))
+
+
+def lines(shown: Sequence[Shown], omission: Omission | None = None, *, each_place: bool = False) -> Iterator[Line]:
+    """The lines of the whole output; with `each_place`, a note for every place."""
+    for number, each in enumerate(shown):
+        yield from _text_lines(each, each_place=each_place)
+        # Those without a source line are told one below the other: many at once are the usual case.
+        if not (each.brief and number + 1 < len(shown) and shown[number + 1].brief):
+            yield ""
+    if omission is not None:
+        yield from omission.lines()
+        yield ""
+    if shown:
+        yield summary(shown, omission)
+
+
+def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
+    """How many errors, warnings and notes there are: `2 errors, 1 warning`."""
+    counts = Counter(each.severity for each in shown)
+    if omission is not None:
+        counts.update(omission.of_severities)
+    return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
+
+
+def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
+    style = _SEVERITY[each.severity]
+    what = Painted(f"{each.severity.value}[{each.rule}]:", style)
+    path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
+    notes = list(_together(each.related, each_place=each_place))
+    behind: tuple[str, ...] = ()
+    if each.brief and not each_place and notes and notes[0][0].about:
+        # Most are wider than a screen as they are, so that the keys behind the message take no row of their own.
+        head = f"{each.path}:{each.line}:{each.column}: {each.severity.value}[{each.rule}]: {each.message}; "
+        behind = ("; ", *_text_place(notes.pop(0), head, 2 * _SCREEN))
+    yield path, where, " ", what, " ", Painted(each.message, Style.STRONG), *behind
+    indent = "  " if each.brief else ""
+    if each.source_line is not None and not each.brief:
+        number = str(each.line)
+        indent = " " * (len(number) + 1)
+        source = f" {each.source_line}".rstrip()
+        yield Painted(f"{number} |", Style.GUTTER), source
+        yield Painted(f"{indent}|", Style.GUTTER), " " * (each.caret + 1), Painted("^" * each.caret_width, style)
+    for group in notes:
+        yield indent, Painted("note:", Style.STRONG), " ", *_text_place(group, f"{indent}note: ")
+    if each.help:
+        yield indent, Painted("help:", Style.HELP), " ", each.help
+
+
+def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[list[ShownRelated]]:
+    """The notes, those of one kind in one file together."""
+    if each_place:
+        yield from ([note] for note in related)
+        return
+    groups: dict[object, list[ShownRelated]] = {}
+    for number, note in enumerate(related):
+        groups.setdefault((note.about, note.path) if note.about else number, []).append(note)
+    yield from groups.values()
+
+
+def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str, ...]:
+    """What one note says; of several keys the names, where these fit behind `before` into `width`, or else how many."""
+    first = notes[0]
+    if len(notes) == 1:
+        return first.message, " at ", first.path, f":{first.line}:{first.column}"
+    numbers = [note.line for note in notes]
+    places = f":{min(numbers)}-{max(numbers)}" if min(numbers) < max(numbers) else f":{first.line}"
+    names = listed((note.key for note in notes), len(notes))
+    fit = cells(f"{before}{names} {first.about} at {first.path}{places}") <= width
+    return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", first.path, places
+
+
+_STATUSES = ("ok", "warning", "error")
+
+
+def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
+    """Lines and columns are 1-based, count characters, and ends are exclusive.
+
+    Every diagnostic has all keys; `help` is null where there is none.
+    """
+    del rules
+    counts = Counter(each.severity for each in shown)
+    content = {
+        **run.content,
+        **(_json_keys(run.keys, shown) if run.keys is not None else {}),
+        "diagnostics": [_json_diagnostic(each) for each in shown],
+        "summary": {f"{severity.value}s": counts[severity] for severity in Severity},
+    }
+    return Data(envelope(run.command, run.environment, run.exit_code, content))
+
+
+def _json_keys(keys: Sequence[ShownKey], shown: Sequence[Shown]) -> dict[str, Any]:
+    counts = Counter(each.status for each in keys)
+    return {
+        "counts": {"keys": len(keys), **{status: counts[status] for status in _STATUSES}},
+        "keys": [
+            {
+                **members(each, "secret", "key", "store", "name", "property", "status"),
+                "rules": list(dict.fromkeys(shown[index].rule for index in each.found)),
+            }
+            for each in keys
+        ],
+    }
+
+
+def _json_diagnostic(each: Shown) -> dict[str, Any]:
+    return {
+        **members(each, "rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help"),
+        "related": [members(note, "message", "path", "line", "column") for note in each.related],
+    }
+
+
+_GITHUB_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def render_github(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> WorkflowCommands:
+    """An `::error …::message`, `::warning` or `::notice` for each diagnostic; related places and help follow in it."""
+    del rules, run
+    return WorkflowCommands(
+        WorkflowCommand(_GITHUB_COMMANDS[each.severity], _github_properties(each), _github_lines(each))
+        for each in shown
+    )
+
+
+def _github_properties(each: Shown) -> dict[str, str]:
+    properties = {"file": each.path, "line": str(each.line), "endLine": str(each.end_line)}
+    # GitHub takes columns only where all is on one line.
+    if each.line == each.end_line:
+        properties |= {"col": str(each.column), "endColumn": str(each.end_column)}
+    return properties | {"title": each.rule}
+
+
+def _github_lines(each: Shown) -> list[str]:
+    notes = [f"note: {note.message} at {note.path}:{note.line}:{note.column}" for note in each.related]
+    return [each.message, *notes, *([f"help: {each.help}"] if each.help else [])]
+
+
+def render_junit(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Element:
+    """One suite: a case for each secret that was verified, and for each file that has anything else.
+
+    What has errors is a failed case, its warnings and notes are the case's output. Servers show only the first failure
+    of a case, so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some
+    servers take an empty suite for a broken run.
+    """
+    del rules
+    cases = _junit_cases(shown, run.keys or ()) or {"environments": []}
+    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    suite = Element(
+        "testsuite", {"name": PROGRAM, **counts}, [_junit_case(name, found) for name, found in cases.items()]
+    )
+    return Element("testsuites", {"name": PROGRAM, **counts}, [suite])
+
+
+def _junit_cases(shown: Sequence[Shown], keys: Sequence[ShownKey]) -> dict[str, list[Shown]]:
+    of_secrets: dict[str, set[int]] = {}
+    for key in keys:
+        of_secrets.setdefault(key.secret, set()).update(key.found)
+    cases = {secret: [shown[index] for index in sorted(found)] for secret, found in of_secrets.items()}
+    told = set().union(*of_secrets.values())
+    for index, each in enumerate(shown):
+        if index not in told:
+            cases.setdefault(each.path, []).append(each)
+    return cases
+
+
+def _junit_case(name: str, found: list[Shown]) -> Element:
+    errors = [each for each in found if each.severity is Severity.ERROR]
+    others = [each for each in found if each.severity is not Severity.ERROR]
+    children = []
+    if errors:
+        rules = ", ".join(dict.fromkeys(each.rule for each in errors))
+        children.append(
+            Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors, each_place=True)])
+        )
+    if others:
+        children.append(Element("system-out", {}, text=[*lines(others, each_place=True)]))
+    return Element("testcase", {"classname": PROGRAM, "name": name}, children)
+
+
+_SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+# The name that GitHub gives the root of a repository.
+_SARIF_ROOT = "%SRCROOT%"
+# The only fingerprint that GitHub looks at; without it, GitHub makes one of the lines around.
+_FINGERPRINT = "primaryLocationLineHash"
+
+
+def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
+    """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
+    del run
+    index = {rule.id: position for position, rule in enumerate(rules)}
+    log = {
+        "$schema": _SARIF_SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": PROGRAM,
+                        "semanticVersion": compiler.__version__,
+                        "rules": [_sarif_rule(rule) for rule in rules],
+                    }
+                },
+                "originalUriBaseIds": {_SARIF_ROOT: {"description": {"text": "The project's root."}}},
+                "columnKind": "unicodeCodePoints",
+                "results": [_sarif_result(each, index) for each in shown],
+            }
+        ],
+    }
+    return Data(log)
+
+
+def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.summary},
+        "help": {"text": rule.text, "markdown": rule.text},
+        "defaultConfiguration": {"level": rule.severity.value},
+    }
+
+
+def _sarif_result(each: Shown, index: dict[str, int]) -> dict[str, Any]:
+    region = {
+        "startLine": each.line,
+        "startColumn": each.column,
+        "endLine": each.end_line,
+        "endColumn": each.end_column,
+    }
+    result: dict[str, Any] = {"ruleId": each.rule}
+    if each.rule in index:
+        result["ruleIndex"] = index[each.rule]
+    result |= {
+        "level": each.severity.value,
+        "message": {"text": f"{each.message}\nhelp: {each.help}" if each.help else each.message},
+        "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.path), "region": region}}],
+        "partialFingerprints": {_FINGERPRINT: _fingerprint(each)},
+    }
+    if each.related:
+        result["relatedLocations"] = [_sarif_related(note, number) for number, note in enumerate(each.related)]
+    return result
+
+
+def _sarif_related(note: ShownRelated, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "message": {"text": note.message},
+        "physicalLocation": {
+            "artifactLocation": _artifact(note.path),
+            "region": {"startLine": note.line, "startColumn": note.column},
+        },
+    }
+
+
+def _artifact(path: str) -> dict[str, str]:
+    # A name on the disk may be no Unicode.
+    return {"uri": quote(path.encode(errors="backslashreplace")), "uriBaseId": _SARIF_ROOT}
+
+
+def _fingerprint(each: Shown) -> Fingerprint:
+    """The same wherever the line moves to."""
+    return Fingerprint((each.rule, each.path, each.message, (each.source_line or "").strip()))
+
+
+FORMATS: Final[Mapping[str, Renderer]] = MappingProxyType(
+    {"text": render_text, "json": render_json, "github": render_github, "sarif": render_sarif, "junit": render_junit}
+)
