@@ -75,13 +75,13 @@ chart: schemas .tools/.helm ## Rewrite the chart's generated files and lint it w
 	@$(BIN)/python -m pytest tests/chart -q -n 2
 
 bench: .venv/.dev ## Measure the compile against its budgets
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python scripts/bench.py $(BENCH)
 
 bench-stores: .venv/.dev ## Measure verify, migrate and retire against their budgets (minutes)
-	@$(BIN)/python scripts/bench.py stores
+	@$(BIN)/python scripts/bench.py stores $(BENCH)
 
 bench-status: .venv/.dev ## Measure status of a large cluster against its budgets
-	@$(BIN)/python scripts/bench.py status
+	@$(BIN)/python scripts/bench.py status $(BENCH)
 
 proofs: .venv/.dev ## Run every proof on live stores, those of weather, limits and patience in real time too (minutes)
 	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal

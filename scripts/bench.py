@@ -71,11 +71,12 @@ class Figure:
         return "must" if self.value <= self.budget.must else "MISSED"
 
 
-ONE = Budget("`platform-secrets compile prod` ÷ bare Python, whole processes", "x", 1.07, 1.0)
-ALONE = Budget("`platform-secrets compile prod`, whole process", "ms", 140, 110)
+# 1.05 to 1.10 was reached with records made by hand, which nobody wants to read: the standard ones take 12 to 20 ms.
+ONE = Budget("`platform-secrets compile prod` ÷ bare Python, whole processes", "x", 1.25, 1.1)
+# Rules, places and the proof may cost little beside reading, checking and writing.
+THOUSAND_TO_BARE = 1.15
 HELP = Budget("`platform-secrets --help`", "ms", 60, 45)
 HUNDRED = Budget("100 environments", "s", 0.35, 0.2)
-THOUSAND = Budget("1,000 environments", "s", 1.6, 0.8)
 GROWTH = Budget("10,000 ÷ 1,000 environments", "x", 11, 10)
 MEMORY_THOUSAND = Budget("peak memory at 1,000", "MiB", 80, 80)
 MEMORY_TEN_THOUSAND = Budget("peak memory at 10,000", "MiB", 300, 80)
@@ -84,6 +85,11 @@ LINES = Budget("lines of output of 1,000 environments on one vault", "", 400, 40
 CONSUMERS = Budget("`consumers` on 10,000 manifests of 1.5 kB", "s", 10, 5)
 MEMORY_CONSUMERS = Budget("peak memory of that", "MiB", 200, 130)
 CATALOGUE = Budget("catalogue of 1,000 entries, one environment that has them all", "s", 1.0, 0.4)
+
+
+def beside_bare(title: str, unit: str, bare: float, must: float, aim: float) -> Budget:
+    """The budget of what may cost `must` times what bare Python cost in the same run, and `aim` times at best."""
+    return Budget(title, unit, must * bare, aim * bare)
 
 
 def users_python(folder: Path) -> Path:
@@ -175,7 +181,11 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     single = bare(python, generate(folder / "one", 1), folder / "out")
     ours, theirs = in_turns(compiling(python, shipped, "prod"), single, 3 * runs)
     yield Figure(ONE, ours / theirs)
-    yield Figure(ALONE, 1000 * ours, 1000 * theirs)
+    yield Figure(
+        beside_bare("`platform-secrets compile prod`, whole process", "ms", 1000 * theirs, ONE.must, ONE.aim),
+        1000 * ours,
+        1000 * theirs,
+    )
     yield Figure(HELP, 1000 * median(lambda: run((*PROGRAM, "--help"), python), runs).cpu, 1000 * start)
     hundred = generate(folder / "hundred", 100)
     yield Figure(
@@ -184,7 +194,8 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     thousand = generate(folder / "thousand", 1000)
     bare_thousand = median(bare(python, thousand, folder / "out"), few)
     used = median(compiling(python, thousand), few)
-    yield Figure(THOUSAND, used.cpu, bare_thousand.cpu)
+    budget = beside_bare("1,000 environments", "s", bare_thousand.cpu, THOUSAND_TO_BARE, 1.0)
+    yield Figure(budget, used.cpu, bare_thousand.cpu)
     yield Figure(MEMORY_THOUSAND, used.memory, bare_thousand.memory)
     check = Budget("1,000 environments, nothing changed, `--check`", "s", used.cpu, used.cpu / 2)
     yield Figure(check, median(compiling(python, thousand, "--check"), few).cpu)
@@ -239,11 +250,12 @@ resolve, every rule, emit, read back and compare, write. `consumers` reads Deplo
 {table(figures)}
 "reached" tells which column of the budget the figure meets. "bare Python" is PyYAML's C parser and emitter and
 jsonschema alone, for the same files in the same run (for `--help`: an interpreter that does nothing): it records no
-position of any value, checks no rule and reads nothing back.
+position of any value, checks no rule and reads nothing back. What a compile may cost is a multiple of it: {ONE.must}
+times for one environment, {THOUSAND_TO_BARE} times for 1,000.
 
     scripts/bench.py                    # measures and prints; --quick leaves 10,000 environments out
     scripts/bench.py --json FILE        # the same as JSON
-    scripts/bench.py --write            # and writes this page
+    scripts/bench.py --write            # and writes this page, as `make bench BENCH=--write` does
     scripts/bench.py --strict-budgets   # exit 1 where a figure misses its budget
 """
 

@@ -157,7 +157,7 @@ The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine w
 
     scripts/bench.py status             # measures and prints; --quick takes a tenth
     scripts/bench.py status --json FILE # the same as JSON
-    scripts/bench.py status --write     # and writes this page
+    scripts/bench.py status --write     # and writes this page, as `make bench-status BENCH=--write` does
 """
 
 

@@ -427,6 +427,7 @@ def retired(
     yield Figure(at_most(title, "s", count * ASKED["azure"] / (0.9 * READS)), noted(title, done))
     yield Figure(at_most("requests of it for a secret, to Key Vault", "", ASKED["azure"]), asked / count)
     title = f"retire from OpenBao, {count:,} secrets: compare, delete, look again"
+    # 400 a second before urllib3: the ratio of the migration.
     yield Figure(at_most(title, "s", count / 240), noted(title, quickest(retiring(environment, "vault", folder), anew)))
     anew()
     with requests_counted() as sent:
@@ -489,7 +490,7 @@ processor time.
 
     scripts/bench.py stores             # measures and prints; --quick takes a tenth, and leaves the memory out
     scripts/bench.py stores --json FILE # the same as JSON
-    scripts/bench.py stores --write     # and writes this page
+    scripts/bench.py stores --write     # and writes this page, as `make bench-stores BENCH=--write` does
 """
 
 
