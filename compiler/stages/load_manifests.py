@@ -39,7 +39,7 @@ _BOOLEANS = {
 }
 
 
-class _RefusedError(Exception):
+class _RefusedManifestError(Exception):
     """Carries the diagnostic that ends the reading; never leaves this module."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -65,20 +65,20 @@ def load_manifests(path: str, text: str, keep: Callable[[Node], object]) -> tupl
     Refused: aliases that repeat too much or stand inside what they repeat, tags of anything but strings, lists and maps
     as keys, more than MAX_MANIFEST_NODES values or MAX_MANIFEST_DEPTH levels.
     """
-    reader = _Reader(text, Source(path, _LINE.sub(lambda line: " " * len(line.group()), text)))
+    reader = _ManifestReader(text, Source(path, _LINE.sub(lambda line: " " * len(line.group()), text)))
     try:
         count = 0
         for root in reader.documents():
             keep(root)
             count += 1
-    except _RefusedError as refused:
+    except _RefusedManifestError as refused:
         return None, (*reader.repeated, refused.diagnostic)
     except yaml.YAMLError as error:
         return None, (*reader.repeated, reader.syntax_error(error))
     return count, tuple(reader.repeated)
 
 
-class _Reader:
+class _ManifestReader:
     """Builds the tree of each document from the parser's events."""
 
     def __init__(self, text: str, source: Source) -> None:
@@ -198,7 +198,7 @@ class _Reader:
         self.repeated.append(and_more(found) if len(self.repeated) == MOST_OF_A_KIND else found)
 
     def _refuse(self, event: Any, message: str, rule: str) -> NoReturn:  # noqa: ANN401
-        raise _RefusedError(self._error(rule, message, _bounds(event)[0]))
+        raise _RefusedManifestError(self._error(rule, message, _bounds(event)[0]))
 
     def _error(self, rule: str, message: str, offset: int) -> Diagnostic:
         span = Span(self._source, offset, offset)

@@ -119,7 +119,7 @@ _FEW_SECONDS = 60
 _LONGEST_NUMBER = 20
 
 
-class Place(NamedTuple):
+class InputPlace(NamedTuple):
     """Where a value stands: the schema's name, the path in the document, and what surrounds that."""
 
     schema: str
@@ -146,7 +146,7 @@ class Advice(NamedTuple):
     conceals: tuple[Span, ...] = ()
 
 
-def of_type(place: Place, node: Node, wanted: Sequence[str], schema: Mapping[str, Any]) -> Advice:
+def of_type(place: InputPlace, node: Node, wanted: Sequence[str], schema: Mapping[str, Any]) -> Advice:
     """The advice in place of `node`, whose type is not among the `wanted` ones of its part of the schema."""
     if node.value is None:
         return Advice(_of_nothing(place, node, wanted))
@@ -165,7 +165,7 @@ def of_type(place: Place, node: Node, wanted: Sequence[str], schema: Mapping[str
     return Advice(None, _whole(node))
 
 
-def of_number(place: Place, node: Node) -> tuple[str, str, str]:
+def of_number(place: InputPlace, node: Node) -> tuple[str, str, str]:
     """The rule, message and way out for an unquoted number or boolean where a text belongs."""
     written = node.source.text[node.start : node.end]
     way_out = "put it in double quotes"
@@ -186,7 +186,7 @@ def duration_help(number: int) -> str:
     return f"write {short_duration(number)}, if seconds are meant"
 
 
-def of_form(place: Place, node: Node) -> Advice:
+def of_form(place: InputPlace, node: Node) -> Advice:
     """The advice in place of a text of another form: where a key is named, in place of a possible secret."""
     match place.schema, place.path:
         case "catalogue", ("secrets", _, "keys", _, "from"):
@@ -197,7 +197,7 @@ def of_form(place: Place, node: Node) -> Advice:
             return Advice(None)
 
 
-def of_unknown_key(place: Place, key: str, node: Node, known: Container[str] = ()) -> str | None:
+def of_unknown_key(place: InputPlace, key: str, node: Node, known: Container[str] = ()) -> str | None:
     """The way out for a secret, a key of one, or its value, that stands beside the map that it belongs in.
 
     `node` is what stands under the key, and `known` are the keys that there may be.
@@ -233,7 +233,7 @@ def as_id(name: str) -> str | None:
     return form if form != name and _ID.fullmatch(form) and not looks_like_credential(name) else None
 
 
-def _of_nothing(place: Place, node: Node, wanted: Sequence[str]) -> str | None:
+def _of_nothing(place: InputPlace, node: Node, wanted: Sequence[str]) -> str | None:
     if not node.is_empty:
         return None
     if "object" in wanted:
@@ -241,7 +241,7 @@ def _of_nothing(place: Place, node: Node, wanted: Sequence[str]) -> str | None:
     return "write `[]` for an empty list" if "array" in wanted else None
 
 
-def _of_map(place: Place, node: Node, schema: Mapping[str, Any]) -> Advice:
+def _of_map(place: InputPlace, node: Node, schema: Mapping[str, Any]) -> Advice:
     glued = _without_space(node.value, schema)
     if glued is not None:
         return Advice(f"write a space after the colon: `{glued}: …`", _whole(node))
@@ -265,7 +265,7 @@ def _without_space(value: object, schema: Mapping[str, Any]) -> str | None:
     return written[1] if written is not None and written[1] in schema.get("properties", ()) else None
 
 
-def _instead_of_value(place: Place, node: Node, schema: Mapping[str, Any]) -> str | None:
+def _instead_of_value(place: InputPlace, node: Node, schema: Mapping[str, Any]) -> str | None:
     match place.schema, place.path:
         case "catalogue", ("secrets", str() as secret, "keys", str() as key) if _is_id(secret) and _is_key(key):
             return f"values go into the store: `{place.surroundings.put(secret, key)}`; write `{key}: {{}}` here"
@@ -281,7 +281,7 @@ def _instead_of_value(place: Place, node: Node, schema: Mapping[str, Any]) -> st
             return _of_properties(place, [], schema)
 
 
-def _of_properties(place: Place, names: Sequence[str], schema: Mapping[str, Any]) -> str | None:
+def _of_properties(place: InputPlace, names: Sequence[str], schema: Mapping[str, Any]) -> str | None:
     known = list(schema.get("properties", ()))
     if known == ["namespaces"]:
         return f"write `{place.key}: {{namespaces: [{', '.join(names) or '…'}]}}`"
@@ -290,7 +290,7 @@ def _of_properties(place: Place, names: Sequence[str], schema: Mapping[str, Any]
     return f"write a map, such as `{place.key}: {{name: …}}`" if place.key else None
 
 
-def _of_list(place: Place, node: Node) -> Advice:
+def _of_list(place: InputPlace, node: Node) -> Advice:
     if isinstance(node.value, dict):
         names = [key for key in node.value if place.knows(key)]
         is_known = len(names) == len(node.value)
@@ -305,11 +305,11 @@ def _of_list(place: Place, node: Node) -> Advice:
     return Advice(_as_list(place, []), _whole(node))
 
 
-def _as_list(place: Place, names: Sequence[str]) -> str:
+def _as_list(place: InputPlace, names: Sequence[str]) -> str:
     return f"write a list: `{place.key or 'key'}: [{', '.join(names) or 'name'}]`"
 
 
-def _names_of(place: Place, item: Node) -> Iterator[str]:
+def _names_of(place: InputPlace, item: Node) -> Iterator[str]:
     """The name that an item of a list has, if it may be shown: a text, a map's only key, or what is its `name`."""
     for name in (item.value, item.children["name"].value if "name" in item.children else None, *item.children):
         if place.knows(name) and (name != "name" or len(item.children) == 1):
@@ -317,7 +317,7 @@ def _names_of(place: Place, item: Node) -> Iterator[str]:
             return
 
 
-def _unknown(place: Place, node: Node) -> Iterator[Span]:
+def _unknown(place: InputPlace, node: Node) -> Iterator[Span]:
     """The parts of a list that are not shown: values that are not known words, and maps with another key."""
     if isinstance(node.value, tuple) or (node.children and all(map(place.knows, node.children))):
         for child in (*node.items, *node.children.values()):
@@ -369,12 +369,12 @@ class SchemaError(Protocol):
     def absolute_schema_path(self) -> Container[str | int]: ...
 
 
-def whole(schema: str, surroundings: Surroundings | None) -> Place:
+def whole(schema: str, surroundings: Surroundings | None) -> InputPlace:
     """The place of a whole document that the schema of that name is for."""
-    return Place(schema, (), surroundings or Surroundings())
+    return InputPlace(schema, (), surroundings or Surroundings())
 
 
-def explained(root: Node, error: SchemaError, place: Place) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
+def explained(root: Node, error: SchemaError, place: InputPlace) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
     """The places that one error spoils, and what makes its diagnostic: looking for words alike takes time."""
     path: _Path = tuple(error.absolute_path)
     node, place = node_at(root, path), place._replace(path=path)
@@ -405,7 +405,7 @@ def node_at(root: Node, path: _Path) -> Node:
     return node
 
 
-def _unknown_key(node: Node, key: str, known: Collection[str], place: Place) -> Diagnostic:
+def _unknown_key(node: Node, key: str, known: Collection[str], place: InputPlace) -> Diagnostic:
     word, _, glued = key.partition(":")
     # The text behind a colon without a space may be a value.
     is_glued = bool(glued) and word in known and not place.knows(glued)
@@ -419,7 +419,7 @@ def _unknown_key(node: Node, key: str, known: Collection[str], place: Place) -> 
     )
 
 
-def _wrong_type(node: Node, expected: str | list[str], place: Place, schema: Mapping[str, Any]) -> Diagnostic:
+def _wrong_type(node: Node, expected: str | list[str], place: InputPlace, schema: Mapping[str, Any]) -> Diagnostic:
     wanted = [expected] if isinstance(expected, str) else [name for name in expected if name != "null"]
     if "string" in wanted and isinstance(node.value, int | float) and node.plain:
         rule, message, help_text = of_number(place, node)

@@ -75,10 +75,10 @@ class _Use(NamedTuple):
 
 # What one vault would hold: names as it tells them apart, values by provider, name and property, and by name whether a
 # key is the whole of it.
-_Vault = dict[tuple[object, ...], _Use]
+_TakenNames = dict[tuple[object, ...], _Use]
 
 
-def _take(vault: _Vault, use: _Use) -> Findings:
+def _take(vault: _TakenNames, use: _Use) -> Findings:
     """Add `use` to `vault`, and tell with what of another place it collides."""
     if use.key is None:
         first = vault.setdefault((_folded(use.name),), use)
@@ -101,7 +101,7 @@ def _take(vault: _Vault, use: _Use) -> Findings:
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    vault: _Vault = {}
+    vault: _TakenNames = {}
     shared: set[str] = set()
     for entry in catalogue.entries.values():
         for use in _names(entry, entry.remote.get(PROVIDER.id)):
@@ -125,8 +125,8 @@ def check(environment: Environment) -> Findings:
     if not has_own and len({_address(store) for store in stores}) == len(stores):
         return
     # A run of `migrate` fills one store; what is read already may meet in one vault from several stores.
-    filled: dict[str, _Vault] = {store.id: {} for store in stores}
-    read: dict[str, _Vault] = {_address(store): {} for store in stores}
+    filled: dict[str, _TakenNames] = {store.id: {} for store in stores}
+    read: dict[str, _TakenNames] = {_address(store): {} for store in stores}
     said: set[tuple[str, int]] = set()
     for secret in environment.secrets.values():
         reads = secret.store if secret.store in stores else None

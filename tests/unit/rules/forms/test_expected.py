@@ -9,7 +9,7 @@ from compiler.model.document import Node
 from compiler.rules.forms.schema_error import (
     SETTINGS,
     Advice,
-    Place,
+    InputPlace,
     Surroundings,
     as_id,
     duration_help,
@@ -31,8 +31,8 @@ def node_of(text: str, *path: str) -> Node:
     return document.root.nearest(*path)
 
 
-def place(*path: str | int, schema: str = "environment", surroundings: Surroundings = PROJECT) -> Place:
-    return Place(schema, path, surroundings)
+def place(*path: str | int, schema: str = "environment", surroundings: Surroundings = PROJECT) -> InputPlace:
+    return InputPlace(schema, path, surroundings)
 
 
 TEXT = node_of("a: b\n", "a")
