@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.error import HTTPError
 
-from compiler.demo.quiet_handler import QuietHandler
+from compiler.demo.faulty_gateway import QuietHandler
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform, provider_of

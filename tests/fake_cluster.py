@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from compiler.demo.quiet_handler import QuietHandler
+from compiler.demo.faulty_gateway import QuietHandler
 from tests.api_double import kind_of
 
 ESO = "/apis/external-secrets.io/v1"

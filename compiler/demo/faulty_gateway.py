@@ -10,10 +10,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from compiler.demo.quiet_handler import QuietHandler
-
 _LOOPBACK: Final = "127.0.0.1"
 _HOP_BY_HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """The base of local servers' request handlers: HTTP/1.1 with kept connections, no waits, no output.
+
+    Has no `do_…` methods: each server's handler adds its own.
+    """
+
+    protocol_version = "HTTP/1.1"
+    # Two small writes without this wait 40 ms for each other.
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        del format, args
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def shared_credential(
 ) -> SharedCredential:
     """The given credential, a token that stands in a variable, or the one of Azure's own variables.
 
-    Raises a StoreError, missing-dependency, and UnauthenticatedError for variables that cannot be used.
+    Raises a StoreError: missing-dependency, or unauthenticated for variables that cannot be used.
     """
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)

@@ -115,7 +115,7 @@ class VaultLogin:
         return self.ready()(client)
 
     def ready(self) -> Callable[[Any], Token]:
-        """Read the credentials, and return what logs in with them; UnauthenticatedError before anything is sent."""
+        """Read the credentials, and return what logs in with them; a StoreError before anything is sent."""
         if self.method == "token":
             token = Token(self._given_token())
             return lambda _client: token

@@ -293,7 +293,7 @@ class VaultQuestions:
         self._expected: dict[str, frozenset[Use]] = {}
 
     def token_facts(self, action: Action) -> TokenFacts | None:
-        """Return what the token says of itself, None when it may not ask; ExpiredTokenError when it is dead."""
+        """Return what the token says of itself, None when it may not ask. Raises a StoreError, expired-token."""
         denied: list[Reply] = []
 
         def ask() -> TokenFacts | None:

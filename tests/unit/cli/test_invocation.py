@@ -9,7 +9,7 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import command, invoke, parser_of, project_folder, working_folder
-from compiler.demo.quiet_handler import QuietHandler
+from compiler.demo.faulty_gateway import QuietHandler
 from compiler.refusal import Refusal
 from tests.commands import Done
 

@@ -1,11 +1,14 @@
+import http.client
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.client import RemoteDisconnected
+from http.server import ThreadingHTTPServer
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, QuietHandler, ReceivedRequest
 
 
 @pytest.fixture
@@ -61,3 +64,27 @@ def test_without_an_upstream_nothing_is_found() -> None:
     with FaultyGateway() as alone, pytest.raises(urllib.error.HTTPError, match="404") as caught:
         get(alone)
     caught.value.close()
+
+
+class Handler(QuietHandler):
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_a_connection_is_kept_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+        ports = set()
+        for path in ("/", "/?token=s3ntinel"):
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            assert (reply.status, reply.version, reply.read()) == (204, 11, b"")
+            ports.add(connection.sock.getsockname()[1] if connection.sock is not None else None)
+        # One socket from beginning to end.
+        assert len(ports - {None}) == len(ports) == 1
+        connection.close()
+        server.shutdown()
+    assert capfd.readouterr() == ("", "")

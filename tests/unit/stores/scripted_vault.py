@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from compiler.demo.quiet_handler import QuietHandler
+from compiler.demo.faulty_gateway import QuietHandler
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value.document import read_object
