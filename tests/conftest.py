@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from compiler.demo.local_openbao import LocalOpenBao
 from tests.read_once import read_once
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,6 +170,20 @@ def _file_of(nodeid: str) -> str:
 
 def _is_below(file: str, path: str) -> bool:
     return f"{file}/".startswith(f"{path}/")
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
+    """One server for the tests of a process: each uses a mount or names of its own."""
+    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
+    """A server with storage on disk and TLS, which few modules need; a test that seals it unseals it."""
+    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
+        yield server
 
 
 # A third of a Helm's time is Go's: it collects garbage, on as many threads as there are cores, for a tenth of a second.

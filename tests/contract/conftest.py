@@ -55,18 +55,6 @@ def store(case: StoreCase) -> Iterator[SecretWriter]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def raft_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
-        yield server
-
-
 @pytest.fixture
 def vault_case(openbao: LocalOpenBao) -> StoreCase:
     address = StoreAddress(providers.VAULT, openbao.url)

@@ -27,44 +27,40 @@ def environ_of(server: LocalOpenBao) -> dict[str, str]:
     return {"VAULT_TOKEN": server.token, "VAULT_CACERT": str(server.ca_file)}
 
 
-def test_a_private_authority_is_trusted_by_variable_or_by_address(
-    raft_openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
-    assert open_vault(raft_openbao.url, environ_of(raft_openbao)).whoami().subject == "root"
-    given = open_vault(raft_openbao.url, {"VAULT_TOKEN": raft_openbao.token}, ca=raft_openbao.ca_file)
+def test_a_private_authority_is_trusted_by_variable_or_by_address(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+    assert open_vault(raft.url, environ_of(raft)).whoami().subject == "root"
+    given = open_vault(raft.url, {"VAULT_TOKEN": raft.token}, ca=raft.ca_file)
     assert given.whoami().subject == "root"
 
 
-def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(
-    raft_openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
+def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(raft: LocalOpenBao, open_vault: OpenVault) -> None:
     policy = RetryPolicy(first_wait=0.05, longest_wait=0.2)
-    store = open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions(retry=policy))
+    store = open_vault(raft.url, environ_of(raft), StoreOptions(retry=policy))
     name = f"seal/{uuid.uuid4().hex}"
     store.write(name, {"A": SecretValue("1")}, None)
-    raft_openbao.seal()
-    opener = threading.Timer(0.4, raft_openbao.unseal)
+    raft.seal()
+    opener = threading.Timer(0.4, raft.unseal)
     opener.start()
     assert store.write(name, {"A": SecretValue("2")}, store.read(name)).version == "2"
     opener.join()
 
 
-def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
-    store = open_vault(raft_openbao.url, environ_of(raft_openbao))
+def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+    store = open_vault(raft.url, environ_of(raft))
     name = f"seal/{uuid.uuid4().hex}"
     store.write(name, {"A": SecretValue("1")}, None)
     base = store.read(name)
-    raft_openbao.seal()
+    raft.seal()
     try:
         with pytest.raises(SealedError, match="unseal"):
             store.write(name, {"A": SecretValue("2")}, base)
         clock = VirtualClock()
         with pytest.raises(SealedError, match="the server runs, but is sealed") as caught:
-            open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions(clock=clock)).whoami()
+            open_vault(raft.url, environ_of(raft), StoreOptions(clock=clock)).whoami()
         # Somebody has to unseal it first: nobody waits for that at a first contact.
         assert (clock.now(), "bao operator unseal" in caught.value.remedy) == (0, True)
     finally:
-        raft_openbao.unseal()
+        raft.unseal()
     assert store.read(name).version == "1"
     assert store.write(name, {"A": SecretValue("2")}, base).version == "2"
     with pytest.raises(ConflictError):
@@ -78,14 +74,14 @@ def test_a_server_that_nobody_has_initialised_is_told_from_a_sealed_one(open_vau
         assert "bao operator init" in caught.value.remedy
 
 
-def test_data_and_versions_survive_a_restart(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
-    store = open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions())
+def test_data_and_versions_survive_a_restart(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+    store = open_vault(raft.url, environ_of(raft), StoreOptions())
     name = f"restart/{uuid.uuid4().hex}"
     store.write(name, {"A": SecretValue("1")}, None)
-    raft_openbao.stop()
-    raft_openbao.start()
-    raft_openbao.await_sealed()
-    raft_openbao.unseal()
+    raft.stop()
+    raft.start()
+    raft.await_sealed()
+    raft.unseal()
     assert store.read(name).version == "1"
 
 
@@ -118,9 +114,9 @@ def failure_in_time(store: SecretWriter) -> str:
 
 
 def test_each_wrong_certificate_is_one_clear_failure_at_once(
-    raft_openbao: LocalOpenBao, open_vault: OpenVault, wrong_tls: Callable[[tuple[str, ...], bool], tuple[str, str]]
+    raft: LocalOpenBao, open_vault: OpenVault, wrong_tls: Callable[[tuple[str, ...], bool], tuple[str, str]]
 ) -> None:
-    told = {failure_in_time(open_vault(raft_openbao.url, {"VAULT_TOKEN": "hvs.any"}))}
+    told = {failure_in_time(open_vault(raft.url, {"VAULT_TOKEN": "hvs.any"}))}
     for names, expired in ((("127.0.0.1",), True), (("other.example.com",), False)):
         url, ca = wrong_tls(names, expired)
         told.add(failure_in_time(open_vault(url, {"VAULT_TOKEN": "hvs.any", "VAULT_CACERT": ca})))
@@ -129,9 +125,9 @@ def test_each_wrong_certificate_is_one_clear_failure_at_once(
 
 
 def test_http_to_a_tls_server_and_https_to_a_plain_one_are_told(
-    raft_openbao: LocalOpenBao, openbao: LocalOpenBao, open_vault: OpenVault
+    raft: LocalOpenBao, openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
-    plain = open_vault(raft_openbao.url.replace("https:", "http:"), environ_of(raft_openbao))
+    plain = open_vault(raft.url.replace("https:", "http:"), environ_of(raft))
     assert "https://" in failure_in_time(plain)
     tls = open_vault(openbao.url.replace("http:", "https:"), {"VAULT_TOKEN": openbao.token})
     assert "does not speak TLS" in failure_in_time(tls)

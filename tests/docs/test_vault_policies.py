@@ -19,12 +19,6 @@ NAME = "agents/github"
 VALUES = {"TOKEN": SecretValue("sentinel-4711")}
 
 
-@pytest.fixture(scope="module")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
-        yield server
-
-
 def opened(openbao: LocalOpenBao, root: Path, *roles: Role) -> Iterator[SecretWriter]:
     project = compile_project(root, ["prod"]).project
     assert project is not None

@@ -87,19 +87,6 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    """A server with storage on disk and TLS; whoever seals it unseals it."""
-    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def own_processes() -> Iterator[OwnProcesses]:
     with processes_with(LIVE) as processes:
         yield processes
