@@ -264,7 +264,7 @@ def _of_variable(text: str) -> list[Path]:
 
 def _on_path(root: Path, environ: Mapping[str, str]) -> Path:
     skipped = False
-    for folder in _folders(environ):
+    for folder in map(Path, environ.get("PATH", os.defpath).split(os.pathsep)):
         program = folder / "helm"
         if not os.access(program, os.X_OK) or not program.is_file():
             continue
@@ -277,10 +277,6 @@ def _on_path(root: Path, environ: Mapping[str, str]) -> Path:
     if _OF_CLONE.is_file():
         way_out += f"; the one of the clone is {shell_line('--helm', str(_OF_CLONE))}"
     raise HelmError("no Helm is installed", help_text=way_out)
-
-
-def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
-    return map(Path, environ.get("PATH", os.defpath).split(os.pathsep))
 
 
 def template(

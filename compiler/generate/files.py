@@ -16,7 +16,7 @@ from compiler.pipeline import VALUES_FOLDER
 from compiler.project_files import FOLDER
 from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
-from compiler.stages.files import Output, read_old, refuse_outside, write_all
+from compiler.stages.files import Output, output_state, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import first_difference
@@ -204,7 +204,7 @@ def generated_files(
         old, refused = (None, ()) if outside else read_old(output.path, name, HEADER)
         found += outside or refused
         is_stale = old != output.text
-        states[name] = ("stale" if is_stale else "up to date") if is_check else "written" if is_stale else "unchanged"
+        states[name] = output_state(is_check, is_stale)
         if is_check and is_stale and not (outside or refused):
             found.append(_stale(output, old))
     if not is_check and not found:

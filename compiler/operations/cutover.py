@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -276,8 +277,7 @@ class Effect:
 
     @property
     def title(self) -> str:
-        secret = self.switch.environment.secrets[self.switch.secret]
-        return f"{secret.namespace}/{secret.entry.target}"
+        return f"{self.switch.before.namespace}/{self.switch.before.entry.target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +338,7 @@ def plan_cutover(
     text = apply_edits(environment.document, switches.edits)
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
-    keys = {(each.secret, item.key.name) for each in switched for item in each.environment.secrets[each.secret].keys}
+    keys = {(each.secret, item.key.name) for each in switched for item in each.before.keys}
     accepted = accepted_keys(keys, request.accepted)
     _refuse_unknown_endings(switched, request.ending)
     checks = [
@@ -366,7 +366,7 @@ def plan_cutover(
         checks += live.answered(live.check_cluster(switched, view, is_back=request.is_back))
         readers = live.readers_of(switched, view)
         written = comparison.written if comparison is not None else {}
-        checks += live.answered(live.note_unread(switched, view, written, unread))
+        checks += live.answered(live.note_unread(switched, view, written, unread, datetime.now(UTC)))
     effects = tuple(_effect(each, comparison, readers, unread, is_live=view is not None) for each in switched)
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 
@@ -385,7 +385,7 @@ def _effect(
     changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
     unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
     live = readers.get(switch)
-    mounted = live if live is not None else switch.environment.secrets[switch.secret].entry.mounted_by
+    mounted = live if live is not None else switch.before.entry.mounted_by
     return Effect(switch, changing, unknown, mounted, unread.get(switch), is_live=is_live)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from compiler.cluster.judge import Problem, State, Unread, clock, doubts, problems, unread
 from compiler.cluster.objects import (
@@ -65,7 +65,7 @@ def check_cluster(switches: Sequence[Switch], view: ClusterView, *, is_back: boo
 
 
 def _namespace(switch: Switch) -> str:
-    return switch.environment.secrets[switch.secret].namespace or ""
+    return switch.before.namespace or ""
 
 
 def _stores(switch: Switch, namespace: str, view: ClusterView, *, is_back: bool) -> Iterator[Check]:
@@ -115,44 +115,36 @@ def _unfit(manifest: Manifest, view: ClusterView, *, is_back: bool) -> list[Prob
     return [by_state[state] for state in (_GONE if is_back else _UNFIT) if state in by_state][:1]
 
 
-def unread_values(
-    switches: Sequence[Switch], view: ClusterView, written: Mapping[Switch, datetime]
-) -> Iterator[tuple[Switch, Unread]]:
-    """The switches whose live Secret is older than the value in their present store. Raises ClusterError."""
-    for switch in switches:
-        secret = switch.environment.secrets[switch.secret]
-        live = view.external_secrets(_namespace(switch)).get(secret.entry.target, {})
-        serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
-        if serves and (found := unread(live, written.get(switch))) is not None:
-            yield switch, found
-
-
-def unread_note(switch: Switch, found: Unread, now: datetime) -> Check:
-    """That the Secret takes a newer value with the switch, which is not the switch's doing."""
-    put, read = clock(found.written, now), clock(found.refreshed, now)
-    takes = "takes" if found.is_certain else "may take"
-    times = f"the value of {quoted(switch.secret)} was put {put}, and the operator last read it {read}"
-    message = f"{times}: with the switch the Secret {takes} the newer one"
-    return Check(About.IN_EFFECT, Verdict.NOTED, message)
-
-
 def note_unread(
-    switches: Sequence[Switch], view: ClusterView, written: Mapping[Switch, datetime], unread: dict[Switch, Unread]
+    switches: Sequence[Switch],
+    view: ClusterView,
+    written: Mapping[Switch, datetime],
+    found: dict[Switch, Unread],
+    now: datetime,
 ) -> Iterator[Check]:
-    """That a Secret takes a newer value with the switch, which is not the switch's doing; adds those to `unread`."""
-    for switch, found in unread_values(switches, view, written):
-        unread[switch] = found
-        yield unread_note(switch, found, datetime.now(UTC))
+    """That a Secret is older than the value in its present store, and takes that one with the switch.
+
+    That is not the switch's doing. Adds each such value to `found`. Raises ClusterError.
+    """
+    for switch in switches:
+        live = view.external_secrets(_namespace(switch)).get(switch.before.entry.target, {})
+        serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
+        if not serves or (newer := unread(live, written.get(switch))) is None:
+            continue
+        found[switch] = newer
+        put, read = clock(newer.written, now), clock(newer.refreshed, now)
+        takes = "takes" if newer.is_certain else "may take"
+        times = f"the value of {quoted(switch.secret)} was put {put}, and the operator last read it {read}"
+        message = f"{times}: with the switch the Secret {takes} the newer one"
+        yield Check(About.IN_EFFECT, Verdict.NOTED, message)
 
 
 def readers_of(switches: Sequence[Switch], view: ClusterView) -> dict[Switch, tuple[str, ...] | None]:
     """The live workloads that read the Secret of each switch, None where they may not be asked for."""
-    secrets = {each: each.environment.secrets[each.secret] for each in switches}
-    spaces = dict.fromkeys(secret.namespace or "" for secret in secrets.values())
-    by_space = {space: readers_in(view, space) for space in spaces}
+    by_space = {space: readers_in(view, space) for space in dict.fromkeys(map(_namespace, switches))}
     return {
-        each: found.get(secret.entry.target, ()) if (found := by_space[secret.namespace or ""]) is not None else None
-        for each, secret in secrets.items()
+        each: found.get(each.before.entry.target, ()) if (found := by_space[_namespace(each)]) is not None else None
+        for each in switches
     }
 
 

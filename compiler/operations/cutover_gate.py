@@ -99,6 +99,11 @@ class Switch:
     source: Store
     destination: Store
 
+    @property
+    def before(self) -> Secret:
+        """The secret as the environment has it now."""
+        return self.environment.secrets[self.secret]
+
 
 class Verdict(StrEnum):
     """What a check decides; REFUSED and UNANSWERED keep the gate closed."""
@@ -171,7 +176,7 @@ def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to:
 def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
     """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
     for environment, going in _by_environment(switches).items():
-        guards = [each for each in going if environment.secrets[each.secret].entry.guards]
+        guards = [each for each in going if each.before.entry.guards]
         for each in guards:
             message = f"{quoted(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
             yield Check(About.GUARDS, Verdict.NOTED, message)

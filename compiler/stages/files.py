@@ -129,6 +129,13 @@ class Output(NamedTuple):
     replaces: str | None = None
 
 
+def output_state(is_check: bool, is_stale: bool) -> str:  # noqa: FBT001 - both are results
+    """What became of a file that a command writes or, as a check, only compares: a word for people."""
+    if is_check:
+        return "stale" if is_stale else "up to date"
+    return "written" if is_stale else "unchanged"
+
+
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The text of the file that a new one would replace, None without one, and why it may not be replaced.
 

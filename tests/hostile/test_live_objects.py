@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from compiler.live.readers import ReadIndex, in_cluster
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.cutover_cluster import OPTIONAL as GATE
-from compiler.operations.cutover_cluster import check_cluster, check_in_effect, unread_values
+from compiler.operations.cutover_cluster import check_cluster, check_in_effect, note_unread
 from compiler.operations.cutover_gate import Switch
 from compiler.operations.status import from_files, manifests_for, with_values
 from compiler.operations.status_live import OPTIONAL as STATUS
@@ -191,7 +192,7 @@ class Commands:
 
     def effects(self, cluster: Held) -> None:
         list(check_in_effect(self.environment, ["jira"], ClusterView(cluster, GATE)))
-        list(unread_values(self.switches, ClusterView(cluster, GATE), {}))
+        list(note_unread(self.switches, ClusterView(cluster, GATE), {}, {}, datetime.now(UTC)))
 
     def consumers(self, cluster: Held) -> None:
         gather(ClusterView(cluster, CONSUMERS), [SPACE])[0].readers()

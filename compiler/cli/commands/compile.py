@@ -14,12 +14,13 @@ from compiler.operations.values_files import ValuesOutcome, first_named, unmade_
 from compiler.packaged import edited_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
+from compiler.stages.files import output_state
 from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from compiler.cli.invocation import Invocation
@@ -79,20 +80,15 @@ def run(invocation: Invocation) -> int:
     result = compile_project(root, arguments.environments, said)
     outcome = _act(arguments, root, result)
     with interruption(_WRITTEN if outcome.is_written else NOTHING_WRITTEN):
-        return _told(invocation, result, outcome)
-
-
-def _told(invocation: Invocation, result: Result, outcome: ValuesOutcome) -> int:
-    arguments = invocation.arguments
-    for note in result.notes:
-        invocation.note(note)
-    named = set(arguments.environments)
-    code = invocation.findings(outcome.diagnostics, named.pop() if len(named) == 1 else None)
-    if not arguments.quiet and result.project is not None:
-        # Last: the end of the output is what stays on the screen.
-        _tell(arguments, invocation.root, result.project, outcome)
-    if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
-        standard_error().lines([NOTHING_WRITTEN])
+        for note in result.notes:
+            invocation.note(note)
+        named = set(arguments.environments)
+        code = invocation.findings(outcome.diagnostics, named.pop() if len(named) == 1 else None)
+        if not arguments.quiet and result.project is not None:
+            # Last: the end of the output is what stays on the screen.
+            _tell(arguments, root, result.project, outcome)
+        if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
+            standard_error().lines([NOTHING_WRITTEN])
     return code
 
 
@@ -115,27 +111,22 @@ def _act(arguments: Namespace, root: Path, result: Result) -> ValuesOutcome:
 def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOutcome) -> None:
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
-    for note in _notes(arguments, root, project, outcome):
-        standard_error().note(note)
+    if arguments.check and (edited := edited_files(root)):
+        why = "edited, or of another release; `--parity` proves what the chart renders"
+        standard_error().note(f"not as this release has it: {listed(edited, len(edited))}; {why}")
+    if outcome.is_written and arguments.out is None:
+        for note in unmade_stores(first_named(project, outcome.files)):
+            standard_error().note(note)
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
-
-
-def _notes(arguments: Namespace, root: Path, project: Project, outcome: ValuesOutcome) -> Iterator[str]:
-    """What to know of the chart beside the values files."""
-    if arguments.check and (edited := edited_files(root)):
-        why = "edited, or of another release; `--parity` proves what the chart renders"
-        yield f"not as this release has it: {listed(edited, len(edited))}; {why}"
-    if outcome.is_written and arguments.out is None:
-        yield from unmade_stores(first_named(project, outcome.files))
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:
     """Shows each file with its changes; of files without changes, the first 20 of a state and how many more."""
     plain: Counter[str] = Counter()
     for environment, file in zip(project.environments, files, strict=False):
-        state, changes = _state(file, is_check=arguments.check), _changes(file, is_check=arguments.check)
+        state, changes = output_state(arguments.check, file.is_stale), _changes(file, is_check=arguments.check)
         differs = arguments.check and file.is_stale
         is_plain = not (changes or differs)
         plain[state] += is_plain
@@ -163,9 +154,3 @@ def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:
         ("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)
     ]
     return [*lines, ("  ", _CONFIRM)] if any(change.is_asked for change in file.changes) else lines
-
-
-def _state(file: ValuesFile, *, is_check: bool) -> str:
-    if is_check:
-        return "stale" if file.is_stale else "up to date"
-    return "written" if file.is_stale else "unchanged"

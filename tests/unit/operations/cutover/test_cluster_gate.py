@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from compiler.cluster.judge import Unread
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
 from compiler.operations.cutover_cluster import (
     OPTIONAL,
     check_cluster,
     check_in_effect,
-    unread_note,
-    unread_values,
+    note_unread,
 )
 from compiler.operations.cutover_gate import Check, Switch
 from compiler.pipeline import compile_project
@@ -334,9 +334,9 @@ def test_a_value_that_the_operator_has_not_read_is_noted(
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
     cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
     given: Any = cluster
-    ((found, unread),) = unread_values([switch], ClusterView(given, OPTIONAL), {switch: READ + after})
-    assert found is switch
-    note = unread_note(switch, unread, READ + timedelta(hours=1))
+    view, now, unread = ClusterView(given, OPTIONAL), READ + timedelta(hours=1), dict[Switch, Unread]()
+    (note,) = note_unread([switch], view, {switch: READ + after}, unread, now)
+    assert list(unread) == [switch]
     times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
     assert (str(note.verdict), note.message) == ("noted", f"{times}: with the switch the Secret {word} the newer one")
 
@@ -346,7 +346,8 @@ def test_a_value_that_was_read_or_that_another_store_serves_is_not_noted(
 ) -> None:
     given: Any = cluster
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
-    assert not list(unread_values([switch], ClusterView(given, OPTIONAL), {switch: READ - timedelta(days=1)}))
-    assert not list(unread_values([switch], ClusterView(given, OPTIONAL), {}))
+    view = ClusterView(given, OPTIONAL)
+    assert not list(note_unread([switch], view, {switch: READ - timedelta(days=1)}, {}, READ))
+    assert not list(note_unread([switch], view, {}, {}, READ))
     forward = Switch(dev, "slack", dev.stores["vault"], dev.stores["azure"])
-    assert not list(unread_values([forward], ClusterView(given, OPTIONAL), {forward: READ + timedelta(days=1)}))
+    assert not list(note_unread([forward], view, {forward: READ + timedelta(days=1)}, {}, READ))
