@@ -6,7 +6,7 @@ in the `access` module of its provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -62,7 +62,8 @@ def access_text(
     there; with `store` for the places of all its secrets there. Raises Refusal where there is no such store or place.
     """
     chosen = _chosen(environment, form, store)
-    names = names_in(environment, chosen, role, is_all=store is not None)
+    secrets = [each for each in environment.secrets.values() if store is not None or each.store is chosen]
+    names = names_in(environment, chosen, secrets, role)
     if not names:
         message = f"{quoted(environment.name)} has no secret in {quoted(chosen.id)}"
         raise Refusal("usage", message, "name another store with --store")
@@ -77,32 +78,30 @@ def access_text(
     title = f"{PROGRAM}-{environment.name}-{role}"
     module, uses = chosen.provider.load("access"), uses_of(role)
     namespace = environment.root.text("namespace") or ""
-    body: str = module.access_text(chosen, role, title, names, uses, namespace=namespace, is_wide=is_wide)
+    body: str = module.access_text(chosen, role, title, tuple(names), uses, namespace=namespace, is_wide=is_wide)
     return HEADER + "\n".join(comment) + "\n" + body
 
 
-def names_in(environment: Environment, store: Store, role: Role, *, is_all: bool) -> tuple[str, ...]:
-    """The remote secrets in `store` of the secrets that read it, or of all: for the operator of the keys in use alone.
+def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], role: Role) -> dict[str, Secret]:
+    """The names of the remote secrets of `secrets` in `store`, each with one that has it, in the order of names.
 
-    Raises Refusal for one that is not a secret of the store.
+    They are those of all keys, for the operator of the keys in use. Raises Refusal for what is no secret of the store.
     """
-    secrets = [each for each in environment.secrets.values() if is_all or each.store is store]
-    keys = {key for secret in secrets for key in _remote_keys(environment, secret, store, role)}
+    found: dict[str, Secret] = {}
+    for secret in secrets:
+        used = {item.key.name for item in secret.keys}
+        for key, place in key_places(environment, secret, store).items():
+            if place is not None and (role is not Role.OPERATOR or key in used):
+                found.setdefault(_asked_name(store, place.remote_key), secret)
+    return dict(sorted(found.items()))
+
+
+def _asked_name(store: Store, remote_key: str) -> str:
     try:
-        return tuple(sorted({store.provider.asked_name(store.mount, key) for key in keys}))
+        return store.provider.asked_name(store.mount, remote_key)
     except (InvalidReferenceError, UnprovenReferenceError) as error:
         message = f"a place in {quoted(store.id)} is not a secret: {error}"
         raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
-
-
-def _remote_keys(environment: Environment, secret: Secret, store: Store, role: Role) -> set[str]:
-    used = {item.key.name for item in secret.keys}
-    places = key_places(environment, secret, store)
-    return {
-        place.remote_key
-        for key, place in places.items()
-        if place is not None and (role is not Role.OPERATOR or key in used)
-    }
 
 
 def _chosen(environment: Environment, form: str, name: str | None) -> Store:

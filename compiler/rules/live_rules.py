@@ -37,6 +37,13 @@ identity of its own, which may have the permission.
     path "secret/data/ai-platform-engineering/*" { capabilities = ["list"] }    # and not "read"
 
 Give the caller the permission of the message, or run as an identity that has it.""",
+    "missing-access": """`--access` is given, and the caller lacks a right that a role takes on a remote secret.
+
+The role is that of `--for`, a reader by default. Only a Vault says so; Key Vault has no such question.
+
+    $ platform-secrets verify prod --access --for writer
+
+Add the rule of the message to a policy of the caller, or write the policy of the role with `generate access`.""",
     "wrong-mount": """Vault has no KV version 2 engine at the store's mount, or not in this namespace.
 
 KV version 1 has other paths: External Secrets Operator would find no secret in it.
@@ -212,6 +219,14 @@ Of a credential in two places a leak costs both, and a rotation of one breaks th
     $ platform-secrets verify prod --shared-with staging      # one LLM key serves both
 
 Make a credential for each. Where one is meant, write `from:` in the catalogue, or `waive:` it with the reason.""",
+    "excess-access": """`--access` is given, and the caller may do more in a Vault than a role takes.
+
+The role is that of `--for`, a reader by default. A root token may do everything. What leaks, or is mistyped, then does
+more harm than it must.
+
+    path "secret/*" { capabilities = ["create", "read", "update", "delete", "list"] }    # of who only reads
+
+Log in with a policy that `generate access` writes for the role.""",
     "not-in-cluster": """An ExternalSecret of the environment is not in the cluster.
 
     $ kubectl get externalsecret agent-github-secrets # NotFound
@@ -242,6 +257,13 @@ The message has the field that differs and, where the API server knows it, who c
     $ kubectl get externalsecret agent-github-secrets -o yaml        # secretStoreRef: {name: vault-secret-store}
 
 Deploy the newest values; after a `cutover` that is not deployed yet, this is normal.""",
+    "unknown-access": """`--access` is given, and a store does not say what the caller may do.
+
+Key Vault has no such question. A Vault answers it (`sys/capabilities-self`) unless a policy denies that.
+
+    $ az role assignment list --assignee ada@example.com --scope "$vault"
+
+Look at the caller's roles or policies by hand.""",
     "unproven-store": """It is unknown whether a store object of the cluster leads to the environment's store.
 
 A Vault's host is written in another way than in the cluster, or not at all; or the store chooses namespaces by what

@@ -272,6 +272,12 @@ class SecretWriter(SecretReader, Protocol):
         Key Vault has no such question: nothing is known to lack there.
         """
 
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
+        """Return what the caller may do with the names of `uses` beyond these, in words; empty where that is nothing.
+
+        None where the store does not say.
+        """
+
     def check(
         self,
         name: str,

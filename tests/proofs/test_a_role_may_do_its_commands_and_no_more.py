@@ -96,9 +96,9 @@ def generated(world: World, role: Role, *options: str) -> str:
     return done.out
 
 
-def token_with(world: World, policy: str) -> str:
-    world.bao.call("PUT", "sys/policies/acl/role", {"policy": policy})
-    made = world.bao.call("POST", "auth/token/create", {"policies": ["role"]})
+def token_with(world: World, policy: str, name: str = "role") -> str:
+    world.bao.call("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+    made = world.bao.call("POST", "auth/token/create", {"policies": [name]})
     return str(made["auth"]["client_token"])
 
 
@@ -284,3 +284,42 @@ def test_the_operator_logs_in_by_the_role_that_is_printed_and_reads_what_it_need
                 world.bao.call(method, f"{world.mount}/{path}", {"data": {}} if method == "POST" else None)
     finally:
         world.bao.token = root
+
+
+def access(world: World, role: Role, token: str, *options: str) -> Done:
+    with as_role(world, token, set(PERMISSIONS.values())):
+        return world.run("verify", "prod", "--access", "--for", role, "--quiet", *options)
+
+
+def test_verify_says_what_a_token_lacks_for_a_role_and_what_is_beyond_it(world: World) -> None:
+    world.fill()
+    tokens = {role: token_with(world, generated(world, role), str(role)) for role in Role}
+    for role, token in tokens.items():
+        assert access(world, role, token).rules == []
+    wide = access(world, Role.READER, tokens[Role.WRITER])
+    assert (wide.code, wide.rules) == (0, ["excess-access"])
+    assert access(world, Role.READER, tokens[Role.WRITER], "--strict").code == 1
+    assert "is a root token" in access(world, Role.READER, world.bao.token).err
+    # The policies of two roles make one, so that only what lacks is left to say.
+    lacks = access(world, Role.WRITER, tokens[Role.READER])
+    assert (lacks.code, lacks.rules) == (1, ["missing-access"] * 2)
+    rules = re.findall(r'path "[^"]+" \{ capabilities = \[[^\]]+\] \}', " ".join(lacks.err.split()))
+    policy = generated(world, Role.READER) + "\n".join(dict.fromkeys(rules))
+    assert access(world, Role.WRITER, token_with(world, policy, "pasted")).rules == []
+
+
+def test_a_read_that_is_refused_is_told_once_with_all_that_the_role_takes(world: World) -> None:
+    world.fill()
+    token = token_with(world, f'path "{world.mount}/data/{VAULT}" {{ capabilities = ["read"] }}', "half")
+    done = access(world, Role.WRITER, token, "jira")
+    assert (done.code, done.rules) == (1, ["forbidden"])
+    assert f'"{world.mount}/delete/agents/jira"' in " ".join(done.err.split())
+
+
+def test_a_key_vault_does_not_say_what_a_caller_may_do(world: World) -> None:
+    world.serve_from("azure")
+    world.azure.seed("agents-github", '{"GITHUB_TOKEN": "a"}')
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "a", "JIRA_URL": "b"}')
+    done = access(world, Role.WRITER, world.bao.token, "--strict")
+    assert done.code == 0
+    assert "note[unknown-access]" in done.err

@@ -106,6 +106,9 @@ class ShelfStore:
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
         """A shelf refuses nobody."""
 
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> None:
+        del uses
+
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
         del uses
         return ()

@@ -56,6 +56,7 @@ class MemoryStore:
         self.slipped: tuple[str, ...] = ()
         # What the caller may not do; None where the store does not say. What was announced and asked of it.
         self.denied: tuple[Problem, ...] | None = ()
+        self.excess: str | None = None
         self.expected: dict[str, frozenset[Use]] = {}
         self.access_asked: list[dict[str, frozenset[Use]]] = []
         self.lies = False
@@ -138,6 +139,10 @@ class MemoryStore:
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
         self.expected |= {name: frozenset(each) for name, each in uses.items()}
+
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
+        self.access_asked.append({name: frozenset(each) for name, each in uses.items()})
+        return self.excess
 
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
         self.access_asked.append({name: frozenset(each) for name, each in uses.items()})

@@ -13,13 +13,14 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
-from compiler.operations.references import collect_references, collect_references_of_file
+from compiler.operations.references import Reference, collect_references, collect_references_of_file
 from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.verification import shown_keys, verification_content
 from compiler.stages.resolve import STORE_VARIABLE
+from compiler.stores.interface import Role
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ EXAMPLES = (
     "platform-secrets verify prod github jira --store azure",
     "VAULT_ADDR=http://127.0.0.1:8200 platform-secrets verify dev",
     "platform-secrets verify prod --cluster --context prod-admin",
+    "platform-secrets verify prod --access --for writer",
     "platform-secrets verify --values chart/values-prod.yaml --format github",
 )
+_ROLES = [str(role) for role in Role]
 
 
 def configure(parser: Parser) -> None:
@@ -59,6 +62,10 @@ def configure(parser: Parser) -> None:
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
     parser.exclude("--values", "--shared-with", way_out="name the environment instead")
     parser.exclude("--store", "--shared-with")
+    parser.add_argument("--access", action="store_true", help="also check what your credentials may do in the stores")
+    parser.add_argument("--for", choices=_ROLES, help="--access: whose work they are for; a reader's by default")
+    parser.exclude("--values", "--access", way_out="name the environment instead")
+    parser.require("--for", "--access")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_accept_cluster(parser)
@@ -91,12 +98,26 @@ def run(invocation: Invocation) -> int:
         return _tell_findings(invocation, None, collected.diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
+        # First, so that what is refused then is told with all that the role takes.
+        access = _access(arguments, environment, collected.references, stores)
         found = verify(collected.references, stores, expires_within=arguments.expires_within)
         shared, answered = _shared_values(invocation, environment, others, found, stores)
-    every = (*collected.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)), *shared)
+    told = {each.help for each in found.diagnostics}
+    access = [each for each in access if each.help is None or each.help not in told]
+    every = (*collected.diagnostics, *found.diagnostics, *access, *check(found.read, dates_of(found)), *shared)
     code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
     invocation.summary(_summary(collected.subject, found, environment))
     return code
+
+
+def _access(
+    arguments: Namespace, environment: Environment | None, references: Sequence[Reference], stores: LiveStores
+) -> Sequence[Diagnostic]:
+    if environment is None or not arguments.access:
+        return ()
+    from compiler.operations.verify_access import verify_access  # noqa: PLC0415 - only --access asks it
+
+    return verify_access(environment, references, Role(getattr(arguments, "for") or Role.READER), stores)
 
 
 def _shared_values(

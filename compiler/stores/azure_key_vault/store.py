@@ -72,6 +72,9 @@ class AzureKeyVaultStore(KeyVaultReader):
         del uses
         return ()
 
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """Key Vault has no question for what the caller may do."""
+
     def check(
         self,
         name: str,

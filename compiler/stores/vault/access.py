@@ -66,6 +66,11 @@ def path_accesses(mount: str, name: str, uses: Collection[Use]) -> tuple[PathAcc
     )
 
 
+def every_path(mount: str, name: str) -> tuple[str, ...]:
+    """The paths on which something can be done with the remote secret, by this program or without it."""
+    return (*(each.path for each in path_accesses(mount, name, tuple(Use))), f"{mount}/destroy/{name}")
+
+
 def on_same_path(route: str, capability: str) -> frozenset[str]:
     """What every use that sends this request needs on its path, the request's own capability among it."""
     on_route = (frozenset(need.capability for need in needs if need.route == route) for needs in ACCESS.values())

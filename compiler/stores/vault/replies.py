@@ -33,9 +33,10 @@ from compiler.stores.errors import (
 from compiler.stores.http import TOO_LARGE_REPLY
 from compiler.stores.interface import Cluster, Problem, Use
 from compiler.stores.pacing import parse_retry_after
-from compiler.stores.vault.access import PathAccess, on_same_path, path_accesses, policy_rule
+from compiler.stores.vault.access import PathAccess, every_path, on_same_path, path_accesses, policy_rule
 from compiler.stores.vault.log_in import VaultLogin
 from compiler.text.command_line import shell_line
+from compiler.text.wording import counted
 
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
 # https://developer.hashicorp.com/vault/api-docs#http-status-codes
@@ -414,8 +415,33 @@ class VaultQuestions:
         """
         self.expect(uses)
         accesses = {name: path_accesses(self._address.mount, name, each) for name, each in uses.items()}
-        paths = tuple(dict.fromkeys(each.path for found in accesses.values() for each in found if each.required))
-        found: dict[str, frozenset[str]] = {}
+        found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
+        if found is None:
+            return None
+        checked = ((name, self._lacking(each, found)) for name, each in accesses.items())
+        return tuple(self._problem(name, accesses[name], lacking, found) for name, lacking in checked if lacking)
+
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
+        """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them."""
+        mount = self._address.mount
+        used = {each.path: each.capabilities for name, its in uses.items() for each in path_accesses(mount, name, its)}
+        found = self._held(path for name in uses for path in every_path(mount, name))
+        if found is None:
+            return None
+        if any("root" in held for held in found.values()):
+            return f"{self._login.token} is a root token, which may do everything"
+        beyond = {path: held - used.get(path, frozenset()) - {"deny"} for path, held in found.items()}
+        paths = [path for path, capabilities in beyond.items() if capabilities]
+        if not paths:
+            return ""
+        widest = max(paths, key=lambda path: len(beyond[path]))
+        what = ", ".join(f'"{capability}"' for capability in sorted(beyond[widest]))
+        more = f", and more than it takes on {counted(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
+        return f'{self._login.token} has {what} on "{widest}"{more}'
+
+    def _held(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
+        """What the token may do on each of these paths; None where Vault does not say it of all."""
+        paths, found = tuple(dict.fromkeys(wanted)), dict[str, frozenset[str]]()
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             asking = Request(Action.DESCRIBE, None, _CAPABILITIES, "update")
             try:
@@ -427,8 +453,7 @@ class VaultQuestions:
             if told is None or not told.keys() >= set(paths[start : start + _PATHS_AT_ONCE]):
                 return None
             found |= told
-        checked = ((name, self._lacking(each, found)) for name, each in accesses.items())
-        return tuple(self._problem(name, accesses[name], lacking, found) for name, lacking in checked if lacking)
+        return found
 
     def _lacking(self, accesses: Iterable[PathAccess], found: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
         return [

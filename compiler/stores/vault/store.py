@@ -91,6 +91,10 @@ class VaultStore(VaultReading):
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
         return self._connection.ask(lambda: self._connection.questions.check_access(uses))
 
+    @one_operation
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
+        return self._connection.ask(lambda: self._connection.questions.excess_access(uses))
+
     def check(
         self,
         name: str,

@@ -175,6 +175,9 @@ class Shelf:
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
         """It names nothing that is missing."""
 
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> None:
+        del uses
+
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
         del uses
         return ()

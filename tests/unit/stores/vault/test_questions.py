@@ -283,6 +283,42 @@ def test_a_plans_access_is_asked_in_batches_and_what_lacks_is_named() -> None:
     assert [len(paths) for paths in server.batches] == [100, 100, 50]
 
 
+EVERY = [f"team/kv/{route}/a" for route in ("data", "metadata", "delete", "undelete", "destroy")] + ["team/kv/config"]
+
+
+THE = "the token of VAULT_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"data": ["read"]}, ""),
+        ({"data": ["read"], "metadata": ["deny"]}, ""),
+        ({"data": ["create", "read", "update"]}, 'the token of VAULT_TOKEN has "create", "update" on "team/kv/data/a"'),
+        (
+            {"data": ["read", "update"], "destroy": ["create", "update"], "config": ["read"]},
+            THE + ' has "create", "update" on "team/kv/destroy/a", and more than it takes on 2 other paths',
+        ),
+        ({"data": ["root"]}, "the token of VAULT_TOKEN is a root token, which may do everything"),
+    ],
+)
+def test_what_a_token_may_do_beyond_is_named(held: dict[str, list[str]], said: str) -> None:
+    told = {path: held.get(path.split("/")[2], ["deny"]) for path in EVERY}
+    questions, server = asking(capabilities={"data": told})
+    assert questions.excess_access({"a": {Use.READ}}) == said
+    assert [sorted(batch) for batch in server.batches] == [sorted(EVERY)]
+
+
+def test_what_a_role_takes_is_not_beyond_it() -> None:
+    told = {path: ["deny"] for path in EVERY} | {"team/kv/data/a": ["create", "read", "update"]}
+    told |= {"team/kv/config": ["read"], "team/kv/metadata/a": ["read"]}
+    assert asking(capabilities={"data": told})[0].excess_access({"a": {Use.CREATE, Use.UPDATE}}) == ""
+
+
+def test_what_is_beyond_is_unknown_where_vault_does_not_say() -> None:
+    assert asking(capabilities=POLICY_DENIES)[0].excess_access({"a": {Use.READ}}) is None
+
+
 @pytest.mark.parametrize(
     "capabilities",
     [
