@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from compiler.change.audit import AGAIN, AuditError, IntentError, RunLog, record_missing, unaudited, unrecorded
-from compiler.change.plan import Kind, Outcome, Plan, Result, State, Target, Write
+from compiler.change.plan import Kind, Outcome, Plan, State, Target, Write, WriteResult
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import (
     Action,
@@ -29,14 +29,14 @@ from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.wording import numbered
 
 
-def read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
+def read_back(write: Write, version: str, look: Callable[[], WriteResult]) -> WriteResult:
     """What `look` finds of a write that is stored and recorded as `version`; a failure where it cannot look."""
     try:
         return look()
     except StoreError as error:
         # Whether it holds what it should is still unknown.
         reason = f"it cannot be read back: {error.reason}"
-        return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
+        return WriteResult(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
 
 
 def is_as_meant(
@@ -69,7 +69,7 @@ def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError
 _BY_HAND = "check it by hand, and do not trust this address"
 
 
-def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
+def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     """Delete the write's versions, and check that they are, and that what else there was can still be recovered.
 
     Raises AuditError, OSError, and StoreError if no version is known to be deleted.
@@ -81,7 +81,7 @@ def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     return read_back(write, newest, lambda: _gone(write, store, log))
 
 
-def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
+def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     """Bring the write's versions back, and check that they and no others can be read. Raises as `delete_versions`."""
     newest = write.versions[-1]
     with log.writing(store, write, str(Kind.RECOVER)) as line:
@@ -90,7 +90,7 @@ def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> Result:
     return read_back(write, newest, lambda: _back(write, store))
 
 
-def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
+def _gone(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     states, newest = store.version_states(write.name), write.versions[-1]
     left = [version for version in write.versions if states.get(version) is VersionState.READABLE]
     if left:
@@ -100,22 +100,22 @@ def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
         # Deleted by their numbers, so that a version that came in between stays.
         reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
         remedy = "find out who still uses it, then run the command again for a new plan"
-        return Result(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
+        return WriteResult(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
     # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each one.
     unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
     if states and newest not in states and unseen is VersionState.DELETED:
         covered = tuple(states)
         log.note_version(write, Written(newest, covered))
         reason = f"another writer's {numbered(covered)} came in between and was deleted too"
-        return Result(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
+        return WriteResult(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
     kept = (*write.versions, *write.others)
     lost = [version for version in kept if states.get(version, unseen) is not VersionState.DELETED]
     if lost:
         return _unverified(write, f"{numbered(lost)} cannot be recovered any more, and was only to be deleted")
-    return Result(*write.target, State.DONE, newest)
+    return WriteResult(*write.target, State.DONE, newest)
 
 
-def _back(write: Write, store: SecretWriter) -> Result:
+def _back(write: Write, store: SecretWriter) -> WriteResult:
     states, newest = store.version_states(write.name), write.versions[-1]
     left = [version for version in write.versions if states.get(version) is not VersionState.READABLE]
     if left:
@@ -123,22 +123,24 @@ def _back(write: Write, store: SecretWriter) -> Result:
     others = tuple(_readable(states.items(), write))
     if others:
         reason = f"another writer wrote or recovered {numbered(others)} meanwhile"
-        return Result(*write.target, State.CONFLICT, newest, others, "conflict", reason, "compare the versions by hand")
-    return Result(*write.target, State.DONE, newest)
+        return WriteResult(
+            *write.target, State.CONFLICT, newest, others, "conflict", reason, "compare the versions by hand"
+        )
+    return WriteResult(*write.target, State.DONE, newest)
 
 
 def _readable(states: Iterable[tuple[str, VersionState]], write: Write) -> Iterable[str]:
     return (version for version, state in states if state is VersionState.READABLE and version not in write.versions)
 
 
-def _unverified(write: Write, reason: str) -> Result:
-    return Result(*write.target, State.UNVERIFIED, write.versions[-1], (), "unverified", reason, _BY_HAND)
+def _unverified(write: Write, reason: str) -> WriteResult:
+    return WriteResult(*write.target, State.UNVERIFIED, write.versions[-1], (), "unverified", reason, _BY_HAND)
 
 
 _NEW_PLAN = "run the command again for a new plan"
 
 
-def write_remote(write: Write, store: SecretWriter, log: RunLog) -> Result:
+def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     """Make one write and read it back.
 
     Raises AuditError, OSError, and StoreError where nothing is known to be stored.
@@ -152,7 +154,7 @@ def write_remote(write: Write, store: SecretWriter, log: RunLog) -> Result:
         write, action = _recovered(write, store, log), str(Kind.UPDATE)
         if not write.changes and write.whole is None:
             log.note_version(write, Written(write.before or ""))
-            return Result(*write.target, State.KEPT, write.before)
+            return WriteResult(*write.target, State.KEPT, write.before)
     doubt = None
     with log.writing(store, write, action) as line:
         try:
@@ -174,7 +176,7 @@ def _stored(write: Write, store: SecretWriter) -> Written:
     return store.write(write.name, write.changes, write.base, write.attributes)
 
 
-def _deleted(write: Write, store: SecretWriter, log: RunLog) -> Result:
+def _deleted(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     version = write.before or ""
     with log.writing(store, write, str(Kind.DELETE)) as line:
         store.soft_delete(write.name, version)
@@ -203,17 +205,17 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
     return replace(write, base=base, changes=changes)
 
 
-def _verified(write: Write, written: Written, store: SecretWriter) -> Result:
+def _verified(write: Write, written: Written, store: SecretWriter) -> WriteResult:
     found, target = store.read(write.name), write.target
     if written.slipped:
         reason = f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
         remedy = "compare the two versions by hand"
-        return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
+        return WriteResult(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
     if found.version != written.version:
         return _overtaken(write, written.version, found.version)
     if not _is_as_meant(write, found):
         return _doubtful(write, other_bytes(store, write.name, written.version))
-    return Result(*target, State.DONE, written.version)
+    return WriteResult(*target, State.DONE, written.version)
 
 
 def _is_as_meant(write: Write, found: RemoteSecret) -> bool:
@@ -222,32 +224,32 @@ def _is_as_meant(write: Write, found: RemoteSecret) -> bool:
     return is_as_meant(found, write.base, write.changes, write.whole, Comparer())
 
 
-def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
+def _is_gone(write: Write, version: str, store: SecretWriter) -> WriteResult:
     found = store.describe(write.name)
     if found.state is not StoreState.PRESENT:
-        return Result(*write.target, State.DONE, version)
+        return WriteResult(*write.target, State.DONE, version)
     if found.version not in {None, version}:
         # A Vault deletes one version, and not the one that another writer adds meanwhile.
         return _overtaken(write, version, str(found.version))
     reason = "the store reported it as deleted, but it still exists"
     remedy = "check it by hand, and do not trust this address"
-    return Result(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
+    return WriteResult(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
 
 
-def _overtaken(write: Write, version: str, found: str) -> Result:
+def _overtaken(write: Write, version: str, found: str) -> WriteResult:
     reason = f"another writer wrote version {found} right after version {version}"
-    return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, _NEW_PLAN)
+    return WriteResult(*write.target, State.CONFLICT, version, (found,), "conflict", reason, _NEW_PLAN)
 
 
-def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
-    return Result(*write.target, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
+def _doubtful(write: Write, doubt: UnverifiedError) -> WriteResult:
+    return WriteResult(*write.target, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
 
 
-def refusal(write: Write, error: StoreError) -> Result:
+def refusal(write: Write, error: StoreError) -> WriteResult:
     """The result of a write that the store refused or did not answer."""
     state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
     found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
-    return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
+    return WriteResult(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
 def _unread(write: Write, store: SecretWriter, error: StoreError) -> UnfinishedWriteError:
@@ -275,7 +277,7 @@ def apply_plan(
     continue_on_error: bool = False,
     workers: int = WORKERS,
     stop: threading.Event | None = None,
-    report: Callable[[Result], None] = lambda _result: None,
+    report: Callable[[WriteResult], None] = lambda _result: None,
 ) -> Outcome:
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
@@ -303,7 +305,7 @@ def apply_plan(
                 work.failed.set()
             elif isinstance(error, Exception):
                 work.broke(error)
-    results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
+    results = tuple(work.results.get(write.target, WriteResult(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
     run = run_log.run
     lacking = unaudited(run, lacks_file=run_log.lacks_file)
@@ -327,9 +329,11 @@ def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:
     return outcome
 
 
-def defective(target: Target) -> Result:
+def defective(target: Target) -> WriteResult:
     """The failure of a step by a defect of this program, which may have come after the write."""
-    return Result(*target, State.FAILED, code=DEFECT, reason="this program failed with an internal error", remedy=AGAIN)
+    return WriteResult(
+        *target, State.FAILED, code=DEFECT, reason="this program failed with an internal error", remedy=AGAIN
+    )
 
 
 def _end(outcome: Outcome) -> str:
@@ -352,8 +356,8 @@ class _Work:
         self._stops_at_failure = stops_at_failure
         self.failed = threading.Event()
         self.defect: Exception | None = None
-        self.results: dict[Target, Result] = {}
-        self.fresh: deque[Result] = deque()
+        self.results: dict[Target, WriteResult] = {}
+        self.fresh: deque[WriteResult] = deque()
 
     def take(self, todo: deque[Write]) -> None:
         """Make one write after another until all are made or the run has to stop; several threads may call it."""
@@ -383,7 +387,7 @@ class _Work:
         self.failed.set()
         self.defect = self.defect or error
 
-    def _done(self, write: Write) -> Result:
+    def _done(self, write: Write) -> WriteResult:
         try:
             self._log.start(write)
             try:

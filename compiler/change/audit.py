@@ -21,7 +21,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from compiler.change.journal import RESTORE, Journal, Run
-from compiler.change.plan import Kind, MissingLine, Plan, Result, State, Target, Write
+from compiler.change.plan import Kind, MissingLine, Plan, State, Target, Write, WriteResult
 from compiler.change.run_files import SharedSync
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.errors import (
@@ -272,7 +272,7 @@ class UndoLog(RunLog):
         is_pending = self.needs_lines or entry.undo_audit_pending
         self.undo(target, "done", version, before=before, audit_pending=is_pending)
 
-    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+    def settled(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
         """What is not as before, or could not be read back, is left for the next undo to compare."""
         del maybe_stored
         is_written = result.version is not None
@@ -283,11 +283,11 @@ class UndoLog(RunLog):
         """Does nothing: the run has ended, whatever the result of its undo."""
 
 
-def unrecorded(target: Target, error: AuditError | OSError) -> Result:
+def unrecorded(target: Target, error: AuditError | OSError) -> WriteResult:
     """The failure of a step that could not be recorded."""
     known = str(error) if isinstance(error, AuditError) else error.strerror
     reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return Result(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)
+    return WriteResult(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)
 
 
 def missing_lines(run: Run) -> tuple[MissingLine, ...]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import Kind, MissingLine, Plan, Result, Target, Write
+from compiler.change.plan import Kind, MissingLine, Plan, Target, Write, WriteResult
 from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.model.facts import short_age
@@ -262,7 +262,7 @@ class Journal:
         time = made.isoformat() if made is not None else None
         self._record("step", target, state="recovered", version=version, made=time)
 
-    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+    def settled(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
         """The result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)
         self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)

@@ -400,7 +400,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class WriteResult:
     """The result for one remote secret; `version` is the one that holds the keys now, `slipped` are other writers'."""
 
     store: str
@@ -422,7 +422,7 @@ class Outcome:
     """
 
     run: str
-    results: tuple[Result, ...]
+    results: tuple[WriteResult, ...]
     interrupted: bool = False
     defect: Exception | None = None
     unrecorded: str = ""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.audit import AuditLog, RunLog, missing_lines
 from compiler.change.journal import Run, find_unfinished, new_id, new_run
-from compiler.change.plan import Options, Outcome, Plan, Result
+from compiler.change.plan import Options, Outcome, Plan, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.live.stores import LiveStores
 
@@ -59,7 +59,7 @@ class Listener(Protocol):
 
     def agrees(self, plan: Plan) -> bool: ...
 
-    def applying(self, plan: Plan) -> AbstractContextManager[tuple[threading.Event, Callable[[Result], None]]]:
+    def applying(self, plan: Plan) -> AbstractContextManager[tuple[threading.Event, Callable[[WriteResult], None]]]:
         """Surrounds the writes: the event ends them after those under way, and the function is told each result."""
 
 

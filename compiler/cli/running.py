@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, State
-from compiler.change.plan import Result as WriteResult
+from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, State, WriteResult
 from compiler.change.run import Change, End, Ended, carry_out
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change import apply
 from compiler.change.audit import RunLog
-from compiler.change.plan import Result, Write
+from compiler.change.plan import Write, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
@@ -132,7 +132,7 @@ def test_a_version_written_after_the_plan_is_a_conflict_and_stays(
 ) -> None:
     real, theirs = apply.write_remote, {"GITHUB_TOKEN": "theirs"}
 
-    def late(write: Write, store: SecretWriter, log: RunLog) -> Result:
+    def late(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
         if write.name == retiring.github:
             retiring.hold(retiring.left, write.name, theirs)
         return real(write, store, log)

@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, Run, RunEntry, new_run
-from compiler.change.plan import Kind, Location, Plan, Result, Step, Write
+from compiler.change.plan import Kind, Location, Plan, Step, Write, WriteResult
 from compiler.live.read_many import no_writer, read_all
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -85,7 +85,7 @@ class Listening:
     resumed: list[str] = field(default_factory=list)
     shown: list[Plan] = field(default_factory=list)
     asked: list[Plan] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
+    results: list[WriteResult] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def waits(self, holder: str) -> None:
@@ -102,6 +102,6 @@ class Listening:
         return self.answer
 
     @contextmanager
-    def applying(self, plan: Plan) -> Iterator[tuple[threading.Event, Callable[[Result], None]]]:
+    def applying(self, plan: Plan) -> Iterator[tuple[threading.Event, Callable[[WriteResult], None]]]:
         assert plan is not None
         yield self.stop, self.results.append

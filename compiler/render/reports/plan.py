@@ -16,11 +16,11 @@ from compiler.change.plan import (
     NoteKind,
     Outcome,
     Plan,
-    Result,
     State,
     Step,
     Target,
     VersionLoss,
+    WriteResult,
 )
 from compiler.change.run import End, Ended
 from compiler.live.read_many import RefreshTimes
@@ -151,19 +151,19 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
     return f"nothing was written: {what} this plan" + ("; add --continue-on-error to write the rest" if rest else "")
 
 
-def result_line(result: Result) -> str:
+def result_line(result: WriteResult) -> str:
     """The result of one remote secret, in one line."""
     return "".join(_result(result))
 
 
-def _result(result: Result) -> tuple[str, ...]:
+def _result(result: WriteResult) -> tuple[str, ...]:
     version = f", version {result.version}" if result.version else ""
     return f"{result.store}:{result.name}", f" {result.state}{version}"
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
     """The writes that failed, each cause once with its remedy, and how many were not started."""
-    causes: dict[tuple[object, ...], list[Result]] = {}
+    causes: dict[tuple[object, ...], list[WriteResult]] = {}
     for result in outcome.results:
         if result.state not in _FINE and result.state is not State.PENDING:
             causes.setdefault((result.state, result.version, result.reason, result.remedy), []).append(result)
@@ -380,7 +380,7 @@ def _note(note: Note) -> dict[str, Any]:
     }
 
 
-def _result_object(result: Result) -> dict[str, Any]:
+def _result_object(result: WriteResult) -> dict[str, Any]:
     return {
         **members(result, "store", "name", "state", "version"),
         "otherVersions": result.slipped,

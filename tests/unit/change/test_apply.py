@@ -14,7 +14,7 @@ import pytest
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.audit import AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
-from compiler.change.plan import MissingLine, Outcome, Plan, Result, State
+from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
@@ -47,7 +47,7 @@ def journal_path(tmp_path: Path) -> Path:
 
 
 def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store, seen = MemoryStore(), list[Result]()
+    store, seen = MemoryStore(), list[WriteResult]()
     store.seed("b", KEPT="k", A="old")
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
     assert [(result.name, result.state, result.version) for result in outcome.results] == [
@@ -357,7 +357,7 @@ class TestADefect:
         assert entries_of(read_run(journal_path(tmp_path)))["b"].state == "done"
 
     def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-        def broken(_result: Result) -> None:
+        def broken(_result: WriteResult) -> None:
             raise KeyError
 
         store = MemoryStore()
@@ -382,7 +382,7 @@ def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: C
 def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
     tmp_path: Path, apply: Callable[..., Outcome]
 ) -> None:
-    def impatient(_result: Result) -> None:
+    def impatient(_result: WriteResult) -> None:
         raise KeyboardInterrupt
 
     store = MemoryStore()
@@ -398,7 +398,7 @@ def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[.
     broken = RuntimeError("release unlocked lock")
     broken.__context__ = KeyboardInterrupt()
 
-    def impatient(_result: Result) -> None:
+    def impatient(_result: WriteResult) -> None:
         raise broken
 
     store = MemoryStore()
@@ -424,7 +424,7 @@ def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None
             assert asked.wait(10)
             time.sleep(0.02)
 
-    def impatient(_result: Result) -> None:
+    def impatient(_result: WriteResult) -> None:
         asked.set()
         raise KeyboardInterrupt
 
@@ -591,7 +591,7 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
 
 
 def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Outcome]) -> None:
-    store, seen = MemoryStore(), list[Result]()
+    store, seen = MemoryStore(), list[WriteResult]()
 
     def before(method: str, _name: str) -> None:
         if method == "write":

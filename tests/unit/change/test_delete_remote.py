@@ -6,7 +6,7 @@ import pytest
 from compiler.change.apply import delete_versions, recover_versions
 from compiler.change.audit import AuditLog, RunLog, UndoLog
 from compiler.change.journal import Journal, RunEntry, read_run
-from compiler.change.plan import Kind, Result, State, Write
+from compiler.change.plan import Kind, State, Write, WriteResult
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
 from compiler.stores.interface import VersionState
@@ -18,7 +18,7 @@ VAULT, AZURE = PROVIDERS
 PLACE = StoreLocation("https://memory", "a")
 
 
-def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
+def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
     journal = begin_journal(tmp_path, ID, plan_of(write, command="retire"), {})
     try:
         with AuditLog(tmp_path / "audit") as audit:
@@ -27,7 +27,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
         journal.close()
 
 
-def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> Result:
+def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
     journal = Journal(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
     with AuditLog(tmp_path / "audit") as audit:
         result = recover_versions(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
@@ -43,12 +43,12 @@ def entry(tmp_path: Path) -> RunEntry:
 def test_what_is_deleted_is_recorded_and_comes_back_as_it_was(tmp_path: Path, provider: Provider) -> None:
     store = three(provider)
     before, write = store.version_states("a"), deletion(store)
-    assert deleting(tmp_path, store, write) == Result("azure", "a", State.DONE, "v3")
+    assert deleting(tmp_path, store, write) == WriteResult("azure", "a", State.DONE, "v3")
     assert set(store.version_states("a").values()) == {VersionState.DELETED}
     found = entry(tmp_path)
     assert (found.kind, found.versions, found.before, found.after) == (Kind.DELETE, tuple(before), "v3", "v3")
 
-    assert recovering(tmp_path, store, recovery(*before)) == Result("azure", "a", State.DONE, "v3")
+    assert recovering(tmp_path, store, recovery(*before)) == WriteResult("azure", "a", State.DONE, "v3")
     assert store.version_states("a") == before
     assert (entry(tmp_path).undo, entry(tmp_path).undone_as, entry(tmp_path).undo_before) == ("done", None, None)
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]

@@ -24,7 +24,7 @@ from compiler.change.journal import (
     runs,
     runs_folder,
 )
-from compiler.change.plan import Kind, Location, MissingLine, Plan, Result, State, Step, Write
+from compiler.change.plan import Kind, Location, MissingLine, Plan, State, Step, Write, WriteResult
 from compiler.live.stores import Served
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret
 from compiler.stores.secret_value.secret import SecretValue
@@ -78,10 +78,10 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     assert journal.run.id == FIRST
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))
-    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
     journal.started(B, None)
     journal.recovered(B, "v7", None)
-    journal.settled(Result("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.settled(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
     journal.close()
     run = find_run(tmp_path, FIRST)
@@ -103,7 +103,7 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
     journal.started(A, None)
     assert len(waits) == 1
     journal.written(A, None, "v1", ())
-    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
     assert len(waits) == 1
     journal.end("complete")
     assert len(waits) == 2
@@ -317,7 +317,7 @@ def test_an_identity_tells_which_where_what_and_how() -> None:
 def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.written(A, None, "v2", ("v1",))
-    journal.settled(Result("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
+    journal.settled(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
     journal.close()
     assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
 
@@ -326,7 +326,7 @@ def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) 
     made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
     journal = begin(tmp_path)
     journal.written(A, None, "2", (), made=made)
-    journal.settled(Result("azure", "a", State.DONE, "2"))
+    journal.settled(WriteResult("azure", "a", State.DONE, "2"))
     journal.written(B, None, "v1", ())
     journal.close()
     found = find_run(tmp_path, FIRST).entries
@@ -473,8 +473,8 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     journal = begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))
-    journal.settled(Result("azure", "a", State.DONE, "v1"))
-    journal.settled(Result("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
+    journal.settled(WriteResult("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.found(C, "v4")
     journal.undo(A, "started")
     journal.undo(C, "done", "v5")
@@ -557,7 +557,7 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
     )
     journal.started(A, None)
     journal.written(("vault", "a"), "v3", "v4", ())
-    journal.settled(Result("vault", "a", State.DONE, "v4"))
+    journal.settled(WriteResult("vault", "a", State.DONE, "v4"))
     journal.close()
     run = find_run(tmp_path, FIRST)
     assert (run.command, run.destinations, run.is_planned) == ("restore", destinations, True)

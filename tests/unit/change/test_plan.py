@@ -12,11 +12,11 @@ from compiler.change.plan import (
     Options,
     Outcome,
     Plan,
-    Result,
     State,
     Step,
     VersionLoss,
     Write,
+    WriteResult,
     refuse_targets,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -62,7 +62,7 @@ def test_a_conflict_that_is_skipped_stops_nothing_and_is_not_clean() -> None:
     ],
 )
 def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> None:  # noqa: FBT001
-    outcome = Outcome("run", (Result("azure", "a", State.DONE), Result("azure", "b", state)))
+    outcome = Outcome("run", (WriteResult("azure", "a", State.DONE), WriteResult("azure", "b", state)))
     assert (outcome.is_incomplete, outcome.has_differences) == (incomplete, differs)
     assert Outcome("run", (), interrupted=True).is_incomplete
 
@@ -101,7 +101,7 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
 
 def test_what_nobody_says_is_the_careful_choice() -> None:
     assert Options() == Options((), False, OnConflict.FAIL, False, False, (), False)
-    assert Result("azure", "a", State.DONE) == Result("azure", "a", State.DONE, None, (), "", "", "")
+    assert WriteResult("azure", "a", State.DONE) == WriteResult("azure", "a", State.DONE, None, (), "", "", "")
     assert Outcome("run", ()) == Outcome("run", (), False, None, "", ())
     assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
     place = Location("azure", "a", None)

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
 from compiler.change.journal import Journal, RunEntry, find_run
-from compiler.change.plan import Result, State, Write
+from compiler.change.plan import State, Write, WriteResult
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -112,9 +112,9 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
     assert (entry().state, entry().after, entry().slipped, entry().audit_pending) == ("written", "v2", ("v1b",), True)
     RunLog(journal.run).note_version(write, Written("v3"))
     assert (entry().before, entry().after, entry().slipped, entry().audit_pending) == ("v1", "v3", (), False)
-    notes.settled(Result("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
+    notes.settled(WriteResult("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
     assert (entry().state, entry().maybe_stored) == ("failed", True)
-    notes.settled(Result("azure", "a", State.FAILED, code="unavailable"))
+    notes.settled(WriteResult("azure", "a", State.FAILED, code="unavailable"))
     assert not entry().maybe_stored
     notes.end("incomplete")
     assert find_run(tmp_path, RUN).ended == "incomplete"
@@ -165,16 +165,16 @@ class TestAnUndo:
     @pytest.mark.parametrize(
         ("result", "undo"),
         [
-            (Result("azure", "a", State.DONE, "v3"), "done"),
-            (Result("azure", "a", State.CONFLICT, "v3", ("v4",)), "done"),
-            (Result("azure", "a", State.UNVERIFIED, "v3"), "started"),
+            (WriteResult("azure", "a", State.DONE, "v3"), "done"),
+            (WriteResult("azure", "a", State.CONFLICT, "v3", ("v4",)), "done"),
+            (WriteResult("azure", "a", State.UNVERIFIED, "v3"), "started"),
             # It was stored and could not be read back.
-            (Result("azure", "a", State.FAILED, "v3"), "started"),
-            (Result("azure", "a", State.FAILED), "done"),
+            (WriteResult("azure", "a", State.FAILED, "v3"), "started"),
+            (WriteResult("azure", "a", State.FAILED), "done"),
         ],
     )
     def test_what_is_not_known_to_be_as_it_was_is_for_the_next_undo(
-        self, tmp_path: Path, journal: Journal, result: Result, undo: str
+        self, tmp_path: Path, journal: Journal, result: WriteResult, undo: str
     ) -> None:
         notes = UndoLog(journal.run)
         notes.note_version(replace(WRITE, changes={}), Written("v3"))
@@ -191,7 +191,7 @@ class TestAnUndo:
         notes = UndoLog(journal.run)
         UndoLog(journal.run, is_audited=owes).note_version(replace(WRITE, changes={}), Written("v3"))
         assert self.entry(tmp_path).undo_audit_pending is owes
-        notes.settled(Result("azure", "a", State.UNVERIFIED, "v3"))
+        notes.settled(WriteResult("azure", "a", State.UNVERIFIED, "v3"))
         assert not self.entry(tmp_path).undo_audit_pending
         notes.note_version(replace(WRITE, changes={}), Written("v3"))
         assert not self.entry(tmp_path).undo_audit_pending

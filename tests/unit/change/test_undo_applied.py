@@ -10,7 +10,7 @@ import pytest
 from compiler.change.apply import apply_plan, other_bytes
 from compiler.change.audit import AuditError, AuditLog, UndoLog
 from compiler.change.journal import Journal, Run, RunEntry, RunHistory, find_run
-from compiler.change.plan import Kind, Outcome, Result, State, Write
+from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
 from compiler.change.undo import plan_undo
 from compiler.stores.errors import (
     Action,
@@ -294,7 +294,7 @@ def test_each_result_says_why(tmp_path: Path) -> None:
     store.seed("b", A="x")
     store.failures["soft_delete", "b"] = UnavailableError(store.place("b"), Action.DELETE, "no answer", "wait")
     outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
-    assert outcome.results == (Result("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
+    assert outcome.results == (WriteResult("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
     assert outcome.is_incomplete
 
 

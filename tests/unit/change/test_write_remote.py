@@ -7,7 +7,7 @@ import pytest
 from compiler.change.apply import other_bytes, refusal, write_remote
 from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog, Stage
 from compiler.change.journal import Journal, read_run
-from compiler.change.plan import Kind, Location, Result, State, Step, Write
+from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
 from compiler.stores.errors import (
     Action,
     Code,
@@ -33,10 +33,10 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Result]]:
+def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], WriteResult]]:
     journals: list[Journal] = []
 
-    def moved(write: Write) -> Result:
+    def moved(write: Write) -> WriteResult:
         plan = plan_of(write)
         journals.append(begin_journal(tmp_path, RUN, plan, {}))
         return write_remote(write, store, RunLog(journals[-1].run))
@@ -52,7 +52,7 @@ def noted(tmp_path: Path) -> tuple[str, str | None]:
 
 
 def test_a_write_is_made_noted_and_read_back(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
     result = move(Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
@@ -62,14 +62,14 @@ def test_a_write_is_made_noted_and_read_back(
     assert noted(tmp_path) == ("written", "v2")
 
 
-def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], WriteResult]) -> None:
     result = move(Write("azure", "a", (), {}, whole=SecretValue("pem")))
     assert result.state is State.DONE
     assert store.held["a"].whole is not None
     assert store.held["a"].whole.reveal() == "pem"
 
 
-def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable[[Write], WriteResult]) -> None:
     store.lies = True
     result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.code) == (State.UNVERIFIED, "unverified")
@@ -77,7 +77,7 @@ def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable
 
 
 def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.failures["write", "a"] = other_bytes(store, "a", "v9")
     result = move(Write("azure", "a", (), secrets(NEW="n")))
@@ -85,13 +85,13 @@ def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
     assert noted(tmp_path) == ("written", "v9")
 
 
-def test_a_version_that_came_in_between_is_a_conflict(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_a_version_that_came_in_between_is_a_conflict(store: MemoryStore, move: Callable[[Write], WriteResult]) -> None:
     store.slipped = ("v0",)
     covered = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (covered.state, covered.slipped) == (State.CONFLICT, ("v0",))
 
 
-def test_what_somebody_wrote_right_after_is_named(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_what_somebody_wrote_right_after_is_named(store: MemoryStore, move: Callable[[Write], WriteResult]) -> None:
     def before(method: str, name: str) -> None:
         if method == "read" and len(store.versions[name]) == 1:
             store.hold(name, secrets(NEW="another"))
@@ -102,7 +102,7 @@ def test_what_somebody_wrote_right_after_is_named(store: MemoryStore, move: Call
 
 
 def test_a_deleted_secret_comes_back_and_only_what_it_lacks_is_written(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     version = store.seed("a", SAME="s", OLD="o")
     store.deleted.add("a")
@@ -112,7 +112,7 @@ def test_a_deleted_secret_comes_back_and_only_what_it_lacks_is_written(
 
 
 def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.failures["write", "a"] = UnavailableError(PLACE, Action.WRITE, "no answer", "wait")
     with pytest.raises(UnavailableError):
@@ -170,18 +170,18 @@ def test_the_audit_file_tells_recovering_and_then_changing(tmp_path: Path, store
 
 
 def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     deleted = store.seed("a", SAME="s")
     store.deleted.add("a")
     result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
-    assert result == Result("azure", "a", State.KEPT, "v1")
+    assert result == WriteResult("azure", "a", State.KEPT, "v1")
     assert noted(tmp_path) == ("written", "v1")
     assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
 
 
 def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     deleted = store.seed("a", SAME="s")
     store.deleted.add("a")
@@ -193,7 +193,7 @@ def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
 
 
 def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
     store.deleted.add("a")
@@ -202,25 +202,27 @@ def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
 
 
 def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted)) == Result(
+    assert move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted)) == WriteResult(
         "azure", "a", State.DONE, "v2"
     )
 
 
-def test_a_whole_value_that_came_back_the_same_is_kept(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_a_whole_value_that_came_back_the_same_is_kept(
+    store: MemoryStore, move: Callable[[Write], WriteResult]
+) -> None:
     deleted = store.seed_whole("a", "pem")
     store.deleted.add("a")
     result = move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted))
-    assert (result, store.writes) == (Result("azure", "a", State.KEPT, "v1"), [])
+    assert (result, store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
 
 
 @pytest.mark.parametrize("whole", [None, SecretValue("pem")])
 def test_attributes_go_with_the_write(
-    store: MemoryStore, move: Callable[[Write], Result], whole: SecretValue | None
+    store: MemoryStore, move: Callable[[Write], WriteResult], whole: SecretValue | None
 ) -> None:
     attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
     move(Write("azure", "a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
@@ -228,7 +230,7 @@ def test_attributes_go_with_the_write(
 
 
 def test_another_version_than_the_deleted_one_is_refused_with_both_named(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
     store.hold("a", secrets(OLD="theirs"))
@@ -243,10 +245,10 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
 
 
 def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.slipped = ("v0", "v0b")
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.CONFLICT,
@@ -261,13 +263,15 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
     assert entry.slipped == ("v0", "v0b")
 
 
-def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+def test_what_came_right_after_is_told_with_both_versions(
+    store: MemoryStore, move: Callable[[Write], WriteResult]
+) -> None:
     def before(method: str, name: str) -> None:
         if method == "read":
             store.hold(name, secrets(NEW="another"))
 
     store.before = before
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.CONFLICT,
@@ -280,10 +284,10 @@ def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, mo
 
 
 def test_other_bytes_are_told_with_the_version_that_has_them(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.lies = True
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.UNVERIFIED,
@@ -299,7 +303,7 @@ def test_other_bytes_are_told_with_the_version_that_has_them(
     "held", [{"OLD": "o", "NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}]
 )
 def test_every_property_must_be_there_as_meant_and_no_other(
-    store: MemoryStore, move: Callable[[Write], Result], held: dict[str, str]
+    store: MemoryStore, move: Callable[[Write], WriteResult], held: dict[str, str]
 ) -> None:
     store.seed("a", OLD="o")
     write = Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
@@ -327,22 +331,22 @@ def putting_back(store: MemoryStore) -> Write:
 
 
 def test_a_deletion_is_made_noted_and_looked_at(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", KEY="x")
-    assert move(deleting(store)) == Result("azure", "a", State.DONE, "v1")
+    assert move(deleting(store)) == WriteResult("azure", "a", State.DONE, "v1")
     assert store.deleted == {"a"}
     assert store.calls[-2:] == [("soft_delete", "a"), ("describe", "a")]
     assert noted(tmp_path) == ("written", "v1")
 
 
 def test_a_store_that_lies_about_a_deletion_is_found(
-    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.seed("a", KEY="x")
     monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
     result = move(deleting(store))
-    assert result == Result(
+    assert result == WriteResult(
         "azure",
         "a",
         State.UNVERIFIED,
@@ -355,7 +359,7 @@ def test_a_store_that_lies_about_a_deletion_is_found(
 
 
 def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
-    store: MemoryStore, move: Callable[[Write], Result]
+    store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", KEY="x")
 
@@ -371,11 +375,11 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
 
 
 def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
     store.seed("a", KEY="old", BESIDE="b")
     store.seed("a", KEY="new", BESIDE="b", MORE="m")
-    assert move(putting_back(store)) == Result("azure", "a", State.DONE, "v3")
+    assert move(putting_back(store)) == WriteResult("azure", "a", State.DONE, "v3")
     assert store.shown("a") == {"KEY": "old", "BESIDE": "b"}
     assert noted(tmp_path) == ("written", "v3")
 
@@ -384,7 +388,7 @@ def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
     "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
 )
 def test_every_property_must_be_put_back_as_it_was_and_no_other(
-    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
+    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
 ) -> None:
     store.seed("a", KEY="old", BESIDE="b")
     store.seed("a", KEY="new", BESIDE="b", MORE="m")
@@ -394,7 +398,7 @@ def test_every_property_must_be_put_back_as_it_was_and_no_other(
 
 @pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
 def test_a_whole_value_must_be_put_back_as_it_was(
-    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: str, state: State
+    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch, held: str, state: State
 ) -> None:
     for value in ("old", "new"):
         store.seed_whole("a", value)
@@ -405,7 +409,7 @@ def test_a_whole_value_must_be_put_back_as_it_was(
 
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result], kind: str, method: str
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult], kind: str, method: str
 ) -> None:
     store.seed("a", KEY="old")
     store.seed("a", KEY="new")
@@ -417,7 +421,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
     version = "v2" if kind == "delete" else "v3"
     reason = "it cannot be read back: no answer"
-    assert move(write) == Result("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
+    assert move(write) == WriteResult("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
     assert noted(tmp_path) == ("written", version)
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.change.plan import Kind, MissingLine, Outcome, Plan, Result, State, Step
+from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
 from compiler.change.run import End, Ended
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
@@ -51,7 +51,7 @@ def plan(name: str) -> Plan:
 
 
 def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
-    return Outcome("run-1", tuple(Result("azure", str(state), state) for state in states), interrupted, defect)
+    return Outcome("run-1", tuple(WriteResult("azure", str(state), state) for state in states), interrupted, defect)
 
 
 @pytest.mark.parametrize(

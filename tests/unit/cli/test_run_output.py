@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.change.plan import Kind, MissingLine, Outcome, Plan, Result, State, Step
+from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
 from compiler.change.run import End, Ended
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.progress import Progress
@@ -26,7 +26,7 @@ def plan(*names: str) -> Plan:
 
 
 def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
-    return Outcome("run-1", tuple(Result("azure", str(state), state) for state in states), interrupted, defect)
+    return Outcome("run-1", tuple(WriteResult("azure", str(state), state) for state in states), interrupted, defect)
 
 
 def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
@@ -127,8 +127,8 @@ def test_why_a_write_is_not_done_is_told_once_when_all_is_over(
 
     monkeypatch.setattr(Progress, "step", step)
     results = (
-        Result("azure", "a", State.DONE, "v1"),
-        Result("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
+        WriteResult("azure", "a", State.DONE, "v1"),
+        WriteResult("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
     )
     with output().applying(plan("a", "b")) as (stop, report):
         for result in results:

@@ -10,11 +10,11 @@ from compiler.change.plan import (
     Note,
     NoteKind,
     Outcome,
-    Result,
     State,
     Step,
     VersionLoss,
     Write,
+    WriteResult,
 )
 from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
@@ -120,8 +120,8 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
 
 def test_what_became_of_a_run_stands_beside_its_plan() -> None:
     results = (
-        Result("azure", "a", State.DONE, "v1"),
-        Result("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
+        WriteResult("azure", "a", State.DONE, "v1"),
+        WriteResult("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
     )
     unaudited = (MissingLine("azure", "a", "v1"),)
     outcome = Outcome("run-1", results, interrupted=True, unaudited=unaudited)

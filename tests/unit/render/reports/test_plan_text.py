@@ -14,11 +14,11 @@ from compiler.change.plan import (
     OnConflict,
     Options,
     Outcome,
-    Result,
     State,
     Step,
     VersionLoss,
     Write,
+    WriteResult,
 )
 from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
@@ -101,8 +101,8 @@ def test_one_reason_is_said_once_for_all_remote_secrets_that_it_concerns() -> No
 
 def test_one_cause_is_said_once_for_all_writes_that_it_ended() -> None:
     sealed = ("unavailable", "the server is sealed or not initialised", "unseal it, and run again")
-    results = [Result("vault", f"team/number-{number}", State.FAILED, None, (), *sealed) for number in range(4)]
-    other = Result("vault", "team/other", State.FAILED, None, (), "forbidden", "words " * 20, "more words " * 10)
+    results = [WriteResult("vault", f"team/number-{number}", State.FAILED, None, (), *sealed) for number in range(4)]
+    other = WriteResult("vault", "team/other", State.FAILED, None, (), "forbidden", "words " * 20, "more words " * 10)
     assert told(outcome_lines(Outcome("run-1", (*results, other)))) == [
         "vault:team/number-0, vault:team/number-1, vault:team/number-2,",
         "  vault:team/number-3 failed: the server is sealed or not initialised",
@@ -167,7 +167,7 @@ def test_rules_of_a_policy_stand_on_a_line_of_their_own() -> None:
     rules = 'path "secret/data/agents/jira" { capabilities = ["read", "update"] } path "secret/delete/agents/jira" { }'
     shown = lines(step("A", Kind.REFUSE, why=("it is denied", f"add to a policy: {rules}")))
     assert shown[-2:] == ["            help: add to a policy:", f"            {rules}"]
-    result = Result("azure", "jira", State.FAILED, reason="it is denied", remedy=f"add to a policy: {rules}")
+    result = WriteResult("azure", "jira", State.FAILED, reason="it is denied", remedy=f"add to a policy: {rules}")
     assert told(outcome_lines(Outcome("r", (result,))))[1:3] == ["  help: add to a policy:", f"  {rules}"]
 
 
@@ -235,7 +235,7 @@ def test_why_a_plan_is_not_applied(
 
 
 def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back() -> None:
-    results = (Result("azure", "jira", State.DONE, "v2"), Result("azure", "other", State.FAILED))
+    results = (WriteResult("azure", "jira", State.DONE, "v2"), WriteResult("azure", "other", State.FAILED))
     ended = Ended(plan_of(command="put"), End.APPLIED, Outcome("20250131-120000-4fa1c2", results))
     jira, other = ("azure", "jira"), ("azure", "other")
     times = {"board": (5400, [jira]), "jira": (60, [jira]), "x": (60, [other])}
@@ -248,18 +248,18 @@ def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back()
 
 
 def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
-    ended = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.DONE, "v2"),)))
+    ended = Ended(plan_of(), End.APPLIED, Outcome("run", (WriteResult("azure", "jira", State.DONE, "v2"),)))
     assert told(in_cluster_lines(ended, {"jira": (60, [("vault", "jira")])}, None)) == []
-    kept = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.KEPT, "v2"),)))
+    kept = Ended(plan_of(), End.APPLIED, Outcome("run", (WriteResult("azure", "jira", State.KEPT, "v2"),)))
     assert told(in_cluster_lines(kept, {"jira": (60, [("azure", "jira")])}, None)) == []
     assert told(undo_lines(kept)) == []
 
 
 def test_what_was_not_begun_is_one_line_however_many() -> None:
     results = (
-        *(Result("azure", f"d{number}", State.DONE, "v1") for number in range(13)),
-        Result("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
-        *(Result("azure", f"p{number}", State.PENDING) for number in range(137)),
+        *(WriteResult("azure", f"d{number}", State.DONE, "v1") for number in range(13)),
+        WriteResult("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
+        *(WriteResult("azure", f"p{number}", State.PENDING) for number in range(137)),
     )
     assert told(outcome_lines(Outcome("run-1", results))) == [
         "azure:b conflict: why",
@@ -270,8 +270,8 @@ def test_what_was_not_begun_is_one_line_however_many() -> None:
 
 
 def test_a_result_is_a_line_with_its_version() -> None:
-    assert result_line(Result("azure", "a", State.DONE, "v1")) == "azure:a done, version v1"
-    assert result_line(Result("azure", "a", State.FAILED)) == "azure:a failed"
+    assert result_line(WriteResult("azure", "a", State.DONE, "v1")) == "azure:a done, version v1"
+    assert result_line(WriteResult("azure", "a", State.FAILED)) == "azure:a failed"
 
 
 def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
