@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.cluster.judge import State  # noqa: E402
+from compiler.cluster.judge import ClusterState  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
@@ -63,7 +63,7 @@ STAND_INS = (
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
 )
-SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in State)})\n")
+SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in ClusterState)})\n")
 # A third of the time of Helm is Go's, which collects garbage on as many threads as there are cores.
 ONE_SHORT_RUN = {"GOGC": "off", "GOMAXPROCS": "1"}
 MARK = "---- end of a command ----"

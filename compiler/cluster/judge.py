@@ -50,7 +50,7 @@ _NOT_UPDATED = "could not update secret, target is immutable"
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
-class State(StrEnum):
+class ClusterState(StrEnum):
     """The live state of a secret in a word: what keeps it from being in effect first."""
 
     NOT_ASKED = "not-asked"
@@ -78,14 +78,14 @@ class State(StrEnum):
 
 
 # Of these the operator says the cause.
-FAILING = frozenset({State.NOT_READY, State.IMMUTABLE, State.RETAINED})
+FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
 
-    state: State
+    state: ClusterState
     message: str
 
 
@@ -93,13 +93,13 @@ def problems(manifest: Manifest, live: Live) -> tuple[Problem, ...]:
     """Why a manifest is not in effect; empty where it is."""
     found = live.external_secret
     if found is None:
-        return (Problem(State.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),)
+        return (Problem(ClusterState.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),)
     where = (manifest.namespace, live.namespace)
     lacks = store_lacks(manifest.store, live.store, *where) if live.has_store else ()
     return (
         *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
         *(_of_secret(manifest, live) if live.has_secrets else ()),
-        *(Problem(State.STORE, lack.message) for lack in lacks),
+        *(Problem(ClusterState.STORE, lack.message) for lack in lacks),
     )
 
 
@@ -192,23 +192,23 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
 def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: bool) -> Iterator[Problem]:
     title = quoted(manifest.title)
     if child(found, "metadata").get("deletionTimestamp"):
-        yield Problem(State.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it")
+        yield Problem(ClusterState.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it")
     if not is_own(found, manifest):
-        yield Problem(State.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
+        yield Problem(ClusterState.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
     if found.get("spec") != manifest.object.get("spec"):
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        yield Problem(State.OTHER_SPEC, message)
+        yield Problem(ClusterState.OTHER_SPEC, message)
     if not is_synced(found):
-        yield Problem(State.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
+        yield Problem(ClusterState.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
     condition, why = ready_of(found), ready_reason(found)
     if is_frozen:
-        yield Problem(State.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
+        yield Problem(ClusterState.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
     elif why is not None:
-        yield Problem(State.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
+        yield Problem(ClusterState.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
     elif _RETAINED in str(condition.get("message") or ""):
-        yield Problem(State.RETAINED, f"the Secret {title} is an earlier one that was kept")
+        yield Problem(ClusterState.RETAINED, f"the Secret {title} is an earlier one that was kept")
     elif condition.get("reason") != _SYNCED:
-        yield Problem(State.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}")
+        yield Problem(ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}")
 
 
 def _difference(compiled: LiveObject, found: LiveObject) -> str:
@@ -259,23 +259,25 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
 def _of_secret(manifest: Manifest, live: Live) -> Iterator[Problem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quoted(manifest.title)
     if secret is None:
-        yield Problem(State.NO_TARGET, f"there is no Secret {title}")
+        yield Problem(ClusterState.NO_TARGET, f"there is no Secret {title}")
         return
     if child(secret, "metadata").get("deletionTimestamp"):
-        yield Problem(State.DELETED, f"the Secret {title} is being deleted")
+        yield Problem(ClusterState.DELETED, f"the Secret {title} is being deleted")
     owners = controllers_of(secret)
     if not owners and not has_synced:
         message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
-        yield Problem(State.NOT_SYNCED, message)
+        yield Problem(ClusterState.NOT_SYNCED, message)
     elif owners != [("ExternalSecret", manifest.name)]:
-        yield Problem(State.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
+        yield Problem(ClusterState.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        yield Problem(State.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
+        yield Problem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
     for each in strangers(live) if owners and has_synced else ():
         if each.is_newer:
             who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {title}"
-            yield Problem(State.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
+            yield Problem(
+                ClusterState.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}"
+            )
 
 
 def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
@@ -390,7 +392,7 @@ def older_value(external_secret: LiveObject, written: datetime | None, title: st
     if found is None:
         return
     times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
-    yield Problem(State.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
+    yield Problem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 
 def silence(
@@ -411,9 +413,9 @@ def silence(
     if asked is not None and (sign is None or sign < asked - _SAME):
         request = f"asked at {clock(asked, now)} to synchronise {quoted(title)}"
         if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
-            yield Problem(State.SILENT, f"the operator seems not to run: it was {request}, and did not")
+            yield Problem(ClusterState.SILENT, f"the operator seems not to run: it was {request}, and did not")
         else:
-            yield Problem(State.NOT_REFRESHED, f"the operator was {request}, and has not yet")
+            yield Problem(ClusterState.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
     yield from _overdue(external_secret, title, now, sign, newest)
 
@@ -433,7 +435,9 @@ def _overdue(
     pace = f"since {clock(since, now)}, although its interval is {short_duration(round(interval.seconds))}"
     runs = newest is not None and now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
-    yield Problem(State.NOT_REFRESHED if runs else State.SILENT, f"{who} has not handled {quoted(title)} {pace}")
+    yield Problem(
+        ClusterState.NOT_REFRESHED if runs else ClusterState.SILENT, f"{who} has not handled {quoted(title)} {pace}"
+    )
 
 
 # Before every value.

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from compiler.cluster.judge import (
     EVER,
     FAILING,
+    ClusterState,
     Quotes,
-    State,
     controllers_of,
     is_own,
     newest_sign,
@@ -45,17 +45,17 @@ _OTHER_OWNER = "SecretOwnedByOther"
 # The rule of each state that is said of an ExternalSecret, of which the first alone is. A foreign one has words of its
 # own.
 _RULES = {
-    State.ABSENT: "not-in-cluster",
-    State.DELETED: "not-synchronised",
-    State.IMMUTABLE: "not-synchronised",
-    State.NOT_READY: "not-synchronised",
-    State.RETAINED: "not-synchronised",
-    State.NOT_SYNCED: "not-synchronised",
-    State.NO_TARGET: "missing-target-key",
-    State.MISSING_KEY: "missing-target-key",
-    State.EDITED: "not-synchronised",
+    ClusterState.ABSENT: "not-in-cluster",
+    ClusterState.DELETED: "not-synchronised",
+    ClusterState.IMMUTABLE: "not-synchronised",
+    ClusterState.NOT_READY: "not-synchronised",
+    ClusterState.RETAINED: "not-synchronised",
+    ClusterState.NOT_SYNCED: "not-synchronised",
+    ClusterState.NO_TARGET: "missing-target-key",
+    ClusterState.MISSING_KEY: "missing-target-key",
+    ClusterState.EDITED: "not-synchronised",
 }
-_IN_SECRET = frozenset({State.NO_TARGET, State.MISSING_KEY})
+_IN_SECRET = frozenset({ClusterState.NO_TARGET, ClusterState.MISSING_KEY})
 
 
 def cluster_checker(
@@ -161,8 +161,8 @@ class _Judge:
         live = self._view.live(each)
         yield from _foreigners(each, self._view.external_secrets(each.namespace).values(), live)
         messages = {problem.state: problem.message for problem in reversed(problems(each, live))}
-        if State.OTHER_SPEC in messages:
-            yield _found("older-spec", each, messages[State.OTHER_SPEC], _DEPLOY)
+        if ClusterState.OTHER_SPEC in messages:
+            yield _found("older-spec", each, messages[ClusterState.OTHER_SPEC], _DEPLOY)
         state = next((state for state in _RULES if state in messages), None)
         if state in FAILING and live.external_secret is not None:
             yield self._failing(each, live.external_secret, state, messages)
@@ -170,7 +170,7 @@ class _Judge:
             yield _found(_RULES[state], each, messages[state], _DEPLOY if state in _IN_SECRET else None)
         elif live.external_secret is not None:
             for stale in silence(live.external_secret, each.title, self._now, newest=self._newest_sign(each.namespace)):
-                help_line = operator_pods() if stale.state is State.SILENT else None
+                help_line = operator_pods() if stale.state is ClusterState.SILENT else None
                 yield _found("not-synchronised", each, stale.message, help_line)
 
     def _newest_sign(self, namespace: str) -> datetime | None:
@@ -178,14 +178,16 @@ class _Judge:
             self._newest_signs[namespace] = newest_sign(self._view.external_secrets(namespace).values())
         return self._newest_signs[namespace]
 
-    def _failing(self, each: Manifest, found: LiveObject, state: State, messages: Mapping[State, str]) -> Diagnostic:
+    def _failing(
+        self, each: Manifest, found: LiveObject, state: ClusterState, messages: Mapping[ClusterState, str]
+    ) -> Diagnostic:
         parts, way_out, reason = [messages[state]], None, ready_reason(found)
-        if state is State.IMMUTABLE:
+        if state is ClusterState.IMMUTABLE:
             parts, way_out = [*parts, reason or ""], _IMMUTABLE
         elif reason == _OTHER_OWNER:
             parts, way_out = [*parts, "another owner has its Secret"], _AGREE
         # What the spec before reads was not read here.
-        since = self._newest([(each.secret, each.store.id)]) if State.OTHER_SPEC not in messages else None
+        since = self._newest([(each.secret, each.store.id)]) if ClusterState.OTHER_SPEC not in messages else None
         parts.append(self._quotes.of_failure(found, self._view.warning(found), since, self._now))
         return _found("not-synchronised", each, ": ".join(filter(None, parts)), way_out)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from compiler.cluster.judge import Problem, State, Unread, clock, doubts, problems, unread
+from compiler.cluster.judge import ClusterState, Problem, Unread, clock, doubts, problems, unread
 from compiler.cluster.objects import (
     LiveObject,
     StoreLack,
@@ -29,8 +29,8 @@ from compiler.text.wording import counted, listed, quoted
 # What the gate goes on without. Not every cluster has Rollouts.
 OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
 # What keeps an ExternalSecret from being switched back, and forth, the gravest first.
-_GONE = (State.ABSENT, State.DELETED, State.FOREIGN)
-_UNFIT = (*_GONE, State.IMMUTABLE, State.NOT_READY, State.NOT_SYNCED)
+_GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
+_UNFIT = (*_GONE, ClusterState.IMMUTABLE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
 
 
 def answered(checks: Iterator[Check]) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import Problem, State, operator_pods
+from compiler.cluster.judge import ClusterState, Problem, operator_pods
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
@@ -194,7 +194,15 @@ def _written(remote: RemoteSecret) -> datetime | None:
 
 
 # What waiting does not mend: a person has to.
-FINAL = frozenset({State.FOREIGN, State.IMMUTABLE, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
+FINAL = frozenset(
+    {
+        ClusterState.FOREIGN,
+        ClusterState.IMMUTABLE,
+        ClusterState.REPLACED,
+        ClusterState.DATA_CHANGED,
+        ClusterState.RESTARTED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +228,8 @@ class LiveState:
     unlisted: tuple[str, ...] = ()
 
     @property
-    def state(self) -> State:
-        return self.problems[0].state if self.problems else State.IN_EFFECT
+    def state(self) -> ClusterState:
+        return self.problems[0].state if self.problems else ClusterState.IN_EFFECT
 
     @property
     def is_final(self) -> bool:
@@ -244,15 +252,15 @@ class Row:
     live: LiveState | None = None
 
     @property
-    def state(self) -> State:
-        return self.live.state if self.live is not None else State.NOT_ASKED
+    def state(self) -> ClusterState:
+        return self.live.state if self.live is not None else ClusterState.NOT_ASKED
 
     @property
     def has_problem(self) -> bool:
         """Whether the cluster was asked, and something keeps it from being in effect."""
         return self.live is not None and bool(self.live.problems)
 
-    def has(self, state: State) -> bool:
+    def has(self, state: ClusterState) -> bool:
         """Whether that is among its problems in the cluster."""
         return self.live is not None and any(problem.state is state for problem in self.live.problems)
 
@@ -263,7 +271,7 @@ class Row:
 
     @property
     def is_fine(self) -> bool:
-        return not self.is_unread and self.state in (State.IN_EFFECT, State.NOT_ASKED)
+        return not self.is_unread and self.state in (ClusterState.IN_EFFECT, ClusterState.NOT_ASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,19 +377,28 @@ class Remedy(IntEnum):
 
 
 _REMEDIES = {
-    State.SILENT: Remedy.OPERATOR,
-    **dict.fromkeys((State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED), Remedy.VERIFY),
-    **dict.fromkeys((State.ABSENT, State.DELETED, State.OTHER_SPEC), Remedy.DEPLOY),
-    **dict.fromkeys((State.RESTART, State.IMMUTABLE), Remedy.OWN),
-    **dict.fromkeys((State.NOT_READY, State.RETAINED, State.STORE), Remedy.BACK),
+    ClusterState.SILENT: Remedy.OPERATOR,
     **dict.fromkeys(
-        (State.OLDER_VALUE, State.NOT_REFRESHED, State.NO_TARGET, State.MISSING_KEY, State.EDITED), Remedy.FORCE
+        (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), Remedy.VERIFY
     ),
-    State.NOT_SYNCED: Remedy.WAIT,
-    State.PODS: Remedy.PODS,
+    **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), Remedy.DEPLOY),
+    **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE), Remedy.OWN),
+    **dict.fromkeys((ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.STORE), Remedy.BACK),
+    **dict.fromkeys(
+        (
+            ClusterState.OLDER_VALUE,
+            ClusterState.NOT_REFRESHED,
+            ClusterState.NO_TARGET,
+            ClusterState.MISSING_KEY,
+            ClusterState.EDITED,
+        ),
+        Remedy.FORCE,
+    ),
+    ClusterState.NOT_SYNCED: Remedy.WAIT,
+    ClusterState.PODS: Remedy.PODS,
 }
 # Of these nothing but the operator is to blame, once it was asked in vain.
-_OPERATORS = frozenset({State.OLDER_VALUE, State.NOT_REFRESHED, State.NOT_SYNCED})
+_OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,7 +482,7 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: S
 
 
 def _remedy(row: Row, asked: StepContext) -> Remedy:
-    states = {problem.state for problem in row.live.problems} if row.live is not None else set[State]()
+    states = {problem.state for problem in row.live.problems} if row.live is not None else set[ClusterState]()
     remedy = min(_REMEDIES[state] for state in states)
     if remedy is Remedy.OWN and row.live is not None and not row.live.helps:
         return Remedy.VERIFY
@@ -473,7 +490,7 @@ def _remedy(row: Row, asked: StepContext) -> Remedy:
     is_closed = bool(row.values.closed) and row.values.other_holds
     if remedy is Remedy.BACK and row.values.likeness is not Likeness.EQUAL and not is_closed:
         # A store that is not ready is none that a request mends.
-        remedy = Remedy.VERIFY if State.STORE in states else Remedy.FORCE
+        remedy = Remedy.VERIFY if ClusterState.STORE in states else Remedy.FORCE
     if remedy is Remedy.WAIT and asked.has_waited:
         remedy = Remedy.FORCE
     if remedy is Remedy.FORCE and asked.has_forced:

@@ -10,9 +10,9 @@ from time import monotonic
 
 from compiler.cluster.judge import (
     FAILING,
+    ClusterState,
     Problem,
     Quotes,
-    State,
     doubts,
     is_answered,
     is_immutable,
@@ -52,7 +52,7 @@ _MOST_DOUBLED = 9
 _AT_ONCE = 1.0  # seconds
 _UNCHANGED = LiveState()
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
-_NOT_READ = frozenset({State.OTHER_SPEC, State.NOT_SYNCED, *FAILING})
+_NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILING})
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
 # Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
@@ -216,15 +216,15 @@ class StatusJudge:
         stale = tuple(self._stale(snapshot, manifest, live, states, is_forced=is_forced))
         every = (
             *found,
-            *(each for each in changes.problems if each.state is not State.NOT_REFRESHED or not stale),
+            *(each for each in changes.problems if each.state is not ClusterState.NOT_REFRESHED or not stale),
             *stale,
             *unready(pods or (), namespace, snapshot.view.by_name(SECRETS, namespace)),
         )
         causes, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
-        if states & FAILING and State.OTHER_SPEC not in states:
+        if states & FAILING and ClusterState.OTHER_SPEC not in states:
             causes, next_try = self._causes(snapshot, secret, live)
-        if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
+        if waits_for_a_change(live, name) or any(each.state is ClusterState.SILENT for each in stale):
             next_try = None
         helps = changes.helps
         if next_try is not None and not is_forced:
@@ -247,10 +247,10 @@ class StatusJudge:
         )
 
     def _stale(
-        self, snapshot: Snapshot, manifest: Manifest, live: Live, states: frozenset[State], *, is_forced: bool
+        self, snapshot: Snapshot, manifest: Manifest, live: Live, states: frozenset[ClusterState], *, is_forced: bool
     ) -> Iterator[Problem]:
         found, now = live.external_secret, self._now()
-        if found is None or State.DELETED in states:
+        if found is None or ClusterState.DELETED in states:
             return
         # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
         if not states & _NOT_READ and not (is_forced and is_answered(found)):
@@ -352,7 +352,7 @@ def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObjec
         why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
         if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
             why += f": {'; '.join(lacks)}"
-        yield Problem(State.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
+        yield Problem(ClusterState.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
 
 
 def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:

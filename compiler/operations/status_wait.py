@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from compiler.cluster.judge import Problem, State, clock, is_own, problems, unread
+from compiler.cluster.judge import ClusterState, Problem, clock, is_own, problems, unread
 from compiler.cluster.objects import LiveObject, child
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
 from compiler.live.read_many import Likeness
@@ -38,11 +38,11 @@ Connect = Callable[[], ClusterView]
 
 
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
-_BEFORE_CHANGE = frozenset({State.OTHER_SPEC, State.NOT_SYNCED})
+_BEFORE_CHANGE = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED})
 # A round of lists begins so many seconds after the last one, and no sooner than so many times what that one took.
 _PAUSE, _SHARE = 2.0, 3
 # While a secret has one of these, its pods are listed in each round.
-_OF_PODS = frozenset({State.PODS, State.RESTART, State.RESTARTED})
+_OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
 # A wait that ends by itself at its last second tells more than one that is ended from outside.
 _GRACE = 1.0
 
@@ -109,11 +109,11 @@ def changes_since(
     found = [*_changes_of_secret(before, live, pods, title)]
     notes = [*_rotation(before, live, title)]
     if needs_refresh and _refresh(live) == before.refresh:
-        found.append(Problem(State.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
+        found.append(Problem(ClusterState.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
     for pod in pods or ():
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:
-            found.append(Problem(State.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted"))
+            found.append(Problem(ClusterState.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted"))
     old = keepers(pods or (), manifest.name, before.stale)
     if old:
         message = f"restart needed: {listed(pod.name for pod in old)} started before the data changed"
@@ -121,7 +121,7 @@ def changes_since(
         if notes and before.saw:
             notes.append(message)
         else:
-            found.append(Problem(State.RESTART, message))
+            found.append(Problem(ClusterState.RESTART, message))
     return LiveState(tuple(found), notes=tuple(notes), helps=restart_commands(old, manifest.namespace))
 
 
@@ -137,7 +137,7 @@ def _changes_of_secret(before: Baseline, live: Live, pods: tuple[Pod, ...] | Non
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
-        yield Problem(State.REPLACED, f"the Secret {title} was replaced: it has another UID")
+        yield Problem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
@@ -147,7 +147,7 @@ def _changes_of_secret(before: Baseline, live: Live, pods: tuple[Pod, ...] | Non
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:
         message = f"the data of the Secret {title} changed, although both stores held the same"
-        yield Problem(State.DATA_CHANGED, message)
+        yield Problem(ClusterState.DATA_CHANGED, message)
 
 
 def _uid(secret: LiveObject | None) -> str | None:
@@ -224,7 +224,7 @@ class _Round:
         lacking = {problem.state for each in self.states.values() for problem in each.problems}
         if not lacking:
             return WaitEnd.IN_EFFECT if self.snapshot.is_whole else WaitEnd.UNPROVEN
-        return WaitEnd.FAILED if lacking == {State.RESTART} else None
+        return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
 
 
 class Wait:

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.render.reports.status import word_of
 from tests.docs.anchors import anchors
 
@@ -72,7 +72,7 @@ def test_troubleshooting_has_every_state_and_few_symptoms() -> None:
     titles = re.findall(r"^### (.+)$", TASKS[3].read_text("utf-8"), re.MULTILINE)
     assert 10 < len(titles) <= MOST_SYMPTOMS
     named = {word for title in titles for word in re.findall(r"`([^`]+)`", title)}
-    assert {word_of(state) for state in State} - named == {"in effect", "not asked"}
+    assert {word_of(state) for state in ClusterState} - named == {"in effect", "not asked"}
 
 
 @pytest.mark.parametrize("page", by_hand(), ids=names(by_hand()))

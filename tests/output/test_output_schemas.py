@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import Problem, State
+from compiler.cluster.judge import ClusterState, Problem
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.read_many import Likeness
 from compiler.model.store import Place
@@ -321,7 +321,7 @@ def test_status(tmp_path: Path) -> None:
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = from_files(bench.environment())
     found = LiveState(
-        (Problem(State.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC)
+        (Problem(ClusterState.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC)
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, live=found, values=values) for row in status.rows)
@@ -331,8 +331,8 @@ def test_status(tmp_path: Path) -> None:
     bare = StatusResult(replace(status, progress=None), WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores"))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, NextStep()), (bare, NextStep())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
-    assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
-    assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]
+    assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]
+    assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][1:]
     assert found["other"]["properties"]["comparison"]["enum"] == [
         str(each) for each in Likeness if each is not Likeness.UNKNOWN
     ]

@@ -16,7 +16,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
-from compiler.cluster.judge import State, without_age
+from compiler.cluster.judge import ClusterState, without_age
 from compiler.cluster.view import SECRETS, connected
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
@@ -145,7 +145,7 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
     connect = partial(connected, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
-    waiting = Waiting(word_of(State.IN_EFFECT))
+    waiting = Waiting(word_of(ClusterState.IN_EFFECT))
     with open_stores(invocation, open_stores_for_reading) as stores:
         try:
             return [

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status
@@ -18,32 +18,32 @@ from compiler.text.wording import counted, listed
 _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "LIVE")
 _WORDS = {
-    State.NOT_ASKED: "not asked",
-    State.IN_EFFECT: "in effect",
-    State.ABSENT: "not deployed",
-    State.DELETED: "being deleted",
-    State.FOREIGN: "not ours",
-    State.OTHER_SPEC: "old spec",
-    State.NOT_SYNCED: "not synced",
-    State.NOT_READY: "not ready",
-    State.IMMUTABLE: "immutable",
-    State.RETAINED: "kept old",
-    State.NO_TARGET: "no Secret",
-    State.MISSING_KEY: "lacks keys",
-    State.EDITED: "edited",
-    State.STORE: "store",
-    State.REPLACED: "replaced",
-    State.DATA_CHANGED: "data changed",
-    State.OLDER_VALUE: "older value",
-    State.NOT_REFRESHED: "not refreshed",
-    State.SILENT: "operator off?",
-    State.RESTARTED: "restarted",
-    State.PODS: "pods not ready",
-    State.RESTART: "restart needed",
+    ClusterState.NOT_ASKED: "not asked",
+    ClusterState.IN_EFFECT: "in effect",
+    ClusterState.ABSENT: "not deployed",
+    ClusterState.DELETED: "being deleted",
+    ClusterState.FOREIGN: "not ours",
+    ClusterState.OTHER_SPEC: "old spec",
+    ClusterState.NOT_SYNCED: "not synced",
+    ClusterState.NOT_READY: "not ready",
+    ClusterState.IMMUTABLE: "immutable",
+    ClusterState.RETAINED: "kept old",
+    ClusterState.NO_TARGET: "no Secret",
+    ClusterState.MISSING_KEY: "lacks keys",
+    ClusterState.EDITED: "edited",
+    ClusterState.STORE: "store",
+    ClusterState.REPLACED: "replaced",
+    ClusterState.DATA_CHANGED: "data changed",
+    ClusterState.OLDER_VALUE: "older value",
+    ClusterState.NOT_REFRESHED: "not refreshed",
+    ClusterState.SILENT: "operator off?",
+    ClusterState.RESTARTED: "restarted",
+    ClusterState.PODS: "pods not ready",
+    ClusterState.RESTART: "restart needed",
 }
 
 
-def word_of(state: State) -> str:
+def word_of(state: ClusterState) -> str:
     """A live state in words."""
     return _WORDS[state]
 
@@ -72,7 +72,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.live is not None for what in row.live.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
-    if any(row.has(State.SILENT) for row in status.rows):
+    if any(row.has(ClusterState.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
     for number, command in enumerate(step.commands):
         first = f"{step.first}, then: " if step.first and number == 0 else ""
@@ -136,7 +136,7 @@ def _long(cells: Sequence[str]) -> Iterator[Line]:
 def _style(row: Row) -> Style:
     if not row.is_fine:
         return Style.ERROR
-    return Style.GREEN if row.state is State.IN_EFFECT else Style.STRONG
+    return Style.GREEN if row.state is ClusterState.IN_EFFECT else Style.STRONG
 
 
 def _details(row: Row) -> Iterator[Line]:

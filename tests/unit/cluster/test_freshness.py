@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import (
-    State,
+    ClusterState,
     Unread,
     asked_at,
     clock,
@@ -52,7 +52,9 @@ def made(
     return {"metadata": metadata, "spec": {"refreshInterval": interval}, "status": status}
 
 
-def stale(found: Mapping[str, Any], failed: datetime | None = None, newest: datetime | None = None) -> list[State]:
+def stale(
+    found: Mapping[str, Any], failed: datetime | None = None, newest: datetime | None = None
+) -> list[ClusterState]:
     return [each.state for each in silence(found, TITLE, NOW, failed, newest)]
 
 
@@ -81,7 +83,7 @@ def test_a_time_of_today_is_shown_without_its_date() -> None:
 
 def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> None:
     (found,) = older_value(made(ago(minutes=10)), ago(minutes=9), TITLE, NOW)
-    assert found.state is State.OLDER_VALUE
+    assert found.state is ClusterState.OLDER_VALUE
     assert found.message == (
         f'the Secret "{TITLE}" may hold an earlier value: written 07:21:00 UTC, the operator last read it 07:20:00 UTC'
     )
@@ -116,9 +118,9 @@ def test_a_request_is_answered_by_a_success_that_began_later() -> None:
 
 
 def test_a_request_without_an_answer_is_remembered() -> None:
-    assert stale(made(ago(minutes=20), asked=ago(seconds=30))) == [State.NOT_REFRESHED]
+    assert stale(made(ago(minutes=20), asked=ago(seconds=30))) == [ClusterState.NOT_REFRESHED]
     (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, NOW)
-    assert found.state is State.SILENT
+    assert found.state is ClusterState.SILENT
     assert found.message == (
         f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and did not'
     )
@@ -135,14 +137,14 @@ def test_a_success_a_failure_or_another_condition_answers_a_request() -> None:
 
 def test_an_operator_that_deals_with_others_runs() -> None:
     found = made(ago(minutes=20), asked=ago(minutes=2))
-    assert stale(found, newest=ago(minutes=1)) == [State.NOT_REFRESHED]
-    assert stale(made(ago(hours=3)), newest=ago(minutes=1)) == [State.NOT_REFRESHED]
+    assert stale(found, newest=ago(minutes=1)) == [ClusterState.NOT_REFRESHED]
+    assert stale(made(ago(hours=3)), newest=ago(minutes=1)) == [ClusterState.NOT_REFRESHED]
 
 
 def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
     assert stale(made(ago(minutes=119))) == []
     (found,) = silence(made(ago(hours=3)), TITLE, NOW)
-    assert found.state is State.SILENT
+    assert found.state is ClusterState.SILENT
     assert found.message == (
         f'the operator seems not to run: it has not handled "{TITLE}" since 04:30:00 UTC, although its interval is 1h'
     )
@@ -152,13 +154,13 @@ def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
 
 
 def test_one_that_was_never_dealt_with_is_overdue_since_it_was_made() -> None:
-    assert stale(made()) == [State.SILENT]
+    assert stale(made()) == [ClusterState.SILENT]
     assert stale({"metadata": {}, "spec": {"refreshInterval": "1h0m0s"}}) == []
 
 
 def test_clocks_that_differ_by_minutes_make_nothing_overdue() -> None:
     assert stale(made(ago(minutes=5), interval="1m0s")) == []
-    assert stale(made(ago(minutes=7), interval="1m0s")) == [State.SILENT]
+    assert stale(made(ago(minutes=7), interval="1m0s")) == [ClusterState.SILENT]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import (
-    State,
+    ClusterState,
     doubts,
     is_own,
     is_synced,
@@ -61,7 +61,7 @@ def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  
     return Live(**{**parts, **changed})
 
 
-def states(manifest: Manifest, found: Live) -> list[State]:
+def states(manifest: Manifest, found: Live) -> list[ClusterState]:
     return [problem.state for problem in problems(manifest, found)]
 
 
@@ -74,9 +74,9 @@ def test_ready_of_the_spec_before_is_not_in_effect() -> None:
     # Each line of the watch: a new spec with the old Ready, its failure, the right spec with that failure, success.
     found = [states(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each)) for each in SWITCH]
     assert found == [
-        [State.OTHER_SPEC, State.NOT_SYNCED],
-        [State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_READY],
-        [State.NOT_SYNCED, State.NOT_READY],
+        [ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED],
+        [ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, ClusterState.NOT_READY],
+        [ClusterState.NOT_SYNCED, ClusterState.NOT_READY],
         [],
     ]
     assert (ready_reason(SWITCH[0]), is_synced(SWITCH[0])) == (None, False)
@@ -94,20 +94,26 @@ def test_the_generation_is_compared_whole() -> None:
 @pytest.mark.parametrize(
     ("change", "lack", "said"),
     [
-        (lambda found: found["metadata"]["labels"].clear(), State.FOREIGN, "is not managed by this chart"),
-        (lambda found: found["spec"].update(refreshPolicy="CreatedOnce"), State.OTHER_SPEC, "not what was compiled"),
-        (lambda found: found["spec"]["data"].pop(), State.OTHER_SPEC, "is not what was compiled"),
-        (lambda found: found.pop("status"), State.NOT_SYNCED, "has not synchronised"),
-        (lambda found: _condition(found, reason="SecretDeleted"), State.NOT_READY, "ready by SecretDeleted"),
-        (lambda found: _condition(found, reason="", status="Unknown"), State.NOT_READY, "is not ready: Unknown"),
+        (lambda found: found["metadata"]["labels"].clear(), ClusterState.FOREIGN, "is not managed by this chart"),
+        (
+            lambda found: found["spec"].update(refreshPolicy="CreatedOnce"),
+            ClusterState.OTHER_SPEC,
+            "not what was compiled",
+        ),
+        (lambda found: found["spec"]["data"].pop(), ClusterState.OTHER_SPEC, "is not what was compiled"),
+        (lambda found: found.pop("status"), ClusterState.NOT_SYNCED, "has not synchronised"),
+        (lambda found: _condition(found, reason="SecretDeleted"), ClusterState.NOT_READY, "ready by SecretDeleted"),
+        (lambda found: _condition(found, reason="", status="Unknown"), ClusterState.NOT_READY, "is not ready: Unknown"),
         (
             lambda found: _condition(found, message="secret retained due to DeletionPolicy=Retain"),
-            State.RETAINED,
+            ClusterState.RETAINED,
             "is an earlier one that was kept",
         ),
     ],
 )
-def test_each_lack_of_an_external_secret_is_found(change: Callable[[Any], object], lack: State, said: str) -> None:
+def test_each_lack_of_an_external_secret_is_found(
+    change: Callable[[Any], object], lack: ClusterState, said: str
+) -> None:
     changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
     change(changed)
     found = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
@@ -120,9 +126,9 @@ def _condition(found: dict[str, Any], **changes: str) -> None:
 
 
 def test_a_missing_object_is_the_only_thing_said_of_it() -> None:
-    assert states(AZURE[SLACK], live(SLACK, external_secret=None)) == [State.ABSENT]
-    assert states(AZURE[SLACK], live(SLACK, secret=None)) == [State.NO_TARGET]
-    assert states(AZURE[SLACK], live(SLACK, store=None)) == [State.STORE]
+    assert states(AZURE[SLACK], live(SLACK, external_secret=None)) == [ClusterState.ABSENT]
+    assert states(AZURE[SLACK], live(SLACK, secret=None)) == [ClusterState.NO_TARGET]
+    assert states(AZURE[SLACK], live(SLACK, store=None)) == [ClusterState.STORE]
     assert states(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
     assert states(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
 
@@ -136,7 +142,7 @@ def test_the_keys_of_a_secret_are_known_from_its_metadata() -> None:
     del less["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:SLACK_TEAM_ID"]
     (reason,) = problems(AZURE[SLACK], live(SLACK, secret=less))
     assert (reason.state, reason.message) == (
-        State.MISSING_KEY,
+        ClusterState.MISSING_KEY,
         'the Secret "ai-platform-engineering/agent-slack-secrets" lacks "SLACK_TEAM_ID"',
     )
 
@@ -149,9 +155,9 @@ def test_the_keys_of_a_bundle_are_those_of_its_template() -> None:
 def test_a_secret_of_another_owner_is_foreign() -> None:
     other = copy.deepcopy(SECRETS[SLACK])
     other["metadata"]["ownerReferences"][0]["name"] = "someone"
-    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [State.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [ClusterState.FOREIGN]
     other["metadata"]["ownerReferences"] = []
-    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [State.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [ClusterState.FOREIGN]
 
 
 def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
@@ -164,7 +170,7 @@ def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
         assert not waits_for_a_change(found, SLACK)
     # One that does not control it has not made it.
     shared["metadata"]["ownerReferences"] = [{**own, "controller": False}]
-    assert states(AZURE[SLACK], live(SLACK, secret=shared)) == [State.FOREIGN]
+    assert states(AZURE[SLACK], live(SLACK, secret=shared)) == [ClusterState.FOREIGN]
 
 
 def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
@@ -184,7 +190,7 @@ def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
     (reason,) = problems(AZURE[SLACK], live(SLACK, store=elsewhere))
     said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
     assert (reason.state, reason.message) == (
-        State.STORE,
+        ClusterState.STORE,
         f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
     )
     assert doubts(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
@@ -266,7 +272,7 @@ def test_ours_is_what_has_the_chart_s_label() -> None:
 def test_what_is_being_deleted_is_not_in_effect(which: str) -> None:
     leaving = copy.deepcopy(getattr(live(SLACK), which))
     leaving["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
-    assert states(AZURE[SLACK], live(SLACK, **{which: leaving})) == [State.DELETED]
+    assert states(AZURE[SLACK], live(SLACK, **{which: leaving})) == [ClusterState.DELETED]
 
 
 def written_by(manager: str, time: str, *keys: str) -> Live:
@@ -284,7 +290,7 @@ def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_not
     (reason,) = problems(AZURE[SLACK], newer)
     who = f'"kubectl-edit" has written "SLACK_BOT_TOKEN" of the Secret "ai-platform-engineering/{SLACK}"'
     said = f"{who} since the operator did, at 2026-11-26T00:51:00Z"
-    assert (reason.state, reason.message) == (State.EDITED, said)
+    assert (reason.state, reason.message) == (ClusterState.EDITED, said)
     older = written_by("kubectl-create", "2026-11-26T00:40:00Z", "SLACK_BOT_TOKEN")
     assert states(AZURE[SLACK], older) == []
     assert doubts(AZURE[SLACK], older)[-1] == ('"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too')

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import Live
 from compiler.consumers.readers import SecretRead, Way
 from compiler.operations.status_live import Pod
@@ -25,7 +25,7 @@ def before(*, equal: bool = True, saw: bool = True) -> Baseline:
     return Baseline(saw, equal, "1", "h1", ("t", "1-a"), newest_hash="h1")
 
 
-def states(known: Baseline, now: Live, *, needs_refresh: bool = False) -> list[State]:
+def states(known: Baseline, now: Live, *, needs_refresh: bool = False) -> list[ClusterState]:
     return [each.state for each in changes_since(known, JIRA, now, (), needs_refresh=needs_refresh).problems]
 
 
@@ -37,11 +37,11 @@ def test_what_stays_as_it_was_is_no_problem() -> None:
 
 @pytest.mark.parametrize("equal", [True, False])
 def test_data_may_change_only_where_the_stores_differed(equal: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    assert states(before(equal=equal), live(data="h2")) == ([State.DATA_CHANGED] if equal else [])
+    assert states(before(equal=equal), live(data="h2")) == ([ClusterState.DATA_CHANGED] if equal else [])
 
 
 def test_a_refresh_is_seen_by_its_time_or_its_mark() -> None:
-    assert states(before(), live(), needs_refresh=True) == [State.NOT_REFRESHED]
+    assert states(before(), live(), needs_refresh=True) == [ClusterState.NOT_REFRESHED]
     assert states(before(), live(synced="2-a"), needs_refresh=True) == []
 
 
@@ -49,7 +49,7 @@ def test_a_secret_that_was_not_there_is_compared_from_its_first_sight_on() -> No
     known = Baseline(True, False, None, None, ("None", "None"))
     assert known.not_compared == ("UID", "data")
     assert states(known, live()) == []
-    assert states(known, live("2")) == [State.REPLACED]
+    assert states(known, live("2")) == [ClusterState.REPLACED]
 
 
 def test_who_came_late_compares_nothing_with_before() -> None:
@@ -77,4 +77,4 @@ def test_a_pod_that_was_created_after_the_data_was_written_needs_no_restart(
     read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
     pod = Pod("p", "u", None, True, (), 0, created, (read,))
     found = changes_since(before(equal=False), JIRA, live(data="h2", written=written), (pod,), needs_refresh=False)
-    assert [each.state for each in found.problems] == ([State.RESTART] if is_old else [])
+    assert [each.state for each in found.problems] == ([ClusterState.RESTART] if is_old else [])

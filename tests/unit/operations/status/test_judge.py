@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.operations.status import with_values
 from compiler.operations.status_live import StatusJudge
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
@@ -15,17 +15,20 @@ FORCE = "platform-secrets status prod --only jira --wait --force-sync"
 def test_what_is_there_as_compiled_is_in_effect(world: World) -> None:
     world.platform.pod(SPACE, "jira", JIRA)
     seen = world.judge().every(world.snapshot())
-    assert {name: each.state for name, each in seen.items()} == {"github": State.IN_EFFECT, "jira": State.IN_EFFECT}
+    assert {name: each.state for name, each in seen.items()} == {
+        "github": ClusterState.IN_EFFECT,
+        "jira": ClusterState.IN_EFFECT,
+    }
     assert (seen["jira"].pods, seen["github"].pods, seen["jira"].not_asked) == (1, 0, ())
 
 
 def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
     world.switch()
-    assert world.live_state().state is State.OTHER_SPEC
+    assert world.live_state().state is ClusterState.OTHER_SPEC
     world.platform.deploy(world.bench.environment())
-    assert world.live_state().state is State.NOT_SYNCED
+    assert world.live_state().state is ClusterState.NOT_SYNCED
     world.platform.sync(SPACE, JIRA)
-    assert world.live_state().state is State.IN_EFFECT
+    assert world.live_state().state is ClusterState.IN_EFFECT
 
 
 def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_that_ends_it(world: World) -> None:
@@ -34,7 +37,7 @@ def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_tha
     judge = world.judge()
     judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
     seen = judge.live_state(world.snapshot(), "jira")
-    assert seen.state is State.NOT_READY
+    assert seen.state is ClusterState.NOT_READY
     assert seen.causes == ("just now: property … does not exist",)
     # After the third failure it waits for 4 s, and one of them is over.
     assert (seen.next_try, seen.helps) == (3, (FORCE,))
@@ -71,7 +74,7 @@ def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: W
     secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
     world.platform.double.put("secrets", secret)
     seen = world.live_state()
-    assert (seen.state, seen.next_try, seen.helps) == (State.NOT_READY, None, ())
+    assert (seen.state, seen.next_try, seen.helps) == (ClusterState.NOT_READY, None, ())
     assert seen.causes == (said,)
 
 
@@ -100,7 +103,7 @@ def test_an_immutable_secret_is_named_and_made_anew_by_deleting_it(world: World,
         world.platform.double.put("secrets", secret)
     world.platform.double.put("externalsecrets", found)
     seen = world.live_state()
-    assert (seen.state, seen.next_try, seen.is_final) == (State.IMMUTABLE, None, True)
+    assert (seen.state, seen.next_try, seen.is_final) == (ClusterState.IMMUTABLE, None, True)
     assert seen.helps == ("kubectl -n agents delete secret agent-jira-secrets",)
     # Whose values the store does not give, that Secret is the only one to have them.
     world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
@@ -116,12 +119,12 @@ def test_a_failure_answers_a_request_and_shows_that_the_operator_runs(world: Wor
     world.refreshed(asked - timedelta(minutes=10), **{"force-sync": str(int(asked.timestamp()))})
     judge = world.judge()
     judge._now = lambda: asked + timedelta(minutes=10)
-    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [State.NOT_READY]
+    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
     world.double.refused["list events"] = 403
     judge = world.judge()
     judge._now = lambda: asked + timedelta(minutes=10)
     # Whether it failed since is not known.
-    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [State.NOT_READY]
+    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
 
 
 def test_a_pod_that_reads_what_the_environment_does_not_have_is_told_by_its_key(world: World) -> None:
@@ -203,25 +206,25 @@ def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> N
 def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: World) -> None:
     world.platform.store("vault-store", {"fake": {}})
     seen = world.live_state()
-    assert (seen.state, "leads to another store" in seen.problems[0].message) == (State.STORE, True)
+    assert (seen.state, "leads to another store" in seen.problems[0].message) == (ClusterState.STORE, True)
     world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
     seen = world.live_state()
     (note,) = seen.notes
-    assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (State.IN_EFFECT, True)
+    assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (ClusterState.IN_EFFECT, True)
 
 
 def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:
     world.platform.fail(SPACE, JIRA, "old trouble")
     world.switch()
     seen = world.live_state()
-    assert (seen.state, seen.causes, seen.helps) == (State.OTHER_SPEC, (), ())
+    assert (seen.state, seen.causes, seen.helps) == (ClusterState.OTHER_SPEC, (), ())
 
 
 def test_a_pod_that_is_not_ready_keeps_its_secret_from_being_in_effect(world: World) -> None:
     world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN"])
     world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_TOKEN")
     seen = world.live_state()
-    assert [each.state for each in seen.problems] == [State.MISSING_KEY, State.PODS]
+    assert [each.state for each in seen.problems] == [ClusterState.MISSING_KEY, ClusterState.PODS]
     assert seen.problems[1].message.endswith(
         '(CreateContainerConfigError): the Secret "agents/agent-jira-secrets" lacks "JIRA_TOKEN"'
     )

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import Problem, State
+from compiler.cluster.judge import ClusterState, Problem
 from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.address import remote_places
@@ -86,7 +86,7 @@ def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_w
     assert next_commands(replace(status, is_live=False), (), ("jira",)) == (
         "platform-secrets status prod --only jira --cluster",
     )
-    running = seen(status, jira=LiveState((Problem(State.OTHER_SPEC, "it reads the store before"),)))
+    running = seen(status, jira=LiveState((Problem(ClusterState.OTHER_SPEC, "it reads the store before"),)))
     assert [line for line in next_commands(running, options) if "retire" in line] == []
     only = replace(status, rows=tuple(row for row in status.rows if row.secret.id == "jira"))
     assert next_commands(only, ("--cluster",), ("jira",)) == (
@@ -116,7 +116,9 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
 
 
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
-    status = seen(moving(world, jira=Values(faults=("it lacks a key",))), github=LiveState((Problem(State.PODS, "a"),)))
+    status = seen(
+        moving(world, jira=Values(faults=("it lacks a key",))), github=LiveState((Problem(ClusterState.PODS, "a"),))
+    )
     assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira",)
 
 
@@ -143,7 +145,7 @@ AGAIN = "deploy chart/values-prod.yaml again (argocd app sync …)"
 
 def trouble(
     world: World,
-    *problems: State,
+    *problems: ClusterState,
     asked: StepContext | None = None,
     values: Values | None = None,
     **more: Any,  # noqa: ANN401 - fields of a live state
@@ -161,10 +163,10 @@ VERIFY = "platform-secrets verify prod jira --cluster"
 OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
 
 
-@pytest.mark.parametrize("state", [State.ABSENT, State.DELETED, State.OTHER_SPEC])
+@pytest.mark.parametrize("state", [ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC])
 @pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
 def test_what_is_not_deployed_is_deployed_before_it_is_waited_for(
-    world: World, state: State, asked: StepContext
+    world: World, state: ClusterState, asked: StepContext
 ) -> None:
     assert trouble(world, state, asked=asked) == NextStep((WAIT,), AGAIN)
 
@@ -172,37 +174,37 @@ def test_what_is_not_deployed_is_deployed_before_it_is_waited_for(
 def test_who_asked_for_some_secrets_waits_for_those_in_that_cluster(world: World) -> None:
     asked = StepContext(("--cluster", "--context", "there"), ("jira", "github"))
     line = "platform-secrets status prod --only jira --only github --wait --context there"
-    assert trouble(world, State.OTHER_SPEC, asked=asked).commands == (line,)
+    assert trouble(world, ClusterState.OTHER_SPEC, asked=asked).commands == (line,)
 
 
 def test_an_operator_that_does_not_run_is_looked_at_before_all(world: World) -> None:
-    assert trouble(world, State.NOT_SYNCED, State.SILENT) == NextStep((OPERATOR,))
-    assert trouble(world, State.OTHER_SPEC, State.SILENT).commands == (OPERATOR,)
+    assert trouble(world, ClusterState.NOT_SYNCED, ClusterState.SILENT) == NextStep((OPERATOR,))
+    assert trouble(world, ClusterState.OTHER_SPEC, ClusterState.SILENT).commands == (OPERATOR,)
 
 
-@pytest.mark.parametrize("state", [State.OLDER_VALUE, State.NOT_REFRESHED])
-def test_an_older_value_is_read_at_once_and_never_by_what_has_just_failed(world: World, state: State) -> None:
+@pytest.mark.parametrize("state", [ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED])
+def test_an_older_value_is_read_at_once_and_never_by_what_has_just_failed(world: World, state: ClusterState) -> None:
     assert trouble(world, state) == NextStep((FORCE,))
     assert trouble(world, state, asked=WAITED) == NextStep((FORCE,))
     assert trouble(world, state, asked=FORCED) == NextStep((OPERATOR,))
 
 
 def test_a_spec_that_is_not_taken_is_waited_for_then_forced_and_then_the_operator_looked_at(world: World) -> None:
-    assert trouble(world, State.NOT_SYNCED) == NextStep((WAIT,))
-    assert trouble(world, State.NOT_SYNCED, asked=WAITED) == NextStep((FORCE,))
-    assert trouble(world, State.NOT_SYNCED, asked=FORCED) == NextStep((OPERATOR,))
+    assert trouble(world, ClusterState.NOT_SYNCED) == NextStep((WAIT,))
+    assert trouble(world, ClusterState.NOT_SYNCED, asked=WAITED) == NextStep((FORCE,))
+    assert trouble(world, ClusterState.NOT_SYNCED, asked=FORCED) == NextStep((OPERATOR,))
 
 
-@pytest.mark.parametrize("state", [State.NO_TARGET, State.MISSING_KEY])
-def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state: State) -> None:
+@pytest.mark.parametrize("state", [ClusterState.NO_TARGET, ClusterState.MISSING_KEY])
+def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state: ClusterState) -> None:
     assert trouble(world, state) == NextStep((FORCE,))
     assert trouble(world, state, asked=FORCED) == NextStep((VERIFY,))
 
 
-@pytest.mark.parametrize("state", [State.NOT_READY, State.RETAINED, State.STORE])
+@pytest.mark.parametrize("state", [ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.STORE])
 @pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
 def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
-    world: World, state: State, asked: StepContext
+    world: World, state: ClusterState, asked: StepContext
 ) -> None:
     # Also where the move has not come to jira yet, whose other store lies ahead.
     there = Values(Likeness.EQUAL)
@@ -216,9 +218,9 @@ def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
 
 def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world: World) -> None:
     other = Values(Likeness.DIFFERENT)
-    assert trouble(world, State.NOT_READY, values=other) == NextStep((FORCE,))
-    assert trouble(world, State.NOT_READY, values=other, asked=FORCED) == NextStep((VERIFY,))
-    assert trouble(world, State.STORE, values=other) == NextStep((VERIFY,))
+    assert trouble(world, ClusterState.NOT_READY, values=other) == NextStep((FORCE,))
+    assert trouble(world, ClusterState.NOT_READY, values=other, asked=FORCED) == NextStep((VERIFY,))
+    assert trouble(world, ClusterState.STORE, values=other) == NextStep((VERIFY,))
 
 
 def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(world: World) -> None:
@@ -231,50 +233,50 @@ def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(worl
 def test_where_the_store_in_use_is_closed_to_both_one_goes_back_without_comparison(world: World) -> None:
     closed = Values(Likeness.NO_ACCESS, closed=("its firewall",), other_holds=True)
     line = "platform-secrets cutover prod jira --back --to azure --cluster"
-    assert trouble(world, State.NOT_READY, values=closed) == NextStep((line,))
-    assert trouble(world, State.NOT_READY, values=replace(closed, other_holds=False)) == NextStep((FORCE,))
+    assert trouble(world, ClusterState.NOT_READY, values=closed) == NextStep((line,))
+    assert trouble(world, ClusterState.NOT_READY, values=replace(closed, other_holds=False)) == NextStep((FORCE,))
     # The other store that is closed is no way back.
     ahead = Values(Likeness.NO_ACCESS, other_holds=False)
-    assert trouble(world, State.NOT_READY, values=ahead) == NextStep((FORCE,))
+    assert trouble(world, ClusterState.NOT_READY, values=ahead) == NextStep((FORCE,))
 
 
 def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:
     mixed = seen(
         moving(world),
-        jira=LiveState((Problem(State.OTHER_SPEC, "a"),)),
-        github=LiveState((Problem(State.FOREIGN, "a"),)),
+        jira=LiveState((Problem(ClusterState.OTHER_SPEC, "a"),)),
+        github=LiveState((Problem(ClusterState.FOREIGN, "a"),)),
     )
     assert next_step(mixed, StepContext(("--cluster",))) == NextStep(("platform-secrets verify prod github --cluster",))
 
 
 def test_what_waiting_does_not_mend_is_looked_into(world: World) -> None:
-    for state in (State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED):
+    for state in (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED):
         assert trouble(world, state) == trouble(world, state, asked=FORCED) == NextStep((VERIFY,))
 
 
 def test_every_restart_is_named_also_where_all_is_in_effect(world: World) -> None:
     lines = ("kubectl rollout restart x", "kubectl rollout restart y")
-    assert trouble(world, State.RESTART, helps=lines) == NextStep(lines)
+    assert trouble(world, ClusterState.RESTART, helps=lines) == NextStep(lines)
     assert trouble(world, helps=lines).commands[:2] == lines
 
 
 def test_an_immutable_secret_is_deleted_where_the_store_holds_its_values(world: World) -> None:
-    assert trouble(world, State.IMMUTABLE, helps=("kubectl delete x",)) == NextStep(("kubectl delete x",))
-    assert trouble(world, State.IMMUTABLE) == NextStep((VERIFY,))
+    assert trouble(world, ClusterState.IMMUTABLE, helps=("kubectl delete x",)) == NextStep(("kubectl delete x",))
+    assert trouble(world, ClusterState.IMMUTABLE) == NextStep((VERIFY,))
 
 
 def test_a_pod_is_waited_for_then_looked_at(world: World) -> None:
     describe = "kubectl -n agents describe pod p"
-    assert trouble(world, State.PODS, looks=(describe,)) == NextStep((WAIT,))
-    assert trouble(world, State.PODS, looks=(describe,), asked=WAITED) == NextStep((describe,))
+    assert trouble(world, ClusterState.PODS, looks=(describe,)) == NextStep((WAIT,))
+    assert trouble(world, ClusterState.PODS, looks=(describe,), asked=WAITED) == NextStep((describe,))
 
 
 def test_a_pod_that_reads_what_the_environment_does_not_have_leads_to_its_consumers(world: World) -> None:
     line = "platform-secrets consumers prod --cluster"
-    assert trouble(world, State.PODS, unlisted=("JIRA_USER",)) == NextStep((line,))
+    assert trouble(world, ClusterState.PODS, unlisted=("JIRA_USER",)) == NextStep((line,))
 
 
 def test_every_state_that_is_a_problem_has_a_remedy(world: World) -> None:
-    for state in State:
-        if state not in (State.NOT_ASKED, State.IN_EFFECT):
+    for state in ClusterState:
+        if state not in (ClusterState.NOT_ASKED, ClusterState.IN_EFFECT):
             assert trouble(world, state, helps=("do",), looks=("look",)).commands

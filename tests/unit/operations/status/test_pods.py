@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.cluster.objects import slim_pod
 from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands, unready
 
@@ -50,7 +50,7 @@ def waiting(reason: str) -> dict[str, Any]:
 
 def messages(pod: Pod, secrets: dict[str, Any] | None) -> list[str]:
     problems = list(unready([pod], "team", secrets))
-    assert all(each.state is State.PODS for each in problems)
+    assert all(each.state is ClusterState.PODS for each in problems)
     return [each.message for each in problems]
 
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import Likeness
 from compiler.operations import status_wait
@@ -37,7 +37,7 @@ def test_offline_no_store_is_asked(world: World) -> None:
 def test_stores_and_cluster_are_looked_at(world: World) -> None:
     found = looked(world, StatusOptions(("jira",)))
     (row,) = found.status.rows
-    assert (row.values.likeness, row.state, found.waited) == (Likeness.EQUAL, State.IN_EFFECT, None)
+    assert (row.values.likeness, row.state, found.waited) == (Likeness.EQUAL, ClusterState.IN_EFFECT, None)
 
 
 def test_forced_and_waited_for(world: World) -> None:
@@ -45,7 +45,7 @@ def test_forced_and_waited_for(world: World) -> None:
     found = looked(world, StatusOptions(seconds=20, is_forced=True))
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.forced) == (WaitEnd.IN_EFFECT, 20, ("github", "jira"))
-    assert all(row.state is State.IN_EFFECT for row in found.status.rows)
+    assert all(row.state is ClusterState.IN_EFFECT for row in found.status.rows)
 
 
 class Hung:
@@ -113,7 +113,7 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
     found = hung.look(1)
     assert found.waited is not None
     assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
-    assert [row.state for row in found.status.rows] == [State.IN_EFFECT, State.OTHER_SPEC]
+    assert [row.state for row in found.status.rows] == [ClusterState.IN_EFFECT, ClusterState.OTHER_SPEC]
     assert found.waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
 
 

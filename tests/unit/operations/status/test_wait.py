@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiler.cluster.judge import State
+from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.operations import status_wait as wait_module
 from compiler.operations.status import LiveState
@@ -67,7 +67,7 @@ def switched(world: World) -> list[Callable[[], object]]:
     return [lambda: world.platform.deploy(environment), lambda: world.platform.sync(SPACE, JIRA)]
 
 
-def states(waited: WaitResult) -> dict[str, list[State]]:
+def states(waited: WaitResult) -> dict[str, list[ClusterState]]:
     return {name: [each.state for each in seen.problems] for name, seen in waited.states.items()}
 
 
@@ -95,14 +95,14 @@ def test_a_secret_with_another_uid_was_replaced(world: World) -> None:
 
     waited, _ = followed(world, deploy, replace, lambda: world.platform.sync(SPACE, JIRA))
     assert waited.end is WaitEnd.FAILED
-    assert State.REPLACED in states(waited)["jira"]
+    assert ClusterState.REPLACED in states(waited)["jira"]
 
 
 def test_a_deleted_secret_that_comes_again_was_replaced(world: World) -> None:
     deploy, sync = switched(world)
     waited, _ = followed(world, deploy, lambda: world.double.delete("secrets", SPACE, JIRA), sync)
     assert waited.end is WaitEnd.FAILED
-    assert State.REPLACED in states(waited)["jira"]
+    assert ClusterState.REPLACED in states(waited)["jira"]
 
 
 def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
@@ -110,20 +110,20 @@ def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
     waited, _ = followed(
         world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), up_at="missing-key"
     )
-    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [State.MISSING_KEY])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [ClusterState.MISSING_KEY])
 
 
 def test_a_ready_that_is_old_is_not_in_effect(world: World) -> None:
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, up_at="not-synced")
-    assert (waited.end, states(waited)["jira"][0]) == (WaitEnd.TIME_UP, State.NOT_SYNCED)
+    assert (waited.end, states(waited)["jira"][0]) == (WaitEnd.TIME_UP, ClusterState.NOT_SYNCED)
 
 
 def test_data_that_changes_between_equal_stores_is_wrong(world: World) -> None:
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
     assert waited.end is WaitEnd.FAILED
-    assert State.DATA_CHANGED in states(waited)["jira"]
+    assert ClusterState.DATA_CHANGED in states(waited)["jira"]
 
 
 def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(world: World) -> None:
@@ -164,7 +164,7 @@ def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(wo
         world.platform.pod(SPACE, name, JIRA, volume=volume)
     deploy, _ = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
-    assert (waited.end, states(waited)["jira"]) == (WaitEnd.FAILED, [State.RESTART])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.FAILED, [ClusterState.RESTART])
     jira = waited.states["jira"]
     assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
@@ -194,7 +194,7 @@ def test_what_is_being_deleted_is_not_in_effect(world: World, plural: str) -> No
     found["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
     world.double.put(plural, found)
     waited, _ = followed(world, up_at="being-deleted")
-    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [State.DELETED])
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [ClusterState.DELETED])
 
 
 @pytest.mark.parametrize("right", ["list secrets", "get clustersecretstores"])
@@ -213,7 +213,7 @@ def test_a_restart_is_wrong(world: World) -> None:
     world.platform.pod(SPACE, "jira", JIRA, restarts=2)
     deploy, sync = switched(world)
     waited, _ = followed(world, deploy, lambda: world.platform.pod(SPACE, "jira", JIRA, restarts=3), sync)
-    assert (waited.end, State.RESTARTED in states(waited)["jira"]) == (WaitEnd.FAILED, True)
+    assert (waited.end, ClusterState.RESTARTED in states(waited)["jira"]) == (WaitEnd.FAILED, True)
 
 
 @pytest.mark.parametrize("may_list", [True, False])
@@ -229,7 +229,7 @@ def test_a_pod_that_is_new_and_was_restarted_before_it_is_listed_is_wrong_too(wo
 
     waited, _ = followed(world, deploy, replaced, sync)
     # Of one that nobody may have listed before, nobody knows since when.
-    assert (waited.end is WaitEnd.FAILED, State.RESTARTED in states(waited)["jira"]) == (may_list, may_list)
+    assert (waited.end is WaitEnd.FAILED, ClusterState.RESTARTED in states(waited)["jira"]) == (may_list, may_list)
 
 
 def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
