@@ -82,24 +82,26 @@ FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterStat
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ClusterProblem:
     """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
 
     state: ClusterState
     message: str
 
 
-def problems(manifest: Manifest, live: Live) -> tuple[Problem, ...]:
+def problems(manifest: Manifest, live: Live) -> tuple[ClusterProblem, ...]:
     """Why a manifest is not in effect; empty where it is."""
     found = live.external_secret
     if found is None:
-        return (Problem(ClusterState.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),)
+        return (
+            ClusterProblem(ClusterState.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),
+        )
     where = (manifest.namespace, live.namespace)
     lacks = store_lacks(manifest.store, live.store, *where) if live.has_store else ()
     return (
         *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
         *(_of_secret(manifest, live) if live.has_secrets else ()),
-        *(Problem(ClusterState.STORE, lack.message) for lack in lacks),
+        *(ClusterProblem(ClusterState.STORE, lack.message) for lack in lacks),
     )
 
 
@@ -189,26 +191,30 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
 
 
-def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: bool) -> Iterator[Problem]:
+def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: bool) -> Iterator[ClusterProblem]:
     title = quoted(manifest.title)
     if child(found, "metadata").get("deletionTimestamp"):
-        yield Problem(ClusterState.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it")
+        yield ClusterProblem(
+            ClusterState.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it"
+        )
     if not is_own(found, manifest):
-        yield Problem(ClusterState.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
+        yield ClusterProblem(ClusterState.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
     if found.get("spec") != manifest.object.get("spec"):
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        yield Problem(ClusterState.OTHER_SPEC, message)
+        yield ClusterProblem(ClusterState.OTHER_SPEC, message)
     if not is_synced(found):
-        yield Problem(ClusterState.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
+        yield ClusterProblem(ClusterState.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
     condition, why = ready_of(found), ready_reason(found)
     if is_frozen:
-        yield Problem(ClusterState.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
+        yield ClusterProblem(ClusterState.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
     elif why is not None:
-        yield Problem(ClusterState.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
+        yield ClusterProblem(ClusterState.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
     elif _RETAINED in str(condition.get("message") or ""):
-        yield Problem(ClusterState.RETAINED, f"the Secret {title} is an earlier one that was kept")
+        yield ClusterProblem(ClusterState.RETAINED, f"the Secret {title} is an earlier one that was kept")
     elif condition.get("reason") != _SYNCED:
-        yield Problem(ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}")
+        yield ClusterProblem(
+            ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}"
+        )
 
 
 def _difference(compiled: LiveObject, found: LiveObject) -> str:
@@ -256,26 +262,26 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
     return True
 
 
-def _of_secret(manifest: Manifest, live: Live) -> Iterator[Problem]:
+def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quoted(manifest.title)
     if secret is None:
-        yield Problem(ClusterState.NO_TARGET, f"there is no Secret {title}")
+        yield ClusterProblem(ClusterState.NO_TARGET, f"there is no Secret {title}")
         return
     if child(secret, "metadata").get("deletionTimestamp"):
-        yield Problem(ClusterState.DELETED, f"the Secret {title} is being deleted")
+        yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted")
     owners = controllers_of(secret)
     if not owners and not has_synced:
         message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
-        yield Problem(ClusterState.NOT_SYNCED, message)
+        yield ClusterProblem(ClusterState.NOT_SYNCED, message)
     elif owners != [("ExternalSecret", manifest.name)]:
-        yield Problem(ClusterState.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
+        yield ClusterProblem(ClusterState.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        yield Problem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
+        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
     for each in strangers(live) if owners and has_synced else ():
         if each.is_newer:
             who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {title}"
-            yield Problem(
+            yield ClusterProblem(
                 ClusterState.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}"
             )
 
@@ -386,13 +392,15 @@ def is_answered(external_secret: LiveObject) -> bool:
     return asked is not None and refreshed is not None and refreshed >= asked
 
 
-def older_value(external_secret: LiveObject, written: datetime | None, title: str, now: datetime) -> Iterator[Problem]:
+def older_value(
+    external_secret: LiveObject, written: datetime | None, title: str, now: datetime
+) -> Iterator[ClusterProblem]:
     """Whether the Secret `title` may hold an earlier value than the one that was `written`."""
     found = unread(external_secret, written)
     if found is None:
         return
     times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
-    yield Problem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
+    yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 
 def silence(
@@ -401,7 +409,7 @@ def silence(
     now: datetime,
     failed: datetime | None = None,
     newest: datetime | None = None,
-) -> Iterator[Problem]:
+) -> Iterator[ClusterProblem]:
     """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue.
 
     `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
@@ -413,16 +421,16 @@ def silence(
     if asked is not None and (sign is None or sign < asked - _SAME):
         request = f"asked at {clock(asked, now)} to synchronise {quoted(title)}"
         if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
-            yield Problem(ClusterState.SILENT, f"the operator seems not to run: it was {request}, and did not")
+            yield ClusterProblem(ClusterState.SILENT, f"the operator seems not to run: it was {request}, and did not")
         else:
-            yield Problem(ClusterState.NOT_REFRESHED, f"the operator was {request}, and has not yet")
+            yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
     yield from _overdue(external_secret, title, now, sign, newest)
 
 
 def _overdue(
     external_secret: LiveObject, title: str, now: datetime, sign: datetime | None, newest: datetime | None
-) -> Iterator[Problem]:
+) -> Iterator[ClusterProblem]:
     spec = child(external_secret, "spec")
     interval = parse_duration(str(spec.get("refreshInterval") or ""))
     since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
@@ -435,7 +443,7 @@ def _overdue(
     pace = f"since {clock(since, now)}, although its interval is {short_duration(round(interval.seconds))}"
     runs = newest is not None and now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
-    yield Problem(
+    yield ClusterProblem(
         ClusterState.NOT_REFRESHED if runs else ClusterState.SILENT, f"{who} has not handled {quoted(title)} {pace}"
     )
 

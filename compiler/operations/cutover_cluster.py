@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from compiler.cluster.judge import ClusterState, Problem, Unread, clock, doubts, problems, unread
+from compiler.cluster.judge import ClusterProblem, ClusterState, Unread, clock, doubts, problems, unread
 from compiler.cluster.objects import (
     LiveObject,
     StoreLack,
@@ -107,7 +107,7 @@ def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView
         yield StoreLack(message, kubectl_line("get", store, namespace))
 
 
-def _unfit(manifest: Manifest, view: ClusterView, *, is_back: bool) -> list[Problem]:
+def _unfit(manifest: Manifest, view: ClusterView, *, is_back: bool) -> list[ClusterProblem]:
     """The gravest problem of an ExternalSecret before its switch, if it has one; of its spec and its Secret none is."""
     found = view.external_secrets(manifest.namespace).get(manifest.name)
     every = problems(manifest, Live(found, None, None, has_secrets=False, has_store=False))

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import ClusterState, Problem, operator_pods
+from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
@@ -216,7 +216,7 @@ class LiveState:
     ready, and `unlisted` the keys that such pods read and the environment does not have.
     """
 
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ClusterProblem, ...] = ()
     causes: tuple[str, ...] = ()
     next_try: int | None = None
     helps: tuple[str, ...] = ()

@@ -10,8 +10,8 @@ from time import monotonic
 
 from compiler.cluster.judge import (
     FAILING,
+    ClusterProblem,
     ClusterState,
-    Problem,
     Quotes,
     doubts,
     is_answered,
@@ -248,7 +248,7 @@ class StatusJudge:
 
     def _stale(
         self, snapshot: Snapshot, manifest: Manifest, live: Live, states: frozenset[ClusterState], *, is_forced: bool
-    ) -> Iterator[Problem]:
+    ) -> Iterator[ClusterProblem]:
         found, now = live.external_secret, self._now()
         if found is None or ClusterState.DELETED in states:
             return
@@ -340,7 +340,7 @@ def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
     )
 
 
-def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None) -> Iterator[Problem]:
+def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None) -> Iterator[ClusterProblem]:
     """A problem for each pod that is not ready; `secrets` are those of the namespace, None where they were not asked.
 
     A container that cannot be configured is told by the Secret or key that it lacks.
@@ -352,7 +352,7 @@ def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObjec
         why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
         if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
             why += f": {'; '.join(lacks)}"
-        yield Problem(ClusterState.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
+        yield ClusterProblem(ClusterState.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
 
 
 def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:

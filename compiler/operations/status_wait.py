@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from compiler.cluster.judge import ClusterState, Problem, clock, is_own, problems, unread
+from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, problems, unread
 from compiler.cluster.objects import LiveObject, child
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
 from compiler.live.read_many import Likeness
@@ -109,11 +109,13 @@ def changes_since(
     found = [*_changes_of_secret(before, live, pods, title)]
     notes = [*_rotation(before, live, title)]
     if needs_refresh and _refresh(live) == before.refresh:
-        found.append(Problem(ClusterState.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
+        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
     for pod in pods or ():
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:
-            found.append(Problem(ClusterState.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted"))
+            found.append(
+                ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted")
+            )
     old = keepers(pods or (), manifest.name, before.stale)
     if old:
         message = f"restart needed: {listed(pod.name for pod in old)} started before the data changed"
@@ -121,7 +123,7 @@ def changes_since(
         if notes and before.saw:
             notes.append(message)
         else:
-            found.append(Problem(ClusterState.RESTART, message))
+            found.append(ClusterProblem(ClusterState.RESTART, message))
     return LiveState(tuple(found), notes=tuple(notes), helps=restart_commands(old, manifest.namespace))
 
 
@@ -132,12 +134,14 @@ def _rotation(before: Baseline, live: Live, title: str) -> Iterator[str]:
         yield f"the Secret {title} took the value put at {when}, which the operator had not read before"
 
 
-def _changes_of_secret(before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str) -> Iterator[Problem]:
+def _changes_of_secret(
+    before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str
+) -> Iterator[ClusterProblem]:
     uid, data_hash = _uid(live.secret), _hash(live.secret)
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
-        yield Problem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
+        yield ClusterProblem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
@@ -147,7 +151,7 @@ def _changes_of_secret(before: Baseline, live: Live, pods: tuple[Pod, ...] | Non
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:
         message = f"the data of the Secret {title} changed, although both stores held the same"
-        yield Problem(ClusterState.DATA_CHANGED, message)
+        yield ClusterProblem(ClusterState.DATA_CHANGED, message)
 
 
 def _uid(secret: LiveObject | None) -> str | None:

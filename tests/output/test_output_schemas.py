@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.read_many import Likeness
 from compiler.model.store import Place
@@ -321,7 +321,14 @@ def test_status(tmp_path: Path) -> None:
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = from_files(bench.environment())
     found = LiveState(
-        (Problem(ClusterState.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC)
+        (ClusterProblem(ClusterState.PODS, "no"),),
+        ("why",),
+        3,
+        ("do", "more"),
+        ("pods",),
+        2,
+        ("note",),
+        datetime.now(UTC),
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, live=found, values=values) for row in status.rows)

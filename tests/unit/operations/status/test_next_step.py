@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.address import remote_places
@@ -86,7 +86,7 @@ def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_w
     assert next_commands(replace(status, is_live=False), (), ("jira",)) == (
         "platform-secrets status prod --only jira --cluster",
     )
-    running = seen(status, jira=LiveState((Problem(ClusterState.OTHER_SPEC, "it reads the store before"),)))
+    running = seen(status, jira=LiveState((ClusterProblem(ClusterState.OTHER_SPEC, "it reads the store before"),)))
     assert [line for line in next_commands(running, options) if "retire" in line] == []
     only = replace(status, rows=tuple(row for row in status.rows if row.secret.id == "jira"))
     assert next_commands(only, ("--cluster",), ("jira",)) == (
@@ -117,7 +117,8 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
 
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
     status = seen(
-        moving(world, jira=Values(faults=("it lacks a key",))), github=LiveState((Problem(ClusterState.PODS, "a"),))
+        moving(world, jira=Values(faults=("it lacks a key",))),
+        github=LiveState((ClusterProblem(ClusterState.PODS, "a"),)),
     )
     assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira",)
 
@@ -151,7 +152,7 @@ def trouble(
     **more: Any,  # noqa: ANN401 - fields of a live state
 ) -> NextStep:
     """What comes next where jira alone has these problems."""
-    live = LiveState(tuple(Problem(each, "a") for each in problems), **more)
+    live = LiveState(tuple(ClusterProblem(each, "a") for each in problems), **more)
     return next_step(seen(moving(world, jira=values or Values()), jira=live), asked or StepContext(("--cluster",)))
 
 
@@ -211,7 +212,7 @@ def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
     line = "platform-secrets cutover prod jira --back --to azure --cluster"
     assert trouble(world, state, asked=asked, values=there) == NextStep((line,))
     moved = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
-    status = seen(moving(world, moved, jira=there), jira=LiveState((Problem(state, "a"),)))
+    status = seen(moving(world, moved, jira=there), jira=LiveState((ClusterProblem(state, "a"),)))
     line = "platform-secrets cutover prod jira --back --to vault --cluster"
     assert next_step(status, asked) == NextStep((line,))
 
@@ -243,8 +244,8 @@ def test_where_the_store_in_use_is_closed_to_both_one_goes_back_without_comparis
 def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:
     mixed = seen(
         moving(world),
-        jira=LiveState((Problem(ClusterState.OTHER_SPEC, "a"),)),
-        github=LiveState((Problem(ClusterState.FOREIGN, "a"),)),
+        jira=LiveState((ClusterProblem(ClusterState.OTHER_SPEC, "a"),)),
+        github=LiveState((ClusterProblem(ClusterState.FOREIGN, "a"),)),
     )
     assert next_step(mixed, StepContext(("--cluster",))) == NextStep(("platform-secrets verify prod github --cluster",))
 

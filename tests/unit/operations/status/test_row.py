@@ -2,16 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.operations.status import LiveState, Values
 from tests.unit.operations.status.conftest import World
 
 
 def test_the_first_problem_is_the_state() -> None:
     assert LiveState().state is ClusterState.IN_EFFECT
-    seen = LiveState((Problem(ClusterState.NOT_SYNCED, "a"), Problem(ClusterState.PODS, "b")))
+    seen = LiveState((ClusterProblem(ClusterState.NOT_SYNCED, "a"), ClusterProblem(ClusterState.PODS, "b")))
     assert (seen.state, seen.is_final) == (ClusterState.NOT_SYNCED, False)
-    assert LiveState((*seen.problems, Problem(ClusterState.REPLACED, "c"))).is_final
+    assert LiveState((*seen.problems, ClusterProblem(ClusterState.REPLACED, "c"))).is_final
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_the_first_problem_is_the_state() -> None:
         (None, (), True),
         (LiveState(), (), True),
         (LiveState(), ("it lacks a key",), False),
-        (LiveState((Problem(ClusterState.PODS, "a"),)), (), False),
+        (LiveState((ClusterProblem(ClusterState.PODS, "a"),)), (), False),
     ],
 )
 def test_a_row_is_fine_without_fault_and_problem(

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.stores import LiveStores
 from compiler.operations.status import LiveState
 from compiler.operations.status_wait import StatusOptions, StatusReading, Tell, Wait, WaitEnd
@@ -40,7 +40,7 @@ def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
         told.append(left)
 
     partial = reading_of(world, tell)
-    partial.remember({"jira": LiveState((Problem(ClusterState.PODS, "a"),))}, 4)
+    partial.remember({"jira": LiveState((ClusterProblem(ClusterState.PODS, "a"),))}, 4)
     found = partial.end(5)
     assert [row.state for row in found.status.rows] == [ClusterState.NOT_ASKED, ClusterState.PODS]
     partial.remember({"jira": LiveState()}, 0)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.read_many import Likeness
 from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
@@ -21,7 +21,9 @@ def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None
 def test_a_row_says_all_that_the_text_does(world: World) -> None:
     world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = world.status()
-    found = LiveState((Problem(ClusterState.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT)
+    found = LiveState(
+        (ClusterProblem(ClusterState.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT
+    )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",))
     rows = (status.rows[0], replace(status.rows[1], values=values, live=found))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import ClusterState, Problem
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
@@ -51,7 +51,7 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
     assert shown(world.status())[0] == "prod: 2 secrets"
     world.bench.write("prod", f"{MOVE}store: azure\n")
     assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is done'
-    behind = with_row(world.status(), "jira", live=LiveState((Problem(ClusterState.NOT_SYNCED, "no"),)))
+    behind = with_row(world.status(), "jira", live=LiveState((ClusterProblem(ClusterState.NOT_SYNCED, "no"),)))
     assert shown(behind)[0] == (
         'prod: 2 of 2 secrets on "azure"; every step is in the files, 1 secret is not in effect in the cluster'
     )
@@ -114,7 +114,10 @@ def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
 
 
 def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
-    problems = (Problem(ClusterState.NOT_READY, "it is not ready"), Problem(ClusterState.PODS, "a pod is not ready"))
+    problems = (
+        ClusterProblem(ClusterState.NOT_READY, "it is not ready"),
+        ClusterProblem(ClusterState.PODS, "a pod is not ready"),
+    )
     found = LiveState(
         problems, ("property X does not exist",), 125, ("platform-secrets do",), ("pods: you may not",), None
     )
@@ -137,7 +140,7 @@ def test_what_may_not_be_asked_is_said_once(world: World) -> None:
 
 def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
     store = replace(world.status().rows[1].store, id="a-store-with-a-long-name-in-some-far-away-region")
-    found = LiveState((Problem(ClusterState.RESTART, "restart"),))
+    found = LiveState((ClusterProblem(ClusterState.RESTART, "restart"),))
     values = Values(Likeness.EQUAL, written=OLD, expires=SOON)
     status = with_row(world.status(), "jira", store=store, to=store, values=values, live=found)
     lines = shown(status)
@@ -150,7 +153,7 @@ def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
 
 
 def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: World) -> None:
-    silent = LiveState((Problem(ClusterState.SILENT, "it seems not to run"),))
+    silent = LiveState((ClusterProblem(ClusterState.SILENT, "it seems not to run"),))
     lines = shown(with_row(with_row(world.status(), "jira", live=silent), "github", live=silent), "look")
     assert lines[-2:] == ["Secrets stay: running and new pods go on with the last values", "next: look"]
     assert sum(line.startswith("Secrets stay") for line in lines) == 1
