@@ -51,7 +51,7 @@ class Painted(NamedTuple):
     style: Style
 
 
-class Code(NamedTuple):
+class CodeSpan(NamedTuple):
     """A piece of a line of Markdown that is shown as code."""
 
     text: str
@@ -63,7 +63,7 @@ class Words(NamedTuple):
     text: str
 
 
-Piece = str | Painted | Code | Words
+Piece = str | Painted | CodeSpan | Words
 
 
 class Wrapped(NamedTuple):

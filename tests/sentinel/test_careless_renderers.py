@@ -15,7 +15,7 @@ from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 from compiler.render import formats
 from compiler.render.content import (
-    Code,
+    CodeSpan,
     Content,
     Data,
     Element,
@@ -55,7 +55,7 @@ ONE_SHAPE = "pem over lines"
 def careless_lines(secret: str) -> Iterator[Line]:
     yield secret
     yield f"it is {secret}, and more"
-    yield "in pieces: ", secret, Painted(secret, Style.ERROR), Code(secret), Words(secret), " end"
+    yield "in pieces: ", secret, Painted(secret, Style.ERROR), CodeSpan(secret), Words(secret), " end"
 
 
 def careless(form: str, secret: str) -> Content:

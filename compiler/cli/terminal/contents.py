@@ -132,10 +132,10 @@ class _Writer:
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
             return printable(self._concealed(piece))
-        from compiler.render.content import Code, Words  # noqa: PLC0415 - plain text needs neither
+        from compiler.render.content import CodeSpan, Words  # noqa: PLC0415 - plain text needs neither
 
         text = printable(self._concealed(piece.text))
-        if isinstance(piece, Code):
+        if isinstance(piece, CodeSpan):
             return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
         if isinstance(piece, Words):
             return _MARKS.sub(lambda mark: f"\\{mark[0]}", text).replace("<", "&lt;")

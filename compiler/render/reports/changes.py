@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.model.values import SecretChange
 from compiler.operations.diff import EnvironmentDiff
-from compiler.render.content import Code, Piece, Words, members
+from compiler.render.content import CodeSpan, Piece, Words, members
 from compiler.text.wording import pieces_of
 
 Pieces = tuple[Piece, ...]
@@ -32,7 +32,7 @@ def change_row(change: SecretChange) -> Pieces:
     cells: list[Piece] = []
     for detail in details:
         cells += ["<br>", *map(Words, detail)]
-    return f"| {change.kind} | ", Code(change.title), " | ", *cells[1:], " |"
+    return f"| {change.kind} | ", CodeSpan(change.title), " | ", *cells[1:], " |"
 
 
 def as_data(change: SecretChange) -> dict[str, Any]:
@@ -88,13 +88,13 @@ def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterato
 
 def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
     """A section for a pull request: a table with a row for each store that is elsewhere, and for each Secret."""
-    yield "### ", Code(before), " → ", Code(after)
+    yield "### ", CodeSpan(before), " → ", CodeSpan(after)
     yield ("",)
     if found.is_different:
         yield ("| | what | details |",)
         yield ("|---|---|---|",)
         for each in found.addresses:
-            yield "| changed | ", Code(each.store), " | ", Words(each.before), " -> ", Words(each.after), " |"
+            yield "| changed | ", CodeSpan(each.store), " | ", Words(each.before), " -> ", Words(each.after), " |"
         yield from map(change_row, found.changes)
     else:
         yield ("No differences.",)

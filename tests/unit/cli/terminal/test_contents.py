@@ -7,7 +7,7 @@ import pytest
 
 from compiler.cli.terminal.contents import block_text, line_text, text_of
 from compiler.render.content import (
-    Code,
+    CodeSpan,
     Data,
     Element,
     Fingerprint,
@@ -47,7 +47,7 @@ def test_each_piece_is_looked_at_on_its_own() -> None:
 
 
 def test_markdown_is_escaped_after_it_is_concealed() -> None:
-    assert line_text((Code(f"a`|{TOKEN}"), Words(f" _<[{TOKEN}"))) == "`a'\\|…` \\_&lt;\\[…"
+    assert line_text((CodeSpan(f"a`|{TOKEN}"), Words(f" _<[{TOKEN}"))) == "`a'\\|…` \\_&lt;\\[…"
 
 
 def test_a_block_keeps_its_lines() -> None:
