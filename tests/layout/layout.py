@@ -101,6 +101,17 @@ def _nameless(root: Path) -> Iterator[str]:
             yield f"{path.relative_to(root)} says by its name nothing of what belongs in it"
 
 
+def _repeated_classes(root: Path) -> Iterator[str]:
+    """Classes of one name: who reads one of them thinks of the other."""
+    homes: dict[str, list[str]] = {}
+    for path in _modules(root):
+        for node in _nodes(path):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(root)))
+    for name, (first, *others) in homes.items():
+        yield from (f"{other} has a class {name}, as {first} has" for other in others)
+
+
 def _unlisted_commands(root: Path) -> Iterator[str]:
     listed = {module for _, module in _commands(root)}
     files = {path.stem for path in (root / "compiler/cli/commands").glob("*.py")} - {"__init__"}
@@ -239,6 +250,7 @@ CHECKS = (
     _untested,
     _too_long,
     _nameless,
+    _repeated_classes,
     _unlisted_commands,
     _misnamed_rules,
     _idle_errors,

@@ -51,6 +51,12 @@ def test_the_project_has_no_mistake() -> None:
         ),
         ("model/utils.py", "", True, "compiler/model/utils.py says by its name nothing of what belongs in it"),
         ("common/place.py", "", True, "compiler/common/place.py says by its name nothing of what belongs in it"),
+        (
+            "model/source.py",
+            "class A:\n    class A:\n        pass\n",
+            True,
+            "compiler/model/source.py has a class A, as compiler/model/source.py has",
+        ),
         ("cli/commands/get.py", "", True, "compiler/cli/commands/get.py is no command of the table"),
         ("rules/bad_rule.py", RULE, True, "compiler/rules/bad_rule.py holds the rules ['good-rule']"),
         ("rules/no_rule.py", "", True, "compiler/rules/no_rule.py holds the rules []"),
