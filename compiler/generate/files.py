@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +153,6 @@ _READ = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """What became of the files: the state of each by its path as shown to people, and why one could not be had."""
-
-    states: Mapping[str, str]
-    diagnostics: tuple[Diagnostic, ...]
-
-
 def refuse_unfit(shown: str, kind: str) -> None:
     """Whether a path may be named in the comment above a generated file: a line break would end the comment there.
 
@@ -189,12 +180,13 @@ def _read_place(folder: Path, root: Path) -> str | None:
 
 def generated_files(
     texts: Mapping[str, str], folder: Path, shown: str, root: Path, *, is_check: bool = False
-) -> Generated:
+) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
     """Writes `texts`, by path in `folder`, which is shown to people as `shown`; with `is_check` compares them only.
 
-    Each text begins with `HEADER`. A file that was not generated stays as it is (`foreign-output`), and where a link
-    leads out of the project `root`, or to where every file is read, none is written (`unwritable-output`). A stale file
-    of a check is `stale-output`.
+    Returns what became of each file, by its path as shown to people, and why one could not be had. Each text begins
+    with `HEADER`. A file that was not generated stays as it is (`foreign-output`), and where a link leads out of the
+    project `root`, or to where every file is read, none is written (`unwritable-output`). A stale file of a check is
+    `stale-output`.
     """
     outputs = {f"{shown}/{name}": Output(folder / name, f"{shown}/{name}", text) for name, text in texts.items()}
     found: list[Diagnostic] = []
@@ -209,7 +201,7 @@ def generated_files(
             found.append(_stale(output, old))
     if not is_check and not found:
         found += write_all([each for name, each in outputs.items() if states[name] == "written"], root)
-    return Generated(states, tuple(found))
+    return states, tuple(found)
 
 
 def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:

@@ -28,7 +28,6 @@ from compiler.generate.argocd import (
 )
 from compiler.generate.files import (
     HEADER,
-    Generated,
     generated_files,
     generated_texts,
     left_over,
@@ -188,18 +187,19 @@ def _argocd(invocation: Invocation) -> int:
     folder, header = Path(arguments.out), f"{HEADER}argocd`"
     before = generated_texts(texts, folder, header)
     with interruption("either all files were written or none"):
-        outcome = generated_files(texts, folder, options.out, root, is_check=arguments.check)
+        states, refused = generated_files(texts, folder, options.out, root, is_check=arguments.check)
         left = left_over(texts, folder, options.out, header, is_check=arguments.check)
-        found += outcome.diagnostics
-        found += tuple(left) if arguments.check or not code_of(outcome.diagnostics) else ()
-    code = _say_states(outcome, found, is_check=arguments.check)
+        found += (*refused, *(left if arguments.check or not code_of(refused) else ()))
+    code = _say_states(states, found, is_check=arguments.check)
     for note, commands in hand_over(before, texts.values(), chosen, options):
         standard_error().note(note)
         standard_error().lines(f"  {line}" for line in commands)
     return code
 
 
-def _say_states(outcome: Generated, found: Sequence[Diagnostic], *, is_check: bool, form: str | None = None) -> int:
+def _say_states(
+    states: Mapping[str, str], found: Sequence[Diagnostic], *, is_check: bool, form: str | None = None
+) -> int:
     """Shows what was found and what became of each file; returns the exit code."""
     report(found, CommandRun("generate"))
     code = code_of(found)
@@ -208,7 +208,7 @@ def _say_states(outcome: Generated, found: Sequence[Diagnostic], *, is_check: bo
     else:
         # A report for a program has standard output to itself.
         outlet = standard_output() if form in (None, "text") else standard_error()
-        outlet.lines(f"{name}: {state}" for name, state in outcome.states.items())
+        outlet.lines(f"{name}: {state}" for name, state in states.items())
     return code
 
 
@@ -271,8 +271,8 @@ def _write(invocation: Invocation, text: str) -> int:
     """Writes or checks the one file of --out."""
     arguments, path = invocation.arguments, Path(invocation.arguments.out)
     shown, is_check = path.parent.as_posix(), arguments.check
-    outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=is_check)
-    return _say_states(outcome, outcome.diagnostics, is_check=is_check, form=arguments.format)
+    states, found = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=is_check)
+    return _say_states(states, found, is_check=is_check, form=arguments.format)
 
 
 def _refuse_file(invocation: Invocation) -> None:

@@ -7,35 +7,34 @@ import yaml
 
 from compiler.generate.files import (
     HEADER,
-    Generated,
     generated_files,
     left_over,
     manifest_text,
     refuse_place,
     refuse_unfit,
 )
-from compiler.model.diagnostic import Severity
+from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.refusal import Refusal
 
 TEXTS = {"a.yaml": f"{HEADER}a`.\na: 1\n", "prod/b.yaml": f"{HEADER}b`.\nb: 1\nc: 2\n"}
 
 
-def generate(root: Path, *, is_check: bool = False) -> Generated:
+def generate(root: Path, *, is_check: bool = False) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
     return generated_files(TEXTS, root / "out", "out", root, is_check=is_check)
 
 
 def test_files_are_written_once(tmp_path: Path) -> None:
     first, second = generate(tmp_path), generate(tmp_path)
-    assert first.states == {"out/a.yaml": "written", "out/prod/b.yaml": "written"}
-    assert second.states == {"out/a.yaml": "unchanged", "out/prod/b.yaml": "unchanged"}
-    assert first.diagnostics == second.diagnostics == ()
+    assert first[0] == {"out/a.yaml": "written", "out/prod/b.yaml": "written"}
+    assert second[0] == {"out/a.yaml": "unchanged", "out/prod/b.yaml": "unchanged"}
+    assert first[1] == second[1] == ()
     assert {name: (tmp_path / "out" / name).read_text("utf-8") for name in TEXTS} == TEXTS
 
 
 def test_a_check_writes_nothing_and_tells_what_is_missing(tmp_path: Path) -> None:
-    found = generate(tmp_path, is_check=True)
-    assert found.states == {"out/a.yaml": "stale", "out/prod/b.yaml": "stale"}
-    assert [each.message for each in found.diagnostics] == ["out/a.yaml is missing", "out/prod/b.yaml is missing"]
+    states, found = generate(tmp_path, is_check=True)
+    assert states == {"out/a.yaml": "stale", "out/prod/b.yaml": "stale"}
+    assert [each.message for each in found] == ["out/a.yaml is missing", "out/prod/b.yaml is missing"]
     assert not (tmp_path / "out").exists()
 
 
@@ -47,9 +46,9 @@ def test_a_check_tells_the_first_line_that_differs(tmp_path: Path, before: str, 
     generate(tmp_path)
     text = TEXTS["prod/b.yaml"].replace(before, after)
     (tmp_path / "out/prod/b.yaml").write_text(text, "utf-8")
-    found = generate(tmp_path, is_check=True)
-    assert found.states == {"out/a.yaml": "up to date", "out/prod/b.yaml": "stale"}
-    (stale,) = found.diagnostics
+    states, found = generate(tmp_path, is_check=True)
+    assert states == {"out/a.yaml": "up to date", "out/prod/b.yaml": "stale"}
+    (stale,) = found
     assert (stale.rule, stale.message) == ("stale-output", "out/prod/b.yaml is out of date")
     assert stale.span.line == line
     # What somebody wrote there may be anything.
@@ -60,11 +59,11 @@ def test_a_check_tells_the_first_line_that_differs(tmp_path: Path, before: str, 
 def test_another_ones_file_stays_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a.yaml").write_text("mine: 1\n", "utf-8")
-    found = generate(tmp_path)
-    assert [each.rule for each in found.diagnostics] == ["foreign-output"]
+    _, found = generate(tmp_path)
+    assert [each.rule for each in found] == ["foreign-output"]
     assert (tmp_path / "out/a.yaml").read_text("utf-8") == "mine: 1\n"
     assert not (tmp_path / "out/prod").exists()
-    assert [each.rule for each in generate(tmp_path, is_check=True).diagnostics] == ["foreign-output", "stale-output"]
+    assert [each.rule for each in generate(tmp_path, is_check=True)[1]] == ["foreign-output", "stale-output"]
 
 
 def test_no_link_leads_out_of_the_project(tmp_path: Path) -> None:
@@ -73,8 +72,8 @@ def test_no_link_leads_out_of_the_project(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (root / "out/prod").symlink_to(elsewhere)
     for is_check in (True, False):
-        found = generate(root, is_check=is_check)
-        assert "unwritable-output" in [each.rule for each in found.diagnostics]
+        _, found = generate(root, is_check=is_check)
+        assert "unwritable-output" in [each.rule for each in found]
     assert list(elsewhere.iterdir()) == []
     assert not (root / "out/a.yaml").exists()
 
@@ -92,7 +91,7 @@ def test_no_link_leads_to_where_every_file_is_read(tmp_path: Path, place: str, r
     (tmp_path / place).mkdir(parents=True)
     (tmp_path / "out/prod").symlink_to(tmp_path / place)
     for is_check in (True, False):
-        refused = generate(tmp_path, is_check=is_check).diagnostics[-1]
+        refused = generate(tmp_path, is_check=is_check)[1][-1]
         assert (refused.rule, refused.message) == (
             "unwritable-output",
             f"out/prod/b.yaml leads through a link into {reader}",
@@ -104,14 +103,14 @@ def test_no_link_leads_to_where_every_file_is_read(tmp_path: Path, place: str, r
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", "utf-8")
-    found = generate(tmp_path)
-    assert {each.rule for each in found.diagnostics} == {"unwritable-output"}
-    assert "out" in found.diagnostics[0].message
+    _, found = generate(tmp_path)
+    assert {each.rule for each in found} == {"unwritable-output"}
+    assert "out" in found[0].message
 
 
 def test_a_folder_where_none_can_be_made(tmp_path: Path) -> None:
-    found = generated_files(TEXTS, Path("/proc/none"), "/proc/none", tmp_path)
-    (refused,) = found.diagnostics
+    _, found = generated_files(TEXTS, Path("/proc/none"), "/proc/none", tmp_path)
+    (refused,) = found
     assert refused.rule == "unwritable-output"
     assert refused.message.startswith("/proc/none cannot be created: ")
 
