@@ -17,7 +17,7 @@ from typing import Self
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault.faults import Fault, Limits, LocalAccessToken, LocalCredential, TokenIssuer
 from compiler.demo.key_vault.server import KeyVaultServer, LoggedRequest
-from compiler.demo.key_vault.state import Delays, KeyVaultState, SecretBody, SecretVersion
+from compiler.demo.key_vault.state import Delays, KeyVaultState, Policy, SecretBody, SecretVersion
 from compiler.start import leave_no_core
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
@@ -32,6 +32,7 @@ class VaultOptions:
     limits: Limits = field(default_factory=Limits)
     delays: Delays = field(default_factory=Delays)
     purge_protection: bool = False
+    policy: Policy = field(default_factory=Policy)
     throttle_retry_after: str | None = None
     server_names: tuple[str, ...] = SERVER_NAMES
     expired_certificate: bool = False
@@ -49,13 +50,15 @@ class LocalKeyVault:
         authority = CertificateAuthority.create(folder)
         certificate = authority.issue(self._options.server_names, expired=self._options.expired_certificate)
         self.ca_file = authority.ca_file
-        clock = self._options.clock
+        clock, policy = self._options.clock, self._options.policy
         self.resource = self._options.resource or "https://vault.azure.net"
         self.issuer = TokenIssuer(self.resource, clock)
         challenge = f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"'
         try:
             self.server = KeyVaultServer(
-                KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
+                KeyVaultState(
+                    clock, self._options.delays, purge_protection=self._options.purge_protection, policy=policy
+                ),
                 self.issuer,
                 certificate,
                 challenge=challenge,
@@ -108,6 +111,11 @@ class LocalKeyVault:
         """Refuse a permission (`get`, `list`, `set`, `delete`, `recover`, `purge`) with 403 and this innererror."""
         with self.server.lock:
             self.server.denied[permission] = inner
+
+    def set_policy(self, policy: Policy) -> None:
+        """Deny from now on what `policy` does, and nothing else by policy."""
+        with self.server.lock:
+            self.server.state.policy = policy
 
     def throttle_between(self, start: float, end: float) -> None:
         with self.server.lock:
@@ -164,14 +172,19 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m compiler.demo.local_key_vault", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-limits", action="store_true", help="admit any number of requests")
+    parser.add_argument("--require-expiry", action="store_true", help="deny a secret without an expiry date")
+    parser.add_argument("--max-validity", type=int, metavar="DAYS", help="deny an expiry date that is further ahead")
+    parser.add_argument("--min-validity", type=int, metavar="DAYS", help="deny an expiry date that is nearer")
+    parser.add_argument("--require-content-type", action="store_true", help="deny a secret without a content type")
     parsed = parser.parse_args(arguments)
     ended = threading.Event()
     # By name, since a shell starts a background program with interrupts ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     limits = Limits(None, None) if parsed.no_limits else Limits()
+    policy = Policy(parsed.require_expiry, parsed.max_validity, parsed.min_validity, parsed.require_content_type)
     try:
-        local = LocalKeyVault(VaultOptions(port=parsed.port, limits=limits))
+        local = LocalKeyVault(VaultOptions(port=parsed.port, limits=limits, policy=policy))
     except OSError as error:
         parser.exit(1, f"cannot listen on port {parsed.port}: {error.strerror}; name another with --port\n")
     with local as vault:

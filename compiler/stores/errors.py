@@ -40,6 +40,7 @@ class Code(StrEnum):
     INVALID_VALUE = "invalid-value"  # no store may be given it: empty, or the store would change it (NUL)
     TOO_LARGE = "too-large"  # the document, a tag or the content type
     MALFORMED_DOCUMENT = "malformed-document"  # no JSON object where properties are asked for or would be merged in
+    REFUSED_BY_POLICY = "refused-by-policy"  # Azure Policy denies what a write would make, most often for its date
     MANAGED = "managed"  # Key Vault: the secret backs a certificate and must not be written by hand
     TLS_FAILURE = "tls-failure"  # unknown authority, expired, another host's certificate, or HTTP where TLS is needed
     UNAUTHENTICATED = "unauthenticated"  # no identity: nothing to log in with, or the log-in was refused

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,13 @@ def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply
         raise RefusedRequestError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")
     match request.method, _without_empty_end(request.path):
         case "PUT", ("secrets", name):
-            return VaultReply(200, state.set(base, checked_name(name), _body_of(request, with_value=True)))
+            body = _body_of(request, with_value=True)
+            state.require_allowed(checked_name(name), None, body)
+            return VaultReply(200, state.set(base, name, body))
         case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
             body = _body_of(request, with_value=False)
-            return VaultReply(200, state.update(base, checked_name(name), _version(rest), body))
+            state.require_allowed(checked_name(name), _version(rest), body)
+            return VaultReply(200, state.update(base, name, _version(rest), body))
         case "DELETE", ("secrets", name):
             return VaultReply(200, state.delete(base, checked_name(name)))
         case "DELETE", ("deletedsecrets", name):
@@ -296,6 +300,10 @@ class KeyVaultServer:
             self._thread.join()
         self._tcp.server_close()
 
+    def date(self) -> tuple[str, str]:
+        """The header of every reply that says what time it is there."""
+        return "Date", formatdate(self._clock(), usegmt=True)
+
     def handle(self, request: VaultRequest) -> tuple[VaultReply | None, Fault | None]:
         """The reply to one request and the fault that hit it; None for a reply that is never sent."""
         path = "/" + "/".join(request.path)
@@ -408,7 +416,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 if fault is not None and fault.kind in _RESETTING:
                     tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-            content = reply.to_bytes()
+            content = replace(reply, headers=(*reply.headers, self.server.vault.date())).to_bytes()
             if fault is not None and fault.kind is FaultKind.TRUNCATE_REPLY:
                 tls.sendall(content[: len(content) // 2])
                 return

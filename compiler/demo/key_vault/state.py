@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 Phase = Literal["active", "deleting", "deleted", "recovering", "purging"]
 RECOVERY_LEVEL = "Recoverable+Purgeable"
 _RETENTION_DAYS = 90
-_RETENTION_SECONDS = _RETENTION_DAYS * 86_400
+_DAY: Final = 86_400
+_RETENTION_SECONDS = _RETENTION_DAYS * _DAY
 
 
 @dataclass
@@ -248,14 +249,63 @@ class Delays:
     purge: float = 0.0
 
 
-class KeyVaultState:
-    """The semantics of one vault. Every call must hold the caller's lock; refusals are raised as RefusedError."""
+@dataclass(frozen=True)
+class Policy:
+    """What Azure Policy denies in one vault: days are counted as the built-in policies do, and None is no limit.
 
-    def __init__(self, clock: Callable[[], float], delays: Delays, *, purge_protection: bool = False) -> None:
+    https://learn.microsoft.com/azure/key-vault/general/azure-policy
+    """
+
+    requires_expiry: bool = False
+    longest_days: int | None = None
+    shortest_days: int | None = None
+    requires_content_type: bool = False
+
+    def violated_by(self, expires: int | None, content_type: str | None, made: int, now: float) -> str | None:
+        """The name of the policy that denies a version made at `made`; None where all allow it."""
+        if self.requires_expiry and expires is None:
+            return "Key Vault secrets should have an expiration date"
+        if expires is not None and self.longest_days is not None and expires > made + self.longest_days * _DAY:
+            return "Secrets should have the specified maximum validity period"
+        if expires is not None and self.shortest_days is not None and expires < now + self.shortest_days * _DAY:
+            return "Secrets should have more than the specified number of days before expiration"
+        if self.requires_content_type and not content_type:
+            return "Secrets should have content type set"
+        return None
+
+
+class KeyVaultState:
+    """The semantics of one vault. Every call must hold the caller's lock; refusals are raised as RefusedError.
+
+    `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        delays: Delays,
+        *,
+        purge_protection: bool = False,
+        policy: Policy | None = None,
+    ) -> None:
         self._clock = clock
         self._delays = delays
         self._purge_protection = purge_protection
+        self.policy = policy or Policy()
         self._secrets: dict[str, StoredSecret] = {}
+
+    def require_allowed(self, name: str, version: str | None, body: SecretBody) -> None:
+        """Refuse a set, which has a value, or an update of `version`, where the policy denies what it would make."""
+        now = self._clock()
+        expires, content_type, made = body.expires, body.content_type, int(now)
+        if body.value is None:
+            current = _version_of(self._active(name), version)
+            expires = current.expires if expires is None else expires
+            content_type = current.content_type if content_type is None else content_type
+            made = current.created
+        if (policy := self.policy.violated_by(expires, content_type, made, now)) is not None:
+            message = f"Secret {name} is not allowed by the policy '{policy}'."
+            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
 
     def set(self, base: str, name: str, body: SecretBody) -> dict[str, Any]:
         secret = self._current(name)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits
-from compiler.demo.key_vault.state import Delays
+from compiler.demo.key_vault.state import Delays, Policy
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions, main
 from tests.pace import allowed_wall
 
@@ -245,6 +246,37 @@ def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number
         run.send_signal(number)
         assert run.wait(timeout=10) == 0
     assert not Path(exported["AZURE_KEYVAULT_CACERT"]).exists()
+
+
+def test_as_a_program_it_can_deny_by_policy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[VaultOptions] = []
+
+    def refuse(options: VaultOptions) -> LocalKeyVault:
+        opened.append(options)
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr("compiler.demo.local_key_vault.LocalKeyVault", refuse)
+    monkeypatch.setattr(signal, "signal", lambda *_given: None)
+    with pytest.raises(SystemExit):
+        main(["--require-expiry", "--max-validity", "90", "--min-validity", "30", "--require-content-type"])
+    assert [options.policy for options in opened] == [Policy(True, 90, 30, True)]
+    capsys.readouterr()
+
+
+def test_what_a_policy_denies_is_an_error_of_the_sdk_with_its_code(vault: LocalKeyVault, client: SecretClient) -> None:
+    client.set_secret("a", "before")
+    vault.set_policy(Policy(requires_expiry=True))
+    for call_ in (lambda: client.set_secret("a", "x"), lambda: client.update_secret_properties("a", tags={"b": "c"})):
+        with pytest.raises(HttpResponseError) as caught:
+            call_()
+        assert caught.value.status_code == 403
+        assert caught.value.error is not None
+        assert (caught.value.error.code, caught.value.error.innererror) == ("Forbidden", {"code": "ForbiddenByPolicy"})
+    assert vault.value("a") == "before"
+    client.set_secret("a", "x", expires_on=datetime.now(UTC) + timedelta(days=1))
+    assert vault.value("a") == "x"
 
 
 def test_a_port_that_is_taken_is_said_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

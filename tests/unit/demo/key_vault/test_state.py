@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError, SecretBody
+from compiler.demo.key_vault.state import Delays, KeyVaultState, Policy, RefusedRequestError, SecretBody
 from tests.virtual_clock import VirtualClock
 
 BASE = "https://v"
@@ -135,3 +135,42 @@ def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(stat
 def test_no_value_shows_in_a_repr(state: KeyVaultState) -> None:
     state.set(BASE, "a", body("s3ntinel"))
     assert "s3ntinel" not in repr(state.stored("a")) + repr(body("s3ntinel"))
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("policy", "parts", "denied"),
+    [
+        (Policy(), {}, False),
+        (Policy(requires_expiry=True), {}, True),
+        (Policy(requires_expiry=True), {"expires": 1}, False),
+        (Policy(longest_days=90), {}, False),
+        (Policy(longest_days=90), {"expires": 1_000 + 90 * DAY}, False),
+        (Policy(longest_days=90), {"expires": 1_001 + 90 * DAY}, True),
+        (Policy(shortest_days=30), {"expires": 1_001 + 30 * DAY}, False),
+        (Policy(shortest_days=30), {"expires": 1_000 + 30 * DAY}, True),
+        (Policy(requires_content_type=True), {"content_type": ""}, True),
+        (Policy(requires_content_type=True), {"content_type": "t"}, False),
+    ],
+)
+def test_a_policy_denies_what_a_request_would_make(
+    state: KeyVaultState, policy: Policy, parts: dict[str, object], *, denied: bool
+) -> None:
+    state.policy = policy
+    asked = body("1", **parts)
+    if denied:
+        assert refusal(lambda: state.require_allowed("a", None, asked)) == (403, "ForbiddenByPolicy")
+    else:
+        state.require_allowed("a", None, asked)
+
+
+def test_a_policy_judges_an_update_by_what_the_version_then_has(state: KeyVaultState, clock: VirtualClock) -> None:
+    state.set(BASE, "a", body("1"))
+    clock.sleep(DAY)
+    state.policy = Policy(requires_expiry=True, longest_days=1)
+    assert refusal(lambda: state.require_allowed("a", None, body(None, tags={"x": "y"}))) == (403, "ForbiddenByPolicy")
+    late = body(None, expires=1_001 + DAY)
+    assert refusal(lambda: state.require_allowed("a", None, late)) == (403, "ForbiddenByPolicy")
+    state.require_allowed("a", None, body(None, expires=1_000 + DAY))

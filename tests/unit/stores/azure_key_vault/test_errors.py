@@ -164,11 +164,25 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
         ),
         (
             "ForbiddenByPolicy",
-            'the vault denies it with code "ForbiddenByPolicy"',
-            "ask the vault's owner for secrets/set; a policy of the vault may want an expiry date",
+            "refused by policy: its expiry date or its content type is missing or not allowed",
+            "set the store's requireExpiry, maxValidity and minValidity as the policy has them, then run again",
         ),
     ],
 )
 def test_each_cause_of_a_refusal_has_its_way_out(inner: str, reason: str, remedy: str) -> None:
     error = error_of(Answer(403, "Forbidden", inner, is_key_vaults=True), PLACE, Action.WRITE)
     assert (error.reason, error.remedy) == (reason, remedy)
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        (Action.WRITE, "refused-by-policy"),
+        (Action.TAG, "refused-by-policy"),
+        (Action.READ, "forbidden"),
+        (Action.DELETE, "forbidden"),
+    ],
+)
+def test_azure_policy_refuses_what_a_write_would_make_and_nothing_else(action: Action, code: str) -> None:
+    error = error_of(Answer(403, "Forbidden", "ForbiddenByPolicy", is_key_vaults=True), PLACE, action)
+    assert (error.code, error.retryable, error.maybe_done) == (code, False, False)
