@@ -170,10 +170,11 @@ def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
 
 def _stored(write: Write, store: SecretWriter) -> Written:
     if write.earlier is not None and write.base is not None:
-        return store.restore(write.earlier, write.base)
+        earlier = replace(write.earlier, attributes=write.stored_attributes or write.earlier.attributes)
+        return store.restore(earlier, write.base)
     if write.whole is not None:
-        return store.write_whole(write.name, write.whole, write.base, write.attributes)
-    return store.write(write.name, write.changes, write.base, write.attributes)
+        return store.write_whole(write.name, write.whole, write.base, write.stored_attributes)
+    return store.write(write.name, write.changes, write.base, write.stored_attributes)
 
 
 def _deleted(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:

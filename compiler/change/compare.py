@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from compiler.change.ages import Ages, carry_ages, copied_tags
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import (
     WRITING,
@@ -200,11 +201,10 @@ def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
         return None
     found = origin.attributes
     content_type = found.content_type if is_whole else None
-    if not (found.tags or found.expires or found.not_before or content_type):
+    tags = copied_tags(found.tags)
+    if not (tags or found.expires or found.not_before or content_type):
         return None
-    return Attributes(
-        expires=found.expires, not_before=found.not_before, content_type=content_type, tags=dict(found.tags)
-    )
+    return Attributes(expires=found.expires, not_before=found.not_before, content_type=content_type, tags=tags)
 
 
 def _problems(write: Write, destination: SecretWriter) -> tuple[Problem, ...]:
@@ -229,6 +229,7 @@ def plan_given(
     *,
     run: Run | None,
     writer_of: WriterOf = no_writer,
+    ages: Ages | None = None,
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
 
@@ -240,7 +241,7 @@ def plan_given(
     for writer, name in names:
         writer.expect({name: uses_before_reading(recovers=draft.options.recover)})
     readings = read_many(names, WORKERS)
-    plan = plan_change(replace(draft, stores=writers), readings, run, writer_of)
+    plan = plan_change(replace(draft, stores=writers), readings, run, writer_of, ages)
     # A name that is refused before anything is sent is no reason to talk to its store.
     asked = {
         reader
@@ -251,11 +252,18 @@ def plan_given(
     return replace(plan, who=who)
 
 
-def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_of: WriterOf = no_writer) -> Plan:
+def plan_change(
+    draft: Plan,
+    readings: Readings,
+    run: Run | None = None,
+    writer_of: WriterOf = no_writer,
+    ages: Ages | None = None,
+) -> Plan:
     """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
 
     Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes;
-    `writer_of` knows the runs of this project that wrote a version.
+    `writer_of` knows the runs of this project that wrote a version, and `ages` how old the values are, where they are
+    not new.
     """
     comparer = Comparer()
     steps = tuple(
@@ -265,9 +273,9 @@ def plan_change(draft: Plan, readings: Readings, run: Run | None = None, writer_
     plan = replace(draft, steps=judged, writes=writes)
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = narrow_to_run(plan, run, _versions(plan, readings))
+        plan = carry_ages(narrow_to_run(plan, run, _versions(plan, readings)), ages)
     else:
-        plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
+        plan = refuse_denied(carry_ages(plan, ages), _of_kind(plan, readings, VersionGoneError))
     entries = run.entries if run is not None else {}
     created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
     notes = (*notes_of(plan, steps, readings, created), *plan.notes)
@@ -392,7 +400,7 @@ def _notes(step: Step, kept: Attributes, now: datetime) -> Iterator[Note]:
         (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
         (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
         (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
-        (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
+        (NoteKind.TAGS, bool(copied_tags(has.tags)) and copied_tags(has.tags) != copied_tags(kept.tags), None),
         (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
         (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
     ):
@@ -419,7 +427,7 @@ def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
     """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
     if not isinstance(there, RemoteSecret) or step.origin is None or step.source is None:
         return
-    if step.origin.attributes.tags.items() - there.attributes.tags.items():
+    if copied_tags(step.origin.attributes.tags).items() - there.attributes.tags.items():
         yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))
 
 
@@ -453,7 +461,7 @@ def _uses_of(write: Write, *, is_destroyed: bool) -> frozenset[Use]:
     if write.kind is Kind.DELETE:
         return frozenset({Use.DELETE})
     if write.recover:
-        return frozenset({Use.RECOVER, Use.UPDATE})
+        return frozenset({Use.RECOVER, Use.UPDATE, *((Use.TAG,) if write.since is not None else ())})
     uses = {Use.UPDATE if write.base is not None or is_destroyed else Use.CREATE}
     if _changes_tags(write):
         uses.add(Use.TAG)
@@ -462,9 +470,8 @@ def _uses_of(write: Write, *, is_destroyed: bool) -> frozenset[Use]:
 
 def _changes_tags(write: Write) -> bool:
     has = write.base.attributes.tags if write.base is not None else {}
-    if write.earlier is not None:
-        return write.earlier.attributes.tags != has
-    return write.attributes is not None and write.attributes.tags != has
+    wanted = write.stored_attributes
+    return wanted is not None and wanted.tags != has
 
 
 # Commands whose values are given by a person or a file: the journal holds none of them.

@@ -17,7 +17,7 @@ from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
-from compiler.stores.interface import RemoteSecret
+from compiler.stores.interface import VALUE_SINCE, RemoteSecret
 from compiler.text.command_line import shell_line
 from compiler.text.wording import listed
 
@@ -53,6 +53,7 @@ class RunEntry:
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
     versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
+    since: str | None = None  # the tag `value-since` of what is written over, where a Vault's run replaces it
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -140,7 +141,8 @@ def _planned(line: Mapping[str, Any]) -> RunEntry:
     versions = tuple(map(str, line.get("versions", ())))
     made = {str(version): str(time) for version, time in dict(line.get("made") or {}).items()}
     kind, deleted = Kind(line["kind"]), _text(line.get("deleted"))
-    return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made)
+    since = _text(line.get("since"))
+    return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made, since=since)
 
 
 def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
@@ -329,6 +331,7 @@ class Journal:
                 deleted=write.deleted,
                 versions=list(write.versions),
                 **_made(write),
+                **_since(write),
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
         self._append("planned", writes=len(plan.writes), servers=_servers(plan))
@@ -452,6 +455,11 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
     old, store = head["identity"], head["destination"]["store"]
     asked = {"from": old["from"], **old["options"]}
     return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
+
+
+def _since(write: Write) -> dict[str, Any]:
+    had = write.base.attributes.tags.get(VALUE_SINCE) if write.base is not None and write.since is not None else None
+    return {"since": had} if had is not None else {}
 
 
 def _made(write: Write) -> dict[str, dict[str, str]]:

@@ -17,7 +17,14 @@ from compiler.live.stores import LiveStores, Served
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretReader, SecretWriter
+from compiler.stores.interface import (
+    VALUE_SINCE,
+    Attributes,
+    Dropped,
+    RemoteSecret,
+    SecretReader,
+    SecretWriter,
+)
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line, shell_line
 
@@ -241,7 +248,8 @@ class Write:
     is the version to write once more, and without it the secret is soft-deleted.
     A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
     them back; `others` are the versions that are deleted already, and stay so. `made` has when the store made each of
-    `versions`, where its number alone does not tell it from another's.
+    `versions`, where its number alone does not tell it from another's. `since` is the tag `value-since` that the new
+    version gets.
     """
 
     store: str
@@ -257,10 +265,20 @@ class Write:
     versions: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     made: Mapping[str, datetime] = field(default_factory=dict)
+    since: str | None = None
 
     @property
     def target(self) -> Target:
         return self.store, self.name
+
+    @property
+    def stored_attributes(self) -> Attributes | None:
+        """What the new version gets beside its value; None where that is what `base` has."""
+        kept = self.earlier.attributes if self.earlier is not None else self.attributes
+        if self.since is None:
+            return kept
+        kept = kept or (self.base.attributes if self.base is not None else Attributes())
+        return replace(kept, tags={**kept.tags, VALUE_SINCE: self.since})
 
     @property
     def before(self) -> str | None:
@@ -308,6 +326,7 @@ class NoteKind(StrEnum):
     NOT_BEFORE = "not-before-left-behind"
     CONTENT_TYPE = "content-type-left-behind"
     TAGS = "tags-left-behind"
+    AGE = "age-left-behind"  # where the destination's tags may not be written, or are too many
     EXPIRED = "expired"
     NOT_YET_VALID = "not-yet-valid"
     KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from compiler.change.ages import carry_back_ages
 from compiler.change.apply import apply_plan
 from compiler.change.audit import AuditLog, UndoLog, unaudited
 from compiler.change.compare import refuse_denied
@@ -39,7 +40,7 @@ from compiler.change.run import End, Ended, Listener, callers_of, expect_servers
 from compiler.change.run_files import run_lock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
-from compiler.live.stores import LiveStores, catalogue_places, store_named
+from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
 from compiler.model.environment import Environment, Store
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
@@ -471,7 +472,10 @@ def _planned(
     plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(options.root))), foreign)
     plan = replace(plan, served=options.stores.served(environment.name))
     every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
-    plan = refuse_denied(drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same))
+    plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)
+    had = {target: entry.since for target, entry in run.entries.items() if entry.since is not None}
+    limits = {store_id: place_limits(environment, store) for store_id, store in stores.items()}
+    plan = refuse_denied(carry_back_ages(plan, limits, had))
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
     return plan, replace(run, entries=own)
 

@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from compiler.live.read_many import is_of_store
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
+from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.wording import quoted
 
@@ -25,7 +25,6 @@ _USUALLY_KEPT: Final = 10
 _SKEW: Final = timedelta(hours=1)
 # The date of a copy whose age is not known.
 _UNKNOWN: Final = "unknown"
-_FROM: Final = " from version "
 
 Key = TypeVar("Key")
 # Finds the value of a key in a version; None where it has none.
@@ -85,6 +84,14 @@ def age_keys(
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
     ages = _Ages(reader, newest, limited, now).judge() if limited else {}
     return {key: _joined(ages.get(key), ends, doubt, now) for key in keys}
+
+
+def values_since(
+    reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, Look]], now: datetime
+) -> dict[Key, datetime | None]:
+    """Since when each key has its value, as `age_keys` finds it; None where that is not known."""
+    ages = _Ages(reader, newest, keys, now).judge() if keys else {}
+    return {key: age.changed if age.state is not AgeState.NOT_KNOWN else None for key, age in ages.items()}
 
 
 def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
@@ -334,7 +341,7 @@ class _Ages(Generic[Key]):
 def _since_of(attributes: Attributes, now: datetime) -> _Since | None:
     if (text := attributes.tags.get(VALUE_SINCE)) is None:
         return None
-    written, _, version = text.partition(_FROM)
+    written, _, version = text.partition(FROM_VERSION)
     if written == _UNKNOWN:
         return _Since(None, "its age was not known when it was copied", version)
     try:

@@ -327,6 +327,23 @@ def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]
     return frozenset(place for place in places if place is not None)
 
 
+# By the name of a remote secret, as its provider compares it, and by property: the limit of the key there in days.
+PlaceLimits = Mapping[str, Mapping[str | None, int]]
+
+
+def place_limits(environment: Environment, store: Store) -> PlaceLimits:
+    """The limits of all keys of the catalogue that have one, at their places in `store`."""
+    secrets = environment.root.get("secrets")
+    found: dict[str, dict[str | None, int]] = {}
+    for entry in environment.catalogue.entries.values():
+        for key in entry.keys.values():
+            days = key.lifetime.limit_days
+            if days is not None and (place := place_in(store, entry, key, secrets)) is not None:
+                places = found.setdefault(store.provider.remote_name(place.remote_key), {})
+                places[place.property] = min(days, places.get(place.property, days))
+    return found
+
+
 # A secret of the environment, and a key of its entry.
 ValueName = tuple[str, str]
 

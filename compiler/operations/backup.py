@@ -5,30 +5,44 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from compiler.change.ages import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change
+from compiler.live.ages import Look, values_since
 from compiler.live.read_many import Reading, read_many, value_at
-from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
+from compiler.live.stores import (
+    LiveStores,
+    ValueName,
+    catalogue_places,
+    key_places,
+    place_limits,
+    same_value,
+    value_names,
+)
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
 from compiler.model.store import Place, place_in, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
-from compiler.stores.interface import SecretReader
+from compiler.stores.interface import RemoteSecret, SecretReader
 from compiler.stores.secret_value.document import NotAnObjectError, read_object, write_object
 from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, Trait, traits
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed
 
 FORMAT = "platform-secrets backup"
-# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
-VERSION = 1
+# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too. The
+# first has no dates; a backup without a key with a limit is still one, for the programs that know no other.
+VERSION = 2
+_WITHOUT_DATES = 1
 
 # A name takes 0.1 KB in memory, and other JSON 0.1 KB for each of its values: `[],` is three bytes of a file.
 _LONGEST_MANIFEST = 16 * 1024 * 1024
@@ -42,13 +56,15 @@ KeyName = tuple[str, str]
 class Backup:
     """The values of one environment at one time (ISO 8601, UTC).
 
-    `missing` are keys in use that could not be read when the backup was made.
+    `missing` are keys in use that could not be read when the backup was made. `since` has since when each key with a
+    limit had its value, None where that was not known.
     """
 
     environment: str
     time: str
     values: Mapping[KeyName, SecretValue]
     missing: tuple[KeyName, ...] = ()
+    since: Mapping[KeyName, datetime | None] = field(default_factory=dict)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -60,15 +76,17 @@ def encode(backup: Backup) -> bytes:
     ordered = sorted(backup.values)
     content = write_object({f"{secret}/{key}": backup.values[secret, key] for secret, key in ordered})
     body = content.encode("utf-8", "surrogatepass")
+    dates = {f"{secret}/{key}": _text(backup.since[secret, key]) for secret, key in sorted(backup.since)}
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if dates else _WITHOUT_DATES,
         "environment": backup.environment,
         "time": backup.time,
         "secrets": _grouped(ordered),
         "missing": _grouped(sorted(backup.missing)),
         "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
         "digest": _digest(body),
+        **({"since": dates} if dates else {}),
     }
     return json.dumps(manifest).encode() + b"\n" + body + b"\n"
 
@@ -88,7 +106,25 @@ def decode(data: bytes) -> Backup:
     if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
-    return Backup(manifest["environment"], manifest["time"], values, missing)
+    return Backup(manifest["environment"], manifest["time"], values, missing, _since(manifest.get("since", {})))
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment is not None else None
+
+
+def _since(dates: Mapping[str, Any]) -> dict[KeyName, datetime | None]:
+    found: dict[KeyName, datetime | None] = {}
+    for name, text in dates.items():
+        secret, slash, key = name.partition("/")
+        try:
+            moment = datetime.fromisoformat(text) if text is not None else None
+        except (TypeError, ValueError):
+            slash = ""
+        if not (secret and slash and key) or (moment is not None and moment.tzinfo is None):
+            raise _unusable("its manifest is damaged")
+        found[secret, key] = moment
+    return found
 
 
 def _manifest(head: bytes) -> dict[str, Any]:
@@ -99,9 +135,11 @@ def _manifest(head: bytes) -> dict[str, Any]:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _unusable("it is not a backup of platform-secrets")
-    if manifest.get("version") != VERSION:
-        raise _unusable(f"its format is not version {VERSION}, the only one that this program reads")
+    version = manifest.get("version")
+    if type(version) is not int or version not in {_WITHOUT_DATES, VERSION}:
+        raise _unusable(f"its format is not version {_WITHOUT_DATES} or {VERSION}, which this program reads")
     fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
+    fields |= {"since": dict} if version == VERSION else {}
     if manifest.keys() != fields.keys() | {"format", "version"} or not all(
         isinstance(manifest[name], kind) for name, kind in fields.items()
     ):
@@ -210,8 +248,37 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
         elif found is not None:
             values[each.name] = found
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    backup = Backup(environment.name, time, values, tuple(each.name for each in lacking))
+    missing = tuple(each.name for each in lacking)
+    backup = Backup(environment.name, time, values, missing, _dates(environment, asked, readings, values))
     return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
+
+
+def _dates(
+    environment: Environment,
+    asked: Sequence[_Asked],
+    readings: Mapping[tuple[SecretReader, str], Reading],
+    values: Mapping[KeyName, SecretValue],
+) -> dict[KeyName, datetime | None]:
+    """Since when each value with a limit is the same; stores are asked only where there is one."""
+    limited: dict[tuple[SecretReader, str], dict[KeyName, tuple[int, Look]]] = {}
+    for each in asked:
+        secret, key = each.name
+        days = environment.secrets[secret].entry.keys[key].lifetime.limit_days
+        if days is not None and each.place is not None and each.name in values:
+            keys = limited.setdefault((each.reader, each.place.remote_key), {})
+            keys[each.name] = days, partial(value_at, property_=each.place.property)
+    now = datetime.now(UTC)
+
+    def dates(pair: tuple[SecretReader, str]) -> dict[KeyName, datetime | None]:
+        remote = readings[pair]
+        return values_since(pair[0], remote, limited[pair], now) if isinstance(remote, RemoteSecret) else {}
+
+    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ages")
+    try:
+        return {name: date for found in pool.map(dates, limited) for name, date in found.items()}
+    finally:
+        # After an interrupt, requests that have not started are dropped.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> list[_Asked]:
@@ -297,7 +364,10 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
 
     The same backup with the same options is the same run. Raises AddressError.
     """
-    steps = tuple(_undisputed(_steps(backup, environment, to, options.only), environment, options.only))
+    named = tuple(_steps(backup, environment, to, options.only))
+    # Values of a backup without dates are of an age that is not known.
+    dates = {(step.secret, step.key): backup.since.get(name) for name, step in named}
+    steps = tuple(_undisputed(named, environment, options.only))
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     identity = identity_of(
         COMMAND,
@@ -311,7 +381,10 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
         },
     )
     draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(options.root)
-    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, writer_of=writer_of), options)
+    limits = {name: place_limits(environment, store) for name, store in used.items()}
+    ages = Ages(limits, lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged])
+    plan = partial(plan_given, draft, used, options.stores, writer_of=writer_of, ages=ages)
+    return Change(identity, lambda run: plan(run=run), options)
 
 
 def _undisputed(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
+from compiler.change.ages import Ages, since_in_sources
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
@@ -13,9 +14,11 @@ from compiler.change.run import Change
 from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
 from compiler.live.stores import (
     LiveStores,
+    PlaceLimits,
     ValueName,
     catalogue_places,
     key_places,
+    place_limits,
     secret_named,
     store_named,
     value_names,
@@ -35,8 +38,9 @@ class Routes:
     `in_use` are the values that a secret uses, and `optional` those that the environment may do without, by choosing
     other variants. A value that several secrets have in common is one step. `mains` are each secret's own remote names
     in its source and in the destination, for its other properties. `shared` are places in the sources' remote secrets
-    that belong to keys that do not move. `taken` are the places that any key of the catalogue has in the destination.
-    Of the environment only its stores are kept, so that a large one need not stay in memory.
+    that belong to keys that do not move. `taken` are the places that any key of the catalogue has in the destination,
+    and `limits` the limits there. Of the environment only its stores are kept, so that a large one need not stay in
+    memory.
     """
 
     environment: str
@@ -49,6 +53,7 @@ class Routes:
     skipped: tuple[tuple[str, str], ...]
     shared: frozenset[Location] = frozenset()
     taken: frozenset[Location] = frozenset()
+    limits: PlaceLimits = field(default_factory=dict)
 
 
 def routes_of(environment: Environment, to: Store, source: Store | None, only: Sequence[str]) -> Routes:
@@ -94,6 +99,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         tuple(skipped),
         _shared(environment, sources, steps.values(), mains),
         frozenset(_locations(environment, to)),
+        place_limits(environment, to),
     )
 
 
@@ -190,7 +196,8 @@ def plan_migration(
         extras=tuple(step.source for step in extras if step.source is not None),
         skipped=routes.skipped,
     )
-    return plan_change(draft, readings, run, writer_of)
+    ages = Ages({routes.to.id: routes.limits}, since_in_sources(origins))
+    return plan_change(draft, readings, run, writer_of, ages)
 
 
 def _names(

@@ -65,6 +65,8 @@ class RemoteSecret:
 # Tags that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601, and
 # the id of the rotation that is under way. It only reads HashiCorp's `renew-date`, YYYY-MM-DD.
 VALUE_SINCE: Final = "value-since"
+# What follows the date in a Vault, where a tag is of all versions: the first version that it is about.
+FROM_VERSION: Final = " from version "
 ROTATION: Final = "rotation"
 RENEW_DATE: Final = "renew-date"
 

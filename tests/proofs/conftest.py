@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ import pytest
 from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
+from compiler.live.ages import KeyAge
+from compiler.live.stores import LiveStores
+from compiler.operations.ages import ages_of, limits_of
+from compiler.operations.references import references_of
+from compiler.operations.verify import verify
+from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
 from tests.own_process import LIVE, OwnProcesses, processes_with
@@ -81,6 +88,17 @@ class World:
         """Give the source what the environment asks for."""
         self.put("agents/github", {"GITHUB_TOKEN": "token-1"})
         self.put("agents/jira", {"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"})
+
+    def ages(self, now: datetime | None = None, variables: dict[str, str] | None = None) -> dict[str, KeyAge]:
+        """How old the keys are that `prod` reads, by their names."""
+        result = compile_project(self.root, ["prod"])
+        assert result.project is not None, [each.message for each in result.diagnostics]
+        (environment,) = result.project.environments
+        references, _ = references_of(environment)
+        with LiveStores(variables or self.variables) as stores:
+            limits = limits_of(environment, references)
+            ages = ages_of(verify(references, stores), limits, stores, now or datetime.now(UTC))
+        return {each.key: age for each, age in ages.items()}
 
     def journals(self) -> list[Path]:
         return sorted((self.root / ".platform-secrets/runs").glob("*.jsonl"))

@@ -7,11 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from compiler.live.ages import AgeState, KeyAge
-from compiler.live.stores import LiveStores
-from compiler.operations.ages import ages_of, limits_of
-from compiler.operations.references import references_of
-from compiler.operations.verify import Verification, verify
-from compiler.pipeline import compile_project
 from tests.proofs.conftest import World
 
 IN_TIME, OVERDUE, NOT_KNOWN, NO_LIMIT = AgeState.IN_TIME, AgeState.OVERDUE, AgeState.NOT_KNOWN, AgeState.NO_LIMIT
@@ -79,14 +74,7 @@ class Aged:
 
     def ages(self, now: datetime, variables: dict[str, str] | None = None) -> dict[str, KeyAge]:
         """By key, as judged at `now`."""
-        result = compile_project(self.world.root, ["prod"])
-        assert result.project is not None, [each.message for each in result.diagnostics]
-        (environment,) = result.project.environments
-        references, _ = references_of(environment)
-        with LiveStores(variables or self.world.variables) as stores:
-            found: Verification = verify(references, stores)
-            ages = ages_of(found, limits_of(environment, references), stores, now)
-        return {each.key: age for each, age in ages.items()}
+        return self.world.ages(now, variables)
 
     def states(self, now: datetime) -> dict[str, AgeState]:
         return {key: age.state for key, age in self.ages(now).items()}

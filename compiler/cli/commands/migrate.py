@@ -26,6 +26,9 @@ Other properties in the destination stay as they are; the source is never change
 in .platform-secrets/runs. After an interruption, run the same command again to continue. --undo RUN restores the
 previous values of secrets that were not changed since.
 
+A value with a limit (`rotate`, `maxAge`) is as old in the destination as in the source: the tag "value-since" has the
+date of the oldest one. The plan says where that cannot be written.
+
 --stringify: {RULE}."""
 EXAMPLES = (
     "platform-secrets migrate prod --to azure",

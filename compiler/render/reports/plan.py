@@ -103,6 +103,7 @@ _LEFT_BEHIND = {
     NoteKind.NOT_BEFORE: "the activation date",
     NoteKind.CONTENT_TYPE: "the content type",
     NoteKind.TAGS: "the tags",
+    NoteKind.AGE: "the age",
 }
 _DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
 _KEPT = {
@@ -293,14 +294,18 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
     if left:
         stores = ", ".join(f'"{store}"' for store in plan.destinations)
         yield Wrapped((f"not copied to {stores}: ", *_joined(left)), _HANG, HANGING)
+        yield from (("  help: to carry the age: ", remedy) for remedy in _remedies(plan, NoteKind.AGE))
     dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
     if dated:
         yield Wrapped(("copied although ", *_joined(dated)), _HANG, HANGING)
     for kind, what in _KEPT.items():
         if kind in by_kind:
             yield Wrapped((f"the new version keeps {what} ", *_dated(by_kind[kind])), _HANG, HANGING)
-            remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
-            yield from (("  help: after the write: ", remedy) for remedy in remedies)
+            yield from (("  help: after the write: ", remedy) for remedy in _remedies(plan, kind))
+
+
+def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
+    return dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind and note.remedy)
 
 
 def _unknown_access_lines(plan: Plan) -> Iterator[Line]:

@@ -27,6 +27,8 @@ from compiler.stores.errors import (
 )
 from compiler.stores.http import HttpReply, Proxy, Transport, parse_proxy
 from compiler.stores.interface import (
+    FROM_VERSION,
+    VALUE_SINCE,
     Attributes,
     Cluster,
     Problem,
@@ -149,6 +151,9 @@ class VaultStore(VaultReading):
             for problem in problems_of_tags(name, tags):
                 raise error_of_problem(problem, self._place(name))
         written = self._put(name, properties, base)
+        if (since := tags.get(VALUE_SINCE)) is not None and FROM_VERSION not in since:
+            # Its tags are those of all versions: this one is about the values that came with this version.
+            tags = {**tags, VALUE_SINCE: f"{since}{FROM_VERSION}{written.version}"}
         self._tag(request, tags, written)
         return written
 

@@ -91,6 +91,7 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
         "not-before-left-behind",
         "content-type-left-behind",
         "tags-left-behind",
+        "age-left-behind",
         "expired",
         "not-yet-valid",
         "keeps-past-expires",

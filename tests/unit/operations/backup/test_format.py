@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -50,6 +52,24 @@ def test_a_backup_of_november_2026_is_read() -> None:
     assert (plain(found), found.missing) == (plain(BACKUP), BACKUP.missing)
 
 
+def test_a_backup_with_a_limit_has_dates_and_a_version_of_its_own() -> None:
+    since = {("jira", "URL"): datetime(2026, 1, 1, tzinfo=UTC), ("github", "TOKEN"): None}
+    dated = replace(BACKUP, since=since)
+    manifest = json.loads(encode(dated).split(b"\n")[0])
+    dates = {"github/TOKEN": None, "jira/URL": "2026-01-01T00:00:00+00:00"}
+    assert (manifest["version"], manifest["since"]) == (2, dates)
+    assert decode(encode(dated)).since == since
+    assert decode(encode(BACKUP)).since == {}
+
+
+@pytest.mark.parametrize(
+    "since", [[], {"URL": None}, {"jira/": None}, {"jira/URL": "soon"}, {"jira/URL": 5}, {"jira/URL": "2026-01-01"}]
+)
+def test_dates_that_cannot_be_are_damage(since: object) -> None:
+    with pytest.raises(Refusal, match="manifest is damaged"):
+        decode(changed(version=2, since=since))
+
+
 @given(st.dictionaries(st.tuples(st.sampled_from(["a", "b-c"]), st.sampled_from(["K", "L_M", "N"])), st.text()))
 def test_what_goes_in_comes_out(values: dict[tuple[str, str], str]) -> None:
     made = Backup("prod", TIME, {name: SecretValue(text) for name, text in values.items()})
@@ -86,7 +106,9 @@ def with_content(content: bytes) -> bytes:
         (b"[" + b"[]," * 1_000_000, "more than 1000000 values"),
         (b"[]\n{}", "not a backup of platform-secrets"),
         (changed(format="other"), "not a backup of platform-secrets"),
-        (changed(version=2), "not version 1"),
+        (changed(version=3), "not version 1 or 2"),
+        (changed(version=True), "not version 1 or 2"),
+        (changed(version=2), "manifest is damaged"),
         (changed(counts=None), "manifest is damaged"),
         (changed(more="x"), "manifest is damaged"),
         (changed(time=5), "manifest is damaged"),

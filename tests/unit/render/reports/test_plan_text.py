@@ -182,6 +182,8 @@ def test_notes_and_what_is_left_out_are_told() -> None:
     plan = plan_of(
         notes=(
             Note(NoteKind.TAGS, "jira", place),
+            Note(NoteKind.AGE, "jira", place, remedy="add to a policy: path x"),
+            Note(NoteKind.AGE, "github", place),
             Note(NoteKind.EXPIRED, "jira", place, PAST),
             Note(NoteKind.KEEPS_EXPIRES, "jira", place, PAST, command),
             Note(NoteKind.KEEPS_EXPIRES, "github", place, PAST, command),
@@ -193,7 +195,7 @@ def test_notes_and_what_is_left_out_are_told() -> None:
     text = "\n".join(told(plan_lines(plan)))
     joined = " ".join(text.split())
     for expected in (
-        'not copied to "azure": the tags of jira',
+        'not copied to "azure": the tags of jira; the age of jira, github help: to carry the age: add to a',
         "copied although expired in the source jira (2025-01-31)",
         "the new version keeps the expiry date, in the past, of jira (2025-01-31), github (2025-01-31)",
     ):
