@@ -21,25 +21,31 @@ from compiler.text.command_line import PROGRAM, shell_line
 from compiler.text.wording import listed, quoted
 
 _READ: Final = frozenset({Use.READ})
+_READ_AGES: Final = _READ | {Use.AGE}
 _WRITE: Final = frozenset({Use.CREATE, Use.UPDATE})
-_TAGGED: Final = _WRITE | {Use.TAG}
 _RECOVER: Final = frozenset({Use.RECOVER, Use.UPDATE})
-_UNDO: Final = frozenset({Use.DELETE, Use.UPDATE})
+_UNDO: Final = frozenset({Use.DELETE, Use.UPDATE, Use.TAG})
 # What each command does in a store, by role: of a migration the source is read, and the destination written.
 COMMANDS: Final[Mapping[Role, Mapping[str, frozenset[Use]]]] = MappingProxyType(
     {
         Role.OPERATOR: {"External Secrets Operator": _READ},
-        Role.READER: dict.fromkeys(("verify", "cutover", "status", "backup", "migrate --from"), _READ),
+        Role.READER: {
+            "verify": _READ,
+            "cutover": _READ,
+            "status": _READ,
+            "backup": _READ_AGES,
+            "migrate --from": _READ_AGES,
+        },
         Role.WRITER: {
             "put": _WRITE,
             "put --recover": _RECOVER,
             "put --undo": _UNDO,
-            "migrate": _TAGGED,
-            "migrate --all-properties": _TAGGED,
-            "migrate --recover": _RECOVER,
+            "migrate": _WRITE | {Use.TAG},
+            "migrate --all-properties": _WRITE | {Use.TAG},
+            "migrate --recover": _RECOVER | {Use.TAG},
             "migrate --undo": _UNDO,
-            "restore": _WRITE,
-            "restore --recover": _RECOVER,
+            "restore": _WRITE | {Use.TAG},
+            "restore --recover": _RECOVER | {Use.TAG},
             "restore --undo": _UNDO,
         },
         Role.RETIRER: {"retire": frozenset({Use.DELETE_VERSIONS}), "retire --undo": frozenset({Use.RECOVER_VERSIONS})},

@@ -101,6 +101,7 @@ class Use(StrEnum):
     """What is done with one remote secret, for the access that it takes."""
 
     READ = "read"
+    AGE = "age"  # it is found out when a value was written, by versions and their dates
     CREATE = "create"  # the name has no version yet
     UPDATE = "update"  # a version is written over those that the store knows
     TAG = "tag"  # tags are written, beside a value or alone

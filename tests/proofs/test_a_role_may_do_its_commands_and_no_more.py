@@ -120,7 +120,7 @@ def as_role(world: World, token: str, actions: set[str]) -> Iterator[None]:
 def actions_of(role: Role) -> set[str]:
     """The data actions of the role: of the reader those of the built-in one."""
     if role is Role.READER:
-        return {key_vault.GET, key_vault.LIST}
+        return set(key_vault.SECRETS_USER_ACTIONS)
     return {action for use in uses_of(role) for action in key_vault.ACCESS[use]}
 
 
@@ -249,7 +249,8 @@ def test_every_right_of_a_role_is_needed() -> None:
         assert needed.keys() | OPTIONAL.get(role, set()) == needs_of(uses_of(role))
     for role, actions in ACTIONS.items():
         assert actions.keys() == actions_for(uses_of(role))
-    assert actions_for(uses_of(Role.READER)) == actions_for(uses_of(Role.OPERATOR)) == {key_vault.GET}
+    assert actions_for(uses_of(Role.OPERATOR)) == {key_vault.GET}
+    assert actions_for(uses_of(Role.READER)) == key_vault.SECRETS_USER_ACTIONS
 
 
 @pytest.mark.parametrize("role", Role)

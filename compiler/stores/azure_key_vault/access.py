@@ -21,6 +21,7 @@ DELETE, RECOVER = f"{_SECRETS}/delete", f"{_SECRETS}/recover/action"
 # The data actions of each use, as measured by the requests of each command. Tags beside a value are written with it.
 ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
     Use.READ: (GET,),
+    Use.AGE: (GET, LIST),
     Use.CREATE: (GET, LIST, SET),
     Use.UPDATE: (GET, LIST, SET),
     Use.TAG: (),
@@ -31,6 +32,7 @@ ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
 }
 # Key Vault Secrets User, the least built-in role that reads. https://learn.microsoft.com/azure/role-based-access-control
 _SECRETS_USER: Final = "4633458b-17de-408a-b874-0445c86b69e6"
+SECRETS_USER_ACTIONS: Final = frozenset({GET, LIST})
 _WIDE: Final = 80
 _NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
@@ -62,7 +64,7 @@ def access_text(
     show = _az("keyvault", "show", "--name", vault, "--query", "id", "--output", "tsv")
     lines += [f"vault=$({show})"]
     identifier = _SECRETS_USER
-    if set(actions) > {GET}:
+    if not SECRETS_USER_ACTIONS.issuperset(actions):
         identifier = str(uuid5(NAMESPACE_URL, f"{store.address}/{role}"))
         lines += _custom_role(identifier, f"Platform Secrets {role} of {vault}", actions)
     assignee = ("--assignee-object-id", '"$ASSIGNEE"', "--assignee-principal-type", '"$type"')

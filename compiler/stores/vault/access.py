@@ -29,6 +29,7 @@ _CONFIG: Final = Need("config", "read", required=False)
 # What each use sends, as measured on a server's audit log. No use lists, patches, destroys or deletes metadata.
 ACCESS: Final[Mapping[Use, tuple[Need, ...]]] = {
     Use.READ: (_READ,),
+    Use.AGE: (_READ,),
     Use.CREATE: (_READ, Need("data", "create"), _METADATA, _CONFIG),
     Use.UPDATE: (_READ, Need("data", "update"), _METADATA, _CONFIG),
     Use.TAG: (_READ, _METADATA, Need("metadata", "update")),

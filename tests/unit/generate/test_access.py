@@ -225,6 +225,12 @@ def test_a_name_that_no_secret_has_is_refused(root: Path) -> None:
         key_vault_text(store, Role.READER, "title", ["../keys"], {Use.READ}, namespace="agents", is_wide=False)
 
 
+def test_a_store_without_an_address_is_refused(root: Path) -> None:
+    change(root, ', vaultUrl: "https://agents.vault.azure.net"', "")
+    with pytest.raises(Refusal, match='"azure" has no vaultUrl'):
+        text_of(root, Role.READER, "az", "azure")
+
+
 def test_a_vault_that_is_none_is_refused(root: Path) -> None:
     change(root, "https://agents.vault.azure.net", "https://10.0.0.1")
     with pytest.raises(Refusal, match="names no Key Vault"):
@@ -232,7 +238,8 @@ def test_a_vault_that_is_none_is_refused(root: Path) -> None:
 
 
 def test_each_role_has_the_uses_of_its_commands() -> None:
-    assert uses_of(Role.OPERATOR) == uses_of(Role.READER) == {Use.READ}
+    assert uses_of(Role.OPERATOR) == {Use.READ}
+    assert uses_of(Role.READER) == {Use.READ, Use.AGE}
     assert uses_of(Role.RETIRER) == {Use.DELETE_VERSIONS, Use.RECOVER_VERSIONS}
     assert not uses_of(Role.WRITER) & uses_of(Role.RETIRER)
     assert set(FORMS) == {"hcl", "az"}
