@@ -77,9 +77,9 @@ class Parser(argparse.ArgumentParser):
         # Whether the command logs in to the stores that the project names.
         self.logs_in = False
 
-    def add_written_file(self, name: str, help_text: str) -> None:
-        """Adds an argument that names a file to write: no link in the project may lead it elsewhere."""
-        self._written.append(self.add_argument(name, metavar="FILE", help=help_text))
+    def add_written_file(self, name: str, help_text: str, *, metavar: str = "FILE", nargs: str | None = None) -> None:
+        """Adds an argument that names a file or folder to write: no link in the project may lead it elsewhere."""
+        self._written.append(self.add_argument(name, metavar=metavar, nargs=nargs, help=help_text))
 
     def add_cluster(self, help_text: str, *, implied_by: Sequence[str] = ()) -> None:
         """Adds `--cluster` and its `--context`, which is refused alone; `implied_by` are options that ask it too."""

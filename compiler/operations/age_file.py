@@ -209,10 +209,15 @@ def require_writable(path: Path, *, replaces: bool) -> None:
         raise Refusal("cannot run", f"{shown} is {kind}", "name another file")
     if status is not None and not replaces:
         raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace")
-    if not path.parent.is_dir():
-        raise Refusal("cannot run", f"the folder of {shown} does not exist", "create it, or name another file")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise Refusal("cannot run", f"the folder of {shown} is read-only", "name another file")
+    require_folder(path.parent, f"of {shown}")
+
+
+def require_folder(folder: Path, shown: str) -> None:
+    """Raises Refusal where no new file can be written into `folder`."""
+    if not folder.is_dir():
+        raise Refusal("cannot run", f"the folder {shown} does not exist", "create it, or name another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Refusal("cannot run", f"the folder {shown} is read-only", "name another")
 
 
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:

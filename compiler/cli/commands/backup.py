@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from compiler.cli.exit_codes import FOUND, OK
@@ -20,16 +21,17 @@ from compiler.operations.age_file import (
     encrypt_to,
     encrypt_with,
     parsed_recipients,
+    require_folder,
     require_passphrase,
     require_writable,
     write_private,
 )
-from compiler.operations.backup import Gathered, encode, gather
+from compiler.operations.backup import Backup, Gathered, encode, gather
 from compiler.refusal import Refusal
 from compiler.render.reports.backup import backup_report
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
-from compiler.text.wording import counted
+from compiler.text.wording import counted, quoted
 
 PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _LARGEST_KEY_FILE = 64 * 1024
@@ -41,17 +43,22 @@ with age to the recipients' public keys, or with a passphrase: the content of th
 A key in use that cannot be read stops the backup, unless --partial is given.
 `restore` writes the values to the same store or another.
 
+With --out-dir the file is a new one, DIR/ENV-TIME.age, with the time in UTC: names sort by time. No file is
+replaced or deleted; how long backups are kept is for the storage to say.
+
 --format json prints one object with the names of the keys in the file and of those missing."""
 EXAMPLES = (
     "platform-secrets backup prod prod.age --recipient age1…",
     "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",
+    "platform-secrets backup prod --out-dir /backups --recipient age1…",
     "platform-secrets backup dev slack.age --only slack",
 )
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to back up")
-    parser.add_written_file("file", "the file to write")
+    parser.add_written_file("file", "the file to write", nargs="?")
+    parser.add_written_file("--out-dir", "write a new file ENV-TIME.age into this folder", metavar="DIR")
     parser.add_argument(
         "--recipient", metavar="KEY", action="append", default=[], help="public key (age1…) to encrypt to; repeatable"
     )
@@ -69,12 +76,15 @@ def configure(parser: Parser) -> None:
         "--partial", action="store_true", help="leave out keys that cannot be read, and list them in the file"
     )
     parser.add_argument("--replace", action="store_true", help="replace the file if it exists")
+    parser.exclude("--out-dir", "FILE", "--replace")
     add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
+    if arguments.file is None and arguments.out_dir is None:
+        raise Refusal("usage", "give either a file or a folder with --out-dir", "add FILE or --out-dir DIR")
     with interruption("no file was written"):
         (environment,) = live_environments([arguments.environment], invocation)
         with refusals():
@@ -83,25 +93,37 @@ def run(invocation: Invocation) -> int:
 
 def _backed_up(invocation: Invocation, environment: Environment) -> int:
     arguments = invocation.arguments
-    path = Path(arguments.file)
     # All that can be refused is, before a secret is read.
     for name in arguments.only:
         secret_named(environment, name)
-    require_writable(path, replaces=arguments.replace)
+    if arguments.out_dir is not None:
+        require_folder(Path(arguments.out_dir), quoted(arguments.out_dir))
+    else:
+        require_writable(Path(arguments.file), replaces=arguments.replace)
     recipients, passphrase = _keys(arguments)
     with open_stores(invocation, LiveStores) as stores:
         gathered = gather(environment, arguments.only, stores)
+    shown = arguments.file or os.path.join(arguments.out_dir, _name(gathered.backup))  # noqa: PTH118 - as it was given
+    if arguments.out_dir is not None and os.path.lexists(shown):
+        way_out = "run the command again: each file is named by its second"
+        raise Refusal("cannot run", f"{quoted(shown)} already exists", way_out)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):
-        invocation.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
+        invocation.report(lambda: backup_report(gathered, shown, FOUND, is_written=False))
         return FOUND
     plain = encode(gathered.backup)
     sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
     with interruption("the file is either unchanged or complete"):
-        write_private(path, sealed, replaces=arguments.replace)
-        _tell(gathered, invocation)
-        invocation.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
+        write_private(Path(shown), sealed, replaces=arguments.replace)
+        _tell(gathered, shown, invocation)
+        invocation.report(lambda: backup_report(gathered, shown, OK, is_written=True))
     return OK
+
+
+def _name(backup: Backup) -> str:
+    """The name of a new file, by the second at which the stores were read."""
+    time = datetime.fromisoformat(backup.time).astimezone(UTC)
+    return f"{backup.environment}-{time:%Y%m%dT%H%M%SZ}.age"
 
 
 def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:
@@ -127,13 +149,13 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
         )
 
 
-def _tell(gathered: Gathered, invocation: Invocation) -> None:
+def _tell(gathered: Gathered, shown: str, invocation: Invocation) -> None:
     backup = gathered.backup
     why = ": left out, not in the catalogue"
     invocation.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
-    invocation.lines([f"{invocation.arguments.file}: written, {backup.environment}, {counts}{missing}"])
+    invocation.lines([f"{shown}: written, {backup.environment}, {counts}{missing}"])
 
 
 def _recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:

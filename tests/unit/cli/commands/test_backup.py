@@ -1,3 +1,4 @@
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +146,52 @@ def test_a_program_gets_one_object_without_a_value(
         "exitCode": code,
     }
     assert (project / "dev.age").exists() == partial
+
+
+def test_a_folder_gets_a_new_file_by_the_time_that_no_run_replaces(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    (project / "backups").mkdir()
+    done = run("backup", "dev", "--out-dir", "backups", "--recipient", public)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "backups/dev-20260102T030405Z.age: written, dev, 1 secret, 1 key\n"
+    file = project / "backups/dev-20260102T030405Z.age"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_bytes(b"old")
+    done = run("backup", "dev", "--out-dir", "backups/", "--recipient", public)
+    assert done.code == 3
+    assert 'backups/dev-20260102T030405Z.age" already exists\nhelp: run the command again' in done.err
+    assert [each.read_bytes() for each in (project / "backups").iterdir()] == [b"old"]
+
+
+def test_the_report_names_the_new_file_also_where_none_was_written(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    (project / "backups").mkdir()
+    done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
+    assert (done.report["file"], done.report["written"]) == ("backups/dev-20260102T030405Z.age", True)
+    holds(VALUES, (Lacking(("jira", "ATLASSIAN_EMAIL"), None, "the store has no such secret"),))
+    (project / "backups/dev-20260102T030405Z.age").unlink()
+    done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
+    assert (done.code, done.report["file"]) == (1, "backups/dev-20260102T030405Z.age")
+    assert done.report["written"] is False
+    assert list((project / "backups").iterdir()) == []
+
+
+def test_a_file_or_a_folder_is_needed_and_never_both(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, tmp_path: Path, public: str
+) -> None:
+    (project / "backups").mkdir()
+    (project / "out").symlink_to(tmp_path)
+    for arguments, code, message in (
+        ((), 2, "give either a file or a folder with --out-dir\nhelp: add FILE or --out-dir DIR"),
+        (("dev.age", "--out-dir", "backups"), 2, "--out-dir cannot be combined with FILE"),
+        (("--out-dir", "backups", "--replace"), 2, "--out-dir cannot be combined with --replace"),
+        (("--out-dir", ""), 2, "--out-dir is empty"),
+        (("--out-dir", "nowhere"), 3, 'the folder "nowhere" does not exist'),
+        (("--out-dir", "environments/dev.yaml"), 3, 'the folder "environments/dev.yaml" does not exist'),
+        (("--out-dir", "out"), 3, "--out-dir leads out of the project through a link"),
+    ):
+        done = run("backup", "dev", *arguments, "--recipient", public)
+        assert (done.code, message in done.err) == (code, True), (arguments, done.err)
+    assert list(project.glob("**/*.age")) == []
