@@ -375,9 +375,8 @@ def find_run(root: Path, run: str) -> Run:
 
 def _elsewhere() -> str:
     vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
-    place = f"the run may be on another machine, in {FOLDER}/{RUNS} of its project"
-    by_hand = f"write the earlier version again by hand: `{vault}`, for Key Vault `{azure}` and `put`"
-    return f"{place}; without it, restore a backup, or {by_hand}"
+    by_hand = f"an earlier version with `{vault}`, or `{azure}` and `put`"
+    return f"another machine has its own in {FOLDER}/{RUNS}; without the run, restore a backup, or {by_hand}"
 
 
 def _described(path: Path) -> str:

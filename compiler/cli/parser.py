@@ -21,6 +21,8 @@ REPORT_FORMATS = ("text", "json")
 DIFF_FORMATS = ("text", "json", "markdown")
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.
 _WIDEST, _NARROWEST = 100, 50
+# An example of the help stands behind two spaces; in a terminal of 80 characters it is whole.
+_EXAMPLE, _CONTINUED = 76, " " * 6
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
@@ -42,10 +44,23 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
                 blocks.append(indent + line)
         return "\n".join(
             block
-            if block.startswith(" ") and PROGRAM in block
+            if block.startswith(_CONTINUED) or (block.startswith(" ") and PROGRAM in block)
             else "\n".join(_wrapped(block, width, "    " if block.startswith(" ") else ""))
             for block in blocks
         )
+
+
+def _broken(example: str) -> str:
+    """An example as a shell takes it over several lines, each of at most 80 characters, broken before options."""
+    first, *words = re.split(r" (?=-|\| )", example)
+    lines = [first]
+    for word in words:
+        if len(lines[-1]) + len(word) < _EXAMPLE:
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(_CONTINUED + word)
+    return "\n".join(lines)
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
@@ -61,7 +76,6 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=f"{PROGRAM} {command}",
             description=description,
-            epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
             # For each argument argparse makes one, and asking for the terminal's width imports shutil.
             formatter_class=partial(_HelpFormatter, width=_WIDEST),
             allow_abbrev=False,
@@ -71,6 +85,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        self._examples = examples
         self._written: list[argparse.Action] = []
         self._exclusive: list[tuple[str, tuple[str, ...], str]] = []
         self._needing: list[tuple[str, tuple[str, ...]]] = []
@@ -149,6 +164,7 @@ class Parser(argparse.ArgumentParser):
 
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
         self.formatter_class = partial(_HelpFormatter, width=width)
+        self.epilog = "examples:\n" + "\n".join(f"  {_broken(example)}" for example in self._examples)
         return super().format_help()
 
     def options(self) -> tuple[str, ...]:

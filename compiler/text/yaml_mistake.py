@@ -32,6 +32,8 @@ _BEGINNINGS = frozenset(
         "did not find expected comment or line break",
     }
 )
+# Of a text that ends within brackets, for one.
+_NO_CONTENT = "did not find expected node content"
 
 
 class Mistake(NamedTuple):
@@ -96,7 +98,8 @@ def explained(text: str, rejection: Rejection) -> Mistake:
 
 
 def _known(text: str, rejection: Rejection) -> Mistake | None:
-    problem, at, opened = rejection.problem, rejection.at, rejection.opened
+    problem, at = rejection.problem, rejection.at
+    opened = _open_at_end(text, at) if problem == _NO_CONTENT else rejection.opened
     if rejection.quote is not None:
         line = _number(text, at)
         return _at(
@@ -107,7 +110,11 @@ def _known(text: str, rejection: Rejection) -> Mistake | None:
             return _colon(text, at)
         case "could not find expected ':'" if opened is not None:
             return _no_colon(text, opened)
-        case "did not find expected ',' or '}'" | "did not find expected ',' or ']'" if opened is not None:
+        case (
+            "did not find expected ',' or '}'"
+            | "did not find expected ',' or ']'"
+            | "did not find expected node content"
+        ) if opened is not None:
             return _bracket(text, at, opened)
         case "found unexpected end of stream" | "found unexpected document indicator" if opened is not None:
             return _at(opened, "the quote opened here is never closed", "close it where its value ends")
@@ -180,6 +187,21 @@ def _bracket(text: str, at: int, opened: int) -> Mistake:
     return _at(
         at, f'a comma or "{closing}" is missing before this', "put commas between the parts, and close what is open"
     )
+
+
+def _open_at_end(text: str, at: int) -> int | None:
+    """The bracket that is open where the text ends at `at`, right behind it or behind a comma."""
+    if text[at:].strip() or text[:at].rstrip()[-1:] not in ("[", "{", ","):
+        return None
+    closed = 0
+    for place in range(at - 1, max(0, at - _FARTHEST) - 1, -1):
+        if text[place] in "]}":
+            closed += 1
+        elif text[place] in "[{":
+            if not closed:
+                return place
+            closed -= 1
+    return None
 
 
 def _comment(text: str, opened: int) -> int | None:

@@ -636,7 +636,7 @@ def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Pa
     shown = str(caught.value.help)
     named = re.findall(r"(\d{8}-\d{6}-0{6}), migrate prod of \"github\", \d+d ago", shown)
     assert named == [f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2)]
-    assert "the run may be on another machine, in .platform-secrets/runs of its project" in shown
+    assert "another machine has its own in .platform-secrets/runs" in shown
     (tmp_path / ".platform-secrets/runs/20250131-120006-000000.jsonl").write_text("{}\n", "utf-8")
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, "x")

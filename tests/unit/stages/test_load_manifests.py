@@ -110,7 +110,7 @@ def test_not_more_of_them_are_told_than_anybody_reads() -> None:
         ("a: !!map b\n", "forbidden-yaml", "m.yaml:1:4"),
         ("? [a]\n: b\n", "non-string-key", "m.yaml:1:3"),
         ("a: &x b\n*x : c\n", "non-string-key", "m.yaml:2:1"),
-        ("a: [\n", "invalid-yaml", "m.yaml:1:5"),
+        ("a: [\n", "invalid-yaml", "m.yaml:1:4"),
         ("a: 'b\n", "invalid-yaml", "m.yaml:1:4"),
         ("a: b\x07\n", "control-character", "m.yaml:1:5"),
         ("[" * 300 + "]" * 300, "too-large", f"m.yaml:1:{MAX_MANIFEST_DEPTH + 2}"),

@@ -10,6 +10,7 @@ from compiler.text.yaml_mistake import (
 )
 
 SIGN = 'a value cannot begin with "{}" like this'
+NO_CONTENT = "did not find expected node content"
 NO_TOKEN = "found character that cannot start any token"
 NO_NAME = "did not find expected alphabetic or numeric character"
 NO_BREAK = "did not find expected comment or line break"
@@ -131,6 +132,9 @@ def test_a_colon_inside_a_value(text: str, way_out: str) -> None:
         ("secrets\n  g: {}\n", NO_MAP, ": {}", None, "this line has no colon after a key", "s"),
         ("a: b\nc:d\ne: f\n", NO_COLON, "e", "c:d", "a space is missing after the colon", ":"),
         ("{a:{}}\n", "found unexpected ':'", ":", None, "a space is missing after the colon", ":"),
+        ("a: [\n", NO_CONTENT, "\n", None, 'the "[" opened here is not closed', "["),
+        ("a: {\n", NO_CONTENT, "\n", None, 'the "{" opened here is not closed', "{"),
+        ("a: [{b: c}, \n", NO_CONTENT, "\n", None, 'the "[" opened here is not closed', "["),
         ("a: {b: c\n", NO_COMMA, "\n", "{", 'the "{" opened here is not closed', "{"),
         ("a: [b\nc: d\n", "did not find expected ',' or ']'", "c", "[", 'the "[" opened here is not closed', "["),
         ("a: {b: #c}\nd: e\n", NO_COMMA, ": e", "{", COMMENT.format("{"), "#"),
