@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.cli.commands import COMMANDS as EVERY_COMMAND
 from compiler.demo.key_vault.server import LoggedRequest
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError, _binary
 from compiler.generate.access import COMMANDS, uses_of
@@ -34,6 +35,7 @@ ROWS = [
     for command in commands
     for store in ("vault", "azure")
 ]
+WITHOUT_STORES = {"compile", "explain", "diff", "render", "consumers", "generate", "rules", "new", "completion"}
 # A command that does not do its work without a right, by the right.
 NEEDED = {
     Role.READER: {("data", "read"): "verify"},
@@ -242,6 +244,11 @@ def test_without_an_optional_right_a_plan_says_less(world: World, tmp_path: Path
     assert [done.code for done in shown] == [0, 0]
     assert "version 1" in shown[0].out
     assert "version 1" not in shown[1].out
+
+
+def test_each_command_that_asks_a_store_is_in_the_table() -> None:
+    rows = {command.partition(" ")[0] for role in NEEDED for command in COMMANDS[role]}
+    assert rows == EVERY_COMMAND.keys() - WITHOUT_STORES
 
 
 def test_every_right_of_a_role_is_needed() -> None:
