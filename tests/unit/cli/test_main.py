@@ -208,7 +208,7 @@ def test_a_stores_remedy_is_told_once_and_whole(run: Callable[..., Any], monkeyp
     [
         (("put",), "ENV"),
         (("migrate",), "ENV"),
-        (("backup",), "ENV, FILE"),
+        (("backup",), "ENV"),
         (("explain",), "ENV"),
         (("diff",), "ENV"),
     ],
