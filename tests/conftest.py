@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -101,28 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
-    node = request.node
-    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_traced(_file_of(node.nodeid)))):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Trace a test and not what pytest does around it, which takes as long as many of them."""
-    with _traced(pyfuncitem.config, traced=pyfuncitem.stash[IS_TRACED]):
+    """Trace a test, not what pytest does around it nor what fixtures prepare: a test covers what it runs itself."""
+    tracer = _tracer(pyfuncitem.config)
+    if tracer is None or not pyfuncitem.stash[IS_TRACED]:
         return (yield)
-
-
-@contextmanager
-def _traced(config: pytest.Config, *, traced: bool) -> Iterator[None]:
-    tracer = _tracer(config)
-    if tracer is None or not traced or tracer.started:
-        yield
-        return
     tracer.resume()
     try:
-        yield
+        return (yield)
     finally:
         tracer.pause()
 

@@ -17,7 +17,6 @@ from tests.conftest import (
     READ_ONCE,
     TRACED,
     pytest_collection_modifyitems,
-    pytest_fixture_setup,
     pytest_pyfunc_call,
     pytest_sessionstart,
 )
@@ -102,29 +101,26 @@ def config_with(tracer: Tracer | None) -> pytest.Config:
 
 @pytest.mark.parametrize("path", ["tests/unit/a.py::a", "tests/proofs/a.py::a"])
 @pytest.mark.parametrize("is_heavy", [True, False])
-def test_a_test_and_its_fixtures_are_traced_and_not_what_is_around_them(path: str, *, is_heavy: bool) -> None:
+def test_a_test_is_traced_and_not_what_is_around_it(path: str, *, is_heavy: bool) -> None:
     tracer = Tracer()
     item = Item(path, ["heavy"] if is_heavy else [], config=config_with(tracer))
     pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
-    of_its_fixture = cast("pytest.FixtureRequest", SimpleNamespace(config=item.config, node=item))
     expected = not is_heavy and path.startswith(TRACED)
-    for running in (pytest_fixture_setup(of_its_fixture), pytest_pyfunc_call(cast("pytest.Function", item))):
-        next(running)
-        assert tracer.started == expected
-        with pytest.raises(StopIteration, match="done"):
-            running.send("done")
-        assert not tracer.started
-    assert tracer.calls == ["resume", "pause"] * (2 if expected else 0)
-
-
-@pytest.mark.parametrize(("nodeid", "is_traced"), [("tests/unit/a.py", True), ("tests/wheel/a.py", False), ("", False)])
-def test_a_fixture_of_many_tests_is_traced_by_where_they_are(nodeid: str, *, is_traced: bool) -> None:
-    tracer = Tracer()
-    node = SimpleNamespace(nodeid=nodeid, stash=pytest.Stash())
-    request = SimpleNamespace(config=config_with(tracer), node=node)
-    running = pytest_fixture_setup(cast("pytest.FixtureRequest", request))
+    running = pytest_pyfunc_call(cast("pytest.Function", item))
     next(running)
-    assert tracer.started == is_traced
+    assert tracer.started == expected
+    with pytest.raises(StopIteration, match="done"):
+        running.send("done")
+    assert tracer.calls == (["resume", "pause"] if expected else [])
+
+
+@pytest.fixture
+def traced_meanwhile(request: pytest.FixtureRequest) -> object:
+    return sys.gettrace()
+
+
+def test_a_fixture_is_not_traced(traced_meanwhile: object) -> None:
+    assert traced_meanwhile is None
 
 
 def test_tracing_ends_with_a_test_that_fails() -> None:
