@@ -69,7 +69,11 @@ def access_text(
     """
     chosen = _chosen(environment, form, store)
     secrets = [each for each in environment.secrets.values() if store is not None or each.store is chosen]
-    names = names_in(environment, chosen, secrets, role)
+    try:
+        names = names_in(environment, chosen, secrets, role)
+    except (InvalidReferenceError, UnprovenReferenceError) as error:
+        message = f"a place in {quoted(chosen.id)} is not a secret: {error}"
+        raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
     if not names:
         message = f"{quoted(environment.name)} has no secret in {quoted(chosen.id)}"
         raise Refusal("usage", message, "name another store with --store")
@@ -91,23 +95,16 @@ def access_text(
 def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], role: Role) -> dict[str, Secret]:
     """The names of the remote secrets of `secrets` in `store`, each with one that has it, in the order of names.
 
-    They are those of all keys, for the operator of the keys in use. Raises Refusal for what is no secret of the store.
+    They are those of all keys, for the operator of the keys in use. Raises InvalidReferenceError and
+    UnprovenReferenceError for a place that is no secret of the store.
     """
     found: dict[str, Secret] = {}
     for secret in secrets:
         used = {item.key.name for item in secret.keys}
         for key, place in key_places(environment, secret, store).items():
             if place is not None and (role is not Role.OPERATOR or key in used):
-                found.setdefault(_asked_name(store, place.remote_key), secret)
+                found.setdefault(store.provider.asked_name(store.mount, place.remote_key), secret)
     return dict(sorted(found.items()))
-
-
-def _asked_name(store: Store, remote_key: str) -> str:
-    try:
-        return store.provider.asked_name(store.mount, remote_key)
-    except (InvalidReferenceError, UnprovenReferenceError) as error:
-        message = f"a place in {quoted(store.id)} is not a secret: {error}"
-        raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
 
 
 def _chosen(environment: Environment, form: str, name: str | None) -> Store:

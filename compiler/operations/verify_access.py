@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from compiler.generate.access import names_in, uses_of
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import Environment, Secret, Store
+from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.operations.references import Reference
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
@@ -40,8 +42,11 @@ def verify_access(
 def _of_store(
     environment: Environment, store: Store, asking: Sequence[Reference], role: Role, stores: LiveStores
 ) -> Iterator[Diagnostic]:
-    secrets = [environment.secrets[secret] for secret in dict.fromkeys(each.secret for each in asking)]
-    names = names_in(environment, store, secrets, role)
+    names: dict[str, Secret] = {}
+    for secret in dict.fromkeys(each.secret for each in asking):
+        # What is no secret of the store is a finding of reading it.
+        with suppress(InvalidReferenceError, UnprovenReferenceError):
+            names = names_in(environment, store, [environment.secrets[secret]], role) | names
     writer, uses = stores.open(store), dict.fromkeys(names, uses_of(role))
     problems, excess = writer.check_access(uses), writer.excess_access(uses)
     for each in problems or ():

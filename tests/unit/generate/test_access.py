@@ -225,6 +225,12 @@ def test_a_name_that_no_secret_has_is_refused(root: Path) -> None:
         key_vault_text(store, Role.READER, "title", ["../keys"], {Use.READ}, namespace="agents", is_wide=False)
 
 
+def test_a_place_that_is_no_secret_is_refused(root: Path) -> None:
+    change(root, "azurekv: agents-github}", "azurekv: cert/github}", "catalogue")
+    with pytest.raises(Refusal, match='a place in "azure" is not a secret'):
+        text_of(root, Role.READER, "az", "azure")
+
+
 def test_a_store_without_an_address_is_refused(root: Path) -> None:
     change(root, ', vaultUrl: "https://agents.vault.azure.net"', "")
     with pytest.raises(Refusal, match='"azure" has no vaultUrl'):

@@ -20,7 +20,8 @@ from tests.unit.memory_store import MemoryStore
 def found(
     root: Path, store: MemoryStore, role: Role = Role.READER, secrets: tuple[str, ...] = (), named: str | None = None
 ) -> tuple[Diagnostic, ...]:
-    write_agents_project(root)
+    if not (root / "environments").exists():
+        write_agents_project(root)
     project = compile_project(root, ["prod"]).project
     assert project is not None
     environment = project.environments[0]
@@ -89,3 +90,13 @@ def test_a_store_that_does_not_answer_is_left_to_what_reads_it(tmp_path: Path) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "check_access", fails)
         assert found(tmp_path, store) == ()
+
+
+def test_a_place_that_is_no_secret_is_left_to_what_reads_it(tmp_path: Path) -> None:
+    write_agents_project(tmp_path)
+    catalogue = tmp_path / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8").replace("azurekv: agents-github}", "azurekv: cert/github}"))
+    store = MemoryStore()
+    store.excess = ""
+    assert found(tmp_path, store, named="azure") == ()
+    assert list(store.access_asked[0]) == ["agents-jira"]
