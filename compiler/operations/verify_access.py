@@ -46,7 +46,8 @@ def _of_store(
     for secret in dict.fromkeys(each.secret for each in asking):
         # What is no secret of the store is a finding of reading it.
         with suppress(InvalidReferenceError, UnprovenReferenceError):
-            names = names_in(environment, store, [environment.secrets[secret]], role) | names
+            for name, its in names_in(environment, store, [environment.secrets[secret]], role).items():
+                names.setdefault(name, its)
     writer, uses = stores.open(store), dict.fromkeys(names, uses_of(role))
     problems, excess = writer.check_access(uses), writer.excess_access(uses)
     for each in problems or ():

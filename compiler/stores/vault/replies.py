@@ -434,10 +434,9 @@ class VaultQuestions:
         paths = [path for path, capabilities in beyond.items() if capabilities]
         if not paths:
             return ""
-        widest = max(paths, key=lambda path: len(beyond[path]))
-        what = ", ".join(f'"{capability}"' for capability in sorted(beyond[widest]))
+        what = ", ".join(f'"{capability}"' for capability in sorted(beyond[paths[0]]))
         more = f", and more than it takes on {counted(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
-        return f'{self._login.token} has {what} on "{widest}"{more}'
+        return f'{self._login.token} has {what} on "{paths[0]}"{more}'
 
     def _held(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
         """What the token may do on each of these paths; None where Vault does not say it of all."""

@@ -297,7 +297,7 @@ THE = "the token of VAULT_TOKEN"
         ({"data": ["create", "read", "update"]}, 'the token of VAULT_TOKEN has "create", "update" on "team/kv/data/a"'),
         (
             {"data": ["read", "update"], "destroy": ["create", "update"], "config": ["read"]},
-            THE + ' has "create", "update" on "team/kv/destroy/a", and more than it takes on 2 other paths',
+            THE + ' has "update" on "team/kv/data/a", and more than it takes on 2 other paths',
         ),
         ({"data": ["root"]}, "the token of VAULT_TOKEN is a root token, which may do everything"),
     ],
