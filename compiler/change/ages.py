@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,10 +10,20 @@ from functools import partial
 
 from compiler.change.plan import Location, Note, NoteKind, Plan, Step, Target, Write
 from compiler.live.ages import Look, since_text, values_since
-from compiler.live.read_many import WORKERS, value_at
+from compiler.live.read_many import WORKERS, Reading, value_at
 from compiler.live.stores import PlaceLimits
-from compiler.stores.interface import ROTATION, VALUE_SINCE, Problem, RemoteSecret, SecretReader, SecretWriter, Use
+from compiler.stores.interface import (
+    FROM_VERSION,
+    ROTATION,
+    VALUE_SINCE,
+    Problem,
+    RemoteSecret,
+    SecretReader,
+    SecretWriter,
+    Use,
+)
 from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.command_line import shell_line
 
 # The date of each step's value, None where it is not known; with each step goes its limit in days.
 SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
@@ -61,6 +71,37 @@ def carry_ages(plan: Plan, ages: Ages | None) -> Plan:
     the date cannot be written, the plan has a note.
     """
     return _with_dates(plan, ages.limits, partial(_since, plan, ages)) if ages is not None else plan
+
+
+def notes_of_stored(
+    plan: Plan, steps: Sequence[Step], readings: Mapping[tuple[SecretReader, str], Reading], ages: Ages | None
+) -> Iterator[Note]:
+    """A note of each write of a Vault that was cut off between its values and the date, which is a request of its own.
+
+    A comparison of values finds it complete; `steps` are all steps, with their values.
+    """
+    if ages is None:
+        return
+    for store_id, name in plan.stored:
+        store = plan.stores[store_id]
+        there, provider = readings[store, name], store.address.provider
+        limits = ages.limits.get(store_id, {}).get(provider.remote_name(name), {})
+        own = [
+            (step, limits[step.place.property])
+            for step in steps
+            if step.value is not None and step.target == (store_id, name) and step.place.property in limits
+        ]
+        if not own or not isinstance(there, RemoteSecret) or not provider.deletes_by_version:
+            continue
+        counts_from = f"{FROM_VERSION}{there.version}"
+        if there.attributes.tags.get(VALUE_SINCE, "").endswith(counts_from):
+            continue
+        text = f"{VALUE_SINCE}={_oldest(list(ages.since_of(own)))}{counts_from}"
+        namespace = [f"-namespace={store.address.vault_namespace}"] if store.address.vault_namespace else []
+        where = (*namespace, f"-mount={store.address.mount}")
+        remedy = shell_line("bao", "kv", "metadata", "patch", *where, f"-custom-metadata={text}", name)
+        for secret in dict.fromkeys(step.secret for step, _ in own):
+            yield Note(NoteKind.AGE, secret, Location(store_id, name, None), remedy=remedy)
 
 
 def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str]) -> Plan:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from compiler.change.ages import Ages, carry_ages, copied_tags
+from compiler.change.ages import Ages, carry_ages, copied_tags, notes_of_stored
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import (
     WRITING,
@@ -278,7 +278,7 @@ def plan_change(
         plan = refuse_denied(carry_ages(plan, ages), _of_kind(plan, readings, VersionGoneError))
     entries = run.entries if run is not None else {}
     created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
-    notes = (*notes_of(plan, steps, readings, created), *plan.notes)
+    notes = (*notes_of(plan, steps, readings, created), *notes_of_stored(plan, steps, readings, ages), *plan.notes)
     losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
     writes = tuple(replace(write, steps=_without_values(write.steps)) for write in plan.writes)
     return replace(plan, steps=_without_values(plan.steps), writes=writes, notes=notes, losses=losses)

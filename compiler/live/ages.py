@@ -124,7 +124,8 @@ class _History:
     """The versions of one remote secret, oldest first; the last one is that whose age is asked for.
 
     `dates`, what was `found` and why it is `gone` are by the place in `versions`. `floor` is the newest place that a
-    Vault has most likely dropped. The tag `value-since` counts from the place `tagged`, None without it.
+    Vault has most likely dropped. What the newest tag `value-since` says, `since`, counts from the place `tagged`; None
+    without one.
     """
 
     versions: list[str]
@@ -132,6 +133,7 @@ class _History:
     found: dict[int, RemoteSecret]
     gone: dict[int, str] = field(default_factory=dict)
     floor: int = -1
+    since: _Since | None = None
     tagged: int | None = None
 
     @property
@@ -167,14 +169,15 @@ class _History:
         return place in self.found or place in self.gone
 
 
-def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, since: _Since | None) -> _History:
+def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now: datetime) -> _History:
     """What is known from a list of versions, or from their numbers in a store without one. Raises StoreError."""
     listed = reader.list_versions(newest.name)
     if listed is None:
         last = int(newest.version) - 1 if newest.version.isdecimal() else 0
         versions = [str(number + 1) for number in range(last)]
         history = _History([*versions, newest.version], {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
-        if since is not None:
+        if (text := newest.attributes.tags.get(VALUE_SINCE)) is not None:
+            history.since = since = _since_of(text, now)
             # What counts from a later version is about a value that came after this one.
             tagged = int(since.version) - 1 if since.version.isdecimal() else last
             history.tagged = tagged if 0 <= tagged <= last else None
@@ -188,10 +191,11 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, sinc
         {last: newest},
         {place: f"version {version} is disabled" for place, (version, each, _) in enumerate(known) if not each.enabled},
     )
-    if since is not None:
-        text = newest.attributes.tags[VALUE_SINCE]
-        others = [place for place, (_, each, _) in enumerate(known) if each.tags.get(VALUE_SINCE) != text]
-        history.tagged = max(others, default=-1) + 1
+    texts = [*(each.tags.get(VALUE_SINCE) for _, each, _ in known), newest.attributes.tags.get(VALUE_SINCE)]
+    # Not each program that writes a version copies the tags of the one before.
+    if (place := max((place for place, text in enumerate(texts) if text is not None), default=None)) is not None:
+        history.since = _since_of(texts[place] or "", now)
+        history.tagged = max((each for each in range(place) if texts[each] != texts[place]), default=-1) + 1
     return history
 
 
@@ -206,7 +210,6 @@ class _Ages(Generic[Key]):
         self._keys = keys
         self._now = now
         self._comparer = Comparer()
-        self._since = _since_of(newest.attributes, now)
         self._history = _History([newest.version], {}, {0: newest})
 
     def judge(self) -> dict[Key, KeyAge]:
@@ -219,7 +222,7 @@ class _Ages(Generic[Key]):
         if not young:
             return ages
         try:
-            self._history = _history_of(self._reader, self._newest, made, self._since)
+            self._history = _history_of(self._reader, self._newest, made, self._now)
         except StoreError as error:
             doubt = KeyAge(AgeState.NOT_KNOWN, why=f"its versions cannot be listed: {error.reason}")
             return {**dict.fromkeys(young, doubt), **ages}
@@ -294,8 +297,8 @@ class _Ages(Generic[Key]):
             made for place, made in history.dates.items() if made <= limit and self._is_held(key, place, is_same=True)
         ]
         doubt = self._doubt_of_tag(key)
-        if not doubt and self._since is not None and self._since.date is not None and self._is_tagged(key):
-            dates.append(self._since.date)
+        if not doubt and history.since is not None and history.since.date is not None and self._is_tagged(key):
+            dates.append(history.since.date)
         changed = min(dates)
         due = _plus(changed, days)
         if due <= self._now:
@@ -327,8 +330,7 @@ class _Ages(Generic[Key]):
 
     def _doubt_of_tag(self, key: Key) -> str:
         """Why it is not known what the tag means for the key, "" where it is or where there is none."""
-        history, since = self._history, self._since
-        tagged = history.tagged
+        history, since, tagged = self._history, self._history.since, self._history.tagged
         if since is None or tagged is None:
             return ""
         if tagged in history.found:
@@ -338,9 +340,7 @@ class _Ages(Generic[Key]):
         return history.gone.get(tagged, f"version {history.versions[tagged]} was not read")
 
 
-def _since_of(attributes: Attributes, now: datetime) -> _Since | None:
-    if (text := attributes.tags.get(VALUE_SINCE)) is None:
-        return None
+def _since_of(text: str, now: datetime) -> _Since:
     written, _, version = text.partition(FROM_VERSION)
     if written == _UNKNOWN:
         return _Since(None, "its age was not known when it was copied", version)

@@ -3,16 +3,19 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from compiler.change.ages import Ages, carry_back_ages, copied_tags, since_in_sources
+from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
 from compiler.live.ages import since_text
 from compiler.live.stores import PlaceLimits
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Use
+from compiler.text.command_line import shell_line
 from tests import providers
 from tests.unit.changes import planned, step_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -152,6 +155,21 @@ def test_where_there_are_tags_enough_the_write_goes_on_and_a_note_says_so() -> N
     found = plan_with(store, step("A", version(OLD, A="1")))
     assert (since(found), [note.kind for note in found.notes]) == ([None], [NoteKind.AGE])
     assert found.notes[0].remedy == "remove tags"
+
+
+@pytest.mark.parametrize("is_tagged", [True, False])
+def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_sets_it(is_tagged: bool) -> None:  # noqa: FBT001
+    tags = {"value-since": f"{since_text(OLD)} from version 1"} if is_tagged else {}
+    store = store_with(version(NOW, tags, A="1"), provider="vault")
+    entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
+    run = Run("id", Path("run"), "migrate", "prod", {"azure": "https://memory"}, {}, {("azure", "remote"): entry})
+    ages = Ages(LIMITS, since_in_sources({"from": store_with()}))
+    found = planned(store, step("A", version(OLD, A="1")), run=run, ages=ages)
+    assert (found.stored, found.writes) == ({("azure", "remote"): "1"}, ())
+    line = f"-custom-metadata=value-since={since_text(OLD)} from version 1"
+    remedy = shell_line("bao", "kv", "metadata", "patch", "-mount=secret", line, "remote")
+    lost = Note(NoteKind.AGE, "secret", Location("azure", "remote", None), remedy=remedy)
+    assert list(found.notes) == ([] if is_tagged else [lost])
 
 
 def test_what_says_something_of_one_secret_alone_is_not_copied() -> None:

@@ -355,6 +355,13 @@ def test_a_date_counts_for_keys_that_did_not_change_since_the_first_version_that
     assert ages(store, {"A": 365, "B": 90})["A"] == KeyAge(IN_TIME, ago(200), ago(-165))
 
 
+def test_a_date_counts_on_where_somebody_wrote_a_version_without_the_tags() -> None:
+    store = key_vault()
+    add(store, 20, {"A": "copied", "B": "1"}, tags={"value-since": since_text(ago(200))})
+    add(store, 5, {"A": "copied", "B": "new"})
+    assert states(store, A=90, B=90) == {"A": OVERDUE, "B": IN_TIME}
+
+
 def test_the_tag_of_a_vault_says_from_which_version_it_counts() -> None:
     store = vault()
     add(store, 300, {"A": "before", "B": "1"})
