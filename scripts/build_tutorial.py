@@ -44,6 +44,7 @@ PAGES = (
     ROOT / "docs/how-to/adopt-a-running-platform.md",
     ROOT / "docs/how-to/recovery.md",
     ROOT / "docs/how-to/other-applications.md",
+    ROOT / "docs/how-to/backup.md",
 )
 HELM = ROOT / ".tools/helm4"
 BLOCK = re.compile(
@@ -56,9 +57,11 @@ QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
     (re.compile(r"\b[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\b"), "20250131-120000-4fa1c2"),
+    (re.compile(r"\b[0-9]{8}T[0-9]{6}Z\b"), "20250131T120000Z"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\btries again within [0-9hms]+"), "tries again within 7m"),
     (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),
+    (re.compile(r"\bafter [0-9]+ seconds$", re.MULTILINE), "after 5 seconds"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
@@ -106,7 +109,7 @@ def surroundings(shell: PageShell) -> Iterator[Surroundings]:
         tempfile.TemporaryDirectory() as server_folder,
         LocalOpenBao.start_dev(Path(server_folder)) as openbao,
         LocalKeyVault() as key_vault,
-        PageCluster(key_vault) as cluster,
+        PageCluster(key_vault, openbao) as cluster,
     ):
         variables = {
             "VAULT_ADDR": openbao.url,
@@ -130,7 +133,9 @@ def run_all(lines: Sequence[str], shell: PageShell, folder: Path, variables: Map
 
 def steady(text: str, key_vault: str, openbao: str) -> str:
     """`text` without what differs from run to run. Two remote secrets are written in either order."""
-    for own, stand_in in ((key_vault, KEY_VAULT), (openbao, OPENBAO)):
+    servers = ((key_vault, KEY_VAULT), (openbao, OPENBAO))
+    bare = ((own.partition("://")[2], stand_in.partition("://")[2]) for own, stand_in in servers)
+    for own, stand_in in (*servers, *bare):
         # What marks it below is as long as it.
         marks = re.compile(rf"({re.escape(own)}\n +\| +)\^{{{len(own)}}}$", re.MULTILINE)
         text = marks.sub(rf"\g<1>{'^' * len(stand_in)}", text).replace(own, stand_in)

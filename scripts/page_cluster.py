@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from compiler.demo.local_key_vault import LocalKeyVault
+    from compiler.demo.local_openbao import LocalOpenBao
     from compiler.model.environment import Environment
 
 CONTROL = "PAGE_CLUSTER"
@@ -40,8 +41,8 @@ _QUIET = 0.7
 class PageCluster:
     """The double and its control server; both end with the `with` block."""
 
-    def __init__(self, key_vault: LocalKeyVault) -> None:
-        self._key_vault = key_vault
+    def __init__(self, key_vault: LocalKeyVault, openbao: LocalOpenBao | None = None) -> None:
+        self._key_vault, self._openbao = key_vault, openbao
         self.double = ApiDouble()
         self.platform = LivePlatform(self.double)
         self._later: list[threading.Thread] = []
@@ -96,6 +97,7 @@ class PageCluster:
             "delete": self._delete,
             "pod": self._pod,
             "key-vault": self._firewall,
+            "vault": self._lose,
         }
         actions[first](folder, *rest)
 
@@ -178,6 +180,12 @@ class PageCluster:
                 denied.pop(permission, None)
                 if state == "closed":
                     denied[permission] = "ForbiddenByFirewall"
+
+    def _lose(self, _: Path, state: str) -> None:
+        """The server ends, and with it all that it held: in dev mode nothing is on a disk."""
+        if state != "lost" or self._openbao is None:
+            raise ValueError(state)
+        self._openbao.stop()
 
     def _owner(self, space: str, name: str) -> str | None:
         try:

@@ -23,7 +23,7 @@ from scripts.build_tutorial import (
 )
 from scripts.page_shell import PageShell
 
-TUTORIAL, OWN_PLATFORM, ADOPT, RECOVERY, OTHERS = PAGES
+TUTORIAL, OWN_PLATFORM, ADOPT, RECOVERY, OTHERS, BACKUP, *_ = PAGES
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,20 @@ def test_the_way_back_is_gone_with_and_without_the_store_that_is_left_and_for_ev
     assert "version 1 can be read again" in after or "can be read again" in after
     seen = re.sub(r"<!-- unseen\n.*?-->", "", page, flags=re.DOTALL)
     assert not re.search(r"xoxb-000|atlassian-000", seen)
+
+
+def test_a_lost_vault_comes_back_in_the_other_store() -> None:
+    before, lost, after = BACKUP.read_text("utf-8").partition("<!-- cluster vault lost -->")
+    assert lost
+    assert re.search(
+        r"--out-dir .*\n\.\./backups/prod-20250131T120000Z\.age: written, prod, 2 secrets, 3 keys\n", before
+    )
+    assert "nothing listens at 127.0.0.1:8200; 3 keys not checked" in after
+    assert "run 20250131-120000-4fa1c2: 2 of 2 done and verified" in after
+    for proof in ("all are in effect", "prod: 3 of 3 keys OK", "plan: 3 keep; 0 remote secrets to write"):
+        assert after.count(proof) == 1, proof
+    seen = re.sub(r"<!-- unseen\n.*?-->", "", before + after, flags=re.DOTALL)
+    assert not re.search(r"xoxb-000|atlassian-000|AGE-SECRET-KEY", seen)
 
 
 def test_a_platform_is_adopted_by_two_steps_and_the_old_owner_is_deleted_last() -> None:
@@ -160,6 +174,12 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
     assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == (
         f"run 20250131-120000-4fa1c2 at {KEY_VAULT} and {OPENBAO}\n1/2 a\n2/2 b, version 0f3c…\n"
     )
+
+
+def test_an_address_without_its_scheme_and_the_time_that_a_drill_took_are_made_steady() -> None:
+    text = "nothing listens at 127.0.0.1:5\nprod-20261125T130630Z.age\nback after 12 seconds\n"
+    shown = "nothing listens at 127.0.0.1:8200\nprod-20250131T120000Z.age\nback after 5 seconds\n"
+    assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == shown
 
 
 def test_what_marks_a_stand_in_is_as_long_as_it() -> None:

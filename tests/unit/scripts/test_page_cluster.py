@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,3 +88,11 @@ def test_a_pod_and_the_vault_change_by_a_word(cluster: PageCluster) -> None:
 def test_what_cannot_happen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explode"]) == 1
     assert "explode" in capsys.readouterr().err
+
+
+def test_a_vault_is_lost_only_where_there_is_one(cluster: PageCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["vault", "lost"]) == 1
+    stopped: list[bool] = []
+    monkeypatch.setattr(cluster, "_openbao", SimpleNamespace(stop=lambda: stopped.append(True)))
+    assert main(["vault", "lost"]) == 0
+    assert stopped == [True]
