@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
 from compiler.change.plan import Location, Note, NoteKind, Plan, Step, Target, Write
 from compiler.live.ages import Look, since_text, values_since
-from compiler.live.read_many import WORKERS, Reading, value_at
+from compiler.live.read_many import Reading, ask_many, value_at
 from compiler.live.stores import PlaceLimits
 from compiler.stores.interface import (
     FROM_VERSION,
@@ -116,12 +115,7 @@ def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], since: Callable[[
     limited = [write for write in plan.writes if _limits(write, plan, limits)]
     if not limited:
         return plan
-    pool = ThreadPoolExecutor(min(WORKERS, len(limited)), thread_name_prefix="ages")
-    try:
-        texts = dict(zip((write.target for write in limited), pool.map(since, limited), strict=True))
-    finally:
-        # After an interrupt, requests that have not started are dropped.
-        pool.shutdown(wait=False, cancel_futures=True)
+    texts = dict(zip((write.target for write in limited), ask_many(since, limited), strict=True))
     aged = tuple(replace(write, since=texts.get(write.target)) for write in plan.writes)
     return _without_lost(replace(plan, writes=aged))
 

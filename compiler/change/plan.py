@@ -6,13 +6,12 @@ Vault keeps a number of versions of each secret, and may delete each after a tim
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from compiler.live.read_many import is_of_store, lasting_command
+from compiler.live.read_many import ask_many, is_of_store, lasting_command
 from compiler.live.stores import LiveStores, Served
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
@@ -81,12 +80,7 @@ def losses_of(
     def losses(write: Write) -> tuple[VersionLoss, ...]:
         return tuple(_losses(write, stores[write.store], denied, is_new=write.target in new))
 
-    pool = ThreadPoolExecutor(min(workers, len(asked)), thread_name_prefix="versions")
-    try:
-        return tuple(loss for found in pool.map(losses, asked) for loss in found)
-    finally:
-        # After an interrupt, requests that have not started are dropped.
-        pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(loss for found in ask_many(losses, asked, workers) for loss in found)
 
 
 def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool) -> Iterator[VersionLoss]:

@@ -6,14 +6,14 @@ It says of two values that differ which is the later one, and which will delete 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
@@ -35,6 +35,8 @@ from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import quoted
 
+T = TypeVar("T")
+R = TypeVar("R")
 Reading = RemoteSecret | StoreError
 States = VersionStates | StoreError
 # The run of this project that wrote a version, None for any other writer.
@@ -202,6 +204,16 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
     return asking.found
 
 
+def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) -> list[R]:
+    """What `ask` returns for each of `items`, in their order, called in several threads. Raises what it raises."""
+    pool = ThreadPoolExecutor(max(1, min(workers, len(items))), thread_name_prefix="ask-many")
+    try:
+        return list(pool.map(ask, items))
+    finally:
+        # After an interrupt, requests that have not started are dropped.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def version_states(
     wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
 ) -> dict[tuple[SecretReader, str], States]:
@@ -210,12 +222,7 @@ def version_states(
     Raises the StoreError of a store that cannot be used at all.
     """
     pairs = tuple(dict.fromkeys(wanted))
-    pool = ThreadPoolExecutor(max(1, min(workers, len(pairs))), thread_name_prefix="versions")
-    try:
-        found = dict(zip(pairs, pool.map(_states, pairs), strict=True))
-    finally:
-        # After an interrupt, requests that have not started are dropped.
-        pool.shutdown(wait=False, cancel_futures=True)
+    found = dict(zip(pairs, ask_many(_states, pairs, workers), strict=True))
     for states in found.values():
         if isinstance(states, StoreError) and is_of_store(states):
             raise states

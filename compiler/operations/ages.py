@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.read_many import WORKERS
+from compiler.live.read_many import WORKERS, ask_many
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
@@ -52,13 +51,8 @@ def ages_of(
         keys = {each: (limits[each], partial(_value, each)) for each in group}
         return age_keys(reader, found.origins[group[0]], keys, now)
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ages")
-    try:
-        for judged in pool.map(judge, remotes.items()):
-            ages |= judged
-    finally:
-        # After an interrupt, requests that have not started are dropped.
-        pool.shutdown(wait=False, cancel_futures=True)
+    for judged in ask_many(judge, tuple(remotes.items()), workers):
+        ages |= judged
     return {each: ages[each] for each in limits}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,7 @@ from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.change.run import Change
 from compiler.live.ages import Look, values_since
-from compiler.live.read_many import Reading, read_many, value_at
+from compiler.live.read_many import Reading, ask_many, read_many, value_at
 from compiler.live.stores import (
     LiveStores,
     ValueName,
@@ -273,12 +272,7 @@ def _dates(
         remote = readings[pair]
         return values_since(pair[0], remote, limited[pair], now) if isinstance(remote, RemoteSecret) else {}
 
-    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ages")
-    try:
-        return {name: date for found in pool.map(dates, limited) for name, date in found.items()}
-    finally:
-        # After an interrupt, requests that have not started are dropped.
-        pool.shutdown(wait=False, cancel_futures=True)
+    return {name: date for found in ask_many(dates, tuple(limited), _WORKERS) for name, date in found.items()}
 
 
 def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> list[_Asked]:

@@ -145,7 +145,7 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
         losses_of([write(name) for name in "abcdefgh"], {"kv": vault}, workers=2)
     over.set()
     for thread in threading.enumerate():
-        if thread.name.startswith("versions"):
+        if thread.name.startswith("ask-many"):
             thread.join(10)
     # The second one, and at most one that the first one's thread took.
     assert was_over in ([True], [True, True])
