@@ -6,6 +6,7 @@ of earlier versions, in at most four reads of a remote secret, the one of its ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,7 @@ from compiler.text.wording import quoted
 MOST_READS: Final = 4
 # How many versions a Vault keeps where nobody says otherwise: older ones are looked for last.
 _USUALLY_KEPT: Final = 10
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # How far a server's clock may be ahead of this one.
 _SKEW: Final = timedelta(hours=1)
 # The date of a copy whose age is not known.
@@ -121,24 +123,20 @@ def _joined(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime
 
 @dataclass
 class _History:
-    """The versions of one remote secret, oldest first; the last one is that whose age is asked for.
+    """The versions of one remote secret by their places, oldest first; the last one is that whose age is asked for.
 
-    `dates`, what was `found` and why it is `gone` are by the place in `versions`. `floor` is the newest place that a
-    Vault has most likely dropped. What the newest tag `value-since` says, `since`, counts from the place `tagged`; None
-    without one.
+    `version_at` has the version of a place. `dates`, what was `found` and why it is `gone` are by place too. `floor` is
+    the newest place that a Vault has most likely dropped. What the newest tag `value-since` says, `since`, counts from
+    the place `tagged`; None without one.
     """
 
-    versions: list[str]
+    version_at: Callable[[int], str]
     dates: dict[int, datetime]
     found: dict[int, RemoteSecret]
     gone: dict[int, str] = field(default_factory=dict)
     floor: int = -1
     since: _Since | None = None
     tagged: int | None = None
-
-    @property
-    def last(self) -> int:
-        return len(self.versions) - 1
 
     def around(self, moment: datetime) -> tuple[int, int]:
         """The newest place that may be in effect at `moment`, -1 for none, and the oldest that is known to be later.
@@ -155,7 +153,8 @@ class _History:
         if later - place > 1:
             return None
         made = self.dates.get(place)
-        return [each for each in range(place + 1) if each == place or (made and self.dates.get(each) == made)]
+        same = {each for each, date in self.dates.items() if date == made and each < later}
+        return sorted(same | {place}) if place >= 0 else []
 
     def probe(self, moment: datetime) -> int | None:
         """What to read next to find the version in effect, None where that helps no further."""
@@ -173,20 +172,23 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
     """What is known from a list of versions, or from their numbers in a store without one. Raises StoreError."""
     listed = reader.list_versions(newest.name)
     if listed is None:
-        last = int(newest.version) - 1 if newest.version.isdecimal() else 0
-        versions = [str(number + 1) for number in range(last)]
-        history = _History([*versions, newest.version], {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
+        if (count := _number(newest.version)) is None:
+            unknown = {0: "its versions have no numbers"}
+            return _History(lambda _place: newest.version, {1: made}, {1: newest}, unknown)
+        last = count - 1
+        history = _History(lambda place: str(place + 1), {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
         if (text := newest.attributes.tags.get(VALUE_SINCE)) is not None:
             history.since = since = _since_of(text, now)
             # What counts from a later version is about a value that came after this one.
-            tagged = int(since.version) - 1 if since.version.isdecimal() else last
+            number = _number(since.version)
+            tagged = number - 1 if number is not None else last
             history.tagged = tagged if 0 <= tagged <= last else None
         return history
     earlier = [(version, each, each.created) for version, each in listed.items() if version != newest.version]
     known = [(version, each, created) for version, each, created in earlier if created is not None and created <= made]
     last = len(known)
     history = _History(
-        [*(version for version, _, _ in known), newest.version],
+        [*(version for version, _, _ in known), newest.version].__getitem__,
         {**{place: created for place, (_, _, created) in enumerate(known)}, last: made},
         {last: newest},
         {place: f"version {version} is disabled" for place, (version, each, _) in enumerate(known) if not each.enabled},
@@ -210,7 +212,7 @@ class _Ages(Generic[Key]):
         self._keys = keys
         self._now = now
         self._comparer = Comparer()
-        self._history = _History([newest.version], {}, {0: newest})
+        self._history = _History(lambda _place: newest.version, {}, {0: newest})
 
     def judge(self) -> dict[Key, KeyAge]:
         made = self._newest.attributes.created
@@ -242,12 +244,12 @@ class _Ages(Generic[Key]):
         """Whether the store answers at all."""
         history = self._history
         try:
-            found = self._reader.read_version(self._newest.name, history.versions[place])
+            found = self._reader.read_version(self._newest.name, history.version_at(place))
         except StoreError as error:
-            history.gone[place] = f"version {history.versions[place]} cannot be read: {error.reason}"
+            history.gone[place] = f"version {history.version_at(place)} cannot be read: {error.reason}"
             return not is_of_store(error)
         if (made := found.attributes.created) is None:
-            history.gone[place] = f"the store does not date version {history.versions[place]}"
+            history.gone[place] = f"the store does not date version {history.version_at(place)}"
         else:
             history.found[place], history.dates[place] = found, made
         return True
@@ -337,7 +339,7 @@ class _Ages(Generic[Key]):
             return since.why if self._is_tagged(key) else ""
         if any(place > tagged and not self._is_same(key, place) for place in history.found):
             return ""
-        return history.gone.get(tagged, f"version {history.versions[tagged]} was not read")
+        return history.gone.get(tagged, f"version {history.version_at(tagged)} was not read")
 
 
 def _since_of(text: str, now: datetime) -> _Since:
@@ -352,6 +354,11 @@ def _since_of(text: str, now: datetime) -> _Since:
     if moment > now + _SKEW:
         return _Since(None, f"its tag {quoted(VALUE_SINCE)} is ahead of this machine's clock", version)
     return _Since(moment, version=version)
+
+
+def _number(text: str) -> int | None:
+    """A version's number; None for what is none, or so long that no store has counted to it."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _plus(moment: datetime, days: int) -> datetime:

@@ -171,6 +171,24 @@ def test_the_last_change_is_looked_for_with_the_reads_that_are_left(make: type[M
     assert ago(85) <= found.changed <= ago(38)
 
 
+def test_versions_that_are_neither_listed_nor_numbered_are_not_known() -> None:
+    store = vault()
+    add(store, 5, {"A": "1"})
+    object.__setattr__(store.versions[NAME][0], "version", "v7")
+    assert ages(store, {"A": 90, "B": None})["A"].why == "its versions have no numbers"
+    assert ages(store, {"A": 3})["A"].state is OVERDUE
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 5000, "0", "²", ""])
+def test_a_number_that_no_store_counts_to_takes_neither_time_nor_memory(number: str) -> None:
+    store = vault()
+    add(store, 5, {"A": "1"}, tags={"value-since": f"{since_text(ago(20))} from version {number}"})
+    object.__setattr__(store.versions[NAME][0], "version", number)
+    assert ages(store, {"A": 90})["A"].state is NOT_KNOWN
+    object.__setattr__(store.versions[NAME][0], "version", "1")
+    assert ages(store, {"A": 90})["A"].state is IN_TIME
+
+
 def test_the_version_in_effect_of_a_key_vault_is_found_in_one_read_among_any_number() -> None:
     store = key_vault()
     for day in range(200, 0, -1):
