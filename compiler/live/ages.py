@@ -58,6 +58,11 @@ class KeyAge:
     due: datetime | None = None
     why: str = ""
 
+    @property
+    def overdue(self) -> datetime | None:
+        """Since when it is overdue, None where it is not."""
+        return self.due if self.state is AgeState.OVERDUE else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Since:

@@ -268,6 +268,21 @@ def progress_of(environment: Environment) -> MoveProgress:
     return MoveProgress(to, steps, next(left, None))
 
 
+def other_store(secret: Secret, environment: Environment, progress: MoveProgress | None) -> Store | None:
+    """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
+    own = secret.store
+    if own is None:
+        return None
+    if progress is not None and own.id != progress.to.id:
+        return progress.to
+    before = environment.default_store
+    if progress is not None and before is not None and before.id != own.id:
+        return before
+    # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
+    others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
+    return others[0] if len(others) == 1 else None
+
+
 def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:
     """The steps without what the environment does not have, and with the rest spelled out."""
     named = {secret for step in written for secret in step}

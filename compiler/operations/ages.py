@@ -2,20 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
 from compiler.live.read_many import WORKERS, ask_many
-from compiler.live.stores import LiveStores
+from compiler.live.stores import LiveStores, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
 from compiler.model.provider import UnprovenReferenceError
 from compiler.operations.references import Reference, UnextractedError, extracted, resolve
 from compiler.operations.verify import KeyStatus, Verification
-from compiler.stores.interface import RemoteSecret, SecretReader
+from compiler.stores.interface import ROTATION, RemoteSecret, SecretReader
 from compiler.stores.secret_value.secret import SecretValue
+from compiler.text.command_line import command_line
+
+# The form of a run's id. Another text under the name of the tag is somebody else's, and not ours to show.
+_RUN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DueKey:
+    """A key of a secret in the store in use, by id, and the age of its value; `has_limit` by the catalogue."""
+
+    secret: str
+    key: str
+    store: str
+    owner: str | None
+    has_limit: bool
+    age: KeyAge
+
+    @property
+    def has_due(self) -> bool:
+        """Whether it needs a new value at some time: by its limit, or because it expires."""
+        return self.age.state is not AgeState.NO_LIMIT
+
+    @property
+    def urgency(self) -> tuple[int, datetime, str, str]:
+        """Overdue keys come first, then those of which that is not known, then the others by date."""
+        rank = {AgeState.OVERDUE: 0, AgeState.NOT_KNOWN: 1}.get(self.age.state, 2)
+        return rank, self.age.due or _NEVER, self.secret, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A rotation that is under way, by its run; `since` is when the version with its tag was written, if known."""
+
+    run: str
+    since: datetime | None
+
+
+def rotations_of(remotes: Iterable[RemoteSecret]) -> tuple[Rotation, ...]:
+    """The rotations whose tag the remote secrets carry, each once."""
+    found = {
+        run: Rotation(run, remote.attributes.created)
+        for remote in remotes
+        if _RUN.fullmatch(run := remote.attributes.tags.get(ROTATION, ""))
+    }
+    return tuple(found.values())
+
+
+def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
+    """What gives new values to the secret of which one of `keys` is overdue for longest; nothing where none is."""
+    names = value_names(environment)
+    late = sorted(
+        (each.age.overdue, *names.get((each.secret, each.key), (each.secret, each.key)))
+        for each in keys
+        if each.age.overdue is not None
+    )
+    for _, first, _ in late[:1]:
+        own = dict.fromkeys(key for _, secret, key in late if secret == first)
+        yield command_line("rotate", environment.name, first, *own)
 
 
 def limits_of(environment: Environment, references: Iterable[Reference]) -> dict[Reference, int | None]:

@@ -16,7 +16,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, progress_of
+from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count
@@ -26,13 +26,12 @@ from compiler.text.command_line import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
+    from compiler.operations.ages import DueKey, Rotation
 
 # Findings by which a store says nothing about a key.
 _CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
 # Findings by which the store answers that it lacks a key.
 _UNSET = frozenset({"missing-secret", "missing-property"})
-
-
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
@@ -69,21 +68,6 @@ class Values:
     def is_sound(self) -> bool:
         """Whether the store in use was read, and gives every key as the operator needs it."""
         return self.known_since is not None and not self.faults
-
-
-def other_store(secret: Secret, environment: Environment, progress: MoveProgress | None) -> Store | None:
-    """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
-    own = secret.store
-    if own is None:
-        return None
-    if progress is not None and own.id != progress.to.id:
-        return progress.to
-    before = environment.default_store
-    if progress is not None and before is not None and before.id != own.id:
-        return before
-    # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
-    others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
-    return others[0] if len(others) == 1 else None
 
 
 def _is_silent(status: KeyStatus) -> bool:
@@ -240,7 +224,8 @@ class LiveState:
 class Row:
     """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
 
-    `live` is None where the cluster was not asked.
+    `live` is None where the cluster was not asked. `keys` have their ages, the most urgent first; none where nobody
+    asked for these.
     """
 
     secret: Secret
@@ -250,6 +235,8 @@ class Row:
     other: Store | None
     values: Values = field(default_factory=Values)
     live: LiveState | None = None
+    keys: tuple[DueKey, ...] = ()
+    rotations: tuple[Rotation, ...] = ()
 
     @property
     def state(self) -> ClusterState:
@@ -278,7 +265,7 @@ class Row:
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
-    `answered` is false where a store in use did not answer; `closed` says what stores did not say, and why, and
+    `silent` are the stores in use, by id, that did not answer; `closed` says what stores did not say, and why, and
     `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at
     too; a row without a live state is one of which it had not told in time.
     """
@@ -286,7 +273,7 @@ class Status:
     environment: Environment
     rows: tuple[Row, ...]
     progress: MoveProgress | None
-    answered: bool = True
+    silent: tuple[str, ...] = ()
     is_asked: bool = False
     is_live: bool = False
     closed: tuple[str, ...] = ()
@@ -319,12 +306,20 @@ def _steps(progress: MoveProgress | None) -> dict[str, int]:
     return {secret: number for number, step in enumerate(steps, 1) for secret in step}
 
 
-def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
+def with_values(
+    status: Status,
+    stores: LiveStores,
+    *,
+    compares: bool = True,
+    judge: Callable[[Status, Verification], Status] = lambda status, _: status,
+) -> tuple[Status, tuple[RemoteSecret, ...]]:
     """The rows with what the stores hold, and the remote secrets that were read, to hide their values by.
 
-    Every remote secret of both sides is read once, as the operator would.
+    Every remote secret of both sides is read once, as the operator would; only those of the store in use where nothing
+    `compares` them. `judge` adds what else the values say.
     """
-    environment, others = status.environment, {row.secret.id: row.other for row in status.rows}
+    environment = status.environment
+    others = {row.secret.id: row.other if compares else None for row in status.rows}
     own = references_of(environment, tuple(others))[0]
     there: list[Reference] = []
     for store in {other.id: other for other in others.values() if other is not None}.values():
@@ -342,13 +337,13 @@ def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[Remot
     in_use = {reference.store.id for reference in own}
     asked = replace(
         status,
-        rows=tuple(replace(row, values=values_of(row.secret.id, row.other)) for row in status.rows),
-        answered=not in_use & silent,
+        rows=tuple(replace(row, values=values_of(row.secret.id, others[row.secret.id])) for row in status.rows),
+        silent=tuple(sorted(in_use & silent)),
         is_asked=True,
         closed=tuple(dict.fromkeys(message for each in found.keys for message in _why_closed(each))),
         helps={each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None},
     )
-    return asked, found.read
+    return judge(asked, found), found.read
 
 
 def with_live_state(status: Status, states: Mapping[str, LiveState]) -> Status:
@@ -442,7 +437,16 @@ def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
         # Its time was up before all had answered: whether the last step is in effect is not known.
         return NextStep((_silent(status, asked) if asked.has_waited else _wait(status.environment, asked),))
     restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
-    return NextStep(tuple(dict.fromkeys((*restarts, *_move(status, asked)))))
+    return NextStep(tuple(dict.fromkeys((*restarts, *_move(status, asked), *next_rotation(status)))))
+
+
+def next_rotation(status: Status) -> Iterator[str]:
+    """What replaces the values that are overdue for longest, unless a rotation of them is under way."""
+    # Where nobody asked for ages, as in a wait, nothing of them is loaded.
+    if keys := [key for row in status.rows if not row.rotations for key in row.keys]:
+        from compiler.operations.ages import rotation_commands  # noqa: PLC0415
+
+        yield from rotation_commands(status.environment, keys)
 
 
 def _mending_values(status: Status, asked: StepContext) -> Iterator[str]:

@@ -27,6 +27,7 @@ from compiler.operations.status_live import (
     keepers,
     restart_commands,
 )
+from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.deadline import OutOfTimeError, begin, call_within
 from compiler.stores.interface import RemoteSecret
@@ -340,7 +341,8 @@ class StatusOptions:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
-    options that name the cluster, for command lines; `is_whole` cuts no message of the operator.
+    options that name the cluster, for command lines; `is_whole` cuts no message of the operator. `compares` asks
+    the other stores too.
     """
 
     only: tuple[str, ...] = ()
@@ -349,6 +351,7 @@ class StatusOptions:
     is_forced: bool = False
     context: tuple[str, ...] = ()
     is_whole: bool = False
+    compares: bool = True
 
 
 @dataclass(slots=True)
@@ -402,9 +405,19 @@ class StatusReading:
         if self.options.is_offline:
             return ()
         self.asked = "the stores"
-        self.status, remotes = with_values(self.status, self.stores)
+        self.status, remotes = with_values(
+            self.status, self.stores, compares=self.options.compares, judge=self._with_ages
+        )
         self.asked = ""
         return remotes
+
+    def _with_ages(self, status: Status, found: Verification) -> Status:
+        if self.options.seconds is not None:
+            # A wait is for the cluster, and has its seconds.
+            return status
+        from compiler.operations.due import with_ages  # noqa: PLC0415 - a wait does without
+
+        return with_ages(status, found, self.stores, datetime.now(UTC))
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> StatusResult:
         seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None

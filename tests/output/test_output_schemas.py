@@ -15,11 +15,14 @@ from jsonschema import Draft7Validator
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
+from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
 from compiler.model.store import Place
+from compiler.operations.ages import DueKey, Rotation
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
+from compiler.operations.due import DueList
 from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Data
@@ -331,10 +334,13 @@ def test_status(tmp_path: Path) -> None:
         datetime.now(UTC),
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
-    rows = tuple(replace(row, live=found, values=values) for row in status.rows)
+    key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))
+    rotations = (Rotation("20261101-101010-abcdef", datetime.now(UTC)),)
+    rows = tuple(replace(row, live=found, values=values, keys=(key,), rotations=rotations) for row in status.rows)
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = StatusResult(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
-    holds("status", json.loads(text_of(Data(status_report([(looked, NextStep(("next",), "deploy"))], 4)))))
+    due = {"prod": DueList(datetime.now(UTC), (key,), 2)}
+    holds("status", json.loads(text_of(Data(status_report([(looked, NextStep(("next",), "deploy"))], 4, due)))))
     bare = StatusResult(replace(status, progress=None), WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores"))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, NextStep()), (bare, NextStep())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
@@ -344,6 +350,7 @@ def test_status(tmp_path: Path) -> None:
         str(each) for each in Likeness if each is not Likeness.UNKNOWN
     ]
     assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in WaitEnd]
+    assert found["key"]["properties"]["state"]["enum"] == [str(each) for each in AgeState]
 
 
 def test_backup() -> None:

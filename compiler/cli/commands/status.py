@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, days
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.progress import Item, Waiting
@@ -22,11 +22,12 @@ from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
-from compiler.operations.status import LiveState, StepContext, next_step
+from compiler.operations.status import LiveState, NextStep, Status, StepContext, next_rotation, next_step
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
-from compiler.render.reports.status import live_lines, status_lines, status_report, wait_lines, word_of
+from compiler.render.reports.status import due_lines, live_lines, status_lines, status_report, wait_lines, word_of
+from compiler.stages.files import Output, read_old, write_all
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -35,14 +36,17 @@ DESCRIPTION = """Shows the state of each secret: the store in use, the next step
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
 The next command stands below the table. Changes nothing, except that --force-sync sets an annotation.
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
-runs.
+runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
+and OWNER who sees to it; --due lists the keys by date, and --format openmetrics writes the dates for alerts. --wait
+does without.
 
 With --wait it follows the cluster until every secret is in effect, or until --timeout, which limits the whole command,
 including a store or a cluster that hangs. Start it before the change is deployed: then it also compares the Secret's
 UID and data, and reports restarts of the pods that read it.
 
-Exits 1 for a problem in the cluster or a value that the store in use lacks, 3 if a store or the cluster does not
-answer, 4 if --wait runs out of time or lacks a right that it needs."""
+Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
+of which that is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time or lacks a right
+that it needs. With --format openmetrics an answer is 0, whatever it says."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -51,7 +55,12 @@ EXAMPLES = (
     "platform-secrets status staging --wait --timeout 15m",
     "platform-secrets status staging --only jira --wait --force-sync",
     "platform-secrets status staging --rbac",
+    "platform-secrets status prod --due 30d",
+    "platform-secrets status prod --format openmetrics --out /var/lib/node_exporter/platform-secrets.prom",
 )
+_METRICS = "openmetrics"
+# What has nothing to do with metrics: no store is asked, it never ends, or it is said in another form.
+_NOT_MEASURED = ("offline", "wait", "force_sync", "due")
 _TIMEOUT = "10m"
 _FORCED = "the operator may have been asked to synchronise at once; nothing else was changed"
 # Each of them is about one environment.
@@ -87,7 +96,15 @@ def configure(parser: Parser) -> None:
     parser.require("--timeout", "--wait")
     parser.require("--without-secrets", "--cluster", "--wait", "--force-sync")
     add_accept_cluster(parser)
-    add_format(parser, REPORT_FORMATS)
+    parser.add_argument(
+        "--due",
+        metavar="DAYS",
+        type=days,
+        help="list only the keys that need a new value within this time, such as 30d; those overdue for longest first",
+    )
+    parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")
+    parser.add_written_file("--out", "write the metrics of --format openmetrics to this file at once, for a collector")
+    add_format(parser, (*REPORT_FORMATS, _METRICS))
 
 
 def run(invocation: Invocation) -> int:
@@ -117,6 +134,13 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
     """Raises Refusal where the options do not go together."""
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
+    is_measured = arguments.format == _METRICS
+    for name in _NOT_MEASURED if is_measured else ():
+        if getattr(arguments, name) not in (None, False):
+            other = f"--{name.replace('_', '-')}"
+            raise Refusal("usage", f"--format {_METRICS} cannot be combined with {other}", "leave one of them out")
+    if arguments.out is not None and not is_measured:
+        raise Refusal("usage", f"--out needs --format {_METRICS}", "add it, or leave --out out")
     duration = parse_duration(arguments.timeout or _TIMEOUT)
     if duration is None:
         given = arguments.timeout
@@ -130,6 +154,7 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
         arguments.force_sync,
         _context(arguments),
         is_whole=is_debug,
+        compares=arguments.due is None and not is_measured,
     )
 
 
@@ -169,18 +194,49 @@ def _item(name: str, live: LiveState) -> Item:
 
 
 def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
-    arguments, root = invocation.arguments, invocation.root
+    arguments, root, now = invocation.arguments, invocation.root, datetime.now(UTC)
+    if arguments.format == _METRICS:
+        _write_metrics([each.status for each in looked], now, invocation)
+        return COULD_NOT_RUN if any(each.status.silent for each in looked) else OK
+    if arguments.due is not None:
+        return _show_due(looked, now + arguments.due, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
     writer_of = _writer_of(root)
     found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:
-        invocation.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
+        invocation.lines(status_lines(each.status, step, now, writer_of))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _unread(each)))
     invocation.report(lambda: status_report(found, code))
     return code
+
+
+def _show_due(looked: Sequence[StatusResult], until: datetime, invocation: Invocation) -> int:
+    from compiler.operations.due import due_list  # noqa: PLC0415 - only where it is asked for
+
+    found = [(each, NextStep(tuple(next_rotation(each.status)))) for each in looked]
+    due = {each.status.environment.name: due_list(each.status, until) for each in looked}
+    is_silent = any(each.status.silent for each in looked)
+    code = COULD_NOT_RUN if is_silent else FOUND if any(each.is_pressing for each in due.values()) else OK
+    for each, step in found:
+        invocation.lines(due_lines(each.status, due[each.status.environment.name], step))
+    invocation.report(lambda: status_report(found, code, due))
+    return code
+
+
+def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocation) -> None:
+    from compiler.render.reports.metrics import FIRST_LINE, metrics  # noqa: PLC0415 - only where it is asked for
+
+    text = "".join(f"{line}\n" for line in metrics(found, now))
+    if (shown := invocation.arguments.out) is None:
+        standard_output().write_raw(text)
+        return
+    path = Path(shown)
+    _, refused = read_old(path, shown, FIRST_LINE)
+    for each in refused or write_all((Output(path, shown, text),), invocation.root):
+        raise Refusal("cannot run", each.message, each.help)
 
 
 def _writer_of(root: Path) -> WriterOf:
@@ -229,6 +285,6 @@ def _code(looked: StatusResult) -> int:
     status, waited = looked.status, looked.waited
     if waited is not None and waited.end is not WaitEnd.IN_EFFECT:
         return FOUND if waited.end is WaitEnd.FAILED else INCOMPLETE
-    if status.is_asked and not status.answered:
+    if status.is_asked and status.silent:
         return COULD_NOT_RUN
     return OK if status.is_fine else FOUND

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
 from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
@@ -15,8 +16,15 @@ from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
+if TYPE_CHECKING:
+    from compiler.live.ages import KeyAge
+    from compiler.operations.ages import DueKey
+    from compiler.operations.due import DueList
+
 _WIDEST, _GAP = 80, 2
-_HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "LIVE")
+_HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
+_DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
+_NONE = "-"
 _WORDS = {
     ClusterState.NOT_ASKED: "not asked",
     ClusterState.IN_EFFECT: "in effect",
@@ -51,20 +59,17 @@ def word_of(state: ClusterState) -> str:
 def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
     """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
-    cells = [_cells(row, now) for row in status.rows]
-    widths = [max(len(line[column]) for line in (_HEADS, *cells)) for column in range(len(_HEADS))]
-    if sum(widths) + _GAP * (len(_HEADS) - 1) <= _WIDEST:
-        yield _line(_HEADS, widths, None)
-        yield from (_line(line, widths, row) for line, row in zip(cells, status.rows, strict=True))
-    else:
-        for line, row in zip(cells, status.rows, strict=True):
-            yield (Painted(line[0], _style(row)),)
-            yield from _long(line)
+    has_limits = any(key.has_limit for row in status.rows for key in row.keys)
+    first = [row.keys[0] if has_limits and row.keys and row.keys[0].has_due else None for row in status.rows]
+    cells = [_cells(row, key, now) for row, key in zip(status.rows, first, strict=True)]
+    styles = [{"DUE": _due_style(key), "LIVE": _style(row)} for row, key in zip(status.rows, first, strict=True)]
+    yield from _table(_HEADS, cells, styles, ("DUE", "OWNER")) or _long_rows(cells, styles)
     yield from _closed(status)
     notes = Counter(note for row in status.rows if row.live is not None for note in row.live.notes)
     common = [note for note, count in notes.items() if count > 1]
     for row in status.rows:
         yield from _details(row)
+        yield from _late(row)
         yield from _different(row, status.environment.name, writer_of)
         if row.live is not None:
             yield from live_lines(row.secret.id, row.live, common)
@@ -74,9 +79,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     if any(row.has(ClusterState.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
-    for number, command in enumerate(step.commands):
-        first = f"{step.first}, then: " if step.first and number == 0 else ""
-        yield (Painted("next: ", Style.HELP), first, command)
+    yield from _next(step)
 
 
 def _closed(status: Status) -> Iterator[Line]:
@@ -104,33 +107,81 @@ def _headline(status: Status) -> tuple[Piece, ...]:
     return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
 
 
-def _cells(row: Row, now: datetime) -> tuple[str, ...]:
+def _cells(row: Row, first: DueKey | None, now: datetime) -> tuple[str, ...]:
     values = row.values
     # The other store has no fault in it where the one in use did not say.
     likeness = "not compared" if values.closed else str(values.likeness).replace("-", " ")
     return (
         row.secret.id,
         row.store.id,
-        row.to.id if row.to is not None else "-",
-        f"{row.other.id}: {likeness}" if row.other is not None else "-",
-        f"{max(0, (now - values.written).days)}d" if values.written is not None else "-",
-        f"{values.expires:%Y-%m-%d}" if values.expires is not None else "-",
+        row.to.id if row.to is not None else _NONE,
+        f"{row.other.id}: {likeness}" if row.other is not None else _NONE,
+        f"{max(0, (now - values.written).days)}d" if values.written is not None else _NONE,
+        _day(values.expires),
+        _due(first.age) if first is not None else _NONE,
+        (first.owner if first is not None else None) or _NONE,
         _WORDS[row.state],
     )
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], row: Row | None) -> tuple[Piece, ...]:
-    *before, last = cells
-    padded = [cell.ljust(width + _GAP) for cell, width in zip(before, widths, strict=False)]
-    return (*padded, Painted(last, _style(row)) if row is not None else last)
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment is not None else _NONE
 
 
-def _long(cells: Sequence[str]) -> Iterator[Line]:
-    """The cells of a row that is too long for a line."""
-    _, store, to, other, age, expires, live = cells
-    pieces = [f"on {store}", *([f"to {to}"] if to != "-" else []), *([other] if other != "-" else [])]
-    pieces += [f"age {age}", *([f"expires {expires}"] if expires != "-" else []), live]
-    yield Wrapped(("; ".join(pieces),), 2)
+def _due(age: KeyAge) -> str:
+    """When a new value is due, in a word that a column has room for."""
+    return "overdue" if age.overdue is not None else "not known" if age.why else _day(age.due)
+
+
+def _due_style(key: DueKey | None) -> Style | None:
+    if key is None:
+        return None
+    return Style.ERROR if key.age.overdue is not None else Style.WARNING if key.age.why else None
+
+
+Styles = Sequence[Mapping[str, Style | None]]
+
+
+def _table(
+    heads: Sequence[str], cells: Sequence[Sequence[str]], styles: Styles, optional: Container[str]
+) -> list[Line] | None:
+    """The cells below their heads, without the `optional` columns that say nothing.
+
+    Without all columns that say nothing, where it is wider than a line; None where it is so even then.
+    """
+    says = [any(line[column] != _NONE for line in cells) for column in range(len(heads))]
+    for shown in (
+        [column for column, head in enumerate(heads) if says[column] or head not in optional],
+        [column for column in range(len(heads)) if says[column]],
+    ):
+        lines = [[line[column] for column in shown] for line in (heads, *cells)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        if sum(widths) + _GAP * (len(shown) - 1) <= _WIDEST:
+            names = [heads[column] for column in shown]
+            return [
+                _line(line, widths, [style.get(name) for name in names])
+                for line, style in zip(lines, ({}, *styles), strict=True)
+            ]
+    return None
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], styles: Sequence[Style | None]) -> tuple[Piece, ...]:
+    *before, last = zip(cells, widths, styles, strict=True)
+    pieces: list[Piece] = []
+    for cell, width, style in before:
+        padded = cell.ljust(width + _GAP)
+        pieces.append(Painted(padded, style) if style is not None else padded)
+    cell, _, style = last
+    return (*pieces, Painted(cell, style) if style is not None else cell)
+
+
+def _long_rows(cells: Sequence[Sequence[str]], styles: Styles) -> Iterator[Line]:
+    """The rows that are too long for a line."""
+    for (name, store, to, other, age, expires, due, owner, live), style in zip(cells, styles, strict=True):
+        yield (Painted(name, style["DUE"] or style["LIVE"] or Style.STRONG),)
+        named = {"to": to, "": other, "age": age, "expires": expires, "due": due, "owner": owner}
+        pieces = [f"{word} {cell}".strip() for word, cell in named.items() if cell != _NONE or word == "age"]
+        yield Wrapped(("; ".join((f"on {store}", *pieces, live)),), 2)
 
 
 def _style(row: Row) -> Style:
@@ -147,6 +198,59 @@ def _details(row: Row) -> Iterator[Line]:
         yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
     if row.values.likeness is Likeness.ONLY_THERE and row.other is not None:
         yield f"{name}: ", f'only "{row.other.id}" holds ', listed(row.values.only_there)
+
+
+def _late(row: Row) -> Iterator[Line]:
+    """Which keys are overdue, or not known not to be where their store was read, and the rotations under way."""
+    name = row.secret.id
+    for each in row.keys:
+        if each.age.overdue is not None:
+            yield f"{name}: ", f'"{each.key}" is overdue since {_day(each.age.overdue)}'
+    if not row.is_unread:
+        yield from ((f"{name}: ", line) for line in _not_known(row.keys))
+    for rotation in row.rotations:
+        since = f" since {_day(rotation.since)}" if rotation.since is not None else ""
+        yield f"{name}: ", f"rotating{since}, run {rotation.run}"
+
+
+def _not_known(keys: Iterable[DueKey]) -> Iterator[str]:
+    names: dict[str, list[str]] = {}
+    for each in keys:
+        if each.age.why and each.age.overdue is None:
+            names.setdefault(each.age.why, []).append(each.key)
+    yield from (f"it is not known when {listed(keys)} changed: {why}" for why, keys in names.items())
+
+
+def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
+    """What is overdue, due until a date, or not known not to be, and what to run next."""
+    count = f"{counted(len(due.keys), 'key')} {'is' if len(due.keys) == 1 else 'are'}"
+    yield Painted(status.environment.name, Style.STRONG), f": {count} due by {_day(due.until)}"
+    has_stores = len({row.store.id for row in status.rows}) > 1
+    cells = [
+        (_since(each.age), f"{each.secret}/{each.key}", each.store if has_stores else _NONE, each.owner or _NONE)
+        for each in due.keys
+    ]
+    styles = [{"DUE": _due_style(each)} for each in due.keys]
+    if cells:
+        long = (Wrapped(("; ".join(cell for cell in line if cell != _NONE),), 0) for line in cells)
+        yield from _table(_DUE_HEADS, cells, styles, _DUE_HEADS) or long
+    yield from _closed(status)
+    for row in status.rows:
+        if not row.values.closed:
+            yield from ((f"{row.secret.id}: ", line) for line in _not_known(row.keys))
+    if due.without_limit:
+        yield f"{counted(due.without_limit, 'key')} {'has' if due.without_limit == 1 else 'have'} no limit"
+    yield from _next(step)
+
+
+def _since(age: KeyAge) -> str:
+    return f"{_due(age)} since {age.overdue:%Y-%m-%d}" if age.overdue is not None else _due(age)
+
+
+def _next(step: NextStep) -> Iterator[Line]:
+    for number, command in enumerate(step.commands):
+        first = f"{step.first}, then: " if step.first and number == 0 else ""
+        yield (Painted("next: ", Style.HELP), first, command)
 
 
 def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
@@ -201,10 +305,14 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         yield "not looked at: ", "; ".join(unseen)
 
 
-def status_report(found: Sequence[tuple[StatusResult, NextStep]], exit_code: int) -> dict[str, Any]:
-    """The whole object: what was found of each environment with what comes next."""
+def status_report(
+    found: Sequence[tuple[StatusResult, NextStep]], exit_code: int, due: Mapping[str, DueList] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The whole object: what was found of each environment with what comes next, and by its name what is `due`."""
     name = found[0][0].status.environment.name if len(found) == 1 else None
-    content = {"environments": [_status(looked, step) for looked, step in found]}
+    content = {
+        "environments": [_status(looked, step, due.get(looked.status.environment.name)) for looked, step in found]
+    }
     return envelope("status", name, exit_code, content)
 
 
@@ -217,7 +325,7 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
     }
 
 
-def _status(looked: StatusResult, step: NextStep) -> dict[str, Any]:
+def _status(looked: StatusResult, step: NextStep, due: DueList | None) -> dict[str, Any]:
     status, progress = looked.status, looked.status.progress
     return {
         "environment": status.environment.name,
@@ -229,6 +337,13 @@ def _status(looked: StatusResult, step: NextStep) -> dict[str, Any]:
             "next": progress.next + 1 if progress.next is not None else None,
         },
         "secrets": [_row(row) for row in status.rows],
+        "due": None
+        if due is None
+        else {
+            "until": due.until,
+            "keys": [{**members(each, "secret", "store"), **_key(each)} for each in due.keys],
+            "withoutLimit": due.without_limit,
+        },
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
         **members(step, "first"),
@@ -236,6 +351,10 @@ def _status(looked: StatusResult, step: NextStep) -> dict[str, Any]:
         "forced": looked.forced,
         "wait": _wait(looked.waited) if looked.waited is not None else None,
     }
+
+
+def _key(key: DueKey) -> dict[str, Any]:
+    return {**members(key, "key", "owner"), **members(key.age, "state", "changed", "due", "why")}
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -252,6 +371,8 @@ def _row(row: Row) -> dict[str, Any]:
             **members(values, "different", "missing", "only_there"),
         },
         **members(values, "faults", "written", "expires"),
+        "keys": [_key(each) for each in row.keys],
+        **members(row, "rotations"),
         "live": _live(row.live) if row.live is not None else None,
     }
 

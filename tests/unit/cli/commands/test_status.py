@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -15,6 +16,7 @@ from tests.commands import Done
 from tests.live_platform import PLANTED, LivePlatform
 from tests.lying_cluster import BODIES, LyingCluster
 from tests.unit.cli.two_ends import Ends
+from tests.unit.memory_store import MemoryStore
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
 OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
@@ -27,6 +29,12 @@ def compiled(project: Path, name: str = "dev") -> Environment:
     return found.environments[0]
 
 
+def dated(store: MemoryStore, name: str, created: datetime | None) -> None:
+    """The newest version was written then."""
+    newest = store.versions[name][-1]
+    store.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, created=created))
+
+
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch, project: Path) -> Ends:
     """Both stores hold what every agent needs."""
@@ -35,7 +43,9 @@ def ends(monkeypatch: pytest.MonkeyPatch, project: Path) -> Ends:
         for store, provider in ((made.vault, "vault"), (made.azure, "azurekv")):
             remote = secret.entry.remote[provider]
             keys = [item.key.name for item in secret.keys]
-            store.seed(f"{secret.store.prefix if secret.store else ''}{remote}", **dict.fromkeys(keys, SENTINEL))
+            name = f"{secret.store.prefix if secret.store else ''}{remote}"
+            store.seed(name, **dict.fromkeys(keys, SENTINEL))
+            dated(store, name, datetime.now(UTC) - timedelta(days=10))
 
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
@@ -338,3 +348,139 @@ def test_what_is_no_list_does_not_say_that_all_is_in_effect(
         done = status("dev", *words)
         assert done.code == 3
         assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err
+
+
+JIRA_VALUE = "ai-platform-engineering/jira-secret"
+
+
+def test_what_is_due_is_listed_by_date_and_the_rest_counted(status: Callable[..., Done], ends: Ends) -> None:
+    day = datetime.now(UTC)
+    dated(ends.vault, JIRA_VALUE, day - timedelta(days=61))
+    done = status("dev", "--due", "30d")
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            f"dev: 1 key is due by {day + timedelta(days=30):%Y-%m-%d}",
+            "DUE         KEY",
+            f"{day + timedelta(days=29):%Y-%m-%d}  jira/ATLASSIAN_TOKEN",
+            "11 keys have no limit",
+        ],
+    )
+    assert ends.azure.calls == []
+    assert status("dev", "--due", "28").out.splitlines()[0].startswith("dev: 0 keys are due")
+
+
+def another(project: Path) -> str:
+    """Makes an environment like `dev`."""
+    (project / "environments/test.yaml").write_bytes((project / "environments/dev.yaml").read_bytes())
+    return "test"
+
+
+def test_what_is_overdue_or_may_be_is_1_and_a_silent_store_3(
+    status: Callable[..., Done], ends: Ends, project: Path
+) -> None:
+    dated(ends.vault, JIRA_VALUE, datetime.now(UTC) - timedelta(days=91))
+    done = status("dev", "--due", "0d", "--only", "jira")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "next: platform-secrets rotate dev jira ATLASSIAN_TOKEN")
+    assert status("dev").code == 0
+    dated(ends.vault, JIRA_VALUE, None)
+    done = status("dev", another(project), "--due", "0d", "--format", "json")
+    assert done.code == 1
+    dev, test = json.loads(done.out)["environments"]
+    assert [(each["secret"], each["state"]) for each in dev["due"]["keys"]] == [("jira", "not-known")]
+    assert (test["environment"], test["due"]["withoutLimit"]) == ("test", 11)
+    place = StoreLocation("https://vault")
+    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
+    done = status("dev", "--due", "0d")
+    assert (done.code, done.out.count("the connection was refused")) == (3, 1)
+
+
+def measured(text: str) -> dict[str, dict[str, float]]:
+    """By the name of a gauge and by the secret, the store or the environment, its samples."""
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # it has no types
+    return {
+        family.name: {
+            each.labels.get("secret") or each.labels.get("store") or each.labels["environment"]: each.value
+            for each in family.samples
+        }
+        for family in families
+    }
+
+
+def test_metrics_say_when_each_key_changed_and_is_due(status: Callable[..., Done], ends: Ends) -> None:
+    changed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=91)
+    dated(ends.vault, JIRA_VALUE, changed)
+    dated(ends.vault, "ai-platform-engineering/argocd-secret", None)
+    before = datetime.now(UTC).timestamp()
+    done = status("dev", "--format", "openmetrics")
+    assert done.code == 0
+    found = measured(done.out)
+    assert found["platform_secret_changed_timestamp_seconds"]["jira"] == changed.timestamp()
+    assert found["platform_secret_due_timestamp_seconds"]["jira"] == (changed + timedelta(days=90)).timestamp()
+    assert "argocd" not in found["platform_secret_changed_timestamp_seconds"]
+    assert found["platform_secret_due_timestamp_seconds"]["argocd"] == 0
+    assert found["platform_secret_in_effect"] == {}
+    assert found["platform_secrets_store_up"] == {"vault": 1}
+    assert 0 <= found["platform_secrets_run_timestamp_seconds"]["dev"] - int(before) < 60
+    assert ends.azure.calls == []
+
+
+def test_metrics_of_a_silent_store_are_3_and_of_a_broken_secret_0(
+    status: Callable[..., Done], ends: Ends, platform: LivePlatform, project: Path
+) -> None:
+    platform.fail(SPACE, JIRA, "no", count=60)
+    done = status("dev", "--format", "openmetrics", "--cluster")
+    assert done.code == 0
+    in_effect = measured(done.out)["platform_secret_in_effect"]
+    assert (in_effect.pop("jira"), set(in_effect.values())) == (0, {1})
+    place = StoreLocation("https://vault")
+    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
+    done = status("dev", another(project), "--format", "openmetrics")
+    assert done.code == 3
+    found = measured(done.out)
+    assert found["platform_secrets_store_up"] == {"vault": 0}
+    assert set(found["platform_secret_due_timestamp_seconds"].values()) == {0}
+    assert list(found["platform_secrets_run_timestamp_seconds"]) == ["dev", "test"]
+
+
+def test_metrics_replace_their_own_file_and_no_other(
+    status: Callable[..., Done], project: Path, tmp_path: Path
+) -> None:
+    words = ("dev", "--format", "openmetrics", "--out")
+    file = tmp_path / "textfile/platform-secrets.prom"
+    for _ in range(2):
+        done = status(*words, str(file))
+        assert (done.code, done.out) == (0, "")
+    assert measured(file.read_text("utf-8"))["platform_secrets_store_up"] == {"vault": 1}
+    # A collector that runs as another user reads it, and it finds no half of it.
+    assert (file.stat().st_mode & 0o777, [each.name for each in file.parent.iterdir()]) == (0o644, [file.name])
+    other = project / "environments/dev.yaml"
+    before = other.read_bytes()
+    done = status(*words, str(other))
+    assert (done.code, other.read_bytes()) == (3, before)
+    assert "was not written by this compiler" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--due", "30d", "--offline"), "--due cannot be combined with --offline"),
+        (("--due", "30d", "--wait"), "--due cannot be combined with --wait"),
+        (("--due", "30d", "--cluster"), "--due cannot be combined with --cluster"),
+        (("--due", "30d", "--rbac"), "--due cannot be combined with --rbac"),
+        (("--due", "soon"), "argument --due: invalid days value: 'soon'"),
+        (("--due", "0", "--format", "openmetrics"), "--format openmetrics cannot be combined with --due"),
+        (("--offline", "--format", "openmetrics"), "--format openmetrics cannot be combined with --offline"),
+        (("--wait", "--format", "openmetrics"), "--format openmetrics cannot be combined with --wait"),
+        (("--force-sync", "--format", "openmetrics"), "--format openmetrics cannot be combined with --force-sync"),
+        (("--out", "a.prom"), "--out needs --format openmetrics"),
+    ],
+)
+def test_options_about_dates_that_do_not_go_together(
+    status: Callable[..., Done], ends: Ends, words: tuple[str, ...], message: str
+) -> None:
+    done = status("dev", *words)
+    assert (done.code, done.err.splitlines()[0]) == (2, f"error: {message}")
+    assert ends.vault.calls == []

@@ -74,7 +74,7 @@ class Hung:
         assert (found.waited.end, found.waited.seconds) == (WaitEnd.TIME_UP, seconds)
         return found
 
-    def hang(self, *_: object) -> NoReturn:
+    def hang(self, *_: object, **_named: object) -> NoReturn:
         self.free.wait(60)
         raise AssertionError("nobody waits for this any more")
 

@@ -5,8 +5,8 @@ import pytest
 
 from compiler.cluster.judge import EVER
 from compiler.live.read_many import Likeness
-from compiler.model.environment import progress_of
-from compiler.operations.status import Status, Values, from_files, other_store, with_values
+from compiler.model.environment import other_store, progress_of
+from compiler.operations.status import Status, Values, from_files, with_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
@@ -18,7 +18,7 @@ class Read:
     def __init__(self, status: Status, world: World) -> None:
         asked, self.remotes = with_values(status, world.bench.live())
         self.values = {row.secret.id: row.values for row in asked.rows}
-        self.answered, self.closed, self.helps = asked.answered, asked.closed, asked.helps
+        self.answered, self.closed, self.helps = not asked.silent, asked.closed, asked.helps
 
 
 def read(world: World) -> Read:

@@ -2,7 +2,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
+from compiler.operations.ages import DueKey, Rotation
+from compiler.operations.due import DueList
 from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.reports.status import status_report
@@ -26,7 +29,9 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",))
-    rows = (status.rows[0], replace(status.rows[1], values=values, live=found))
+    key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.NOT_KNOWN, why="it was destroyed"))
+    aged = replace(status.rows[1], keys=(key,), rotations=(Rotation("20261101-101010-abcdef", MOMENT),))
+    rows = (status.rows[0], replace(aged, values=values, live=found))
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
@@ -43,6 +48,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "unanswered": None,
         "notCompared": [{"secret": "jira", "what": ["UID"]}],
     }
+    assert found["due"] is None
     github, jira = found["secrets"]
     assert github["live"] is None
     assert jira == {
@@ -61,6 +67,17 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "faults": ["no"],
         "written": "2026-10-17T00:00:00+00:00",
         "expires": "2026-10-17T00:00:00+00:00",
+        "keys": [
+            {
+                "key": "JIRA_TOKEN",
+                "owner": "agents",
+                "state": "not-known",
+                "changed": None,
+                "due": None,
+                "why": "it was destroyed",
+            }
+        ],
+        "rotations": [{"run": "20261101-101010-abcdef", "since": "2026-10-17T00:00:00+00:00"}],
         "live": {
             "state": "pods-not-ready",
             "problems": [{"state": "pods-not-ready", "message": "a"}],
@@ -81,3 +98,25 @@ def test_several_environments_stand_side_by_side(world: World) -> None:
     report = status_report([(looked, NextStep()), (looked, NextStep())], 0)
     assert (report["environment"], len(report["environments"])) == (None, 2)
     assert (report["environments"][0]["moves"], report["environments"][0]["wait"]) == (None, None)
+
+
+def test_what_is_due_stands_beside_the_secrets(world: World) -> None:
+    key = DueKey("jira", "JIRA_TOKEN", "vault", None, True, KeyAge(AgeState.OVERDUE, MOMENT, MOMENT))
+    due = {"prod": DueList(MOMENT, (key,), 2)}
+    (found,) = status_report([(StatusResult(world.status()), NextStep())], 1, due)["environments"]
+    assert found["due"] == {
+        "until": "2026-10-17T00:00:00+00:00",
+        "keys": [
+            {
+                "secret": "jira",
+                "store": "vault",
+                "key": "JIRA_TOKEN",
+                "owner": None,
+                "state": "overdue",
+                "changed": "2026-10-17T00:00:00+00:00",
+                "due": "2026-10-17T00:00:00+00:00",
+                "why": None,
+            }
+        ],
+        "withoutLimit": 2,
+    }

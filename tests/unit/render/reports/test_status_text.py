@@ -7,11 +7,14 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
+from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
+from compiler.operations.ages import DueKey, Rotation
+from compiler.operations.due import DueList
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
-from compiler.render.content import Line, Lines
-from compiler.render.reports.status import status_lines, wait_lines, word_of
+from compiler.render.content import Line, Lines, Painted, Style
+from compiler.render.reports.status import due_lines, status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
 
 __all__ = ["world"]
@@ -150,6 +153,118 @@ def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
         f"on {store.id}; to {store.id}; azure: equal; age 40d; expires 2027-01-01; restart needed"
     )
     assert max(map(len, lines[:7])) <= 80
+
+
+def aged(status: Status, *ages: KeyAge, owner: str | None = "agents", **changed: object) -> Status:
+    keys = tuple(DueKey("jira", f"KEY_{number}", "vault", owner, True, age) for number, age in enumerate(ages, 1))
+    return with_row(status, "jira", keys=keys, **changed)
+
+
+LATE = KeyAge(AgeState.OVERDUE, OLD, OLD)
+DOUBT = KeyAge(AgeState.NOT_KNOWN, why="version 3 is disabled")
+IN_TIME = KeyAge(AgeState.IN_TIME, OLD, SOON)
+
+
+def test_where_keys_have_limits_it_says_when_the_first_is_due_and_whose_it_is(world: World) -> None:
+    status = with_row(world.status(), "github", values=Values(Likeness.EQUAL))
+    assert shown(aged(status, IN_TIME, values=Values(Likeness.EQUAL)))[1:4] == [
+        "SECRET  STORE  NEXT  OTHER STORE   AGE  EXPIRES  DUE         OWNER   LIVE",
+        "github  vault  -     azure: equal  -    -        -           -       not asked",
+        "jira    vault  -     azure: equal  -    -        2027-01-01  agents  not asked",
+    ]
+
+
+def test_without_an_owner_or_a_limit_there_is_no_such_column(world: World) -> None:
+    assert shown(aged(world.status(), IN_TIME, owner=None))[1].split()[-2:] == ["DUE", "LIVE"]
+    unlimited = DueKey("jira", "JIRA_TOKEN", "vault", "agents", has_limit=False, age=IN_TIME)
+    assert "DUE" not in shown(with_row(world.status(), "jira", keys=(unlimited,)))[1]
+
+
+def test_an_overdue_key_is_named_and_none_is_green(world: World) -> None:
+    status = aged(world.status(), LATE, LATE, DOUBT, live=LiveState())
+    lines = shown(status)
+    assert lines[3].split()[-4:] == ["overdue", "agents", "in", "effect"]
+    assert lines[4:] == [
+        'jira: "KEY_1" is overdue since 2026-10-17',
+        'jira: "KEY_2" is overdue since 2026-10-17',
+        'jira: it is not known when "KEY_3" changed: version 3 is disabled',
+    ]
+    (painted,) = (line for line in status_lines(status, NextStep(), NOW) if line[0] == "jira    ")
+    assert [(each.text.strip(), each.style) for each in painted if isinstance(each, Painted)] == [
+        ("overdue", Style.ERROR),
+        ("in effect", Style.GREEN),
+    ]
+    store = replace(status.rows[1].store, id="a-store-with-a-long-name-in-some-far-away-region")
+    for age, style in ((LATE, Style.ERROR), (DOUBT, Style.WARNING), (IN_TIME, Style.GREEN)):
+        long = status_lines(aged(status, age, store=store, to=store), NextStep(), NOW)
+        assert (Painted("jira", style),) in list(long)
+
+
+def test_too_wide_a_table_goes_without_columns_that_say_nothing(world: World) -> None:
+    lines = shown(aged(world.status(), DOUBT, owner="the-team-of-the-agents"))
+    assert lines[1:4] == [
+        "SECRET  STORE  OTHER STORE       DUE        OWNER                   LIVE",
+        "github  vault  azure: not asked  -          -                       not asked",
+        "jira    vault  azure: not asked  not known  the-team-of-the-agents  not asked",
+    ]
+    wider = shown(aged(world.status(), DOUBT, owner="the team of the agents and of all their friends"))
+    assert " ".join(line.strip() for line in wider[4:6]) == (
+        "on vault; azure: not asked; age -; due not known; owner the team of the agents and of all their friends; "
+        "not asked"
+    )
+    assert max(map(len, wider[:6])) <= 80
+
+
+def test_why_a_date_is_not_known_is_said_once(world: World) -> None:
+    status = aged(world.status(), DOUBT, DOUBT, values=Values(closed=("sealed",)))
+    assert not any("it is not known" in line for line in shown(status))
+    status = aged(world.status(), DOUBT, DOUBT)
+    assert shown(status)[-1] == 'jira: it is not known when "KEY_1", "KEY_2" changed: version 3 is disabled'
+
+
+def test_a_rotation_under_way_is_a_note_with_its_run(world: World) -> None:
+    rotations = (Rotation("20261101-101010-abcdef", OLD), Rotation("20261102-101010-abcdef", None))
+    assert shown(with_row(world.status(), "jira", rotations=rotations))[-2:] == [
+        "jira: rotating since 2026-10-17, run 20261101-101010-abcdef",
+        "jira: rotating, run 20261102-101010-abcdef",
+    ]
+
+
+def due(status: Status, *keys: DueKey, without_limit: int = 0) -> list[str]:
+    return told(due_lines(status, DueList(SOON, keys, without_limit), NextStep(("rotate it",))))
+
+
+def test_what_is_due_is_a_row_a_key_with_its_owner(world: World) -> None:
+    status = replace(aged(world.status(), LATE, DOUBT, IN_TIME), closed=("the other is sealed",))
+    assert due(status, *status.rows[1].keys, without_limit=14) == [
+        "prod: 3 keys are due by 2027-01-01",
+        "DUE                       KEY         OWNER",
+        "overdue since 2026-10-17  jira/KEY_1  agents",
+        "not known                 jira/KEY_2  agents",
+        "2027-01-01                jira/KEY_3  agents",
+        "not answered: the other is sealed",
+        'jira: it is not known when "KEY_2" changed: version 3 is disabled',
+        "14 keys have no limit",
+        "next: rotate it",
+    ]
+    assert due(status, status.rows[1].keys[2], without_limit=1)[0] == "prod: 1 key is due by 2027-01-01"
+    assert due(world.status(), without_limit=1) == [
+        "prod: 0 keys are due by 2027-01-01",
+        "1 key has no limit",
+        "next: rotate it",
+    ]
+
+
+def test_of_several_stores_each_key_has_its_own(world: World) -> None:
+    status = aged(world.status(), LATE)
+    azure = status.environment.stores["azure"]
+    assert due(with_row(status, "github", store=azure), *status.rows[1].keys)[1:3] == [
+        "DUE                       KEY         STORE  OWNER",
+        "overdue since 2026-10-17  jira/KEY_1  vault  agents",
+    ]
+    (long,) = aged(status, LATE, owner="a" * 60).rows[1].keys
+    lines = due(status, long)
+    assert lines[1:3] == ["overdue since 2026-10-17; jira/KEY_1;", "a" * 60]
 
 
 def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: World) -> None:

@@ -1,0 +1,139 @@
+"""Which keys need a new value and by when, of what the stores in use hold."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from compiler.live.ages import AgeState
+from compiler.operations.ages import DueKey, Rotation
+from compiler.operations.due import due_list, values_of, with_ages
+from compiler.operations.status import Status, next_rotation, next_step, with_values
+from compiler.stores.interface import ROTATION
+from tests.unit.operations.status.conftest import World
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+RUN = "20261101-101010-abcdef"
+BORROWER = """\
+  bot:
+    description: Takes a value of another entry
+    target: agent-bot-secrets
+    syncWave: -49
+    keys: {BOT_TOKEN: {from: jira/JIRA_TOKEN}}
+"""
+
+
+@pytest.fixture
+def limited(world: World) -> World:
+    """The tokens of both secrets have a limit of 90 days and an owner; a third secret takes that of jira."""
+    world.bench.change(
+        "catalogue", "{description: Token, variants: [pat]}", "{description: T, variants: [pat], rotate: 90d}"
+    )
+    world.bench.change("catalogue", "{description: Token}", "{description: T, maxAge: 90d, owner: agents}")
+    world.bench.write("catalogue", world.bench.text("catalogue") + BORROWER)
+    world.bench.write("prod", "secrets: {bot: {}}\n")
+    written(world, github=NOW - timedelta(days=30), jira=NOW - timedelta(days=80))
+    return world
+
+
+def written(world: World, tags: dict[str, str] | None = None, **dates: datetime | None) -> None:
+    for secret, created in dates.items():
+        versions = world.bench.vault.versions[f"agents/{secret}"]
+        attributes = replace(versions[-1].attributes, created=created, tags=tags or {})
+        versions[-1] = replace(versions[-1], attributes=attributes)
+
+
+def aged(world: World, *, compares: bool = False) -> Status:
+    stores = world.bench.live()
+    judge = lambda status, found: with_ages(status, found, stores, NOW)  # noqa: E731 - a callback
+    return with_values(world.status(), stores, compares=compares, judge=judge)[0]
+
+
+def keys(found: list[DueKey] | tuple[DueKey, ...]) -> list[tuple[str, str, AgeState]]:
+    return [(each.secret, each.key, each.age.state) for each in found]
+
+
+def test_the_most_urgent_key_of_a_secret_comes_first_with_its_owner(limited: World) -> None:
+    jira = aged(limited).rows[1].keys
+    assert keys(jira) == [("jira", "JIRA_TOKEN", AgeState.IN_TIME), ("jira", "JIRA_URL", AgeState.NO_LIMIT)]
+    assert [(each.owner, each.has_limit) for each in jira] == [("agents", True), (None, False)]
+    assert jira[0].age.due == NOW + timedelta(days=10)
+
+
+def test_the_other_store_is_not_asked_for_what_is_due(limited: World) -> None:
+    status = aged(limited)
+    assert limited.bench.azure.reads == []
+    assert all(row.keys for row in status.rows)
+    assert aged(limited, compares=True).rows[1].values.likeness != status.rows[1].values.likeness
+
+
+def test_a_value_that_several_secrets_have_is_due_once_under_its_own_name(limited: World) -> None:
+    status = aged(limited)
+    assert [each.key for each in status.rows[2].keys] == ["BOT_TOKEN"]
+    assert keys(values_of(status)) == [
+        ("jira", "JIRA_TOKEN", AgeState.IN_TIME),
+        ("github", "GITHUB_TOKEN", AgeState.IN_TIME),
+        ("jira", "JIRA_URL", AgeState.NO_LIMIT),
+    ]
+
+
+def test_what_is_due_later_is_left_out_and_what_has_no_limit_counted(limited: World) -> None:
+    status = aged(limited)
+    soon = due_list(status, NOW + timedelta(days=10))
+    assert (keys(soon.keys), soon.without_limit, soon.is_pressing) == (
+        [("jira", "JIRA_TOKEN", AgeState.IN_TIME)],
+        1,
+        False,
+    )
+    assert due_list(status, NOW + timedelta(days=9)).keys == ()
+    assert len(due_list(status, NOW + timedelta(days=60)).keys) == 2
+
+
+def test_what_is_overdue_or_may_be_is_listed_whatever_the_date(limited: World) -> None:
+    written(limited, github=None, jira=NOW - timedelta(days=91))
+    found = due_list(aged(limited), NOW)
+    assert keys(found.keys) == [
+        ("jira", "JIRA_TOKEN", AgeState.OVERDUE),
+        ("github", "GITHUB_TOKEN", AgeState.NOT_KNOWN),
+    ]
+    assert found.is_pressing
+    written(limited, jira=NOW)
+    assert due_list(aged(limited), NOW).is_pressing
+
+
+def test_a_silent_store_leaves_every_limited_key_not_known(limited: World) -> None:
+    limited.bench.silent.add("vault")
+    status = aged(limited)
+    assert status.silent == ("vault",)
+    assert {each.age.state for each in due_list(status, NOW).keys} == {AgeState.NOT_KNOWN}
+
+
+def test_the_secret_that_is_overdue_for_longest_is_rotated_next(limited: World) -> None:
+    assert next_step(aged(limited)).commands == ()
+    written(limited, github=NOW - timedelta(days=100), jira=NOW - timedelta(days=200))
+    status = aged(limited)
+    # Of the value that `bot` takes, the holder is named.
+    assert tuple(next_rotation(status)) == ("platform-secrets rotate prod jira JIRA_TOKEN",)
+    assert next_step(status).commands == ("platform-secrets rotate prod jira JIRA_TOKEN",)
+
+
+def test_the_next_step_of_a_move_comes_before_a_rotation(limited: World) -> None:
+    written(limited, jira=NOW - timedelta(days=200))
+    limited.bench.write("prod", "moves: {to: azure, steps: [[all]]}\n")
+    commands = next_step(aged(limited, compares=True)).commands
+    assert [each.split()[1] for each in commands] == ["cutover", "rotate"]
+
+
+def test_a_rotation_under_way_is_known_by_its_run_and_not_begun_again(limited: World) -> None:
+    since = NOW - timedelta(days=100)
+    written(limited, {ROTATION: RUN}, github=since)
+    status = aged(limited)
+    assert status.rows[0].rotations == (Rotation(RUN, since),)
+    assert status.rows[1].rotations == ()
+    assert next_step(status).commands == ()
+
+
+@pytest.mark.parametrize("text", ["quarterly", "hvs.s3cret", f"{RUN}\n", f"{RUN} and more", ""])
+def test_a_tag_of_that_name_by_others_is_no_rotation(limited: World, text: str) -> None:
+    written(limited, {ROTATION: text}, github=NOW)
+    assert aged(limited).rows[0].rotations == ()

@@ -1,0 +1,67 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.live.ages import AgeState, KeyAge
+from compiler.operations.ages import DueKey
+from compiler.operations.status import LiveState, Status
+from compiler.render.reports.metrics import FIRST_LINE, metrics
+from tests.unit.operations.status.conftest import World, world
+
+__all__ = ["world"]
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+OLD = NOW - timedelta(days=100)
+JIRA = {"environment": "prod", "secret": "jira", "owner": "", "store": "vault"}
+
+
+def samples(*found: Status) -> dict[str, list[tuple[dict[str, str], float]]]:
+    text = "".join(f"{line}\n" for line in metrics(found, NOW))
+    assert text.startswith(FIRST_LINE)
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # it has no types
+    return {family.name: [(each.labels, each.value) for each in family.samples] for family in families}
+
+
+def aged(world: World, *ages: KeyAge, owner: str | None = None) -> Status:
+    status = world.status()
+    keys = tuple(DueKey("jira", f"KEY_{number}", "vault", owner, True, age) for number, age in enumerate(ages))
+    github, jira = status.rows
+    return replace(status, rows=(github, replace(jira, keys=keys)))
+
+
+def test_a_date_that_is_not_known_is_0_though_another_is(world: World) -> None:
+    late = KeyAge(AgeState.OVERDUE, OLD, NOW)
+    doubt = KeyAge(AgeState.NOT_KNOWN, OLD, NOW + timedelta(days=9), "gone")
+    found = samples(aged(world, late, doubt, KeyAge(AgeState.NO_LIMIT), KeyAge(AgeState.NOT_KNOWN, why="gone")))
+    assert found["platform_secret_due_timestamp_seconds"] == [
+        ({**JIRA, "key": "KEY_0"}, NOW.timestamp()),
+        ({**JIRA, "key": "KEY_1"}, 0),
+        ({**JIRA, "key": "KEY_3"}, 0),
+    ]
+    assert found["platform_secret_changed_timestamp_seconds"] == [
+        ({**JIRA, "key": "KEY_0"}, OLD.timestamp()),
+        ({**JIRA, "key": "KEY_1"}, OLD.timestamp()),
+    ]
+    assert found["platform_secret_in_effect"] == []
+
+
+def test_the_owner_is_that_of_the_catalogue(world: World) -> None:
+    ((labels, _),) = samples(aged(world, KeyAge(AgeState.OVERDUE, OLD, NOW), owner='the "best"'))[
+        "platform_secret_due_timestamp_seconds"
+    ]
+    assert labels["owner"] == 'the "best"'
+
+
+def test_a_problem_in_the_cluster_and_a_silent_store_are_0(world: World) -> None:
+    status = world.status()
+    broken = LiveState((ClusterProblem(ClusterState.NOT_READY, "no"),))
+    rows = (replace(status.rows[0], live=LiveState()), replace(status.rows[1], live=broken))
+    found = samples(replace(status, rows=rows, silent=("vault",)))
+    assert [(labels["secret"], value) for labels, value in found["platform_secret_in_effect"]] == [
+        ("github", 1),
+        ("jira", 0),
+    ]
+    assert found["platform_secrets_store_up"] == [({"environment": "prod", "store": "vault"}, 0)]
+    assert found["platform_secrets_run_timestamp_seconds"] == [({"environment": "prod"}, NOW.timestamp())]
+    assert samples(status)["platform_secrets_store_up"][0][1] == 1
