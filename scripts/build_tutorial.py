@@ -57,7 +57,7 @@ QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
     (re.compile(r"\b[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\b"), "20250131-120000-4fa1c2"),
-    (re.compile(r"\b[0-9]{8}T[0-9]{6}Z\b"), "20250131T120000Z"),
+    (re.compile(r"\b[0-9]{8}-[0-9]{6}(?=\.age\b)"), "20250131-120000"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\btries again within [0-9hms]+"), "tries again within 7m"),
     (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),

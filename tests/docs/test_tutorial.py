@@ -89,7 +89,7 @@ def test_a_lost_vault_comes_back_in_the_other_store() -> None:
     before, lost, after = BACKUP.read_text("utf-8").partition("<!-- cluster vault lost -->")
     assert lost
     assert re.search(
-        r"--out-dir .*\n\.\./backups/prod-20250131T120000Z\.age: written, prod, 2 secrets, 3 keys\n", before
+        r"--out-dir .*\n\.\./backups/prod-20250131-120000\.age: written, prod, 2 secrets, 3 keys\n", before
     )
     assert "nothing listens at 127.0.0.1:8200; 3 keys not checked" in after
     assert "run 20250131-120000-4fa1c2: 2 of 2 done and verified" in after
@@ -177,8 +177,8 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
 
 
 def test_an_address_without_its_scheme_and_the_time_that_a_drill_took_are_made_steady() -> None:
-    text = "nothing listens at 127.0.0.1:5\nprod-20261125T130630Z.age\nback after 12 seconds\n"
-    shown = "nothing listens at 127.0.0.1:8200\nprod-20250131T120000Z.age\nback after 5 seconds\n"
+    text = "nothing listens at 127.0.0.1:5\nprod-20261125-130630.age\nback after 12 seconds\n"
+    shown = "nothing listens at 127.0.0.1:8200\nprod-20250131-120000.age\nback after 5 seconds\n"
     assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == shown
 
 

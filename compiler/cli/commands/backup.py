@@ -123,7 +123,7 @@ def _backed_up(invocation: Invocation, environment: Environment) -> int:
 def _name(backup: Backup) -> str:
     """The name of a new file, by the second at which the stores were read."""
     time = datetime.fromisoformat(backup.time).astimezone(UTC)
-    return f"{backup.environment}-{time:%Y%m%dT%H%M%SZ}.age"
+    return f"{backup.environment}-{time:%Y%m%d-%H%M%S}.age"
 
 
 def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:

@@ -154,13 +154,13 @@ def test_a_folder_gets_a_new_file_by_the_time_that_no_run_replaces(
     (project / "backups").mkdir()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "backups/dev-20260102T030405Z.age: written, dev, 1 secret, 1 key\n"
-    file = project / "backups/dev-20260102T030405Z.age"
+    assert done.out == "backups/dev-20260102-030405.age: written, dev, 1 secret, 1 key\n"
+    file = project / "backups/dev-20260102-030405.age"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.write_bytes(b"old")
     done = run("backup", "dev", "--out-dir", "backups/", "--recipient", public)
     assert done.code == 3
-    assert 'backups/dev-20260102T030405Z.age" already exists\nhelp: run the command again' in done.err
+    assert 'backups/dev-20260102-030405.age" already exists\nhelp: run the command again' in done.err
     assert [each.read_bytes() for each in (project / "backups").iterdir()] == [b"old"]
 
 
@@ -169,11 +169,11 @@ def test_the_report_names_the_new_file_also_where_none_was_written(
 ) -> None:
     (project / "backups").mkdir()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
-    assert (done.report["file"], done.report["written"]) == ("backups/dev-20260102T030405Z.age", True)
+    assert (done.report["file"], done.report["written"]) == ("backups/dev-20260102-030405.age", True)
     holds(VALUES, (Lacking(("jira", "ATLASSIAN_EMAIL"), None, "the store has no such secret"),))
-    (project / "backups/dev-20260102T030405Z.age").unlink()
+    (project / "backups/dev-20260102-030405.age").unlink()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
-    assert (done.code, done.report["file"]) == (1, "backups/dev-20260102T030405Z.age")
+    assert (done.code, done.report["file"]) == (1, "backups/dev-20260102-030405.age")
     assert done.report["written"] is False
     assert list((project / "backups").iterdir()) == []
 
