@@ -300,9 +300,9 @@ class _Ages(Generic[Key]):
         days, _ = self._keys[key]
         history, limit = self._history, _minus(self._now, days)
         dates = [history.dates[place] for place in self._row(key)]
-        dates += [
-            made for place, made in history.dates.items() if made <= limit and self._is_held(key, place, is_same=True)
-        ]
+        # Also where another value came in between and was taken back.
+        in_effect = history.in_effect(limit) or []
+        dates += [history.dates[place] for place in in_effect if self._is_held(key, place, is_same=True)]
         doubt = self._doubt_of_tag(key)
         if not doubt and history.since is not None and history.since.date is not None and self._is_tagged(key):
             dates.append(history.since.date)

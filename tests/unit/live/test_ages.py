@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiler.live.ages import AgeState, KeyAge, age_keys, since_text
 from compiler.live.read_many import value_at
@@ -435,6 +437,36 @@ def test_a_copy_whose_first_version_is_gone_is_not_known_unless_the_value_change
     found = ages(store, {"A": 90, "B": 90})
     assert (found["A"].state, found["B"].state) == (IN_TIME, NOT_KNOWN)
     assert "version 1 cannot be read" in found["B"].why
+
+
+@BOTH
+@given(
+    st.lists(st.tuples(st.integers(1, 300), st.sampled_from("xyz")), min_size=1, max_size=9, unique_by=lambda v: v[0]),
+    st.integers(1, 300),
+)
+def test_it_is_what_the_version_in_effect_says(
+    make: type[MemoryStore], history: list[tuple[int, str]], days: int
+) -> None:
+    store = make()
+    made = sorted(history, reverse=True)
+    for day, value in made:
+        add(store, day, {"A": value})
+    before = [value for day, value in made if day >= days]
+    expected = OVERDUE if made[-1][0] >= days or (before and before[-1] == made[-1][1]) else IN_TIME
+    found = ages(store, {"A": days})["A"]
+    assert reads(store) <= 4
+    if make is key_vault:
+        assert found.state is expected
+        return
+    # A Vault has to be searched: a value that stood before the limit at all may decide, and one that came after it.
+    allowed = {expected}
+    if made[-1][1] in before:
+        allowed.add(OVERDUE)
+    if len(made) > 4:
+        allowed |= {NOT_KNOWN} | (
+            {IN_TIME} if any(value != made[-1][1] for day, value in made if day < days) else set()
+        )
+    assert found.state in allowed
 
 
 def test_a_value_of_the_past_is_shown_nowhere() -> None:
