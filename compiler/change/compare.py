@@ -9,6 +9,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 
 from compiler.change.ages import Ages, carry_ages, copied_tags, notes_of_stored
 from compiler.change.journal import Run, RunEntry
@@ -27,6 +28,7 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
+from compiler.change.rotation import refuse_rotating
 from compiler.live.read_many import (
     NOT_HELD,
     WORKERS,
@@ -129,15 +131,21 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
 
 
 def plan_writes(
-    steps: Sequence[Step], stores: Mapping[str, SecretWriter], readings: Readings
+    steps: Sequence[Step],
+    stores: Mapping[str, SecretWriter],
+    readings: Readings,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
-    """Group `steps` by remote secret, and refuse what its store would refuse, all without a request."""
+    """Group `steps` by remote secret, and refuse what its store would refuse, all without a request.
+
+    `tags` go beside each value that is written over another.
+    """
     planned, writes = list(steps), list[Write]()
     for members in _groups(steps, stores).values():
         _refuse_contradictions(planned, members)
         while writing := [index for index in members if planned[index].kind in WRITING]:
             own = [planned[index] for index in writing]
-            write = _write(own, readings[stores[own[0].place.store], own[0].place.name])
+            write = _write(own, readings[stores[own[0].place.store], own[0].place.name], tags)
             problems = _problems(write, stores[write.store])
             if not problems:
                 writes.append(write)
@@ -173,13 +181,18 @@ def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
             steps[index] = steps[index].refused(reason, "give each key its own place")
 
 
-def _write(steps: Sequence[Step], reading: Reading) -> Write:
+def _write(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Write:
     place = steps[0].place
     recover = isinstance(reading, SoftDeletedError)
     changes = {
         step.place.property: step.value for step in steps if step.place.property is not None and step.value is not None
     }
-    is_new = isinstance(reading, StoreError) and not recover
+    attributes = None
+    if isinstance(reading, RemoteSecret):
+        has = reading.attributes
+        attributes = replace(has, tags={**has.tags, **tags}) if tags else None
+    elif not recover:
+        attributes = _attributes(steps, is_whole=not changes)
     return Write(
         store=place.store,
         name=place.name,
@@ -187,7 +200,7 @@ def _write(steps: Sequence[Step], reading: Reading) -> Write:
         changes=changes,
         whole=None if changes else steps[0].value,
         base=reading if isinstance(reading, RemoteSecret) else None,
-        attributes=_attributes(steps, is_whole=not changes) if is_new else None,
+        attributes=attributes,
         recover=recover,
         deleted=reading.version if isinstance(reading, SoftDeletedError) else None,
     )
@@ -269,8 +282,8 @@ def plan_change(
     steps = tuple(
         step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps
     )
-    judged, writes = plan_writes(steps, draft.stores, readings)
-    plan = replace(draft, steps=judged, writes=writes)
+    judged, writes = plan_writes(steps, draft.stores, readings, draft.tags)
+    plan = refuse_rotating(replace(draft, steps=judged, writes=writes))
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
         plan = carry_ages(narrow_to_run(plan, run, _versions(plan, readings)), ages)
@@ -475,7 +488,7 @@ def _changes_tags(write: Write) -> bool:
 
 
 # Commands whose values are given by a person or a file: the journal holds none of them.
-_GIVEN = frozenset({"put", "restore"})
+_GIVEN = frozenset({"put", "restore", "rotate"})
 
 
 def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:

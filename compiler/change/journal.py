@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import Kind, MissingLine, Plan, Target, Write, WriteResult
-from compiler.change.run_files import FOLDER, RUNS, LineFile, read_lines
+from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, Target, Write, WriteResult
+from compiler.change.run_files import FOLDER, RUNS, LineFile, caller, caller_of, read_lines
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
@@ -99,12 +99,20 @@ class Run:
     is_planned: bool = False
     is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
+    who: str = ""  # who began it, as user@host; a run of an older release does not say
+    phase: RotationPhase | None = None  # how far a rotation came
 
     @property
     def is_resumable(self) -> bool:
         """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
         undone = any(entry.undo for entry in self.entries.values())
         return self.is_planned and self.ended in _RESUMABLE and not undone
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether all that it wrote was put back."""
+        written = [entry for entry in self.entries.values() if entry.after is not None or entry.maybe_stored]
+        return bool(written) and all(entry.undo == "done" for entry in written)
 
 
 def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
@@ -120,6 +128,8 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
         run.ended = _text(line["state"])
+    elif what == "phase":
+        run.phase = RotationPhase(line["phase"])
     elif what in {"plan", "undo", "audit", "step"}:
         target = (only or str(line["store"]), str(line["name"]))
         if what == "plan":
@@ -193,7 +203,7 @@ _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _SECOND = len("20250131-120000")
 _MOST_NAMED = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
 class JournalError(Refusal):
@@ -296,6 +306,10 @@ class Journal:
         """
         self._record("undo", target, state=state, version=version, before=before, owes=audit_pending)
 
+    def reached(self, phase: RotationPhase) -> None:
+        """The rotation came so far."""
+        self._append("phase", phase=str(phase))
+
     def excluded(self, stores: tuple[str, ...]) -> None:
         """What a person said in an undo: that these stores are other ones than that which is undone in."""
         self._append("not-the-same", wait=False, stores=list(stores))
@@ -312,6 +326,7 @@ class Journal:
             "run",
             format=FORMAT,
             run=self.run.id,
+            who=self.run.who,
             command=plan.command,
             environment=plan.environment,
             destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
@@ -356,7 +371,12 @@ def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) ->
     folder = runs_folder(root)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{run_id}.jsonl"
-    return Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity))
+    return Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity), who=caller())
+
+
+def begun_at(run_id: str) -> datetime:
+    """When the run began, by its id."""
+    return datetime.strptime(run_id[:_SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
 def runs_folder(root: Path) -> Path:
@@ -366,7 +386,7 @@ def runs_folder(root: Path) -> Path:
 def find_run(root: Path, run: str) -> Run:
     """The run of this id. Raises JournalError."""
     path = runs_folder(root) / f"{run}.jsonl"
-    if not _ID.fullmatch(run) or not path.is_file():
+    if not RUN_ID.fullmatch(run) or not path.is_file():
         known = [_described(found) for found in _journals(root)[:_MOST_NAMED]]
         newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
         raise JournalError(f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
@@ -381,8 +401,7 @@ def _elsewhere() -> str:
 
 def _described(path: Path) -> str:
     """A run by its id, what it was of and how long ago, as far as its journal says."""
-    begun = datetime.strptime(path.stem[:_SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    age = f"{short_age(datetime.now(UTC) - begun)} ago"
+    age = f"{short_age(datetime.now(UTC) - begun_at(path.stem))} ago"
     try:
         run = read_run(path)
     except JournalError:
@@ -430,6 +449,7 @@ def read_run(path: Path) -> Run:
             environment=_word(head["environment"]),
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
             identity=_identity(head),
+            who=caller_of(head.get("who")),
         )
         only = next(iter(run.destinations)) if is_first else None
         for line in lines:
@@ -491,7 +511,7 @@ def _journals(root: Path) -> list[Path]:
     folder = runs_folder(root)
     if not folder.is_dir():
         return []
-    found = [path for path in folder.glob("*.jsonl") if _ID.fullmatch(path.stem)]
+    found = [path for path in folder.glob("*.jsonl") if RUN_ID.fullmatch(path.stem)]
     of_second = Counter(path.stem[:_SECOND] for path in found)
     # Of runs that began in the same second, their first lines tell which is newer.
     begun = {path: _begun(path) for path in found if of_second[path.stem[:_SECOND]] > 1}

@@ -130,6 +130,15 @@ class Kind(StrEnum):
     MISSING = "missing"  # the environment uses the key and the source does not hold it
 
 
+class RotationPhase(StrEnum):
+    """How far a rotation came."""
+
+    WRITTEN = "written"  # the new value is in every place, beside the run's id
+    SYNCED = "synced"  # the cluster has it
+    RESTARTED = "restarted"  # every pod that needs it anew has started since
+    CLOSED = "closed"  # a person said that the old value is revoked
+
+
 WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.DELETE})
 
 
@@ -352,7 +361,8 @@ class Plan:
     resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them. `stored` are
     the versions that the stores show to be the run's, or its undo's, and that its journal lacks; None where a deletion
     or a recovery made none. `losses` is what the writes cost earlier versions of the destinations, `who` the caller as
-    each destination knows it, `served` which server stands for each store.
+    each destination knows it, `served` which server stands for each store. `tags` go beside each value that is written
+    over another.
     """
 
     command: str
@@ -371,6 +381,7 @@ class Plan:
     losses: tuple[VersionLoss, ...] = ()
     who: Mapping[str, str] = field(default_factory=dict)
     served: Mapping[str, Served] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def destinations(self) -> dict[str, str]:

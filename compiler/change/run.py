@@ -34,12 +34,14 @@ class End(StrEnum):
 class Change:
     """A change that a command asks for. `plan` reads and compares, narrowed to the unfinished run that it gets, if any.
 
-    `identity` is what finds the run that the same command resumes.
+    `identity` is what finds the run that the same command resumes. `run_id` is the id of a new run, where the plan has
+    to know it.
     """
 
     identity: Mapping[str, Any]
     plan: Callable[[Run | None], Plan]
     options: Options
+    run_id: str | None = None
 
     @property
     def command(self) -> str:
@@ -116,7 +118,7 @@ def _obstacle(change: Change, plan: Plan) -> End | None:
 
 
 def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
-    run_id = new_id()
+    run_id = change.run_id or new_id()
     with run_lock(change.options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
         unfinished = find_unfinished(change.options.root, change.identity)
         if unfinished is not None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import getpass
 import json
 import os
+import re
+import socket
 import stat
 import threading
 import time
@@ -23,6 +26,22 @@ _MOST_READ = 256
 PATIENCE = 10.0
 _PAUSE = 0.1
 _WAIT = "wait until it ends; a killed run holds no lock"
+_WHO = re.compile(r"[A-Za-z0-9_.+\\-]{1,64}@[A-Za-z0-9_.-]{1,255}", re.ASCII)
+
+
+def caller() -> str:
+    """Who runs this program, and where, as user@host; empty where that is in other characters than names have."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        # A container may have no name for its user.
+        user = str(os.getuid())
+    return caller_of(f"{user}@{socket.gethostname()}")
+
+
+def caller_of(found: object) -> str:
+    """Who began a run, as its journal says; empty where that is not user@host."""
+    return found if isinstance(found, str) and _WHO.fullmatch(found) else ""
 
 
 @contextmanager

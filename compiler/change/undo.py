@@ -438,16 +438,16 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     without keys, Refusal where what the environments read is not known, and what opening, reading and writing stores
     raises before the first write.
     """
-    run = _own(find_run(options.root, run_id), command, environment.name)
+    run = own_run(find_run(options.root, run_id), command, environment.name)
     expect_servers(run, options.stores)
-    writers = _opened(run, environment, options.stores)
+    writers = open_run(run, environment, options.stores)
     if not options.applies:
         plan, _ = _planned(run, writers, environment, options)
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
-        run = _own(find_run(options.root, run.id), command, environment.name)
+        run = own_run(find_run(options.root, run.id), command, environment.name)
         plan, run = _planned(run, writers, environment, options)
         listener.shows(plan)
         if not (plan.writes or plan.stored or unaudited(run)):
@@ -485,7 +485,8 @@ def _unwritten(plan: Plan) -> End:
     return End.UNDONE if plan.is_clean else End.STUCK
 
 
-def _own(run: Run, command: str, environment: str) -> Run:
+def own_run(run: Run, command: str, environment: str) -> Run:
+    """`run`, if it is one of `command` on `environment` and tells what it wrote. Raises JournalError."""
     if run.command != command or run.environment != environment:
         what = f"`{run.command} {run.environment}`"
         raise JournalError(
@@ -501,7 +502,8 @@ def _is_complete(run: Run, store: str, entry: RunEntry) -> bool:
     return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
 
 
-def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
+def open_run(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
+    """The stores of `run`, open, by their ids. Raises JournalError where one has another address now."""
     writers: dict[str, SecretWriter] = {}
     for store_id, address in run.destinations.items():
         store = store_named(environment, store_id)

@@ -275,13 +275,17 @@ _OF_ALL = frozenset(
 
 
 def add_writing(
-    parser: Parser, *, apply_help: str = "write; without it, only show the plan", deletes: bool = False
+    parser: Parser,
+    *,
+    apply_help: str = "write; without it, only show the plan",
+    deletes: bool = False,
+    recovers: bool = True,
 ) -> None:
     """The options of every command that writes to stores, after its own, which `--undo` does not take.
 
     A command that `deletes` finds no deleted secrets in its way; of the others only an undo deletes.
     """
-    if not deletes:
+    if recovers and not deletes:
         parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
     parser.add_argument("--apply", action="store_true", help=apply_help)
     parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,6 +97,16 @@ class RunOutput:
 
         `times` are those of the secrets that read what is written, None where what is deleted is read by none.
         """
+        code = self.tell(ended, times=times, is_undo=is_undo)
+        self.report(ended, code, extra)
+        return code
+
+    def report(self, ended: Ended, code: int, extra: Mapping[str, Any] | None = None) -> None:
+        """The report for programs, where one is asked for."""
+        self._invocation.report(lambda: plan_report(self._invocation.name, ended, code, extra))
+
+    def tell(self, ended: Ended, *, times: RefreshTimes | None = None, is_undo: bool = False) -> int:
+        """Tell people how the run ended, as `end` does; returns the exit code."""
         code = code_of_run(ended)
         with interruption(GOES_ON if ended.outcome is not None else NOTHING_WRITTEN):
             if ended.outcome is not None:
@@ -112,7 +121,6 @@ class RunOutput:
                 elif times is not None:
                     self._lines(in_cluster_lines(ended, times, missing_for_cluster(os.environ)))
                     self._lines(undo_lines(ended) if not is_undo else ())
-            self._invocation.report(lambda: plan_report(self._invocation.name, ended, code, extra))
         return code
 
     def _tell(self, outcome: Outcome) -> None:
@@ -145,25 +153,37 @@ def run_writing(
 
     It `deletes` where its plans take remote secrets away, as otherwise those of an undo alone do.
     """
-    arguments = invocation.arguments
-    (environment,) = live_environments([arguments.environment], invocation)
-    output = RunOutput(invocation)
-    with refusals(), open_stores(invocation, LiveStores) as stores:
-        options = _options(invocation, stores)
+    with writing(invocation) as (environment, options, output):
         times = refresh_times(environment) if not deletes else None
-        if arguments.undo is not None:
+        if invocation.arguments.undo is not None:
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
-            from compiler.live.readers import every_environment  # noqa: PLC0415 - see above
 
-            options = replace(options, environments=partial(every_environment, invocation.root, files_alone()))
-            ended = undo_run(invocation.name, arguments.undo, environment, options, output)
-            extra = {"undo": arguments.undo, "notTheSame": list(options.not_the_same)}
-            return output.end(ended, extra, times=times, is_undo=True)
+            ended = undo_run(invocation.name, invocation.arguments.undo, environment, options, output)
+            return output.end(ended, of_undo(options, invocation.arguments.undo), times=times, is_undo=True)
         change, part = answer(invocation, environment, options)
         # From here on the change is enough; a large environment is more than all that is still to come.
         del environment
         ended = change if isinstance(change, Ended) else carry_out(change, output)
         return output.end(ended, part, times=times)
+
+
+@contextmanager
+def writing(invocation: Invocation) -> Iterator[tuple[Environment, Options, RunOutput]]:
+    """The environment that a writing command names, how it was asked to write, and what tells of its run."""
+    (environment,) = live_environments([invocation.arguments.environment], invocation)
+    with refusals(), open_stores(invocation, LiveStores) as stores:
+        yield environment, _options(invocation, stores), RunOutput(invocation)
+
+
+def of_undo(options: Options, run: str) -> dict[str, Any]:
+    """An undo's own part of the report."""
+    return {"undo": run, "notTheSame": list(options.not_the_same)}
+
+
+def _every_environment(invocation: Invocation) -> Sequence[Environment]:
+    from compiler.live.readers import every_environment  # noqa: PLC0415 - most runs ask for no other environment
+
+    return every_environment(invocation.root, files_alone())
 
 
 def _options(invocation: Invocation, stores: LiveStores) -> Options:
@@ -180,6 +200,7 @@ def _options(invocation: Invocation, stores: LiveStores) -> Options:
         stores=stores,
         continue_on_error=given.get("continue_on_error", False),
         audit=Path(given["audit"]) if given["audit"] is not None else None,
+        environments=partial(_every_environment, invocation),
         not_the_same=tuple(dict.fromkeys(given["not_the_same"])),
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What other programs call a command of this one, or what comes before it.
 _COMMANDS = {
-    **dict.fromkeys(("rotate", "set", "write", "update", "edit", "store"), ("put",)),
+    **dict.fromkeys(("set", "write", "update", "edit", "store"), ("put",)),
     **dict.fromkeys(("get", "show", "describe"), ("explain",)),
     **dict.fromkeys(("list", "ls"), ("status",)),
     **dict.fromkeys(("check", "lint", "validate", "plan"), ("compile", "--check")),
@@ -33,6 +33,8 @@ _COMMANDS = {
     "template": ("render",),
     "test": ("verify",),
 }
+# Behind whose keys somebody may have typed a value.
+_TAKES_VALUES = frozenset({"put", "rotate"})
 _DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if"})
 _YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
 _ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
@@ -63,7 +65,7 @@ def of_argument(
     word, _, value = unknown[0].partition("=")
     if word in _DRY:
         if "--apply" in options:
-            asks = " and asks" if command == "put" else ", and writes nothing"
+            asks = " and asks" if command in _TAKES_VALUES else ", and writes nothing"
             return f"leave it out: without --apply `{command}` shows its plan{asks}"
         return "did you mean `--check`?" if "--check" in options else f"leave it out: `{command}` writes to no store"
     if word in _YES:
@@ -130,13 +132,13 @@ def _parted(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple[list
 def _shown(words: Sequence[str], command: str, first: int = 0) -> list[str]:
     """The words that are names, from the one at position `first` on; a password may have the form of one.
 
-    An id stands only where no value can: of `put`, before the keys.
+    An id stands only where no value can: of `put` and `rotate`, before the keys.
     """
     shown: list[str] = []
     for position, word in enumerate(words, first):
         if word.startswith("-"):
             break
-        is_id = _NAME.fullmatch(word) is not None and (command != "put" or position < 2)  # noqa: PLR2004
+        is_id = _NAME.fullmatch(word) is not None and (command not in _TAKES_VALUES or position < 2)  # noqa: PLR2004
         is_name = (is_id or _KEY.fullmatch(word) is not None) and not looks_like_credential(word)
         shown.append(word if is_name else BLANK)
     return shown

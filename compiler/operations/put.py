@@ -12,7 +12,7 @@ from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.change.run import Change
 from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import place_in, way_to_place
+from compiler.model.store import Place, place_in, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
 from compiler.stores.secret_value.secret import SecretValue, Trait, traits
@@ -132,18 +132,23 @@ def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...
     places, store = key_places(target.environment, target.secret, target.store), target.store
     steps = []
     for key, value in values.items():
-        place = places[key]
-        if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
-            help_text = "enter the real value; nothing was written"
-            raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
-        if place is None:
-            entry = target.secret.entry
-            message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider.id}'
-            way_out = way_to_place(entry.keys[key].holder(entry).id, store.provider)
-            raise Refusal("found", message, f"{way_out}; nothing was written")
+        place = require_fit(target, key, value, places[key])
         location = Location(store.id, place.remote_key, place.property)
         steps.append(Step(target.secret.id, key, Kind.UPDATE, None, location, value=value))
     return tuple(steps)
+
+
+def require_fit(target: Target, key: str, value: SecretValue, place: Place | None) -> Place:
+    """The place of `key`. Raises Refusal where it has none in the store, and for a value that must not be written."""
+    if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
+        help_text = "enter the real value; nothing was written"
+        raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
+    if place is None:
+        entry, store = target.secret.entry, target.store
+        message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider.id}'
+        way_out = way_to_place(entry.keys[key].holder(entry).id, store.provider)
+        raise Refusal("found", message, f"{way_out}; nothing was written")
+    return place
 
 
 def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:

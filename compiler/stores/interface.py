@@ -104,7 +104,8 @@ class Use(StrEnum):
     AGE = "age"  # it is found out when a value was written, by versions and their dates
     CREATE = "create"  # the name has no version yet
     UPDATE = "update"  # a version is written over those that the store knows
-    TAG = "tag"  # tags are written, beside a value or alone
+    TAG = "tag"  # tags are written beside a value
+    RETAG = "retag"  # tags alone are changed, without a new version
     DELETE = "delete"  # softly, the newest version
     RECOVER = "recover"
     DELETE_VERSIONS = "delete-versions"

@@ -41,7 +41,18 @@ MAPS = ("secrets", "missing", "counts")
 # Of `change`, which tells of several commands, what each has of its own.
 OPTIONAL = {
     ("change", name)
-    for name in ("undo", "secret", "store", "inCommon", "backup", "inUse", "notTheSame", "askedCluster", "notSeen")
+    for name in (
+        "undo",
+        "secret",
+        "store",
+        "inCommon",
+        "rotation",
+        "backup",
+        "inUse",
+        "notTheSame",
+        "askedCluster",
+        "notSeen",
+    )
 }
 _PLACE = {"store": "vault", "name": "team/github", "property": None}
 _REMOTE = {"store": "azure", "name": "team-github"}
@@ -373,7 +384,10 @@ def test_change() -> None:
     apart = [{"reader": "c/D", "store": "azure"}]
     common = {"key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}
     put = {"command": "put", "secret": "a", "store": "vault", "inCommon": [common]}
-    for own in (put, {"command": "restore", "backup": held}, retired):
+    revoke = [{"key": "B", "issuer": None, "disableFirst": False}]
+    named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke}
+    rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, **named}}
+    for own in (put, rotated, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

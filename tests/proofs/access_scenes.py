@@ -45,6 +45,8 @@ class Scenes:
             self._read(name)
         elif name == "retire":
             self._retire(is_undone=option == "--undo")
+        elif name == "rotate":
+            self._rotate(option)
         elif option == "--recover":
             writing = self._deleted(name)
             self.step(lambda: writing("--recover", "--apply"))
@@ -94,6 +96,18 @@ class Scenes:
     def _tagged(self, *options: str) -> Done:
         words = ("--to", self.at, "--from", self.other, "--only", "jira", "--on-conflict", "overwrite")
         return self.world.run("migrate", "prod", *words, *options)
+
+    def _rotate(self, option: str) -> None:
+        self._hold(self.at, 0, GITHUB)
+        self.world.serve_from(self.at)
+        (self.folder / "token").write_text("token-9")
+        words = ("rotate", "prod", "github", "GITHUB_TOKEN", "--from-file", str(self.folder / "token"), "--apply")
+        if not option:
+            self.step(lambda: self.world.run(*words))
+            return
+        assert self.world.run(*words).code == 0
+        (journal,) = self.world.journals()
+        self.step(lambda: self.world.run("rotate", "prod", option, journal.stem, "--apply"))
 
     def _deleted(self, name: str) -> Writing:
         writing = Writing(self.world, self.folder, name, self.at)

@@ -59,6 +59,7 @@ ACTIONS = {
         key_vault.GET: "put",
         key_vault.LIST: "put",
         key_vault.SET: "put",
+        key_vault.UPDATE: "rotate --confirm-revoked",
         key_vault.DELETE: "put --undo",
         key_vault.RECOVER: "put --recover",
     },
@@ -76,6 +77,7 @@ PERMISSIONS = {
     "get": key_vault.GET,
     "list": key_vault.LIST,
     "set": key_vault.SET,
+    "update": key_vault.UPDATE,
     "delete": key_vault.DELETE,
     "recover": key_vault.RECOVER,
     "purge": "",
@@ -142,6 +144,8 @@ def of_key_vault(request: LoggedRequest) -> str:
             return key_vault.GET
         case "PUT", ["secrets", _]:
             return key_vault.SET
+        case "PATCH", ["secrets", *_]:
+            return key_vault.UPDATE
         case "DELETE", ["secrets", _]:
             return key_vault.DELETE
         case "POST", ["deletedsecrets", _, "recover"]:

@@ -109,7 +109,8 @@ class MemoryStore:
             return SecretState(name, StoreState.SOFT_DELETED, self.versions[name][-1].version)
         if name not in self.versions:
             return SecretState(name, StoreState.ABSENT)
-        return SecretState(name, StoreState.PRESENT, self.versions[name][-1].version)
+        newest = self.versions[name][-1]
+        return SecretState(name, StoreState.PRESENT, newest.version, newest.attributes)
 
     def version_states(self, name: str) -> VersionStates:
         self._called("version_states", name)

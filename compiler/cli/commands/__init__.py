@@ -12,6 +12,7 @@ COMMANDS = {
     "rules": ("rules", "list all rules, or show one rule's page"),
     "new": ("new", "create a project, an environment, a secret or the chart"),
     "put": ("put", "set keys of a secret in its store, from prompts, a pipe or a file"),
+    "rotate": ("rotate", "replace a credential, and follow it until the old one is revoked"),
     "migrate": ("migrate", "copy secrets to another store, verified and resumable"),
     "cutover": ("cutover", "switch secrets to another store, after a gate, and back"),
     "status": ("status", "show where each secret is, and whether it is in effect"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,18 +47,23 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secret", metavar="SECRET", nargs="?", help="id of the secret in the catalogue")
     parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to set; by default all that the environment uses")
     add_store(parser, "write to this store of the environment instead of the one the secret uses")
+    add_values(parser)
+    add_writing(parser, apply_help="write without asking")
+    add_format(parser, REPORT_FORMATS)
+
+
+def add_values(parser: Parser) -> None:
+    """The options that say where values come from, where nobody is asked for them."""
     parser.add_argument("--from-file", metavar="FILE", help="read the values from this file")
     parser.add_argument("--stdin", action="store_true", help="read the values from standard input")
     forms = [str(form) for form in InputForm]
     parser.add_argument("--input", choices=forms, help="format of the input; detected by default")
     parser.exclude("--stdin", "--from-file")
     parser.require("--input", "--stdin", "--from-file")
-    add_writing(parser, apply_help="write without asking")
-    add_format(parser, REPORT_FORMATS)
 
 
 def run(invocation: Invocation) -> int:
-    _refuse_values(invocation.arguments)
+    refuse_values(invocation.arguments)
     return run_writing(_answer, invocation)
 
 
@@ -68,31 +73,47 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
         message = "give either a secret or a run with --undo"
         raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
-    if target.unused:
-        named = "".join(pieces_of(target.unused))
-        standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
-    commons = in_common(target)
-    _tell(commons)
-    values = _values(arguments, target, options.stores)
+    commons = tell_of(target)
+    values = values_of(arguments, target, options.stores, arguments.keys)
     if not values:
         invocation.lines(["no value was entered"])
         return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
-    is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
-    change = put(target, values, environment.name, replace(options, asks=is_asked))
+    change = put(target, values, environment.name, replace(options, asks=is_asked(arguments)))
+    tell_forms(values)
+    return change, _named(target, commons)
+
+
+def is_asked(arguments: Namespace) -> bool:
+    """Whether a person is to agree to the plan."""
+    return is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
+
+
+def tell_forms(values: Mapping[str, SecretValue]) -> None:
+    """Note what is odd about the form of values, and is stored as it is."""
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")
     for key in quoted_keys(values):
         standard_error().note(f"{key}: the value has quotes around it, which are stored with it")
-    return change, _named(target, commons)
 
 
-def _tell(commons: Iterable[Common]) -> None:
+def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[Common, ...]:
+    """Note which keys nobody reads, and whose values others have too; returns these.
+
+    `is_everywhere`: other stores that have the value get the new one as well.
+    """
+    if target.unused:
+        named = "".join(pieces_of(target.unused))
+        standard_error().note(f"{named}: in no variant that {target.environment.name} uses, so not read by it")
+    commons = in_common(target)
     for common in commons:
         parts = [f"this is the value of {common.holder}, in {common.place}"] if common.holder is not None else []
         if common.readers:
             parts.append(f"also read by {', '.join(common.readers)}")
-        parts += [f"{reader} reads it from {quoted(store)}, which keeps its own" for reader, store in common.apart]
-        standard_error().note(f"{common.key}: {'; '.join(parts)}")
+        apart = common.apart if not is_everywhere else ()
+        parts += [f"{reader} reads it from {quoted(store)}, which keeps its own" for reader, store in apart]
+        if parts:
+            standard_error().note(f"{common.key}: {'; '.join(parts)}")
+    return commons
 
 
 def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
@@ -109,7 +130,8 @@ def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
     }
 
 
-def _refuse_values(arguments: Namespace) -> None:
+def refuse_values(arguments: Namespace) -> None:
+    """Raises Refusal for a value among the arguments, and for values to be typed where they would be seen."""
     for word in (arguments.environment, arguments.secret or "", *arguments.keys):
         if "=" in word:
             # Not quoted: what stands after the sign is a secret, and this message may be logged.
@@ -123,7 +145,13 @@ def _refuse_values(arguments: Namespace) -> None:
         raise Refusal("usage", message, "leave --stdin out to be asked for the values")
 
 
-def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, SecretValue]:
+def values_of(
+    arguments: Namespace, target: Target, stores: LiveStores, keys: Sequence[str]
+) -> Mapping[str, SecretValue]:
+    """The values that are typed, or those of `keys` in what the options say, of all keys there for none.
+
+    Raises Refusal, and the StoreError of a log-in.
+    """
     if not arguments.stdin and arguments.from_file is None:
         if is_terminal():
             # Nobody should type values for a store that then does not answer.
@@ -131,4 +159,4 @@ def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping
         return hidden_values(target.keys)
     data = read_stdin() if arguments.stdin else read_file(arguments.from_file)
     form = InputForm(arguments.input) if arguments.input is not None else None
-    return read_values(data, arguments.keys, target.secret.entry.keys, form)
+    return read_values(data, keys, target.secret.entry.keys, form)

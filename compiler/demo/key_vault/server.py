@@ -150,6 +150,8 @@ def permission_of(request: VaultRequest) -> str:
             return "delete"
         case "POST", (*_, "recover"):
             return "recover"
+        case "PATCH", _:
+            return "update"
         case _:
             return "set"
 
@@ -340,6 +342,10 @@ class KeyVaultServer:
 
     def _require_permission(self, permission: str) -> None:
         denied = self.denied.get(permission)
+        if permission == "update" and denied is None:
+            # A role has a right of its own for what lies beside a value, an access policy has not.
+            denied = self.denied.get("set")
+            permission = permission if denied == "ForbiddenByRbac" else "set"
         if denied is not None:
             raise RefusedRequestError(403, "Forbidden", _forbidden_message(denied, permission), denied)
 

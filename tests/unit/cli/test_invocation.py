@@ -109,6 +109,7 @@ LIVE = [
     ("verify", "dev"),
     ("status", "dev"),
     ("put", "dev", "github", "--from-file", "x"),
+    ("rotate", "dev", "github", "--from-file", "x"),
     ("migrate", "dev", "--from", "vault", "--to", "azure"),
     ("cutover", "dev", "github", "--to", "azure"),
     ("retire", "dev", "--store", "vault"),
@@ -157,6 +158,6 @@ def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
     importing = {
         name
         for name, (module, _) in COMMANDS.items()
-        if {"run_writing", "open_stores", "LiveStores"} & vars(command(module)).keys()
+        if {"run_writing", "writing", "open_stores", "LiveStores"} & vars(command(module)).keys()
     }
     assert importing == {words[0] for words in LIVE} == live

@@ -60,7 +60,7 @@ def pages_of(state: KeyVaultState, target: str) -> list[dict[str, Any]]:
 
 PERMISSIONS = {
     ("PUT", "/secrets/a"): ("create", "set"),
-    ("PATCH", "/secrets/a/v"): ("other", "set"),
+    ("PATCH", "/secrets/a/v"): ("other", "update"),
     ("GET", "/secrets/a"): ("other", "get"),
     ("GET", "/secrets/a/"): ("other", "get"),
     ("GET", "/secrets/a/v"): ("other", "get"),

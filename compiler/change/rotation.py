@@ -1,0 +1,85 @@
+"""Marks what a run rotates by its id, as a tag beside the value, and keeps `put` and other rotations away from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from compiler.change.journal import RUN_ID, JournalError, Run, begun_at, find_run
+from compiler.change.plan import Plan, RotationPhase, Target, refuse_targets
+from compiler.model.facts import short_age
+from compiler.stores.interface import ROTATION, Attributes, SecretWriter, StoreState
+from compiler.text.command_line import command_line
+
+COMMAND = "rotate"
+_KEEPING_AWAY = frozenset({COMMAND, "put"})
+
+
+def rotation_of(attributes: Attributes) -> str | None:
+    """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
+    run = attributes.tags.get(ROTATION, "")
+    if RUN_ID.fullmatch(run):
+        with suppress(ValueError):
+            begun_at(run)
+            return run
+    return None
+
+
+def refuse_rotating(plan: Plan) -> Plan:
+    """`plan` without the writes of `put` and `rotate` to what another run rotates; their steps name that run.
+
+    A new value would replace the one that the cluster is to get, and the run could no longer be undone.
+    """
+    if plan.command not in _KEEPING_AWAY:
+        return plan
+    found: dict[Target, tuple[str, str]] = {}
+    for write in plan.writes:
+        run = rotation_of(write.base.attributes) if write.base is not None else None
+        if run is not None and run != plan.tags.get(ROTATION):
+            found[write.target] = _described(plan.options.root, plan.environment, run)
+        elif run is None and plan.tags and write.base is not None and ROTATION in write.base.attributes.tags:
+            found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
+    return refuse_targets(plan, found)
+
+
+def _described(root: Path, environment: str, run_id: str) -> tuple[str, str]:
+    """Why what the run rotates is left alone, and the way out, which is where the run's journal is."""
+    what = f"the rotation {run_id} of it, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago"
+    try:
+        run = find_run(root, run_id)
+    except JournalError:
+        way = "its journal is in the project's folder where it began: go on with it there, or close it there"
+        return f"{what}, is under way", f"{way}: {command_line(COMMAND, environment, '--confirm-revoked', run_id)}"
+    words = [COMMAND, run.environment, *secrets_of(run)]
+    if run.phase is RotationPhase.CLOSED:
+        words[2:] = ["--confirm-revoked", run_id]
+    elif run.is_undone:
+        words[2:] = ["--undo", run_id, "--apply"]
+    by = f" by {run.who}" if run.who else ""
+    return f"{what}{by}, is under way", f"go on with it: {command_line(*words)}"
+
+
+def secrets_of(run: Run) -> tuple[str, ...]:
+    """The secrets of the catalogue whose keys a run writes."""
+    return tuple(dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys))
+
+
+def mark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
+    """Put the id of `run` beside each value that it wrote, where an interruption left it out. Raises StoreError.
+
+    It is a conflict where another writer has written since.
+    """
+    for (store, name), entry in run.entries.items():
+        remote = stores[store].read(name)
+        if rotation_of(remote.attributes) != run.id:
+            stores[store].set_tags(name, entry.after or remote.version, {ROTATION: run.id})
+
+
+def unmark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
+    """Take the id of `run` away wherever it still is. Raises StoreError."""
+    for store, name in run.entries:
+        found = stores[store].describe(name)
+        if found.version is not None and found.state is StoreState.PRESENT and rotation_of(found.attributes) == run.id:
+            stores[store].set_tags(name, found.version, {ROTATION: None})

@@ -1,0 +1,369 @@
+"""Plans a rotation: the keys that get a new value, every place that holds the old one, and who else may read it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compiler.change.compare import plan_change
+from compiler.change.journal import Journal, Run, find_run, identity_of, new_id, runs
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
+from compiler.change.rotation import COMMAND, mark, rotation_of, unmark
+from compiler.change.run import Change, Ended, Listener, expect_servers
+from compiler.change.run_files import run_lock
+from compiler.change.undo import open_run, own_run, undo_run
+from compiler.live.read_many import WORKERS, Likeness, Reading, compare_value, is_of_store, read_all, value_at
+from compiler.live.readers import readers_of
+from compiler.live.stores import LiveStores, key_places, secret_named, value_names
+from compiler.model.catalogue import UNLIMITED
+from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
+from compiler.model.store import Place
+from compiler.operations.put import Target, require_fit, target_of
+from compiler.refusal import Refusal
+from compiler.stores.errors import StoreError
+from compiler.stores.interface import ROTATION, RemoteSecret, Use
+from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.text.command_line import command_line
+from compiler.text.wording import listed
+
+SELF = "self"
+NONE = "none"
+_USES = frozenset({Use.UPDATE, Use.TAG})
+
+
+def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[str]) -> Target:
+    """The secret and the keys to rotate, with those that are made together with them; without keys, those with a limit.
+
+    Raises Refusal, also for a key whose value is another's.
+    """
+    secret = secret_named(environment, secret_id)
+    known = secret.entry.keys
+    kept = {key.lifetime.previous_key: key.name for key in known.values() if key.lifetime.previous_key is not None}
+    if not keys:
+        used = (item.key for item in secret.keys)
+        keys = [key.name for key in used if key.lifetime.limit_days is not None and not key.is_taken]
+        keys = [key for key in keys if key not in kept]
+    if not keys:
+        message = f'no key of "{secret.id}" has a value of its own with a `rotate` or `maxAge`'
+        raise Refusal("usage", message, "name the keys that get a new value")
+    target = target_of(environment, secret_id, keys, None)
+    names = value_names(environment)
+    for key in target.keys:
+        holder = names.get((secret.id, key), (secret.id, key))
+        if holder != (secret.id, key):
+            line = command_line(COMMAND, environment.name, *holder)
+            raise Refusal(
+                "usage", f'"{key}" of "{secret.id}" is the value of {"/".join(holder)}', f"rotate that: {line}"
+            )
+        if key in kept:
+            line = command_line(COMMAND, environment.name, secret.id, kept[key])
+            message = f'"{key}" keeps the previous value of "{kept[key]}"'
+            raise Refusal("usage", message, f"rotate that one, and its old value goes there: {line}")
+    together = [other for key in target.keys for other in (key, *known[key].lifetime.rotate_with) if other in known]
+    chosen = tuple(dict.fromkeys(together))
+    unused = tuple(key for key in chosen if key not in {item.key.name for item in secret.keys})
+    return replace(target, keys=chosen, unused=unused)
+
+
+def open_rotation(options: Options, target: Target, *, is_any: bool) -> Run | None:
+    """The rotation of these keys, or of any key of the secret, that is written and not ended; None where none is."""
+    for run in runs(options.root):
+        asked = run.identity
+        is_own = run.command == COMMAND and run.environment == target.environment.name
+        if not is_own or asked.get("secret") != target.secret.id or run.phase is RotationPhase.CLOSED:
+            continue
+        is_same = is_any or asked.get("keys") == sorted(target.keys)
+        if is_same and run.ended == "complete" and not any(entry.undo for entry in run.entries.values()):
+            return run
+    return None
+
+
+def generated_values(target: Target) -> dict[str, SecretValue]:
+    """A random value for each key, in the form that the catalogue asks for. Raises Refusal for an issuer's own."""
+    values = dict[str, SecretValue]()
+    for key in target.keys:
+        life = target.secret.entry.keys[key].lifetime
+        if life.issuer != SELF:
+            message = f'the value of "{key}" is not ours to choose: its issuer makes it'
+            way = (
+                f"make it at {life.issuer}, and enter it" if life.issuer else "if it is, write `issuer: self` beside it"
+            )
+            raise Refusal("usage", message, f"{way}; nothing was written")
+        values[key] = SecretValue("".join(secrets.choice(life.alphabet) for _ in range(life.length)))
+    return values
+
+
+def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
+    """Raises Refusal where a key has a new value, and one that is made together with it has none."""
+    for key in values:
+        missing = [each for each in target.secret.entry.keys[key].lifetime.rotate_with if each not in values]
+        if missing:
+            message = f'"{key}" has a new value, and {listed(missing)}, made together with it, has none'
+            raise Refusal("usage", message, "give both; nothing was written")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place that may hold the value of `key`; the old one goes into the place `beside`, where there is one."""
+
+    key: str
+    store: Store
+    location: Location
+    beside: Location | None
+
+
+@dataclass(slots=True)
+class NewValues:
+    """A rotation of the keys of `target`; planning it finds which places keep another value, and why, in words."""
+
+    target: Target
+    values: Mapping[str, SecretValue]
+    options: Options
+    is_generated: bool = False
+    kept: tuple[str, ...] = ()
+
+    def change(self) -> Change:
+        """What sets the values. Raises Refusal for one that must not be written, and AddressError."""
+        target, options = self.target, self.options
+        places = key_places(target.environment, target.secret, target.store)
+        for key, value in self.values.items():
+            require_fit(target, key, value, places[key])
+        identity = identity_of(
+            COMMAND,
+            target.environment.name,
+            {target.store.id: options.stores.address(target.store).absolute},
+            {"secret": target.secret.id, "keys": sorted(self.values)},
+        )
+        run_id = new_id()
+        return Change(identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id)
+
+    def _plan(self, run: Run | None, run_id: str) -> Plan:
+        """Raises AddressError, and the StoreError of the secret's own store where that cannot be used at all."""
+        target, options, kept = self.target, self.options, list[str]()
+        places = list(_places(target, self.values))
+        stores = {each.location.store: options.stores.open(each.store) for each in places}
+        names = [
+            (stores[at.store], at.name) for each in places for at in (each.location, each.beside) if at is not None
+        ]
+        for store, name in names:
+            store.expect({name: _USES})
+        readings = read_all(names, WORKERS)
+
+        def read(at: Location) -> Reading:
+            found = readings[stores[at.store], at.name]
+            is_planned = at.store == target.store.id or (run is not None and (at.store, at.name) in run.entries)
+            if isinstance(found, StoreError) and is_of_store(found) and is_planned:
+                # Not enough to plan on, or to end a run by.
+                raise found
+            return found
+
+        steps = list[Step]()
+        for key in self.values:
+            own = [each for each in places if each.key == key]
+            value = self._value(own, read, run)
+            old = _held(read(own[0].location), own[0].location)
+            for each in own:
+                is_planned = run is not None and (each.location.store, each.location.name) in run.entries
+                why = _why_kept(old, read(each.location), each) if each is not own[0] and run is None else ""
+                if why:
+                    kept.append(f"{each.location} keeps what it has: {why}")
+                elif why is not None and (run is None or is_planned):
+                    steps += self._steps(each, value, read, run)
+        self.kept = tuple(kept)
+        used = {step.place.store for step in steps}
+        draft = Plan(
+            COMMAND,
+            target.environment.name,
+            {store_id: store for store_id, store in stores.items() if store_id in used},
+            options=replace(options, on_conflict=OnConflict.OVERWRITE),
+            steps=tuple(steps),
+            tags={ROTATION: run_id},
+        )
+        plan = plan_change(draft, readings, run)
+        return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
+
+    def _value(self, places: Sequence[_Place], read: Callable[[Location], Reading], run: Run | None) -> SecretValue:
+        """The new value; where a run that made a random one goes on, the one that it has written already."""
+        if run is not None and self.is_generated:
+            for each in places:
+                found = read(each.location)
+                held = _held(found, each.location)
+                if held is not None and isinstance(found, RemoteSecret) and rotation_of(found.attributes) == run.id:
+                    return held
+        return self.values[places[0].key]
+
+    def _steps(
+        self, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None
+    ) -> Iterator[Step]:
+        """The step that sets the value at a place, and the one that keeps the old value in the key for that."""
+        step = Step(self.target.secret.id, place.key, Kind.UPDATE, None, place.location, value=value)
+        found = read(place.location)
+        old = _held(found, place.location)
+        if old is None:
+            yield step.refused(*_nothing_old(self.target, place, found))
+            return
+        is_set = Comparer().same(old, value)
+        if is_set and run is None:
+            yield step.refused("the new value is the one that is there already", "make a new one at its issuer")
+            return
+        yield step
+        if place.beside is not None:
+            there = _held(read(place.beside), place.beside) if is_set else None
+            name = self.target.secret.entry.keys[place.key].lifetime.previous_key or ""
+            yield replace(step, key=name, destination=place.beside, value=there or old)
+
+
+def _held(found: Reading, at: Location) -> SecretValue | None:
+    return value_at(found, at.property) if isinstance(found, RemoteSecret) else None
+
+
+def _nothing_old(target: Target, place: _Place, found: Reading) -> tuple[str, str]:
+    if isinstance(found, StoreError):
+        return f"it cannot be read: {found.reason}", found.remedy
+    line = command_line("put", target.environment.name, target.secret.id, place.key)
+    return "it has no value to replace", f"set its first one: {line}"
+
+
+def _places(target: Target, keys: Iterable[str]) -> Iterator[_Place]:
+    """The place of each key in the secret's store, and then those in the stores that may hold the same value."""
+    for key in keys:
+        previous = target.secret.entry.keys[key].lifetime.previous_key
+        for store in _stores(target, key):
+            places = key_places(target.environment, target.secret, store)
+            location, beside = (_location(store, places.get(name or "")) for name in (key, previous))
+            if location is not None:
+                yield _Place(key, store, location, beside)
+
+
+def _location(store: Store, place: Place | None) -> Location | None:
+    return Location(store.id, place.remote_key, place.property) if place is not None else None
+
+
+def _stores(target: Target, key: str) -> Iterator[Store]:
+    """The secret's own store, the other end of its move, and those from which others read the same value."""
+    environment, found = target.environment, {target.store.id: target.store}
+    progress = progress_of(environment) if moves_of(environment.root) is not None else None
+    held = target.secret.entry.keys[key].held
+    for secret in environment.secrets.values():
+        has_it = secret.id == target.secret.id or any(item.key.held is held for item in secret.keys)
+        for store in (secret.store, other_store(secret, environment, progress)) if has_it else ():
+            if store is not None:
+                found.setdefault(store.id, store)
+    yield from found.values()
+
+
+def _why_kept(old: SecretValue | None, found: Reading, place: _Place) -> str | None:
+    """Why a place beside the secret's own is left as it is: empty where it is set too, None where nothing is there."""
+    if old is None:
+        return None
+    likeness = compare_value(old, found, place.location.property, Comparer())
+    if likeness is Likeness.MISSING:
+        return None
+    if isinstance(found, StoreError):
+        return f"{found.reason}, so that it may hold the old value"
+    return "" if likeness is Likeness.EQUAL else "it holds another value"
+
+
+def other_environments(target: Target, environments: Iterable[Environment], stores: LiveStores) -> tuple[str, ...]:
+    """The secrets of other environments that read the same places, or may; none of them is looked at."""
+    others = [each for each in environments if each.name != target.environment.name]
+    readers = readers_of(target.store, others, stores, None)
+    places = key_places(target.environment, target.secret, target.store)
+    found = dict[str, None]()
+    for place in (places[key] for key in target.keys):
+        for each in readers.of(place.remote_key) if place is not None else ():
+            if place is not None and each.property in (None, place.property):
+                found[each.name] = None
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """How the old value of a key is ended; `issuer` is a link, None where that is not known."""
+
+    key: str
+    issuer: str | None
+    is_disabled_first: bool
+
+
+def revocations(environment: Environment, run: Run) -> tuple[Revocation, ...]:
+    """What is to be revoked once nothing uses the old values; keys without an overlap have nothing left to revoke."""
+    found = list[Revocation]()
+    for secret, key in keys_of(run):
+        entry = environment.catalogue.entries.get(secret)
+        life = entry.keys[key].lifetime if entry is not None and key in entry.keys else UNLIMITED
+        if life.overlap != NONE:
+            issuer = life.issuer if life.issuer != SELF else None
+            found.append(Revocation(key, issuer, life.revoke == "disable-first"))
+    return tuple(found)
+
+
+def keys_of(run: Run) -> tuple[tuple[str, str], ...]:
+    """The keys of a rotation that got a new value, without those that keep an old one."""
+    asked = run.identity.get("keys")
+    named = {str(each) for each in asked} if isinstance(asked, list) else set()
+    every = ((secret, key) for entry in run.entries.values() for secret, key, _ in entry.keys)
+    return tuple(dict.fromkeys(each for each in every if each[1] in named))
+
+
+def is_without_overlap(environment: Environment, keys: Iterable[tuple[str, str]]) -> bool:
+    """Whether an old value dies when its new one is made."""
+    entries = environment.catalogue.entries
+    found = (entries[secret].keys.get(key) for secret, key in keys if secret in entries)
+    return any(key is not None and key.lifetime.overlap == NONE for key in found)
+
+
+def begin_overlap(run: Run, environment: Environment, options: Options) -> None:
+    """See that the run's id stands beside what it wrote, and record that it is written. Raises StoreError."""
+    mark(run, open_run(run, environment, options.stores))
+    record_phase(run, options, RotationPhase.WRITTEN)
+
+
+def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
+    """Record how far the run came. Raises Refusal and OSError."""
+    with run_lock(options.root, f"{COMMAND}, run {run.id}"):
+        log = Journal(run)
+        try:
+            log.reached(phase)
+        finally:
+            log.close()
+
+
+def close_rotation(run_id: str, environment: Environment, options: Options) -> Run:
+    """Record that the old value is revoked, and take the run's id away from the new one.
+
+    Raises JournalError for a run of another command, Refusal for one that is not whole, and StoreError.
+    """
+    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
+    if run.ended != "complete":
+        line = command_line(COMMAND, environment.name, *dict.fromkeys(secret for secret, _ in keys_of(run)))
+        message = f"the rotation {run.id} is not complete: the new value is not in every place"
+        raise Refusal("found", message, f"run the same command again: {line}")
+    if any(entry.undo for entry in run.entries.values()):
+        message = f"the rotation {run.id} is undone, or its undo was begun: the old value is in use"
+        raise Refusal("found", message, "rotate once more, if the old value was revoked all the same")
+    expect_servers(run, options.stores)
+    unmark(run, open_run(run, environment, options.stores))
+    if run.phase is not RotationPhase.CLOSED:
+        record_phase(run, options, RotationPhase.CLOSED)
+    return run
+
+
+def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Ended:
+    """Bring the old value back, as every undo does, and take the run's id away.
+
+    Raises Refusal where the old value does not work any more, and what `undo_run` raises.
+    """
+    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
+    if run.phase is RotationPhase.CLOSED:
+        message = f"the rotation {run.id} is closed: its old value was revoked"
+        raise Refusal("found", message, "rotate once more instead")
+    if is_without_overlap(environment, keys_of(run)):
+        message = f"the rotation {run.id} cannot be undone: the old value died when the new one was made"
+        raise Refusal("found", message, "rotate once more, to a value that works")
+    ended = undo_run(COMMAND, run_id, environment, options, listener)
+    run = find_run(options.root, run_id)
+    if options.applies and run.is_undone:
+        unmark(run, open_run(run, environment, options.stores))
+    return ended

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind
+from compiler.change.rotation import mark, rotation_of, unmark
+from compiler.stores.errors import ConflictError
+from compiler.stores.interface import ROTATION
+from tests.unit.memory_store import MemoryStore
+
+OWN, OTHER = "20250131-120000-4fa1c2", "20250131-120001-4fa1c2"
+
+
+def a_run(*names: str, after: str | None = "v1") -> Run:
+    run = Run(OWN, Path(), "rotate", "prod", {"vault": "https://vault"}, {})
+    for name in names:
+        run.entries["vault", name] = RunEntry(Kind.UPDATE, None, recover=False, after=after)
+    return run
+
+
+def tagged(store: MemoryStore, name: str, run: str) -> None:
+    store.set_tags(name, store.seed(name, A="1"), {ROTATION: run, "team": "x"})
+
+
+def test_the_mark_is_set_where_it_is_missing_and_taken_away_where_it_is_the_runs() -> None:
+    store = MemoryStore()
+    store.seed("a", A="1")
+    tagged(store, "b", OWN)
+    mark(a_run("a", "b"), {"vault": store})
+    assert [rotation_of(store.read(name).attributes) for name in "ab"] == [OWN, OWN]
+    tagged(store, "c", OTHER)
+    store.deleted.add("b")
+    unmark(a_run("a", "b", "c", "d"), {"vault": store})
+    assert [rotation_of(store.read(name).attributes) for name in "ac"] == [None, OTHER]
+    assert store.read("c").attributes.tags["team"] == "x"
+
+
+def test_a_value_that_another_writer_has_replaced_gets_no_mark() -> None:
+    store = MemoryStore()
+    store.seed("a", A="1")
+    store.seed("a", A="2")
+    with pytest.raises(ConflictError):
+        mark(a_run("a"), {"vault": store})
+
+
+@pytest.mark.parametrize("text", ["", "monthly", "20251331-120000-4fa1c2", f"{OWN} by x", f"\n{OWN}"])
+def test_another_tag_of_that_name_is_no_run(text: str) -> None:
+    store = MemoryStore()
+    tagged(store, "a", text)
+    assert rotation_of(store.read("a").attributes) is None

@@ -1,0 +1,294 @@
+import getpass
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from compiler.live.stores import LiveStores
+from compiler.stores.interface import ROTATION
+from tests.agents_project import write_agents_project
+from tests.commands import Done, run_command
+from tests.unit.cli.two_ends import Ends
+from tests.unit.memory_store import MemoryStore
+
+ENTRIES = """\
+  slack:
+    target: agent-slack-secrets
+    remote: {vault: agents/slack, azurekv: agents-slack}
+    syncWave: -49
+    keys:
+      SLACK_TOKEN: {rotate: 90d, overlap: two-keys, revoke: disable-first, issuer: "https://slack.example.com/keys"}
+      SLACK_URL: {}
+  aws:
+    target: agent-aws-secrets
+    remote: {vault: agents/aws, azurekv: agents-aws}
+    syncWave: -49
+    keys:
+      AWS_ID: {rotate: 90d, rotateWith: [AWS_KEY]}
+      AWS_KEY: {rotate: 90d, rotateWith: [AWS_ID]}
+  web:
+    target: agent-web-secrets
+    remote: {vault: agents/web, azurekv: agents-web}
+    syncWave: -49
+    keys:
+      COOKIE: {rotate: 30d, overlap: previous, previousKey: COOKIE_OLD, issuer: self, generate: {length: 30}}
+      COOKIE_OLD: {}
+      PIN: {overlap: none, issuer: self}
+  taker:
+    target: agent-taker-secrets
+    syncWave: -49
+    keys:
+      TOKEN: {from: slack/SLACK_TOKEN}
+"""
+NEW = "n3w-s3ntinel"
+
+
+@dataclass
+class World:
+    """A project with two stores in memory, and commands on it."""
+
+    root: Path
+    ends: Ends
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def vault(self) -> MemoryStore:
+        return self.ends.vault
+
+    @property
+    def azure(self) -> MemoryStore:
+        return self.ends.azure
+
+    def run(self, *words: str, given: str | None = None) -> Done:
+        stdin = SimpleNamespace(isatty=lambda: False, buffer=io.BytesIO((given or "").encode()))
+        self.monkeypatch.setattr(sys, "stdin", stdin)
+        options = ["--stdin", "--apply"] if given is not None else []
+        return run_command(self.capsys, "--root", str(self.root), *words, *options)
+
+    def rotate(self, *words: str, given: str | None = None) -> Done:
+        return self.run("rotate", "prod", *words, given=given)
+
+    def begin(self) -> str:
+        """A rotation of slack's token; returns its run."""
+        before = set(self.runs())
+        done = self.rotate("slack", given=NEW)
+        assert done.code == 0, done.out + done.err
+        return next(iter(set(self.runs()) - before))
+
+    def runs(self) -> list[str]:
+        return sorted(path.stem for path in (self.root / ".platform-secrets/runs").glob("*.jsonl"))
+
+    def journal(self, run: str) -> list[dict[str, object]]:
+        text = (self.root / f".platform-secrets/runs/{run}.jsonl").read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def tag(self, store: MemoryStore, name: str) -> str | None:
+        return store.versions[name][-1].attributes.tags.get(ROTATION)
+
+    def set_tags(self, store: MemoryStore, name: str, **tags: str) -> None:
+        store.set_tags(name, store.versions[name][-1].version, tags)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
+    root = tmp_path / "project"
+    write_agents_project(root, vault="https://vault", azure="https://ai-platform.vault.azure.net", entries=ENTRIES)
+    (root / "environments/prod.yaml").write_text("secrets: {slack: {}, aws: {}, web: {}, taker: {}}\n", "utf-8")
+    ends = Ends()
+    monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, ends.open))
+    ends.vault.seed("agents/slack", SLACK_TOKEN="old", SLACK_URL="u")
+    ends.vault.seed("agents/aws", AWS_ID="id", AWS_KEY="key")
+    ends.vault.seed("agents/web", COOKIE="old", COOKIE_OLD="older", PIN="1234")
+    return World(root, ends, capsys, monkeypatch)
+
+
+def test_a_rotation_writes_with_its_run_says_what_to_revoke_and_is_closed(world: World) -> None:
+    done = world.rotate("slack", given=NEW)
+    assert done.code == 0
+    (run,) = world.runs()
+    assert world.vault.shown("agents/slack") == {"SLACK_TOKEN": NEW, "SLACK_URL": "u"}
+    assert world.tag(world.vault, "agents/slack") == run
+    assert done.out.splitlines()[-3:] == [
+        "SLACK_TOKEN: disable the old value first, and delete it after a while at https://slack.example.com/keys",
+        f"then close it: platform-secrets --root {world.root} rotate prod --confirm-revoked {run}",
+        f"until then, to undo it: platform-secrets --root {world.root} rotate prod --undo {run} --apply",
+    ]
+    closed = world.rotate("--confirm-revoked", run)
+    assert (closed.code, closed.out) == (0, f"the rotation {run} is closed; the new value is the only one\n")
+    assert world.tag(world.vault, "agents/slack") is None
+    assert len(world.vault.versions["agents/slack"]) == 2
+    assert world.rotate("--confirm-revoked", run).code == 0
+    assert [line["phase"] for line in world.journal(run) if line["type"] == "phase"] == ["written", "closed"]
+    assert "@" in str(world.journal(run)[0]["who"])
+    assert NEW not in json.dumps(world.journal(run)) + done.out + done.err
+
+
+def test_nobody_else_writes_what_is_rotated(world: World) -> None:
+    run = world.begin()
+    for command in ("put", "rotate"):
+        done = world.run(command, "prod", "slack", "SLACK_URL", given="v")
+        assert (done.code, "nothing was written: 1 key blocks this plan\n" in done.out) == (1, True)
+        assert f"the rotation {run} of it, begun " in done.out.replace("\n            ", " ")
+        assert " rotate prod slack\n" in done.out
+    refused = world.rotate("slack", given="v")
+    assert (refused.code, f'the rotation {run} of "slack" is under way, and has its new value' in refused.err) == (
+        1,
+        True,
+    )
+    # Elsewhere the tag alone is known.
+    (world.root / f".platform-secrets/runs/{run}.jsonl").unlink()
+    done = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
+    assert (done.code, "go on with it there, or close" in done.out.replace("\n            ", " ")) == (1, True)
+    assert world.rotate("--confirm-revoked", run).code == 2
+    assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
+
+
+def test_the_same_command_without_a_value_goes_on(world: World) -> None:
+    run = world.begin()
+    world.vault.set_tags("agents/slack", world.vault.versions["agents/slack"][-1].version, {ROTATION: None})
+    for words in (("slack",), ("slack", "SLACK_TOKEN")):
+        done = world.rotate(*words)
+        assert (done.code, done.err) == (0, f"note: going on with the rotation {run}\n")
+        assert f"--confirm-revoked {run}" in done.out
+    assert world.tag(world.vault, "agents/slack") == run
+    report = world.rotate("slack", "--format", "json").report
+    assert report["rotation"] == {
+        "run": run,
+        "phase": "written",
+        "keys": ["SLACK_TOKEN"],
+        "kept": [],
+        "otherEnvironments": [],
+        "revoke": [{"key": "SLACK_TOKEN", "issuer": "https://slack.example.com/keys", "disableFirst": True}],
+    }
+
+
+def test_an_undo_brings_the_old_value_back_and_takes_the_tag_away(world: World) -> None:
+    run = world.begin()
+    shown = world.rotate("--undo", run)
+    assert (shown.code, world.tag(world.vault, "agents/slack")) == (0, run)
+    done = world.rotate("--undo", run, "--apply")
+    assert done.code == 0
+    assert world.vault.shown("agents/slack") == {"SLACK_TOKEN": "old", "SLACK_URL": "u"}
+    assert world.tag(world.vault, "agents/slack") is None
+    assert world.rotate("--confirm-revoked", run).code == 1
+    closed = world.begin()
+    assert world.rotate("--confirm-revoked", closed).code == 0
+    refused = world.rotate("--undo", closed, "--apply")
+    assert (refused.code, refused.err.splitlines()[0]) == (
+        1,
+        f"error: the rotation {closed} is closed: its old value was revoked",
+    )
+
+
+def test_an_undo_that_was_stopped_before_the_tag_went_takes_it_away_the_next_time(world: World) -> None:
+    run = world.begin()
+    assert world.rotate("--undo", run, "--apply").code == 0
+    world.set_tags(world.vault, "agents/slack", **{ROTATION: run})
+    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
+    assert (refused.code, f"rotate prod --undo {run} --apply\n" in refused.out) == (1, True)
+    assert world.rotate("--undo", run, "--apply").code == 0
+    assert world.tag(world.vault, "agents/slack") is None
+
+
+def test_keys_that_are_made_together_are_given_together(world: World) -> None:
+    refused = world.rotate("aws", given='{"AWS_ID": "i2"}')
+    assert (refused.code, refused.err.splitlines()[0]) == (
+        2,
+        'error: "AWS_ID" has a new value, and "AWS_KEY", made together with it, has none',
+    )
+    assert world.rotate("aws", "AWS_ID", given='{"AWS_ID": "i2"}').code == 2
+    assert world.rotate("aws", "AWS_ID", given='{"AWS_ID": "i2", "AWS_KEY": "k2"}').code == 0
+    assert world.vault.shown("agents/aws") == {"AWS_ID": "i2", "AWS_KEY": "k2"}
+
+
+def test_the_old_value_goes_into_the_key_for_it_in_the_same_write(world: World) -> None:
+    done = world.rotate("web", "COOKIE", "--generate", "--apply")
+    assert done.code == 0, done
+    held = world.vault.shown("agents/web")
+    assert (held["COOKIE_OLD"], len(held["COOKIE"]), len(world.vault.versions["agents/web"])) == ("old", 30, 2)
+    assert held["COOKIE"] not in done.out + done.err
+
+
+def test_without_an_overlap_there_is_no_way_back(world: World) -> None:
+    done = world.rotate("web", "PIN", given=NEW)
+    assert (done.code, "the old value dies when the new one is made" in done.err) == (0, True)
+    (run,) = world.runs()
+    assert "--undo" not in done.out
+    refused = world.rotate("--undo", run, "--apply")
+    assert (refused.code, "the old value died when the new one was made" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("taker", "TOKEN"), 2, 'error: "TOKEN" of "taker" is the value of slack/SLACK_TOKEN\nhelp: rotate that: '),
+        (("taker",), 2, 'error: no key of "taker" has a value of its own with a `rotate` or `maxAge`\n'),
+        (("web", "COOKIE_OLD"), 2, 'error: "COOKIE_OLD" keeps the previous value of "COOKIE"\n'),
+        (("slack", "NOPE"), 2, 'error: the secret "slack" has no key "NOPE"\n'),
+        ((), 2, "error: give a secret, or a run with --confirm-revoked or --undo\n"),
+        (("slack", "SLACK_TOKEN=x"), 2, "error: a value cannot be an argument"),
+    ],
+)
+def test_what_cannot_be_rotated_is_said(world: World, words: tuple[str, ...], code: int, message: str) -> None:
+    done = world.rotate(*words, given="v")
+    assert (done.code, message in done.err) == (code, True), done.err
+    assert world.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "message"),
+    [
+        (("slack", "SLACK_TOKEN"), "old", "the new value is the one that is there already"),
+        (("slack", "--generate", "--apply"), None, 'the value of "SLACK_TOKEN" is not ours to choose'),
+        (("slack", "SLACK_TOKEN"), " ", 'the value of "SLACK_TOKEN" is blank'),
+        (("aws",), '{"AWS_ID": "x", "AWS_KEY": ""}', 'the value of "AWS_KEY" is blank'),
+    ],
+)
+def test_a_value_that_is_none_is_refused(world: World, words: tuple[str, ...], given: str | None, message: str) -> None:
+    done = world.rotate(*words, given=given)
+    assert (done.code in {1, 2}, message in done.out + done.err) == (True, True), done
+    assert world.runs() == []
+
+
+def test_a_key_without_a_value_is_put_and_not_rotated(world: World) -> None:
+    world.vault.seed("agents/slack", SLACK_URL="u")
+    done = world.rotate("slack", given=NEW)
+    assert (done.code, "put prod slack SLACK_TOKEN" in done.out) == (1, True)
+
+
+def test_the_other_store_gets_the_new_value_where_it_holds_the_old_one(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old")
+    run = world.begin()
+    assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": NEW}
+    assert world.tag(world.azure, "agents-slack") == run
+    assert world.rotate("--undo", run, "--apply").code == 0
+    assert (world.azure.shown("agents-slack"), world.tag(world.azure, "agents-slack")) == ({"SLACK_TOKEN": "old"}, None)
+    world.azure.seed("agents-slack", SLACK_TOKEN="another")
+    done = world.rotate("slack", given=NEW)
+    assert "note: azure:agents-slack#SLACK_TOKEN keeps what it has: it holds another value\n" in done.err
+    assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": "another"}
+
+
+def test_a_tag_of_somebody_else_is_no_rotation_and_stays(world: World) -> None:
+    for text in ("quarterly", "99999999-999999-abcdef"):
+        world.set_tags(world.vault, "agents/slack", **{ROTATION: text, "team": "x"})
+        assert world.run("put", "prod", "slack", "SLACK_URL", given=text).code == 0
+        world.set_tags(world.vault, "agents/slack", **{ROTATION: text})
+        refused = world.rotate("slack", given=text)
+        assert (refused.code, 'it has a tag "rotation" of another program' in refused.out) == (1, True)
+
+
+def test_a_person_is_asked_for_the_value_and_for_consent(world: World) -> None:
+    world.monkeypatch.setattr(getpass, "getpass", lambda _question: NEW)
+    for answer in ("n\n", "y\n"):
+        stdin = SimpleNamespace(isatty=lambda: True, readline=lambda answer=answer: answer)
+        world.monkeypatch.setattr(sys, "stdin", stdin)
+        done = run_command(world.capsys, "--root", str(world.root), "rotate", "prod", "slack")
+        assert (done.code, "Write 1 key to prod? [y/N] " in done.err) == (0, True)
+    assert len(world.runs()) == 1
+    assert NEW not in done.out + done.err

@@ -1,0 +1,122 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compiler.change.journal import runs
+from compiler.change.plan import Kind, Options, RotationPhase
+from compiler.change.run import End, carry_out
+from compiler.model.catalogue import Lifetime
+from compiler.model.environment import Environment
+from compiler.operations.put import Target
+from compiler.operations.rotate import NewValues, begin_overlap, close_rotation, open_rotation, target_of_rotation
+from compiler.refusal import Refusal
+from compiler.stores.errors import UnavailableError
+from compiler.stores.interface import ROTATION
+from compiler.stores.secret_value.secret import SecretValue
+from tests.unit.changes import Listening
+from tests.unit.conftest import Stores
+from tests.unit.memory_store import MemoryStore
+
+JIRA = "agents/jira"
+
+
+@pytest.fixture
+def target(environment: Environment) -> Target:
+    return target_of_rotation(environment, "jira", ("JIRA_TOKEN",))
+
+
+@pytest.fixture
+def options(tmp_path: Path, stores: Stores) -> Options:
+    vault, azure = ends(stores)
+    vault.seed(JIRA, JIRA_TOKEN="old", JIRA_URL="u")
+    azure.seed("agents-jira", JIRA_TOKEN="old", JIRA_URL="u")
+    return Options(root=tmp_path, stores=stores.live, applies=True)
+
+
+def ends(stores: Stores) -> tuple[MemoryStore, MemoryStore]:
+    assert stores.vault is not None
+    assert stores.azure is not None
+    return stores.vault, stores.azure
+
+
+def rotation(target: Target, options: Options, value: str, *, is_generated: bool = False) -> NewValues:
+    return NewValues(target, {"JIRA_TOKEN": SecretValue(value)}, options, is_generated=is_generated)
+
+
+def test_a_random_value_of_a_run_that_was_stopped_is_kept_and_goes_everywhere(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    first = carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
+    assert first.outcome is not None
+    assert first.outcome.is_incomplete
+    azure.failures.clear()
+    held = vault.shown(JIRA)["JIRA_TOKEN"]
+    again = carry_out(rotation(target, options, "random-2", is_generated=True).change(), listening)
+    assert (again.end, listening.resumed) == (End.APPLIED, [first.outcome.run])
+    new = vault.shown(JIRA)["JIRA_TOKEN"]
+    assert azure.shown("agents-jira")["JIRA_TOKEN"] == new
+    assert held in ("old", new)
+
+
+def test_a_run_that_ended_before_its_tag_was_set_gets_it(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, _ = ends(stores)
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert done.outcome is not None
+    vault.set_tags(JIRA, vault.versions[JIRA][-1].version, {ROTATION: None})
+    found = open_rotation(options, target, is_any=False)
+    assert found is not None
+    assert (found.id, found.phase) == (done.outcome.run, None)
+    begin_overlap(found, target.environment, options)
+    assert vault.versions[JIRA][-1].attributes.tags[ROTATION] == found.id
+    assert [run.phase for run in runs(options.root)] == [RotationPhase.WRITTEN]
+    close_rotation(found.id, target.environment, options)
+    assert open_rotation(options, target, is_any=True) is None
+
+
+def test_a_store_that_does_not_answer_is_named_and_the_others_go_on(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    azure.failures["read", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    asked = rotation(target, options, "new")
+    assert carry_out(asked.change(), listening).end is End.APPLIED
+    assert asked.kept == (
+        "azure:agents-jira#JIRA_TOKEN keeps what it has: it is refused, so that it may hold the old value",
+    )
+    vault.failures["read", JIRA] = stores.failure(UnavailableError, JIRA)
+    with pytest.raises(UnavailableError):
+        carry_out(rotation(target, options, "newer").change(), listening)
+
+
+def test_a_rotation_that_is_not_whole_is_not_closed(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    _, azure = ends(stores)
+    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert done.outcome is not None
+    assert open_rotation(options, target, is_any=True) is None
+    with pytest.raises(Refusal, match="is not complete"):
+        close_rotation(done.outcome.run, target.environment, options)
+
+
+def test_the_old_value_goes_into_its_key_in_every_store(
+    environment: Environment, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, _ = ends(stores)
+    entry = environment.catalogue.entries["jira"]
+    token = replace(entry.keys["JIRA_TOKEN"], lifetime=Lifetime(overlap="previous", previous_key="JIRA_URL"))
+    secret = replace(environment.secrets["jira"], entry=replace(entry, keys={**entry.keys, "JIRA_TOKEN": token}))
+    world = replace(environment, secrets={**environment.secrets, "jira": secret})
+    target = target_of_rotation(world, "jira", ("JIRA_TOKEN",))
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert [(step.key, step.kind) for step in done.plan.steps if step.place.store == "vault"] == [
+        ("JIRA_TOKEN", Kind.UPDATE),
+        ("JIRA_URL", Kind.UPDATE),
+    ]
+    assert vault.shown(JIRA) == {"JIRA_TOKEN": "new", "JIRA_URL": "old"}
