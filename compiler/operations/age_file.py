@@ -250,7 +250,9 @@ def _put_in_place(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links.
+        # A file system without hard links, where another file can still come in between.
+        if os.path.lexists(path):
+            raise FileExistsError from None
         temporary.replace(path)
 
 

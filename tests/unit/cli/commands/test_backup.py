@@ -195,3 +195,25 @@ def test_a_file_or_a_folder_is_needed_and_never_both(
         done = run("backup", "dev", *arguments, "--recipient", public)
         assert (done.code, message in done.err) == (code, True), (arguments, done.err)
     assert list(project.glob("**/*.age")) == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_file_of_the_same_second_stays_where_there_are_no_hard_links(
+    holds: Callable[..., None],
+    run: Callable[..., Done],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    public: str,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    file = project / "dev-20260102-030405.age"
+
+    def link(*_: object, **__: object) -> None:
+        if is_there:
+            file.write_bytes(b"old")
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", link)
+    done = run("backup", "dev", "--out-dir", ".", "--recipient", public)
+    assert (done.code, file.read_bytes() == b"old") == ((3, True) if is_there else (0, False))
+    assert sorted(each.name for each in project.glob("*.age*")) == [file.name]
