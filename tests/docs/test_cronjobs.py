@@ -129,7 +129,7 @@ def test_a_container_mounts_what_its_pod_has_and_writes_only_what_it_is_for() ->
         mounts = container["volumeMounts"]
         assert {each["name"] for each in mounts} <= {each["name"] for each in pod["volumes"]}
         writable |= {(name, each["mountPath"]) for each in mounts if not each.get("readOnly")}
-    assert writable == {("backup", "/backups")}
+    assert writable == {("backup", "/backups"), ("metrics", "/metrics")}
 
 
 def test_the_backup_job_has_no_way_to_open_or_to_delete_a_backup() -> None:
@@ -252,6 +252,11 @@ def node(openbao: LocalOpenBao, key_vault: LocalKeyVault) -> Iterator[Node]:
         root = Path(folder)
         made = Node(root, openbao, reviewer, x25519.Identity.generate())
         write_agents_project(root / "git", openbao.url, key_vault.url)
+        catalogue = root / "git/environments/catalogue.yaml"
+        limited = catalogue.read_text("utf-8").replace(
+            "{description: Token}", "{description: Token, rotate: 90d, owner: ops}"
+        )
+        catalogue.write_text(limited, "utf-8")
         made.mount("/project/environments", {p.name: p.read_text() for p in (root / "git/environments").iterdir()})
         made.mount("/recipients", {"ops.pub": f"{made.identity.to_public()}\n"})
         made.mount("/var/run/secrets/vault", {"token": pod_token()})
@@ -317,3 +322,27 @@ def test_the_jobs_read_a_key_vault_as_well(node: Node, key_vault: LocalKeyVault)
     assert node.run("backup", **webhook).returncode == 0
     (file,) = (node.root / "backups").iterdir()
     assert decode(decrypt(file.read_bytes(), [node.identity])).values["jira", "JIRA_TOKEN"].reveal() == "token-3"
+
+
+def test_the_status_job_lists_what_is_due_and_writes_metrics(node: Node) -> None:
+    done = node.run("due")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.endswith("2 keys have no limit\n")
+    done = node.run("metrics")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    (file,) = (node.root / "metrics").iterdir()
+    text = file.read_text("utf-8")
+    assert file.name == "platform-secrets-prod.prom"
+    # The collector runs as somebody else.
+    assert file.stat().st_mode & 0o777 == 0o644
+    labels = 'environment="prod",secret="jira",key="JIRA_TOKEN",owner="ops",store="vault"'
+    assert f"platform_secret_due_timestamp_seconds{{{labels}}} " in text
+    assert text.endswith("# EOF\n")
+    assert "token-" not in text
+    first = file.stat().st_ino
+    node.openbao.call("DELETE", "sys/policies/acl/platform-secrets-prod-reader")
+    assert node.run("due").returncode == 1
+    assert node.run("metrics").returncode == 0
+    assert file.stat().st_ino != first
+    # The alert on ages that are not known.
+    assert f"platform_secret_due_timestamp_seconds{{{labels}}} 0\n" in file.read_text("utf-8")
