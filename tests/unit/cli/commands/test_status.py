@@ -30,9 +30,10 @@ def compiled(project: Path, name: str = "dev") -> Environment:
 
 
 def dated(store: MemoryStore, name: str, created: datetime | None) -> None:
-    """The newest version was written then."""
-    newest = store.versions[name][-1]
-    store.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, created=created))
+    """The newest version was written then, and has a number as in a Vault."""
+    versions = store.versions[name]
+    attributes = replace(versions[-1].attributes, created=created)
+    versions[-1] = replace(versions[-1], version=str(len(versions)), attributes=attributes)
 
 
 @pytest.fixture

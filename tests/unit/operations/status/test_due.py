@@ -40,7 +40,8 @@ def written(world: World, tags: dict[str, str] | None = None, **dates: datetime 
     for secret, created in dates.items():
         versions = world.bench.vault.versions[f"agents/{secret}"]
         attributes = replace(versions[-1].attributes, created=created, tags=tags or {})
-        versions[-1] = replace(versions[-1], attributes=attributes)
+        # As a Vault numbers them.
+        versions[-1] = replace(versions[-1], version=str(len(versions)), attributes=attributes)
 
 
 def aged(world: World, *, compares: bool = False) -> Status:
