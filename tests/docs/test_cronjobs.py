@@ -322,6 +322,10 @@ def test_the_jobs_read_a_key_vault_as_well(node: Node, key_vault: LocalKeyVault)
     assert node.run("backup", **webhook).returncode == 0
     (file,) = (node.root / "backups").iterdir()
     assert decode(decrypt(file.read_bytes(), [node.identity])).values["jira", "JIRA_TOKEN"].reveal() == "token-3"
+    file.unlink()
+    key_vault.seed("agents-jira", json.dumps({"JIRA_TOKEN": "token-3"}))
+    assert node.run("backup", **webhook).returncode == 1
+    assert list((node.root / "backups").iterdir()) == []
 
 
 def test_the_status_job_lists_what_is_due_and_writes_metrics(node: Node) -> None:
