@@ -32,7 +32,7 @@ COMMANDS: Final[Mapping[Role, Mapping[str, frozenset[Use]]]] = MappingProxyType(
         Role.READER: {
             "verify": _READ,
             "cutover": _READ,
-            "status": _READ,
+            "status": _READ_AGES,
             "backup": _READ_AGES,
             "migrate --from": _READ_AGES,
         },
