@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,8 +21,8 @@ from compiler.stores.interface import ROTATION, RemoteSecret, SecretReader
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line
 
-# The form of a run's id. Another text under the name of the tag is somebody else's, and not ours to show.
-_RUN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+# A run's id begins with the moment, in UTC, at which it was begun. Another text in the tag is somebody else's.
+_RUN = re.compile(r"([0-9]{8}-[0-9]{6})-[0-9a-f]{6}", re.ASCII)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -50,19 +51,20 @@ class DueKey:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A rotation that is under way, by its run; `since` is when the version with its tag was written, if known."""
+    """A rotation that is under way, by its run, and since when."""
 
     run: str
-    since: datetime | None
+    since: datetime
 
 
 def rotations_of(remotes: Iterable[RemoteSecret]) -> tuple[Rotation, ...]:
     """The rotations whose tag the remote secrets carry, each once."""
-    found = {
-        run: Rotation(run, remote.attributes.created)
-        for remote in remotes
-        if _RUN.fullmatch(run := remote.attributes.tags.get(ROTATION, ""))
-    }
+    found: dict[str, Rotation] = {}
+    for run in (remote.attributes.tags.get(ROTATION, "") for remote in remotes):
+        if match := _RUN.fullmatch(run):
+            with suppress(ValueError):
+                since = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+                found[run] = Rotation(run, since)
     return tuple(found.values())
 
 

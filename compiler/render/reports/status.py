@@ -209,8 +209,7 @@ def _late(row: Row) -> Iterator[Line]:
     if not row.is_unread:
         yield from ((f"{name}: ", line) for line in _not_known(row.keys))
     for rotation in row.rotations:
-        since = f" since {_day(rotation.since)}" if rotation.since is not None else ""
-        yield f"{name}: ", f"rotating{since}, run {rotation.run}"
+        yield f"{name}: ", f"rotating since {_day(rotation.since)}, run {rotation.run}"
 
 
 def _not_known(keys: Iterable[DueKey]) -> Iterator[str]:

@@ -126,15 +126,16 @@ def test_the_next_step_of_a_move_comes_before_a_rotation(limited: World) -> None
 
 
 def test_a_rotation_under_way_is_known_by_its_run_and_not_begun_again(limited: World) -> None:
-    since = NOW - timedelta(days=100)
-    written(limited, {ROTATION: RUN}, github=since)
+    written(limited, {ROTATION: RUN}, github=NOW - timedelta(days=100))
     status = aged(limited)
-    assert status.rows[0].rotations == (Rotation(RUN, since),)
+    assert status.rows[0].rotations == (Rotation(RUN, datetime(2026, 11, 1, 10, 10, 10, tzinfo=UTC)),)
     assert status.rows[1].rotations == ()
     assert next_step(status).commands == ()
 
 
-@pytest.mark.parametrize("text", ["quarterly", "hvs.s3cret", f"{RUN}\n", f"{RUN} and more", ""])
+@pytest.mark.parametrize(
+    "text", ["quarterly", "hvs.s3cret", f"{RUN}\n", f"{RUN} and more", "20261301-101010-abcdef", ""]
+)
 def test_a_tag_of_that_name_by_others_is_no_rotation(limited: World, text: str) -> None:
     written(limited, {ROTATION: text}, github=NOW)
     assert aged(limited).rows[0].rotations == ()
