@@ -184,6 +184,10 @@ def date_diagnostic(
         new_value = f"before then, {put_command(group)} sets a new value"
         new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
         return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
+    if attributes.expires is None and group[0].store.requires_expiry:
+        message = f"{name} has no expiry date, and {quoted(group[0].store.id)} requires one"
+        dated = f"{date_command(provider, remote.name, address, '--expires')} sets one"
+        return of_remote("no-expiry", group, message, f"{put_command(group)} sets a new value with a date; or {dated}")
     return None
 
 

@@ -211,6 +211,15 @@ Store it again without; where they are part of the value, leave them.""",
     $ az keyvault secret show ...                     # "expires": the day after tomorrow
 
 Rotate it before that day. In Vault it is a version with `delete_version_after`, which is then deleted.""",
+    "no-expiry": """The secret has no expiry date, and its store has `requireExpiry`.
+
+Azure Policy marks it as not compliant. The value is served all the same, so this is a warning; under the effect Deny
+only a new version is refused.
+
+    stores: {azure: {requireExpiry: true}}            # "expires": null
+
+Set a new value with `put`, or run `migrate` or `restore` again: each gives it a date. Or set the date alone with
+`az keyvault secret set-attributes --expires`.""",
     "shared-value": """Two keys have one value, and each should have one of its own.
 
 Of a credential in two places a leak costs both, and a rotation of one breaks the other, or leaves the old value in use.

@@ -168,6 +168,24 @@ def test_of_its_dates_the_gravest_is_said(
 
 
 @pytest.mark.parametrize(
+    ("attributes", "rule"),
+    [
+        (Attributes(), "no-expiry"),
+        (Attributes(expires=NOW + MONTH + SECOND), None),
+        (Attributes(expires=NOW), "expired-secret"),
+    ],
+)
+def test_a_store_that_requires_expiry_warns_of_a_secret_without(attributes: Attributes, rule: str | None) -> None:
+    requiring = replace(asked(), store=replace(asked().store, requires_expiry=True))
+    found = date_diagnostic([requiring], RemoteSecret("gh", "1", {}, attributes), "https://v", NOW, MONTH)
+    assert (found and found.rule) == rule
+    if rule == "no-expiry" and found is not None:
+        # Azure Policy flags it and serves it.
+        assert found.severity is Severity.WARNING
+        assert "`az keyvault secret set-attributes --id https://v/secrets/gh --expires DATE`" in (found.help or "")
+
+
+@pytest.mark.parametrize(
     ("attributes", "commands"),
     [
         (Attributes(expires=NOW), ("put", "--expires")),
