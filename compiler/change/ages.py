@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from compiler.change.plan import Location, Note, NoteKind, Plan, Step, Target, Write
+from compiler.change.plan import Aged, Location, Note, NoteKind, Plan, Step, Target, Write
 from compiler.live.ages import Look, since_text, values_since
 from compiler.live.read_many import Reading, ask_many, value_at
 from compiler.live.stores import PlaceLimits
+from compiler.model.environment import Store
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
@@ -21,7 +22,7 @@ from compiler.stores.interface import (
     SecretWriter,
     Use,
 )
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import shell_line
 
 # The date of each step's value, None where it is not known; with each step goes its limit in days.
@@ -30,10 +31,14 @@ SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """How old the values of a plan are: `limits` are those at the destinations, by the stores' ids."""
+    """How old the values of a plan are: `limits` are those at the destinations, by the stores' ids.
+
+    `since_of` is None where the values are new. `stores` are the destinations, which may require an expiry date.
+    """
 
     limits: Mapping[str, PlaceLimits]
-    since_of: SinceOf
+    since_of: SinceOf | None
+    stores: Mapping[str, Store] = field(default_factory=dict)
 
 
 def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -69,7 +74,7 @@ def carry_ages(plan: Plan, ages: Ages | None) -> Plan:
     takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it: where
     the date cannot be written, the plan has a note.
     """
-    return _with_dates(plan, ages.limits, partial(_since, plan, ages)) if ages is not None else plan
+    return _with_dates(plan, ages.limits, partial(_aged, plan, ages)) if ages is not None else plan
 
 
 def notes_of_stored(
@@ -79,7 +84,7 @@ def notes_of_stored(
 
     A comparison of values finds it complete; `steps` are all steps, with their values.
     """
-    if ages is None:
+    if ages is None or ages.since_of is None:
         return
     for store_id, name in plan.stored:
         store = plan.stores[store_id]
@@ -108,16 +113,16 @@ def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[
 
     `had` is the tag that a version had, of those whose store has only one for all versions.
     """
-    return _with_dates(plan, limits, partial(_since_of_earlier, plan, limits, had))
+    return _with_dates(plan, limits, partial(_aged_earlier, plan, limits, had))
 
 
-def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], since: Callable[[Write], str | None]) -> Plan:
+def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
     limited = [write for write in plan.writes if _limits(write, plan, limits)]
     if not limited:
         return plan
-    texts = dict(zip((write.target for write in limited), ask_many(since, limited), strict=True))
-    aged = tuple(replace(write, since=texts.get(write.target)) for write in plan.writes)
-    return _without_lost(replace(plan, writes=aged))
+    found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
+    aged = (replace(write, aged=tuple(found.get(write.target, ()))) for write in plan.writes)
+    return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write.aged)) for write in aged)))
 
 
 def _limits(write: Write, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
@@ -125,38 +130,62 @@ def _limits(write: Write, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapp
     return limits.get(write.store, {}).get(provider.remote_name(write.name), {})
 
 
-def _since(plan: Plan, ages: Ages, write: Write) -> str | None:
-    """The text of the tag, None where no value with a limit is written."""
-    limits = _limits(write, plan, ages.limits)
+def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
+    limits, store = _limits(write, plan, ages.limits), ages.stores.get(write.store)
+    is_dated = store is not None and store.requires_expiry
     steps = [(step, limits[step.place.property]) for step in write.steps if step.place.property in limits]
-    if not steps:
-        return None
+    if ages.since_of is None:
+        # What is given once more is as old as before.
+        steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
+    if not steps and not is_dated:
+        return []
+    # A new value has no age that would have to be carried.
+    is_carried, now = ages.since_of is not None and bool(steps), datetime.now(UTC)
+    dates = ages.since_of(steps) if ages.since_of is not None else [now] * len(steps)
+    found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
     written = {step.place.property for step, _ in steps}
     kept = {property_: days for property_, days in limits.items() if property_ not in written}
-    if write.recover and kept:
+    if write.recover:
         # What stays beside them is read only after the recovery.
-        return since_text(None)
-    base = write.base if write.base is not None and VALUE_SINCE in write.base.attributes.tags else None
-    return _oldest([*ages.since_of(steps), *_dates(plan.stores[write.store], base, kept)])
+        return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
+    is_tagged = is_carried and write.base is not None and VALUE_SINCE in write.base.attributes.tags
+    base = write.base if is_tagged or is_dated else None
+    return found + _dates(write, plan.stores[write.store], base, kept, is_tagged=is_tagged)
 
 
-def _since_of_earlier(
-    plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], write: Write
-) -> str | None:
+def _is_there(step: Step, base: RemoteSecret | None) -> bool:
+    there = value_at(base, step.place.property) if base is not None else None
+    return there is not None and step.value is not None and Comparer().same(there, step.value)
+
+
+def _aged_earlier(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], write: Write) -> list[Aged]:
     earlier = write.earlier
     if earlier is not None and write.target in had:
         tags = {**earlier.attributes.tags, VALUE_SINCE: had[write.target]}
         earlier = replace(earlier, attributes=replace(earlier.attributes, tags=tags))
-    dates = _dates(plan.stores[write.store], earlier, _limits(write, plan, limits))
-    return _oldest(dates) if dates else None
+    return _dates(write, plan.stores[write.store], earlier, _limits(write, plan, limits))
 
 
-def _dates(store: SecretReader, remote: RemoteSecret | None, limits: Mapping[str | None, int]) -> list[datetime | None]:
+def _dates(
+    write: Write,
+    store: SecretReader,
+    remote: RemoteSecret | None,
+    limits: Mapping[str | None, int],
+    *,
+    is_tagged: bool = True,
+) -> list[Aged]:
     """Since when the keys of `limits` that `remote` has have their values."""
     if remote is None:
         return []
     keys = {each: (days, partial(_value, each)) for each, days in limits.items() if value_at(remote, each) is not None}
-    return list(values_since(store, remote, keys, datetime.now(UTC)).values())
+    found = values_since(store, remote, keys, datetime.now(UTC))
+    return [Aged(Location(*write.target, each), limits[each], date, is_tagged) for each, date in found.items()]
+
+
+def _tag_of(aged: Sequence[Aged]) -> str | None:
+    """The text of the tag, None where it is about no key."""
+    dates = [each.since for each in aged if each.is_tagged]
+    return _oldest(dates) if dates else None
 
 
 def _oldest(dates: Sequence[datetime | None]) -> str:

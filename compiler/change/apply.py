@@ -198,6 +198,9 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
         line.written(base.version)
     if write.deleted is not None and base.version != write.deleted:
         raise _recovered_by_another(write, store, base.version)
+    if write.expires is not None and (write.redates or base.attributes.expires is None):
+        # Also where the value is there already, it lacks its date.
+        return replace(write, base=base)
     comparer = Comparer()
     if write.whole is not None:
         same = base.whole is not None and comparer.same(base.whole, write.whole)

@@ -12,6 +12,7 @@ from functools import partial
 from types import MappingProxyType
 
 from compiler.change.ages import Ages, carry_ages, copied_tags, notes_of_stored
+from compiler.change.expiry import date_writes, redate, stores_with_dates
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import (
     WRITING,
@@ -279,16 +280,20 @@ def plan_change(
     not new.
     """
     comparer = Comparer()
+    dated = stores_with_dates(ages.stores if ages is not None else {}, draft.options.expires)
     steps = tuple(
         step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps
     )
+    steps = redate(steps, draft, dated, readings, run)
     judged, writes = plan_writes(steps, draft.stores, readings, draft.tags)
     plan = refuse_rotating(replace(draft, steps=judged, writes=writes))
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
         plan = carry_ages(narrow_to_run(plan, run, _versions(plan, readings)), ages)
+        plan = date_writes(plan, dated, resumes=True)
     else:
-        plan = refuse_denied(carry_ages(plan, ages), _of_kind(plan, readings, VersionGoneError))
+        plan = date_writes(carry_ages(plan, ages), dated)
+        plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
     entries = run.entries if run is not None else {}
     created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
     notes = (*notes_of(plan, steps, readings, created), *notes_of_stored(plan, steps, readings, ages), *plan.notes)
@@ -429,7 +434,7 @@ def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now:
         if step.destination is None:
             continue
         place = replace(step.destination, property=None)
-        if has.past_expires(now) is not None:
+        if has.past_expires(now) is not None and write.expires is None:
             yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*date_words("--expires")))
         if has.not_before_ahead(now) is not None:
             remedy = shell_line(*date_words("--not-before"))

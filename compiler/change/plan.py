@@ -17,6 +17,7 @@ from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import (
+    VALIDITY_DAYS,
     VALUE_SINCE,
     Attributes,
     Dropped,
@@ -158,7 +159,7 @@ class Options:
     `words` are the command line without `--only` and `--apply`, for the help of a refusal; empty where none is known.
     Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
     would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
-    ones than that which is deleted in.
+    ones than that which is deleted in. `expires` is a date, or how long after the write it lies.
     """
 
     only: tuple[str, ...] = ()
@@ -175,6 +176,7 @@ class Options:
     audit: Path | None = None
     environments: Callable[[], Sequence[Environment]] = tuple
     not_the_same: tuple[str, ...] = ()
+    expires: timedelta | datetime | None = None
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
         """The same command line with `more` options, for the secrets `only` where others than before."""
@@ -196,6 +198,19 @@ class Location:
 
 # A remote secret of a run: the id of its store and its name there.
 Target = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A key with a limit in `days` that a new version has, and `since` when it has its value; None where not known.
+
+    `is_tagged` where the tag `value-since` of the new version is about it, too.
+    """
+
+    place: Location
+    days: int
+    since: datetime | None
+    is_tagged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +267,9 @@ class Write:
     A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
     them back; `others` are the versions that are deleted already, and stay so. `made` has when the store made each of
     `versions`, where its number alone does not tell it from another's. `since` is the tag `value-since` that the new
-    version gets.
+    version gets, and `aged` the keys that it has with a limit.
+    `expires` is the date that the new version gets, so many `validity_days` after the write; None where it keeps its
+    own. It `redates` where that date is asked for, whatever the value is.
     """
 
     store: str
@@ -269,19 +286,33 @@ class Write:
     others: tuple[str, ...] = ()
     made: Mapping[str, datetime] = field(default_factory=dict)
     since: str | None = None
+    aged: tuple[Aged, ...] = ()
+    expires: datetime | None = None
+    validity_days: int = 0
+    redates: bool = False
 
     @property
     def target(self) -> Target:
         return self.store, self.name
 
     @property
+    def kept(self) -> Attributes | None:
+        """What goes along with the value from where it comes from; None where it comes alone."""
+        return self.earlier.attributes if self.earlier is not None else self.attributes
+
+    @property
     def stored_attributes(self) -> Attributes | None:
         """What the new version gets beside its value; None where that is what `base` has."""
-        kept = self.earlier.attributes if self.earlier is not None else self.attributes
-        if self.since is None:
+        kept = self.kept
+        if self.since is None and self.expires is None:
             return kept
         kept = kept or (self.base.attributes if self.base is not None else Attributes())
-        return replace(kept, tags={**kept.tags, VALUE_SINCE: self.since})
+        tags = dict(kept.tags) if self.since is None else {**kept.tags, VALUE_SINCE: self.since}
+        if self.expires is None:
+            return replace(kept, tags=tags)
+        if VALIDITY_DAYS in tags:
+            tags[VALIDITY_DAYS] = str(self.validity_days)
+        return replace(kept, tags=tags, expires=self.expires)
 
     @property
     def before(self) -> str | None:
@@ -334,6 +365,7 @@ class NoteKind(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already
     KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
+    OVERDUE = "overdue"  # the limit of a key of the destination ends before the nearest date that its store allows
     ACCESS_UNKNOWN = "access-unknown"  # the store does not say whether the caller may make the write
 
 
@@ -341,7 +373,7 @@ class NoteKind(StrEnum):
 class Note:
     """A fact about a remote secret, the source's unless the kind says otherwise; `date` is the date in question.
 
-    `place` names no property; `remedy` is the command that changes what the new version keeps.
+    `place` names a property only of an overdue key; `remedy` is the command that changes what the new version keeps.
     """
 
     kind: NoteKind

@@ -15,6 +15,7 @@ from compiler.change.ages import carry_back_ages
 from compiler.change.apply import apply_plan
 from compiler.change.audit import AuditLog, UndoLog, unaudited
 from compiler.change.compare import refuse_denied
+from compiler.change.expiry import date_writes, stores_with_dates
 from compiler.change.journal import (
     JournalError,
     Run,
@@ -475,7 +476,7 @@ def _planned(
     plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)
     had = {target: entry.since for target, entry in run.entries.items() if entry.since is not None}
     limits = {store_id: place_limits(environment, store) for store_id, store in stores.items()}
-    plan = refuse_denied(carry_back_ages(plan, limits, had))
+    plan = refuse_denied(date_writes(carry_back_ages(plan, limits, had), stores_with_dates(stores)))
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
     return plan, replace(run, entries=own)
 

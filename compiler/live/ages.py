@@ -73,6 +73,14 @@ class _Since:
     version: str = ""
 
 
+def plus_days(moment: datetime, days: int) -> datetime:
+    """`days` after `moment`, at most the last moment that a date has."""
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
 def since_text(moment: datetime | None) -> str:
     """The text of the tag `value-since` for a date, None for an age that is not known."""
     return _UNKNOWN if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
@@ -243,7 +251,7 @@ class _Ages(Generic[Key]):
         days, look = self._keys[key]
         if look(self._newest) is None:
             return KeyAge(AgeState.NOT_KNOWN, why="it has no value")
-        return KeyAge(AgeState.OVERDUE, made, due) if (due := _plus(made, days)) <= self._now else None
+        return KeyAge(AgeState.OVERDUE, made, due) if (due := plus_days(made, days)) <= self._now else None
 
     def _read(self, place: int) -> bool:
         """Whether the store answers at all."""
@@ -307,7 +315,7 @@ class _Ages(Generic[Key]):
         if not doubt and history.since is not None and history.since.date is not None and self._is_tagged(key):
             dates.append(history.since.date)
         changed = min(dates)
-        due = _plus(changed, days)
+        due = plus_days(changed, days)
         if due <= self._now:
             return KeyAge(AgeState.OVERDUE, changed, due)
         if why := doubt or self._doubt(key, limit):
@@ -364,13 +372,6 @@ def _since_of(text: str, now: datetime) -> _Since:
 def _number(text: str) -> int | None:
     """A version's number; None for what is none, or so long that no store has counted to it."""
     return int(text) if _NUMBER.fullmatch(text) else None
-
-
-def _plus(moment: datetime, days: int) -> datetime:
-    try:
-        return moment + timedelta(days=days)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _minus(moment: datetime, days: int) -> datetime:

@@ -376,7 +376,7 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     )
     draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(options.root)
     limits = {name: place_limits(environment, store) for name, store in used.items()}
-    ages = Ages(limits, lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged])
+    ages = Ages(limits, lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged], used)
     plan = partial(plan_given, draft, used, options.stores, writer_of=writer_of, ages=ages)
     return Change(identity, lambda run: plan(run=run), options)
 

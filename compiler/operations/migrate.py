@@ -196,7 +196,7 @@ def plan_migration(
         extras=tuple(step.source for step in extras if step.source is not None),
         skipped=routes.skipped,
     )
-    ages = Ages({routes.to.id: routes.limits}, since_in_sources(origins))
+    ages = Ages({routes.to.id: routes.limits}, since_in_sources(origins), {routes.to.id: routes.to})
     return plan_change(draft, readings, run, writer_of, ages)
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from compiler.change.ages import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.change.run import Change
-from compiler.live.stores import key_places, secret_named, store_named
+from compiler.live.stores import key_places, place_limits, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, place_in, way_to_place
 from compiler.model.values import place_text
@@ -116,16 +117,25 @@ def put(target: Target, values: Mapping[str, SecretValue], environment: str, opt
     that must not be written, and AddressError.
     """
     steps, store = _steps(target, values), target.store
+    expires = str(options.expires) if options.expires is not None else None
     identity = identity_of(
         COMMAND,
         environment,
         {store.id: options.stores.address(store).absolute},
-        {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
+        {
+            "secret": target.secret.id,
+            "keys": sorted(values),
+            "recover": options.recover,
+            # Runs of older releases have none.
+            **({"expires": expires} if expires is not None else {}),
+        },
     )
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, environment, options=chosen, steps=steps)
-    return Change(identity, lambda run: plan_given(draft, {store.id: store}, options.stores, run=run), options)
+    used = {store.id: store}
+    ages = Ages({store.id: place_limits(target.environment, store)}, None, used)
+    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, ages=ages), options)
 
 
 def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...]:

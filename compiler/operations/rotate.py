@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
@@ -15,7 +16,7 @@ from compiler.change.run_files import run_lock
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import WORKERS, Likeness, Reading, compare_value, is_of_store, read_all, value_at
 from compiler.live.readers import readers_of
-from compiler.live.stores import LiveStores, key_places, secret_named, value_names
+from compiler.live.stores import LiveStores, key_places, place_limits, secret_named, value_names
 from compiler.model.catalogue import UNLIMITED
 from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
 from compiler.model.store import Place
@@ -180,7 +181,9 @@ class NewValues:
             steps=tuple(steps),
             tags={ROTATION: run_id},
         )
-        plan = plan_change(draft, readings, run)
+        dated = {each.store.id: each.store for each in places if each.store.id in used}
+        limits = {store_id: place_limits(target.environment, store) for store_id, store in dated.items()}
+        plan = plan_change(draft, readings, run, ages=Ages(limits, None, dated))
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
     def _value(self, places: Sequence[_Place], read: Callable[[Location], Reading], run: Run | None) -> SecretValue:

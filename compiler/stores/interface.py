@@ -69,6 +69,8 @@ VALUE_SINCE: Final = "value-since"
 FROM_VERSION: Final = " from version "
 ROTATION: Final = "rotation"
 RENEW_DATE: Final = "renew-date"
+# A tag of Azure's own functions that rotate a secret: for how many days a new version is valid.
+VALIDITY_DAYS: Final = "ValidityPeriodDays"
 
 
 def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
@@ -248,6 +250,9 @@ class SecretReader(Protocol):
         """
 
     def whoami(self) -> Identity: ...
+
+    def now(self) -> datetime:
+        """Return the time by the server's clock as it last said, by this machine's where it does not say."""
 
     def cluster(self) -> Cluster | None:
         """Return who the server says it is, asked once and without a log-in; None where it does not: no Key Vault does.

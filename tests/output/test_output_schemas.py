@@ -78,6 +78,7 @@ CHANGE: dict[str, Any] = {
         }
     ],
     "deletions": [{**_REMOTE, "versions": ["1", "2"]}],
+    "expiries": [{**_REMOTE, "expires": "2027-01-31T00:00:00+00:00"}],
     "counts": {"create": 1},
     "extras": [_PLACE],
     "skipped": [{"secret": "slack", "reason": "it is there already"}],
@@ -87,6 +88,7 @@ CHANGE: dict[str, Any] = {
             "kind": "expired",
             "secret": "github",
             "place": _REMOTE,
+            "property": None,
             "date": None,
             "versions": [],
             "keeps": None,

@@ -97,6 +97,9 @@ class ShelfStore:
     def whoami(self) -> Identity:
         return Identity(self._owner, "card")
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def cluster(self) -> None:
         """Return None: a shelf does not say which it is."""
 

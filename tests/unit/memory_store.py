@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
@@ -131,6 +132,9 @@ class MemoryStore:
 
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def cluster(self) -> Cluster | None:
         return self.server

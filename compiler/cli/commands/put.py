@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from compiler.change.expiry import AskedExpiry, parse_expiry, require_possible
 from compiler.change.plan import Options, Plan
 from compiler.change.run import End, Ended
 from compiler.cli.invocation import Invocation
@@ -15,7 +17,7 @@ from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
 from compiler.live.stores import LiveStores
-from compiler.model.environment import Environment
+from compiler.model.environment import Environment, Store
 from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, read_values
 from compiler.refusal import Refusal
@@ -32,12 +34,16 @@ With one KEY, or for a secret of one key, bare input is its value; otherwise it 
 Empty values, placeholders and unknown keys are refused. After an interruption, run the same command with the same
 values to continue.
 
+--expires sets the expiry date in a Key Vault, in place of the one that a store with requireExpiry gets from the
+catalogue's limits. The plan shows the date.
+
 --format json prints one object with the keys, what was written and the versions, and does not ask."""
 EXAMPLES = (
     "platform-secrets put dev github",
     "platform-secrets put dev github GITHUB_APP_PRIVATE_KEY --from-file app.pem --apply",
     "pass show slack/bot | platform-secrets put prod slack SLACK_BOT_TOKEN --stdin --apply --audit audit.jsonl",
     "platform-secrets put prod jira --from-file jira.env --store azure",
+    "platform-secrets put prod jira ATLASSIAN_TOKEN --store azure --expires 90d",
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
 
@@ -48,6 +54,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to set; by default all that the environment uses")
     add_store(parser, "write to this store of the environment instead of the one the secret uses")
     add_values(parser)
+    parser.add_argument(
+        "--expires",
+        metavar="DAYS",
+        help="expiry date in a Key Vault: days ahead such as 90d, or a date such as 2031-01-31",
+    )
     add_writing(parser, apply_help="write without asking")
     add_format(parser, REPORT_FORMATS)
 
@@ -73,6 +84,8 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
         message = "give either a secret or a run with --undo"
         raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
+    if arguments.expires is not None:
+        options = replace(options, expires=_expires(arguments.expires, target.store))
     commons = tell_of(target)
     values = values_of(arguments, target, options.stores, arguments.keys)
     if not values:
@@ -94,6 +107,17 @@ def tell_forms(values: Mapping[str, SecretValue]) -> None:
         standard_error().note(f"{key}: the value begins or ends with white space")
     for key in quoted_keys(values):
         standard_error().note(f"{key}: the value has quotes around it, which are stored with it")
+
+
+def _expires(text: str, store: Store) -> AskedExpiry:
+    """What `--expires` asks for, before a value is. Raises Refusal."""
+    try:
+        asked = parse_expiry(text)
+    except (ValueError, OverflowError):
+        message = f"--expires takes days or a date, not {quoted(text)}"
+        raise Refusal("usage", message, "such as 90d, 2031-01-31 or 2031-01-31T12:00Z") from None
+    require_possible(asked, store, datetime.now(UTC))
+    return asked
 
 
 def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[Common, ...]:

@@ -62,6 +62,7 @@ def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
         "kind": loss.kind,
         "secret": secret,
         "place": members(loss, "store", "name"),
+        "property": None,
         "date": loss.ends,
         **members(loss, "versions", "keeps", "remedy"),
     }
@@ -124,6 +125,7 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
     if plan.extras and not plan.options.all_properties:
         yield "properties that are not in the catalogue, copied only with --all-properties:"
         yield from (("  ", str(place)) for place in plan.extras)
+    yield from _expiry_lines(plan)
     yield from _note_lines(plan)
     yield from _unknown_access_lines(plan)
     yield from loss_lines(plan.losses)
@@ -308,6 +310,23 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
     return dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind and note.remedy)
 
 
+def _expiry_lines(plan: Plan) -> Iterator[Line]:
+    """The date of each new version, each date once, and the keys that should have ended before it."""
+    dates: dict[str, list[str]] = {}
+    for write in plan.writes:
+        if write.expires is not None:
+            dates.setdefault(f"{write.expires:%Y-%m-%d}", []).append(write.name)
+    for day, names in dates.items():
+        yield Wrapped((f"expires on {day}: ", *_listed(names)), _HANG, HANGING)
+    overdue = {note.place: note for note in plan.notes if note.kind is NoteKind.OVERDUE}
+    for note in overdue.values():
+        key = note.place.property or note.place.name
+        due = f"was due on {note.date:%Y-%m-%d}" if note.date is not None else "is overdue"
+        said = f"note: {key} of {note.secret} {due}: that is the nearest expiry date that the store allows"
+        yield Wrapped((said,), _NOTE_INDENT, HANGING)
+        yield " " * _NOTE_INDENT, "help: ", note.remedy
+
+
 def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
     stores = dict.fromkeys(note.place.store for note in plan.notes if note.kind is NoteKind.ACCESS_UNKNOWN)
     for store in stores:
@@ -346,6 +365,7 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
         "deletions": [
             members(write, "store", "name", "versions") for write in plan.writes if write.versions and not write.recover
         ],
+        "expiries": [members(write, "store", "name", "expires") for write in plan.writes if write.expires],
         "counts": {kind: found[kind] for kind in Kind},
         "extras": plan.extras,
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
@@ -378,6 +398,7 @@ def _note(note: Note) -> dict[str, Any]:
     return {
         **members(note, "kind", "secret"),
         "place": members(note.place, "store", "name"),
+        "property": note.place.property,
         "date": note.date,
         "versions": [],
         "keeps": None,

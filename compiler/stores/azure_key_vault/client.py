@@ -6,7 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from http.client import HTTPS_PORT
 from typing import Any, Final, TypeVar, cast
@@ -316,13 +316,14 @@ class SdkClient:
         context = trusting(authorities, place, DEFAULT_AUTHORITIES)
         is_emulator = _is_emulator(url, environ)
         self._credential = shared_credential(credential, environ, url, place, is_emulator=is_emulator)
+        self._transport = VaultTransport(
+            url, context, self._credential.forget, options.connect_timeout, options.read_timeout
+        )
         self._client = SecretClient(
             url,
             # Its annotation names azure's own token class; any named tuple of the same two fields does.
             cast("TokenCredential", self._credential),
-            transport=VaultTransport(
-                url, context, self._credential.forget, options.connect_timeout, options.read_timeout
-            ),
+            transport=self._transport,
             retry_policy=RetryPolicy.no_retries(),
             redirect_policy=RedirectPolicy.no_redirects(),
             logging_enable=False,
@@ -378,6 +379,11 @@ class SdkClient:
 
     def page_of_versions(self, name: str, token: str | None, action: Action) -> tuple[list[Bundle], str | None]:
         return self._page(name, action, lambda: self._client.list_properties_of_secret_versions(name).by_page(token))
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the vault's clock is ahead of this machine's, as its last answer said."""
+        return self._transport.clock_ahead
 
     def identity(self) -> Identity | None:
         return self._credential.identity()

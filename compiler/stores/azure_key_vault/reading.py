@@ -7,6 +7,7 @@ carries the id of what it shows, so that such a value is neither compared nor co
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from compiler.model.store import StoreAddress
@@ -257,6 +258,9 @@ class KeyVaultReader:
     def dropped_by_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""
         self._require_name(name, Action.DESCRIBE)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._client.clock_ahead
 
     @one_operation
     def whoami(self) -> Identity:

@@ -7,6 +7,8 @@ for a reply that trickles without end.
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -27,6 +29,8 @@ from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeErr
 DEFAULT_AUTHORITIES: Final = DEFAULT_CA_BUNDLE_PATH
 _UNAUTHORISED = 401
 _SERVER_ERROR = 500
+# Tokens would not work with clocks that are further apart.
+_MOST_DRIFT = timedelta(days=1)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -123,6 +127,7 @@ class VaultTransport(SdkTransport):
     ) -> None:
         super().__init__(lambda: context, connect_timeout, read_timeout)
         self._on_refused = on_refused
+        self.clock_ahead = timedelta()
         self._origin = _origin(parse_url(vault_url))
         # Now: what the variables hold later is none of this session's.
         self._transport = super()._transport_to(parse_url(vault_url))
@@ -132,6 +137,7 @@ class VaultTransport(SdkTransport):
         if reply.status_code < _SERVER_ERROR:
             # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
             note_answer()
+            self.clock_ahead = _ahead(reply.headers.get("date"))
         token = request.headers.get("Authorization")
         if reply.status_code == _UNAUTHORISED and token is not None:
             self._on_refused(str(token).partition(" ")[2])
@@ -162,3 +168,12 @@ def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
         reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
         raise StoreError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY", Code.INVALID_NAME)
     return proxy
+
+
+def _ahead(told: str | None) -> timedelta:
+    """How far a server whose answer has this date is ahead of this machine; nothing where that is no clock's drift."""
+    try:
+        ahead = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return timedelta()
+    return ahead if abs(ahead) <= _MOST_DRIFT else timedelta()

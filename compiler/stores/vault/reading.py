@@ -323,6 +323,9 @@ class VaultReading:
         self._connection.prepare()
         return self._connection.identity
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     @one_operation
     def cluster(self) -> Cluster | None:
         return self._connection.cluster()

@@ -166,6 +166,9 @@ class Shelf:
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def cluster(self) -> None:
         """It has no server."""
 

@@ -96,6 +96,7 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
         "not-yet-valid",
         "keeps-past-expires",
         "keeps-not-before-ahead",
+        "overdue",
         "access-unknown",
     ]
 

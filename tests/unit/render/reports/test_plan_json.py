@@ -76,6 +76,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
             },
         ],
         "deletions": [],
+        "expiries": [],
         "counts": {
             "create": 0,
             "update": 0,
@@ -94,6 +95,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
                 "kind": "expired",
                 "secret": "jira",
                 "place": {"store": "vault", "name": "v"},
+                "property": None,
                 "date": "2025-01-31T00:00:00+00:00",
                 "versions": [],
                 "keeps": None,
@@ -103,6 +105,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
                 "kind": "drops-versions",
                 "secret": None,
                 "place": {"store": "azure", "name": "jira"},
+                "property": None,
                 "date": None,
                 "versions": ["1", "2"],
                 "keeps": 10,

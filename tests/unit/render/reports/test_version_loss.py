@@ -68,6 +68,7 @@ def test_a_note_has_all_of_it_and_no_credential() -> None:
         "kind": "drops-versions",
         "secret": None,
         "place": {"store": "kv", "name": "team/a"},
+        "property": None,
         "date": None,
         "versions": ["1", "2"],
         "keeps": 10,

@@ -1,6 +1,8 @@
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,24 @@ def test_each_server_has_connections_and_a_proxy_of_its_own(monkeypatch: pytest.
             get(opened, url)
         assert len(opened._transports) == 3
     assert [sent[3] for sent in wire.sent] == ["http://proxy:3128"] * 3 + [""]
+
+
+@pytest.mark.parametrize("hours", [0, 5, -5, 23])
+def test_how_far_the_vaults_clock_is_ahead_is_in_its_last_answer(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    there = datetime.now(UTC) + timedelta(hours=hours)
+    Wire(monkeypatch, 200, date=format_datetime(there, usegmt=True))
+    with closing(transport_to()) as opened:
+        assert opened.clock_ahead == timedelta()
+        get(opened, URL)
+        assert abs(opened.clock_ahead - timedelta(hours=hours)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "soon", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 0001 00:00 +2300"],
+)
+def test_what_is_no_clocks_drift_does_not_count(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    Wire(monkeypatch, 200, date=told)
+    with closing(transport_to()) as opened:
+        get(opened, URL)
+        assert opened.clock_ahead == timedelta()
