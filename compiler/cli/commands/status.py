@@ -26,7 +26,15 @@ from compiler.operations.status import LiveState, NextStep, Status, StepContext,
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
-from compiler.render.reports.status import due_lines, live_lines, status_lines, status_report, wait_lines, word_of
+from compiler.render.reports.status import (
+    closed_lines,
+    due_lines,
+    live_lines,
+    status_lines,
+    status_report,
+    wait_lines,
+    word_of,
+)
 from compiler.stages.files import Output, read_old, write_all
 
 if TYPE_CHECKING:
@@ -229,6 +237,8 @@ def _show_due(looked: Sequence[StatusResult], until: datetime, invocation: Invoc
 def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocation) -> None:
     from compiler.render.reports.metrics import FIRST_LINE, metrics  # noqa: PLC0415 - only where it is asked for
 
+    for status in found:
+        invocation.lines(closed_lines(status), is_error=True)
     text = "".join(f"{line}\n" for line in metrics(found, now))
     if (shown := invocation.arguments.out) is None:
         standard_output().write_raw(text)

@@ -64,7 +64,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     cells = [_cells(row, key, now) for row, key in zip(status.rows, first, strict=True)]
     styles = [{"DUE": _due_style(key), "LIVE": _style(row)} for row, key in zip(status.rows, first, strict=True)]
     yield from _table(_HEADS, cells, styles, ("DUE", "OWNER")) or _long_rows(cells, styles)
-    yield from _closed(status)
+    yield from closed_lines(status)
     notes = Counter(note for row in status.rows if row.live is not None for note in row.live.notes)
     common = [note for note, count in notes.items() if count > 1]
     for row in status.rows:
@@ -82,7 +82,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     yield from _next(step)
 
 
-def _closed(status: Status) -> Iterator[Line]:
+def closed_lines(status: Status) -> Iterator[Line]:
     """What stores did not say and why, and below what has the same way out, that."""
     helps = [status.helps.get(why) for why in status.closed]
     for number, (why, way_out) in enumerate(zip(status.closed, helps, strict=True), 1):
@@ -233,7 +233,7 @@ def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
     if cells:
         long = (Wrapped(("; ".join(cell for cell in line if cell != _NONE),), 0) for line in cells)
         yield from _table(_DUE_HEADS, cells, styles, _DUE_HEADS) or long
-    yield from _closed(status)
+    yield from closed_lines(status)
     for row in status.rows:
         if not row.values.closed:
             yield from ((f"{row.secret.id}: ", line) for line in _not_known(row.keys))
