@@ -431,9 +431,10 @@ def write(cutover: Cutover) -> tuple[str, ...]:
     """
     if cutover.is_refused:
         raise ValueError("what the gate refuses is not written")
-    every = outputs(cutover)
-    if failures := write_all(every, cutover.root, [cutover.root / VALUES_FOLDER]):
-        raise Refusal("cannot run", failures[0].message, failures[0].help)
+    every, folder = outputs(cutover), cutover.root / VALUES_FOLDER
+    if failures := write_all(every, cutover.root, [folder]):
+        # Where the folder cannot be made, the way out is to name another one, which a switch cannot.
+        raise Refusal("cannot run", failures[0].message, failures[0].help if folder.is_dir() else None)
     return tuple(output.shown for output in every)
 
 

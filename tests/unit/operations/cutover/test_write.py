@@ -69,6 +69,7 @@ def test_a_chart_folder_that_cannot_be_made_is_refused(bench: Bench) -> None:
     with pytest.raises(Refusal) as refused:
         write(found)
     assert (refused.value.message, bench.text()) == ("chart cannot be created: file exists", before)
+    assert refused.value.help is None
 
 
 def test_a_link_inside_the_project_stays_a_link(bench: Bench) -> None:
