@@ -222,8 +222,11 @@ def _not_known(keys: Iterable[DueKey]) -> Iterator[str]:
 
 def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
     """What is overdue, due until a date, or not known not to be, and what to run next."""
-    count = f"{counted(len(due.keys), 'key')} {'is' if len(due.keys) == 1 else 'are'}"
-    yield Painted(status.environment.name, Style.STRONG), f": {count} due by {_day(due.until)}"
+    doubts = sum(each.age.overdue is None and bool(each.age.why) for each in due.keys)
+    known = len(due.keys) - doubts
+    count = f": {counted(known, 'key')} {'is' if known == 1 else 'are'} due by {_day(due.until)}"
+    doubtful = f"; {doubts} {'is' if doubts == 1 else 'are'} not known" if doubts else ""
+    yield Painted(status.environment.name, Style.STRONG), count, doubtful
     has_stores = len({row.store.id for row in status.rows}) > 1
     cells = [
         (_since(each.age), f"{each.secret}/{each.key}", each.store if has_stores else _NONE, each.owner or _NONE)
