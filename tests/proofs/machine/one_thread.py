@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pytest
 
-from compiler.change import apply, plan
+from compiler.change import apply
 from compiler.live import read_many
 
 
@@ -49,6 +49,6 @@ class Thread:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (apply, read_many, plan, read_many):
+    for module in (apply, read_many):
         monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(read_many, "Thread", Thread)
