@@ -140,7 +140,7 @@ class _History:
 
     `version_at` has the version of a place. `dates`, what was `found` and why it is `gone` are by place too. `floor` is
     the newest place that a Vault has most likely dropped. What the newest tag `value-since` says, `since`, counts from
-    the place `tagged`; None without one.
+    the place `tagged`; None without one. `undated` says which version may stand at any place.
     """
 
     version_at: Callable[[int], str]
@@ -150,6 +150,7 @@ class _History:
     floor: int = -1
     since: _Since | None = None
     tagged: int | None = None
+    undated: str = ""
 
     def around(self, moment: datetime) -> tuple[int, int]:
         """The newest place that may be in effect at `moment`, -1 for none, and the oldest that is known to be later.
@@ -177,8 +178,20 @@ class _History:
         low = max(place, self.floor) if self.floor < later else place
         return (low + later) // 2 if later - low > 1 else low
 
+    def contradicts(self, place: int, made: datetime) -> bool:
+        """Whether an older version has a later date, or a newer one an earlier date, by more than clocks differ."""
+        return any(
+            (made - date if other > place else date - made) > _SKEW
+            for other, date in self.dates.items()
+            if other != place
+        )
+
     def is_read(self, place: int) -> bool:
         return place in self.found or place in self.gone
+
+
+def _undated(version: str) -> str:
+    return f"the store does not date version {version}"
 
 
 def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now: datetime) -> _History:
@@ -199,12 +212,14 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
         return history
     earlier = [(version, each, each.created) for version, each in listed.items() if version != newest.version]
     known = [(version, each, created) for version, each, created in earlier if created is not None and created <= made]
+    undated = next((_undated(version) for version, _, created in earlier if created is None), "")
     last = len(known)
     history = _History(
         [*(version for version, _, _ in known), newest.version].__getitem__,
         {**{place: created for place, (_, _, created) in enumerate(known)}, last: made},
         {last: newest},
         {place: f"version {version} is disabled" for place, (version, each, _) in enumerate(known) if not each.enabled},
+        undated=undated,
     )
     texts = [*(each.tags.get(VALUE_SINCE) for _, each, _ in known), newest.attributes.tags.get(VALUE_SINCE)]
     # Not each program that writes a version copies the tags of the one before.
@@ -262,7 +277,9 @@ class _Ages(Generic[Key]):
             history.gone[place] = f"version {history.version_at(place)} cannot be read: {error.reason}"
             return not is_of_store(error)
         if (made := found.attributes.created) is None:
-            history.gone[place] = f"the store does not date version {history.version_at(place)}"
+            history.gone[place] = _undated(history.version_at(place))
+        elif history.contradicts(place, made):
+            history.gone[place] = f"the date of version {history.version_at(place)} contradicts those of others"
         else:
             history.found[place], history.dates[place] = found, made
         return True
@@ -330,6 +347,8 @@ class _Ages(Generic[Key]):
         history = self._history
         if any(made > limit and self._is_held(key, place, is_same=False) for place, made in history.dates.items()):
             return ""
+        if history.undated:
+            return history.undated
         if (places := history.in_effect(limit)) is None:
             return f"more versions than {MOST_READS} reads reach"
         unread = (each for each in places if each >= 0 and each not in history.found)

@@ -440,6 +440,30 @@ def test_a_copy_whose_first_version_is_gone_is_not_known_unless_the_value_change
 
 
 @BOTH
+def test_a_version_without_a_date_may_be_of_any_time(make: type[MemoryStore]) -> None:
+    store = make()
+    add(store, 300, {"A": "0"})
+    add(store, None, {"A": "1"})
+    add(store, 10, {"A": "1"})
+    found = ages(store, {"A": 90})["A"]
+    assert (found.state, found.why) == (NOT_KNOWN, "the store does not date version 2")
+
+
+def test_a_version_that_is_dated_after_its_successor_is_not_taken_for_young() -> None:
+    store = vault()
+    add(store, 300, {"A": "0"})
+    add(store, 2, {"A": "1"})
+    add(store, 10, {"A": "1"})
+    found = ages(store, {"A": 90})["A"]
+    assert (found.state, found.why) == (NOT_KNOWN, "the date of version 2 contradicts those of others")
+    # Servers of one cluster differ by seconds.
+    store = vault()
+    for day in (300, 10 - 0.0001, 10):
+        add(store, day, {"A": str(day > 10)})
+    assert states(store, A=90) == {"A": IN_TIME}
+
+
+@BOTH
 @given(
     st.lists(st.tuples(st.integers(1, 300), st.sampled_from("xyz")), min_size=1, max_size=9, unique_by=lambda v: v[0]),
     st.integers(1, 300),
