@@ -10,7 +10,7 @@ from compiler.model.address import parse_address
 from compiler.model.environment import Store
 from compiler.model.provider import OPERATOR
 from compiler.refusal import Refusal
-from compiler.stores.azure_key_vault.provider import VAULT_NAME, vault_name_of
+from compiler.stores.azure_key_vault.provider import VAULT_NAME, cloud_of, vault_name_of
 from compiler.stores.interface import Role, Use
 from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted
@@ -50,7 +50,8 @@ def access_text(
             raise Refusal("usage", f"Key Vault has no secret of the name {quoted(name)}", "correct it in the catalogue")
     address = parse_address(store.address or "")
     vault = vault_name_of(address.host if address is not None else "")
-    if not VAULT_NAME.fullmatch(vault):
+    # The name of any other host may be that of somebody else's vault.
+    if address is None or cloud_of(address.host) is None or not VAULT_NAME.fullmatch(vault):
         raise Refusal("usage", f"the vaultUrl of {quoted(store.id)} names no Key Vault", "write its own URL")
     actions = sorted({action for use in uses for action in ACCESS[use]})
     subject = _subject(store, namespace) if role is Role.OPERATOR else None
@@ -66,7 +67,7 @@ def access_text(
     lines += [f"vault=$({show})"]
     identifier = _SECRETS_USER
     if not SECRETS_USER_ACTIONS.issuperset(actions):
-        identifier = str(uuid5(NAMESPACE_URL, f"{store.address}/{role}"))
+        identifier = str(uuid5(NAMESPACE_URL, f"https://{address.host}/{role}"))
         lines += _custom_role(identifier, f"Platform Secrets {role} of {vault}", actions)
     assignee = ("--assignee-object-id", '"$ASSIGNEE"', "--assignee-principal-type", '"$type"')
     assign = ("role", "assignment", "create", "--role", identifier, *assignee, "--output", "none", "--scope")

@@ -87,7 +87,7 @@ def policy_rule(path: str, capabilities: Collection[str]) -> str:
 
 
 # Words that a policy would take for a pattern, for a template, or for an expression of Terraform's.
-_PATTERNS: Final = ("*", "{{", "${", "%{")
+_PATTERNS: Final = ("*", "{{", "}}", "${", "%{")
 _PURPOSES: Final = {"config": "optional: plans then say which earlier versions a write drops"}
 
 
@@ -108,8 +108,17 @@ def access_text(
     if not all(word.isprintable() for words in steps for word in words):
         message = f"the log-in of {quoted(store.id)} has a character that cannot be printed"
         raise Refusal("usage", message, "correct it in the environment")
+    if any(_misleads(word) for words in steps for word in words):
+        message = f"the log-in of {quoted(store.id)} has a text that `bao` would take for another path, or for a file"
+        raise Refusal("usage", message, "correct its mountPath, role or audiences in the environment")
     lines = [*(f"#   {shell_line(*words)}" for words in steps), *_policy(store.mount, names, uses, is_wide=is_wide)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _misleads(word: str) -> bool:
+    """Whether `bao` leaves the path at a part with dots, or reads the setting from a file or from standard input."""
+    _, is_setting, text = word.partition("=")
+    return (text[:1] == "@" or text == "-") if is_setting else not {".", ".."}.isdisjoint(word.split("/"))
 
 
 def _inside(store: Store) -> list[str]:

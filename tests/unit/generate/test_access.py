@@ -110,7 +110,7 @@ def test_the_role_is_that_of_the_log_in(root: Path) -> None:
     assert "/role/" not in text_of(root, Role.WRITER, "hcl")
 
 
-@pytest.mark.parametrize("name", ["agents/+/github", "+", "agents/{{identity.entity.id}}", "agents/${path}"])
+@pytest.mark.parametrize("name", ["agents/+/github", "+", "agents/{{identity.entity.id}}", "agents/${path}", "a}}b"])
 def test_a_name_that_a_policy_would_misread_is_refused(root: Path, name: str) -> None:
     change(root, "{vault: agents/github,", f'{{vault: "{name}",', "catalogue")
     with pytest.raises(Refusal, match="pattern or a template"):
@@ -126,6 +126,25 @@ def test_a_line_break_does_not_leave_the_comment(root: Path) -> None:
     )
     with pytest.raises(Refusal, match="cannot be printed"):
         text_of(root, Role.OPERATOR, "hcl")
+
+
+@pytest.mark.parametrize(
+    "its",
+    [
+        "role: ../../../sys/policies/acl/all",
+        "mountPath: ../sys",
+        'serviceAccount: {name: eso, namespace: ops, audiences: ["@/root/.vault-token"]}',
+        'serviceAccount: {name: eso, namespace: ops, audiences: ["-"]}',
+    ],
+)
+def test_a_log_in_leads_the_printed_command_neither_elsewhere_nor_to_a_file(root: Path, its: str) -> None:
+    role = "" if its.startswith("role") else "role: agents, "
+    account = "" if its.startswith("service") else ", serviceAccount: {name: eso, namespace: ops}"
+    auth = f"auth: {{kubernetes: {{{role}{its}{account}}}}}"
+    change(root, "mount: secret}", f"mount: secret, render: true, conditions: {{namespaces: [agents]}}, {auth}}}")
+    with pytest.raises(Refusal, match="another path, or for a file"):
+        text_of(root, Role.OPERATOR, "hcl")
+    assert "/role/" not in text_of(root, Role.READER, "hcl")
 
 
 @pytest.mark.parametrize(
@@ -237,8 +256,9 @@ def test_a_store_without_an_address_is_refused(root: Path) -> None:
         text_of(root, Role.READER, "az", "azure")
 
 
-def test_a_vault_that_is_none_is_refused(root: Path) -> None:
-    change(root, "https://agents.vault.azure.net", "https://10.0.0.1")
+@pytest.mark.parametrize("url", ["https://10.0.0.1", "https://agents.example.com", "https://agents"])
+def test_a_vault_that_is_none_is_refused(root: Path, url: str) -> None:
+    change(root, "https://agents.vault.azure.net", url)
     with pytest.raises(Refusal, match="names no Key Vault"):
         text_of(root, Role.READER, "az", "azure")
 
