@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from compiler.consumers.findings import Waivers
 from compiler.live.stores import LiveStores
-from compiler.model.address import Sameness, StoreIdentity, compare_servers
+from compiler.model.address import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.model.diagnostic import Diagnostic, Related
 from compiler.model.environment import Environment, Store
 from compiler.operations.references import Reference, references_of
@@ -25,11 +25,19 @@ _NO_VALUES = frozenset({Trait.EMPTY, Trait.PLACEHOLDER})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Holder:
-    """A key that has a value with a limited life, and where it was read: the server as reached from here, and place."""
+    """A key that has a value with a limited life, and the store where it was read, as reached from here."""
 
     environment: Environment
     reference: Reference
-    place: tuple[StoreIdentity, str, str | None]
+    server: StoreIdentity
+
+    def is_at_place_of(self, other: _Holder) -> bool:
+        """Whether both are one place; a mount and a namespace may be written in two ways."""
+        if self.reference.property != other.reference.property:
+            return False
+        places = remote_places(self.server, self.reference.remote_key)
+        is_same = compare_servers(self.server, other.server) is Sameness.SAME
+        return is_same and not places.isdisjoint(remote_places(other.server, other.reference.remote_key))
 
 
 @dataclass(slots=True)
@@ -60,8 +68,8 @@ class SharedValues:
                 identity = self.stores.address(store).identity
                 by_store[store] = identity._replace(cluster_id=clusters.get(store.id))
                 self.servers[environment.name, store.id] = by_store[store]
-            place = (by_store[store], store.provider.remote_name(reference.remote_key), reference.property)
-            self.holders.setdefault(self.comparer.mark(value), []).append(_Holder(environment, reference, place))
+            holder = _Holder(environment, reference, by_store[store])
+            self.holders.setdefault(self.comparer.mark(value), []).append(holder)
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """A finding for each key whose value another one has, at the key; without those that are waived there."""
@@ -69,7 +77,7 @@ class SharedValues:
         found: list[Diagnostic] = []
         for holders in self.holders.values():
             for at, holder in enumerate(holders):
-                first = next((each for each in holders[:at] if each.place != holder.place), None)
+                first = next((each for each in holders[:at] if not each.is_at_place_of(holder)), None)
                 if first is None:
                     continue
                 finding = _finding(holder, first)

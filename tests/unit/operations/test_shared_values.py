@@ -107,6 +107,15 @@ def test_a_waiver_with_a_reason_is_heard(tmp_path: Path) -> None:
     assert shared(tmp_path, of_one(SECRET, SECRET), prod=waived) == ((), [])
 
 
+@pytest.mark.parametrize(("mount", "count"), [("team/kv", 0), ("other/kv", 3)])
+def test_one_place_by_a_namespace_and_by_a_mount_is_no_finding(tmp_path: Path, mount: str, count: int) -> None:
+    one = 'stores: {vault: {server: "https://one.example.com", %s}}\nsecrets: {ci: {}}\n'
+    texts = {"prod": one % "vaultNamespace: team, mount: kv", "staging": one % f"mount: {mount}"}
+    documents = {"platform/github": {"TOKEN": SECRET, "HOOK": "h"}, "platform/ci": {"CI_TOKEN": OTHER}}
+    found, unproven = shared(tmp_path, {"https://one.example.com": documents}, None, **texts)
+    assert (len(found), len(unproven)) == (count, 1)
+
+
 @pytest.mark.parametrize(
     ("environ", "words", "count"),
     [
