@@ -230,10 +230,10 @@ Of a credential in two places a leak costs both, and a rotation of one breaks th
 Make a credential for each. Where one is meant, write `from:` in the catalogue, or `waive:` it with the reason.""",
     "excess-access": """`--access` is given, and the caller may do more in a Vault than a role takes.
 
-The role is that of `--for`, a reader by default. A root token may do everything. What leaks, or is mistyped, then does
-more harm than it must.
+The role is that of `--for`, a reader by default. A root token may do everything, and a rule for a whole mount covers
+secrets of others too. With such rights a leaked token, or a mistyped command, does more harm.
 
-    path "secret/*" { capabilities = ["create", "read", "update", "delete", "list"] }    # of who only reads
+    path "secret/*" { capabilities = ["create", "read", "update", "delete", "list"] }    # for a reader
 
 Log in with a policy that `generate access` writes for the role.""",
     "not-in-cluster": """An ExternalSecret of the environment is not in the cluster.

@@ -312,6 +312,8 @@ def test_verify_says_what_a_token_lacks_for_a_role_and_what_is_beyond_it(world: 
     assert (wide.code, wide.rules) == (0, ["excess-access"])
     assert access(world, Role.READER, tokens[Role.WRITER], "--strict").code == 1
     assert "is a root token" in access(world, Role.READER, world.bao.token).err
+    every = token_with(world, f'path "{world.mount}/data/*" {{ capabilities = ["read"] }}', "every")
+    assert f'"read" on all of "{world.mount}/data/"' in " ".join(access(world, Role.READER, every).err.split())
     # The policies of two roles make one, so that only what lacks is left to say.
     lacks = access(world, Role.WRITER, tokens[Role.READER])
     assert (lacks.code, lacks.rules) == (1, ["missing-access"] * 2)

@@ -247,6 +247,8 @@ _CAPABILITIES: Final = "sys/capabilities-self"
 _ADD: Final = "add to a policy:"
 # What a question is answered with by a proxy that bars it, or where the path is not known.
 _BARRED: Final = frozenset({UnexpectedReplyError.code, Code.WRONG_MOUNT})
+# The name of no secret: what a token may do there, it may do with any name.
+_OTHERS: Final = "any-other-secret-of-this-mount"
 # Paths in one question: a few tens of KB.
 _PATHS_AT_ONCE: Final = 100
 
@@ -422,10 +424,13 @@ class VaultQuestions:
         return tuple(self._problem(name, accesses[name], lacking, found) for name, lacking in checked if lacking)
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
-        """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them."""
+        """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them.
+
+        A name that no secret has stands for all others: a rule that grants it something is as wide as the mount.
+        """
         mount = self._address.mount
         used = {each.path: each.capabilities for name, its in uses.items() for each in path_accesses(mount, name, its)}
-        found = self._held(path for name in uses for path in every_path(mount, name))
+        found = self._held(path for name in [*uses, _OTHERS] for path in every_path(mount, name)) if uses else {}
         if found is None:
             return None
         if any("root" in held for held in found.values()):
@@ -436,7 +441,8 @@ class VaultQuestions:
             return ""
         what = ", ".join(f'"{capability}"' for capability in sorted(beyond[paths[0]]))
         more = f", and more than it takes on {counted(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
-        return f'{self._login.token} has {what} on "{paths[0]}"{more}'
+        where = f'"{paths[0]}"' if _OTHERS not in paths[0] else f'all of "{paths[0].removesuffix(_OTHERS)}"'
+        return f"{self._login.token} has {what} on {where}{more}"
 
     def _held(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
         """What the token may do on each of these paths; None where Vault does not say it of all."""

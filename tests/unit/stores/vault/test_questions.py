@@ -283,7 +283,9 @@ def test_a_plans_access_is_asked_in_batches_and_what_lacks_is_named() -> None:
     assert [len(paths) for paths in server.batches] == [100, 100, 50]
 
 
-EVERY = [f"team/kv/{route}/a" for route in ("data", "metadata", "delete", "undelete", "destroy")] + ["team/kv/config"]
+ROUTES = ("data", "metadata", "delete", "undelete", "destroy")
+OTHERS = {f"team/kv/{route}/any-other-secret-of-this-mount": ["deny"] for route in ROUTES}
+EVERY = [*(f"team/kv/{route}/a" for route in ROUTES), "team/kv/config"]
 
 
 THE = "the token of VAULT_TOKEN"
@@ -303,16 +305,23 @@ THE = "the token of VAULT_TOKEN"
     ],
 )
 def test_what_a_token_may_do_beyond_is_named(held: dict[str, list[str]], said: str) -> None:
-    told = {path: held.get(path.split("/")[2], ["deny"]) for path in EVERY}
+    told = OTHERS | {path: held.get(path.split("/")[2], ["deny"]) for path in EVERY}
     questions, server = asking(capabilities={"data": told})
     assert questions.excess_access({"a": {Use.READ}}) == said
-    assert [sorted(batch) for batch in server.batches] == [sorted(EVERY)]
+    assert [sorted(batch) for batch in server.batches] == [sorted([*EVERY, *OTHERS])]
 
 
 def test_what_a_role_takes_is_not_beyond_it() -> None:
-    told = {path: ["deny"] for path in EVERY} | {"team/kv/data/a": ["create", "read", "update"]}
+    told = OTHERS | {path: ["deny"] for path in EVERY} | {"team/kv/data/a": ["create", "read", "update"]}
     told |= {"team/kv/config": ["read"], "team/kv/metadata/a": ["read"]}
     assert asking(capabilities={"data": told})[0].excess_access({"a": {Use.CREATE, Use.UPDATE}}) == ""
+
+
+def test_a_rule_as_wide_as_the_mount_is_beyond_a_role() -> None:
+    told = {path: ["read"] if "/data/" in path else ["deny"] for path in [*EVERY, *OTHERS]}
+    questions, _ = asking(capabilities={"data": told})
+    assert questions.excess_access({"a": {Use.READ}}) == THE + ' has "read" on all of "team/kv/data/"'
+    assert questions.excess_access({}) == ""
 
 
 def test_what_is_beyond_is_unknown_where_vault_does_not_say() -> None:
