@@ -66,15 +66,20 @@ def secrets_of(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys))
 
 
-def mark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
-    """Put the id of `run` beside each value that it wrote, where an interruption left it out. Raises StoreError.
+def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
+    """Put the id of `run` beside each value that it wrote, where an interruption left it out.
 
-    It is a conflict where another writer has written since.
+    Returns when the newest of them was made, None where no store tells. Raises StoreError; it is a conflict where
+    another writer has written since.
     """
+    made = list[datetime]()
     for (store, name), entry in run.entries.items():
         remote = stores[store].read(name)
         if rotation_of(remote.attributes) != run.id:
             stores[store].set_tags(name, entry.after or remote.version, {ROTATION: run.id})
+        if remote.attributes.created is not None:
+            made.append(remote.attributes.created)
+    return max(made, default=None)
 
 
 def unmark(run: Run, stores: Mapping[str, SecretWriter]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
@@ -67,15 +68,14 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
     return replace(target, keys=chosen, unused=unused)
 
 
-def open_rotation(options: Options, target: Target, *, is_any: bool) -> Run | None:
-    """The rotation of these keys, or of any key of the secret, that is written and not ended; None where none is."""
+def open_rotation(options: Options, environment: Environment, secret: str, keys: Sequence[str] | None) -> Run | None:
+    """The rotation of these keys of a secret, or of any for None, that is written and not ended; None where none is."""
     for run in runs(options.root):
         asked = run.identity
-        is_own = run.command == COMMAND and run.environment == target.environment.name
-        if not is_own or asked.get("secret") != target.secret.id or run.phase is RotationPhase.CLOSED:
-            continue
-        is_same = is_any or asked.get("keys") == sorted(target.keys)
-        if is_same and run.ended == "complete" and not any(entry.undo for entry in run.entries.values()):
+        is_own = (run.command, run.environment, asked.get("secret")) == (COMMAND, environment.name, secret)
+        is_same = keys is None or asked.get("keys") == sorted(keys)
+        is_open = run.ended == "complete" and run.phase is not RotationPhase.CLOSED
+        if is_own and is_same and is_open and not any(entry.undo for entry in run.entries.values()):
             return run
     return None
 
@@ -317,14 +317,22 @@ def is_without_overlap(environment: Environment, keys: Iterable[tuple[str, str]]
     return any(key is not None and key.lifetime.overlap == NONE for key in found)
 
 
-def begin_overlap(run: Run, environment: Environment, options: Options) -> None:
-    """See that the run's id stands beside what it wrote, and record that it is written. Raises StoreError."""
-    mark(run, open_run(run, environment, options.stores))
+def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
+    """See that the run's id stands beside what it wrote, and record that; returns when that was made, if known.
+
+    Raises StoreError, and what `record_phase` raises.
+    """
+    expect_servers(run, options.stores)
+    made = mark(run, open_run(run, environment, options.stores))
     record_phase(run, options, RotationPhase.WRITTEN)
+    return made
 
 
 def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
-    """Record how far the run came. Raises Refusal and OSError."""
+    """Record that the run came so far, where it had not come as far before. Raises Refusal and OSError."""
+    phases = list(RotationPhase)
+    if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
+        return
     with run_lock(options.root, f"{COMMAND}, run {run.id}"):
         log = Journal(run)
         try:
@@ -348,8 +356,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
         raise Refusal("found", message, "rotate once more, if the old value was revoked all the same")
     expect_servers(run, options.stores)
     unmark(run, open_run(run, environment, options.stores))
-    if run.phase is not RotationPhase.CLOSED:
-        record_phase(run, options, RotationPhase.CLOSED)
+    record_phase(run, options, RotationPhase.CLOSED)
     return run
 
 

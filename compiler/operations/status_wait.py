@@ -146,7 +146,7 @@ def _changes_of_secret(
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
-        written = _written_at(live.secret or {})
+        written = written_at(live.secret or {})
         # Of the same second, or of unknown age, counts as older: a needless restart harms less than an old value.
         before.stale |= {pod.uid for pod in pods or () if not (written and pod.created > written)}
     before.newest_hash = data_hash
@@ -169,7 +169,7 @@ def _identity(secret: LiveObject | None) -> tuple[str | None, str | None]:
     return _uid(secret), _hash(secret)
 
 
-def _written_at(secret: LiveObject) -> str:
+def written_at(secret: LiveObject) -> str:
     """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
     entries = child(secret, "metadata").get("managedFields") or ()
     return max((str(each.get("time") or "") for each in entries if child(each, "fieldsV1", "f:data")), default="")
@@ -343,6 +343,7 @@ class StatusOptions:
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
     options that name the cluster, for command lines; `is_whole` cuts no message of the operator. `compares` asks
     the other stores too.
+    Where it `is_lenient`, the operator synchronises by itself for a caller who may not ask it to.
     """
 
     only: tuple[str, ...] = ()
@@ -352,6 +353,7 @@ class StatusOptions:
     context: tuple[str, ...] = ()
     is_whole: bool = False
     compares: bool = True
+    is_lenient: bool = False
 
 
 @dataclass(slots=True)
@@ -423,14 +425,22 @@ class StatusReading:
         seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None
         if seconds is not None:
             # Made before anything is changed: what it sees now is what it compares with.
-            self.wait = Wait(judge, snapshot, is_forced=is_forced, on_round=lambda view: setattr(self, "view", view))
+            self.wait = self._wait(judge, snapshot, is_forced=is_forced)
         if is_forced:
-            # What is told at the end is that no other one was asked for.
-            self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
+            try:
+                # What is told at the end is that no other one was asked for.
+                self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
+            except ClusterError as error:
+                if not self.options.is_lenient or error.permission is None:
+                    raise
+                self.wait = self._wait(judge, snapshot, is_forced=False)
         if self.wait is not None and seconds is not None:
             waited = self.wait.until(seconds, self.remember, self.begun)
         states = waited.states if waited is not None else judge.every(snapshot)
         return StatusResult(with_live_state(self.status, states), waited, tuple(self.forced))
+
+    def _wait(self, judge: StatusJudge, snapshot: Snapshot, *, is_forced: bool) -> Wait:
+        return Wait(judge, snapshot, is_forced=is_forced, on_round=lambda view: setattr(self, "view", view))
 
     def remember(self, states: States, left: float) -> None:
         """Tell the state of a round, and keep it; once the reading is over nothing more is told."""

@@ -387,7 +387,8 @@ def test_change() -> None:
     common = {"key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}
     put = {"command": "put", "secret": "a", "store": "vault", "inCommon": [common]}
     revoke = [{"key": "B", "issuer": None, "disableFirst": False}]
-    named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke}
+    live = {"restarts": ["kubectl"], "notSeen": ["why"]}
+    named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke, **live}
     rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, **named}}
     for own in (put, rotated, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []

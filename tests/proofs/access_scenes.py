@@ -101,7 +101,8 @@ class Scenes:
         self._hold(self.at, 0, GITHUB)
         self.world.serve_from(self.at)
         (self.folder / "token").write_text("token-9")
-        words = ("rotate", "prod", "github", "GITHUB_TOKEN", "--from-file", str(self.folder / "token"), "--apply")
+        values = ("--from-file", str(self.folder / "token"), "--apply")
+        words = ("rotate", "prod", "github", "GITHUB_TOKEN", "--without-cluster", *values)
         if not option:
             self.step(lambda: self.world.run(*words))
             return

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from compiler.change.journal import Run, find_run
@@ -12,11 +16,17 @@ from compiler.change.plan import Options, Plan, RotationPhase
 from compiler.change.rotation import COMMAND, secrets_of
 from compiler.change.run import End, Ended, carry_out
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
-from compiler.cli.exit_codes import OK
+from compiler.cli.commands.status import TIMEOUT, context_of, timeout_seconds, waiting_item
+from compiler.cli.exit_codes import FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import RunOutput, of_undo, writing
+from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
+from compiler.cli.terminal.progress import Waiting
+from compiler.cluster.judge import ClusterState
+from compiler.cluster.view import ClusterError, ClusterView, connected
+from compiler.live.stores import key_places, secret_named
 from compiler.model.environment import Environment
 from compiler.operations.put import Target
 from compiler.operations.rotate import (
@@ -28,37 +38,55 @@ from compiler.operations.rotate import (
     keys_of,
     open_rotation,
     other_environments,
+    record_phase,
     require_together,
     revocations,
     target_of_rotation,
     undo_rotation,
 )
+from compiler.operations.rotate_live import (
+    OldPods,
+    force_others,
+    is_synced,
+    old_pods,
+    readings_of,
+    require_healthy,
+    secrets_reading,
+    wait_for_pods,
+    wait_for_sync,
+    written_places,
+)
+from compiler.operations.status_live import OPTIONAL
+from compiler.operations.status_wait import Connect, WaitEnd
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
+from compiler.render.reports.status import live_lines, wait_lines, word_of
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed, suggest
 
-DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, and
-names what to revoke. Without KEY it rotates the keys of the secret that have a limit (`rotate`, `maxAge`); keys that
-are made together (`rotateWith`) are asked for together. The old version stays in the store.
+DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
+until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
+it rotates the keys of the secret that have a limit (`rotate`, `maxAge`); keys that are made together (`rotateWith`) are
+asked for together. The old version stays in the store.
 
 Values come from where `put` takes them, or with --generate from this machine, for keys whose issuer is `self`.
 
-Days may lie between the steps: the tag "rotation" beside the new value has the run's id, and until the run is closed or
-undone, every `put` and `rotate` of that remote secret refuses and names it. The same command without a value continues.
-Close the run with --confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old
+Days may lie between the steps: the same command without a value goes on. The tag "rotation" beside the new value has
+the run's id, and until the run is closed or undone, every `put` and `rotate` of that remote secret refuses and names
+it. Close the run with --confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old
 value back. Both need the run's journal, in .platform-secrets/runs.
 
-Where the issuer has no overlap (`overlap: none`), the old value dies when the new one is made, and nothing brings it
-back.
+Where the issuer has no overlap (`overlap: none`), the old value dies when the new one is made: it asks for that only if
+the cluster runs well, and nothing brings the old one back.
 
---format json prints one object with the plan and how far the rotation is, and does not ask."""
+--format json prints one object with the plan and how far the rotation is, and does not ask. Exits 4 while the cluster
+or pods still have the old value."""
 EXAMPLES = (
     "platform-secrets rotate prod slack SLACK_BOT_TOKEN",
     "platform-secrets rotate prod backstage --generate --apply",
     "pass show slack/bot | platform-secrets rotate prod slack SLACK_BOT_TOKEN --stdin --apply",
-    "platform-secrets rotate prod slack",
+    "platform-secrets rotate prod slack --timeout 30m",
     "platform-secrets rotate prod --confirm-revoked 20250131-120000-4fa1c2",
     "platform-secrets rotate prod --undo 20250131-120000-4fa1c2 --apply",
 )
@@ -74,8 +102,16 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--confirm-revoked", metavar="RUN", help="close this run: the old value was revoked at its issuer"
     )
+    parser.add_argument(
+        "--without-cluster", action="store_true", help="stop after the write, and say what to look at in the cluster"
+    )
+    parser.add_argument("--context", metavar="NAME", help="kubeconfig context; by default the current one")
+    parser.add_argument(
+        "--timeout", metavar="DURATION", help=f"the longest to wait for the cluster, such as 90s; {TIMEOUT} by default"
+    )
     add_writing(parser, apply_help="write without asking", recovers=False)
     parser.exclude("--confirm-revoked", "--from-file", "--stdin", "--generate", "--undo", "--audit")
+    parser.exclude("--without-cluster", "--context", "--timeout", "--confirm-revoked", "--undo")
     add_format(parser, REPORT_FORMATS)
 
 
@@ -91,8 +127,12 @@ def run(invocation: Invocation) -> int:
         if arguments.secret is None:
             message = "give a secret, or a run with --confirm-revoked or --undo"
             raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
-        target = target_of_rotation(environment, arguments.secret, arguments.keys)
-        found = open_rotation(options, target, is_any=not arguments.keys)
+        found = None
+        if not arguments.keys:
+            found = open_rotation(options, environment, secret_named(environment, arguments.secret).id, None)
+        if found is None:
+            target = target_of_rotation(environment, arguments.secret, arguments.keys)
+            found = open_rotation(options, environment, target.secret.id, target.keys)
         if found is not None:
             return _go_on(found, invocation, environment, options, output)
         return _begin(target, invocation, options, output)
@@ -103,6 +143,8 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     if given.secret is not None:
         raise Refusal("usage", "--confirm-revoked closes the whole run", "leave the secret out")
     closed = close_rotation(given.confirm_revoked, environment, options)
+    if closed.phase is not RotationPhase.RESTARTED and closed.phase is not RotationPhase.CLOSED:
+        standard_error().note("nobody saw with this run that every pod has started with the new value")
     invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
     output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
     return OK
@@ -115,10 +157,11 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
         message = f"the rotation {found.id} of {listed(secrets_of(found))} is under way, and has its new value"
         raise Refusal("found", message, f"go on with it: {line}")
     standard_error().note(f"going on with the rotation {found.id}")
-    begin_overlap(found, environment, options)
-    invocation.lines(_next_lines(environment, found))
-    output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, found))
-    return OK
+    code, seen = _follow(invocation, environment, options, found)
+    part = _part(environment, found)
+    part["rotation"] |= seen
+    output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), code, part)
+    return code
 
 
 def _begin(target: Target, invocation: Invocation, options: Options, output: RunOutput) -> int:
@@ -127,6 +170,10 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
     elsewhere = _tell_elsewhere(target, options)
     if is_without_overlap(environment, ((target.secret.id, key) for key in target.keys)):
         standard_error().note("the old value dies when the new one is made: there is no way back")
+        _require_healthy(target, arguments, options)
+    elif not arguments.without_cluster and (options.applies or is_asked(arguments)):
+        # Not after the value is written: whoever has no cluster here is to say so first.
+        _connect(arguments)()
     values = _values(arguments, target, options)
     if not values:
         ended = Ended(Plan(COMMAND, environment.name), End.NOTHING)
@@ -141,13 +188,129 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
         standard_error().note(line)
     code = output.tell(ended)
     done = find_run(options.root, ended.outcome.run) if ended.outcome is not None and code == OK else None
+    seen = dict[str, Any]()
     if done is not None:
-        begin_overlap(done, environment, options)
-        invocation.lines(_next_lines(environment, done))
+        code, seen = _follow(invocation, environment, options, done)
     part = _part(environment, done, target)
-    part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere)}
+    part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere), **seen}
     output.report(ended, code, part)
     return code
+
+
+def _require_healthy(target: Target, arguments: Namespace, options: Options) -> None:
+    """Raises Refusal where it is not seen that the cluster runs on the value that is to die."""
+    if arguments.without_cluster:
+        message = "without a look at the cluster nobody knows whether it takes the new value before the old one dies"
+        raise Refusal("usage", message, "leave --without-cluster out, or use `put`")
+    places = key_places(target.environment, target.secret, target.store)
+    found = [(target.store.id, each.remote_key, each.property) for key in target.keys if (each := places[key])]
+    secrets = secrets_reading(target.environment, found)
+    require_healthy(target.environment, secrets, options.stores, _connect(arguments), context_of(arguments))
+
+
+def _connect(arguments: Namespace) -> Connect:
+    """What connects to the cluster; it may leave out what the caller may not read."""
+
+    def connect() -> ClusterView:
+        try:
+            return connected(os.environ, arguments.context, OPTIONAL)
+        except Refusal as error:
+            failure = Refusal("cannot run", f"the cluster cannot be followed: {error}", error.help or "")
+        raise failure
+
+    return connect
+
+
+def _follow(
+    invocation: Invocation, environment: Environment, options: Options, found: Run
+) -> tuple[int, dict[str, Any]]:
+    """Follow a value that is written until no pod runs on the old one; returns the exit code and what was seen."""
+    arguments = invocation.arguments
+    with interruption("the new value is written; the same command without a value goes on"):
+        made = begin_overlap(found, environment, options)
+        secrets = secrets_reading(environment, written_places(found))
+        if arguments.without_cluster:
+            only = [word for secret in secrets for word in ("--only", secret)]
+            line = command_line("status", environment.name, *only, "--wait", "--force-sync")
+            invocation.lines([("see that the cluster has it, and restart what it names: ", line)])
+            invocation.lines(_next_lines(environment, found))
+            return OK, {}
+        begun, seconds = time.monotonic(), timeout_seconds(arguments.timeout)
+        again = ("go on with it: ", command_line(COMMAND, environment.name, *secrets_of(found)))
+        if secrets and (code := _wait_for_sync(invocation, environment, secrets, options, seconds)) != OK:
+            invocation.lines([again])
+            return code, {}
+        record_phase(found, options, RotationPhase.SYNCED)
+        invocation.lines(["the cluster has the new value"])
+        old, unknown = _wait_for_pods(
+            invocation, environment, found, secrets, options, made, seconds - (time.monotonic() - begun)
+        )
+        for why in (*old.not_seen, *filter(None, [unknown])):
+            standard_error().note(why)
+        seen = {"restarts": list(old.commands), "notSeen": [*old.not_seen, *filter(None, [unknown])]}
+        if not old.is_over or old.not_seen:
+            left = (*old.unread, *([old.count] if old.pods else []))
+            invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen"), again])
+            return INCOMPLETE, seen
+        record_phase(found, options, RotationPhase.RESTARTED)
+        invocation.lines(["every pod that needs it anew has started since"])
+        invocation.lines(_next_lines(environment, found))
+        return OK, seen
+
+
+def _wait_for_sync(
+    invocation: Invocation, environment: Environment, secrets: Sequence[str], options: Options, seconds: float
+) -> int:
+    arguments, waiting = invocation.arguments, Waiting(word_of(ClusterState.IN_EFFECT))
+    try:
+        found = wait_for_sync(
+            environment,
+            secrets,
+            options.stores,
+            _connect(arguments),
+            context_of(arguments),
+            seconds,
+            lambda states, left: waiting.tell({name: waiting_item(name, each) for name, each in states.items()}, left),
+        )
+    finally:
+        waiting.close()
+    if is_synced(found):
+        return OK
+    for row in found.status.rows:
+        invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())
+    if found.waited is not None:
+        invocation.lines(wait_lines(found.waited))
+    return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
+
+
+def _wait_for_pods(
+    invocation: Invocation,
+    environment: Environment,
+    found: Run,
+    secrets: Sequence[str],
+    options: Options,
+    made: datetime | None,
+    seconds: float,
+) -> tuple[OldPods, str]:
+    """The pods that are left in the end, and why not everything that reads the value is known."""
+    arguments, shown = invocation.arguments, set[str]()
+    whole = partial(connected, os.environ, arguments.context)
+    readings, unknown = readings_of(found, environment, secrets, options.stores, whole)
+    first = _connect(arguments)()
+    force_others(first, readings)
+
+    def tell(old: OldPods) -> None:
+        new = [line for line in old.commands if line not in shown]
+        shown.update(new)
+        invocation.lines([("restart it, as its pods run on the old value: ", line) for line in new])
+
+    try:
+        old = wait_for_pods(lambda: old_pods(first.fresh(), readings, made), seconds, tell)
+    except ClusterError as error:
+        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+    else:
+        return old, unknown
+    raise failure
 
 
 def _values(arguments: Namespace, target: Target, options: Options) -> Mapping[str, SecretValue]:
@@ -206,6 +369,8 @@ def _part(environment: Environment, found: Run | None, target: Target | None = N
             "phase": str(found.phase) if found is not None and found.phase is not None else None,
             "keys": keys,
             "kept": [],
+            "restarts": [],
+            "notSeen": [],
             "otherEnvironments": [],
             "revoke": [{**members(each, "key", "issuer"), "disableFirst": each.is_disabled_first} for each in revoke],
         },

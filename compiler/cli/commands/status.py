@@ -69,7 +69,7 @@ EXAMPLES = (
 _METRICS = "openmetrics"
 # What has nothing to do with metrics: no store is asked, it never ends, or it is said in another form.
 _NOT_MEASURED = ("offline", "wait", "force_sync", "due")
-_TIMEOUT = "10m"
+TIMEOUT = "10m"
 _FORCED = "the operator may have been asked to synchronise at once; nothing else was changed"
 # Each of them is about one environment.
 _OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
@@ -87,7 +87,7 @@ def configure(parser: Parser) -> None:
         "--timeout",
         metavar="DURATION",
         default=None,
-        help=f"the longest that --wait waits, such as 90s; {_TIMEOUT} by default",
+        help=f"the longest that --wait waits, such as 90s; {TIMEOUT} by default",
     )
     parser.add_argument(
         "--force-sync",
@@ -149,24 +149,29 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
             raise Refusal("usage", f"--format {_METRICS} cannot be combined with {other}", "leave one of them out")
     if arguments.out is not None and not is_measured:
         raise Refusal("usage", f"--out needs --format {_METRICS}", "add it, or leave --out out")
-    duration = parse_duration(arguments.timeout or _TIMEOUT)
-    if duration is None:
-        given = arguments.timeout
-        meant = f"add its unit, such as {given}s" if given.isdecimal() and given.isascii() else None
-        raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
-    seconds = duration.seconds if arguments.wait else None
+    seconds = timeout_seconds(arguments.timeout)
     return StatusOptions(
         tuple(arguments.only),
         arguments.offline,
-        seconds,
+        seconds if arguments.wait else None,
         arguments.force_sync,
-        _context(arguments),
+        context_of(arguments),
         is_whole=is_debug,
         compares=arguments.due is None and not is_measured,
     )
 
 
-def _context(arguments: Namespace) -> tuple[str, ...]:
+def timeout_seconds(given: str | None) -> float:
+    """What `--timeout` asks for. Raises Refusal for what is no duration."""
+    duration = parse_duration(given or TIMEOUT)
+    if duration is not None:
+        return duration.seconds
+    meant = f"add its unit, such as {given}s" if given is not None and given.isdecimal() and given.isascii() else None
+    raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
+
+
+def context_of(arguments: Namespace) -> tuple[str, ...]:
+    """The options that name the cluster, for command lines."""
     return ("--context", arguments.context) if arguments.context is not None else ()
 
 
@@ -187,7 +192,9 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
                     options,
                     stores,
                     connect,
-                    lambda states, left: waiting.tell({name: _item(name, each) for name, each in states.items()}, left),
+                    lambda states, left: waiting.tell(
+                        {name: waiting_item(name, each) for name, each in states.items()}, left
+                    ),
                 )
                 for environment in environments
             ]
@@ -195,7 +202,8 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
             waiting.close()
 
 
-def _item(name: str, live: LiveState) -> Item:
+def waiting_item(name: str, live: LiveState) -> Item:
+    """How a secret that is waited for is shown."""
     return Item(
         word_of(live.state), tuple(map(without_age, live.causes)), tuple(live_lines(name, live)) if live.causes else ()
     )
@@ -209,7 +217,7 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
     if arguments.due is not None:
         return _show_due(looked, now + arguments.due, invocation)
     code = max(map(_code, looked))
-    options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
+    options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
     writer_of = _writer_of(root)
     found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:

@@ -68,14 +68,14 @@ def test_a_run_that_ended_before_its_tag_was_set_gets_it(
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert done.outcome is not None
     vault.set_tags(JIRA, vault.versions[JIRA][-1].version, {ROTATION: None})
-    found = open_rotation(options, target, is_any=False)
+    found = open_rotation(options, target.environment, "jira", ["JIRA_TOKEN"])
     assert found is not None
     assert (found.id, found.phase) == (done.outcome.run, None)
     begin_overlap(found, target.environment, options)
     assert vault.versions[JIRA][-1].attributes.tags[ROTATION] == found.id
     assert [run.phase for run in runs(options.root)] == [RotationPhase.WRITTEN]
     close_rotation(found.id, target.environment, options)
-    assert open_rotation(options, target, is_any=True) is None
+    assert open_rotation(options, target.environment, "jira", None) is None
 
 
 def test_a_store_that_does_not_answer_is_named_and_the_others_go_on(
@@ -100,7 +100,7 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
     azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert done.outcome is not None
-    assert open_rotation(options, target, is_any=True) is None
+    assert open_rotation(options, target.environment, "jira", None) is None
     with pytest.raises(Refusal, match="is not complete"):
         close_rotation(done.outcome.run, target.environment, options)
 

@@ -1,0 +1,216 @@
+"""Follows a rotated value in the cluster: has it synchronised, and finds the pods that still run on the old one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from compiler.change.journal import Run
+from compiler.cluster.judge import ClusterState, refreshed_at
+from compiler.cluster.objects import child
+from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView
+from compiler.live.readers import readers_of
+from compiler.live.stores import LiveStores
+from compiler.model.environment import Environment
+from compiler.model.values import manifests_of
+from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands
+from compiler.operations.status_wait import (
+    Connect,
+    StatusOptions,
+    StatusResult,
+    Tell,
+    WaitEnd,
+    read_status,
+    written_at,
+)
+from compiler.refusal import Refusal
+from compiler.text.wording import counted
+
+_READER = "ExternalSecret "
+# Seconds between two looks at the pods.
+_PAUSE = 2.0
+# The cluster has the value, and pods are still to be started or are starting.
+_OF_PODS = frozenset({ClusterState.RESTART, ClusterState.PODS, ClusterState.RESTARTED})
+
+
+def secrets_reading(environment: Environment, places: Iterable[tuple[str, str, str | None]]) -> tuple[str, ...]:
+    """The secrets of the environment that read one of `places`, each a store's id, a name there and a property."""
+    wanted = list(places)
+    found = dict[str, None]()
+    for secret in environment.secrets.values():
+        for item in secret.keys:
+            if secret.store is None or item.place is None:
+                continue
+            name = secret.store.provider.remote_name
+            here = secret.store.id, name(item.place.remote_key)
+            for store, remote, property_ in wanted:
+                is_here = here == (store, name(remote))
+                if is_here and (None in (property_, item.place.property) or property_ == item.place.property):
+                    found[secret.id] = None
+    return tuple(found)
+
+
+def written_places(run: Run) -> Iterator[tuple[str, str, str | None]]:
+    for (store, name), entry in run.entries.items():
+        for _, _, property_ in entry.keys:
+            yield store, name, property_
+
+
+def require_healthy(
+    environment: Environment, secrets: Sequence[str], stores: LiveStores, connect: Connect, context: tuple[str, ...]
+) -> None:
+    """Raises Refusal where the cluster does not run on the present value, or does not answer.
+
+    Who could not tell whether the new value works would be left with one that does not.
+    """
+    options = StatusOptions(tuple(secrets), context=context, compares=False)
+    found = read_status(environment, options, stores, connect, lambda _states, _left: None)
+    if bad := [row.secret.id for row in found.status.rows if not row.is_fine]:
+        message = f"the cluster does not run on the present value of {', '.join(bad)}, and the old one would die"
+        raise Refusal("found", message, "mend that first: `status` says what is wrong; nothing was written")
+
+
+def wait_for_sync(
+    environment: Environment,
+    secrets: Sequence[str],
+    stores: LiveStores,
+    connect: Connect,
+    context: tuple[str, ...],
+    seconds: float,
+    tell: Tell,
+) -> StatusResult:
+    """Have the secrets synchronised at once, where that is allowed, and wait until the cluster has what is stored."""
+    options = StatusOptions(tuple(secrets), False, seconds, True, context, compares=False, is_lenient=True)
+    return read_status(environment, options, stores, connect, tell)
+
+
+def is_synced(found: StatusResult) -> bool:
+    """Whether the cluster has the value, whatever its pods do."""
+    waited = found.waited
+    if waited is None or waited.end is WaitEnd.UNPROVEN or not waited.states:
+        return False
+    return all(problem.state in _OF_PODS for live in waited.states.values() for problem in live.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An ExternalSecret that reads a rotated place, by namespace and name; `is_own` of the environment itself."""
+
+    namespace: str
+    name: str
+    is_own: bool
+
+
+def readings_of(
+    run: Run, environment: Environment, secrets: Sequence[str], stores: LiveStores, connect: Connect
+) -> tuple[tuple[Reading, ...], str]:
+    """Whatever in the cluster reads what the run wrote, and why not all of it is known; empty where it is.
+
+    Those of the environment are known from its files.
+    """
+    own = {(each.namespace, each.name) for each in manifests_of(environment, secrets).values()}
+    others = dict[tuple[str, str], None]()
+    view, unknown = connect(), ""
+    try:
+        for store_id in run.destinations:
+            index = readers_of(environment.stores[store_id], (), stores, view)
+            names = (name for store, name in run.entries if store == store_id)
+            for reader in (each for name in names for each in index.of(name)):
+                if reader.name.startswith(_READER):
+                    namespace, _, name = reader.name.removeprefix(_READER).partition("/")
+                    others[namespace, name] = None
+    except Refusal as error:
+        unknown = f"only the secrets of {environment.name} are looked at: {error}"
+    every = [*own, *(each for each in others if each not in own)]
+    return tuple(Reading(*each, is_own=each in own) for each in sorted(every)), unknown
+
+
+@dataclass(frozen=True, slots=True)
+class OldPods:
+    """What still runs on the old value: ExternalSecrets that have not read the new one, and pods by namespace.
+
+    `not_seen` says of what that may not be asked.
+    """
+
+    unread: tuple[str, ...]
+    pods: tuple[tuple[str, Pod], ...]
+    not_seen: tuple[str, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether waiting is over: nothing that can be seen runs on the old value."""
+        return not self.unread and not self.pods
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The lines that start the pods anew, one for each workload."""
+        spaces = dict.fromkeys(space for space, _ in self.pods)
+        return tuple(
+            line
+            for space in spaces
+            for line in restart_commands([pod for own, pod in self.pods if own == space], space)
+        )
+
+    @property
+    def count(self) -> str:
+        return counted(len(self.pods), "pod")
+
+
+def old_pods(view: ClusterView, readings: Sequence[Reading], since: datetime | None) -> OldPods:
+    """The pods that keep what they read before their Secret changed; `since` is when the new value was written.
+
+    Raises ClusterError.
+    """
+    unread, not_seen = list[str](), list[str]()
+    found = dict[tuple[str, str], tuple[str, Pod]]()
+    for space in dict.fromkeys(each.namespace for each in readings):
+        secrets, pods = view.by_name(SECRETS, space), view.objects(PODS, space)
+        external = view.by_name(EXTERNAL_SECRETS, space)
+        not_seen += [str(error) for (_, where), error in view.refused.items() if where == space]
+        for each in readings if external is not None and secrets is not None and pods is not None else ():
+            made = external.get(each.name) if external is not None and each.namespace == space else None
+            if made is None:
+                continue
+            refreshed = refreshed_at(made)
+            if (
+                not each.is_own
+                and since is not None
+                and (refreshed is None or refreshed < since.replace(microsecond=0))
+            ):
+                unread.append(f"{space}/{each.name}")
+            name = str(child(made, "spec", "target").get("name") or each.name)
+            secret = (secrets or {}).get(name)
+            if secret is None:
+                continue
+            written = written_at(secret)
+            if not written:
+                not_seen.append(f"when the Secret {space}/{name} changed is not known")
+                continue
+            own = [pod for pod in (pod_of(raw, {name}) for raw in pods or ()) if pod is not None]
+            # Of the same second counts as older.
+            stale = {pod.uid for pod in own if not pod.created > written}
+            found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
+    return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
+
+
+def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:
+    """Look again for up to `seconds` until no pod runs on the old value; `tell` gets what each look finds."""
+    end = time.monotonic() + seconds
+    while True:
+        found = see()
+        tell(found)
+        left = end - time.monotonic()
+        if found.is_over or left <= 0:
+            return found
+        time.sleep(min(_PAUSE, left))
+
+
+def force_others(view: ClusterView, readings: Sequence[Reading]) -> None:
+    """Have what lies beside the environment synchronised too, as far as that is allowed."""
+    for each in readings:
+        if not each.is_own:
+            with suppress(ClusterError):
+                view.force_sync(each.namespace, each.name, str(int(time.time())))

@@ -1,0 +1,170 @@
+"""A rotation on both local stores: the value in, synchronised, pods started anew, the old value revoked, or back."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.cluster.objects import FORCE_SYNC
+from compiler.operations import rotate_live, status_wait
+from compiler.pipeline import compile_project
+from compiler.stores.interface import ROTATION
+from tests.api_double import ApiDouble
+from tests.commands import Done
+from tests.live_platform import LivePlatform
+from tests.proofs.conftest import World
+
+SPACE, TARGET = "agents", "agent-jira-secrets"
+OLD, NEW = {"JIRA_TOKEN": "old", "JIRA_URL": "u"}, "n3w-s3ntinel"
+PLACES = {"vault": "agents/jira", "azure": "agents-jira"}
+
+
+@dataclass
+class Cluster:
+    """The operator, which synchronises when it is asked to, and a person who restarts pods once `restarts` is set."""
+
+    world: World
+    store: str
+    double: ApiDouble
+    restarts: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    answered: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.platform = LivePlatform(self.double)
+        result = compile_project(self.world.root, ["prod"])
+        assert result.project is not None
+        self.platform.run(result.project.environments[0])
+        self.secret(datetime.now(UTC) - timedelta(hours=1))
+        for name, is_volume in (("web", False), ("files", True)):
+            self.platform.pod(SPACE, name, TARGET, volume=is_volume)
+            self.started(name, datetime.now(UTC) - timedelta(minutes=30))
+
+    def secret(self, changed: datetime) -> None:
+        """The Secret holds what the store does since then."""
+        name = PLACES[self.store]
+        held = self.world.get(name) if self.store == "vault" else self.world.azure_object(name)
+        digest = hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
+        self.platform.sync(SPACE, TARGET, digest)
+        found = self.double.get("secrets", SPACE, TARGET)
+        found["metadata"]["managedFields"][0]["time"] = f"{changed:%Y-%m-%dT%H:%M:%SZ}"
+        self.double.put("secrets", found)
+
+    def started(self, name: str, when: datetime) -> None:
+        pod = self.double.get("pods", SPACE, name)
+        pod["metadata"]["creationTimestamp"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+        pod["metadata"]["uid"] = f"{name}-{when.timestamp()}"
+        self.double.put("pods", pod)
+
+    def work(self) -> None:
+        while not self.ended.wait(0.05):
+            found = self.double.get("externalsecrets", SPACE, TARGET)
+            mark = (found["metadata"].get("annotations") or {}).get(FORCE_SYNC)
+            if mark is not None and mark not in self.answered:
+                self.answered.add(mark)
+                self.secret(datetime.now(UTC))
+            if self.restarts.is_set():
+                self.started("web", datetime.now(UTC) + timedelta(seconds=2))
+
+
+@contextmanager
+def cluster(world: World, folder: Path, store: str) -> Iterator[Cluster]:
+    with ApiDouble() as double:
+        here = Cluster(world, store, double)
+        world.variables["KUBECONFIG"] = str(double.kubeconfig(folder))
+        thread = threading.Thread(target=here.work, daemon=True)
+        thread.start()
+        try:
+            yield here
+        finally:
+            here.ended.set()
+            thread.join()
+
+
+@pytest.fixture(params=PLACES)
+def store(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The store that `prod` reads, which holds the old values, as does the other one."""
+    monkeypatch.setattr(rotate_live, "_PAUSE", 0.1)
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
+    world.put("agents/jira", OLD)
+    world.azure.seed("agents-jira", json.dumps(OLD), tags={"team": "x"})
+    if request.param == "azure":
+        world.serve_from("azure")
+    return str(request.param)
+
+
+def rotate(world: World, *words: str, value: str | None = None) -> Done:
+    if value is not None:
+        path = world.root / "value"
+        path.write_text(value, "utf-8")
+        path.chmod(0o600)
+        words = (*words, "--from-file", str(path), "--apply")
+    return world.run("rotate", "prod", *words)
+
+
+def held(world: World) -> tuple[Any, Any]:
+    return world.get("agents/jira")["JIRA_TOKEN"], world.azure_object("agents-jira")["JIRA_TOKEN"]
+
+
+def tags(world: World) -> tuple[dict[str, str], dict[str, str]]:
+    found = world.bao.call("GET", f"{world.mount}/metadata/agents/jira")["data"]["custom_metadata"]
+    return found or {}, dict(world.azure.versions("agents-jira")[-1].tags)
+
+
+def test_from_the_new_value_to_the_last_pod_and_closed(world: World, tmp_path: Path, store: str) -> None:
+    with cluster(world, tmp_path, store) as here:
+        stopped = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "3s", value=NEW)
+        (journal,) = world.journals()
+        run = journal.stem
+        assert stopped.code == 4, stopped
+        assert "the cluster has the new value\n" in stopped.out
+        assert "kubectl -n agents rollout restart deployment/web\n" in stopped.out
+        assert "deployment/files" not in stopped.out
+        assert held(world) == (NEW, NEW)
+        assert [each[ROTATION] for each in tags(world)] == [run, run]
+        # Another machine knows the tag alone.
+        journal.rename(tmp_path / "elsewhere")
+        (world.root / "value").write_text("another", "utf-8")
+        refused = world.run("put", "prod", "jira", "JIRA_TOKEN", "--from-file", str(world.root / "value"), "--apply")
+        assert (refused.code, run in refused.out) == (1, True)
+        (tmp_path / "elsewhere").rename(journal)
+        here.restarts.set()
+        done = rotate(world, "jira", "--timeout", "30s")
+        assert done.code == 0, done
+        assert "every pod that needs it anew has started since\n" in done.out
+        assert rotate(world, "--confirm-revoked", run).code == 0
+    assert tags(world) == ({}, {"team": "x"})
+    assert held(world) == (NEW, NEW)
+    lines = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    assert [line["phase"] for line in lines if line["type"] == "phase"] == ["written", "synced", "restarted", "closed"]
+    assert NEW not in journal.read_text("utf-8") + stopped.out + stopped.err + done.out + done.err + refused.out
+
+
+def test_before_it_is_closed_it_goes_back(world: World, tmp_path: Path, store: str) -> None:
+    with cluster(world, tmp_path, store) as here:
+        here.restarts.set()
+        assert rotate(world, "jira", "JIRA_TOKEN", value=NEW).code == 0
+        (journal,) = world.journals()
+        done = rotate(world, "--undo", journal.stem, "--apply")
+        assert done.code == 0, done
+    assert held(world) == ("old", "old")
+    assert tags(world) == ({}, {"team": "x"})
+    assert rotate(world, "jira", "JIRA_TOKEN", "--without-cluster", value="newer").code == 0
+    assert held(world) == ("newer", "newer")
+
+
+def test_who_may_not_ask_the_operator_or_list_pods_is_told(world: World, tmp_path: Path, store: str) -> None:
+    with cluster(world, tmp_path, store) as here:
+        here.double.refused |= {"patch externalsecrets": 403, "list pods": 403}
+        here.ended.set()
+        here.secret(datetime.now(UTC))
+        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "5s", value=NEW)
+        assert done.code == 4, done
+        assert held(world) == (NEW, NEW)

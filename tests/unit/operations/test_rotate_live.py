@@ -1,0 +1,111 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind
+from compiler.cluster.view import ClusterView
+from compiler.operations import rotate_live
+from compiler.operations.rotate_live import (
+    OldPods,
+    Reading,
+    old_pods,
+    readings_of,
+    require_healthy,
+    secrets_reading,
+    wait_for_pods,
+    written_places,
+)
+from compiler.refusal import Refusal
+from tests.unit.conftest import taking
+from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
+
+__all__ = ["world"]
+NOW = datetime.now(UTC).replace(microsecond=0)
+OWN = Reading(SPACE, JIRA, is_own=True)
+
+
+def a_run() -> Run:
+    run = Run("20250131-120000-4fa1c2", Path(), "rotate", "prod", {"vault": "https://vault"}, {})
+    keys = (("jira", "JIRA_TOKEN", "JIRA_TOKEN"),)
+    run.entries["vault", "agents/jira"] = RunEntry(Kind.UPDATE, None, recover=False, keys=keys, after="v1")
+    return run
+
+
+def changed(world: World, when: datetime, name: str = JIRA, space: str = SPACE) -> None:
+    found = world.double.get("secrets", space, name)
+    found["metadata"]["managedFields"][0]["time"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+    world.double.put("secrets", found)
+
+
+def pod(world: World, name: str, started: datetime, *, volume: bool = False, space: str = SPACE) -> None:
+    world.platform.pod(space, name, JIRA, volume=volume)
+    found = world.double.get("pods", space, name)
+    found["metadata"]["creationTimestamp"] = f"{started:%Y-%m-%dT%H:%M:%SZ}"
+    world.double.put("pods", found)
+
+
+def test_only_pods_that_keep_what_they_read_before_the_secret_changed_are_old(world: World) -> None:
+    changed(world, NOW)
+    pod(world, "before", NOW - timedelta(minutes=1))
+    pod(world, "same-second", NOW)
+    pod(world, "after", NOW + timedelta(seconds=1))
+    pod(world, "volume", NOW - timedelta(minutes=1), volume=True)
+    found = old_pods(world.view(), [OWN], NOW)
+    assert [each.name for _, each in found.pods] == ["before", "same-second"]
+    assert found.commands == (
+        "kubectl -n agents rollout restart deployment/before",
+        "kubectl -n agents rollout restart deployment/same-second",
+    )
+    assert (found.unread, found.not_seen, found.is_over) == ((), (), False)
+
+
+def test_what_may_not_be_listed_and_a_change_of_unknown_time_are_not_taken_for_new(world: World) -> None:
+    pod(world, "before", NOW)
+    assert old_pods(world.view(), [OWN], NOW).not_seen == (f"when the Secret {SPACE}/{JIRA} changed is not known",)
+    changed(world, NOW)
+    world.double.refused["list pods"] = 403
+    found = old_pods(world.view(), [OWN], NOW)
+    assert (found.pods, len(found.not_seen)) == ((), 1)
+    assert "pods" in found.not_seen[0]
+
+
+def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value(world: World) -> None:
+    environment = world.bench.environment()
+    own = world.double.get("externalsecrets", SPACE, JIRA)
+    other = {**own, "metadata": {"name": "copy", "namespace": "other"}}
+    world.double.put("externalsecrets", other)
+    stores, strict = world.bench.live(), lambda: ClusterView(world.cluster)
+    found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
+    assert (found, unknown) == ((OWN, Reading("other", "copy", is_own=False)), "")
+    changed(world, NOW)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert old_pods(world.view(), found, later).unread == ("other/copy",)
+    world.double.refused["list externalsecrets"] = 403
+    found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
+    assert (found, unknown.startswith("only the secrets of prod are looked at: ")) == ((OWN,), True)
+
+
+def test_the_secrets_that_take_the_value_read_it_too(tmp_path: Path) -> None:
+    environment = taking(tmp_path)
+    assert secrets_reading(environment, written_places(a_run())) == ("jira", "board", "report")
+    assert secrets_reading(environment, [("vault", "agents/jira", "JIRA_URL")]) == ("jira",)
+    assert secrets_reading(environment, [("azure", "agents-jira", None)]) == ()
+
+
+def test_a_cluster_that_does_not_run_on_the_present_value_is_told(world: World) -> None:
+    environment, stores = world.bench.environment(), world.bench.live()
+    require_healthy(environment, ("jira",), stores, world.view, ())
+    world.platform.fail(SPACE, JIRA, "no")
+    with pytest.raises(Refusal, match="does not run on the present value of jira"):
+        require_healthy(environment, ("jira",), stores, world.view, ())
+
+
+def test_a_wait_ends_once_no_pod_is_left_or_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotate_live, "_PAUSE", 0.01)
+    left, over = OldPods(("a/b",), (), ()), OldPods((), (), ())
+    looks, told = iter([left, left, over]), list[OldPods]()
+    assert wait_for_pods(lambda: next(looks), 5, told.append) is over
+    assert told == [left, left, over]
+    assert wait_for_pods(lambda: left, 0.03, told.append) is left
