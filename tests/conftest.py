@@ -1,4 +1,4 @@
-"""Orders the suite, chooses what of it is traced and how long data is generated, and finds the installed Helms."""
+"""Orders the suite, says when it is traced and how long data is generated, and finds the installed Helms."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, settings
 
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.read_once import read_once
@@ -31,15 +31,8 @@ LONGEST = (
     "tests/contract",
     "tests/hostile",
 )
-# Tracing more than doubles a test's time, and the tests of each module alone reach the floor; those of the whole only
-# walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
-# alone reaches is not covered in every run.
-TRACED = "tests/unit"
-# What they run of the package, other tests are there for.
-OF_SCRIPTS = "tests/unit/scripts"
 # Large packages that the program's modules import: tracing each of their lines, to keep none, takes seconds.
 THIRD_PARTY = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema", "pyrage", "requests", "ruamel.yaml")
-IS_TRACED = pytest.StashKey[bool]()
 # Tests of what commands do with a project: that each reads it anew would prove no more than tests/unit/stages does.
 READ_ONCE = (
     *(f"tests/unit/{room}" for room in ("change", "cli", "cluster", "consumers", "edit", "generate", "helm", "live")),
@@ -94,16 +87,13 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest first, in the order of LONGEST, files kept whole for the servers that they share; then the rest."""
     items.sort(key=_place)
-    for item in items:
-        heavy = item.get_closest_marker("heavy") is not None or is_hypothesis_test(getattr(item, "obj", None))
-        item.stash[IS_TRACED] = not heavy and _is_traced(_file_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Trace a test, not what pytest does around it nor what fixtures prepare: a test covers what it runs itself."""
     tracer = _tracer(pyfuncitem.config)
-    if tracer is None or not pyfuncitem.stash[IS_TRACED]:
+    if tracer is None:
         return (yield)
     tracer.resume()
     try:
@@ -136,21 +126,12 @@ def files_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _place(item: pytest.Item) -> int:
-    return _place_of(_file_of(item.nodeid))
+    return _place_of(item.nodeid.partition("::")[0])
 
 
 @cache
 def _place_of(file: str) -> int:
     return next((place for place, path in enumerate(LONGEST) if _is_below(file, path)), len(LONGEST))
-
-
-@cache
-def _is_traced(file: str) -> bool:
-    return _is_below(file, TRACED) and not _is_below(file, OF_SCRIPTS)
-
-
-def _file_of(nodeid: str) -> str:
-    return nodeid.partition("::")[0]
 
 
 def _is_below(file: str, path: str) -> bool:
