@@ -202,3 +202,24 @@ def test_the_clock_of_the_vault_counts(world: World, tmp_path: Path, monkeypatch
         writing = Writing(world, tmp_path, "put")
         assert writing("--expires", "365d", "--apply").code == 0
         assert writing("--expires", "7d", "--apply").code == 0
+
+
+@pytest.mark.parametrize("end", ["--undo", "--confirm-revoked"])
+def test_a_rotation_is_dated_from_its_write_to_its_end(world: World, tmp_path: Path, end: str) -> None:
+    rotate(world)
+    settle(world)
+    world.serve_from("azure")
+    world.azure.seed(TOKEN, OLD, tags=TAGS)
+    world.azure.set_policy(DENY)
+    value = tmp_path / "value"
+    value.write_text("new", "utf-8")
+    value.chmod(0o600)
+    done = world.run("rotate", "prod", "github", "GITHUB_TOKEN", "--from-file", str(value), "--apply")
+    assert done.code == 0, done
+    assert 89.9 < days_left(world, TOKEN) <= 90
+    (journal,) = world.journals()
+    ended = world.run("rotate", "prod", end, journal.stem, *(["--apply"] if end == "--undo" else []))
+    assert (ended.code, world.azure_object(TOKEN)["GITHUB_TOKEN"]) == (0, "old" if end == "--undo" else "new"), ended
+    assert 89 < days_left(world, TOKEN) <= 90
+    tags = world.azure.versions(TOKEN)[-1].tags
+    assert {name: text for name, text in tags.items() if name != "value-since"} == {**TAGS, "ValidityPeriodDays": "90"}
