@@ -170,7 +170,8 @@ def date_diagnostic(
         message = f"{name} expired on {expired:%Y-%m-%d}"
         new_value = f"{put_command(group)} sets a new value"
         dated = f"{new_value}; then {date_command(provider, remote.name, address, '--expires')} sets its date"
-        return of_remote("expired-secret", group, message, new_value if provider.expires_by_itself else dated)
+        is_dated = provider.expires_by_itself or group[0].store.requires_expiry
+        return of_remote("expired-secret", group, message, new_value if is_dated else dated)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
         corrected = f"{date_command(provider, remote.name, address, '--not-before')} sets another date"
@@ -182,6 +183,8 @@ def date_diagnostic(
             return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
         message = f"{name} expires on {soon:%Y-%m-%d}"
         new_value = f"before then, {put_command(group)} sets a new value"
+        if group[0].store.requires_expiry:
+            return of_remote("expires-soon", group, message, new_value)
         new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
         return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
     if attributes.expires is None and group[0].store.requires_expiry:

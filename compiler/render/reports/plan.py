@@ -317,7 +317,8 @@ def _expiry_lines(plan: Plan) -> Iterator[Line]:
         if write.expires is not None:
             dates.setdefault(f"{write.expires:%Y-%m-%d}", []).append(write.name)
     for day, names in dates.items():
-        yield Wrapped((f"expires on {day}: ", *_listed(names)), _HANG, HANGING)
+        left = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        yield Wrapped((f"expires on {day}: ", *_listed(names[:_MOST_NAMES]), left), _HANG, HANGING)
     overdue = {note.place: note for note in plan.notes if note.kind is NoteKind.OVERDUE}
     for note in overdue.values():
         key = note.place.property or note.place.name

@@ -202,6 +202,17 @@ def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, command
     assert ("`platform-secrets put " in said) == ("put" in commands)
 
 
+@pytest.mark.parametrize("expires", [NOW, NOW + SECOND])
+def test_where_each_write_gets_a_date_none_is_set_by_hand(expires: datetime) -> None:
+    requiring = replace(asked(), store=replace(asked().store, requires_expiry=True))
+    found = date_diagnostic(
+        [requiring], RemoteSecret("gh", "1", {}, Attributes(expires=expires)), "https://v", NOW, MONTH
+    )
+    assert found is not None
+    assert "`platform-secrets put " in (found.help or "")
+    assert "--expires" not in (found.help or "")
+
+
 def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
     remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
     vault = replace(asked(), store=replace(asked().store, provider=providers.VAULT, mount="kv"))

@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -210,6 +210,16 @@ def test_notes_and_what_is_left_out_are_told() -> None:
         assert text.count(expected) == 1
     taken = replace(plan, options=Options(all_properties=True))
     assert "OWNER" not in "\n".join(told(plan_lines(taken)))
+
+
+def test_each_date_is_said_once_with_its_secrets_and_the_keys_that_were_due_before() -> None:
+    writes = [Write("azure", f"s{number}", (), {}, expires=PAST) for number in range(14)]
+    later = Write("azure", "later", (), {}, expires=PAST + timedelta(days=1))
+    due = Note(NoteKind.OVERDUE, "jira", Location("azure", "s1", "TOKEN"), PAST, "platform-secrets put prod jira TOKEN")
+    text = " ".join("\n".join(told(plan_lines(plan_of(*writes, later, notes=(due, due))))).split())
+    assert text.count("expires on 2025-01-31: s0, s1,") == 1
+    assert "s11 and 2 more expires on 2025-02-01: later note: TOKEN of jira was due on 2025-01-31:" in text
+    assert text.count("help: platform-secrets put prod jira TOKEN") == 1
 
 
 @pytest.mark.parametrize(
