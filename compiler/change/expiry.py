@@ -102,7 +102,8 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
         dated = _dated(write, store, plan.stores[write.store].now(), asked)
         if isinstance(dated, Write):
             writes.append(dated)
-            notes += _notes(dated, plan)
+            # A date that is asked for may lie after the limit of a key: status says when that is due.
+            notes += _notes(dated, plan) if asked is None else ()
         else:
             writes.append(write)
             refused[write.target] = dated

@@ -151,6 +151,7 @@ def test_an_asked_date_counts_before_that_of_the_keys_and_in_any_store_that_keep
     for store in (AZURE, free):
         assert date_of(write(aged(30, NOW)), store, asked=90 * DAY) == NOW + 90 * DAY
         assert date_of(write(), store, asked=datetime(2027, 1, 31, tzinfo=UTC)) == datetime(2027, 1, 31, tzinfo=UTC)
+    assert dated(write(aged(30, NOW)), asked=90 * DAY).notes == ()
     assert date_of(write(), asked=365 * DAY) == NOW + 365 * DAY - HOUR
     assert date_of(write(), asked=7 * DAY) == NOW + 7 * DAY + HOUR
 
