@@ -38,7 +38,8 @@ def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
                 changed.add(int(changed_at.timestamp()), **labels)
             if each.age.state is AgeState.NOT_KNOWN:
                 due_at = None
-            due.add(int(due_at.timestamp()) if due_at is not None else 0, **labels)
+            # A date before 1970, as of a tag that somebody wrote, is overdue too and no unknown one.
+            due.add(max(1, int(due_at.timestamp())) if due_at is not None else 0, **labels)
         for row in status.rows:
             if row.live is not None:
                 in_effect.add(

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
@@ -44,6 +45,13 @@ def test_a_date_that_is_not_known_is_0_though_another_is(world: World) -> None:
         ({**JIRA, "key": "KEY_1"}, OLD.timestamp()),
     ]
     assert found["platform_secret_in_effect"] == []
+
+
+@pytest.mark.parametrize("year", [1, 1969, 1970])
+def test_a_date_before_the_epoch_is_overdue_and_not_unknown(world: World, year: int) -> None:
+    long_ago = datetime(year, 1, 1, tzinfo=UTC)
+    found = samples(aged(world, KeyAge(AgeState.OVERDUE, long_ago, long_ago)))
+    assert [value for _, value in found["platform_secret_due_timestamp_seconds"]] == [1]
 
 
 def test_the_owner_is_that_of_the_catalogue(world: World) -> None:
