@@ -91,7 +91,9 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
                 f"make it at {life.issuer}, and enter it" if life.issuer else "if it is, write `issuer: self` beside it"
             )
             raise Refusal("usage", message, f"{way}; nothing was written")
-        values[key] = SecretValue("".join(secrets.choice(life.alphabet) for _ in range(life.length)))
+        # Each character once: one that is named twice would be likelier than the others.
+        alphabet = "".join(dict.fromkeys(life.alphabet))
+        values[key] = SecretValue("".join(secrets.choice(alphabet) for _ in range(life.length)))
     return values
 
 

@@ -9,7 +9,14 @@ from compiler.change.run import End, carry_out
 from compiler.model.catalogue import Lifetime
 from compiler.model.environment import Environment
 from compiler.operations.put import Target
-from compiler.operations.rotate import NewValues, begin_overlap, close_rotation, open_rotation, target_of_rotation
+from compiler.operations.rotate import (
+    NewValues,
+    begin_overlap,
+    close_rotation,
+    generated_values,
+    open_rotation,
+    target_of_rotation,
+)
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
 from compiler.stores.interface import ROTATION
@@ -103,6 +110,16 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
     assert open_rotation(options, target.environment, "jira", None) is None
     with pytest.raises(Refusal, match="is not complete"):
         close_rotation(done.outcome.run, target.environment, options)
+
+
+def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Environment) -> None:
+    entry = environment.catalogue.entries["jira"]
+    life = Lifetime(issuer="self", length=1000, alphabet="a" * 90 + "bc")
+    token = replace(entry.keys["JIRA_TOKEN"], lifetime=life)
+    secret = replace(environment.secrets["jira"], entry=replace(entry, keys={**entry.keys, "JIRA_TOKEN": token}))
+    world = replace(environment, secrets={**environment.secrets, "jira": secret})
+    made = generated_values(target_of_rotation(world, "jira", ("JIRA_TOKEN",)))["JIRA_TOKEN"].reveal()
+    assert all(250 < made.count(each) < 420 for each in "abc")
 
 
 def test_the_old_value_goes_into_its_key_in_every_store(
