@@ -223,3 +223,28 @@ def test_a_rotation_is_dated_from_its_write_to_its_end(world: World, tmp_path: P
     assert 89 < days_left(world, TOKEN) <= 90
     tags = world.azure.versions(TOKEN)[-1].tags
     assert {name: text for name, text in tags.items() if name != "value-since"} == {**TAGS, "ValidityPeriodDays": "90"}
+
+
+def test_what_was_recovered_before_a_refusal_is_dated_when_the_run_goes_on(world: World, writing: Writing) -> None:
+    world.azure.seed_deleted(TOKEN, OLD)
+    world.azure.set_policy(DENY)
+    assert writing("--recover", "--apply").code == 4
+    settle(world)
+    done = writing("--recover", "--apply")
+    assert (done.code, "resuming run" in done.err) == (0, True), done
+    assert (writing.standing(), len(world.journals())) == ({**VALUES, "N": 1.5}, 1)
+    assert all(364.9 < days_left(world, name) < 365 for name in NAMES)
+
+
+def test_an_undo_that_was_refused_goes_on_too(world: World, writing: Writing) -> None:
+    world.azure.seed(TOKEN, OLD)
+    assert writing("--apply").code == 0
+    world.azure.set_policy(DENY)
+    refused = writing.undo("--apply")
+    assert (refused.code, "refused by policy" in said(refused), len(world.azure.versions(TOKEN))) == (4, True, 2), (
+        refused
+    )
+    settle(world)
+    done = writing.undo("--apply")
+    assert (done.code, world.azure.value(TOKEN)) == (0, OLD), done
+    assert 364.9 < days_left(world, TOKEN) < 365
