@@ -44,7 +44,7 @@ class DueKey:
 
     @property
     def urgency(self) -> tuple[int, datetime, str, str]:
-        """Overdue keys come first, then those of which that is not known, then the others by date."""
+        """Overdue keys come first, then those whose age is not known, then the others by date."""
         rank = {AgeState.OVERDUE: 0, AgeState.NOT_KNOWN: 1}.get(self.age.state, 2)
         return rank, self.age.due or _NEVER, self.secret, self.key
 

@@ -95,7 +95,7 @@ class SharedValues:
                     continue
                 subject = f"{quoted(other_store)} of {other_name} and {quoted(store)} of {name}"
                 if sameness is Sameness.SAME:
-                    yield f"one store was read for {subject}: what both read at one place was not compared"
+                    yield f"{subject} are one store: a place that both read was not compared with itself"
                 else:
                     yield f"{subject} may be one store: `clusterId` in each environment proves that they are two"
 

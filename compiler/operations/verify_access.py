@@ -55,8 +55,8 @@ def _of_store(
         at = names[each.name].node.key_span
         yield BY_ID["missing-access"].diagnostic(Finding(message, at, help=each.remedy, brief=True))
     if problems is None or excess is None:
-        message = f"{quoted(store.id)} does not say what a caller may do: only reading was tried, and what is beyond"
-        yield BY_ID["unknown-access"].diagnostic(Finding(f"{message} is not known", store.node.key_span))
+        message = f"{quoted(store.id)} does not say what your credentials may do; only reading was tried"
+        yield BY_ID["unknown-access"].diagnostic(Finding(message, store.node.key_span))
     elif excess:
         elsewhere = ["--store", store.id] if asking[0].is_elsewhere else []
         words = ["--for", role, "--form", store.provider.access_form, *elsewhere]

@@ -50,8 +50,7 @@ DESCRIPTION = """Generates files for Argo CD, CAIPE and the stores from environm
   argocd: AppProjects and Applications; printed, or written to --out
   argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed
   platform: values that make CAIPE's chart mount these Secrets and create none; printed, or written to --out
-  access: a Vault policy, or a script for Key Vault, that lets a role run its commands and no more: the operator is
-  External Secrets Operator, a reader verifies and backs up, a writer puts and migrates; printed, or written to --out"""
+  access: what a role may do in a store, as a Vault policy or a script for Key Vault; printed, or written to --out"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",
@@ -122,7 +121,8 @@ _OF_PLATFORM: Mapping[str, dict[str, Any]] = {
 _OF_ACCESS: Mapping[str, dict[str, Any]] = {
     "--for": {
         "choices": [str(role) for role in Role],
-        "help": "access: whose it is",
+        "help": "access: the role: External Secrets Operator, or somebody who reads (verify, status, backup), writes "
+        "(put, migrate, restore, rotate) or retires",
     },
     "--form": _FORM,
     "--store": {"metavar": "ID", "help": "access: the store, for all secrets; by default the one that is read"},

@@ -46,15 +46,15 @@ The next command stands below the table. Changes nothing, except that --force-sy
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
 runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
 and OWNER who sees to it; --due lists the keys by date, and --format openmetrics writes the dates for alerts. --wait
-does without.
+shows neither.
 
 With --wait it follows the cluster until every secret is in effect, or until --timeout, which limits the whole command,
 including a store or a cluster that hangs. Start it before the change is deployed: then it also compares the Secret's
 UID and data, and reports restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
-of which that is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time or lacks a right
-that it needs. With --format openmetrics an answer is 0, whatever it says."""
+whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time or lacks a right
+that it needs. With --format openmetrics it exits 0 if every store answers, whatever is due."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",

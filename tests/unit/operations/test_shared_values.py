@@ -119,7 +119,7 @@ def test_one_place_by_a_namespace_and_by_a_mount_is_no_finding(tmp_path: Path, m
 @pytest.mark.parametrize(
     ("environ", "words", "count"),
     [
-        ({"VAULT_ADDR": "http://forward:8200"}, "one store was read for", 0),
+        ({"VAULT_ADDR": "http://forward:8200"}, "are one store: a place that both read", 0),
         ({}, "may be one store", 3),
     ],
 )

@@ -105,7 +105,7 @@ def test_values_of_two_environments_are_compared_with_each_other(
     # The rest of staging cannot be read, which is told too.
     assert done.code in {1, 3}
     assert f'warning[shared-value]: "{KEY}" of "github" has the same value in dev and staging' in done.err
-    assert "note: one store was read for" in done.err
+    assert "are one store: a place that both read" in done.err
     assert SENTINEL not in done.out + done.err
     assert run("verify", "dev", "github", "--shared-with").code == 0
     assert run("verify", "dev", "--shared-with", "stagign").code == 2
