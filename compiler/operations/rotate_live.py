@@ -197,15 +197,24 @@ def old_pods(view: ClusterView, readings: Sequence[Reading], since: datetime | N
 
 
 def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:
-    """Look again for up to `seconds` until no pod runs on the old value; `tell` gets what each look finds."""
+    """Look again for up to `seconds` until no pod runs on the old value; `tell` gets what each look finds.
+
+    Raises Refusal for a cluster that does not answer.
+    """
     end = time.monotonic() + seconds
     while True:
-        found = see()
-        tell(found)
-        left = end - time.monotonic()
-        if found.is_over or left <= 0:
-            return found
-        time.sleep(min(_PAUSE, left))
+        try:
+            found = see()
+        except ClusterError as error:
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+        else:
+            tell(found)
+            left = end - time.monotonic()
+            if found.is_over or left <= 0:
+                return found
+            time.sleep(min(_PAUSE, left))
+            continue
+        raise failure
 
 
 def force_others(view: ClusterView, readings: Sequence[Reading]) -> None:

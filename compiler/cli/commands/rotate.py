@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from compiler.change.rotation import COMMAND, secrets_of
 from compiler.change.run import End, Ended, carry_out
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, context_of, timeout_seconds, waiting_item
-from compiler.cli.exit_codes import FOUND, INCOMPLETE, OK
+from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import RunOutput, of_undo, writing
@@ -25,7 +25,7 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.progress import Waiting
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.view import ClusterError, ClusterView, connected
+from compiler.cluster.view import ClusterView, connected
 from compiler.live.stores import key_places, secret_named
 from compiler.model.environment import Environment
 from compiler.operations.put import Target
@@ -57,7 +57,7 @@ from compiler.operations.rotate_live import (
     written_places,
 )
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import Connect, WaitEnd
+from compiler.operations.status_wait import Connect, States, WaitEnd
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.render.reports.status import live_lines, wait_lines, word_of
@@ -118,6 +118,7 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     refuse_values(arguments)
+    timeout_seconds(arguments.timeout)
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             ended = undo_rotation(arguments.undo, environment, options, output)
@@ -157,9 +158,10 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
         message = f"the rotation {found.id} of {listed(secrets_of(found))} is under way, and has its new value"
         raise Refusal("found", message, f"go on with it: {line}")
     standard_error().note(f"going on with the rotation {found.id}")
-    code, seen = _follow(invocation, environment, options, found)
+    following = _Following(invocation, environment, options, found)
+    code = following.follow()
     part = _part(environment, found)
-    part["rotation"] |= seen
+    part["rotation"] |= following.seen
     output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), code, part)
     return code
 
@@ -190,7 +192,8 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
     done = find_run(options.root, ended.outcome.run) if ended.outcome is not None and code == OK else None
     seen = dict[str, Any]()
     if done is not None:
-        code, seen = _follow(invocation, environment, options, done)
+        following = _Following(invocation, environment, options, done)
+        code, seen = following.follow(), following.seen
     part = _part(environment, done, target)
     part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere), **seen}
     output.report(ended, code, part)
@@ -221,96 +224,96 @@ def _connect(arguments: Namespace) -> Connect:
     return connect
 
 
-def _follow(
-    invocation: Invocation, environment: Environment, options: Options, found: Run
-) -> tuple[int, dict[str, Any]]:
-    """Follow a value that is written until no pod runs on the old one; returns the exit code and what was seen."""
-    arguments = invocation.arguments
-    with interruption("the new value is written; the same command without a value goes on"):
-        made = begin_overlap(found, environment, options)
-        secrets = secrets_reading(environment, written_places(found))
-        if arguments.without_cluster:
-            only = [word for secret in secrets for word in ("--only", secret)]
-            line = command_line("status", environment.name, *only, "--wait", "--force-sync")
-            invocation.lines([("see that the cluster has it, and restart what it names: ", line)])
-            invocation.lines(_next_lines(environment, found))
-            return OK, {}
-        begun, seconds = time.monotonic(), timeout_seconds(arguments.timeout)
-        again = ("go on with it: ", command_line(COMMAND, environment.name, *secrets_of(found)))
-        if secrets and (code := _wait_for_sync(invocation, environment, secrets, options, seconds)) != OK:
-            invocation.lines([again])
-            return code, {}
-        record_phase(found, options, RotationPhase.SYNCED)
-        invocation.lines(["the cluster has the new value"])
-        old, unknown = _wait_for_pods(
-            invocation, environment, found, secrets, options, made, seconds - (time.monotonic() - begun)
-        )
-        for why in (*old.not_seen, *filter(None, [unknown])):
-            standard_error().note(why)
-        seen = {"restarts": list(old.commands), "notSeen": [*old.not_seen, *filter(None, [unknown])]}
+@dataclass
+class _Following:
+    """Follows the value of a run that is written, until no pod runs on the old one; `seen` is for the report."""
+
+    invocation: Invocation
+    environment: Environment
+    options: Options
+    run: Run
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def follow(self) -> int:
+        """Returns the exit code; a cluster that does not answer is told, as the report has to name the run."""
+        with interruption("the new value is written; the same command without a value goes on"):
+            try:
+                made = begin_overlap(self.run, self.environment, self.options)
+                secrets = secrets_reading(self.environment, written_places(self.run))
+                if self.invocation.arguments.without_cluster:
+                    only = [word for secret in secrets for word in ("--only", secret)]
+                    line = command_line("status", self.environment.name, *only, "--wait", "--force-sync")
+                    self._tell([("see that the cluster has it, and restart what it names: ", line)])
+                    code = OK
+                else:
+                    code = self._in_cluster(secrets, made)
+            except Refusal as error:
+                standard_error().error(error.message, error.help)
+                code = OF_REFUSAL[error.kind]
+            if code != OK:
+                line = command_line(COMMAND, self.environment.name, *secrets_of(self.run))
+                self._tell([("to go on with it: ", line), *_undo_lines(self.environment, self.run)])
+                return code
+            self._tell(_next_lines(self.environment, self.run))
+            return code
+
+    def _in_cluster(self, secrets: Sequence[str], made: datetime | None) -> int:
+        ends = time.monotonic() + timeout_seconds(self.invocation.arguments.timeout)
+        if secrets:
+            code = self._wait_for_sync(secrets, ends - time.monotonic())
+            if code != OK:
+                return code
+            self._tell(["the cluster has the new value"])
+        record_phase(self.run, self.options, RotationPhase.SYNCED)
+        old = self._wait_for_pods(secrets, made, ends)
         if not old.is_over or old.not_seen:
             left = (*old.unread, *([old.count] if old.pods else []))
-            invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen"), again])
-            return INCOMPLETE, seen
-        record_phase(found, options, RotationPhase.RESTARTED)
-        invocation.lines(["every pod that needs it anew has started since"])
-        invocation.lines(_next_lines(environment, found))
-        return OK, seen
-
-
-def _wait_for_sync(
-    invocation: Invocation, environment: Environment, secrets: Sequence[str], options: Options, seconds: float
-) -> int:
-    arguments, waiting = invocation.arguments, Waiting(word_of(ClusterState.IN_EFFECT))
-    try:
-        found = wait_for_sync(
-            environment,
-            secrets,
-            options.stores,
-            _connect(arguments),
-            context_of(arguments),
-            seconds,
-            lambda states, left: waiting.tell({name: waiting_item(name, each) for name, each in states.items()}, left),
-        )
-    finally:
-        waiting.close()
-    if is_synced(found):
+            self._tell([("not done: ", ", ".join(left) or "not all pods may be seen")])
+            return INCOMPLETE
+        record_phase(self.run, self.options, RotationPhase.RESTARTED)
+        self._tell(["every pod that needs it anew has started since"])
         return OK
-    for row in found.status.rows:
-        invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())
-    if found.waited is not None:
-        invocation.lines(wait_lines(found.waited))
-    return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
 
+    def _wait_for_sync(self, secrets: Sequence[str], seconds: float) -> int:
+        arguments, waiting = self.invocation.arguments, Waiting(word_of(ClusterState.IN_EFFECT))
 
-def _wait_for_pods(
-    invocation: Invocation,
-    environment: Environment,
-    found: Run,
-    secrets: Sequence[str],
-    options: Options,
-    made: datetime | None,
-    seconds: float,
-) -> tuple[OldPods, str]:
-    """The pods that are left in the end, and why not everything that reads the value is known."""
-    arguments, shown = invocation.arguments, set[str]()
-    whole = partial(connected, os.environ, arguments.context)
-    readings, unknown = readings_of(found, environment, secrets, options.stores, whole)
-    first = _connect(arguments)()
-    force_others(first, readings)
+        def tell(states: States, left: float) -> None:
+            waiting.tell({name: waiting_item(name, each) for name, each in states.items()}, left)
 
-    def tell(old: OldPods) -> None:
-        new = [line for line in old.commands if line not in shown]
-        shown.update(new)
-        invocation.lines([("restart it, as its pods run on the old value: ", line) for line in new])
+        try:
+            stores, context = self.options.stores, context_of(arguments)
+            found = wait_for_sync(self.environment, secrets, stores, _connect(arguments), context, seconds, tell)
+        finally:
+            waiting.close()
+        if is_synced(found):
+            return OK
+        for row in found.status.rows:
+            self._tell(live_lines(row.secret.id, row.live) if row.live is not None else ())
+        if found.waited is not None:
+            self._tell(wait_lines(found.waited))
+        return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
 
-    try:
-        old = wait_for_pods(lambda: old_pods(first.fresh(), readings, made), seconds, tell)
-    except ClusterError as error:
-        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
-    else:
-        return old, unknown
-    raise failure
+    def _wait_for_pods(self, secrets: Sequence[str], made: datetime | None, ends: float) -> OldPods:
+        arguments, shown = self.invocation.arguments, set[str]()
+        whole = partial(connected, os.environ, arguments.context)
+        readings, unknown = readings_of(self.run, self.environment, secrets, self.options.stores, whole)
+        view = _connect(arguments)()
+        force_others(view, readings)
+
+        def tell(old: OldPods) -> None:
+            new = [line for line in old.commands if line not in shown]
+            shown.update(new)
+            self._tell([("restart it, as its pods run on the old value: ", line) for line in new])
+
+        old = wait_for_pods(lambda: old_pods(view.fresh(), readings, made), ends - time.monotonic(), tell)
+        not_seen = [*old.not_seen, *filter(None, [unknown])]
+        for why in not_seen:
+            standard_error().note(why)
+        self.seen = {"restarts": list(old.commands), "notSeen": not_seen}
+        return old
+
+    def _tell(self, lines: Iterable[Line]) -> None:
+        self.invocation.lines(lines)
 
 
 def _values(arguments: Namespace, target: Target, options: Options) -> Mapping[str, SecretValue]:
@@ -342,8 +345,12 @@ def _next_lines(environment: Environment, found: Run) -> Iterator[Line]:
     """What is left to do by hand, and the lines that end the rotation."""
     yield from revocation_lines(environment, found)
     yield "then close it: ", command_line(COMMAND, environment.name, "--confirm-revoked", found.id)
+    yield from _undo_lines(environment, found, "until then, ")
+
+
+def _undo_lines(environment: Environment, found: Run, until: str = "") -> Iterator[Line]:
     if not is_without_overlap(environment, keys_of(found)):
-        yield "until then, to undo it: ", command_line(COMMAND, environment.name, "--undo", found.id, "--apply")
+        yield f"{until}to undo it: ", command_line(COMMAND, environment.name, "--undo", found.id, "--apply")
 
 
 def revocation_lines(environment: Environment, found: Run) -> Iterator[Line]:
