@@ -267,6 +267,8 @@ def node(openbao: LocalOpenBao, key_vault: LocalKeyVault) -> Iterator[Node]:
         openbao.call("POST", "secret/data/agents/github", {"data": {"GITHUB_TOKEN": "token-1"}})
         openbao.call("POST", "secret/data/agents/jira", {"data": {"JIRA_TOKEN": "token-2", "JIRA_URL": "https://j"}})
         yield made
+        for name in ("github", "jira"):
+            openbao.call("DELETE", f"secret/metadata/agents/{name}")
         openbao.call("DELETE", "sys/auth/kubernetes")
         reviewer.shutdown()
         for each in root.rglob("*"):
