@@ -132,7 +132,7 @@ def readings_of(
 class OldPods:
     """What still runs on the old value: ExternalSecrets that have not read the new one, and pods by namespace.
 
-    `not_seen` says of what that may not be asked.
+    `not_seen` says what the caller may not look at.
     """
 
     unread: tuple[str, ...]

@@ -1,8 +1,8 @@
 """What a key says of the life of its value contradicts itself.
 
-A `rotate` longer than `maxAge` is a wish that the issuer does not grant: the value is dead before it is due. A key that
-is made with another one, or that keeps the old value, is a key of the same entry with a value of its own. Only a value
-that is ours to choose can be generated, and 128 bits are the least that a secret should have.
+With a `rotate` longer than `maxAge` the issuer ends a value before it is due. `rotateWith` and `previousKey` name keys
+of the same entry that have a value of their own. Only a value that is ours to choose (`issuer: self`) can be generated,
+and it has 128 bits or more.
 
     keys:
       TOKEN: {description: Access token, maxAge: 90d, rotate: 180d}

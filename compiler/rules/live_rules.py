@@ -222,7 +222,7 @@ Set a new value with `put`, or run `migrate` or `restore` again: each gives it a
 `az keyvault secret set-attributes --expires`.""",
     "shared-value": """Two keys have one value, and each should have one of its own.
 
-Of a credential in two places a leak costs both, and a rotation of one breaks the other, or leaves the old value in use.
+If it leaks from one place, both are lost; to rotate one breaks the other, or leaves the old value in use there.
 `verify --shared-with` compares keys with a `rotate` or a `maxAge`, within an environment and across.
 
     $ platform-secrets verify prod --shared-with staging      # one LLM key serves both

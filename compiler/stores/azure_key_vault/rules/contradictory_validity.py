@@ -1,6 +1,6 @@
 """The shortest validity that a Key Vault accepts is longer than its longest one.
 
-No expiry date would suit it: commands that write could give a secret none.
+No expiry date meets both, so that no command could write a secret there.
 
     stores:
       azure: {requireExpiry: true, minValidity: 90d, maxValidity: 30d}
