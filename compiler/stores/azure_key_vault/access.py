@@ -57,6 +57,8 @@ def access_text(
     subject = _subject(store, namespace) if role is Role.OPERATOR else None
     log_in = shell_line("az", "login")
     lines = ["# shellcheck shell=bash", f"# Run it with bash, logged in (`{log_in}`) as somebody who may assign roles."]
+    if not is_wide:
+        lines += ["# It takes nothing away: delete the assignments on secrets that are not named here any more."]
     lines += ["set -euo pipefail"]
     if subject is not None:
         lines += _identity(title, subject)
