@@ -81,9 +81,6 @@ _ABSENT: Final = "SecretNotFound"
 _LONGEST_MESSAGE: Final = 4096
 # A policy does not say in a code what it wants.
 _DENIED: Final = "refused by policy: its expiry date or its content type is missing or not allowed"
-_POLICY_REMEDY: Final = (
-    "set the store's requireExpiry, maxValidity and minValidity as the policy has them, then run again"
-)
 _BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "ObjectIsBeingPurged"})
 
 
@@ -193,7 +190,10 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
     permission = _PERMISSIONS.get(action, "secrets/get")
     if answer.inner == "ForbiddenByPolicy" and answer.denial is None and action in (Action.WRITE, Action.TAG):
         # Not a ForbiddenError: no right is missing, and the next secret may be allowed.
-        return StoreError(place, action, _DENIED, _POLICY_REMEDY, Code.REFUSED_BY_POLICY)
+        # Nor is it certain: an access policy's denial may have come in other words.
+        way = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
+        remedy = f"{way}, or ask for {permission}"
+        return StoreError(place, action, _DENIED, remedy, Code.REFUSED_BY_POLICY)
     match answer.denial if answer.inner == "ForbiddenByPolicy" and answer.denial is not None else answer.inner:
         case "SecretDisabled":
             words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")

@@ -3,6 +3,7 @@ import pytest
 from compiler.stores.azure_key_vault.client import Answer, Denial, error_of, soft_deleted
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, ThrottledError
 
+POLICY = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
 PLACE = StoreLocation("https://v.vault.azure.net", "github")
 
 
@@ -165,7 +166,7 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
         (
             "ForbiddenByPolicy",
             "refused by policy: its expiry date or its content type is missing or not allowed",
-            "set the store's requireExpiry, maxValidity and minValidity as the policy has them, then run again",
+            f"{POLICY}, or ask for secrets/set",
         ),
     ],
 )
