@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
 from compiler.change.rotation import mark, rotation_of, unmark
+from compiler.change.run_files import caller, caller_of
 from compiler.stores.errors import ConflictError
 from compiler.stores.interface import ROTATION
 from tests.unit.memory_store import MemoryStore
@@ -49,3 +51,20 @@ def test_another_tag_of_that_name_is_no_run(text: str) -> None:
     store = MemoryStore()
     tagged(store, "a", text)
     assert rotation_of(store.read("a").attributes) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "who"),
+    [("ada@host.example.com", "ada@host.example.com"), ("a b@c", ""), ("\x1b[2J@x", ""), (None, ""), (7, "")],
+)
+def test_who_began_a_run_is_a_name_at_a_machine_or_nobody(found: object, who: str) -> None:
+    assert caller_of(found) == who
+
+
+def test_whoever_has_no_name_here_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("socket.gethostname", lambda: "pod-1")
+    assert caller() == f"{os.getuid()}@pod-1"

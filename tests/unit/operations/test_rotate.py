@@ -16,6 +16,7 @@ from compiler.operations.rotate import (
     generated_values,
     open_rotation,
     target_of_rotation,
+    undo_rotation,
 )
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
@@ -122,14 +123,31 @@ def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Envi
     assert all(250 < made.count(each) < 420 for each in "abc")
 
 
+def living(environment: Environment, lifetime: Lifetime) -> Environment:
+    """The environment with this lifetime of jira's token."""
+    entry = environment.catalogue.entries["jira"]
+    token = replace(entry.keys["JIRA_TOKEN"], lifetime=lifetime)
+    entry = replace(entry, keys={**entry.keys, "JIRA_TOKEN": token})
+    secrets = {**environment.secrets, "jira": replace(environment.secrets["jira"], entry=entry)}
+    entries = {**environment.catalogue.entries, "jira": entry}
+    return replace(environment, secrets=secrets, catalogue=replace(environment.catalogue, entries=entries))
+
+
+def test_a_value_that_died_does_not_come_back(environment: Environment, options: Options, listening: Listening) -> None:
+    world = living(environment, Lifetime(overlap="none"))
+    target = target_of_rotation(world, "jira", ("JIRA_TOKEN",))
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert done.outcome is not None
+    with pytest.raises(Refusal, match="the old value died when the new one was made"):
+        undo_rotation(done.outcome.run, world, options, listening)
+    assert undo_rotation(done.outcome.run, environment, options, listening).end is End.APPLIED
+
+
 def test_the_old_value_goes_into_its_key_in_every_store(
     environment: Environment, options: Options, stores: Stores, listening: Listening
 ) -> None:
     vault, _ = ends(stores)
-    entry = environment.catalogue.entries["jira"]
-    token = replace(entry.keys["JIRA_TOKEN"], lifetime=Lifetime(overlap="previous", previous_key="JIRA_URL"))
-    secret = replace(environment.secrets["jira"], entry=replace(entry, keys={**entry.keys, "JIRA_TOKEN": token}))
-    world = replace(environment, secrets={**environment.secrets, "jira": secret})
+    world = living(environment, Lifetime(overlap="previous", previous_key="JIRA_URL"))
     target = target_of_rotation(world, "jira", ("JIRA_TOKEN",))
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert [(step.key, step.kind) for step in done.plan.steps if step.place.store == "vault"] == [

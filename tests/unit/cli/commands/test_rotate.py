@@ -293,3 +293,31 @@ def test_a_person_is_asked_for_the_value_and_for_consent(world: World) -> None:
         assert (done.code, "Write 1 key to prod? [y/N] " in done.err) == (0, True)
     assert len(world.runs()) == 1
     assert NEW not in done.out + done.err
+
+
+def test_other_environments_on_the_same_place_are_named(world: World) -> None:
+    (world.root / "environments/lab.yaml").write_text("secrets: {slack: {}}\n", "utf-8")
+    note = "may read the same value and is not looked at"
+    done = world.rotate("slack", "--format", "json", given=NEW)
+    assert f'note: "lab/slack" {note}\n' in done.err
+    assert done.report["rotation"]["otherEnvironments"] == ["lab/slack"]
+    assert done.report["rotation"]["phase"] == "written"
+    (world.root / "environments/lab.yaml").write_text("secrets: {nope: {}}\n", "utf-8")
+    done = world.rotate("aws", given='{"AWS_ID": "i2", "AWS_KEY": "k2"}')
+    assert (done.code, "which other environments read the same value is not known: " in done.err) == (0, True)
+    assert note not in done.err
+
+
+def test_a_key_of_the_catalogue_that_another_secret_takes_is_set_where_that_one_reads(world: World) -> None:
+    (world.root / "environments/prod.yaml").write_text(
+        "secrets: {slack: {}, taker: {store: azure}, aws: {}, web: {}}\n", "utf-8"
+    )
+    world.azure.seed("agents-slack", SLACK_TOKEN="old")
+    done = world.rotate("slack", given=NEW)
+    assert (done.code, "keeps its own" in done.err) == (0, False)
+    assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": NEW}
+
+
+def test_a_timeout_that_is_none_is_refused_before_anything_is_written(world: World) -> None:
+    done = world.run("rotate", "prod", "slack", "--timeout", "5", given=NEW)
+    assert (done.code, "error: --timeout is not a duration" in done.err, world.runs()) == (2, True, [])
