@@ -346,7 +346,7 @@ class Journal:
                 deleted=write.deleted,
                 versions=list(write.versions),
                 **_made(write),
-                **_since(write),
+                **_since(write, plan),
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
         self._append("planned", writes=len(plan.writes), servers=_servers(plan))
@@ -476,9 +476,11 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
     return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
 
 
-def _since(write: Write) -> dict[str, Any]:
-    had = write.base.attributes.tags.get(VALUE_SINCE) if write.base is not None and write.since is not None else None
-    return {"since": had} if had is not None else {}
+def _since(write: Write, plan: Plan) -> dict[str, Any]:
+    had = write.base.attributes.tags.get(VALUE_SINCE) if write.base is not None else None
+    # A Vault writes all tags together, and then says of one by hand from which version it counts.
+    is_replaced = write.since is not None or bool(plan.tags)
+    return {"since": had} if had is not None and is_replaced else {}
 
 
 def _made(write: Write) -> dict[str, dict[str, str]]:

@@ -134,6 +134,20 @@ def test_undone_it_is_still_overdue(world: World, store: str, command: str) -> N
     assert others["owner"] == "us"
 
 
+def test_a_date_by_hand_outlives_a_rotation_that_is_undone(world: World) -> None:
+    fill(world, "vault")
+    world.bao.call("POST", f"{world.mount}/metadata/{VAULT}", {"custom_metadata": {"value-since": TEXT}})
+    assert state(world, "vault") is OVERDUE
+    path = world.root / "values.json"
+    path.write_text('{"JIRA_TOKEN": "new-value"}', "utf-8")
+    path.chmod(0o600)
+    given = ("--input", "json", "--from-file", str(path), "--without-cluster", "--apply")
+    assert world.run("rotate", "prod", "jira", "JIRA_TOKEN", *given).code == 0
+    undone = world.run("rotate", "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet")
+    assert undone.code == 0, undone
+    assert (state(world, "vault"), world.ages()["JIRA_URL"].changed) == (OVERDUE, OLD)
+
+
 @pytest.mark.parametrize("store", ["vault", "azure"])
 def test_a_put_is_new_and_what_it_leaves_is_as_old_as_before(world: World, store: str) -> None:
     fill(world, "vault")

@@ -147,7 +147,9 @@ class VaultStore(VaultReading):
         self._connection.ask(lambda: self._connection.questions.require(request, self._place(name)))
         if base is None:
             # A name may have metadata before its first version, or after its last: what its owners wrote there stays.
-            tags = {**tags, **self.describe(name).attributes.tags}
+            # But the age is that of the new values.
+            since_when = {VALUE_SINCE: tags[VALUE_SINCE]} if VALUE_SINCE in tags else {}
+            tags = {**tags, **self.describe(name).attributes.tags, **since_when}
             for problem in problems_of_tags(name, tags):
                 raise error_of_problem(problem, self._place(name))
         written = self._put(name, properties, base)

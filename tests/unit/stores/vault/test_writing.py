@@ -219,6 +219,20 @@ def test_metadata_of_a_name_without_a_version_stays_beside_the_tags(
     assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [{"a": "theirs", "b": "2", "c": "3"}]
 
 
+def test_the_date_of_new_values_takes_the_place_of_that_of_values_that_are_gone(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    gone = metadata(0)
+    gone.body["data"]["custom_metadata"] = {"value-since": "2026-11-01", "b": "2"}
+    vault.on("GET", METADATA, gone)
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, None, Attributes(tags={"value-since": "2020-01-01"}))
+    assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [
+        {"value-since": "2020-01-01 from version 1", "b": "2"}
+    ]
+
+
 def test_more_metadata_than_vault_takes_is_refused_before_anything_is_stored(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
