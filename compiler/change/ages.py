@@ -15,6 +15,7 @@ from compiler.model.environment import Store
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
+    ROTATION_BY,
     VALUE_SINCE,
     Problem,
     RemoteSecret,
@@ -43,7 +44,7 @@ class Ages:
 
 def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """`tags` without those that say something of their own secret alone."""
-    return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION}}
+    return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION, ROTATION_BY}}
 
 
 def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from compiler.change.journal import RUN_ID, JournalError, Run, begun_at, find_run
 from compiler.change.plan import Plan, RotationPhase, Target, refuse_targets
+from compiler.change.run_files import caller_of
 from compiler.model.facts import short_age
-from compiler.stores.interface import ROTATION, Attributes, SecretWriter, StoreState
+from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes, SecretWriter, StoreState
 from compiler.text.command_line import command_line
 
 COMMAND = "rotate"
@@ -36,22 +36,30 @@ def refuse_rotating(plan: Plan) -> Plan:
         return plan
     found: dict[Target, tuple[str, str]] = {}
     for write in plan.writes:
-        run = rotation_of(write.base.attributes) if write.base is not None else None
+        attributes = write.base.attributes if write.base is not None else Attributes()
+        run = rotation_of(attributes)
         if run is not None and run != plan.tags.get(ROTATION):
-            found[write.target] = _described(plan.options.root, plan.environment, run)
-        elif run is None and plan.tags and write.base is not None and ROTATION in write.base.attributes.tags:
+            found[write.target] = _described(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
+        elif run is None and plan.tags and ROTATION in attributes.tags:
             found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
     return refuse_targets(plan, found)
 
 
-def _described(root: Path, environment: str, run_id: str) -> tuple[str, str]:
-    """Why what the run rotates is left alone, and the way out, which is where the run's journal is."""
+def tags_of(run_id: str, who: str) -> dict[str, str]:
+    """The tags of what a run rotates, which `who` began."""
+    return {ROTATION: run_id, **({ROTATION_BY: who} if who else {})}
+
+
+def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
+    """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
     what = f"the rotation {run_id} of it, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago"
     try:
-        run = find_run(root, run_id)
+        run = find_run(plan.options.root, run_id)
     except JournalError:
-        way = "its journal is in the project's folder where it began: go on with it there, or close it there"
-        return f"{what}, is under way", f"{way}: {command_line(COMMAND, environment, '--confirm-revoked', run_id)}"
+        place, by = (f"with {who}", f" by {who}") if who else ("in the project's folder where it began", "")
+        way = f"its journal is {place}: go on with it there, or close it there"
+        line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
+        return f"{what}{by}, is under way", f"{way}: {line}"
     words = [COMMAND, run.environment, *secrets_of(run)]
     if run.phase is RotationPhase.CLOSED:
         words[2:] = ["--confirm-revoked", run_id]
@@ -76,7 +84,7 @@ def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     for (store, name), entry in run.entries.items():
         remote = stores[store].read(name)
         if rotation_of(remote.attributes) != run.id:
-            stores[store].set_tags(name, entry.after or remote.version, {ROTATION: run.id})
+            stores[store].set_tags(name, entry.after or remote.version, tags_of(run.id, run.who))
         if remote.attributes.created is not None:
             made.append(remote.attributes.created)
     return max(made, default=None)
@@ -87,4 +95,4 @@ def unmark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
     for store, name in run.entries:
         found = stores[store].describe(name)
         if found.version is not None and found.state is StoreState.PRESENT and rotation_of(found.attributes) == run.id:
-            stores[store].set_tags(name, found.version, {ROTATION: None})
+            stores[store].set_tags(name, found.version, {ROTATION: None, ROTATION_BY: None})

@@ -11,9 +11,9 @@ from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
-from compiler.change.rotation import COMMAND, mark, rotation_of, unmark
+from compiler.change.rotation import COMMAND, mark, rotation_of, tags_of, unmark
 from compiler.change.run import Change, Ended, Listener, expect_servers
-from compiler.change.run_files import run_lock
+from compiler.change.run_files import caller, run_lock
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import WORKERS, Likeness, Reading, compare_value, is_of_store, read_all, value_at
 from compiler.live.readers import readers_of
@@ -24,7 +24,7 @@ from compiler.model.store import Place
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import ROTATION, RemoteSecret, Use
+from compiler.stores.interface import RemoteSecret, Use
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
@@ -181,7 +181,7 @@ class NewValues:
             {store_id: store for store_id, store in stores.items() if store_id in used},
             options=replace(options, on_conflict=OnConflict.OVERWRITE),
             steps=tuple(steps),
-            tags={ROTATION: run_id},
+            tags=tags_of(run_id, run.who if run is not None else caller()),
         )
         dated = {each.store.id: each.store for each in places if each.store.id in used}
         limits = {store_id: place_limits(target.environment, store) for store_id, store in dated.items()}

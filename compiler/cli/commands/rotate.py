@@ -75,7 +75,8 @@ Values come from where `put` takes them, or with --generate from this machine, f
 Days may lie between the steps: the same command without a value goes on. The tag "rotation" beside the new value has
 the run's id, and until the run is closed or undone, every `put` and `rotate` of that remote secret refuses and names
 it. Close the run with --confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old
-value back. Both need the run's journal, in .platform-secrets/runs.
+value back. Both need the run's journal, in .platform-secrets/runs: elsewhere, the refusal
+names who has it.
 
 Where the issuer has no overlap (`overlap: none`), the old value dies when the new one is made: it asks for that only if
 the cluster runs well, and nothing brings the old one back.

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind
-from compiler.change.rotation import mark, rotation_of, unmark
+from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
+from compiler.change.rotation import mark, refuse_rotating, rotation_of, unmark
 from compiler.change.run_files import caller, caller_of
 from compiler.stores.errors import ConflictError
-from compiler.stores.interface import ROTATION
+from compiler.stores.interface import ROTATION, ROTATION_BY
+from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.memory_store import MemoryStore
 
 OWN, OTHER = "20250131-120000-4fa1c2", "20250131-120001-4fa1c2"
@@ -51,6 +52,20 @@ def test_another_tag_of_that_name_is_no_run(text: str) -> None:
     store = MemoryStore()
     tagged(store, "a", text)
     assert rotation_of(store.read("a").attributes) is None
+
+
+@pytest.mark.parametrize(
+    ("who", "words"), [("ada@laptop", "with ada@laptop"), ("", "where it began"), ("\x1b[2J@x", "where it began")]
+)
+def test_a_run_of_another_machine_is_named_with_who_has_its_journal(tmp_path: Path, who: str, words: str) -> None:
+    store = MemoryStore()
+    store.set_tags("a", store.seed("a", A="1"), {ROTATION: OTHER, ROTATION_BY: who})
+    step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
+    write = Write("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
+    options = Options(root=tmp_path)
+    (refused,) = refuse_rotating(Plan("put", "prod", {"vault": store}, {}, options, (step,), (write,))).steps
+    assert (refused.kind, words in refused.remedy, OTHER in refused.reason) == (Kind.REFUSE, True, True)
+    assert "\x1b" not in refused.reason + refused.remedy
 
 
 @pytest.mark.parametrize(
