@@ -194,9 +194,23 @@ class NewValues:
             for each in places:
                 found = read(each.location)
                 held = _held(found, each.location)
-                if held is not None and isinstance(found, RemoteSecret) and rotation_of(found.attributes) == run.id:
+                if held is not None and isinstance(found, RemoteSecret) and self._is_of_run(each, found, held, run):
                     return held
         return self.values[places[0].key]
+
+    def _is_of_run(self, place: _Place, found: RemoteSecret, held: SecretValue, run: Run) -> bool:
+        """Whether the run wrote it; on a Vault it may have been stopped between a value and its tags."""
+        if (rotated := rotation_of(found.attributes)) is not None:
+            return rotated == run.id
+        entry = run.entries.get((place.location.store, place.location.name))
+        if entry is None or entry.before is None or entry.before == found.version:
+            return False
+        try:
+            before = self.options.stores.open(place.store).read_version(place.location.name, entry.before)
+        except StoreError:
+            return False
+        old = _held(before, place.location)
+        return old is not None and not Comparer().same(old, held)
 
     def _steps(
         self, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None

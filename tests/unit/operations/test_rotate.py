@@ -113,6 +113,20 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
         close_rotation(done.outcome.run, target.environment, options)
 
 
+def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
+    azure.failures.clear()
+    written = vault.versions[JIRA][-1]
+    vault.versions[JIRA][-1] = replace(written, attributes=replace(written.attributes, tags={}))
+    again = carry_out(rotation(target, options, "random-2", is_generated=True).change(), listening)
+    assert again.end is End.APPLIED
+    assert vault.shown(JIRA)["JIRA_TOKEN"] == azure.shown("agents-jira")["JIRA_TOKEN"]
+
+
 def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Environment) -> None:
     entry = environment.catalogue.entries["jira"]
     life = Lifetime(issuer="self", length=1000, alphabet="a" * 90 + "bc")
