@@ -45,6 +45,7 @@ PAGES = (
     ROOT / "docs/how-to/recovery.md",
     ROOT / "docs/how-to/other-applications.md",
     ROOT / "docs/how-to/backup.md",
+    ROOT / "docs/how-to/rotation.md",
 )
 HELM = ROOT / ".tools/helm4"
 BLOCK = re.compile(

@@ -46,6 +46,8 @@ class PageCluster:
         self.double = ApiDouble()
         self.platform = LivePlatform(self.double)
         self._later: list[threading.Thread] = []
+        # When a Secret was first given its data.
+        self._changed: dict[str, str] = {}
         cluster = self
 
         class Handler(QuietHandler):
@@ -96,6 +98,7 @@ class PageCluster:
             "orphan": self._orphan,
             "delete": self._delete,
             "pod": self._pod,
+            "refresh": self._refresh,
             "key-vault": self._firewall,
             "vault": self._lose,
         }
@@ -170,7 +173,24 @@ class PageCluster:
             self.double.delete("secrets", space, target)
 
     def _pod(self, _: Path, space: str, name: str, secret: str) -> None:
+        """A pod that starts now, in the place of one of that name."""
         self.platform.pod(space, name, secret)
+        found = self.double.get("pods", space, name)
+        found["metadata"] |= {
+            "creationTimestamp": _in_seconds(datetime.now(UTC)),
+            "uid": f"{name}-{time.monotonic_ns()}",
+        }
+        self.double.put("pods", found)
+
+    def _refresh(self, _: Path, space: str, target: str, data: str) -> None:
+        """The operator reads the store again; the Secret changes now where its data do."""
+        with self.double.at_once():
+            self.platform.sync(space, target, data)
+            found = self.double.get("secrets", space, target)
+            found["metadata"]["managedFields"][0]["time"] = self._changed.setdefault(
+                data, _in_seconds(datetime.now(UTC))
+            )
+            self.double.put("secrets", found)
 
     def _firewall(self, _: Path, state: str) -> None:
         """The vault's firewall refuses everybody, or nobody."""
@@ -199,6 +219,11 @@ class PageCluster:
         reference = {"kind": "ExternalSecret", "name": owner, "controller": True}
         found["metadata"]["ownerReferences"] = [reference] if owner is not None else []
         self.double.put("secrets", found)
+
+
+def _in_seconds(moment: datetime) -> str:
+    """As Kubernetes writes the times of its objects."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _now() -> str:
