@@ -136,7 +136,7 @@ class RotationPhase(StrEnum):
 
     WRITTEN = "written"  # the new value is in every place, beside the run's id
     SYNCED = "synced"  # the cluster has it
-    RESTARTED = "restarted"  # every pod that needs it anew has started since
+    RESTARTED = "restarted"  # every pod that had to restart has restarted
     CLOSED = "closed"  # a person said that the old value is revoked
 
 

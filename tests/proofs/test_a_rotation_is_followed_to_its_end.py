@@ -141,7 +141,7 @@ def test_from_the_new_value_to_the_last_pod_and_closed(world: World, tmp_path: P
         here.restarts.set()
         done = rotate(world, "jira", "--timeout", "30s")
         assert done.code == 0, done
-        assert "every pod that needs it anew has started since\n" in done.out
+        assert "every pod that had to restart has restarted\n" in done.out
         assert rotate(world, "--confirm-revoked", run).code == 0
     assert tags(world) == ({}, {"team": "x"})
     assert held(world) == (NEW, NEW)
@@ -170,7 +170,7 @@ def test_who_may_not_ask_the_operator_or_list_pods_is_told(world: World, tmp_pat
         here.secret(datetime.now(UTC))
         done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "5s", value=NEW)
         assert done.code == 4, done
-        assert "to go on with it: " in done.out
+        assert "to continue: " in done.out
         assert "not all pods may be seen" in done.out or "not in effect after 5s" in done.out
         assert held(world) == (NEW, NEW)
 

@@ -158,7 +158,7 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
         line = command_line(COMMAND, environment.name, *secrets_of(found))
         message = f"the rotation {found.id} of {listed(secrets_of(found))} is under way, and has its new value"
         raise Refusal("found", message, f"go on with it: {line}")
-    standard_error().note(f"going on with the rotation {found.id}")
+    standard_error().note(f"continuing the rotation {found.id}")
     following = _Following(invocation, environment, options, found)
     code = following.follow()
     part = _part(environment, found)
@@ -253,7 +253,7 @@ class _Following:
                 code = OF_REFUSAL[error.kind]
             if code != OK:
                 line = command_line(COMMAND, self.environment.name, *secrets_of(self.run))
-                self._tell([("to go on with it: ", line), *_undo_lines(self.environment, self.run)])
+                self._tell([("to continue: ", line), *_undo_lines(self.environment, self.run)])
                 return code
             self._tell(_next_lines(self.environment, self.run))
             return code
@@ -272,7 +272,7 @@ class _Following:
             self._tell([("not done: ", ", ".join(left) or "not all pods may be seen")])
             return INCOMPLETE
         record_phase(self.run, self.options, RotationPhase.RESTARTED)
-        self._tell(["every pod that needs it anew has started since"])
+        self._tell(["every pod that had to restart has restarted"])
         return OK
 
     def _wait_for_sync(self, secrets: Sequence[str], seconds: float) -> int:

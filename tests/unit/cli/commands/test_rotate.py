@@ -155,7 +155,7 @@ def test_the_same_command_without_a_value_goes_on(world: World) -> None:
     world.vault.set_tags("agents/slack", world.vault.versions["agents/slack"][-1].version, {ROTATION: None})
     for words in (("slack",), ("slack", "SLACK_TOKEN")):
         done = world.rotate(*words)
-        assert (done.code, done.err) == (0, f"note: going on with the rotation {run}\n")
+        assert (done.code, done.err) == (0, f"note: continuing the rotation {run}\n")
         assert f"--confirm-revoked {run}" in done.out
     assert world.tag(world.vault, "agents/slack") == run
     report = world.rotate("slack", "--format", "json").report
