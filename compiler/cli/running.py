@@ -170,9 +170,10 @@ def run_writing(
 @contextmanager
 def writing(invocation: Invocation) -> Iterator[tuple[Environment, Options, RunOutput]]:
     """The environment that a writing command names, how it was asked to write, and what tells of its run."""
-    (environment,) = live_environments([invocation.arguments.environment], invocation)
+    environments = list(live_environments([invocation.arguments.environment], invocation))
     with refusals(), open_stores(invocation, LiveStores) as stores:
-        yield environment, _options(invocation, stores), RunOutput(invocation)
+        # Not kept here: a command frees a large environment once its change is enough.
+        yield environments.pop(), _options(invocation, stores), RunOutput(invocation)
 
 
 def of_undo(options: Options, run: str) -> dict[str, Any]:
