@@ -34,7 +34,7 @@ SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
 class Ages:
     """How old the values of a plan are: `limits` are those at the destinations, by the stores' ids.
 
-    `since_of` is None where the values are new. `stores` are the destinations, which may require an expiry date.
+    `since_of` finds them; it is None for new values. `stores` are the destinations: they may require an expiry date.
     """
 
     limits: Mapping[str, PlaceLimits]

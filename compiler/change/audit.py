@@ -185,8 +185,8 @@ AGAIN = "run the same command again to resume the run"
 class RunLog(Journal):
     """The journal of a run with its audit file; `who` has the caller's name by store.
 
-    `audit` is None without an audit file; `who` is then empty. With `is_audited` an earlier part of the run had an
-    audit file: lines that cannot be added to one now are missing.
+    `audit` is None where no audit file was named, and `who` is then empty. `is_audited` says that an earlier part of
+    the run had one: lines that cannot be added now are missing from it.
     """
 
     def __init__(

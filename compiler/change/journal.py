@@ -14,7 +14,7 @@ from typing import Any
 
 from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, Target, Write, WriteResult
 from compiler.change.run_files import FOLDER, RUNS, LineFile, caller, caller_of, read_lines
-from compiler.live.read_many import PastRun, StoredVersion, WriterOf
+from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, begun_at
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import VALUE_SINCE, RemoteSecret
@@ -200,10 +200,8 @@ FORMAT = 2
 # One destination a run, and migrations alone.
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
-_SECOND = len("20250131-120000")
 _MOST_NAMED = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
 class JournalError(Refusal):
@@ -374,11 +372,6 @@ def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) ->
     return Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity), who=caller())
 
 
-def begun_at(run_id: str) -> datetime:
-    """When the run began, by its id."""
-    return datetime.strptime(run_id[:_SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-
-
 def runs_folder(root: Path) -> Path:
     return root / FOLDER / RUNS
 
@@ -514,10 +507,10 @@ def _journals(root: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.glob("*.jsonl") if RUN_ID.fullmatch(path.stem)]
-    of_second = Counter(path.stem[:_SECOND] for path in found)
+    of_second = Counter(path.stem[:SECOND] for path in found)
     # Of runs that began in the same second, their first lines tell which is newer.
-    begun = {path: _begun(path) for path in found if of_second[path.stem[:_SECOND]] > 1}
-    return sorted(found, key=lambda path: (path.stem[:_SECOND], begun.get(path, ""), path.stem), reverse=True)
+    begun = {path: _begun(path) for path in found if of_second[path.stem[:SECOND]] > 1}
+    return sorted(found, key=lambda path: (path.stem[:SECOND], begun.get(path, ""), path.stem), reverse=True)
 
 
 def _begun(path: Path) -> str:

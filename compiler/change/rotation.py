@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 
-from compiler.change.journal import RUN_ID, JournalError, Run, begun_at, find_run
+from compiler.change.journal import JournalError, Run, find_run
 from compiler.change.plan import Plan, RotationPhase, Target, refuse_targets
 from compiler.change.run_files import caller_of
+from compiler.live.read_many import begun_at, rotation_of
 from compiler.model.facts import short_age
 from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes, SecretWriter, StoreState
 from compiler.text.command_line import command_line
 
 COMMAND = "rotate"
 _KEEPING_AWAY = frozenset({COMMAND, "put"})
-
-
-def rotation_of(attributes: Attributes) -> str | None:
-    """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
-    run = attributes.tags.get(ROTATION, "")
-    if RUN_ID.fullmatch(run):
-        with suppress(ValueError):
-            begun_at(run)
-            return run
-    return None
 
 
 def refuse_rotating(plan: Plan) -> Plan:
@@ -42,7 +32,7 @@ def refuse_rotating(plan: Plan) -> Plan:
             found[write.target] = _described(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
         elif run is None and plan.tags and ROTATION in attributes.tags:
             found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
-    return refuse_targets(plan, found)
+    return refuse_targets(plan, found) if found else plan
 
 
 def tags_of(run_id: str, who: str) -> dict[str, str]:

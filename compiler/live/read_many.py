@@ -5,11 +5,13 @@ It says of two values that differ which is the later one, and which will delete 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -29,7 +31,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Limit, RemoteSecret, SecretReader, VersionStates
+from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value.document import stringified
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line, shell_line
@@ -236,6 +238,26 @@ def _states(pair: tuple[SecretReader, str]) -> States:
     except StoreError as error:
         # An error that is kept must not keep its frames.
         return error.with_traceback(None)
+
+
+# A run's id: the moment at which it was begun, in UTC, and a part by chance.
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+SECOND = len("20250131-120000")
+
+
+def begun_at(run_id: str) -> datetime:
+    """When the run began, by its id. Raises ValueError for an impossible date."""
+    return datetime.strptime(run_id[:SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+
+
+def rotation_of(attributes: Attributes) -> str | None:
+    """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
+    run = attributes.tags.get(ROTATION, "")
+    if RUN_ID.fullmatch(run):
+        with suppress(ValueError):
+            begun_at(run)
+            return run
+    return None
 
 
 @dataclass(frozen=True, slots=True)

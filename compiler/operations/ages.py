@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.read_many import WORKERS, ask_many
+from compiler.live.read_many import WORKERS, ask_many, begun_at, rotation_of
 from compiler.live.stores import LiveStores, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
 from compiler.model.provider import UnprovenReferenceError
 from compiler.operations.references import Reference, UnextractedError, extracted, resolve
 from compiler.operations.verify import KeyStatus, Verification
-from compiler.stores.interface import ROTATION, RemoteSecret, SecretReader
+from compiler.stores.interface import RemoteSecret, SecretReader
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.command_line import command_line
 
-# A run's id begins with the moment, in UTC, at which it was begun. Another text in the tag is somebody else's.
-_RUN = re.compile(r"([0-9]{8}-[0-9]{6})-[0-9a-f]{6}", re.ASCII)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -59,13 +55,8 @@ class Rotation:
 
 def rotations_of(remotes: Iterable[RemoteSecret]) -> tuple[Rotation, ...]:
     """The rotations whose tag the remote secrets carry, each once."""
-    found: dict[str, Rotation] = {}
-    for run in (remote.attributes.tags.get(ROTATION, "") for remote in remotes):
-        if match := _RUN.fullmatch(run):
-            with suppress(ValueError):
-                since = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-                found[run] = Rotation(run, since)
-    return tuple(found.values())
+    found = dict.fromkeys(rotation_of(remote.attributes) for remote in remotes)
+    return tuple(Rotation(run, begun_at(run)) for run in found if run is not None)
 
 
 def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:

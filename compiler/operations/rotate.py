@@ -11,11 +11,20 @@ from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
-from compiler.change.rotation import COMMAND, mark, rotation_of, tags_of, unmark
+from compiler.change.rotation import COMMAND, mark, tags_of, unmark
 from compiler.change.run import Change, Ended, Listener, expect_servers
 from compiler.change.run_files import caller, run_lock
 from compiler.change.undo import open_run, own_run, undo_run
-from compiler.live.read_many import WORKERS, Likeness, Reading, compare_value, is_of_store, read_all, value_at
+from compiler.live.read_many import (
+    WORKERS,
+    Likeness,
+    Reading,
+    compare_value,
+    is_of_store,
+    read_all,
+    rotation_of,
+    value_at,
+)
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores, key_places, place_limits, secret_named, value_names
 from compiler.model.catalogue import UNLIMITED

@@ -144,7 +144,7 @@ def test_images_are_named_in_one_place() -> None:
     assert {container["image"] for container, _ in containers().values()} == named
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH: it holds the kustomize that renders these files")
 def test_kustomize_fills_in_images_and_the_project(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
     (tmp_path / "ops.pub").write_text("age1\n", "utf-8")

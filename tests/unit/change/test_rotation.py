@@ -5,8 +5,9 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
-from compiler.change.rotation import mark, refuse_rotating, rotation_of, unmark
+from compiler.change.rotation import mark, refuse_rotating, unmark
 from compiler.change.run_files import caller, caller_of
+from compiler.live.read_many import rotation_of
 from compiler.stores.errors import ConflictError
 from compiler.stores.interface import ROTATION, ROTATION_BY
 from compiler.stores.secret_value.secret import SecretValue
