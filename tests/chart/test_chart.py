@@ -55,7 +55,7 @@ def test_a_typo_below_a_parent_is_refused(helm: Helm, tmp_path: Path) -> None:
 def parent_chart(folder: Path, values: dict[str, Any]) -> Path:
     parent = folder / "parent"
     shutil.copytree(CHART, parent / "charts/platform-secrets")
-    dependency = {"name": "platform-secrets", "version": "0.1.0", "repository": f"file://{CHART}"}
+    dependency = {"name": "platform-secrets", "version": "1.0.0", "repository": f"file://{CHART}"}
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
     (parent / "Chart.yaml").write_text(json.dumps(chart), "utf-8")
     (parent / "values.yaml").write_text(json.dumps(values), "utf-8")
@@ -180,7 +180,7 @@ def test_a_package_carries_no_environment(helm: Helm, tmp_path: Path) -> None:
     (chart / "values-prod.yaml").write_text("externalSecrets: {}\n", "utf-8")
     done = helm.run("package", chart, "--destination", tmp_path)
     assert done.returncode == 0, done.stderr
-    with tarfile.open(tmp_path / "platform-secrets-0.1.0.tgz") as package:
+    with tarfile.open(tmp_path / "platform-secrets-1.0.0.tgz") as package:
         names = {Path(name).relative_to("platform-secrets").as_posix() for name in package.getnames()}
     kinds = {"external-secret.yaml", "cluster-secret-store.yaml", "secret-store.yaml", "_helpers.tpl", "NOTES.txt"}
     files = {"Chart.yaml", "values.yaml", "values.schema.json", "README.md", ".helmignore"}

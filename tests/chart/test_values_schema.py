@@ -215,7 +215,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Helm], dict[
     shutil.copytree(ROOT / "chart", parent / "charts/platform-secrets")
     values = {SOUND: sample("mixed")} | {case: changed(sample("mixed"), *REFUSED[case]) for case in REFUSED}
     aliases = {case: f"case-{number}" for number, case in enumerate(values)}
-    subchart = {"name": "platform-secrets", "version": "0.1.0", "repository": "file://charts/platform-secrets"}
+    subchart = {"name": "platform-secrets", "version": "1.0.0", "repository": "file://charts/platform-secrets"}
     dependencies = [subchart | {"alias": alias} for alias in aliases.values()]
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": dependencies}
     (parent / "Chart.yaml").write_text(json.dumps(chart), "utf-8")

@@ -154,7 +154,7 @@ def test_kustomize_fills_in_images_and_the_project(tmp_path: Path) -> None:
     for manifest in found:
         assert manifest["metadata"]["namespace"] == SPACE
         require_valid(manifest)
-    assert "image: example/platform-secrets:0.1.0" in done.stdout
+    assert "image: example/platform-secrets:1.0.0" in done.stdout
     (project,) = [each for each in found if each["metadata"]["name"].startswith("platform-secrets-project-")]
     assert set(project["data"]) == {"base.yaml", "catalogue.yaml", "prod.yaml"}
 

@@ -30,7 +30,7 @@ def test_the_dependency_is_the_chart_by_its_own_name_and_of_any_version(helm: He
     chart = shutil.copytree(ROOT / "chart", tmp_path / "chart")
     text = (chart / "Chart.yaml").read_text("utf-8")
     (chart / "Chart.yaml").write_text(
-        text.replace("name: platform-secrets", "name: ours").replace("version: 0.1.0", "version: 1.0.0-rc.1"), "utf-8"
+        text.replace("name: platform-secrets", "name: ours").replace("version: 1.0.0", "version: 1.0.0-rc.1"), "utf-8"
     )
     parent = parent_chart(tmp_path / "parent", chart, "secrets")
     (dependency,) = json.loads((parent / "Chart.yaml").read_text("utf-8"))["dependencies"]

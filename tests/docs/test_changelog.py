@@ -1,0 +1,30 @@
+"""What a user can call is named where a user looks first: in the changelog or in the README."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from compiler.cli.commands import COMMANDS, generate, new
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "CHANGELOG.md").read_text("utf-8") + (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_command_is_named() -> None:
+    unnamed = [
+        name for name in COMMANDS if not re.search(rf"`(?:platform-secrets )?{name}\b|platform-secrets {name}\b", TEXT)
+    ]
+    assert unnamed == []
+
+
+def test_everything_that_generate_and_new_make_is_named() -> None:
+    made = [*(f"generate {target}" for target in generate._TARGETS), *(f"new {kind}" for kind in new._KINDS)]
+    assert [words for words in made if not re.search(rf"`(?:platform-secrets )?{words}\b", TEXT)] == []
+
+
+def test_every_make_target_that_users_call_is_named() -> None:
+    helped = subprocess.run(["/usr/bin/make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True)
+    first, _, _ = helped.stdout.partition("to work on it:\n")
+    tasks = re.findall(r"^  make ([a-z0-9-]+)", first, re.MULTILINE)
+    assert len(tasks) > 5
+    assert [task for task in tasks if not re.search(rf"`make {task}\b|^make {task}\b", TEXT, re.MULTILINE)] == []
