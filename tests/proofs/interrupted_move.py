@@ -110,7 +110,8 @@ class Move:
         again = self.run()
         said = [line for line in again.err.splitlines() if not line.startswith("note: VAULT_ADDR replaces ")]
         assert (again.code, said) == (0, []), again
-        assert "0 remote secrets to write" in again.out
+        assert "plan: " in again.out
+        assert ", in " not in again.out.rpartition("plan: ")[2].partition("\n")[0]
         assert self.has_no_half_item() == MANY
 
 

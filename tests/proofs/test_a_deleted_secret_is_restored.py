@@ -41,7 +41,7 @@ def test_the_refusal_prints_the_command_that_restores_it_and_its_undo_deletes_it
 
     # Plan and consent: the command as it was printed, without its --apply, shows what it would do.
     planned = world.run(*words)
-    assert (planned.code, "plan: 2 recover; " in planned.out, is_lost(writing)) == (0, True, True), planned
+    assert (planned.code, "plan: 2 keys to recover, " in planned.out, is_lost(writing)) == (0, True, True), planned
     audit = world.root / "audit.jsonl"
     done = world.run(*words, "--apply", "--audit", str(audit))
     assert done.code == 0, done
@@ -50,7 +50,7 @@ def test_the_refusal_prints_the_command_that_restores_it_and_its_undo_deletes_it
     lines = [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
     assert {line["action"] for line in lines} == {"recover", "update"}
     again = world.run(*words, "--apply")
-    assert (again.code, "plan: 2 keep; 0 remote secrets to write" in again.out) == (0, True)
+    assert (again.code, "plan: 2 keys unchanged" in again.out) == (0, True)
 
     # Not from under those who read it.
     world.serve_from("vault" if writing.to == "azure" else "azure")

@@ -144,7 +144,7 @@ def test_a_closed_output_leaves_a_whole_backup(world: World, tmp_path: Path) -> 
     assert done.returncode == 0
     restored = world.run("restore", "prod", str(path), "--identity", str(key))
     assert restored.code == 0
-    assert "plan: 3 keep; 0 remote secrets to write" in restored.out
+    assert "plan: 3 keys unchanged" in restored.out
 
 
 def test_a_closed_output_is_not_taken_for_the_audit_file(world: World, tmp_path: Path) -> None:

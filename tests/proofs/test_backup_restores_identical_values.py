@@ -51,7 +51,7 @@ def test_into_an_empty_store_all_values_are_identical(world: World, keys: Keys, 
         world.bao.call("DELETE", f"{world.mount}/metadata/{name}")
     planned = restore(world, keys, "--to", to)
     assert (planned.code, planned.err) == (0, "")
-    assert "plan: 4 create; " in planned.out
+    assert "plan: 4 keys to create, " in planned.out
     assert world.azure_versions() == {}
     audit = world.root / "audit"
     assert restore(world, keys, "--to", to, "--apply", "--audit", str(audit)).code == 0
@@ -67,7 +67,7 @@ def test_into_an_empty_store_all_values_are_identical(world: World, keys: Keys, 
     assert actions == {"create"}
     before = world.azure_versions()
     again = restore(world, keys, "--to", to, "--apply")
-    assert "plan: 4 keep; 0 remote secrets to write" in again.out
+    assert "plan: 4 keys unchanged" in again.out
     assert world.azure_versions() == before
 
 

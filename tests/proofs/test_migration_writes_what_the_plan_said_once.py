@@ -43,7 +43,7 @@ def test_a_second_migration_writes_nothing_and_makes_no_version(world: World) ->
     world.azure.forget_requests()
     done = world.migrate("--apply")
     assert done.code == 0
-    assert "3 keep; 0 remote secrets to write" in done.out
+    assert "3 keys unchanged" in done.out
     assert world.azure_versions() == versions
     assert not any(request.writes for request in world.azure.requests())
     assert world.journals() == journals

@@ -68,7 +68,7 @@ def test_what_is_typed_is_not_shown_and_is_written_after_a_yes(world: World) -> 
     terminal.wait_for("JIRA_URL: ")
     terminal.type("\n")
     terminal.wait_for("[y/N] ")
-    assert "jira: JIRA_TOKEN\r\nplan: 1 create" in terminal.shown
+    assert "jira: JIRA_TOKEN\r\nplan: 1 key to create" in terminal.shown
     terminal.type("y\n")
     assert terminal.end() == 0
     assert ": 1 of 1 done and verified" in terminal.shown

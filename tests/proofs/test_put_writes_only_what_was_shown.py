@@ -26,7 +26,7 @@ def test_a_plan_writes_nothing_and_apply_writes_what_it_said_once(world: World) 
     assert ": 1 of 1 done and verified" in applied.out
     assert world.get("agents/jira") == VALUES
     again = put(world, VALUES, "--apply")
-    assert "plan: 2 keep; 0 remote secrets to write" in again.out
+    assert "plan: 2 keys unchanged" in again.out
     assert world.vault_versions("agents/jira") == 1
 
 

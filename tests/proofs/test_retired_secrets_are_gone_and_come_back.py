@@ -20,8 +20,8 @@ def retiring(request: pytest.FixtureRequest, world: World) -> Retiring:
 def test_without_apply_it_only_reads(retiring: Retiring) -> None:
     done = retiring()
     assert done.code == 0, done
-    assert "plan: 3 delete" in done.out
-    assert "; 2 remote secrets to delete" in done.out
+    assert "plan: 3 keys to delete" in done.out
+    assert ", in 2 remote secrets" in done.out
     assert "nothing was written; add --apply to write this plan" in done.out
     assert retiring.states() == retiring.before
     assert retiring.world.journals() == []

@@ -30,7 +30,7 @@ def test_an_update_gets_the_earlier_value_as_a_new_version_and_a_create_is_delet
     world.azure.forget_requests()
     planned = writing.undo()
     assert planned.code == 0
-    assert "plan: 1 update, 1 delete; 2 remote secrets to write" in planned.out
+    assert "plan: 1 key to update, 1 key to delete, in 2 remote secrets" in planned.out
     assert not any(request.writes for request in world.azure.requests())
 
     audit = world.root / "audit.jsonl"
@@ -43,7 +43,7 @@ def test_an_update_gets_the_earlier_value_as_a_new_version_and_a_create_is_delet
     assert {(line["name"], line["action"]) for line in lines} == {(TOKEN, "restore"), (PEM, "delete")}
     again = writing.undo("--apply")
     assert (again.code, len(world.azure.versions(TOKEN))) == (0, 3)
-    assert "plan: 2 keep; 0 remote secrets to write" in again.out
+    assert "plan: 2 keys unchanged" in again.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -124,7 +124,7 @@ def test_an_earlier_version_that_is_evicted_is_refused_by_name(world: World, tmp
     world.bao.call("PUT", f"{world.mount}/destroy/{VAULT}", {"versions": [1]})
     done = writing.undo("--apply")
     assert done.code == 1
-    assert "plan: 2 refuse; 0 remote secrets to write" in done.out
+    assert "plan: 2 keys refused" in done.out
     assert "the value before the run, version 1, cannot be read" in said(done)
     assert world.get(VAULT) == VALUES
 

@@ -227,5 +227,5 @@ def test_a_put_says_when_what_it_writes_deletes_itself(
     world.bao.call("POST", f"{world.mount}/{'metadata/' + NAME if mount == '0s' else 'config'}", ended)
     age(world, 1)
     last = put(world, "--apply")
-    assert "1 update" in last.out
+    assert "1 key to update" in last.out
     assert "delete itself" not in last.out

@@ -89,6 +89,12 @@ _STYLES = {
     Kind.UPDATE: Style.YELLOW,
     Kind.RECOVER: Style.YELLOW,
 }
+_OTHERS = {
+    Kind.KEEP: "unchanged",
+    Kind.CONFLICT: "in conflict",
+    Kind.REFUSE: "refused",
+    Kind.MISSING: "missing",
+}
 _INDENT = 12
 _HANG = 2
 # How what a remedy names to be copied begins, a command or rules of a policy; it is the last of the remedy.
@@ -136,13 +142,14 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def summary(plan: Plan) -> str:
-    """One line of counts, in the order of the kinds."""
+    """One line of counts: the keys to write and in how many remote secrets, then the others."""
     found = Counter(step.kind for step in plan.steps)
-    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "no changes"
-    verb = "write"
-    if plan.command == _RETIRE:
-        verb = "recover" if any(write.recover for write in plan.writes) else "delete"
-    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to {verb}"
+    to_write = ", ".join(f"{counted(found[kind], 'key')} to {kind}" for kind in Kind if found[kind] and kind in WRITING)
+    others = ", ".join(f"{counted(found[kind], 'key')} {said}" for kind, said in _OTHERS.items() if found[kind])
+    remote = counted(len(plan.writes), "remote secret")
+    if plan.writes:
+        to_write = f"{to_write}, in {remote}" if to_write else f"{remote} to write"
+    return f"plan: {'; '.join(filter(None, (to_write, others))) or 'no changes'}"
 
 
 def blocked_reason(plan: Plan, *, can_continue: bool) -> str:

@@ -48,7 +48,7 @@ def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
     found = writing()
     assert found.code == 0, found.err
     assert found.out.splitlines()[-2:] == [
-        "plan: 1 create; 1 remote secret to write",
+        "plan: 1 key to create, in 1 remote secret",
         "nothing was written; add --apply to write this plan",
     ]
     assert writing.ends.azure.versions == {}
@@ -68,7 +68,7 @@ def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
 
 def test_what_stays_as_it_is_is_a_count_unless_it_is_asked_for(writing: Writing) -> None:
     assert "1/1" not in writing("--apply", "--quiet").err
-    assert (AZURE in writing().out, "1 keep" in writing().out) == (False, True)
+    assert (AZURE in writing().out, "1 key unchanged" in writing().out) == (False, True)
     assert f"keep      azure:{AZURE}" in writing("--verbose").out
 
 

@@ -50,7 +50,7 @@ def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
         "  create    vault:ai-platform-engineering/jira-secret",
         "            jira: ATLASSIAN_TOKEN, ATLASSIAN_EMAIL, ATLASSIAN_API_URL,",
         "            ATLASSIAN_VERIFY_SSL",
-        "plan: 4 create; 1 remote secret to write",
+        "plan: 4 keys to create, in 1 remote secret",
         "nothing was written",
     ]
     assert done.err.endswith("Write 4 keys to dev? [y/N] ")

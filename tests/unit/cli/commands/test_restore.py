@@ -62,7 +62,7 @@ def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable
         'to   "vault" at https://vault/secret, as tester',
         f"  create    vault:{NAME}",
         "            jira: ATLASSIAN_TOKEN",
-        "plan: 1 create; 1 remote secret to write",
+        "plan: 1 key to create, in 1 remote secret",
         "nothing was written; add --apply to write this plan",
     ]
     assert store.versions == {}

@@ -73,7 +73,7 @@ def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done
     assert 'in        "vault" at https://vault, as tester' in lines
     assert f"  delete    vault:{VAULT}" in lines
     assert lines[-2:] == [
-        "plan: 1 delete; 1 remote secret to delete",
+        "plan: 1 key to delete, in 1 remote secret",
         "nothing was written; add --apply to write this plan",
     ]
     named = retire("--store", "vault", "jira")

@@ -67,7 +67,7 @@ def test_what_stays_is_a_count_unless_somebody_wants_to_see_it() -> None:
     kept = step("A", Kind.KEEP)
     assert lines(kept) == []
     assert lines(kept, verbose=True) == ["  keep      azure:jira", "            jira: A"]
-    assert summary(plan_of(steps=(kept, step("B")))) == "plan: 1 create, 1 keep; 0 remote secrets to write"
+    assert summary(plan_of(steps=(kept, step("B")))) == "plan: 1 key to create; 1 key unchanged"
 
 
 def test_one_reason_is_said_once_for_all_keys_that_it_concerns() -> None:
@@ -288,8 +288,17 @@ def test_a_result_is_a_line_with_its_version() -> None:
 
 def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
     write = Write("azure", "a", (step("A"), step("B")), {})
-    assert summary(plan_of(write)) == "plan: 2 create; 1 remote secret to write"
-    assert summary(plan_of()) == "plan: no changes; 0 remote secrets to write"
+    assert summary(plan_of(write)) == "plan: 2 keys to create, in 1 remote secret"
+    assert summary(plan_of()) == "plan: no changes"
+
+
+def test_every_count_of_a_plan_has_its_unit() -> None:
+    kinds = (Kind.UPDATE, Kind.UPDATE, Kind.CREATE, Kind.KEEP, Kind.REFUSE, Kind.REFUSE, Kind.CONFLICT, Kind.MISSING)
+    write = Write("azure", "a", (), {})
+    plan = replace(plan_of(write), steps=tuple(step(f"K{number}", kind) for number, kind in enumerate(kinds)))
+    writes = "plan: 1 key to create, 2 keys to update, in 1 remote secret"
+    assert summary(plan) == f"{writes}; 1 key unchanged, 1 key in conflict, 2 keys refused, 1 key missing"
+    assert summary(replace(plan, steps=(step("A", Kind.KEEP),))) == "plan: 1 remote secret to write; 1 key unchanged"
 
 
 def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
@@ -313,11 +322,10 @@ def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> 
     plan = plan_of(deletion, command="retire", sources={"vault": "https://v"}, skipped=(("slack", "why"),))
     shown = told(plan_lines(plan))
     assert shown[:2] == ['served by "vault" at https://v', 'in        "azure" at https://memory']
-    assert shown[-1] == "plan: 1 delete; 1 remote secret to delete"
-    assert summary(replace(plan, writes=(replace(deletion, recover=True),))).endswith("1 remote secret to recover")
+    assert shown[-1] == "plan: 1 key to delete, in 1 remote secret"
     assert told(plan_lines(replace(plan, steps=(), writes=())))[2:] == [
         "  skipped   slack: why",
-        "plan: no changes; 0 remote secrets to delete",
+        "plan: no changes",
     ]
 
 
