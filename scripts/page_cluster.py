@@ -34,8 +34,9 @@ CONTROL = "PAGE_CLUSTER"
 # The event of ESO 0.16 to 2.9; the condition says less.
 _OWNED = "unable to mutate secret {}: secret is owned by another ExternalSecret: {}"
 _PATIENCE = 120.0
-# Less than the pause between two rounds, and more than any between two requests.
-_QUIET = 0.7
+# Less than the pause between two rounds, and more than any between two requests; a whole second, as the cluster's times
+# are: what the command wrote is then of an earlier one than what happens here.
+_QUIET = 1.0
 
 
 class PageCluster:

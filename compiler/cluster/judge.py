@@ -378,12 +378,17 @@ def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
     return max(filter(None, map(sign_of, external_secrets)), default=None)
 
 
-def unread(external_secret: LiveObject, written: datetime | None) -> Unread | None:
-    """The value that the operator has not read since it was `written`; one of the same second counts as read."""
+def unread(external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True) -> Unread | None:
+    """The value that the operator has not read since it was `written`.
+
+    The operator's times are whole seconds: a value of the same second counts as read, or not, by `in_same_second`.
+    """
     refreshed = refreshed_at(external_secret)
-    if refreshed is None or written is None or written.replace(microsecond=0) <= refreshed:
+    if refreshed is None or written is None:
         return None
-    return Unread(written, refreshed)
+    second = written.replace(microsecond=0)
+    is_read = second < refreshed or (second == refreshed and in_same_second)
+    return None if is_read else Unread(written, refreshed)
 
 
 def is_answered(external_secret: LiveObject) -> bool:
@@ -393,10 +398,10 @@ def is_answered(external_secret: LiveObject) -> bool:
 
 
 def older_value(
-    external_secret: LiveObject, written: datetime | None, title: str, now: datetime
+    external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
-    """Whether the Secret `title` may hold an earlier value than the one that was `written`."""
-    found = unread(external_secret, written)
+    """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `unread`."""
+    found = unread(external_secret, written, in_same_second=in_same_second)
     if found is None:
         return
     times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"

@@ -83,7 +83,7 @@ def wait_for_sync(
     tell: Tell,
 ) -> StatusResult:
     """Have the secrets synchronised at once, where that is allowed, and wait until the cluster has what is stored."""
-    options = StatusOptions(tuple(secrets), False, seconds, True, context, compares=False, is_lenient=True)
+    options = StatusOptions(tuple(secrets), False, seconds, True, context, compares=False, follows_write=True)
     return read_status(environment, options, stores, connect, tell)
 
 
@@ -175,11 +175,9 @@ def old_pods(view: ClusterView, readings: Sequence[Reading], since: datetime | N
             if made is None:
                 continue
             refreshed = refreshed_at(made)
-            if (
-                not each.is_own
-                and since is not None
-                and (refreshed is None or refreshed < since.replace(microsecond=0))
-            ):
+            # Of the same second counts as older, as for the pods below.
+            is_read = since is None or (refreshed is not None and refreshed > since)
+            if not each.is_own and not is_read:
                 unread.append(f"{space}/{each.name}")
             name = str(child(made, "spec", "target").get("name") or each.name)
             secret = (secrets or {}).get(name)

@@ -173,6 +173,7 @@ class StatusJudge:
 
     `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. `again` reads
     the stores once more, for a judge that goes on: a value that is put meanwhile may be in what the operator says then.
+    With `follows_write` a read in the second of a write may be of before it.
     """
 
     def __init__(
@@ -184,7 +185,9 @@ class StatusJudge:
         *,
         is_whole: bool = False,
         again: Callable[[], tuple[Status, Iterable[RemoteSecret]]] | None = None,
+        follows_write: bool = False,
     ) -> None:
+        self._follows_write = follows_write
         self.rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
         self._is_whole = is_whole
@@ -254,7 +257,8 @@ class StatusJudge:
             return
         # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
         if not states & _NOT_READ and not (is_forced and is_answered(found)):
-            yield from older_value(found, self.rows[manifest.secret].values.newest, manifest.title, now)
+            newest, in_same_second = self.rows[manifest.secret].values.newest, not self._follows_write
+            yield from older_value(found, newest, manifest.title, now, in_same_second=in_same_second)
         warning = snapshot.view.warning(found) if states & FAILING else None
         # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
         is_unknown = bool(states & FAILING) and snapshot.view.has_refused(EVENTS, manifest.namespace)

@@ -343,7 +343,8 @@ class StatusOptions:
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
     options that name the cluster, for command lines; `is_whole` cuts no message of the operator. `compares` asks
     the other stores too.
-    Where it `is_lenient`, the operator synchronises by itself for a caller who may not ask it to.
+    Where it `follows_write` of this machine, a read in the second of a write does not count, and the operator
+    synchronises by itself for a caller who may not ask it to.
     """
 
     only: tuple[str, ...] = ()
@@ -353,7 +354,7 @@ class StatusOptions:
     context: tuple[str, ...] = ()
     is_whole: bool = False
     compares: bool = True
-    is_lenient: bool = False
+    follows_write: bool = False
 
 
 @dataclass(slots=True)
@@ -397,6 +398,7 @@ class StatusReading:
                 self.options.context,
                 is_whole=self.options.is_whole,
                 again=(lambda: with_values(self.status, self.stores)) if goes_on else None,
+                follows_write=self.options.follows_write,
             )
             return self._read_cluster(judge, snapshot(math.inf))
         except ClusterError as error:
@@ -431,7 +433,7 @@ class StatusReading:
                 # What is told at the end is that no other one was asked for.
                 self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
             except ClusterError as error:
-                if not self.options.is_lenient or error.permission is None:
+                if not self.options.follows_write or error.permission is None:
                     raise
                 self.wait = self._wait(judge, snapshot, is_forced=False)
         if self.wait is not None and seconds is not None:

@@ -94,6 +94,8 @@ def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> 
 
 def test_a_value_of_the_same_second_counts_as_read() -> None:
     assert unread(made(ago(seconds=5)), ago(seconds=4.5)) is None
+    assert unread(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
+    assert unread(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
     assert unread(made(ago(seconds=5)), ago(seconds=4)) == Unread(ago(seconds=4), ago(seconds=5))
 
 

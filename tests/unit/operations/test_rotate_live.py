@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -5,18 +6,22 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
+from compiler.cluster.judge import ClusterState, refreshed_at
 from compiler.cluster.view import ClusterView
-from compiler.operations import rotate_live
+from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     OldPods,
     Reading,
+    is_synced,
     old_pods,
     readings_of,
     require_healthy,
     secrets_reading,
     wait_for_pods,
+    wait_for_sync,
     written_places,
 )
+from compiler.operations.status import LiveState
 from compiler.refusal import Refusal
 from tests.unit.conftest import taking
 from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
@@ -82,6 +87,9 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     changed(world, NOW)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert old_pods(world.view(), found, later).unread == ("other/copy",)
+    refreshed = refreshed_at(own) or later
+    assert old_pods(world.view(), found, refreshed).unread == ("other/copy",)
+    assert old_pods(world.view(), found, refreshed - timedelta(seconds=1)).unread == ()
     world.double.refused["list externalsecrets"] = 403
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
     assert (found, unknown.startswith("only the secrets of prod are looked at: ")) == ((OWN,), True)
@@ -100,6 +108,24 @@ def test_a_cluster_that_does_not_run_on_the_present_value_is_told(world: World) 
     world.platform.fail(SPACE, JIRA, "no")
     with pytest.raises(Refusal, match="does not run on the present value of jira"):
         require_healthy(environment, ("jira",), stores, world.view, ())
+
+
+def test_a_read_in_the_second_of_the_write_may_be_of_before_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may ask the operator to synchronise, and its times are whole seconds."""
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.01)
+    world.double.refused["patch externalsecrets"] = 403
+    world.refreshed(NOW)
+    world.written(NOW + timedelta(milliseconds=500))
+    told = list[ClusterState]()
+
+    def tell(found: Mapping[str, LiveState], _left: float) -> None:
+        told.append(found["jira"].state)
+        if len(told) == 3:
+            world.refreshed(NOW + timedelta(seconds=1))
+
+    found = wait_for_sync(world.bench.environment(), ("jira",), world.bench.live(), world.view, (), 60, tell)
+    assert told[:3] == [ClusterState.OLDER_VALUE] * 3
+    assert is_synced(found)
 
 
 def test_a_wait_ends_once_no_pod_is_left_or_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
