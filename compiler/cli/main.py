@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import Context
 
 from compiler import __version__
-from compiler.cli.commands import COMMANDS
+from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal, describe_defect
@@ -13,7 +13,7 @@ from compiler.text.command_line import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _TAKES_VALUE = "--root"
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
@@ -84,25 +84,32 @@ def _run(argv: Sequence[str]) -> int:
 
 def help_text() -> str:
     """What `platform-secrets --help` prints."""
-    widest = max(map(len, COMMANDS))
-    commands = "".join(f"  {name.ljust(widest)}  {line}\n" for name, (_, line) in COMMANDS.items())
+    steps = _columns({f"{PROGRAM} {words}": what for words, what in FIRST_STEPS.items()})
+    width = max(map(len, COMMANDS))
+    groups = "\n".join(
+        f"{title}:\n{_columns({name: line for name, (_, line) in group.items()}, width)}"
+        for title, group in GROUPS.items()
+    )
     return f"""usage: {PROGRAM} [--root DIR] [--no-color] [--debug] COMMAND ...
 
-Compiles an AI platform's environments into validated Helm values for External
+Compiles a platform's environments into validated Helm values for External
 Secrets Operator, and manages their secrets in Vault and Azure Key Vault.
 
-commands:
-{commands}
+first steps:
+{steps}
+{groups}
 options, before or after the command:
   --root DIR  project folder; by default the nearest with environments/, upward
   --no-color  no colour, as with NO_COLOR in the environment
   --debug     show where an unexpected error happened
   --version   print the version
   -h, --help  print this help, or that of the command
-
-example:
-  {PROGRAM} compile prod
 """
+
+
+def _columns(rows: Mapping[str, str], width: int = 0) -> str:
+    width = max(width, *map(len, rows))
+    return "".join(f"  {name.ljust(width)}  {line}\n" for name, line in rows.items())
 
 
 def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
