@@ -100,7 +100,7 @@ first steps:
 {groups}
 options, before or after the command:
   --root DIR  project folder; by default the nearest with environments/, upward
-  --no-color  no colour, as with NO_COLOR in the environment
+  --no-color  no colour, as NO_COLOR does; FORCE_COLOR colours pipes as well
   --debug     show where an unexpected error happened
   --version   print the version
   -h, --help  print this help, or that of the command

@@ -79,8 +79,19 @@ class Wrapped(NamedTuple):
 
 HANGING: tuple[Piece, ...] = ("",)
 
+
+class Fitted(NamedTuple):
+    """A line that a terminal breaks at spaces to its width, the rest behind `indent` spaces; elsewhere it is one line.
+
+    Pieces in a tuple of their own, such as a path with its line and column, are not broken, and no code in backticks.
+    """
+
+    pieces: tuple[Piece | tuple[Piece, ...], ...]
+    indent: int
+
+
 # One line without its end. Each piece is looked at on its own, so that a name beside a colon is no password's.
-Line = str | tuple[Piece, ...] | Wrapped
+Line = str | tuple[Piece, ...] | Wrapped | Fitted
 
 
 class Lines(NamedTuple):

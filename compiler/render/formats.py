@@ -13,6 +13,7 @@ from compiler.render.content import (
     Data,
     Element,
     Fingerprint,
+    Fitted,
     Lines,
     Painted,
     Style,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
 _SCREEN = 80
+_HANG = 2
 
 
 def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Lines:
@@ -71,12 +73,12 @@ def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
     what = Painted(f"{each.severity.value}[{each.rule}]:", style)
     path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
     notes = list(_together(each.related, each_place=each_place))
-    behind: tuple[str, ...] = ()
+    behind: tuple[str | tuple[str, ...], ...] = ()
     if each.brief and not each_place and notes and notes[0][0].about:
         # Most are wider than a screen as they are, so that the keys behind the message take no row of their own.
         head = f"{each.path}:{each.line}:{each.column}: {each.severity.value}[{each.rule}]: {each.message}; "
         behind = ("; ", *_text_place(notes.pop(0), head, 2 * _SCREEN))
-    yield path, where, " ", what, " ", Painted(each.message, Style.STRONG), *behind
+    yield Fitted(((path, where), " ", what, " ", Painted(each.message, Style.STRONG), *behind), _HANG)
     indent = "  " if each.brief else ""
     if each.source_line is not None and not each.brief:
         number = str(each.line)
@@ -85,9 +87,10 @@ def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
         yield Painted(f"{number} |", Style.GUTTER), source
         yield Painted(f"{indent}|", Style.GUTTER), " " * (each.caret + 1), Painted("^" * each.caret_width, style)
     for group in notes:
-        yield indent, Painted("note:", Style.STRONG), " ", *_text_place(group, f"{indent}note: ")
+        note = Painted("note:", Style.STRONG)
+        yield Fitted((indent, note, " ", *_text_place(group, f"{indent}note: ")), len(indent) + _HANG)
     if each.help:
-        yield indent, Painted("help:", Style.HELP), " ", each.help
+        yield Fitted((indent, Painted("help:", Style.HELP), " ", each.help), len(indent) + _HANG)
 
 
 def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[list[ShownRelated]]:
@@ -101,16 +104,18 @@ def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[
     yield from groups.values()
 
 
-def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str, ...]:
+def _text_place(
+    notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
+) -> tuple[str | tuple[str, ...], ...]:
     """What one note says; of several keys the names, where these fit behind `before` into `width`, or else how many."""
     first = notes[0]
     if len(notes) == 1:
-        return first.message, " at ", first.path, f":{first.line}:{first.column}"
+        return first.message, " at ", (first.path, f":{first.line}:{first.column}")
     numbers = [note.line for note in notes]
     places = f":{min(numbers)}-{max(numbers)}" if min(numbers) < max(numbers) else f":{first.line}"
     names = listed((note.key for note in notes), len(notes))
     fit = cells(f"{before}{names} {first.about} at {first.path}{places}") <= width
-    return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", first.path, places
+    return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", (first.path, places)
 
 
 _STATUSES = ("ok", "warning", "error")

@@ -17,14 +17,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from compiler.text.characters import printable
+from compiler.text.characters import cells, printable
 from compiler.text.credential import CONCEALED, conceal
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.render.content import Content, Element, Fingerprint, Line, Piece, WorkflowCommand, Wrapped
+    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, WorkflowCommand, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
@@ -36,20 +36,26 @@ _COMMAND = re.compile(r"(?m)^[^\S\n]*:(?=:)|##(?=\[)")
 _WHOLE_COMMAND = re.compile(r"(?m)^[^\S\n]*::[^\n]*?::|##\[")
 # As Helm writes above each manifest.
 _ORIGIN = "\n# Source: "
+# A word of a line that is fitted, with the code in it; or the space between two.
+_WORD = re.compile(r"(?:`[^`]*`|[^ ])+| ")
+_STYLED = re.compile(r"\x1b\[[0-9;]*m")
 # Characters of a wrapped line: what a terminal has where nobody made it wider.
 WIDTH = 80
 # No longer text is likely to occur twice.
 _REPEATED = 64
 
 
-def text_of(content: Content, *, colour: bool = False) -> str:
-    """The whole of `content` as it may be shown to anyone; `colour` says whether lines keep their styles."""
-    return _Writer(colour=colour).text(content)
+def text_of(content: Content, *, colour: bool = False, width: int | None = None) -> str:
+    """The whole of `content` as it may be shown to anyone.
+
+    `colour` says whether lines keep their styles, and `width` how wide the terminal is, where there is one.
+    """
+    return _Writer(colour=colour, width=width).text(content)
 
 
-def line_text(line: Line, *, colour: bool = False) -> str:
-    """One line; whatever it holds, it stays one."""
-    return _harmless(_Writer(colour=colour).line(line))
+def line_text(line: Line, *, colour: bool = False, width: int | None = None) -> str:
+    """One line; whatever it holds, it stays one, but for what a terminal of `width` breaks."""
+    return _harmless(_Writer(colour=colour, width=width).line(line))
 
 
 def block_text(text: str) -> str:
@@ -87,8 +93,9 @@ def _harmless(text: str) -> str:
 class _Writer:
     """Writes one content, and looks once at what occurs in it many times: paths, labels, carets."""
 
-    def __init__(self, *, colour: bool = False) -> None:
+    def __init__(self, *, colour: bool, width: int | None) -> None:
         self._colour = colour
+        self._width = width
         self._looked_at: dict[str, str] = {}
         self._fingerprints: Counter[str] = Counter()
 
@@ -97,6 +104,8 @@ class _Writer:
 
         if isinstance(content, Lines):
             return _harmless("".join(f"{self.line(line)}\n" for line in content.lines))
+        # The others are for programs, also those that hold lines for people.
+        self._colour, self._width = False, None
         if isinstance(content, Data):
             # Outside of strings there is no such text, and in them the escape means the same.
             return json.dumps(self._members(content.content), indent=2).replace("##[", r"##\u005b") + "\n"
@@ -110,7 +119,31 @@ class _Writer:
         if type(line) is tuple:
             # Pieces side by side: what is wrapped is a named tuple.
             return "".join(map(self._piece, cast("tuple[Piece, ...]", line)))
-        return self._wrapped(cast("Wrapped", line))
+        from compiler.render.content import Fitted  # noqa: PLC0415 - as in `text`
+
+        return self._fitted(line) if isinstance(line, Fitted) else self._wrapped(cast("Wrapped", line))
+
+    def _fitted(self, line: Fitted) -> str:
+        words = [""]
+        for piece in line.pieces:
+            if type(piece) is tuple:
+                words[-1] += "".join(map(self._piece, cast("tuple[Piece, ...]", piece)))
+                continue
+            for word in _WORD.findall(self._piece(cast("Piece", piece))):
+                if word == " ":
+                    words.append("")
+                else:
+                    words[-1] += word
+        if self._width is None:
+            return " ".join(words)
+        lines = words[:1]
+        for word in words[1:]:
+            # What only indents is not left alone on a line.
+            if lines[-1].strip() and cells(_STYLED.sub("", f"{lines[-1]} {word}")) > self._width:
+                lines.append(" " * line.indent + word)
+            else:
+                lines[-1] += f" {word}"
+        return "\n".join(lines)
 
     def _wrapped(self, text: Wrapped) -> str:
         import textwrap  # noqa: PLC0415 - for plans alone

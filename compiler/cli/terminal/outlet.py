@@ -44,8 +44,8 @@ class Outlet:
             # What is said meanwhile takes its place; the next progress stands below.
             self._is_progress = False
             self._stream.write(_CLEAR)
-        colour = self.may_colour
-        self._stream.writelines(f"{line_text(line, colour=colour)}\n" for line in lines)
+        colour, width = self.may_colour, self._width
+        self._stream.writelines(f"{line_text(line, colour=colour, width=width)}\n" for line in lines)
 
     def note(self, text: str) -> None:
         """Something to know that changes nothing."""
@@ -60,7 +60,7 @@ class Outlet:
         from compiler.cli.terminal.contents import text_of  # noqa: PLC0415 - only where it is needed
 
         self._end_begun()
-        self._stream.write(text_of(content, colour=self.may_colour))
+        self._stream.write(text_of(content, colour=self.may_colour, width=self._width))
 
     def progress(self, text: str = "") -> None:
         """Put `text` in place of the line that the cursor is in, and send it at once; none takes that line away."""
@@ -93,9 +93,24 @@ class Outlet:
 
     @property
     def may_colour(self) -> bool:
-        """Whether colour is wanted: this is a terminal, and nobody said no (https://no-color.org)."""
-        refused = self._is_colourless or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return not refused and self.isatty()
+        """Whether colour is wanted, decided as Python's own tools decide it (https://no-color.org, force-color.org).
+
+        NO_COLOR is stronger than FORCE_COLOR, and that than what the stream is.
+        """
+        if self._is_colourless or os.environ.get("NO_COLOR"):
+            return False
+        return bool(os.environ.get("FORCE_COLOR")) or (os.environ.get("TERM") != "dumb" and self.isatty())
+
+    @property
+    def _width(self) -> int | None:
+        """The columns of the terminal; None where this is none, or one that does not know."""
+        if not self.isatty():
+            return None
+        try:
+            # As for the help, a person may say otherwise.
+            return int(os.environ.get("COLUMNS") or os.get_terminal_size(self.fileno()).columns) or None
+        except (OSError, ValueError):
+            return None
 
     def write(self, text: str, /) -> int:
         whole, newline, self._begun = (self._begun + text).rpartition("\n")

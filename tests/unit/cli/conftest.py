@@ -16,7 +16,10 @@ from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
 
 ROOT = Path(__file__).resolve().parents[3]
 # What a person's shell may say to the program.
-VARIABLES = ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "PLATFORM_SECRETS_HELM", "VAULT_ADDR", "NO_COLOR")
+VARIABLES = (
+    *("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "PLATFORM_SECRETS_HELM", "VAULT_ADDR"),
+    *("NO_COLOR", "FORCE_COLOR"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from compiler.render.content import (
     Data,
     Element,
     Fingerprint,
+    Fitted,
     Lines,
     Painted,
     Style,
@@ -48,6 +49,33 @@ def test_each_piece_is_looked_at_on_its_own() -> None:
 
 def test_markdown_is_escaped_after_it_is_concealed() -> None:
     assert line_text((CodeSpan(f"a`|{TOKEN}"), Words(f" _<[{TOKEN}"))) == "`a'\\|…` \\_&lt;\\[…"
+
+
+def test_a_line_is_broken_at_spaces_but_not_in_what_is_opened_or_copied() -> None:
+    place = (Painted("my file.yaml", Style.STRONG), ":10:2")
+    line = Fitted(("  ", Painted("help:", Style.HELP), " run `a b --c d` now at ", place, " é"), 4)
+    assert line_text(line) == "  help: run `a b --c d` now at my file.yaml:10:2 é"
+    assert line_text(line, width=18).split("\n") == [
+        "  help: run",
+        "    `a b --c d`",
+        "    now at",
+        "    my file.yaml:10:2",
+        "    é",
+    ]
+    # A style takes no room, and an end that fits exactly is not broken.
+    assert line_text(line, colour=True, width=50).count("\n") == 0
+    assert line_text(line, width=5).startswith("  help:\n    run\n    `a b --c d`\n")
+
+
+def test_a_broken_line_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert line_text(Fitted(("aaaa ::error::x",), 0), width=9) == "aaaa\n: :error::x"
+
+
+def test_what_programs_read_has_no_style_and_no_break() -> None:
+    line = Fitted((Painted("one two", Style.ERROR),), 2)
+    text = text_of(Element("a", {}, text=[line]), colour=True, width=4)
+    assert text.endswith("<a>one two\n</a>\n")
 
 
 def test_a_block_keeps_its_lines() -> None:

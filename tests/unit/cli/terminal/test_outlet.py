@@ -1,13 +1,15 @@
 import io
 import os
+import pty
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from compiler.cli.terminal.outlet import Outlet, outlet_of, outlets, standard_error, standard_output
 from compiler.refusal import Refusal
-from compiler.render.content import Data, Painted, Style
+from compiler.render.content import Data, Fitted, Lines, Painted, Style
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 
@@ -104,6 +106,7 @@ def test_a_product_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch, 
 def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     terminal = Terminal()
     Outlet(terminal).lines([Painted("a", Style.RED).text, (Painted("a", Style.RED),)])
     assert terminal.getvalue() == "a\n\x1b[31ma\x1b[0m\n"
@@ -114,6 +117,43 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert not Outlet(Terminal()).may_colour
+
+
+def test_force_color_colours_every_stream_unless_somebody_said_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "")
+    assert not Outlet(io.StringIO()).may_colour
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    assert Outlet(io.StringIO()).may_colour
+    assert not Outlet(Terminal(), is_colourless=True).may_colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Outlet(Terminal()).may_colour
+
+
+def test_a_finding_is_as_wide_as_the_terminal_and_elsewhere_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Fitted((("a.yaml", ":1:2:"), " ", Painted("one two three", Style.STRONG)), 2)
+    monkeypatch.setenv("COLUMNS", "18")
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        Outlet(stream, is_colourless=True).show(Lines([finding]))
+        Outlet(stream, is_colourless=True).lines([finding])
+    assert terminal.getvalue() == 2 * "a.yaml:1:2: one\n  two three\n"
+    assert pipe.getvalue() == 2 * "a.yaml:1:2: one two three\n"
+    monkeypatch.delenv("COLUMNS")
+    unknown = Terminal()
+    Outlet(unknown, is_colourless=True).lines([finding])
+    assert unknown.getvalue() == "a.yaml:1:2: one two three\n"
+
+
+def test_a_finding_is_as_wide_as_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 18))
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        Outlet(stream, is_colourless=True).lines([Fitted(("a.yaml:1:2: one two three",), 2)])
+    assert os.read(reader, 100) == b"a.yaml:1:2: one\r\n  two three\r\n"
+    os.close(reader)
 
 
 def test_an_outlet_is_not_put_before_an_outlet(capsys: pytest.CaptureFixture[str]) -> None:
