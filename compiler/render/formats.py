@@ -104,9 +104,7 @@ def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[
     yield from groups.values()
 
 
-def _text_place(
-    notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
-) -> tuple[str | tuple[str, ...], ...]:
+def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str | tuple[str, ...], ...]:
     """What one note says; of several keys the names, where these fit behind `before` into `width`, or else how many."""
     first = notes[0]
     if len(notes) == 1:

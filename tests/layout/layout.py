@@ -124,7 +124,7 @@ def _unlisted_commands(root: Path) -> Iterator[str]:
 def _commands(root: Path) -> list[tuple[str, str]]:
     """The commands of the table, each with its module."""
     table = (root / "compiler/cli/commands/__init__.py").read_text("utf-8")
-    return re.findall(r'^    "([\w-]+)": \("(\w+)",', table, re.MULTILINE)
+    return re.findall(r'^ +"([\w-]+)": \("(\w+)",', table, re.MULTILINE)
 
 
 def _misnamed_rules(root: Path) -> Iterator[str]:
