@@ -19,6 +19,15 @@ from compiler.text.wording import quoted
 
 LiveObject = Mapping[str, Any]
 
+
+class PodOwner(NamedTuple):
+    """What runs a pod: its workload, or the pod itself where nothing does."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
 _OPERATORS_OWN = "reconcile.external-secrets.io/"
 # By this annotation the operator is asked to synchronise at once.
 FORCE_SYNC = "force-sync"

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 # The characters of Base64's alphabet for URLs: no application needs to escape them.
 URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
+# The issuer of a value that is ours to choose.
+SELF = "self"
+
 
 class KeyRemote(NamedTuple):
     """The place that a key names; the parts it leaves out come from the entry and from the key's name."""

@@ -27,7 +27,7 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores, key_places, place_limits, secret_named, value_names
-from compiler.model.catalogue import UNLIMITED
+from compiler.model.catalogue import SELF, UNLIMITED
 from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
 from compiler.model.store import Place
 from compiler.operations.put import Target, require_fit, target_of
@@ -38,7 +38,6 @@ from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
 
-SELF = "self"
 NONE = "none"
 _USES = frozenset({Use.UPDATE, Use.TAG})
 

@@ -13,13 +13,23 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
+from compiler.cluster.objects import PodOwner
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of
-from compiler.operations.verify import KeyStatus, Verification, known_since, verify, with_own_count
+from compiler.operations.verify import (
+    CLOSED,
+    UNSET,
+    KeyState,
+    KeyStatus,
+    Verification,
+    known_since,
+    verify,
+    with_own_count,
+)
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value.secret import Comparer
 from compiler.text.command_line import BLANK, command_line, shell_line
@@ -28,10 +38,6 @@ if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
     from compiler.operations.ages import DueKey, Rotation
 
-# Findings by which a store says nothing about a key.
-_CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
-# Findings by which the store answers that it lacks a key.
-_UNSET = frozenset({"missing-secret", "missing-property"})
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
@@ -45,7 +51,7 @@ class Values:
     `closed` says why that store did not say, and `is_silent` where it gave no answer. `known_since` is the date of the
     newest value, None where one was not read. `other_holds`: the other store gives every key, equal or not. `written`
     is the oldest value's date, `expires` the nearest one; `newest` is the newest value's date, `other_newest` that of
-    the other store.
+    the other store. `states` are those of each key by the stores' ids.
     """
 
     likeness: Likeness = Likeness.NOT_ASKED
@@ -63,19 +69,12 @@ class Values:
     other_holds: bool = False
     only_there: tuple[str, ...] = ()
     versions: tuple[StoredVersion, StoredVersion] | None = None
+    states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
         """Whether the store in use was read, and gives every key as the operator needs it."""
         return self.known_since is not None and not self.faults
-
-
-def _is_silent(status: KeyStatus) -> bool:
-    return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(status.rules))
-
-
-def _why_closed(status: KeyStatus) -> list[str]:
-    return [each.message for each in status.found if each.rule in _CLOSED]
 
 
 def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
@@ -100,11 +99,11 @@ def _values(
         for status in here.values()
         if not status.is_sound
         for each in status.found
-        if each.rule not in _CLOSED
+        if each.rule not in CLOSED
     ]
-    unread = [status for status in here.values() if _why_closed(status)]
+    unread = [status for status in here.values() if status.why_closed]
     closed = tuple(
-        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in _why_closed(status))
+        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
     )
     likeness, keys = _likeness(here, there, found, comparer)
     different = keys[Likeness.DIFFERENT]
@@ -125,10 +124,14 @@ def _values(
         min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
         max(dates, default=None),
         max(_dates(there or {}, found), default=None),
-        any(map(_is_silent, here.values())),
+        any(each.is_silent for each in here.values()),
         there is not None and all(key in there and there[key].reference in found.values for key in here),
         keys[Likeness.ONLY_THERE],
         versions,
+        {
+            key: {each.reference.store.id: each.state for each in (status, (there or {}).get(key)) if each}
+            for key, status in here.items()
+        },
     )
 
 
@@ -145,7 +148,7 @@ def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datet
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
     broken = {key: status for key, status in here.items() if not status.is_sound}
     lacks_alone = all(
-        each.rule in _UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
+        each.rule in UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
     )
     return tuple(broken) if lacks_alone else ()
 
@@ -158,7 +161,7 @@ def _likeness(
     if there is None:
         return Likeness.NOT_ASKED, keys
     # Where the catalogue gives no key a place in the other store, that one is not asked.
-    if _is_closed(there.values()) or (there and _is_closed(here.values())):
+    if any(each.why_closed for each in (*there.values(), *(here.values() if there else ()))):
         return Likeness.NO_ACCESS, keys
     for key, status in here.items():
         other = there.get(key)
@@ -167,10 +170,6 @@ def _likeness(
         if (likeness := compare_held(new, old, comparer)) in keys:
             keys[likeness] += (key,)
     return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
-
-
-def _is_closed(statuses: Iterable[KeyStatus]) -> bool:
-    return any(_why_closed(status) for status in statuses)
 
 
 def _written(remote: RemoteSecret) -> datetime | None:
@@ -197,7 +196,8 @@ class LiveState:
     seconds the operator tries again, `helps` the commands that mend it; `not_asked` says what may not be asked.
     `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
     effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
-    ready, and `unlisted` the keys that such pods read and the environment does not have.
+    ready, and `unlisted` the keys that such pods read and the environment does not have. `readers` run the pods; None
+    where those were not asked for.
     """
 
     problems: tuple[ClusterProblem, ...] = ()
@@ -210,6 +210,7 @@ class LiveState:
     refreshed: datetime | None = None
     looks: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+    readers: tuple[PodOwner, ...] | None = None
 
     @property
     def state(self) -> ClusterState:
@@ -333,15 +334,15 @@ def with_values(
         compared = elsewhere.get(name, {}) if other is not None else None
         return _values(here.get(name, {}), compared, found, comparer, stores)
 
-    silent = {each.reference.store.id for each in found.keys if _is_silent(each)}
+    silent = {each.reference.store.id for each in found.keys if each.is_silent}
     in_use = {reference.store.id for reference in own}
     asked = replace(
         status,
         rows=tuple(replace(row, values=values_of(row.secret.id, others[row.secret.id])) for row in status.rows),
         silent=tuple(sorted(in_use & silent)),
         is_asked=True,
-        closed=tuple(dict.fromkeys(message for each in found.keys for message in _why_closed(each))),
-        helps={each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None},
+        closed=tuple(dict.fromkeys(message for each in found.keys for message in each.why_closed)),
+        helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
     )
     return judge(asked, found), found.read
 
@@ -453,7 +454,7 @@ def _mending_values(status: Status, asked: StepContext) -> Iterator[str]:
     """What gives the store in use the values that it lacks, or does without a store that does not answer."""
     environment = status.environment
     faulty = [row for row in status.rows if row.values.faults]
-    names = value_names(environment)
+    names = value_names(environment) if faulty else {}
     told: set[ValueName] = set()
     for row in faulty:
         unset = row.values.unset

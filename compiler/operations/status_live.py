@@ -27,7 +27,7 @@ from compiler.cluster.judge import (
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.objects import LiveObject, child, credential_of, keys_of, ready_of
+from compiler.cluster.objects import LiveObject, PodOwner, child, credential_of, keys_of, ready_of
 from compiler.cluster.view import (
     EVENTS,
     EXTERNAL_SECRETS,
@@ -247,6 +247,7 @@ class StatusJudge:
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
+            pod_owners(pods, namespace) if pods is not None else None,
         )
 
     def _stale(
@@ -389,19 +390,26 @@ def keepers(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Po
     return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
 
 
+def pod_owners(pods: Iterable[Pod], namespace: str) -> tuple[PodOwner, ...]:
+    """What runs the pods, each once; a pod that nothing runs is named itself."""
+    return tuple(dict.fromkeys(_owner(pod, namespace) for pod in pods))
+
+
+def _owner(pod: Pod, namespace: str) -> PodOwner:
+    kind, name = pod.owner or ("Pod", pod.name)
+    # A Deployment names its ReplicaSets by itself and a hash.
+    if kind == "ReplicaSet":
+        kind, name = "Deployment", name.rpartition("-")[0] or name
+    return PodOwner(kind, namespace, name)
+
+
 def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
     """The lines that start the pods anew, one for each workload."""
-    return tuple(dict.fromkeys(_restarts(pods, namespace)))
+    return tuple(dict.fromkeys(_restart(pod, namespace) for pod in pods))
 
 
-def _restarts(pods: Iterable[Pod], namespace: str) -> Iterator[str]:
-    for pod in pods:
-        kind, name = pod.owner or ("Pod", pod.name)
-        if kind == "ReplicaSet":
-            # A Deployment names its ReplicaSets by itself and a hash.
-            words = ["rollout", "restart", f"deployment/{name.rpartition('-')[0] or name}"]
-        elif kind in ("StatefulSet", "DaemonSet"):
-            words = ["rollout", "restart", f"{kind.lower()}/{name}"]
-        else:
-            words = ["delete", "pod", pod.name]
-        yield shell_line("kubectl", "-n", namespace, *words)
+def _restart(pod: Pod, namespace: str) -> str:
+    owner = _owner(pod, namespace)
+    restarts = owner.kind in ("Deployment", "StatefulSet", "DaemonSet")
+    words = ("rollout", "restart", f"{owner.kind.lower()}/{owner.name}") if restarts else ("delete", "pod", pod.name)
+    return shell_line("kubectl", "-n", namespace, *words)

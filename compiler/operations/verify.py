@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from compiler.live.read_many import WORKERS, is_of_store, is_silence, lasting_command, read_all
 from compiler.live.stores import AddressError, LiveStores
@@ -257,6 +258,25 @@ class ReadStore:
     cluster: Cluster | None = None
 
 
+# Findings by which a store says nothing about a key.
+CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
+# Findings by which the store answers that it lacks a key.
+UNSET = frozenset({"missing-secret", "missing-property"})
+
+
+class KeyState(StrEnum):
+    """The state of a key; a store knows all but the last two."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    DELETED = "deleted"
+    FAULTY = "faulty"  # it is there, and the operator cannot read it, or would read it wrongly
+    NO_ACCESS = "no-access"  # the store did not say
+    NOT_ASKED = "not-asked"
+    DIFFERS = "differs"  # the other store holds another value
+    NOT_IN_EFFECT = "not-in-effect"  # something is wrong with it in the cluster
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyStatus:
     """The status of one key: everything found about it, the gravest kind first; OK without an error."""
@@ -276,6 +296,28 @@ class KeyStatus:
     def word(self) -> str:
         """`ok`, `warning` or `error`."""
         return "error" if not self.is_sound else "warning" if self.found else "ok"
+
+    @property
+    def why_closed(self) -> tuple[str, ...]:
+        """Why the store said nothing about the key; empty where it did."""
+        return tuple(each.message for each in self.found if each.rule in CLOSED)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the store gave no answer, or nobody may ask it anything."""
+        return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(self.rules))
+
+    @property
+    def state(self) -> KeyState:
+        """What the store, which was asked, says of the key."""
+        if self.is_sound:
+            return KeyState.PRESENT
+        rules = set(self.rules)
+        if rules & CLOSED:
+            return KeyState.NO_ACCESS
+        if "soft-deleted-secret" in rules:
+            return KeyState.DELETED
+        return KeyState.MISSING if rules & UNSET else KeyState.FAULTY
 
 
 @dataclass(frozen=True, slots=True, eq=False)

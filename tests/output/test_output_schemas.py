@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.objects import PodOwner
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
@@ -25,10 +26,11 @@ from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueList
 from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
+from compiler.operations.verify import KeyState
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover import cutover_report
-from compiler.render.reports.status import status_report
+from compiler.render.reports.status import ShownStatus, status_report
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
@@ -346,16 +348,20 @@ def test_status(tmp_path: Path) -> None:
         ("note",),
         datetime.now(UTC),
     )
-    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
+    found = replace(found, readers=(PodOwner("Deployment", "agents", "agent"),))
+    states = {"JIRA_TOKEN": {"vault": KeyState.PRESENT, "azure": KeyState.MISSING}}
+    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))
     rotations = (Rotation("20261101-101010-abcdef", datetime.now(UTC)),)
     rows = tuple(replace(row, live=found, values=values, keys=(key,), rotations=rotations) for row in status.rows)
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = StatusResult(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
-    due = {"prod": DueList(datetime.now(UTC), (key,), 2)}
-    holds("status", json.loads(text_of(Data(status_report([(looked, NextStep(("next",), "deploy"))], 4, due)))))
-    bare = StatusResult(replace(status, progress=None), WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores"))
-    assert errors("status", json.loads(text_of(Data(status_report([(bare, NextStep()), (bare, NextStep())], 0))))) == []
+    looked = StatusResult(replace(status, rows=rows, closed=("no",), is_live=True), waited, ("jira",))
+    step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
+    shown = ShownStatus(looked, step, {"jira": step}, DueList(now, (key,), 2))
+    holds("status", json.loads(text_of(Data(status_report([shown], 4, now)))))
+    unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
+    bare = ShownStatus(StatusResult(replace(status, progress=None), unheard), NextStep())
+    assert errors("status", json.loads(text_of(Data(status_report([bare, bare], 0, now))))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][1:]
@@ -363,7 +369,11 @@ def test_status(tmp_path: Path) -> None:
         str(each) for each in Likeness if each is not Likeness.UNKNOWN
     ]
     assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in WaitEnd]
-    assert found["key"]["properties"]["state"]["enum"] == [str(each) for each in AgeState]
+    assert found["key"]["properties"]["age"]["enum"] == [*(str(each) for each in AgeState), None]
+    states_ = [str(each) for each in KeyState]
+    assert found["key"]["properties"]["state"]["enum"] == states_
+    assert found["place"]["properties"]["state"]["enum"] == states_[:-2]
+    assert found["dueKey"]["properties"]["state"]["enum"] == [str(each) for each in AgeState]
 
 
 def test_backup() -> None:

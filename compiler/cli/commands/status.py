@@ -22,11 +22,20 @@ from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
-from compiler.operations.status import LiveState, NextStep, Status, StepContext, next_rotation, next_step
+from compiler.operations.status import (
+    LiveState,
+    NextStep,
+    Status,
+    StepContext,
+    next_rotation,
+    next_step,
+)
+from compiler.operations.status_keys import next_of_secrets
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
 from compiler.render.reports.status import (
+    ShownStatus,
     closed_lines,
     due_lines,
     live_lines,
@@ -215,30 +224,36 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
         _write_metrics([each.status for each in looked], now, invocation)
         return COULD_NOT_RUN if any(each.status.silent for each in looked) else OK
     if arguments.due is not None:
-        return _show_due(looked, now + arguments.due, invocation)
+        return _show_due(looked, now, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
     writer_of = _writer_of(root)
-    found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
-    for each, step in found:
+    asked = [_asked(each, arguments, options, root) for each in looked]
+    steps = [next_step(each.status, how) for each, how in zip(looked, asked, strict=True)]
+    for each, step in zip(looked, steps, strict=True):
         invocation.lines(status_lines(each.status, step, now, writer_of))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _unread(each)))
-    invocation.report(lambda: status_report(found, code))
+
+    def shown() -> list[ShownStatus]:
+        every = zip(looked, steps, asked, strict=True)
+        return [ShownStatus(each, step, next_of_secrets(each.status, how)) for each, step, how in every]
+
+    invocation.report(lambda: status_report(shown(), code, now))
     return code
 
 
-def _show_due(looked: Sequence[StatusResult], until: datetime, invocation: Invocation) -> int:
+def _show_due(looked: Sequence[StatusResult], now: datetime, invocation: Invocation) -> int:
     from compiler.operations.due import due_list  # noqa: PLC0415 - only where it is asked for
 
-    found = [(each, NextStep(tuple(next_rotation(each.status)))) for each in looked]
-    due = {each.status.environment.name: due_list(each.status, until) for each in looked}
+    until = now + invocation.arguments.due
+    found = [(each, NextStep(tuple(next_rotation(each.status))), due_list(each.status, until)) for each in looked]
     is_silent = any(each.status.silent for each in looked)
-    code = COULD_NOT_RUN if is_silent else FOUND if any(each.is_pressing for each in due.values()) else OK
-    for each, step in found:
-        invocation.lines(due_lines(each.status, due[each.status.environment.name], step))
-    invocation.report(lambda: status_report(found, code, due))
+    code = COULD_NOT_RUN if is_silent else FOUND if any(due.is_pressing for _, _, due in found) else OK
+    for each, step, due in found:
+        invocation.lines(due_lines(each.status, due, step))
+    invocation.report(lambda: status_report([ShownStatus(each, step, due=due) for each, step, due in found], code, now))
     return code
 
 

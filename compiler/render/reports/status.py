@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
+from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status
+from compiler.operations.status_keys import KeyOverview, keys_of
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
-    from compiler.live.ages import KeyAge
+    from compiler.model.environment import Store
     from compiler.operations.ages import DueKey
     from compiler.operations.due import DueList
 
@@ -25,6 +27,7 @@ _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
+_NOT_AGED = KeyAge(AgeState.NO_LIMIT)
 _WORDS = {
     ClusterState.NOT_ASKED: "not asked",
     ClusterState.IN_EFFECT: "in effect",
@@ -307,15 +310,20 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         yield "not looked at: ", "; ".join(unseen)
 
 
-def status_report(
-    found: Sequence[tuple[StatusResult, NextStep]], exit_code: int, due: Mapping[str, DueList] = MappingProxyType({})
-) -> dict[str, Any]:
-    """The whole object: what was found of each environment with what comes next, and by its name what is `due`."""
-    name = found[0][0].status.environment.name if len(found) == 1 else None
-    content = {
-        "environments": [_status(looked, step, due.get(looked.status.environment.name)) for looked, step in found]
-    }
-    return envelope("status", name, exit_code, content)
+@dataclass(frozen=True, slots=True)
+class ShownStatus:
+    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
+
+    result: StatusResult
+    step: NextStep
+    of_secrets: Mapping[str, NextStep] = field(default_factory=dict)
+    due: DueList | None = None
+
+
+def status_report(found: Sequence[ShownStatus], exit_code: int, moment: datetime) -> dict[str, Any]:
+    """The whole object; `moment` is when it was found."""
+    name = found[0].result.status.environment.name if len(found) == 1 else None
+    return envelope("status", name, exit_code, {"moment": moment, "environments": [_status(each) for each in found]})
 
 
 def _wait(waited: WaitResult) -> dict[str, Any]:
@@ -327,10 +335,14 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
     }
 
 
-def _status(looked: StatusResult, step: NextStep, due: DueList | None) -> dict[str, Any]:
-    status, progress = looked.status, looked.status.progress
+def _status(shown: ShownStatus) -> dict[str, Any]:
+    result, due = shown.result, shown.due
+    status, progress = result.status, result.status.progress
+    environment = status.environment
     return {
-        "environment": status.environment.name,
+        "environment": environment.name,
+        "whole": len(status.rows) == sum(each.store is not None for each in environment.secrets.values()),
+        "stores": [_store(each) for each in environment.stores.values()],
         "moves": None
         if progress is None
         else {
@@ -338,7 +350,9 @@ def _status(looked: StatusResult, step: NextStep, due: DueList | None) -> dict[s
             "steps": progress.steps,
             "next": progress.next + 1 if progress.next is not None else None,
         },
-        "secrets": [_row(row) for row in status.rows],
+        "secrets": [_row(row, shown.of_secrets.get(row.secret.id, NextStep())) for row in status.rows],
+        "keys": [_key_overview(each) for each in keys_of(status)],
+        "readers": [_readers(row) for row in status.rows] if status.is_live else None,
         "due": None
         if due is None
         else {
@@ -348,10 +362,19 @@ def _status(looked: StatusResult, step: NextStep, due: DueList | None) -> dict[s
         },
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
-        **members(step, "first"),
-        "next": step.commands,
-        "forced": looked.forced,
-        "wait": _wait(looked.waited) if looked.waited is not None else None,
+        **members(shown.step, "first"),
+        "next": shown.step.commands,
+        "forced": result.forced,
+        "wait": _wait(result.waited) if result.waited is not None else None,
+    }
+
+
+def _store(store: Store) -> dict[str, Any]:
+    return {
+        "store": store.id,
+        "provider": store.provider.id,
+        **members(store.provider, "title"),
+        **members(store, "address", "mount"),
     }
 
 
@@ -359,7 +382,23 @@ def _key(key: DueKey) -> dict[str, Any]:
     return {**members(key, "key", "owner"), **members(key.age, "state", "changed", "due", "why")}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _key_overview(key: KeyOverview) -> dict[str, Any]:
+    age = key.age
+    return {
+        **members(key, "secret", "key", "state"),
+        "age": age.state if age is not None else None,
+        **members(age if age is not None else _NOT_AGED, "changed", "due", "why"),
+        **members(key, "owner", "issuer", "places", "decided_by"),
+    }
+
+
+def _readers(row: Row) -> dict[str, Any]:
+    readers = row.live.readers if row.live is not None else None
+    shown = [members(each, "kind", "namespace", "name") for each in readers] if readers is not None else None
+    return {"secret": row.secret.id, "workloads": shown}
+
+
+def _row(row: Row, step: NextStep) -> dict[str, Any]:
     values = row.values
     return {
         "secret": row.secret.id,
@@ -373,9 +412,10 @@ def _row(row: Row) -> dict[str, Any]:
             **members(values, "different", "missing", "only_there"),
         },
         **members(values, "faults", "written", "expires"),
-        "keys": [_key(each) for each in row.keys],
         **members(row, "rotations"),
         "live": _live(row.live) if row.live is not None else None,
+        **members(step, "first"),
+        "next": step.commands,
     }
 
 

@@ -28,8 +28,8 @@ class World:
         self.cluster = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(root))})
         self.platform.run(self.bench.environment())
 
-    def status(self) -> Status:
-        return from_files(self.bench.environment())
+    def status(self, name: str = "prod") -> Status:
+        return from_files(self.bench.environment(name))
 
     def view(self) -> ClusterView:
         return ClusterView(self.cluster, OPTIONAL)

@@ -8,7 +8,8 @@ from compiler.operations.ages import DueKey, Rotation
 from compiler.operations.due import DueList
 from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
-from compiler.render.reports.status import status_report
+from compiler.operations.verify import KeyState
+from compiler.render.reports.status import ShownStatus, status_report
 from tests.unit.operations.status.conftest import World, world
 
 __all__ = ["world"]
@@ -17,7 +18,7 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
     waited = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
-    (found,) = status_report([(StatusResult(world.status(), waited), NextStep())], 4)["environments"]
+    (found,) = status_report([ShownStatus(StatusResult(world.status(), waited), NextStep())], 4, MOMENT)["environments"]
     assert found["wait"]["unanswered"] == "the stores"
 
 
@@ -28,7 +29,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         (ClusterProblem(ClusterState.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT
     )
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
-    values = replace(values, only_there=("JIRA_KEY",))
+    values = replace(values, only_there=("JIRA_KEY",), states={"JIRA_TOKEN": {"vault": KeyState.PRESENT}})
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.NOT_KNOWN, why="it was destroyed"))
     aged = replace(status.rows[1], keys=(key,), rotations=(Rotation("20261101-101010-abcdef", MOMENT),))
     rows = (status.rows[0], replace(aged, values=values, live=found))
@@ -36,8 +37,12 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)
-    report = status_report([(StatusResult(status, waited, ("jira",)), NextStep(("next",), "deploy"))], 4)
+    shown = ShownStatus(
+        StatusResult(status, waited, ("jira",)), NextStep(("next",), "deploy"), {"jira": NextStep(("own",), "first")}
+    )
+    report = status_report([shown], 4, MOMENT)
     assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
+    assert report["moment"] == "2026-10-17T00:00:00+00:00"
     (found,) = report["environments"]
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
     assert (found["notAnswered"], found["waysOut"]) == (list(closed), ["start it"])
@@ -67,16 +72,6 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "faults": ["no"],
         "written": "2026-10-17T00:00:00+00:00",
         "expires": "2026-10-17T00:00:00+00:00",
-        "keys": [
-            {
-                "key": "JIRA_TOKEN",
-                "owner": "agents",
-                "state": "not-known",
-                "changed": None,
-                "due": None,
-                "why": "it was destroyed",
-            }
-        ],
         "rotations": [{"run": "20261101-101010-abcdef", "since": "2026-10-17T00:00:00+00:00"}],
         "live": {
             "state": "pods-not-ready",
@@ -90,20 +85,53 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
             "pods": 2,
             "notAsked": ["pods"],
         },
+        "first": "first",
+        "next": ["own"],
     }
+    assert (found["whole"], found["readers"]) == (True, None)
+    assert found["stores"][0] == {
+        "store": "vault",
+        "provider": "vault",
+        "title": "Vault",
+        "address": "https://vault.example.com:8200",
+        "mount": "secret",
+    }
+    _, token, url = found["keys"]
+    assert {**token, "places": []} == {
+        "secret": "jira",
+        "key": "JIRA_TOKEN",
+        "state": "not-in-effect",
+        "age": "not-known",
+        "changed": None,
+        "due": None,
+        "why": "it was destroyed",
+        "owner": None,
+        "issuer": None,
+        "places": [],
+        "decidedBy": {"file": "environments/base.yaml", "line": 2, "column": 8, "layer": "base"},
+    }
+    assert token["places"][0] == {
+        "store": "vault",
+        "remoteKey": "agents/jira",
+        "property": "JIRA_TOKEN",
+        "inUse": True,
+        "state": "present",
+    }
+    assert (url["state"], url["age"], url["places"][1]["inUse"]) == ("not-asked", None, False)
 
 
 def test_several_environments_stand_side_by_side(world: World) -> None:
     looked = StatusResult(replace(world.status(), rows=()))
-    report = status_report([(looked, NextStep()), (looked, NextStep())], 0)
+    report = status_report([ShownStatus(looked, NextStep()), ShownStatus(looked, NextStep())], 0, MOMENT)
     assert (report["environment"], len(report["environments"])) == (None, 2)
-    assert (report["environments"][0]["moves"], report["environments"][0]["wait"]) == (None, None)
+    (found, _) = report["environments"]
+    assert (found["moves"], found["wait"], found["whole"], found["keys"]) == (None, None, False, [])
 
 
 def test_what_is_due_stands_beside_the_secrets(world: World) -> None:
     key = DueKey("jira", "JIRA_TOKEN", "vault", None, True, KeyAge(AgeState.OVERDUE, MOMENT, MOMENT))
-    due = {"prod": DueList(MOMENT, (key,), 2)}
-    (found,) = status_report([(StatusResult(world.status()), NextStep())], 1, due)["environments"]
+    shown = ShownStatus(StatusResult(world.status()), NextStep(), due=DueList(MOMENT, (key,), 2))
+    (found,) = status_report([shown], 1, MOMENT)["environments"]
     assert found["due"] == {
         "until": "2026-10-17T00:00:00+00:00",
         "keys": [
