@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 _MARK = "environments"
-_WITHOUT_PROJECT = frozenset({"completion", "rules"})
+_WITHOUT_PROJECT = frozenset({"completion", "demo", "rules"})
 
 
 class InputError(Exception):

@@ -29,6 +29,7 @@ GROUPS = {
         "consumers": ("consumers", "show which Secrets pods read, and what is missing or unread"),
     },
     "tools": {
+        "demo": ("demo", "show the whole way on this machine, with two local stores"),
         "rules": ("rules", "list all rules, or show one rule's page"),
         "completion": ("completion", "print a shell's completion script"),
     },

@@ -43,6 +43,11 @@ def orderly_termination() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def interrupted() -> bool:
+    """Whether a signal came in an orderly block, also where a callback of the interpreter lost its exception."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
     # A second exception in the middle of the first one's clean-up would end as a complaint of whatever was cleaned up.
     for number in SIGNALS:

@@ -148,8 +148,16 @@ class Outlet:
 
 @contextmanager
 def outlets(*, is_colourless: bool = False) -> Iterator[None]:
-    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs, and flush both at its end."""
+    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs, and flush both at its end.
+
+    A block inside of another one changes nothing: an outlet before an outlet would escape the colours of the first.
+    """
     streams = sys.stdout, sys.stderr
+    if isinstance(sys.stdout, Outlet):
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return
     out, err = (Outlet(stream, is_colourless=is_colourless) for stream in streams)
     sys.stdout, sys.stderr = out, err
     try:

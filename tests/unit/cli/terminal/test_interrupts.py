@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.terminal.interrupts import SIGNALS, interruption, left_behind, stoppable
+from compiler.cli.terminal.interrupts import (
+    SIGNALS,
+    interrupted,
+    interruption,
+    left_behind,
+    orderly_termination,
+    stoppable,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -140,3 +147,18 @@ with stoppable():
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1].startswith("interrupted; run the same command again")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_whose_exception_a_callback_lost_is_known() -> None:
+    class Callback:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    assert not interrupted()
+    with orderly_termination():
+        assert not interrupted()
+        callback = [Callback()]
+        callback.clear()
+        assert interrupted()
+    assert not interrupted()

@@ -181,3 +181,17 @@ def test_a_line_takes_the_place_of_the_progress_that_it_comes_after() -> None:
     outlet.note("done")
     clear = "\r\x1b[K"
     assert stream.getvalue() == f"{clear}[#]{clear}note: waiting\nnote: still\n{clear}[##]{clear}note: done\n"
+
+
+def test_a_block_inside_of_another_one_keeps_its_outlets(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with outlets():
+        outlet = standard_output()
+        with outlets():
+            assert standard_output() is outlet
+            standard_output().lines([(Painted("red", Style.RED),)])
+        assert stream.getvalue() == "\x1b[31mred\x1b[0m\n"
+    assert sys.stdout is stream

