@@ -18,9 +18,10 @@ _WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
 _NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules", "consumer_rules"})
 
-# What conceals, and the rooms and modules that may: the forms themselves, the outlet, and the excerpts of source lines.
+# What conceals, and the rooms and modules that may: the forms themselves, the outlet, the excerpts of source lines, and
+# the page, which is a file.
 _CONCEALING = frozenset({"conceal", "printable"})
-_MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py")
+_MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "render/report/page.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
 # The first module tells an older Python before it imports anything.
 _MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
