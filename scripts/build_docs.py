@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.cli import exit_codes  # noqa: E402 - found only with the path above
 from compiler.cli.commands import COMMANDS  # noqa: E402
+from compiler.cli.invocation import parser_of  # noqa: E402
 from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.resolve import catalogue_of  # noqa: E402
@@ -82,7 +83,8 @@ _ALSO = (
 def commands_page(shell: PageShell) -> str:
     """The help of the program and of each command, as it prints it at 100 columns."""
     lines = ["# Commands", "", GENERATED, "", *_ALSO, ""]
-    for name in ("", *COMMANDS):
+    kinds = {name: parser_of(name, module).kinds for name, (module, _) in COMMANDS.items()}
+    for name in ("", *(f"{name} {kind}".strip() for name, own in kinds.items() for kind in ("", *own))):
         title = f"platform-secrets {name}".strip()
         lines += [f"## {title}", "", "```text", shell.run(f"{title} --help", ROOT).rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -179,7 +179,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
     parser = parser_of(name, module)
     if _asks_for_help(arguments):
         # Before parsing: a help that first wants the command line to be right helps nobody.
-        standard_output().write_raw(parser.format_help())
+        standard_output().write_raw(parser.help_for(arguments))
         return OK
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else root

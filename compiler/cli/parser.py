@@ -12,8 +12,11 @@ from compiler.text.command_line import NOT_THE_SAME, PROGRAM
 from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
+
+    # What one kind does, as its help says after the verb, and its arguments with their settings.
+    Kind = tuple[str, Mapping[str, dict[str, Any]]]
 
 # Of diagnostics, as compiler/render/formats.py has them; of a command's own report; of a comparison.
 FORMATS = ("text", "json", "github", "sarif", "junit")
@@ -82,6 +85,7 @@ class Parser(argparse.ArgumentParser):
         )
         # Python 3.14 colours help by itself.
         self.color = False
+        self._command = command
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -89,6 +93,10 @@ class Parser(argparse.ArgumentParser):
         self._written: list[argparse.Action] = []
         self._exclusive: list[tuple[str, tuple[str, ...], str]] = []
         self._needing: list[tuple[str, tuple[str, ...]]] = []
+        # Of a command whose first argument is a kind: what each does, and its own arguments with their settings.
+        self.kinds: Mapping[str, Kind] = {}
+        self._kind_argument = ""
+        self._does = ""
         # Whether the command logs in to the stores that the project names.
         self.logs_in = False
 
@@ -104,6 +112,21 @@ class Parser(argparse.ArgumentParser):
         )
         # Whoever names a context would take it for looked at.
         self.require("--context", "--cluster", *implied_by)
+
+    def add_kinds(self, argument: str, kinds: Mapping[str, Kind], *, does: str, help_text: str) -> None:
+        """Adds the first argument, which is one of `kinds`, and the arguments of each, which the others refuse.
+
+        `does` begins the description of each kind, such as "Creates". An argument of several kinds differs in its help
+        and its choices alone; the command checks these.
+        """
+        self.kinds, self._kind_argument, self._does = kinds, argument, does
+        self.add_argument(argument, choices=tuple(kinds), help=help_text)
+        merged: dict[str, dict[str, Any]] = {}
+        for name, settings in (each for _, own in kinds.values() for each in own.items()):
+            choices = (*merged.get(name, {}).get("choices", ()), *settings.get("choices", ()))
+            merged[name] = {**settings, **({"choices": choices} if choices else {})}
+        for name, settings in merged.items():
+            self.add_argument(name, **settings)
 
     def exclude(self, argument: str, *others: str, way_out: str = "leave one of them out") -> None:
         """Refuses `argument` together with any of the `others`, each as people know it."""
@@ -132,8 +155,23 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown, arguments))
         self._refuse_empty(parsed)
-        self._refuse_contradictions(parsed)
+        given = {_shown(action) for action in self._actions if _is_given(action, parsed)}
+        if self.kinds:
+            self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
+        self._refuse_contradictions(given)
         return parsed
+
+    def _refuse_foreign(self, kind: str, parsed: argparse.Namespace) -> None:
+        _, own = self.kinds[kind]
+        for action in self._actions:
+            name = action.option_strings[0] if action.option_strings else action.dest
+            of = [f"`{self._command} {each}`" for each, (_, others) in self.kinds.items() if name in others]
+            if not of or name in own or not _is_given(action, parsed):
+                continue
+            shown = _shown(action)
+            if not action.option_strings:
+                raise Refusal("usage", f"`{self._command} {kind}` takes no {shown}", f"leave {shown} out")
+            raise Refusal("usage", f"{shown} is an option of {' and '.join(of)}", f"leave {shown} out")
 
     def _refuse_empty(self, parsed: argparse.Namespace) -> None:
         # An unset variable of a script: taken as a path it would be the working folder, as a name it matches nothing.
@@ -142,12 +180,7 @@ class Parser(argparse.ArgumentParser):
             if "" in (value if isinstance(value, list) else [value]):
                 raise Refusal("usage", f"{_shown(action)} is empty", "give it a value or leave it out")
 
-    def _refuse_contradictions(self, parsed: argparse.Namespace) -> None:
-        given = {
-            _shown(action)
-            for action in self._actions
-            if getattr(parsed, action.dest, None) not in (action.default, None, [])
-        }
+    def _refuse_contradictions(self, given: set[str]) -> None:
         for argument, others, way_out in self._exclusive:
             for other in others:
                 if {argument, other} <= given:
@@ -159,12 +192,35 @@ class Parser(argparse.ArgumentParser):
                 add = "add one of them" if before else f"add {last}"
                 raise Refusal("usage", f"{argument} needs {needed}", f"{add}, or leave {argument} out")
 
+    def help_for(self, arguments: Sequence[str]) -> str:
+        """The help for a command line: of the kind that it names, where the command has kinds, with its own arguments.
+
+        That of no kind lists the kinds alone.
+        """
+        if not self.kinds:
+            return self.format_help()
+        kind = next((word for word in arguments if word in self.kinds), None)
+        if kind is None:
+            way = f"\n\n`{self.prog} {self._kind_argument.upper()} --help` shows its options."
+            general = Parser(self._command, f"{self.description}{way}", self._examples)
+            (first,) = (action for action in self._actions if action.dest == self._kind_argument)
+            general.add_argument(self._kind_argument, choices=first.choices, help=first.help)
+            return general.format_help()
+        description, own = self.kinds[kind]
+        begin = f"{self.prog} {kind}"
+        examples = [each for each in self._examples if each == begin or each.startswith(f"{begin} ")]
+        narrow = Parser(f"{self._command} {kind}", f"{self._does} {description}.", examples)
+        for name, settings in own.items():
+            narrow.add_argument(name, **settings)
+        return narrow.format_help()
+
     def format_help(self) -> str:
         import shutil  # noqa: PLC0415 - for the help alone
 
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
         self.formatter_class = partial(_HelpFormatter, width=width)
-        self.epilog = "examples:\n" + "\n".join(f"  {_broken(example)}" for example in self._examples)
+        examples = "\n".join(f"  {_broken(example)}" for example in self._examples)
+        self.epilog = f"examples:\n{examples}" if examples else None
         return super().format_help()
 
     def options(self) -> tuple[str, ...]:
@@ -222,11 +278,15 @@ class Parser(argparse.ArgumentParser):
     def _way_out(self, unknown: Sequence[str], arguments: Sequence[str]) -> str:
         from compiler.cli.typing_mistakes import of_argument  # noqa: PLC0415 - only where one is wrong
 
-        word, own = unknown[0], self.prog.removeprefix(f"{PROGRAM} ")
-        if (known := of_argument(own, self.takes_value(), arguments, unknown)) is not None:
+        word = unknown[0]
+        if (known := of_argument(self._command, self.takes_value(), arguments, unknown)) is not None:
             return known
         match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
         return f'did you mean "{match}"?' if match else f"`{self.prog} --help` lists the arguments"
+
+
+def _is_given(action: argparse.Action, parsed: argparse.Namespace) -> bool:
+    return getattr(parsed, action.dest, None) not in (action.default, None, [])
 
 
 def _shown(action: argparse.Action) -> str:

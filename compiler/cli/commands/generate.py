@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,6 @@ from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role
 from compiler.text.command_line import PROGRAM, shell_line
 
-DESCRIPTION = """Generates files for Argo CD, CAIPE and the stores from environments; from all if none is named.
-  argocd: AppProjects and Applications; printed, or written to --out
-  argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed
-  platform: values that make CAIPE's chart mount these Secrets and create none; printed, or written to --out
-  access: what a role may do in a store, as a Vault policy or a script for Key Vault; printed, or written to --out"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",
@@ -60,31 +55,29 @@ EXAMPLES = (
     "platform-secrets generate access prod --for operator --form hcl --store vault --out policies/operator.hcl",
     "platform-secrets generate access prod --for writer --form az --store azure",
 )
-# What every target takes that writes files: one text for all, as each option is told once.
-_OF_FILES: Mapping[str, dict[str, Any]] = {
-    "--out": {"metavar": "PATH", "help": "write to this folder (platform, access: to this file) instead of printing"},
-    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
-}
-_FORM: dict[str, Any] = {
-    "choices": (*FORMS, *ACCESS_FORMS),
-    "metavar": "FORM",
-    "help": "argocd: the form of deployment, such as app-of-apps; access: a policy of Vault, or a script for Key Vault",
+_ENVIRONMENTS: dict[str, Any] = {"metavar": "ENV", "nargs": "*", "help": "environments; all by default"}
+_ENVIRONMENT = {**_ENVIRONMENTS, "help": "the environment"}
+_CHECK: dict[str, Any] = {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"}
+_TO_FILE: Mapping[str, dict[str, Any]] = {
+    "--out": {"metavar": "FILE", "help": "write to this file instead of printing"},
+    "--check": _CHECK,
 }
 _OF_ARGOCD: Mapping[str, dict[str, Any]] = {
-    "--form": _FORM,
-    "--repo": {"metavar": "URL", "help": "argocd: the Git repository of this project"},
-    "--revision": {"metavar": "REV", "help": "argocd: its branch or tag; main by default"},
-    "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
+    "environments": _ENVIRONMENTS,
+    "--form": {"choices": FORMS, "metavar": "FORM", "help": f"the form of deployment: {', '.join(FORMS)}"},
+    "--repo": {"metavar": "URL", "help": "the Git repository of this project"},
+    "--revision": {"metavar": "REV", "help": "its branch or tag; main by default"},
+    "--path": {"metavar": "PATH", "help": "the chart's folder in it, with the values files; chart by default"},
     "--project": {
         "metavar": "NAME",
-        "help": "argocd: the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets",
+        "help": "the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets",
     },
-    "--namespace": {"metavar": "NAME", "help": "argocd: Argo CD's own namespace; argocd by default"},
+    "--namespace": {"metavar": "NAME", "help": "Argo CD's own namespace; argocd by default"},
     "--cluster": {
         "metavar": "ENV=NAME",
         "action": "append",
         "default": [],
-        "help": "argocd: the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
+        "help": "the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
     },
     "--chart-repo": {"metavar": "URL", "help": "multi-source: where the chart is; the same repository by default"},
     "--chart-revision": {"metavar": "REV", "help": "multi-source: the chart's branch, tag or version"},
@@ -97,16 +90,18 @@ _OF_ARGOCD: Mapping[str, dict[str, Any]] = {
         "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
     },
     "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject, `default` unless given"},
-    **_OF_FILES,
+    "--out": {"metavar": "DIR", "help": "write to this folder instead of printing"},
+    "--check": _CHECK,
 }
 _OF_PLATFORM: Mapping[str, dict[str, Any]] = {
-    "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
-    "--release": {"metavar": "NAME", "help": "platform: the name of CAIPE's release; caipe by default"},
-    "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, to nest its values under"},
-    **_OF_FILES,
+    "environments": _ENVIRONMENT,
+    "--chart-version": {"metavar": "VERSION", "help": "the version of CAIPE's chart, such as 0.6.0"},
+    "--release": {"metavar": "NAME", "help": "the name of CAIPE's release; caipe by default"},
+    "--under": {"metavar": "NAME", "help": "CAIPE's name in a parent chart, to nest its values under"},
+    **_TO_FILE,
     "--against": {
         "metavar": "CHART",
-        "help": "platform: render the chart in this folder with the values, and find what its pods lack",
+        "help": "render the chart in this folder with the values, and find what its pods lack",
     },
     "--values": {
         "metavar": "FILE",
@@ -119,19 +114,39 @@ _OF_PLATFORM: Mapping[str, dict[str, Any]] = {
     "--strict": {"action": "store_true", "help": "--against: exit 1 for warnings as well"},
 }
 _OF_ACCESS: Mapping[str, dict[str, Any]] = {
+    "environments": _ENVIRONMENT,
     "--for": {
         "choices": [str(role) for role in Role],
-        "help": "access: the role: External Secrets Operator, or somebody who reads (verify, status, backup), writes "
+        "help": "the role: External Secrets Operator, or somebody who reads (verify, status, backup), writes "
         "(put, migrate, restore, rotate) or retires",
     },
-    "--form": _FORM,
-    "--store": {"metavar": "ID", "help": "access: the store, for all secrets; by default the one that is read"},
+    "--form": {"choices": tuple(ACCESS_FORMS), "help": "a policy of Vault, or a script for Key Vault"},
+    "--store": {"metavar": "ID", "help": "the store, for all secrets; by default the one that is read"},
     "--prefix": {
         "action": "store_true",
-        "help": "access: one rule for each folder that has secrets (az: for the whole vault), not for each secret",
+        "help": "one rule for each folder that has secrets (az: for the whole vault), not for each secret",
     },
-    **_OF_FILES,
+    **_TO_FILE,
 }
+# Of each target what its help says, and its arguments, which have no default but None, an empty list or False.
+_TARGETS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
+    "argocd": ("AppProjects and Applications; printed, or written to --out", _OF_ARGOCD),
+    "argocd-health": (
+        "health checks of ExternalSecrets and Applications for Argo CD, as a patch of argocd-cm; printed",
+        {},
+    ),
+    "platform": (
+        "values that make the chart of CAIPE (an AI agent platform) mount these Secrets; printed, or written to --out",
+        _OF_PLATFORM,
+    ),
+    "access": (
+        "a role's rights in a store, as a Vault policy or a script for Key Vault; printed, or written to --out",
+        _OF_ACCESS,
+    ),
+}
+DESCRIPTION = "Generates files for Argo CD, CAIPE and the stores from environments.\n" + "\n".join(
+    f"  {target}: {what}" for target, (what, _) in _TARGETS.items()
+)
 _OF_AGAINST = ("--values", "--helm", "--format", "--strict")
 _PATCH = ("patch", "configmap", "argocd-cm", "--type", "merge", "--patch-file", "FILE")
 _HEALTH_HEADER = f"""# Generated by `{PROGRAM} generate argocd-health`, for an administrator of Argo CD:
@@ -140,27 +155,17 @@ _HEALTH_HEADER = f"""# Generated by `{PROGRAM} generate argocd-health`, for an a
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("target", choices=tuple(_TARGETS), help="what to generate")
-    parser.add_argument("environments", metavar="ENV", nargs="*", help="environments; all by default")
-    # Two targets may take one option.
-    for option, settings in {**_OF_ARGOCD, **_OF_PLATFORM, **_OF_ACCESS}.items():
-        parser.add_argument(option, **settings)
+    parser.add_kinds("target", _TARGETS, does="Generates", help_text="what to generate")
 
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    generate, _ = _TARGETS[arguments.target]
-    if arguments.environments and arguments.target == "argocd-health":
-        raise Refusal("usage", f"{arguments.target} takes no environment", "leave the names out")
-    for option in {**_OF_ARGOCD, **_OF_PLATFORM, **_OF_ACCESS}:
-        of = [target for target, (_, options) in _TARGETS.items() if option in options]
-        if getattr(arguments, option.removeprefix("--").replace("-", "_")) and arguments.target not in of:
-            raise Refusal("usage", f"{option} is an option of {' and '.join(of)}", f"leave {option} out")
     forms = {"argocd": FORMS, "access": tuple(ACCESS_FORMS)}.get(arguments.target, ())
     if arguments.form is not None and arguments.form not in forms:
         message = f"--form {arguments.form} is no form of {arguments.target}"
         raise Refusal("usage", message, f"choose one of {', '.join(forms)}")
-    return generate(invocation)
+    generate = {"argocd": _argocd, "argocd-health": _argocd_health, "platform": _platform, "access": _access}
+    return generate[arguments.target](invocation)
 
 
 def _argocd(invocation: Invocation) -> int:
@@ -327,12 +332,3 @@ def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Di
     run_ = CommandRun("generate", arguments.environments[0], FOUND, content=told)
     report(diagnostics, run_, arguments.format or "text")
     return FOUND
-
-
-# Of each target its run and its options, which have no default but None, an empty list or False.
-_TARGETS: Mapping[str, tuple[Callable[[Invocation], int], Mapping[str, dict[str, Any]]]] = {
-    "argocd": (_argocd, _OF_ARGOCD),
-    "argocd-health": (_argocd_health, {}),
-    "platform": (_platform, _OF_PLATFORM),
-    "access": (_access, _OF_ACCESS),
-}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,6 @@ from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.command_line import command_line, name_project, shell_line
 from compiler.text.wording import quoted
 
-DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
-  project: environments, schemas, the chart and editor settings in a folder without any (NAME, or the working folder)
-  environment: environments/NAME.yaml, equal to what it extends except for the store and the addresses given
-  secret: an entry of the catalogue, named by the patterns under its `naming`, and a line in each file of --into
-  store: a log-in under `stores` of --into, so that the chart makes the store's object in the cluster
-  chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
     "platform-secrets new project shop",
     "platform-secrets new project shop --store azurekv --vault-url https://shop-dev.vault.azure.net",
@@ -65,22 +59,74 @@ def _member(flag: str) -> str:
 _ADDRESSES = {each.id: _member(each.option) for each in PROVIDERS.values()}
 _DEFAULT, *_OTHERS = PROVIDERS
 _DEFAULT_OR_OTHERS = " or ".join((f"{_DEFAULT} (by default)", *_OTHERS))
-_PLACES = "project, environment, store"
 _REPEATABLE: dict[str, Any] = {"action": "append", "default": []}
-_KINDS = ("project", "environment", "secret", "store", "chart")
-# The kinds that each option is for, by its name in the parsed arguments.
-_OF_KINDS = {
-    "platform": ("project", "store"),
-    "namespace": ("project", "secret"),
-    "store": ("project", "environment"),
-    **dict.fromkeys(_ADDRESSES.values(), ("project", "environment", "store")),
-    "extends": ("environment",),
-    "into": ("secret", "store"),
-    **dict.fromkeys(("provider", "auth", *map(_member, STORE_OPTIONS)), ("store",)),
-    **dict.fromkeys(("key", "taken", "target", "description", *PROVIDERS), ("secret",)),
+_NAME: dict[str, Any] = {"metavar": "NAME", "nargs": "?", "help": "its name"}
+_URLS = {each.option: {"metavar": "URL", "help": f"where {each.title} is reached"} for each in PROVIDERS.values()}
+_PLATFORM: dict[str, Any] = {"dest": "platform", "metavar": "NAME"}
+_NAMES = {
+    f"--{each.id}": {"metavar": each.name_form.upper(), "help": f"its {each.name_form} in {each.title}"}
+    for each in PROVIDERS.values()
 }
-_FLAGS = (*(each.option for each in PROVIDERS.values()), *STORE_OPTIONS)
-_OPTIONS = {"platform": "--name", "taken": "--from", **{_member(flag): flag for flag in _FLAGS}}
+# Of each kind what its help says, and its arguments.
+_KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
+    "project": (
+        "environments, schemas, the chart and editor settings in a folder without any",
+        {
+            "name": {**_NAME, "help": "its folder; the working folder by default"},
+            "--name": {**_PLATFORM, "help": "the platform's name; that of the folder by default"},
+            "--namespace": {"metavar": "NAME", "help": "its namespace; the platform's name by default"},
+            "--store": {"metavar": "STORE", "help": f"the provider that serves secrets: {_DEFAULT_OR_OTHERS}"},
+            **_URLS,
+        },
+    ),
+    "environment": (
+        "environments/NAME.yaml, equal to what it extends except for the store and the addresses given",
+        {
+            "name": _NAME,
+            "--extends": {"metavar": "LAYER", **_REPEATABLE, "help": "layer (input file) to extend; repeatable"},
+            "--store": {"metavar": "STORE", "help": "id of the store that serves its secrets"},
+            **_URLS,
+        },
+    ),
+    "secret": (
+        "an entry of the catalogue, the list of all secrets, named by its `naming`, and a line in each file of --into",
+        {
+            "name": _NAME,
+            "--key": {"metavar": "KEY", **_REPEATABLE, "help": "one of its keys, without a value; repeatable"},
+            "--from": {
+                "dest": "taken",
+                "metavar": "KEY=SECRET/KEY",
+                **_REPEATABLE,
+                "help": "one of its keys, and the key of another secret whose value it takes; repeatable",
+            },
+            "--into": {
+                "metavar": "ENV",
+                **_REPEATABLE,
+                "help": "environment, layer or `base` to list it in; repeatable",
+            },
+            "--namespace": {"metavar": "NAME", "help": "another namespace than the environment's"},
+            "--target": {"metavar": "NAME", "help": "name of the Kubernetes Secret"},
+            **_NAMES,
+            "--description": {"metavar": "TEXT", "help": "what it is used for"},
+        },
+    ),
+    "store": (
+        "a log-in under `stores` of --into, so that the chart makes the store's object in the cluster",
+        {
+            "name": _NAME,
+            "--auth": {"metavar": "METHOD", "help": "how the operator logs in, such as kubernetes"},
+            "--into": {"metavar": "ENV", **_REPEATABLE, "help": "environment or layer for it; base by default"},
+            "--provider": {"metavar": "NAME", "help": f"{' or '.join(PROVIDERS)}; for a new store only"},
+            "--name": {**_PLATFORM, "help": "its name in the cluster"},
+            **_URLS,
+            **{each.flag: {"metavar": each.metavar, "help": each.help} for each in STORE_OPTIONS.values()},
+        },
+    ),
+    "chart": ("the chart that the values files are for, in a project without one", {}),
+}
+DESCRIPTION = "Creates something new; asks nothing, and replaces no file.\n" + "\n".join(
+    f"  {kind}: {what}" for kind, (what, _) in _KINDS.items()
+)
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -88,62 +134,14 @@ _SOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("kind", choices=_KINDS, help="what to create")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="its name; for a project, its folder")
-    parser.add_argument(
-        "--name",
-        dest="platform",
-        metavar="NAME",
-        help="project: the platform's name, by default that of the folder; store: its name in the cluster",
-    )
-    parser.add_argument(
-        "--namespace",
-        metavar="NAME",
-        help="project: its namespace, the platform's name by default; secret: another than the environment's",
-    )
-    parser.add_argument(
-        "--store",
-        metavar="STORE",
-        help=f"project: the provider that serves secrets, {_DEFAULT_OR_OTHERS}; environment: a store's id",
-    )
-    for each in PROVIDERS.values():
-        parser.add_argument(each.option, metavar="URL", help=f"{_PLACES}: where {each.title} is reached")
-    parser.add_argument("--extends", metavar="LAYER", **_REPEATABLE, help="environment: layer to extend; repeatable")
-    parser.add_argument(
-        "--key", metavar="KEY", **_REPEATABLE, help="secret: one of its keys, without a value; repeatable"
-    )
-    parser.add_argument(
-        "--from",
-        dest="taken",
-        metavar="KEY=SECRET/KEY",
-        **_REPEATABLE,
-        help="secret: one of its keys, and the key of another secret whose value it takes; repeatable",
-    )
-    parser.add_argument(
-        "--into",
-        metavar="ENV",
-        **_REPEATABLE,
-        help="secret: environment, layer or `base` to list it in, repeatable; store: the one for it, base by default",
-    )
-    parser.add_argument("--provider", metavar="NAME", help=f"store: {' or '.join(PROVIDERS)}; for a new store only")
-    parser.add_argument("--auth", metavar="METHOD", help="store: how the operator logs in, such as kubernetes")
-    for option in STORE_OPTIONS.values():
-        parser.add_argument(option.flag, metavar=option.metavar, help=f"store: {option.help}")
-    parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
-    for each in PROVIDERS.values():
-        form = each.name_form
-        parser.add_argument(f"--{each.id}", metavar=form.upper(), help=f"secret: its {form} in {each.title}")
-    parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
+    parser.add_kinds("kind", _KINDS, does="Creates", help_text="what to create")
 
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    _refuse_foreign_options(arguments)
     if arguments.kind == "project":
         return _project(arguments)
     if arguments.kind == "chart":
-        if arguments.name is not None:
-            raise Refusal("usage", "a chart takes no name", "leave the name out")
         _write(new_chart(invocation.root), invocation.root)
         _say_next(command_line("render", "ENV"))
         return OK
@@ -153,14 +151,6 @@ def run(invocation: Invocation) -> int:
     if arguments.kind == "store":
         return _store(arguments, invocation.root, name)
     return _secret(arguments, invocation.root, name)
-
-
-def _refuse_foreign_options(arguments: Namespace) -> None:
-    for member, kinds in _OF_KINDS.items():
-        if getattr(arguments, member) and arguments.kind not in kinds:
-            option = _OPTIONS.get(member, f"--{member}")
-            of_kinds = " and ".join(f"`new {kind}`" for kind in kinds)
-            raise Refusal("usage", f"{option} is an option of {of_kinds}", f"leave {option} out")
 
 
 def _project(arguments: Namespace) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,7 @@ from compiler.cli import main
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import Parser
+from tests.commands import Done
 
 
 def test_paragraphs_are_filled_and_lists_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,13 +49,15 @@ def test_every_commands_help_is_no_wider_than_the_terminal(width: int, monkeypat
     monkeypatch.setenv("COLUMNS", str(width))
     too_long = []
     for name, (module, _) in COMMANDS.items():
-        usage, _, rest = parser_of(name, module).format_help().partition("\n\n")
-        rest, _, examples = rest.partition("\nexamples:\n")
-        # A part of the usage is broken nowhere; it stands alone where it is too long. Commands are copied whole.
-        too_long += [line for line in usage.split("\n") if len(line) > width and "] [" in line]
-        too_long += [line for line in rest.split("\n") if len(line) > width and "platform-secrets " not in line]
-        # One of several lines is copied whole too.
-        too_long += [line for line in examples.split("\n") if len(line) > 80]
+        parser = parser_of(name, module)
+        for words in ([], *([kind] for kind in parser.kinds)):
+            usage, _, rest = parser.help_for(words).partition("\n\n")
+            rest, _, examples = rest.partition("\nexamples:\n")
+            # A part of the usage is broken nowhere; it stands alone where it is too long. Commands are copied whole.
+            too_long += [line for line in usage.split("\n") if len(line) > width and "] [" in line]
+            too_long += [line for line in rest.split("\n") if len(line) > width and "platform-secrets " not in line]
+            # One of several lines is copied whole too.
+            too_long += [line for line in examples.split("\n") if len(line) > 80]
     assert too_long == []
 
 
@@ -81,12 +85,43 @@ def test_the_programs_own_help_fits_in_80_columns() -> None:
     assert max(map(len, main.help_text().split("\n"))) <= 80
 
 
+@pytest.mark.parametrize(
+    ("words", "own", "foreign"),
+    [
+        (
+            ("generate",),
+            ("{argocd,argocd-health,platform,access}", "generate TARGET --help"),
+            ("--repo URL", "--revision"),
+        ),
+        (
+            ("generate", "argocd"),
+            ("--repo URL", ", app-of-apps", "generate argocd prod"),
+            ("hcl", "--against", " access "),
+        ),
+        (("generate", "access"), ("--form {hcl,az}", "[ENV ...]"), ("application", "--repo", "generate platform")),
+        (("generate", "argocd-health"), ("health checks",), ("ENV", "--check", "generate argocd prod")),
+        (("new",), ("{project,environment,secret,store,chart}", "new KIND --help"), ("--key KEY ",)),
+        (("new", "secret", "project"), ("--key KEY", "[NAME]", "new secret db"), ("--auth", "--extends", "new store")),
+        (("new", "store"), ("--auth METHOD", "its name in the cluster"), ("--key", "that of the folder")),
+        (("new", "chart"), ("Creates the chart",), ("NAME", "examples")),
+    ],
+)
+def test_the_help_of_a_kind_has_its_own_options_and_examples_alone(
+    run: Callable[..., Done], words: tuple[str, ...], own: tuple[str, ...], foreign: tuple[str, ...]
+) -> None:
+    done = run(*words, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert [text for text in own if text not in done.out] == []
+    assert [text for text in foreign if text in done.out] == []
+    assert run("--no-color", words[0], "--help", *words[1:]).out == done.out
+
+
 def test_no_options_help_repeats_its_choices() -> None:
     repeated = []
     for name, (module, _) in COMMANDS.items():
         for action in parser_of(name, module)._actions:
             words = set(re.findall(r"[\w-]+", action.help or ""))
-            # The default is worth a word.
-            if len({str(choice) for choice in action.choices or ()} & words) > 1:
+            # The default is worth a word; where another word stands for the choices, the help alone has them.
+            if action.metavar is None and len({str(choice) for choice in action.choices or ()} & words) > 1:
                 repeated.append((name, action.help))
     assert repeated == []

@@ -11,9 +11,9 @@ from compiler.generate.argocd import health_patch
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("argocd-health", "prod"), "argocd-health takes no environment"),
-        (("argocd-health", "--repo", "https://git/a.git"), "--repo is an option of argocd"),
-        (("argocd-health", "--check"), "--check is an option of argocd"),
+        (("argocd-health", "prod"), "`generate argocd-health` takes no ENV"),
+        (("argocd-health", "--repo", "https://git/a.git"), "--repo is an option of `generate argocd`"),
+        (("argocd-health", "--check"), "--check is an option of `generate argocd`"),
         (("argocd", "prod"), "argocd needs --form"),
         (
             ("argocd", "nowhere", "--form", "application", "--repo", "https://git/a.git"),
@@ -269,7 +269,7 @@ def test_somebody_elses_file_stays(run: Callable[..., Any], project: Path) -> No
         (("prod", "--chart-version", "0.6.0", "--format", "json"), "--format is for --against"),
         (("prod", "--chart-version", "0.6.0", "--values", "x"), "--values is for --against"),
         (("prod", "--chart-version", "0.6.0", "--strict"), "--strict is for --against"),
-        (("prod", "--chart-version", "0.6.0", "--form", "application"), "--form is an option of argocd"),
+        (("prod", "--chart-version", "0.6.0", "--form", "application"), "--form is an option of `generate argocd`"),
         (("prod", "--chart-version", "0.0.1"), "CAIPE's chart 0.0.1 is older than any that is known"),
     ],
 )
@@ -357,8 +357,8 @@ ACCESS = ("generate", "access", "prod", "--for", "reader", "--form", "hcl", "--s
         ((*ACCESS[:6], "application"), "--form application is no form of access"),
         (("generate", "argocd", "--form", "hcl"), "--form hcl is no form of argocd"),
         ((*ACCESS, "--check"), "--check needs --out"),
-        ((*ACCESS, "--release", "a"), "--release is an option of platform"),
-        (("generate", "platform", "prod", "--prefix"), "--prefix is an option of access"),
+        ((*ACCESS, "--release", "a"), "--release is an option of `generate platform`"),
+        (("generate", "platform", "prod", "--prefix"), "--prefix is an option of `generate access`"),
         ((*ACCESS, "--out", "environments/a.hcl"), "--out is in environments"),
     ],
 )

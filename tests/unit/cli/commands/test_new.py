@@ -55,7 +55,7 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("secret", "github", "--key", "K"), 'the catalogue already has a secret "github"'),
         (("secret", "GitHub"), "the secret's name is invalid"),
         (("project",), "the folder of a new project must be empty, or in a Git repository\nhelp: name another one"),
-        (("chart", "x"), "a chart takes no name"),
+        (("chart", "x"), "`new chart` takes no NAME"),
         (
             ("nonsense", "x"),
             'unknown kind "nonsense"\nhelp: the kinds are "project", "environment", "secret", "store", "chart"',
