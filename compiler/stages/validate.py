@@ -124,6 +124,12 @@ def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN4
     return [_resolved(part, definitions) for part in schema] if isinstance(schema, list) else schema
 
 
+def first_error(schema: str, data: Any) -> str | None:  # noqa: ANN401 - any JSON
+    """Where `data` first breaks a schema, as a JSON path; None where it fits. Nothing of the data is in it."""
+    error = next(_validator(schema).iter_errors(data), None)
+    return None if error is None else str(error.json_path)
+
+
 def validate(
     document: Document, schema: str, surroundings: Callable[[], Surroundings] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:

@@ -1,0 +1,368 @@
+"""Reads reports of `status --format json` and merges them into the data of one page: secrets by environments.
+
+It judges nothing: each state is what `status` found. It marks what is not the same in all environments. The data is one
+JSON document (the sample is tests/unit/operations/report/page_data.json):
+
+    generated, contains, without
+    environments: [{name, moment?, partial?, stores: {ID: {letter, provider, address?}}}]
+    secrets: [{id, differs?, cells: {ENV: n}, keys: [{key, owner?, issuer?, cells: {ENV: n}}]}]
+    cells: [{store, to?, state, age?, due?, overdue?, decidedBy?, layer?, differs?,
+             target, readers?, first?, next?                      of a secret
+             places: [{store, remoteKey, property?, inUse, state}]  of a key}]
+    moves: [{environment, to, next?, steps: [[{secret, store?, state?, done}]], first?, commands}]
+    problems: [{severity, environment, secret?, message, help?, command?}]
+
+A cell is the number of one in the list, as most environments repeat each other. What is not there is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, count
+from typing import Any
+from urllib.parse import urlsplit
+
+from compiler.live.ages import AgeState
+from compiler.operations.verify import KeyState
+from compiler.refusal import Refusal
+from compiler.stages.validate import first_error
+from compiler.text.command_line import command_line
+from compiler.text.credential import CONCEALED
+from compiler.text.wording import listed, quoted
+
+# A report of 100 environments with 200 secrets of four keys has 60 MB.
+LARGEST = 128 * 1024 * 1024
+ADDRESSES, OWNERS = "addresses", "owners"
+# The gravest first.
+_GRAVITY = (
+    *(KeyState.MISSING, KeyState.DELETED, KeyState.FAULTY, KeyState.NO_ACCESS),
+    *(KeyState.NOT_IN_EFFECT, KeyState.DIFFERS, KeyState.NOT_ASKED, KeyState.PRESENT),
+)
+_OVERDUE = {AgeState.OVERDUE.value: True, AgeState.NOT_KNOWN.value: "not known"}
+# In which a cell may be unlike those of other environments.
+_COMPARED = ("store", "target", "keys")
+Json = Mapping[str, Any]
+
+
+def read_report(shown: str, data: bytes) -> dict[str, Any]:
+    """The report in the file `shown`. Raises Refusal for what `status --format json` of this release does not print.
+
+    Nothing of the file is in the message: it may be any file, and full of secrets.
+    """
+    way_out = f"write one with `{command_line('status', 'ENV')} --format json > FILE`"
+    if len(data) > LARGEST:
+        raise Refusal("usage", f"{shown} is larger than {LARGEST // 1024**2} MiB", "write a report per environment")
+    fault = "is not JSON"
+    try:
+        report = json.loads(data.decode())
+    except UnicodeDecodeError:
+        fault = "is not JSON in UTF-8"
+    except json.JSONDecodeError as error:
+        raise Refusal("usage", f"{shown}:{error.lineno}:{error.colno}: this is not JSON", way_out) from None
+    except (ValueError, RecursionError):
+        pass
+    else:
+        if not isinstance(report, dict) or report.get("command") != "status":
+            fault = "is not a report of `status --format json`"
+        elif (place := first_error("output/status", report) or _wrong_date(report)) is None:
+            return report
+        else:
+            fault = f"is a report of another release, or was changed: {place} is not as this release writes it"
+    raise Refusal("usage", f"{shown} {fault}", way_out)
+
+
+def _wrong_date(report: Json) -> str | None:
+    dates = [("moment", report["moment"])]
+    for each in report["environments"]:
+        dates += [("keys", text) for key in each["keys"] for text in (key["changed"], key["due"])]
+        dates += [("secrets", secret["written"]) for secret in each["secrets"]]
+    for place, text in dates:
+        try:
+            _moment(text or report["moment"])
+        except ValueError:
+            return f"a date of {place}"
+    return None
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEnvironment:
+    """An environment of a report: when it was looked at, and what was found, by secret."""
+
+    name: str
+    moment: datetime
+    data: Json
+    rows: Mapping[str, Json]
+    keys: Mapping[str, Mapping[str, Json]]
+    readers: Mapping[str, Sequence[Json] | None]
+
+
+def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, without: Collection[str] = ()) -> Json:
+    """The page's data of `reports`, each with its name, without ADDRESSES or OWNERS where these are to be left out.
+
+    Raises Refusal where two are of one environment.
+    """
+    found: dict[str, tuple[str, ReportedEnvironment]] = {}
+    for shown, report in reports:
+        for each in map(partial(_environment, _moment(report["moment"])), report["environments"]):
+            if each.name in found:
+                message = f"{quoted(each.name)} is in {found[each.name][0]} and in {shown}"
+                raise Refusal("usage", message, "give one report of each environment")
+            found[each.name] = shown, each
+    environments = [each for _, each in found.values()]
+    letters = _letters(dict.fromkeys(store["store"] for each in environments for store in each.data["stores"]))
+    names = dict.fromkeys(name for each in environments for name in each.rows)
+    cells = _Cells()
+    data: dict[str, Any] = {
+        "generated": generated.isoformat(timespec="seconds"),
+        "contains": [*_contents(environments, without)],
+        "without": [*without],
+        "environments": [_column(each, letters, without) for each in environments],
+        "secrets": [_secret(name, environments, cells, without) for name in names],
+        "cells": cells.every,
+        "moves": [_move(each) for each in environments if each.data["moves"] is not None],
+        "problems": sorted(
+            (problem for each in environments for problem in _problems(each)), key=lambda each: each["severity"]
+        ),
+    }
+    return _without_addresses(data, environments) if ADDRESSES in without else data
+
+
+def _environment(moment: datetime, data: Json) -> ReportedEnvironment:
+    keys: dict[str, dict[str, Json]] = {}
+    for key in data["keys"]:
+        keys.setdefault(key["secret"], {})[key["key"]] = key
+    rows = {row["secret"]: row for row in data["secrets"]}
+    readers = {each["secret"]: each["workloads"] for each in data["readers"] or ()}
+    return ReportedEnvironment(data["environment"], moment, data, rows, keys, readers)
+
+
+def _contents(environments: Sequence[ReportedEnvironment], without: Collection[str]) -> Iterator[str]:
+    yield from ("names of secrets and keys", "places in the stores", "lines of the input files")
+    if any(each.readers for each in environments):
+        yield "workloads"
+    if ADDRESSES not in without:
+        yield "addresses of stores"
+    keys = [key for each in environments for key in each.data["keys"]]
+    if OWNERS not in without and any(key["owner"] for key in keys):
+        yield OWNERS
+    if any(key["issuer"] for key in keys):
+        yield "links to issuers"
+
+
+class _Cells:
+    """Cells by number; those that are alike have one."""
+
+    def __init__(self) -> None:
+        self.every: list[Json] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, cell: Json) -> int:
+        kept = {name: value for name, value in cell.items() if value is not None}
+        number = self._numbers.setdefault(json.dumps(kept), len(self.every))
+        if number == len(self.every):
+            self.every.append(kept)
+        return number
+
+
+def _letters(stores: Iterable[str]) -> dict[str, str]:
+    """A letter for each store, and a second character where another one has it."""
+    found: dict[str, str] = {}
+    for store in stores:
+        letters = re.sub(r"[^A-Za-z0-9]", "", store).upper() or "S"
+        seconds = chain(letters[1:], map(str, count(2)))
+        choices = chain(letters[0], (f"{letters[0]}{each}" for each in seconds))
+        found[store] = next(each for each in choices if each not in found.values())
+    return found
+
+
+def _column(each: ReportedEnvironment, letters: Mapping[str, str], without: Collection[str]) -> Json:
+    stores = {
+        store["store"]: {
+            "letter": letters[store["store"]],
+            "provider": store["title"],
+            **({"address": store["address"]} if store["address"] and ADDRESSES not in without else {}),
+        }
+        for store in each.data["stores"]
+    }
+    is_asked = any(key["state"] != KeyState.NOT_ASKED for key in each.data["keys"])
+    return {
+        "name": each.name,
+        **({"moment": each.moment.isoformat(timespec="seconds")} if is_asked else {}),
+        **({} if each.data["whole"] else {"partial": True}),
+        "stores": stores,
+    }
+
+
+def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cells, without: Collection[str]) -> Json:
+    having = [each for each in environments if name in each.rows]
+    settings = {each.name: _settings(each, name) for each in having}
+    usual = {what: Counter(each[what] for each in settings.values()).most_common(1)[0][0] for what in _COMPARED}
+    unlike = {
+        each.name: [what for what in _COMPARED if settings[each.name][what] != usual[what]] or None for each in having
+    }
+    differs = [what for what in _COMPARED if any(what in (words or ()) for words in unlike.values())]
+    by_key: dict[str, list[tuple[ReportedEnvironment, Json]]] = {}
+    for each in having:
+        for key, found in each.keys.get(name, {}).items():
+            by_key.setdefault(key, []).append((each, found))
+    return {
+        "id": name,
+        "differs": differs,
+        "cells": {each.name: cells.number(_cell(each, name, unlike[each.name])) for each in having},
+        "keys": [_key(key, found, cells, without) for key, found in by_key.items()],
+    }
+
+
+def _settings(each: ReportedEnvironment, name: str) -> dict[str, Any]:
+    """What is compared across environments, by the words of _COMPARED; a namespace is the environment's own."""
+    row = each.rows[name]
+    return {
+        "store": row["store"],
+        "target": row["target"].rpartition("/")[2],
+        "keys": frozenset(each.keys.get(name, ())),
+    }
+
+
+def _cell(each: ReportedEnvironment, name: str, differs: list[str] | None) -> Json:
+    """A secret in one environment: it has the state and the date of the key that has the gravest, or the first."""
+    row, keys = each.rows[name], [*each.keys.get(name, {}).values()]
+    readers = each.readers.get(name)
+    states = {key["state"] for key in keys}
+    ages = [_due(key) for key in keys]
+    late = min((age for age in ages if age["due"] or age["overdue"]), key=_urgency, default={})
+    return {
+        "store": row["store"],
+        "to": row["to"],
+        "state": next((state for state in _GRAVITY if state in states), KeyState.NOT_ASKED),
+        "age": _days(row["written"], each.moment),
+        **late,
+        **(_decided(keys[0]) if keys else {}),
+        "differs": differs,
+        "target": row["target"],
+        "readers": [f"{at['kind']} {at['namespace']}/{at['name']}" for at in readers] if readers is not None else None,
+        "first": row["first"],
+        "next": next(iter(row["next"]), None),
+    }
+
+
+def _key(name: str, found: Sequence[tuple[ReportedEnvironment, Json]], cells: _Cells, without: Collection[str]) -> Json:
+    # The catalogue is the same for all environments.
+    first = found[0][1]
+    return {
+        "key": name,
+        **{what: first[what] for what in ("owner", "issuer") if first[what] and f"{what}s" not in without},
+        "cells": {
+            each.name: cells.number(
+                {
+                    "store": each.rows[key["secret"]]["store"],
+                    "state": key["state"],
+                    "age": _days(key["changed"], each.moment),
+                    **_due(key),
+                    "places": key["places"],
+                }
+            )
+            for each, key in found
+        },
+    }
+
+
+def _due(key: Json) -> dict[str, Any]:
+    return {
+        "due": _moment(key["due"]).date().isoformat() if key["due"] is not None else None,
+        "overdue": _OVERDUE.get(key["age"]),
+    }
+
+
+def _urgency(age: Json) -> tuple[int, str]:
+    return [True, "not known", None].index(age["overdue"]), age["due"] or ""
+
+
+def _days(written: str | None, now: datetime) -> int | None:
+    return max(0, (now - _moment(written)).days) if written is not None else None
+
+
+def _decided(key: Json) -> dict[str, Any]:
+    by = key["decidedBy"]
+    if by is None:
+        return {}
+    where = by["file"] if by["line"] is None else f"{by['file']}:{by['line']}:{by['column']}"
+    return {"decidedBy": where, "layer": by["layer"]}
+
+
+def _move(each: ReportedEnvironment) -> Json:
+    moves = each.data["moves"]
+    stores = {name: row["store"] for name, row in each.rows.items()}
+    return {
+        "environment": each.name,
+        "to": moves["to"],
+        **({"next": moves["next"]} if moves["next"] is not None else {}),
+        "steps": [
+            [{"secret": name, "done": stores.get(name) == moves["to"]} for name in step] for step in moves["steps"]
+        ],
+        **({"first": each.data["first"]} if each.data["first"] else {}),
+        "commands": each.data["next"],
+    }
+
+
+def _problems(each: ReportedEnvironment) -> Iterator[Json]:
+    """What `status` says is wrong, in its own words."""
+    silent, ways_out = each.data["notAnswered"], each.data["waysOut"]
+    for number, message in enumerate(silent, 1):
+        # A way out may be that of several stores.
+        helps = {"help": "; ".join(ways_out)} if ways_out and number == len(silent) else {}
+        yield {"severity": "error", "environment": each.name, "message": message, **helps}
+    for name, row in each.rows.items():
+        live = row["live"] or {"problems": (), "causes": ()}
+        command = {"command": row["next"][0]} if row["next"] else {}
+        found = (*row["faults"], *(problem["message"] for problem in live["problems"]))
+        because = {"help": f"because: {'; '.join(live['causes'])}"} if live["causes"] else {}
+        for message in found:
+            yield {
+                "severity": "error",
+                "environment": each.name,
+                "secret": name,
+                "message": message,
+                **because,
+                **command,
+            }
+        if row["other"]["different"]:
+            message = f"{quoted(str(row['other']['store']))} holds other values of {listed(row['other']['different'])}"
+            yield {"severity": "warning", "environment": each.name, "secret": name, "message": message, **command}
+
+
+# The members of the data that are text of `status`, in which an address may stand.
+_TEXTS = frozenset({"message", "help", "command", "first", "next", "commands"})
+_ADDRESS = r"\w[\w+.-]*://[^\s\"'`()\[\]]+|(?<=--vault-name )\S+"
+
+
+def _without_addresses(data: Json, environments: Sequence[ReportedEnvironment]) -> Json:
+    written = [store["address"] for each in environments for store in each.data["stores"] if store["address"]]
+    hosts = dict.fromkeys(part for text in written for part in (_host(text), _host(text).partition(":")[0]) if part)
+    pattern = re.compile("|".join((_ADDRESS, *map(re.escape, sorted(hosts, key=len, reverse=True)))), re.IGNORECASE)
+
+    def concealed(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(value, dict):
+            return {key: concealed(each, key) for key, each in value.items()}
+        if isinstance(value, list):
+            return [concealed(each, name) for each in value]
+        return pattern.sub(CONCEALED, value) if isinstance(value, str) and name in _TEXTS else value
+
+    return {**data, **{part: concealed(data[part]) for part in ("cells", "moves", "problems")}}
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2]
+    except ValueError:
+        return address

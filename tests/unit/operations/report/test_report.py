@@ -1,0 +1,172 @@
+"""The data of the page: what `status` found, merged, and what may not be read as its report."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from compiler.operations.report import ADDRESSES, OWNERS, merge_reports, read_report
+from compiler.refusal import Refusal
+from tests.unit.operations.report.conftest import HERE, NOW
+
+Json = dict[str, Any]
+
+
+def report(name: str) -> Json:
+    return read_report(f"{name}.json", (HERE / f"{name}.json").read_bytes())
+
+
+def merged(*names: str, without: tuple[str, ...] = ()) -> Json:
+    return dict(merge_reports([(f"{name}.json", report(name)) for name in names], NOW, without))
+
+
+def cell(data: Json, environment: str, secret: str, key: str | None = None) -> Json:
+    (found,) = [each for each in data["secrets"] if each["id"] == secret]
+    if key is not None:
+        (found,) = [each for each in found["keys"] if each["key"] == key]
+    return dict(data["cells"][found["cells"][environment]])
+
+
+def test_the_sample_of_the_page_is_what_two_reports_come_to(sample: Callable[[str, str], Json]) -> None:
+    found = sample("page_data.json", json.dumps(merged("moving", "silent"), indent=2) + "\n")
+    assert [each["name"] for each in found["environments"]] == ["prod", "staging"]
+    jira = cell(found, "prod", "jira")
+    assert (jira["state"], jira["overdue"], jira["due"], jira["age"]) == ("not-in-effect", True, "2026-11-18", 100)
+    assert (jira["store"], jira["to"], jira["layer"]) == ("vault", "azure", "base")
+    assert cell(found, "staging", "github")["state"] == "no-access"
+    assert [each["state"] for each in cell(found, "staging", "jira", "JIRA_URL")["places"]] == ["no-access", "deleted"]
+    assert [each["severity"] for each in found["problems"]] == ["error", "error", "error", "warning"]
+    assert found["moves"][0]["steps"] == [[{"secret": "github", "done": True}], [{"secret": "jira", "done": False}]]
+
+
+def test_what_is_unlike_other_environments_is_marked_and_what_is_inherited_has_its_layer() -> None:
+    found = merged("offline")
+    github, jira = found["secrets"]
+    assert (github["differs"], jira["differs"]) == (["store"], [])
+    assert [cell(found, name, "github").get("differs") for name in ("dev", "prod")] == [None, ["store"]]
+    assert [cell(found, name, "github").get("layer") for name in ("dev", "prod")] == ["base", None]
+    assert "dev" not in jira["cells"]
+    assert [each.get("moment") for each in found["environments"]] == [None, None]
+    assert "workloads" not in found["contains"]
+
+
+def test_the_commonest_is_not_marked_and_keys_and_names_of_secrets_count() -> None:
+    found = report("offline")
+    dev, prod = found["environments"]
+    others = [{**dev, "environment": name} for name in ("a", "b")]
+    other = json.loads(json.dumps({**dev, "environment": "c"}))
+    other["secrets"][0]["target"] = "agents/other"
+    other["keys"] = []
+    data = merge_reports([("all", {**found, "environments": [prod, *others, other]})], NOW)
+    marks = [cell(dict(data), name, "github").get("differs") for name in ("prod", "a", "b", "c")]
+    assert marks == [["store"], None, None, ["target", "keys"]]
+    assert data["secrets"][0]["differs"] == ["store", "target", "keys"]
+
+
+def test_equal_cells_are_there_once() -> None:
+    found = report("offline")
+    dev = found["environments"][0]
+    many = [{**dev, "environment": f"dev-{number}"} for number in range(50)]
+    data = merge_reports([("all", {**found, "environments": many})], NOW)
+    assert len(data["cells"]) == 2
+    assert len(data["secrets"][0]["cells"]) == 50
+
+
+def test_addresses_and_owners_are_left_out_of_texts_too() -> None:
+    assert "vault.example.com" in json.dumps(merged("silent", "moving"))
+    found = merged("silent", "moving", without=(ADDRESSES, OWNERS))
+    text = json.dumps(found)
+    assert "vault.example.com" not in text
+    assert "agents.vault.azure.net" not in text
+    assert "payments" not in text.replace("?team=payments", "")
+    assert "(…) cannot be read" in json.dumps(found, ensure_ascii=False)
+    assert found["without"] == [ADDRESSES, OWNERS]
+    assert not {"addresses of stores", "owners"} & set(found["contains"])
+
+
+def test_the_name_of_a_vault_is_left_out_of_commands() -> None:
+    found = report("silent")
+    row = found["environments"][0]["secrets"][0]
+    row["next"] = ["az keyvault secret recover --vault-name agents --name x", "bao read HTTPS://10.0.0.1:8200/x"]
+    data = dict(merge_reports([("a", found)], NOW, (ADDRESSES,)))
+    assert cell(data, "staging", "github")["next"] == "az keyvault secret recover --vault-name … --name x"
+    assert data["secrets"][0]["id"] == "github"
+
+
+def test_one_report_of_an_environment_and_no_second() -> None:
+    with pytest.raises(Refusal, match=r'"prod" is in moving\.json and in offline\.json'):
+        merged("moving", "offline")
+
+
+def test_a_part_of_the_secrets_is_told() -> None:
+    found = report("moving")
+    found["environments"][0]["whole"] = False
+    assert merge_reports([("a", found)], NOW)["environments"][0]["partial"] is True
+
+
+def test_two_stores_never_have_one_letter() -> None:
+    found = report("offline")
+    store = found["environments"][0]["stores"][0]
+    names = ["vault", "vault-eu", "v", "---", "vv", "VAULT", "a" * 300]
+    found["environments"][0]["stores"] = [{**store, "store": name} for name in names]
+    stores = merge_reports([("a", found)], NOW)["environments"][0]["stores"]
+    letters = [each["letter"] for each in stores.values()]
+    assert letters == ["V", "VA", "V2", "S", "VV", "VU", "A"]
+
+
+def changed(**members: object) -> bytes:
+    return json.dumps({**report("offline"), **members}).encode()
+
+
+def of_environment(**members: object) -> bytes:
+    found = report("offline")
+    return json.dumps({**found, "environments": [{**found["environments"][0], **members}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"{", r"a\.json:1:2: this is not JSON"),
+        (b"\xff{}", "is not JSON in UTF-8"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[1]", "is not a report of `status --format json`"),
+        (b'{"command": "verify", "token": "s3cret"}', "is not a report of `status --format json`"),
+        (b'{"command": "status", "token": "s3cret"}', r"\$ is not as this release writes it"),
+        (changed(format=2), r"\$\.format is not as"),
+        (changed(s3cret=1), r"\$ is not as"),
+        (changed(moment="s3cret"), "a date of moment is not as"),
+        (changed(environments={}), r"\$\.environments is not as"),
+        (of_environment(keys=[{"secret": "s3cret"}]), r"\$\.environments\[0\]\.keys\[0\] is not as"),
+        (of_environment(stores=None), r"\$\.environments\[0\]\.stores is not as"),
+    ],
+)
+def test_any_other_file_is_refused_and_nothing_of_it_is_said(data: bytes, said: str) -> None:
+    with pytest.raises(Refusal, match=said) as refused:
+        read_report("a.json", data)
+    assert "s3cret" not in f"{refused.value.message}{refused.value.help}"
+    assert "platform-secrets status ENV --format json > FILE" in str(refused.value.help)
+
+
+def test_a_script_in_place_of_an_issuers_link_is_refused() -> None:
+    found = report("moving")
+    found["environments"][0]["keys"][0]["issuer"] = "javascript:alert(1)"
+    with pytest.raises(Refusal, match=r"keys\[0\]\.issuer is not as"):
+        read_report("a.json", json.dumps(found).encode())
+
+
+def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.report.LARGEST", 10)
+    with pytest.raises(Refusal, match="is larger than 0 MiB"):
+        read_report("a.json", b"{}         ")
+
+
+def test_dates_without_a_zone_and_at_the_ends_of_time_are_read() -> None:
+    found = report("moving")
+    found["moment"] = "0001-01-01T00:00:00+14:00"
+    key = found["environments"][0]["keys"][0]
+    key["changed"], key["due"] = "9999-12-31T23:59:59", "0001-01-01T00:00:00"
+    data = dict(merge_reports([("a", read_report("a", json.dumps(found).encode()))], datetime.now(UTC)))
+    assert cell(data, "prod", "github", "GITHUB_TOKEN")["due"] == "0001-01-01"
+    assert cell(data, "prod", "github", "GITHUB_TOKEN")["age"] == 0
