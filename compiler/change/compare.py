@@ -112,7 +112,7 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     found = compare_value(value, reading, place.property, comparer)
     if isinstance(reading, SoftDeletedError):
         if options.recover:
-            return replace(step, kind=Kind.RECOVER, reason="it was deleted and is recovered first")
+            return replace(step, kind=Kind.RECOVER, reason="it is deleted now, and will be recovered first")
         remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
         return step.refused(f"in the destination, {reading.reason}", remedy)
     if isinstance(reading, StoreError):
@@ -124,7 +124,7 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     if found is Likeness.EQUAL:
         return replace(step, kind=Kind.KEEP)
     if options.on_conflict is OnConflict.OVERWRITE:
-        return replace(step, kind=Kind.UPDATE, reason="a different value is replaced")
+        return replace(step, kind=Kind.UPDATE, reason="the value there now will be replaced")
     reason = f"the destination already holds a different value, version {reading.version}"
     skipped = options.on_conflict is OnConflict.SKIP
     remedy = "--on-conflict skip leaves it unchanged" if skipped else "choose --on-conflict skip or overwrite"

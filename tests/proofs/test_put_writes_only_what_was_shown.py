@@ -36,7 +36,7 @@ def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
     world.azure.seed("agents-jira", '{ "OTHER":"\\u00f6\\n",  "JIRA_TOKEN": "old" }', tags={"owner": "x"})
     done = put(world, {"JIRA_TOKEN": "new"}, "--apply", "--store", store)
     assert done.code == 0
-    assert "            a different value is replaced\n" in done.out
+    assert "            the value there now will be replaced\n" in done.out
     if store == "vault":
         assert world.get("agents/jira") == {"OTHER": "ö\n", "JIRA_TOKEN": "new"}
         assert len(world.azure_versions()["agents-jira"]) == 1

@@ -252,8 +252,8 @@ def _reason_lines(groups: Sequence[Sequence[Step]]) -> Iterator[Line]:
     first = groups[0][0]
     if first.reason:
         # Which remote secrets it is of: it stands below the last of them.
-        these = f"these {len(groups)}: " if len(groups) > 1 else ""
-        yield Wrapped((these, first.reason), _INDENT)
+        of = {1: "", 2: "for both: "}.get(len(groups), f"for all {len(groups)}: ")
+        yield Wrapped((of, first.reason), _INDENT)
     for remedy in first.remedies:
         yield from _help_lines(remedy)
 

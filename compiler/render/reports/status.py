@@ -46,7 +46,7 @@ _WORDS = {
     ClusterState.REPLACED: "replaced",
     ClusterState.DATA_CHANGED: "data changed",
     ClusterState.OLDER_VALUE: "older value",
-    ClusterState.NOT_REFRESHED: "not refreshed",
+    ClusterState.NOT_REFRESHED: "sync pending",
     ClusterState.SILENT: "operator off?",
     ClusterState.RESTARTED: "restarted",
     ClusterState.PODS: "pods not ready",

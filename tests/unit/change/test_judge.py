@@ -151,7 +151,7 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
             refusal(errors.SoftDeletedError),
             PROPERTY,
             Options(recover=True),
-            (Kind.RECOVER, "it was deleted and is recovered first", ""),
+            (Kind.RECOVER, "it is deleted now, and will be recovered first", ""),
         ),
         (
             refusal(errors.SoftDeletedError),
@@ -192,7 +192,7 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
             remote(SecretValue("old")),
             PROPERTY,
             Options(on_conflict=OnConflict.OVERWRITE),
-            (Kind.UPDATE, "a different value is replaced", ""),
+            (Kind.UPDATE, "the value there now will be replaced", ""),
         ),
         *(
             (

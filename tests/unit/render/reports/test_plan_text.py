@@ -82,7 +82,7 @@ def test_one_reason_is_said_once_for_all_keys_that_it_concerns() -> None:
 
 
 def test_one_reason_is_said_once_for_all_remote_secrets_that_it_concerns() -> None:
-    why = ("it was deleted and is recovered first", "")
+    why = ("it is deleted now, and will be recovered first", "")
     shown = lines(
         step("A", Kind.RECOVER, "a", why), step("B", Kind.RECOVER, "b"), step("C", Kind.RECOVER, "c", why), step("D")
     )
@@ -91,12 +91,15 @@ def test_one_reason_is_said_once_for_all_remote_secrets_that_it_concerns() -> No
         "            jira: A",
         "  recover   azure:c",
         "            jira: C",
-        "            these 2: it was deleted and is recovered first",
+        "            for both: it is deleted now, and will be recovered first",
         "  recover   azure:b",
         "            jira: B",
         "  create    azure:jira",
         "            jira: D",
     ]
+    assert lines(*(step(name, Kind.RECOVER, name, why) for name in "abc"))[-1] == (
+        "            for all 3: it is deleted now, and will be recovered first"
+    )
 
 
 def test_one_cause_is_said_once_for_all_writes_that_it_ended() -> None:
