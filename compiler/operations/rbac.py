@@ -1,4 +1,4 @@
-"""Prints the roles that `status`, `consumers` and `retire` need in a cluster, with what each rule is for."""
+"""Prints the roles that `status`, `rotate`, `consumers` and `retire` need in a cluster, with what each rule is for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: "platform-secrets-force-sync", namespace: "NAMESPACE"}
 rules:
-  # `status --force-sync`, which sets an annotation; a patch of the object may change all of it.
+  # `status --force-sync` and `rotate`, which set an annotation; a patch of the object may change all of it.
   - apiGroups: ["external-secrets.io"]
     resources: ["externalsecrets"]
     verbs: ["patch"]
@@ -84,7 +84,9 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: "platform-secrets-retire"}
 rules:
-  # `retire --cluster`, which looks for whatever in the cluster still reads or writes a store.
+  # `retire --cluster` and `rotate`, which look for whatever in the cluster still reads or writes a store. Without it
+  # `rotate` follows the secrets of the environment alone, and exits 4. In other namespaces that it finds readers in,
+  # it needs the two Roles above too.
   - apiGroups: ["external-secrets.io"]
     resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores",
       "pushsecrets", "clusterpushsecrets"]
@@ -106,6 +108,7 @@ def rbac(environment: Environment) -> str:
     # Without --root: a path of one machine is of no use in a file for a cluster, and a line break ends a comment.
     return (
         f"# What `{PROGRAM} status {environment.name} --cluster` and `--wait` ask for.\n"
-        '# Bind the roles to whoever runs them. Of a rule that is left out the checks are "not asked".\n'
+        "# `rotate` needs the same, platform-secrets-force-sync and platform-secrets-retire.\n"
+        '# Bind the roles to the people who run the commands. Without a rule, what it is for is "not asked".\n'
         f"{roles}{_OF_CLUSTER}"
     )

@@ -1,14 +1,18 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind
 from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
 from compiler.operations.rbac import rbac
+from compiler.operations.rotate_live import force_others, old_pods, readings_of, wait_for_sync
 from compiler.text.command_line import name_project
-from tests.unit.operations.status.conftest import World
+from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
 
 @pytest.fixture
@@ -87,6 +91,55 @@ def test_each_command_has_the_rules_for_what_it_asks(world: World, roles: list[d
             for resource in rule["resources"]
             if rule["verbs"] == ["list"]
         }
+
+
+def test_rotate_asks_for_nothing_beyond_its_roles(world: World, roles: list[dict[str, Any]]) -> None:
+    environment, stores = world.bench.environment(), world.bench.live()
+    run = Run("20250131-120000-4fa1c2", Path(), "rotate", "prod", {"vault": "https://vault"}, {})
+    run.entries["vault", "agents/jira"] = RunEntry(Kind.UPDATE, None, recover=False, after="v1")
+    other = world.double.get("externalsecrets", SPACE, JIRA)
+    world.double.put("externalsecrets", {**other, "metadata": {"name": "copy", "namespace": "other"}})
+    world.double.asked.clear()
+    wait_for_sync(environment, ("jira",), stores, world.view, (), 0.1, lambda _states, _left: None)
+    readings, unknown = readings_of(run, environment, ("jira",), stores, lambda: ClusterView(world.cluster))
+    force_others(world.view(), readings)
+    old_pods(world.view(), readings, None)
+    assert (len(readings), unknown) == (2, "")
+
+    own = {"platform-secrets-status", "platform-secrets-force-sync", "platform-secrets-retire"}
+    allowed = {
+        (role["metadata"].get("namespace"), group, resource, verb)
+        for role in roles
+        if role["metadata"]["name"] in own
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    asked = {_request(each.method, each.path) for each in world.double.asked}
+    beyond = {each for each in asked if not {each, (None, *each[1:])} & allowed}
+    # As the comment says: the two Roles in each further namespace.
+    assert beyond == {
+        ("other", "external-secrets.io", "externalsecrets", "patch"),
+        ("other", "", "secrets", "list"),
+        ("other", "", "pods", "list"),
+    }
+    assert {each for each in beyond if (SPACE, *each[1:]) not in allowed} == set()
+    # The lists that go through all namespaces.
+    assert {(resource, verb) for space, _, resource, verb in asked if space is None and verb == "list"} == {
+        (kind, "list") for kind in KINDS
+    }
+
+
+def _request(method: str, path: str) -> tuple[str | None, str, str, str]:
+    """The namespace, the group, the collection and the verb of a request."""
+    parts = path.strip("/").split("/")
+    group, rest = (parts[1], parts[3:]) if parts[0] == "apis" else ("", parts[2:])
+    space = None
+    if rest[0] == "namespaces" and len(rest) > 2:
+        space, rest = rest[1], rest[2:]
+    verb = {"GET": "get" if len(rest) > 1 else "list", "PATCH": "patch"}[method]
+    return space, group, rest[0], verb
 
 
 def test_it_says_that_listing_secrets_reads_their_values(world: World) -> None:
