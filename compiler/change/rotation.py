@@ -42,21 +42,29 @@ def tags_of(run_id: str, who: str) -> dict[str, str]:
 
 def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
     """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
-    what = f"the rotation {run_id} of it, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago"
     try:
         run = find_run(plan.options.root, run_id)
     except JournalError:
-        place, by = (f"with {who}", f" by {who}") if who else ("in the project's folder where it began", "")
-        way = f"its journal is {place}: go on with it there, or close it there"
         line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
-        return f"{what}{by}, is under way", f"{way}: {line}"
+        way = f"{journal_place(who)}: go on with it there, or close it there: {line}"
+        return f"{under_way(run_id, 'it', who)}, is under way", way
     words = [COMMAND, run.environment, *secrets_of(run)]
     if run.phase is RotationPhase.CLOSED:
         words[2:] = ["--confirm-revoked", run_id]
     elif run.is_undone:
         words[2:] = ["--undo", run_id, "--apply"]
-    by = f" by {run.who}" if run.who else ""
-    return f"{what}{by}, is under way", f"go on with it: {command_line(*words)}"
+    return f"{under_way(run_id, 'it', run.who)}, is under way", f"go on with it: {command_line(*words)}"
+
+
+def under_way(run_id: str, of: str, who: str) -> str:
+    """The rotation in words: of what it is, and who began it and when; `who` is empty where that is not known."""
+    by = f" by {who}" if who else ""
+    return f"the rotation {run_id} of {of}, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago{by}"
+
+
+def journal_place(who: str) -> str:
+    """Where the journal of a run is that `who` began; where nobody knows who, in words."""
+    return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
 
 
 def secrets_of(run: Run) -> tuple[str, ...]:

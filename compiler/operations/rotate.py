@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
-from compiler.change.journal import Journal, Run, find_run, identity_of, new_id, runs
+from compiler.change.journal import Journal, JournalError, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
-from compiler.change.rotation import COMMAND, mark, tags_of, unmark
+from compiler.change.rotation import COMMAND, journal_place, mark, tags_of, under_way, unmark
 from compiler.change.run import Change, Ended, Listener, expect_servers
-from compiler.change.run_files import caller, run_lock
+from compiler.change.run_files import caller, caller_of, run_lock
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import (
+    RUN_ID,
     WORKERS,
     Likeness,
     Reading,
@@ -26,14 +28,14 @@ from compiler.live.read_many import (
     value_at,
 )
 from compiler.live.readers import readers_of
-from compiler.live.stores import LiveStores, key_places, place_limits, secret_named, value_names
+from compiler.live.stores import AddressError, LiveStores, key_places, place_limits, secret_named, value_names
 from compiler.model.catalogue import SELF, UNLIMITED
 from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
 from compiler.model.store import Place
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import RemoteSecret, Use
+from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
 from compiler.stores.secret_value.secret import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
@@ -370,7 +372,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
 
     Raises JournalError for a run of another command, Refusal for one that is not whole, and StoreError.
     """
-    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
+    run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.ended != "complete":
         line = command_line(COMMAND, environment.name, *dict.fromkeys(secret for secret, _ in keys_of(run)))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
@@ -389,7 +391,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
 
     Raises Refusal where the old value does not work any more, and what `undo_run` raises.
     """
-    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
+    run = own_run(_run_here(run_id, environment, options, "--undo"), COMMAND, environment.name)
     if run.phase is RotationPhase.CLOSED:
         message = f"the rotation {run.id} is closed: its old value was revoked"
         raise Refusal("found", message, "rotate once more instead")
@@ -401,3 +403,35 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     if options.applies and run.is_undone:
         unmark(run, open_run(run, environment, options.stores))
     return ended
+
+
+def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
+    """The run of this id. Raises JournalError; where a store says who began it elsewhere, the Refusal names them."""
+    try:
+        return find_run(options.root, run_id)
+    except JournalError:
+        found = _tagged(run_id, environment, options.stores)
+        if not found:
+            raise
+    who = next(filter(None, found.values()), "")
+    line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
+    message = f"{under_way(run_id, listed(found), who)}, is under way, and its journal is not here"
+    what = "undo" if option == "--undo" else "close"
+    raise Refusal("usage", message, f"{journal_place(who)}: {what} it there: {line}")
+
+
+def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
+    """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
+    progress = progress_of(environment) if moves_of(environment.root) is not None else None
+    secrets_at = dict[tuple[SecretReader, str], list[str]]()
+    for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():
+        for store in filter(None, (secret.store, other_store(secret, environment, progress))):
+            with suppress(StoreError, AddressError):
+                remotes = {place.remote_key for place in key_places(environment, secret, store).values() if place}
+                for remote in remotes:
+                    secrets_at.setdefault((stores.open(store), remote), []).append(secret.id)
+    found = dict[str, str]()
+    for at, reading in read_all(secrets_at, WORKERS).items():
+        if isinstance(reading, RemoteSecret) and rotation_of(reading.attributes) == run_id:
+            found |= dict.fromkeys(secrets_at[at], caller_of(reading.attributes.tags.get(ROTATION_BY)))
+    return found

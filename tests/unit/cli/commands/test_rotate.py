@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.stores.interface import ROTATION
+from compiler.stores.interface import ROTATION, ROTATION_BY
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
 from tests.unit.cli.two_ends import Ends
@@ -146,7 +146,18 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
     (world.root / f".platform-secrets/runs/{run}.jsonl").unlink()
     done = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
     assert (done.code, "go on with it there, or close" in done.out.replace("\n            ", " ")) == (1, True)
-    assert world.rotate("--confirm-revoked", run).code == 2
+    for option, verb in (("--confirm-revoked", "close"), ("--undo", "undo")):
+        refused = world.rotate(option, run)
+        who = world.vault.versions["agents/slack"][-1].attributes.tags[ROTATION_BY]
+        assert (refused.code, refused.err.partition(", begun ")[0]) == (
+            2,
+            f'error: the rotation {run} of "slack", "taker"',
+        )
+        assert f" ago by {who}, is under way, and its journal is not here\n" in refused.err
+        assert f"help: its journal is with {who}: {verb} it there: platform-secrets " in refused.err
+    world.vault.failures["read", "agents/slack"] = world.vault.conflict("agents/slack")
+    refused = world.rotate("--confirm-revoked", run)
+    assert (refused.code, refused.err.partition("\n")[0]) == (2, f'error: there is no run "{run}"')
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
 
 
