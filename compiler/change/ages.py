@@ -89,24 +89,51 @@ def notes_of_stored(
         return
     for store_id, name in plan.stored:
         store = plan.stores[store_id]
-        there, provider = readings[store, name], store.address.provider
-        limits = ages.limits.get(store_id, {}).get(provider.remote_name(name), {})
+        there, limits = readings[store, name], _limits_of((store_id, name), plan, ages.limits)
         own = [
             (step, limits[step.place.property])
             for step in steps
             if step.value is not None and step.target == (store_id, name) and step.place.property in limits
         ]
-        if not own or not isinstance(there, RemoteSecret) or not provider.deletes_by_version:
+        if own and isinstance(there, RemoteSecret) and _lacks_date(store, there):
+            yield from _undated(store_id, store, there, list(ages.since_of(own)), [step for step, _ in own])
+
+
+def notes_of_undone(
+    plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], before: Mapping[Target, str]
+) -> Iterator[Note]:
+    """As `notes_of_stored`, for an undo that was cut off: `before` are the versions that it put back.
+
+    Raises StoreError.
+    """
+    for target, version in plan.stored.items():
+        store, own = plan.stores[target[0]], _limits_of(target, plan, limits)
+        if not own or version is None or target not in before:
             continue
-        counts_from = f"{FROM_VERSION}{there.version}"
-        if there.attributes.tags.get(VALUE_SINCE, "").endswith(counts_from):
-            continue
-        text = f"{VALUE_SINCE}={_oldest(list(ages.since_of(own)))}{counts_from}"
-        namespace = [f"-namespace={store.address.vault_namespace}"] if store.address.vault_namespace else []
-        where = (*namespace, f"-mount={store.address.mount}")
-        remedy = shell_line("bao", "kv", "metadata", "patch", *where, f"-custom-metadata={text}", name)
-        for secret in dict.fromkeys(step.secret for step, _ in own):
-            yield Note(NoteKind.AGE, secret, Location(store_id, name, None), remedy=remedy)
+        there = store.read(target[1])
+        if there.version == version and _lacks_date(store, there):
+            earlier = _with_tag(store.read_version(target[1], before[target]), had.get(target))
+            dates = [each.since for each in _dates(target, store, earlier, own)]
+            if dates:
+                yield from _undated(target[0], store, there, dates, [s for s in plan.steps if s.target == target])
+
+
+def _lacks_date(store: SecretReader, there: RemoteSecret) -> bool:
+    """Whether it lies in a Vault, and the date beside it is not about this version."""
+    is_dated = there.attributes.tags.get(VALUE_SINCE, "").endswith(f"{FROM_VERSION}{there.version}")
+    return store.address.provider.deletes_by_version and not is_dated
+
+
+def _undated(
+    store_id: str, store: SecretReader, there: RemoteSecret, dates: Sequence[datetime | None], steps: Iterable[Step]
+) -> Iterator[Note]:
+    """A note for each secret of `steps`, with the line that sets the oldest of `dates` beside what is `there`."""
+    text = f"{VALUE_SINCE}={_oldest(dates)}{FROM_VERSION}{there.version}"
+    namespace = [f"-namespace={store.address.vault_namespace}"] if store.address.vault_namespace else []
+    where = (*namespace, f"-mount={store.address.mount}")
+    remedy = shell_line("bao", "kv", "metadata", "patch", *where, f"-custom-metadata={text}", there.name)
+    for secret in dict.fromkeys(step.secret for step in steps):
+        yield Note(NoteKind.AGE, secret, Location(store_id, there.name, None), remedy=remedy)
 
 
 def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str]) -> Plan:
@@ -118,7 +145,7 @@ def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[
 
 
 def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
-    limited = [write for write in plan.writes if _limits(write, plan, limits)]
+    limited = [write for write in plan.writes if _limits_of(write.target, plan, limits)]
     if not limited:
         return plan
     found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
@@ -126,13 +153,13 @@ def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable
     return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write.aged)) for write in aged)))
 
 
-def _limits(write: Write, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
-    provider = plan.stores[write.store].address.provider
-    return limits.get(write.store, {}).get(provider.remote_name(write.name), {})
+def _limits_of(target: Target, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
+    provider = plan.stores[target[0]].address.provider
+    return limits.get(target[0], {}).get(provider.remote_name(target[1]), {})
 
 
 def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
-    limits, store = _limits(write, plan, ages.limits), ages.stores.get(write.store)
+    limits, store = _limits_of(write.target, plan, ages.limits), ages.stores.get(write.store)
     is_dated = store is not None and store.requires_expiry
     steps = [(step, limits[step.place.property]) for step in write.steps if step.place.property in limits]
     if ages.since_of is None:
@@ -151,7 +178,7 @@ def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
         return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
     is_tagged = is_carried and write.base is not None and VALUE_SINCE in write.base.attributes.tags
     base = write.base if is_tagged or is_dated else None
-    return found + _dates(write, plan.stores[write.store], base, kept, is_tagged=is_tagged)
+    return found + _dates(write.target, plan.stores[write.store], base, kept, is_tagged=is_tagged)
 
 
 def _is_there(step: Step, base: RemoteSecret | None) -> bool:
@@ -160,15 +187,17 @@ def _is_there(step: Step, base: RemoteSecret | None) -> bool:
 
 
 def _aged_earlier(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], write: Write) -> list[Aged]:
-    earlier = write.earlier
-    if earlier is not None and write.target in had:
-        tags = {**earlier.attributes.tags, VALUE_SINCE: had[write.target]}
-        earlier = replace(earlier, attributes=replace(earlier.attributes, tags=tags))
-    return _dates(write, plan.stores[write.store], earlier, _limits(write, plan, limits))
+    earlier = _with_tag(write.earlier, had.get(write.target)) if write.earlier is not None else None
+    return _dates(write.target, plan.stores[write.store], earlier, _limits_of(write.target, plan, limits))
+
+
+def _with_tag(earlier: RemoteSecret, had: str | None) -> RemoteSecret:
+    tags = {**earlier.attributes.tags, **({VALUE_SINCE: had} if had is not None else {})}
+    return replace(earlier, attributes=replace(earlier.attributes, tags=tags))
 
 
 def _dates(
-    write: Write,
+    target: Target,
     store: SecretReader,
     remote: RemoteSecret | None,
     limits: Mapping[str | None, int],
@@ -180,7 +209,7 @@ def _dates(
         return []
     keys = {each: (days, partial(_value, each)) for each, days in limits.items() if value_at(remote, each) is not None}
     found = values_since(store, remote, keys, datetime.now(UTC))
-    return [Aged(Location(*write.target, each), limits[each], date, is_tagged) for each, date in found.items()]
+    return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
 
 
 def _tag_of(aged: Sequence[Aged]) -> str | None:

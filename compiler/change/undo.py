@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from compiler.change.ages import carry_back_ages
+from compiler.change.ages import carry_back_ages, notes_of_undone
 from compiler.change.apply import apply_plan
 from compiler.change.audit import AuditLog, UndoLog, unaudited
 from compiler.change.compare import refuse_denied
@@ -476,6 +476,8 @@ def _planned(
     plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)
     had = {target: entry.since for target, entry in run.entries.items() if entry.since is not None}
     limits = {store_id: place_limits(environment, store) for store_id, store in stores.items()}
+    before = {target: old for target, entry in run.entries.items() if (old := entry.before or entry.planned_before)}
+    plan = replace(plan, notes=(*plan.notes, *notes_of_undone(plan, limits, had, before)))
     plan = refuse_denied(date_writes(carry_back_ages(plan, limits, had), stores_with_dates(stores)))
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
     return plan, replace(run, entries=own)
