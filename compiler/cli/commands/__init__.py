@@ -24,6 +24,7 @@ GROUPS = {
         "restore": ("restore", "write a backup's values to the same store or another"),
     },
     "look": {
+        "report": ("report", "draw secrets by environments, as a page or for a pull request"),
         "explain": ("explain", "show where each value of an environment comes from"),
         "diff": ("diff", "compare environments, stores or files"),
         "consumers": ("consumers", "show which Secrets pods read, and what is missing or unread"),

@@ -1,0 +1,110 @@
+"""Runs `report`, which draws secrets by environments as one HTML file, or as Markdown for a pull request."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from compiler.cli.exit_codes import OK
+from compiler.cli.invocation import Invocation, live_environments
+from compiler.cli.parser import Parser
+from compiler.cli.terminal.contents import text_of
+from compiler.cli.terminal.outlet import standard_output
+from compiler.model.files import NamedFileError, read_named
+from compiler.operations.age_file import write_private
+from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
+from compiler.operations.status import StepContext, from_files, next_step
+from compiler.operations.status_keys import next_of_secrets
+from compiler.operations.status_wait import StatusResult
+from compiler.refusal import Refusal
+from compiler.render.content import Lines
+from compiler.render.report.page import report_page
+from compiler.render.reports.matrix import matrix_markdown
+from compiler.render.reports.status import ShownStatus, status_report
+
+DESCRIPTION = """Draws secrets by environments: the store of each, its state, age and due date, who reads and owns it,
+moves and problems. Without --from it shows what the files of all environments say, and asks nobody.
+
+--from takes what `status --format json` printed: one run an environment, or several, each with its own log-in and
+context. The page shows what these runs found, and judges nothing itself. No value, length or hash of one is in it; it
+is one file that makes no request. It is written readable by you alone: it names stores, secrets and their owners."""
+EXAMPLES = (
+    "platform-secrets report --out secrets.html",
+    "platform-secrets report --from prod.json staging.json --out secrets.html",
+    "platform-secrets report --from prod.json --without addresses,owners --out secrets.html --replace",
+    "platform-secrets report --format markdown",
+)
+_PARTS = (ADDRESSES, OWNERS)
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="reports",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="reports of `status --format json`; by default the environments' files alone",
+    )
+    parser.add_argument(
+        "--without",
+        metavar="PARTS",
+        type=_parts,
+        default=(),
+        help="leave out `addresses` of stores, `owners` of keys, or both with a comma between",
+    )
+    parser.add_written_file("--out", "write to this file, readable by you alone")
+    parser.add_argument("--replace", action="store_true", help="replace the file of --out")
+    parser.add_argument(
+        "--format",
+        choices=("html", "markdown"),
+        default="html",
+        help="output format; html by default, which needs --out",
+    )
+    parser.require("--replace", "--out")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    if not text:
+        raise ArgumentTypeError("is empty")
+    given = tuple(dict.fromkeys(text.split(",")))
+    if not set(given) <= set(_PARTS):
+        raise ArgumentTypeError(f"use {' or '.join(_PARTS)}, or both with a comma between")
+    return given
+
+
+def run(invocation: Invocation) -> int:
+    arguments, now = invocation.arguments, datetime.now(UTC)
+    is_page = arguments.format == "html"
+    if is_page and arguments.out is None:
+        raise Refusal("usage", "a page needs a file", "add --out FILE, or --format markdown to print it")
+    reports = _read(arguments.reports) if arguments.reports else _from_files(invocation, now)
+    data = merge_reports(reports, now, arguments.without)
+    if arguments.out is None:
+        standard_output().lines(matrix_markdown(data))
+        return OK
+    text = report_page(data) if is_page else text_of(Lines(matrix_markdown(data)))
+    write_private(Path(arguments.out), text.encode(), replaces=arguments.replace)
+    left_out = f"; left out: {', '.join(data['without'])}" if data["without"] else ""
+    invocation.lines([f"{arguments.out}: written; contains {', '.join(data['contains'])}{left_out}"])
+    return OK
+
+
+def _read(files: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in files:
+        try:
+            data = read_named(file, LARGEST).data
+        except NamedFileError as error:
+            raise Refusal("usage", f"{file} {error}", "name a report of `status --format json`") from None
+        yield file, read_report(file, data)
+
+
+def _from_files(invocation: Invocation, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
+    asked = StepContext()
+    found = [from_files(each) for each in live_environments((), invocation)]
+    shown = [ShownStatus(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found]
+    yield "the project", status_report(shown, OK, now)
