@@ -71,6 +71,7 @@ golden: .venv/.dev .tools/.helm ## Rewrite the expected outputs of the golden ca
 docs: .venv/.dev .tools/.helm ## Rewrite the generated pages and the outputs shown in docs
 	@$(BIN)/python scripts/build_docs.py
 	@$(BIN)/python scripts/build_tutorial.py
+	@$(BIN)/python scripts/build_cast.py
 
 schemas: .venv/.dev ## Rewrite the chart's schema from schemas/
 	@$(BIN)/python scripts/build_chart.py

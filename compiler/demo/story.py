@@ -61,7 +61,7 @@ def _other(line: str) -> ShownCommand:
 CHAPTERS: Final = (
     Chapter(
         "A typo",
-        "dev is one file. The name of a secret in it is wrong: the compiler reports the place and the right name.",
+        "dev is one file. A name in it is wrong: the compiler shows the place and the right name.",
         (
             _other("cat environments/dev.yaml"),
             _own("compile dev", 1),
@@ -71,7 +71,7 @@ CHAPTERS: Final = (
     ),
     Chapter(
         "Values in OpenBao",
-        "OpenBao is empty: verify says so before a cluster would. put reads values from a file that only you can read.",
+        "OpenBao is empty, and verify says so before a cluster would. put takes values from a private file.",
         (
             _own("verify dev", 1),
             _own("put dev github --from-file ../github.env --apply"),
@@ -86,7 +86,7 @@ CHAPTERS: Final = (
     ),
     Chapter(
         "One agent first",
-        "cutover edits one line, after its checks: Key Vault holds every key of jira, with the same value.",
+        "cutover edits one line, once it has checked that both stores hold the same values of jira.",
         (_own(f"cutover dev jira --to {_SECOND_STORE} --apply"), _own("status dev")),
     ),
     Chapter(
@@ -108,8 +108,8 @@ def write_project(root: Path, stores: DemoStores, *, with_typo: bool) -> None:
         request = SecretRequest(name, description, dict.fromkeys(("target", *PROVIDERS)), keys)
         write_new(new_secret(root, request)[0], root)
     github = "githbu" if with_typo else "github"
-    with (root / "environments/dev.yaml").open("a", encoding="utf-8") as file:
-        file.write(_ENVIRONMENT.format(cluster_id=stores.cluster_id, key_vault=stores.key_vault, github=github))
+    text = _ENVIRONMENT.format(cluster_id=stores.cluster_id, key_vault=stores.key_vault, github=github)
+    (root / "environments/dev.yaml").write_text(text, "utf-8")
 
 
 def write_values(folder: Path) -> None:

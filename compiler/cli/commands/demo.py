@@ -67,7 +67,7 @@ def run(invocation: Invocation) -> int:
 
 def _tell(*, has_pauses: bool) -> int:
     with interruption("nothing is left of the demo"):
-        _say("The demo starts an OpenBao server and a local Key Vault on this machine. Both keep everything in memory.")
+        _say("The demo starts an OpenBao server and a local Key Vault on this machine, both in memory.")
         with demo_stores(new_temporary_folder) as stores:
             _tell_story(stores, has_pauses=has_pauses)
     keep = command_line("demo", "--keep")
@@ -83,7 +83,7 @@ def _tell_story(stores: DemoStores, *, has_pauses: bool) -> None:
         for number, chapter in enumerate(CHAPTERS, 1):
             if number > 1:
                 _pause(has_pauses=has_pauses)
-            standard_output().lines(["", (Painted(f"{number}. {chapter.title}", Style.STRONG),), chapter.text, ""])
+            standard_output().lines(["", (Painted(f"{number}. {chapter.title}", Style.STRONG),), chapter.text])
             for command in chapter.commands:
                 _run(command)
 
@@ -91,7 +91,7 @@ def _tell_story(stores: DemoStores, *, has_pauses: bool) -> None:
 def _run(command: ShownCommand) -> None:
     """Show a command as one would type it, and run it. Raises Refusal where it ends otherwise than the story says."""
     line = shell_line(*command.words) if command.others else command_line(*command.words)
-    _say((Painted(f"$ {line}", Style.HELP),))
+    _say("", (Painted(f"$ {line}", Style.HELP),))
     if command.others:
         done = subprocess.run(command.words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - words of the story
         standard_output().write(done.stdout)
