@@ -38,11 +38,13 @@ _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 class Library:
     """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`.
 
-    The texts of `unwritten`, by path, stand for files that are not there yet, or in place of those that are.
+    The texts of `unwritten`, by path, stand for files that are not there yet, or in place of those that are. Unless it
+    `validates`, files are taken as they are, also where they break their schema.
     """
 
-    def __init__(self, root: Path, unwritten: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: Path, unwritten: Mapping[str, str] | None = None, *, validates: bool = True) -> None:
         self._root = root
+        self._validates = validates
         self._unwritten = unwritten or {}
         self._documents: dict[str, Document | None] = {}
         self.diagnostics: list[Diagnostic] = []
@@ -161,7 +163,7 @@ class Library:
             if text is not None:
                 document, found = load_text(path, text)
             self.diagnostics += found
-            if document is not None:
+            if document is not None and self._validates:
                 document, found = validate(document, schema, partial(self._surroundings, path))
                 self.diagnostics += found
             self._documents[path] = document

@@ -11,15 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft7Validator, ValidationError
-from jsonschema.validators import extend
-
 from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
 from compiler.model.environment import TARGET
 from compiler.stores.registry import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from jsonschema import Draft7Validator, ValidationError
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node, Span
@@ -97,21 +96,25 @@ def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
 def _pattern(
     validator: Draft7Validator, pattern: str, instance: object, schema: dict[str, Any]
 ) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError  # noqa: PLC0415 - as in `_validator`
+
     # To JSON Schema and to Helm `$` is the end; to Python a line break may still follow it.
     del validator, schema
     if isinstance(instance, str) and (instance.endswith("\n") or not re.search(pattern, instance)):
         yield ValidationError("has another form")
 
 
-_Validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-
-
 @cache
 def _validator(name: str) -> Draft7Validator:
+    # Whoever completes a name in a shell reads a project and validates nothing; this import is most of that time.
+    from jsonschema import Draft7Validator  # noqa: PLC0415
+    from jsonschema.validators import extend  # noqa: PLC0415
+
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
     schema = read_schema(name)
-    validator: Draft7Validator = _Validator(_resolved(schema, schema["definitions"]))
-    return validator
+    validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    made: Draft7Validator = validator(_resolved(schema, schema["definitions"]))
+    return made
 
 
 def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a schema

@@ -89,7 +89,7 @@ def test_environments_that_are_a_link_out_get_no_file(run: Callable[..., Done], 
         ("explain", "nowhere"),
         ("verify", "nowhere"),
         ("new", "environment", "qa", "--extends", "nowhere"),
-        ("completion", "--environments"),
+        ("completion", "--names"),
     ],
 )
 @pytest.mark.parametrize("link", ["environments", "environments/layers", "chart"])

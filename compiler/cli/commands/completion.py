@@ -1,6 +1,9 @@
-"""Runs `completion`, which prints a shell's completion script for commands, options and environments."""
+"""Runs `completion`, which prints a shell's completion script for commands, options and names of the project."""
 
 from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.exit_codes import OK
@@ -10,26 +13,41 @@ from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 from compiler.text.command_line import PROGRAM
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.project_files import Library
+
 DESCRIPTION = """Prints a completion script. Load it in the shell's start-up file:
   bash, in ~/.bashrc: eval "$(platform-secrets completion bash)"
   zsh, in ~/.zshrc, after compinit: eval "$(platform-secrets completion zsh)"
   fish, in ~/.config/fish/config.fish: platform-secrets completion fish | source"""
 EXAMPLES = (
     "platform-secrets completion bash",
-    "platform-secrets completion --environments",
+    "platform-secrets completion fish",
 )
+# What the scripts give to the shell: bash expands a word of its list, so that any other sign might run a program.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+# The commands with secrets after their environment, and the options with one. After the secret of two stand its keys.
+TAKE_SECRETS = ("put", "rotate", "cutover", "retire", "verify")
+TAKE_SECRET = ("--only", "--accept-ending")
+_TAKE_KEYS = ("put", "rotate")
 _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
-    parser.add_argument("--environments", action="store_true", help="print the names of the environments, one per line")
+    parser.add_argument(
+        "--names",
+        action="store_true",
+        help="print the environments, secrets or keys that may come after the words on standard input, one per line",
+    )
 
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    if arguments.environments:
-        _print_environments(invocation)
+    if arguments.names:
+        _print_names(invocation)
         return OK
     if arguments.shell is None:
         raise Refusal("usage", "no shell given", "name bash, zsh or fish")
@@ -41,15 +59,39 @@ def run(invocation: Invocation) -> int:
     return OK
 
 
-def _print_environments(invocation: Invocation) -> None:
-    from compiler.project_files import Library  # noqa: PLC0415 - a script needs no parser of YAML
+def _print_names(invocation: Invocation) -> None:
+    """Prints what may come next. The files are not validated, and no store is asked.
 
+    The words come from a pipe, and not as arguments, which every process can see: a value may be among them.
+    """
+    from compiler.cli.terminal.prompts import is_terminal, read_stdin  # noqa: PLC0415 - a script needs none of these
+    from compiler.project_files import Library  # noqa: PLC0415
+
+    words = read_stdin().decode(errors="replace").split() if not is_terminal() else []
     try:
-        root = invocation.root
+        library = Library(invocation.root, validates=False)
     except Refusal:
         # A shell that completes outside a project has nothing to offer, and no place for a message.
         return
-    standard_output().lines(Library(root).names)
+    environment = next((word for word in words if word in library.names), None)
+    names: Iterable[str] = library.names
+    if environment is not None and (words[0] in TAKE_SECRETS or words[-1] in TAKE_SECRET):
+        names = _secrets_or_keys(library, environment, words)
+    standard_output().lines(name for name in names if name not in words and _NAME.fullmatch(name))
+
+
+def _secrets_or_keys(library: Library, environment: str, words: list[str]) -> Iterable[str]:
+    from compiler.stages.resolve import merge  # noqa: PLC0415 - environments need no merging
+
+    layers = library.layers(environment)
+    secrets = merge(layers)[0].get("secrets") if layers else None
+    listed = secrets.children if secrets is not None else {}
+    secret = next((word for word in words[words.index(environment) + 1 :] if word in listed), None)
+    if secret is None or words[0] not in _TAKE_KEYS:
+        return listed
+    catalogue = library.catalogue()
+    keys = catalogue.root.get("secrets", secret, "keys") if catalogue is not None else None
+    return keys.children if keys is not None else ()
 
 
 def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
@@ -68,7 +110,7 @@ _platform_secrets() {{
 {cases}
   esac
   if [[ "$name" == @({"|".join(of_environments)}) && "$current" != -* ]]; then
-    words="$({PROGRAM} completion --environments 2>/dev/null)"
+    words="$(printf '%s\\n' "${{COMP_WORDS[@]:index:COMP_CWORD-index}}" | {PROGRAM} completion --names 2>/dev/null)"
   fi
   while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
 }}
@@ -93,7 +135,7 @@ _platform_secrets() {{
 {cases}
   esac
   if [[ "$words[2]" == ({"|".join(of_environments)}) ]]; then
-    choices+=(${{(f)"$({PROGRAM} completion --environments 2>/dev/null)"}})
+    choices+=(${{(f)"$(print -rl -- "${{(@)words[2,CURRENT-1]}}" | {PROGRAM} completion --names 2>/dev/null)"}})
   fi
   compadd -- $choices
 }}
@@ -114,6 +156,6 @@ def _fish(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...])
     ]
     lines.append(
         f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {' '.join(of_environments)}' "
-        f"-a '({PROGRAM} completion --environments 2>/dev/null)'"
+        f"-a '(commandline -opc | tail -n +2 | {PROGRAM} completion --names 2>/dev/null)'"
     )
     return "\n".join(lines) + "\n"
