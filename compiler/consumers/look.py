@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from compiler.consumers.readers import Inventory, Name, SecretRead, Workload, ga
 from compiler.edit.yaml_edit import listing
 from compiler.helm import Helm, template
 from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Node
 from compiler.model.environment import Environment
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.refusal import Refusal, system_reason
@@ -146,34 +147,48 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Inventory | No
     A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
     namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
-    gathered, found, is_whole, left = Inventory(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
+    gathered = Inventory()
+    piped = ("consumers", "ENV", "--manifests", STDIN)
+    is_whole, found = read_documents(paths, partial(take, gathered=gathered, namespace=namespace), piped)
+    if is_whole:
+        _refuse_none(gathered, ", ".join(map(_shown, paths)))
+    return gathered if is_whole else None, found
+
+
+def read_documents(
+    paths: Sequence[str], keep: Callable[[Node], object], piped: Sequence[str]
+) -> tuple[bool, tuple[Diagnostic, ...]]:
+    """Gives `keep` each document of the manifests in `paths`; false where one of them is refused.
+
+    `piped` is the command that takes rendered manifests from a pipe. Raises Refusal for what cannot be read, and what
+    is too large together.
+    """
+    found, is_whole = list[Diagnostic](), True
+    for shown, text in read_files(paths):
+        kept, diagnostics = load_manifests(shown, text, keep)
+        found += diagnostics if kept is not None else (_of_template(each, text, piped) for each in diagnostics)
+        is_whole &= kept is not None
+    return is_whole, tuple(found)
+
+
+def read_files(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each file that `paths` stand for, as people know it, and its text. Raises Refusal."""
+    left = MAX_MANIFEST_BYTES
     for path in _files(paths):
         content = _content(path, left)
         left -= len(content)
         if left < 0:
             raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-        is_kept, diagnostics = _take_all(_shown(path), _decoded(_shown(path), content), gathered, namespace)
-        found += diagnostics
-        is_whole &= is_kept
-    if is_whole:
-        _refuse_none(gathered, ", ".join(map(_shown, paths)))
-    return gathered if is_whole else None, tuple(found)
+        yield _shown(path), _decoded(_shown(path), content)
 
 
 def read_rendered(shown: str, text: str, namespace: str) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
     """The same of a text that is at hand, which people know as `shown`."""
     gathered = Inventory()
-    is_whole, found = _take_all(shown, text, gathered, namespace)
-    if is_whole:
+    kept, found = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
+    if kept is not None:
         _refuse_none(gathered, shown)
-    return gathered if is_whole else None, found
-
-
-def _take_all(shown: str, text: str, gathered: Inventory, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
-    kept, diagnostics = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
-    if kept is None:
-        return False, tuple(_of_template(each, text) for each in diagnostics)
-    return True, diagnostics
+    return gathered if kept is not None else None, found
 
 
 def _refuse_none(gathered: Inventory, shown: str) -> None:
@@ -182,11 +197,11 @@ def _refuse_none(gathered: Inventory, shown: str) -> None:
         raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
 
 
-def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
+def _of_template(diagnostic: Diagnostic, text: str, piped: Sequence[str]) -> Diagnostic:
     """With the way out for a chart's template, which a chart's folder holds in place of manifests."""
     start, end = diagnostic.span.source.line_bounds(diagnostic.span.line)
     helm = shell_line("helm", "template", "NAME", "CHART")
-    render = f"{helm} | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
+    render = f"{helm} | {command_line(*piped)}"
     is_template = "{{" in text[start:end]
     return diagnostic._replace(help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
 

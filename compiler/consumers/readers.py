@@ -351,14 +351,22 @@ def _settings(container: PlainMap) -> Iterator[VariableSource]:
 
 def take(document: Node, gathered: Inventory, namespace: str) -> None:
     """Add what one document says; an object without a namespace is in `namespace`. A List is all of its items."""
-    kind = document.text("kind") or ""
-    items = document.get("items")
+    for each in objects_in(document):
+        _take_object(each, gathered, namespace)
+
+
+def objects_in(document: Node) -> Iterator[Node]:
+    """Each object of a document: of a List all of its items, of what has no kind none."""
+    kind, items = document.text("kind") or "", document.get("items")
     if kind.endswith("List") and items is not None:
         for item in items.items:
-            take(item, gathered, namespace)
-        return
-    if not kind:
-        return
+            yield from objects_in(item)
+    elif kind:
+        yield document
+
+
+def _take_object(document: Node, gathered: Inventory, namespace: str) -> None:
+    kind = document.text("kind") or ""
     gathered.objects += 1
     metadata_node = document.get("metadata")
     metadata: Any = metadata_node.plain_data() if metadata_node is not None else {}
@@ -442,6 +450,11 @@ def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple
             made = document.text(*target, "manifest", "kind") or "Secret"
             if made == "Secret" and document.text(*target, "creationPolicy") != "None":
                 yield document.text(*target, "name") or name, _keys_of_external_secret(document)
+        case "ExternalSecret", "kubernetes-client.io":
+            # As kubernetes-external-secrets makes it, also of the older `secretDescriptor`.
+            spec = "spec" if document.get("spec") is not None else "secretDescriptor"
+            unknown = _items(document, spec, "dataFrom") or _items(document, spec, "dataFromWithOptions")
+            yield name, None if unknown else _texts(_items(document, spec, "data"), "name")
         case "SealedSecret", "bitnami.com":
             keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
             yield document.text("spec", "template", "metadata", "name") or name, keys

@@ -36,6 +36,7 @@ _EXTENDS = "extends"
 # The keys of a setting of an entry, below the map of entries.
 _ENTRY = 2
 _STEP = "  "
+_Scalar = str | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Edit:
     """
 
     path: tuple[str, ...]
-    value: str | None
+    value: str | bool | None
     mark: str | None = None
 
 
@@ -150,13 +151,19 @@ def listing_value(namespace: str | None) -> Mapping[str, str]:
     return {"namespace": namespace} if namespace is not None else {}
 
 
-def in_braces(value: str | Mapping[str, str], path: Sequence[str] = (), style: Callable[[str], str] = scalar) -> str:
+def in_braces(
+    value: _Scalar | Mapping[str, str] | Mapping[str, _Scalar],
+    path: Sequence[str] = (),
+    style: Callable[[str], str] = scalar,
+) -> str:
     """`value` below the keys of `path`, each map in braces."""
     if path:
         return f"{{{style(path[0])}: {in_braces(value, path[1:], style)}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return style(value)
-    return f"{{{', '.join(f'{style(key)}: {style(text)}' for key, text in value.items())}}}"
+    return f"{{{', '.join(f'{style(key)}: {in_braces(text, (), style)}' for key, text in value.items())}}}"
 
 
 def is_flow(node: Node) -> bool:
@@ -236,7 +243,7 @@ def _changed(data: object, path: Sequence[str], value: object) -> object:
     return members
 
 
-def _setting(root: Node, path: Sequence[str], value: str) -> Splices | None:
+def _setting(root: Node, path: Sequence[str], value: _Scalar) -> Splices | None:
     """The edit that puts `value` at `path`; None where something on the way is no map."""
     node = root
     for depth, key in enumerate(path):
@@ -251,14 +258,14 @@ def _setting(root: Node, path: Sequence[str], value: str) -> Splices | None:
     return None if isinstance(node.value, dict | tuple) else (_with_value(node, value),)
 
 
-def _with_value(node: Node, value: str) -> Splice:
+def _with_value(node: Node, value: _Scalar) -> Splice:
     old, written = node.value, node.source.text[node.start : node.end]
-    is_bare = _BARE.fullmatch(value) and (not node.plain or scalar(value) == value)
-    if isinstance(old, str) and old and written.count(old) == 1 and is_bare:
+    is_bare = isinstance(value, str) and _BARE.fullmatch(value) and (not node.plain or scalar(value) == value)
+    if isinstance(old, str) and isinstance(value, str) and old and written.count(old) == 1 and is_bare:
         # The word alone: quotes, a block's header and its comment stay.
         at = node.start + written.index(old)
         return Splice(at, at + len(old), value)
-    return _replacement(node, scalar(value))
+    return _replacement(node, in_braces(value))
 
 
 def _replacement(node: Node, new: str) -> Splice:
@@ -268,7 +275,7 @@ def _replacement(node: Node, new: str) -> Splice:
     return Splice(node.start, node.end, f"{' ' if node.is_empty else ''}{new}{end}")
 
 
-def _with_member(mapping: Node, path: Sequence[str], value: str, *, is_root: bool) -> Splices:
+def _with_member(mapping: Node, path: Sequence[str], value: _Scalar, *, is_root: bool) -> Splices:
     text = mapping.source.text
     if is_flow(mapping):
         if mapping.children:
@@ -395,7 +402,7 @@ def _addition_of_lines(
         raise Refusal("usage", message, by_hand if holder.children else "remove the line; it is written again")
     step, keys = " " * _step(document), [scalar(key) for key in path[depth:]]
     lines = [f"{step * at}{key}:" for at, key in enumerate(keys)]
-    lines += [f"{step * (len(keys) + _level(line))}{line.lstrip(' ')}" for line in members]
+    lines += [f"{step * (len(keys) + _level(line))}{line.lstrip(' ')}" if line else "" for line in members]
     return (_lines_at_end(holder, ["", *lines] if is_apart and depth else lines),)
 
 
@@ -413,7 +420,7 @@ def _level(line: str) -> int:
 
 
 def _into_braces(
-    mapping: Node, path: Sequence[str], value: str | Mapping[str, str], *, is_own_line: bool = False
+    mapping: Node, path: Sequence[str], value: _Scalar | Mapping[str, str], *, is_own_line: bool = False
 ) -> Splices:
     """After the last member of a map in braces; where `is_own_line`, on a line of its own if that one has one."""
     text = mapping.source.text

@@ -175,7 +175,7 @@ _METADATA = {
 # Without a template External Secrets Operator copies all labels and annotations of an ExternalSecret to its Secret.
 _COPIES, _OWN, _COPIED = "secret metadata", "its own", "copied from the ExternalSecret"
 # The labels that the chart writes itself, whatever an environment says.
-_CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
+CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
 
 class SecretOutline(NamedTuple):
@@ -330,7 +330,7 @@ def _flat(kind: str, members: object) -> dict[str, str]:
 
 
 def _added(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
+    return {key: value for key, value in (metadata.get("labels") or {}).items() if key not in CHART_LABELS}
 
 
 def _optional(value: object) -> str | None:

@@ -89,7 +89,19 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
         assert f"make {task} " in helped.stdout
     for name in [
         *["compile", "explain", "diff", "render", "generate", "rules", "new", "completion"],
-        *["verify", "consumers", "put", "rotate", "migrate", "cutover", "retire", "status", "backup", "restore"],
+        *[
+            "verify",
+            "consumers",
+            "import",
+            "put",
+            "rotate",
+            "migrate",
+            "cutover",
+            "retire",
+            "status",
+            "backup",
+            "restore",
+        ],
     ]:
         assert f"\n## platform-secrets {name}\n" in commands
 

@@ -39,7 +39,7 @@ from tests.unit.operations.cutover.conftest import Bench
 
 SCHEMAS = output_schemas()
 # Maps whose keys are names of the input, or kinds.
-MAPS = ("secrets", "missing", "counts")
+MAPS = ("secrets", "missing", "counts", "changes")
 # Of `change`, which tells of several commands, what each has of its own.
 OPTIONAL = {
     ("change", name)
@@ -306,6 +306,31 @@ def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> Non
     broken = printed("consumers", "prod", "--manifests", "new.yaml")
     assert (broken["exitCode"], broken["secrets"]) == (1, [])
     assert errors("consumers", broken) == []
+
+
+EXTERNAL_SECRET = """apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: shop-db, namespace: shop}
+spec:
+  secretStoreRef: {name: s, kind: ClusterSecretStore}
+  data: [{secretKey: DB_PASSWORD, remoteRef: {key: shop/db, property: password}}]
+---
+apiVersion: external-secrets.io/v1
+kind: PushSecret
+metadata: {name: push, namespace: shop}
+"""
+
+
+def test_import(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    (project / "es.yaml").write_text(EXTERNAL_SECRET, "utf-8")
+    store = ("--store", "s=vault", "--server", "https://shop.example.com")
+    words = ("import", "external-secrets", "es.yaml", "--environment", "shop", *store)
+    found = printed(*words)
+    assert (found["environment"], found["exitCode"], found["equalKeys"], found["applied"]) == ("shop", 0, 1, False)
+    assert found["counts"]["found"] == {"objects": 2, "keys": 1}
+    holds("import", found)
+    (project / "es.yaml").write_text("a: [", "utf-8")
+    assert errors("import", printed(*words)) == []
 
 
 HELM = """#!/bin/sh

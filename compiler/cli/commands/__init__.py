@@ -4,6 +4,7 @@
 GROUPS = {
     "build": {
         "new": ("new", "create a project, an environment, a secret or the chart"),
+        "import": ("imports", "write what other tools' files say of secrets into an environment"),
         "compile": ("compile", "validate environments and write their values files"),
         "render": ("render", "print an environment's manifests as Helm renders them"),
         "generate": ("generate", "generate files for Argo CD, for CAIPE's chart and for the stores"),

@@ -1,0 +1,100 @@
+"""Runs `import`, which writes what other tools' files say of secrets into an environment and the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compiler.cli.exit_codes import FOUND
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import Parser, add_all, add_format
+from compiler.cli.terminal.interrupts import interruption
+from compiler.edit.new_project import checked_name, write_new
+from compiler.imports.plan import ImportPlan, open_target, plan_import
+from compiler.imports.proof import prove
+from compiler.imports.sources import FORMS, named_stores, read_sources
+from compiler.model.diagnostic import Diagnostic
+from compiler.refusal import Refusal
+from compiler.render.content import Line
+from compiler.render.reports.imports import import_content, import_lines
+from compiler.rules.import_rules import NOT_IMPORTED
+from compiler.stores.registry import PROVIDERS
+from compiler.text.command_line import command_line
+
+DESCRIPTION = """Reads what other tools' files say of secrets, and writes it into an environment and the catalogue.
+Shows the plan first.
+  external-secrets: ExternalSecrets of the operator, v1 and v1beta1, with the stores that they name
+
+A Secret that the catalogue has keeps its entry, and the environment says what differs. An object is taken whole or not
+at all. Before anything is written, the compiled environment is compared with what was read, key by key: store, remote
+name, property. Run it once for each environment. Without a project, start with `new project`."""
+EXAMPLES = (
+    "platform-secrets import external-secrets manifests/ --environment dev",
+    "helm template shop ./chart | platform-secrets import external-secrets - --environment prod --apply",
+    "platform-secrets import external-secrets es.yaml --environment dev --store aks=azurekv --vault-url https://shop-dev.vault.azure.net",
+)
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("form", choices=FORMS, metavar="FORM", help="external-secrets")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or - for standard input")
+    parser.add_argument(
+        "--environment", metavar="ENV", required=True, help="the environment to write, an existing or a new one"
+    )
+    parser.add_argument(
+        "--store",
+        metavar="NAME=PROVIDER",
+        action="append",
+        default=[],
+        help="the provider of a store whose object is not among the files; repeatable",
+    )
+    for each in PROVIDERS.values():
+        parser.add_argument(each.option, metavar="URL", help=f"where the {each.title} of --store is reached")
+        parser.require(each.option, "--store")
+    parser.add_argument("--namespace", metavar="NAME", help="namespace of objects that name none")
+    parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
+    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    add_all(parser)
+    add_format(parser)
+
+
+def run(invocation: Invocation) -> int:
+    given = invocation.arguments
+    name = checked_name("environment", given.environment)
+    if not given.files:
+        raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
+    here = open_target(invocation.root, name)
+    urls = {each.id: getattr(given, each.option.removeprefix("--").replace("-", "_")) for each in PROVIDERS.values()}
+    stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
+    found = read_sources(given.form, given.files, given.namespace, here, stores)
+    if not found.is_whole:
+        return invocation.findings(
+            found.diagnostics, name, content=import_content(given.form, None, None, applied=False)
+        )
+    plan = plan_import(here, found.objects)
+    diagnostics = (*found.diagnostics, *_refusals(plan), *plan.result.diagnostics)
+    if plan.result.failed:
+        return invocation.findings(diagnostics, name, content=import_content(given.form, plan, None, applied=False))
+    proof = prove(plan, found.made)
+    applies = given.apply and bool(plan.outputs)
+    if applies:
+        with interruption("either all files were written or none"):
+            write_new(plan.outputs, invocation.root)
+    content = import_content(given.form, plan, proof, applied=applies)
+    code = invocation.findings(diagnostics, name, content=content)
+    invocation.summary([*import_lines(plan, proof), *_ending(plan, given.apply)])
+    return code if plan.secrets else FOUND
+
+
+def _refusals(plan: ImportPlan) -> list[Diagnostic]:
+    found = [NOT_IMPORTED.diagnostic(each.finding(reason)) for each in plan.objects for reason in each.reasons]
+    return sorted(found, key=lambda each: (each.span.path, each.span.start))
+
+
+def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT001 - a parsed option
+    if not plan.outputs:
+        return ["nothing to write"]
+    if not is_applied:
+        return [*(f"{output.shown}: to write" for output in plan.outputs), "add --apply to write"]
+    verify = command_line("verify", plan.environment)
+    lines = [f"{output.shown}: written" for output in plan.outputs]
+    return [*lines, f"next: {command_line('compile', plan.environment)}, then {verify}"]

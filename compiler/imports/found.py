@@ -1,0 +1,129 @@
+"""Defines what an import finds: objects that make Secrets, each taken whole or refused, and the stores they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from compiler.model.document import Node, Span
+from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
+from compiler.rules.api import Finding
+from compiler.stores.registry import PROVIDERS
+from compiler.text.wording import quoted
+
+CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
+
+
+class Reason(NamedTuple):
+    """Why an object is not taken, with the line that decides, and the way out."""
+
+    at: Span
+    message: str
+    help: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStore:
+    """A store that found keys are read from; equal for all that lead to one.
+
+    `name` is that of its object, empty for a form that names none. `settings` are those of an environment's store, as
+    far as they are found: for Vault the mount too, where a path says it.
+    """
+
+    kind: str
+    name: str
+    provider: Provider
+    settings: tuple[tuple[str, str], ...] = ()
+    at: Span | None = field(default=None, compare=False)
+
+    def with_setting(self, name: str, value: str) -> SourceStore:
+        settings = tuple({**dict(self.settings), name: value}.items())
+        return SourceStore(self.kind, self.name, self.provider, settings, self.at)
+
+
+class FoundKey(NamedTuple):
+    """A key of a Secret and its place; `remote_key` is without the mount, and a property of None means the whole."""
+
+    name: str
+    store: SourceStore
+    remote_key: str
+    property: str | None
+    at: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundSecret:
+    """A Secret that an object makes. `refresh` is how often its values are read again, None where that is not said."""
+
+    namespace: str
+    name: str
+    keys: tuple[FoundKey, ...]
+    at: Span
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    refresh: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundObject:
+    """An object that an import understands, or refuses for its `reasons`; with one of them, none of it is taken."""
+
+    kind: str
+    namespace: str
+    name: str
+    at: Span
+    secrets: tuple[FoundSecret, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} {quoted(self.name)}"
+
+    def finding(self, reason: Reason) -> Finding:
+        return Finding(f"{self.title} is refused: {reason.message}", reason.at, help=reason.help, brief=True)
+
+    def refused(self, *reasons: Reason) -> FoundObject:
+        """The same object, not taken for these reasons too."""
+        return FoundObject(self.kind, self.namespace, self.name, self.at, self.secrets, (*self.reasons, *reasons))
+
+
+def place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str] | Reason:
+    """The store and the name that the operator asks it for; a Vault without a mount has it in front of the key."""
+    mount = dict(store.settings).get("mount", "")
+    if store.provider.has_mounts and not mount:
+        mount, slash, key = key.partition("/data/") if "/data/" in key else key.partition("/")
+        if not slash:
+            return Reason(at, "its key has no mount in front, and the store has no `path`")
+        return store.with_setting("mount", mount), key
+    try:
+        name = store.provider.asked_name(mount, key)
+        # `/team/db` is the path `team/db`; a name without paths keeps its capitals.
+        return store, store.provider.remote_name(name) if store.provider.has_paths else name
+    except (InvalidReferenceError, UnprovenReferenceError) as error:
+        return Reason(at, str(error))
+
+
+def settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The settings of an environment's store that the operator's fields of one mean."""
+    spec = provider.read_spec(fields)
+    found = {provider.address: spec.url.rstrip("/") if spec.url else None}
+    if provider.has_mounts:
+        found |= {"mount": spec.mount.strip("/") if spec.mount else None, "vaultNamespace": spec.namespace}
+    found |= {name: text for name in provider.others if isinstance(text := fields.get(name), str)}
+    return tuple((name, text) for name, text in found.items() if text)
+
+
+def provider_in(fields: Node) -> Provider | None:
+    """The provider of a store object, None for one that is not supported."""
+    return next((each for each in PROVIDERS.values() if each.id in fields.children), None)
+
+
+def texts_of(node: Node | None) -> dict[str, str]:
+    """The texts of a map of labels or annotations."""
+    return {key: child.value for key, child in (node.children if node else {}).items() if isinstance(child.value, str)}
+
+
+def items_of(node: Node, *path: str) -> Iterator[Node]:
+    found = node.get(*path)
+    yield from found.items if found is not None else ()

@@ -1,0 +1,555 @@
+"""Plans what an import writes: a catalogue entry for each new Secret, and the stores and the list of an environment.
+
+A Secret that the catalogue has keeps its entry, and the environment says what differs. What compiling then finds wrong
+with a Secret refuses the object that makes it, and the rest is planned again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from compiler.edit.new_project import Draft, compile_drafts, environment_text
+from compiler.edit.yaml_edit import Edit, Splice, add_members, apply_edits, apply_splices, in_braces
+from compiler.imports.found import OWN_STORE, FoundKey, FoundObject, FoundSecret, Reason, SourceStore
+from compiler.model.address import DEFAULT_MOUNT, one_spelling
+from compiler.model.catalogue import Entry
+from compiler.model.diagnostic import Severity
+from compiler.model.document import Document, Node, Source, Span
+from compiler.model.facts import NEW_SECRET_WAVE, parse_duration
+from compiler.model.store import place_of
+from compiler.model.values import CHART_LABELS
+from compiler.pipeline import Result, compile_project
+from compiler.project_files import FOLDER, Library
+from compiler.refusal import Refusal
+from compiler.stages.emit import quote, scalar
+from compiler.stages.files import Output
+from compiler.stages.load import load_text
+from compiler.stages.resolve import catalogue_of, merge
+from compiler.stores.registry import provider_of
+from compiler.text.command_line import command_line
+from compiler.text.wording import quoted
+
+_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
+_SEPARATORS = "-._"
+_Setting = str | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTarget:
+    """The environment as it is, its own file and the catalogue; the file of a new environment is not there yet."""
+
+    root: Path
+    name: str
+    own: Document
+    merged: Node
+    catalogue: Document
+    entries: Mapping[str, Entry]
+    is_new: bool
+
+    @property
+    def namespace(self) -> str:
+        return self.merged.text("namespace") or ""
+
+    @property
+    def listed(self) -> Mapping[str, Node]:
+        return self.merged.nearest("secrets").children if self.merged.get("secrets") is not None else {}
+
+    @property
+    def stores(self) -> Mapping[str, Node]:
+        return self.merged.nearest("stores").children if self.merged.get("stores") is not None else {}
+
+    def known_stores(self) -> dict[tuple[str, str], SourceStore]:
+        """The environment's stores by the kind and name of their objects."""
+        found = {}
+        for node in self.stores.values():
+            provider = provider_of(node.text("provider"))
+            mount = {"mount": node.text("mount") or DEFAULT_MOUNT} if provider.has_mounts else {}
+            written = {name: text for name in provider.settings if (text := node.text(name)) is not None}
+            settings = tuple({**written, **mount}.items())
+            name, kind = node.text("name") or "", _kind(node)
+            found[kind, name] = SourceStore(kind, name, provider, settings, node.key_span)
+        return found
+
+
+def _kind(store: Node) -> str:
+    return store.text("kind") or "ClusterSecretStore"
+
+
+def open_target(root: Path, name: str) -> ImportTarget:
+    """The environment `name`, there or new. Raises Refusal where the input has errors."""
+    shown = f"{FOLDER}/{name}.yaml"
+    is_new = name not in Library(root).names
+    has_errors = not is_new and compile_project(root, [name]).failed
+    library = Library(root, {shown: environment_text(name, ())} if is_new else None)
+    catalogue, layers = library.catalogue(may_be_empty=True), library.layers(name)
+    is_damaged = catalogue is None or any(document.damaged for document in (catalogue, *layers))
+    if catalogue is None or has_errors or is_damaged or not layers:
+        raise Refusal("found", "the input has errors", f"`{command_line('compile')}` says which; nothing was written")
+    entries = catalogue_of(catalogue).entries
+    return ImportTarget(root, name, layers[-1], merge(layers)[0], catalogue, entries, is_new)
+
+
+class PlannedStore(NamedTuple):
+    """A store of the environment that found keys are read from; `changes` are settings to write, all of a new one."""
+
+    id: str
+    source: SourceStore
+    is_new: bool
+    changes: Mapping[str, str]
+    prefix: str = ""
+
+
+class PlannedSecret(NamedTuple):
+    """A found Secret with its id; `entry` is that of the catalogue, None for a new one.
+
+    `settings` are what the environment says of it, by name.
+    """
+
+    id: str
+    found: FoundSecret
+    store: PlannedStore
+    entry: Entry | None
+    settings: Mapping[str, _Setting]
+    additions: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImportPlan:
+    """What an import writes, and each object that was found: taken, or refused for its reasons.
+
+    `result` is what compiling would find, with the places of what was read.
+    """
+
+    environment: str
+    objects: tuple[FoundObject, ...]
+    secrets: tuple[PlannedSecret, ...]
+    stores: tuple[PlannedStore, ...]
+    outputs: tuple[Output, ...]
+    result: Result
+
+
+def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPlan:
+    """The plan for `objects`. Raises Refusal for a file that cannot be edited."""
+    left = list(objects)
+    while True:
+        drafted = _Drafting(here, left)
+        if drafted.objects != left:
+            # What an object was planned with may be the choice of one that is refused.
+            left = drafted.objects
+            continue
+        drafts = drafted.drafts()
+        result = compile_drafts(here.root, drafts)
+        # The lines of manifests are not shown: they may hold values.
+        result = result._replace(diagnostics=tuple(each._replace(brief=True) for each in result.diagnostics))
+        refused = _refused_by_rules(left, result)
+        if not refused:
+            outputs = tuple(_outputs(here, drafts)) if drafted.secrets else ()
+            return ImportPlan(
+                here.name, tuple(left), tuple(drafted.secrets), tuple(drafted.stores.values()), outputs, result
+            )
+        left = [each.refused(*refused.get(each, ())) for each in left]
+
+
+def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:
+    old = {each.source.path: each.source.text for each in (here.catalogue, here.own)}
+    for draft in drafts:
+        shown = draft.source.path
+        is_new = here.is_new and shown == here.own.source.path
+        if is_new or draft.text != old[shown]:
+            yield Output((here.root / shown).resolve(), shown, draft.text, replaces=None if is_new else old[shown])
+
+
+def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Reason]]:
+    """The objects whose Secrets would break a rule, with what it says."""
+    places: dict[tuple[int, int], list[FoundObject]] = {}
+    for each in objects:
+        if not each.reasons:
+            for span in _spans(each):
+                places.setdefault((id(span.source), span.start), []).append(each)
+    found: dict[FoundObject, list[Reason]] = {}
+    for diagnostic in result.diagnostics:
+        if diagnostic.severity is Severity.ERROR:
+            span = diagnostic.span
+            for each in places.get((id(span.source), span.start), ()):
+                found.setdefault(each, []).append(Reason(span, diagnostic.message, diagnostic.help))
+    return found
+
+
+def _spans(each: FoundObject) -> Iterator[Span]:
+    for secret in each.secrets:
+        yield secret.at
+        for key in secret.keys:
+            yield key.at
+            if key.store.at is not None:
+                yield key.store.at
+
+
+@dataclass(slots=True)
+class _Drafting:
+    """Chooses stores, ids and places for the objects that are still taken, and refuses those that have none."""
+
+    here: ImportTarget
+    objects: list[FoundObject]
+    stores: dict[SourceStore, PlannedStore] = field(default_factory=dict)
+    secrets: list[PlannedSecret] = field(default_factory=list)
+    namespace: str = ""
+    store: str = ""
+
+    def __post_init__(self) -> None:
+        self._choose_stores()
+        self._refuse_repeated()
+        taken = [secret for each in self.objects if not each.reasons for secret in each.secrets]
+        self.namespace = self.here.namespace
+        self.store = self.here.merged.text("store") or ""
+        if taken and not self.here.listed:
+            self.namespace = _commonest(secret.namespace for secret in taken)
+            self.store = _commonest(self.stores[secret.keys[0].store].id for secret in taken)
+        ids = self._new_ids(taken)
+        self.objects = [self._planned(each, ids) for each in self.objects]
+        used = {each.store.id for each in self.secrets}
+        self.stores = {source: each for source, each in self.stores.items() if each.id in used}
+
+    def _refuse(self, reasons: Mapping[FoundObject, Reason]) -> None:
+        self.objects = [each.refused(reasons[each]) if each in reasons else each for each in self.objects]
+
+    def _choose_stores(self) -> None:
+        taken = [each for each in self.objects if not each.reasons]
+        uses = Counter(key.store for each in taken for secret in each.secrets for key in secret.keys)
+        chosen: dict[str, SourceStore] = {}
+        reasons: dict[SourceStore, str | Reason] = {}
+        for source, _ in uses.most_common():
+            found = _choose_store(self.here, source)
+            if isinstance(found, str):
+                reasons[source] = found
+            elif found.id in chosen:
+                message = f"the store {quoted(source.name or found.id)} is found with two addresses or mounts"
+                reasons[source] = message
+            else:
+                chosen[found.id] = source
+                self.stores[source] = found
+        of_object = {
+            each: Reason(
+                key.at, str(reasons[key.store]), f"import what reads it with --store NAME={key.store.provider.id}"
+            )
+            for each in taken
+            for secret in each.secrets
+            for key in secret.keys
+            if key.store in reasons
+        }
+        self._refuse(of_object)
+
+    def _refuse_repeated(self) -> None:
+        first: dict[tuple[str, str], FoundObject] = {}
+        reasons = {}
+        for each in self.objects:
+            if each.reasons:
+                continue
+            for secret in each.secrets:
+                other = first.setdefault((secret.namespace, secret.name), each)
+                if other is not each:
+                    message = f"{other.title} makes the Secret {quoted(secret.name)} too"
+                    reasons[each] = Reason(secret.at, message, "remove one of them")
+        self._refuse(reasons)
+
+    def _new_ids(self, taken: Sequence[FoundSecret]) -> dict[FoundSecret, str]:
+        """An id for each that may be new: its name without the common prefix, with its namespace on a clash."""
+        prefix = _common_prefix([secret.name for secret in taken])
+        short = {secret: _as_id(secret.name.removeprefix(prefix)) for secret in taken}
+        counts = Counter(short.values())
+        return {
+            secret: short[secret] if counts[short[secret]] == 1 else _as_id(f"{secret.namespace}-{short[secret]}")
+            for secret in taken
+        }
+
+    def _planned(self, each: FoundObject, ids: Mapping[FoundSecret, str]) -> FoundObject:
+        if each.reasons:
+            return each
+        planned: list[PlannedSecret] = []
+        for secret in each.secrets:
+            found = self._plan_secret(secret, ids[secret], [*self.secrets, *planned])
+            if isinstance(found, Reason):
+                return each.refused(found)
+            planned.append(found)
+        self.secrets += planned
+        return each
+
+    def _plan_secret(self, secret: FoundSecret, new_id: str, others: Sequence[PlannedSecret]) -> PlannedSecret | Reason:
+        store = self.stores[secret.keys[0].store]
+        if store.prefix and not all(key.remote_key.startswith(store.prefix) for key in secret.keys):
+            return Reason(secret.at, f"its names do not begin with the prefix {quoted(store.prefix)} of the store")
+        entry = self._entry_of(secret, new_id, {each.id for each in others})
+        if isinstance(entry, Reason):
+            return entry
+        settings = self._settings(secret, store, entry)
+        if entry is not None:
+            fitted = _fit(entry, secret, store)
+            if isinstance(fitted, Reason):
+                return fitted
+            remote, additions = fitted
+            if remote is not None and self._remote(entry, store) != remote:
+                settings["remote"] = {store.source.provider.id: remote}
+            return PlannedSecret(entry.id, secret, store, entry, settings, additions)
+        candidates = (new_id, _as_id(f"{secret.namespace}-{new_id}"))
+        taken = {*self.here.entries, *(each.id for each in others)}
+        free = next((each for each in candidates if each and each not in taken), None)
+        if free is None:
+            return Reason(secret.at, f"the catalogue has another secret {quoted(new_id)}", "rename that one")
+        return PlannedSecret(free, secret, store, None, settings, ())
+
+    def _entry_of(self, secret: FoundSecret, new_id: str, assigned: set[str]) -> Entry | Reason | None:
+        same = [entry for entry in self.here.entries.values() if entry.target == secret.name]
+        listed = {entry.id: self.here.listed[entry.id] for entry in same if entry.id in self.here.listed}
+        for entry in same:
+            node = listed.get(entry.id)
+            if node is not None and (node.text("namespace") or self.here.namespace) == secret.namespace:
+                return entry
+        free = [entry for entry in same if entry.id not in listed and entry.id not in assigned]
+        named = [entry for entry in free if entry.id in (new_id, f"{secret.namespace}-{new_id}")]
+        if len(free) > 1 and len(named) != 1:
+            names = ", ".join(entry.id for entry in free)
+            help_text = f"list the one that is meant in {self.here.own.source.path}, with its namespace"
+            return Reason(secret.at, f"the catalogue has several entries for this Secret: {names}", help_text)
+        return next(iter(named or free), None)
+
+    def _remote(self, entry: Entry, store: PlannedStore) -> str | None:
+        provider = store.source.provider.id
+        listed = self.here.listed.get(entry.id)
+        own = listed.text("remote", provider) if listed is not None else None
+        return own if own is not None else entry.remote.get(provider)
+
+    def _settings(self, secret: FoundSecret, store: PlannedStore, entry: Entry | None) -> dict[str, _Setting]:
+        """What the environment has to say of a Secret beyond what its layers say."""
+        listed = self.here.listed.get(entry.id) if entry is not None else None
+        above: dict[str, str | None] = {"store": self.store, "namespace": self.namespace}
+        above["refreshInterval"] = self.here.merged.text("refreshInterval")
+        wanted: dict[str, _Setting] = {"store": store.id, "namespace": secret.namespace}
+        if secret.refresh is not None:
+            wanted["refreshInterval"] = secret.refresh
+        labels = {name: text for name, text in secret.labels.items() if name not in CHART_LABELS}
+        wanted |= {"secretLabels": labels, "secretAnnotations": secret.annotations}
+        found: dict[str, _Setting] = {}
+        for name, value in wanted.items():
+            said = listed.get(name) if listed is not None else None
+            if isinstance(value, str):
+                before = str(said.value) if said is not None else above[name] or ""
+                if before != value and (
+                    parse_duration(before) is None or parse_duration(before) != parse_duration(value)
+                ):
+                    found[name] = value
+            elif value and (said is None or any(said.text(key) != text for key, text in value.items())):
+                found[name] = value
+        return found
+
+    def drafts(self) -> list[Draft]:
+        catalogue, own = self.here.catalogue, self.here.own
+        origins: dict[tuple[str, ...], Span] = {(): Span(Source(own.source.path))}
+        for each in self.secrets:
+            origins["secrets", each.id] = each.found.at
+            origins |= {("secrets", each.id, "keys", key.name): key.at for key in each.found.keys}
+        for store in self.stores.values():
+            if store.source.at is not None and (store.is_new or store.changes):
+                origins["stores", store.id] = store.source.at
+        texts = ((catalogue, self._catalogue_text()), (own, self._environment_text()))
+        # As if all of a file were new: each place is found by its keys.
+        return [Draft(Source(each.source.path), (Splice(0, 0, text),), origins) for each, text in texts]
+
+    def _catalogue_text(self) -> str:
+        document = self.here.catalogue
+        edits = [edit for each in self.secrets for edit in each.additions]
+        text = apply_edits(document, edits) if edits else document.source.text
+        new = [each for each in self.secrets if each.entry is None]
+        blocks = [line for each in new for line in ("", *_entry_lines(each))][1:]
+        return _with_members(document.source.path, text, ("secrets",), blocks, "secret")
+
+    def _environment_text(self) -> str:
+        document = self.here.own
+        changed = {"namespace": self.namespace, "store": self.store}
+        edits = [Edit((name,), new) for name, new in changed.items() if new and self.here.merged.text(name) != new]
+        listed = document.root.nearest("secrets").children if document.root.get("secrets") is not None else {}
+        for store in self.stores.values():
+            if not store.is_new:
+                edits += (Edit(("stores", store.id, name), value) for name, value in store.changes.items())
+        for each in self.secrets:
+            if each.id in listed:
+                edits += _setting_edits(each)
+        text = apply_edits(document, edits) if edits else document.source.text
+        stores = [line for each in self.stores.values() if each.is_new for line in _store_lines(each)]
+        text = _with_members(document.source.path, text, ("stores",), stores, "store")
+        new = [each for each in self.secrets if each.id not in listed and self._is_needed(each)]
+        lines = [line for each in new for line in _listing_lines(each)]
+        return _with_members(document.source.path, text, ("secrets",), lines, "secret")
+
+    def _is_needed(self, each: PlannedSecret) -> bool:
+        """Whether the environment's own file has to name the secret: a lower layer may list it as it is."""
+        return each.id not in self.here.listed or bool(each.settings)
+
+
+def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str:
+    """The environment's store for `source`, there or new; why it has none, in words."""
+    provider, settings = source.provider, dict(source.settings)
+    store_id = _as_id(source.name) if source.name else _unnamed(here, source)
+    if store_id is None:
+        return f"no store of the environment is this {provider.title}"
+    named = [key for key, node in here.stores.items() if (node.text("name"), _kind(node)) == (source.name, source.kind)]
+    store_id = next(iter(named), store_id)
+    node = here.stores.get(store_id)
+    if node is None:
+        return PlannedStore(store_id, source, is_new=True, changes=settings)
+    if node.text("provider") != provider.id:
+        return f"the environment's store {quoted(store_id)} is no {provider.title}"
+    changes = _changes(node, source)
+    if here.listed and not here.is_new and any(node.text(name) is not None for name in changes):
+        return f"the environment has secrets in another store {quoted(store_id)}: {', '.join(changes)} differs"
+    return PlannedStore(store_id, source, is_new=False, changes=changes, prefix=node.text("prefix") or "")
+
+
+def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
+    """The environment's store of that address, or its only one of the provider where no address is known."""
+    existing = {key: node for key, node in here.stores.items() if node.text("provider") == source.provider.id}
+    same = [key for key, node in existing.items() if not _changes(node, source)]
+    known = same or ([*existing] if source.provider.address not in dict(source.settings) else [])
+    return known[0] if len(known) == 1 else None
+
+
+def _changes(node: Node, source: SourceStore) -> dict[str, str]:
+    """The settings of `source` that the environment's store does not have, the name of its object too."""
+    found = {"name": source.name} if source.name not in ("", node.text("name")) else {}
+    if source.name and _kind(node) != source.kind:
+        found["kind"] = source.kind
+    for name, value in source.settings:
+        written = node.text(name) or (DEFAULT_MOUNT if name == "mount" else "")
+        is_same = one_spelling(written) == one_spelling(value) if name == source.provider.address else written == value
+        if not is_same:
+            found[name] = value
+    return found
+
+
+def _fit(entry: Entry, secret: FoundSecret, store: PlannedStore) -> tuple[str | None, tuple[Edit, ...]] | Reason:
+    """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider."""
+    provider = store.source.provider.id
+    found = {key.name: key for key in secret.keys}
+    # As the environment gets them without a `use` of its own; another choice of variants is a person's.
+    expected = {key.name: key for key in entry.keys_of(entry.default_variants or entry.variants)}
+    if found.keys() != expected.keys():
+        more, fewer = sorted(found.keys() - expected.keys()), sorted(expected.keys() - found.keys())
+        words = [f"the entry has no key {quoted(name)}" for name in more[:1]]
+        words += [f"the entry has the key {quoted(name)} as well" for name in fewer[:1]]
+        line = entry.node.key_span
+        help_text = (
+            f"let variants choose the keys of {entry.id} in {line.path}, line {line.line}, and import it by hand"
+        )
+        return Reason(secret.at, "; ".join(words), help_text)
+    if provider not in entry.remote and not any(provider in key.remote for key in entry.keys.values()):
+        return None, tuple(_additions(entry.id, secret, store))
+    remote = _main_remote(secret, store)
+    if remote is None:
+        remote = entry.remote.get(provider)
+    for name, key in expected.items():
+        place = place_of(key, provider, remote, store.prefix)
+        wanted = found[name]
+        if place is None or (place.remote_key, place.property) != (wanted.remote_key, wanted.property):
+            message = f"the catalogue has {quoted(name)} in another place, which an environment cannot say otherwise"
+            return Reason(wanted.at, message, f"make it a secret of its own beside {entry.id}")
+    return remote, ()
+
+
+def _additions(entry_id: str, secret: FoundSecret, store: PlannedStore) -> Iterator[Edit]:
+    provider, remote = store.source.provider.id, _main_remote(secret, store)
+    if remote is not None:
+        yield Edit(("secrets", entry_id, "remote", provider), remote)
+    for key in secret.keys:
+        for name, value in _own_place(key, store, remote).items():
+            yield Edit(("secrets", entry_id, "keys", key.name, "remote", provider, name), value)
+
+
+def _main_remote(secret: FoundSecret, store: PlannedStore) -> str | None:
+    """The remote secret that holds most keys as properties, without the store's prefix; None where none does."""
+    names = [key.remote_key.removeprefix(store.prefix) for key in secret.keys if key.property is not None]
+    return _commonest(names) if names else None
+
+
+def _own_place(key: FoundKey, store: PlannedStore, remote: str | None) -> dict[str, str | bool]:
+    """What the key has to say of its place beside the entry's remote secret."""
+    name, found = key.remote_key.removeprefix(store.prefix), dict[str, str | bool]()
+    if name != remote:
+        found["name"] = name
+    if key.property is None:
+        found["whole"] = True
+    elif key.property != key.name:
+        found["property"] = key.property
+    return found
+
+
+def _entry_lines(each: PlannedSecret) -> Iterator[str]:
+    provider, remote = each.store.source.provider.id, _main_remote(each.found, each.store)
+    yield f"{scalar(each.id)}:"
+    yield f"  target: {scalar(each.found.name)}"
+    if remote is not None:
+        yield f"  remote: {in_braces({provider: remote})}"
+    yield f"  syncWave: {NEW_SECRET_WAVE}"
+    yield "  keys:"
+    for key in each.found.keys:
+        own = _own_place(key, each.store, remote)
+        yield f"    {scalar(key.name)}: {in_braces(own, ('remote', provider)) if own else '{}'}"
+
+
+def _store_lines(each: PlannedStore) -> Iterator[str]:
+    yield f"{scalar(each.id)}:"
+    yield f"  provider: {each.source.provider.id}"
+    yield f"  name: {scalar(each.source.name)}"
+    if each.source.kind == OWN_STORE:
+        yield f"  kind: {OWN_STORE}"
+    for name, value in each.changes.items():
+        yield f"  {name}: {value if re.fullmatch(r'https?://[A-Za-z0-9.:/-]*[A-Za-z0-9/]', value) else scalar(value)}"
+
+
+def _listing_lines(each: PlannedSecret) -> Iterator[str]:
+    if not each.settings:
+        yield f"{scalar(each.id)}: {{}}"
+        return
+    yield f"{scalar(each.id)}:"
+    for name, value in each.settings.items():
+        yield f"  {name}: {scalar(value) if isinstance(value, str) else _quoted_map(value)}"
+
+
+def _quoted_map(texts: Mapping[str, str]) -> str:
+    return in_braces(
+        texts, (), lambda text: scalar(text) if re.fullmatch(r"[A-Za-z][A-Za-z0-9./-]*", text) else quote(text)
+    )
+
+
+def _setting_edits(each: PlannedSecret) -> Iterator[Edit]:
+    for name, value in each.settings.items():
+        if isinstance(value, str):
+            yield Edit(("secrets", each.id, name), value)
+        else:
+            yield from (Edit(("secrets", each.id, name, key), text) for key, text in value.items())
+
+
+def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str], noun: str) -> str:
+    if not lines:
+        return text
+    document, _ = load_text(path, text)
+    if document is None:
+        raise Refusal("found", f"{path} cannot be edited in the form that it has", f"add the {noun}s by hand")
+    return apply_splices(text, add_members(document, at, lines, noun))
+
+
+def _commonest(names: Iterable[str]) -> str:
+    return Counter(names).most_common(1)[0][0]
+
+
+def _common_prefix(names: Sequence[str]) -> str:
+    """What all names begin with, up to a separator; empty for a single name."""
+    first, last = min(names, default=""), max(names, default="")
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), 0)
+    return first[: max(map(first[:length].rfind, _SEPARATORS)) + 1]
+
+
+def _as_id(name: str) -> str:
+    return _NO_ID.sub("-", name.lower())[:_LONGEST_ID].strip("-")

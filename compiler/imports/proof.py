@@ -1,0 +1,116 @@
+"""Proves an import: what the compiled environment makes the operator read is what the old objects read, key by key.
+
+The counts are those of the reader of `consumers`, which reads the same manifests for another purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from compiler.consumers.readers import Inventory
+from compiler.imports.found import FoundObject, SourceStore
+from compiler.imports.plan import ImportPlan
+from compiler.model.address import StoreIdentity
+from compiler.model.environment import Environment, Store
+from compiler.model.values import manifests_of
+from compiler.refusal import Refusal
+from compiler.text.wording import counted
+
+# The namespace, the Secret and the key.
+Name = tuple[str, str, str]
+
+
+class PlaceRead(NamedTuple):
+    """Where a key is read: the store, the name in it as it compares names, and the property, None for the whole."""
+
+    store: StoreIdentity
+    name: str
+    property: str | None
+
+
+class Counts(NamedTuple):
+    """How many objects, and how many keys of Secrets; those that no manifest names count as none."""
+
+    objects: int
+    keys: int
+
+
+class Proof(NamedTuple):
+    """What was found, and how much of it was taken and refused; `keys` are the places that are equal."""
+
+    found: Counts
+    taken: Counts
+    refused: Counts
+    keys: int
+
+
+def prove(plan: ImportPlan, made: Inventory) -> Proof:
+    """Raises Refusal where a key would be read elsewhere, or where something found is neither taken nor refused."""
+    environments = plan.result.project.environments if plan.result.project is not None else ()
+    environment = next((each for each in environments if each.name == plan.environment), None)
+    old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
+    wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
+    new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
+    wrong += sorted(new_keys - old.keys())
+    if wrong:
+        details = "".join(f"  {namespace}/{secret}: {key}\n" for namespace, secret, key in wrong)
+        message = f"the compiled environment would not read {counted(len(wrong), 'key')} where the manifests do"
+        raise Refusal("found", message, "nothing was written; report this with the lines above", details)
+    found, refused = _counts(plan.objects, made), _counts([each for each in plan.objects if each.reasons], made)
+    taken = Counts(sum(not each.reasons for each in plan.objects), len(old))
+    lost = {(one.kind, one.namespace, one.by) for every in made.made.values() for one in every} - {
+        (each.kind, each.namespace, each.name) for each in plan.objects
+    }
+    if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
+        message = f"found are {found.keys} keys, but taken {taken.keys} and refused {refused.keys}"
+        raise Refusal("found", message, "nothing was written; report this with the manifests' form")
+    return Proof(found, taken, refused, len(old))
+
+
+def _counts(objects: Sequence[FoundObject], made: Inventory) -> Counts:
+    keys = 0
+    for each in objects:
+        by = each.kind, each.namespace, each.name
+        names = [one.keys for every in made.made.values() for one in every if (one.kind, one.namespace, one.by) == by]
+        ours = sum(len(secret.keys) for secret in each.secrets)
+        keys += sum(map(len, filter(None, names))) if None not in names else ours * (not each.reasons)
+    return Counts(len(objects), keys)
+
+
+def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[Name, PlaceRead]]:
+    for each in objects:
+        for secret in () if each.reasons else each.secrets:
+            for key in secret.keys:
+                provider = key.store.provider
+                name = provider.remote_name(key.remote_key)
+                yield (secret.namespace, secret.name, key.name), PlaceRead(_identity(key.store), name, key.property)
+
+
+def _identity(store: SourceStore) -> StoreIdentity:
+    settings = dict(store.settings)
+    url = settings.get(store.provider.address)
+    return store.provider.identity(url, settings.get("mount"), settings.get("vaultNamespace"))
+
+
+def _new_places(environment: Environment) -> Iterator[tuple[Name, PlaceRead]]:
+    """What the operator would read for the ExternalSecrets as the chart renders them."""
+    for manifest in manifests_of(environment).values():
+        spec: Any = manifest.object["spec"]
+        target = spec["target"]
+        references = [(item["secretKey"], item["remoteRef"]) for item in spec.get("data", ())]
+        for source in spec.get("dataFrom", ()):
+            references += [(key, {**source["extract"], "property": key}) for key in target["template"]["data"]]
+        for key, reference in references:
+            yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
+
+
+def _place(store: Store, reference: Any) -> PlaceRead:  # noqa: ANN401 - a part of a manifest
+    name = store.provider.remote_name(store.provider.asked_name(store.mount, reference["key"]))
+    return PlaceRead(store.identity._replace(cluster_id=None), name, reference.get("property"))
+
+
+def _is_same(old: PlaceRead, new: PlaceRead) -> bool:
+    """Whether both are one place; an address that the old objects do not tell is the environment's."""
+    server = old.store.server or new.store.server
+    return new == old._replace(store=old.store._replace(server=server))

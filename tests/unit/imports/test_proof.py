@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compiler.imports.found import FoundKey, FoundObject
+from compiler.imports.plan import ImportPlan, open_target, plan_import
+from compiler.imports.proof import Counts, prove
+from compiler.imports.sources import Findings, read_sources
+from compiler.refusal import Refusal
+from tests.unit.imports.conftest import STORE, external_secret
+
+KEYS = "data:\n- {secretKey: A, remoteRef: {key: a, property: A}}\n- {secretKey: B, remoteRef: {key: b, property: x}}"
+PUSHED = "---\napiVersion: external-secrets.io/v1\nkind: PushSecret\nmetadata: {name: push, namespace: shop}\n"
+
+
+@pytest.fixture
+def planned(project: Path) -> tuple[ImportPlan, Findings]:
+    (project / "in.yaml").write_text(STORE + external_secret("a", KEYS) + PUSHED, "utf-8")
+    here = open_target(project, "dev")
+    found = read_sources("external-secrets", ["in.yaml"], None, here, {})
+    return plan_import(here, found.objects), found
+
+
+def test_what_is_equal_is_counted(planned: tuple[ImportPlan, Findings]) -> None:
+    plan, found = planned
+    assert prove(plan, found.made) == (Counts(2, 2), Counts(1, 2), Counts(1, 0), 2)
+
+
+def changed(plan: ImportPlan, change: Callable[[FoundKey], FoundKey]) -> ImportPlan:
+    """The plan as if the manifests had said something else of the first key."""
+    first, *others = plan.objects
+    (secret,) = first.secrets
+    keys = (change(secret.keys[0]), *secret.keys[1:])
+    return replace(plan, objects=(replace(first, secrets=(replace(secret, keys=keys),)), *others))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key._replace(property="other"),
+        lambda key: key._replace(property=None),
+        lambda key: key._replace(remote_key="c"),
+        lambda key: key._replace(store=key.store.with_setting("server", "https://other.example.com")),
+        lambda key: key._replace(store=key.store.with_setting("mount", "kv")),
+        lambda key: key._replace(store=key.store.with_setting("vaultNamespace", "team")),
+    ],
+)
+def test_a_key_that_would_be_read_elsewhere_ends_the_import(
+    planned: tuple[ImportPlan, Findings], change: Callable[[FoundKey], FoundKey]
+) -> None:
+    plan, found = planned
+    with pytest.raises(Refusal, match="would not read 1 key where the manifests do") as raised:
+        prove(changed(plan, change), found.made)
+    assert raised.value.details == "  shop/a: A\n"
+
+
+def test_a_key_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
+    plan, found = planned
+    (made,) = found.made.made["shop", "a"]
+    found.made.made["shop", "a"] = [replace(made, keys=frozenset({"A", "B", "C"}))]
+    with pytest.raises(Refusal, match="found are 3 keys, but taken 2 and refused 0"):
+        prove(plan, found.made)
+
+
+def test_an_object_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
+    plan, found = planned
+    lost: list[FoundObject] = [each for each in plan.objects if each.kind == "PushSecret"]
+    with pytest.raises(Refusal):
+        prove(replace(plan, objects=tuple(lost)), found.made)

@@ -1,0 +1,87 @@
+from collections.abc import Callable
+
+import pytest
+
+from compiler.imports.external_secrets import is_of_operator
+from compiler.imports.sources import named_stores
+from compiler.model.document import Node
+from compiler.refusal import Refusal
+from compiler.stages.load_manifests import load_manifests
+from tests.commands import Done
+from tests.unit.imports.conftest import STORE, external_secret
+
+Bring = Callable[..., Done]
+SENTINEL = "sentinel-4711"
+CLEAR = "kind: Secret\napiVersion: v1\nmetadata: {name: s, namespace: b}\ndata: {A: b}\n"
+KEY = "data: [{secretKey: A, remoteRef: {key: a, property: A}}]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"kind: Secret\napiVersion: v1\nmetadata: {{name: a, namespace: b}}\ndata: {{A: {SENTINEL}}}\n",
+        f"kind: Secret\napiVersion: v1\nmetadata: {{name: a, namespace: b}}\nstringData:\n  A: |\n    {SENTINEL}\n",
+        STORE + external_secret("a", f"target: {{template: {{data: {{A: {SENTINEL}}}}}}}\n{KEY}"),
+        STORE + external_secret("a", f"target: {{creationPolicy: {SENTINEL}-x}}\n{KEY}"),
+        STORE + external_secret("a", f"refreshInterval: {SENTINEL}\n{KEY}"),
+        f"a: [{SENTINEL}\n",
+        f"a: {SENTINEL}\na: {SENTINEL}\n" + CLEAR,
+    ],
+)
+def test_no_text_of_a_file_that_may_be_a_value_is_shown(bring: Bring, text: str) -> None:
+    for form in ("text", "json", "sarif", "github", "junit"):
+        done = bring(text, "--format", form, "--apply")
+        assert done.code == 1
+        assert SENTINEL not in done.out + done.err
+
+
+def test_a_charts_template_leads_to_its_rendering(bring: Bring) -> None:
+    done = bring("kind: ExternalSecret\nmetadata: {{ .Values.metadata }}\n")
+    line = "`helm template NAME CHART | platform-secrets import external-secrets - --environment dev`"
+    assert f"this is a chart's template: render it, {line}" in done.err
+
+
+def test_nothing_to_import_is_an_error(bring: Bring) -> None:
+    done = bring("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
+    assert done.code == 3
+    assert "there is nothing to import in in.yaml" in done.err
+
+
+def test_a_key_without_a_property_on_vault_is_refused_at_its_line(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", "data: [{secretKey: A, remoteRef: {key: a}}]"))
+    assert (
+        'in.yaml:11:42: warning[not-imported]: ExternalSecret "a" is refused: "A" cannot be a whole Vault secret'
+        in done.err
+    )
+
+
+def test_a_store_without_a_path_has_the_mount_in_front_of_its_keys(bring: Bring) -> None:
+    data = KEY.replace("key: a", "key: kv/a").replace(
+        "]", ", {secretKey: B, remoteRef: {key: kv/data/b, property: B}}]"
+    )
+    done = bring(STORE.replace(", path: secret", "") + external_secret("a", data))
+    assert "mount kv" in done.out
+    assert "proof: 2 keys" in done.out
+
+
+@pytest.mark.parametrize("word", ["vault", "=vault", "a=", f"a={SENTINEL}"])
+def test_a_store_option_of_another_form_is_refused_unseen(word: str) -> None:
+    with pytest.raises(Refusal, match="--store is not of the form NAME=PROVIDER") as raised:
+        named_stores([word], {})
+    assert SENTINEL not in str(raised.value.help)
+
+
+def test_an_object_without_a_namespace_is_in_the_environments(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", KEY).replace(", namespace: shop", ""))
+    assert "secret a: p/a" in done.out
+    assert (
+        "secret a: x/a"
+        in bring(STORE + external_secret("a", KEY).replace(", namespace: shop", ""), "--namespace", "x").out
+    )
+
+
+def test_what_the_operator_of_another_group_reads_is_not_its() -> None:
+    found: list[Node] = []
+    texts = ("external-secrets.io/v1", "generators.external-secrets.io/v1alpha1", "example.com/v1")
+    load_manifests("a", "---".join(f"\napiVersion: {each}\nkind: ExternalSecret\n" for each in texts), found.append)
+    assert [is_of_operator(each) for each in found] == [True, True, False]

@@ -1,0 +1,31 @@
+from compiler.imports.found import FoundKey, FoundSecret, SourceStore
+from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore
+from compiler.imports.proof import Counts, Proof
+from compiler.model.document import Source, Span
+from compiler.pipeline import Result
+from compiler.render.reports.imports import import_content, import_lines
+from compiler.stores.registry import PROVIDERS
+
+AT = Span(Source("in.yaml"))
+STORE = PlannedStore("backend", SourceStore("", "backend", PROVIDERS["vault"]), is_new=True, changes={"mount": "kv"})
+KEYS = tuple(FoundKey(f"KEY_{number}", STORE.source, "a", None, AT) for number in range(14))
+SECRET = PlannedSecret("db", FoundSecret("shop", "shop-db", KEYS, AT), STORE, None, {}, ())
+PLAN = ImportPlan("dev", (), (SECRET,), (STORE,), (), Result(None, ()))
+PROOF = Proof(Counts(2, 15), Counts(1, 14), Counts(1, 1), 14)
+
+
+def test_the_plan_names_what_it_takes_and_what_it_does_not_know() -> None:
+    lines = ["".join(map(str, line)) for line in import_lines(PLAN, PROOF)]
+    assert lines[0] == "store backend: new, mount kv; what was read does not tell its address"
+    assert lines[1].startswith("secret db: shop/shop-db with KEY_0, KEY_1")
+    assert lines[1].endswith(" and 2 more")
+    assert lines[3] == "found 2 objects with 15 keys: 1 object with 14 keys taken, 1 object with 1 key refused"
+    assert lines[4] == "proof: 14 keys compiled and read as before: same store, name and property"
+
+
+def test_a_report_without_a_plan_has_the_same_members() -> None:
+    whole = import_content("external-secrets", PLAN, PROOF, applied=True)
+    nothing = import_content("external-secrets", None, None, applied=False)
+    assert whole.keys() == nothing.keys()
+    assert nothing["counts"] is None
+    assert len(whole["secrets"][0]["keys"]) == 14
