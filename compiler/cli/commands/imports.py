@@ -37,9 +37,7 @@ EXAMPLES = (
 def configure(parser: Parser) -> None:
     parser.add_argument("form", choices=FORMS, metavar="FORM", help="external-secrets")
     parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or - for standard input")
-    parser.add_argument(
-        "--environment", metavar="ENV", required=True, help="the environment to write, an existing or a new one"
-    )
+    parser.add_argument("--environment", metavar="ENV", help="the environment to write, an existing or a new one")
     parser.add_argument(
         "--store",
         metavar="NAME=PROVIDER",
@@ -59,6 +57,8 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     given = invocation.arguments
+    if given.environment is None:
+        raise Refusal("usage", "no environment is named", "name one with --environment, an existing or a new one")
     name = checked_name("environment", given.environment)
     if not given.files:
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")

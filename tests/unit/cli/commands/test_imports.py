@@ -9,7 +9,7 @@ from tests.commands import run_command
 @pytest.mark.parametrize(
     ("words", "message", "way_out"),
     [
-        (["external-secrets"], "--environment", "--help"),
+        (["external-secrets", "a"], "no environment is named", "--environment"),
         (["external-secrets", "--environment", "dev"], "nothing to import", "name files or folders"),
         (["external-secrets", "a", "--environment", "Dev"], "the environment's name is invalid", "lower-case"),
         (["external-secret", "a", "--environment", "dev"], 'unknown FORM "external-secret"', '"external-secrets"'),
