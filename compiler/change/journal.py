@@ -104,9 +104,13 @@ class Run:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
-        undone = any(entry.undo for entry in self.entries.values())
-        return self.is_planned and self.ended in _RESUMABLE and not undone
+        """Whether the plan is whole, something may be left of it, and it was neither closed nor partly undone."""
+        is_over = self.phase is RotationPhase.CLOSED or self.is_undo_begun
+        return self.is_planned and self.ended in _RESUMABLE and not is_over
+
+    @property
+    def is_undo_begun(self) -> bool:
+        return any(entry.undo for entry in self.entries.values())
 
     @property
     def is_undone(self) -> bool:

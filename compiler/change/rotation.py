@@ -48,11 +48,11 @@ def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
         line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
         way = f"{journal_place(who)}: go on with it there, or close it there: {line}"
         return f"{under_way(run_id, 'it', who)}, is under way", way
-    words = [COMMAND, run.environment, *secrets_of(run)]
-    if run.phase is RotationPhase.CLOSED:
-        words[2:] = ["--confirm-revoked", run_id]
-    elif run.is_undone:
+    words = [COMMAND, run.environment, *words_of(run)]
+    if run.is_undo_begun:
         words[2:] = ["--undo", run_id, "--apply"]
+    elif run.phase is RotationPhase.CLOSED or run.ended == "conflict":
+        words[2:] = ["--confirm-revoked", run_id]
     return f"{under_way(run_id, 'it', run.who)}, is under way", f"go on with it: {command_line(*words)}"
 
 
@@ -70,6 +70,12 @@ def journal_place(who: str) -> str:
 def secrets_of(run: Run) -> tuple[str, ...]:
     """The secrets of the catalogue whose keys a run writes."""
     return tuple(dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys))
+
+
+def words_of(run: Run) -> tuple[str, ...]:
+    """The arguments that name a run's secret, and its keys where only the same keys go on with it."""
+    keys = run.identity.get("keys") if run.is_resumable else None
+    return (*secrets_of(run), *(map(str, keys) if isinstance(keys, list) else ()))
 
 
 def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:

@@ -12,8 +12,8 @@ from compiler.change.ages import Ages
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, JournalError, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
-from compiler.change.rotation import COMMAND, journal_place, mark, tags_of, under_way, unmark
-from compiler.change.run import Change, Ended, Listener, expect_servers
+from compiler.change.rotation import COMMAND, journal_place, mark, tags_of, under_way, unmark, words_of
+from compiler.change.run import Change, End, Ended, Listener, expect_servers
 from compiler.change.run_files import caller, caller_of, run_lock
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import (
@@ -85,7 +85,7 @@ def open_rotation(options: Options, environment: Environment, secret: str, keys:
         is_own = (run.command, run.environment, asked.get("secret")) == (COMMAND, environment.name, secret)
         is_same = keys is None or asked.get("keys") == sorted(keys)
         is_open = run.ended == "complete" and run.phase is not RotationPhase.CLOSED
-        if is_own and is_same and is_open and not any(entry.undo for entry in run.entries.values()):
+        if is_own and is_same and is_open and not run.is_undo_begun:
             return run
     return None
 
@@ -210,17 +210,25 @@ class NewValues:
 
     def _is_of_run(self, place: _Place, found: RemoteSecret, held: SecretValue, run: Run) -> bool:
         """Whether the run wrote it; on a Vault it may have been stopped between a value and its tags."""
+        entry = run.entries.get((place.location.store, place.location.name))
+        if entry is not None and (entry.after is not None or not entry.maybe_stored):
+            # Another writer's value may stand beside the run's tag, or where the run was refused.
+            return entry.after == found.version
         if (rotated := rotation_of(found.attributes)) is not None:
             return rotated == run.id
+        former = self._former(place, found, run)
+        old = _held(former, place.location) if former is not None else None
+        return old is not None and not Comparer().same(old, held)
+
+    def _former(self, place: _Place, found: RemoteSecret, run: Run) -> Reading | None:
+        """The version that the run has replaced by `found`, None where it has not."""
         entry = run.entries.get((place.location.store, place.location.name))
         if entry is None or entry.before is None or entry.before == found.version:
-            return False
+            return None
         try:
-            before = self.options.stores.open(place.store).read_version(place.location.name, entry.before)
-        except StoreError:
-            return False
-        old = _held(before, place.location)
-        return old is not None and not Comparer().same(old, held)
+            return self.options.stores.open(place.store).read_version(place.location.name, entry.before)
+        except StoreError as error:
+            return error
 
     def _steps(
         self, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None
@@ -238,9 +246,17 @@ class NewValues:
             return
         yield step
         if place.beside is not None:
-            there = _held(read(place.beside), place.beside) if is_set else None
             name = self.target.secret.entry.keys[place.key].lifetime.previous_key or ""
-            yield replace(step, key=name, destination=place.beside, value=there or old)
+            keeping = replace(step, key=name, destination=place.beside, value=old)
+            if not is_set:
+                yield keeping
+                return
+            # Another remote secret may keep it, which the run did not come to.
+            former = self._former(place, found, run) if run is not None and isinstance(found, RemoteSecret) else None
+            if isinstance(former, StoreError):
+                yield keeping.refused(f"the former value cannot be read: {former.reason}", former.remedy)
+            elif former is not None:
+                yield replace(keeping, value=_held(former, place.location))
 
 
 def _held(found: Reading, at: Location) -> SecretValue | None:
@@ -370,24 +386,35 @@ def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
 def close_rotation(run_id: str, environment: Environment, options: Options) -> Run:
     """Record that the old value is revoked, and take the run's id away from the new one.
 
-    Raises JournalError for a run of another command, Refusal for one that is not whole, and StoreError.
+    One that another writer has ended can be closed too: nothing else would let anybody write there again. Raises
+    JournalError for a run of another command, Refusal for one that can go on or is undone, and StoreError.
     """
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
-    if run.ended != "complete":
-        line = command_line(COMMAND, environment.name, *dict.fromkeys(secret for secret, _ in keys_of(run)))
+    if run.is_resumable and _is_continued(run, environment):
+        line = command_line(COMMAND, environment.name, *words_of(run))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
         raise Refusal("found", message, f"run the same command again: {line}")
-    if any(entry.undo for entry in run.entries.values()):
+    if run.is_undo_begun:
         message = f"the rotation {run.id} is undone, or its undo was begun: the old value is in use"
-        raise Refusal("found", message, "rotate once more, if the old value was revoked all the same")
+        line = command_line(COMMAND, environment.name, "--undo", run.id, "--apply")
+        way = f"bring the undo to its end: {line}; then rotate once more, if the old value was revoked all the same"
+        raise Refusal("found", message, way)
     expect_servers(run, options.stores)
-    unmark(run, open_run(run, environment, options.stores))
+    writers = open_run(run, environment, options.stores)
+    # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
+    unmark(run, writers)
     return run
 
 
+def _is_continued(run: Run, environment: Environment) -> bool:
+    """Whether the command that began the run goes on with it, which it does not once the secret reads another store."""
+    secret = environment.secrets.get(str(run.identity.get("secret")))
+    return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
+
+
 def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Ended:
-    """Bring the old value back, as every undo does, and take the run's id away.
+    """Bring the old value back, as every undo does, and take the run's id away once nothing more can be brought back.
 
     Raises Refusal where the old value does not work any more, and what `undo_run` raises.
     """
@@ -400,9 +427,14 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         raise Refusal("found", message, "rotate once more, to a value that works")
     ended = undo_run(COMMAND, run_id, environment, options, listener)
     run = find_run(options.root, run_id)
-    if options.applies and run.is_undone:
+    if options.applies and (run.is_undone or (run.is_undo_begun and _is_at_end(ended))):
         unmark(run, open_run(run, environment, options.stores))
     return ended
+
+
+def _is_at_end(undo: Ended) -> bool:
+    """Whether an undo did all that it can; what is left is another writer's, or has no earlier version any more."""
+    return undo.end is End.STUCK or (undo.outcome is not None and not undo.outcome.is_incomplete)
 
 
 def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:

@@ -147,6 +147,8 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     closed = close_rotation(given.confirm_revoked, environment, options)
     if closed.phase is not RotationPhase.RESTARTED and closed.phase is not RotationPhase.CLOSED:
         standard_error().note("nobody saw with this run that every pod has started with the new value")
+    if closed.ended != "complete":
+        standard_error().note("the run did not come to its end: not every place has the new value")
     invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
     output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
     return OK

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -19,7 +20,7 @@ from compiler.operations.rotate import (
     undo_rotation,
 )
 from compiler.refusal import Refusal
-from compiler.stores.errors import UnavailableError
+from compiler.stores.errors import Code, UnavailableError
 from compiler.stores.interface import ROTATION
 from compiler.stores.secret_value.secret import SecretValue
 from tests.unit.changes import Listening
@@ -113,6 +114,23 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
         close_rotation(done.outcome.run, target.environment, options)
 
 
+def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert done.outcome is not None
+    environment = target.environment
+    jira = replace(environment.secrets["jira"], store=environment.stores["azure"])
+    switched = replace(environment, secrets={**environment.secrets, "jira": jira})
+    assert close_rotation(done.outcome.run, switched, options).phase is RotationPhase.CLOSED
+    assert vault.versions[JIRA][-1].attributes.tags == {}
+    azure.failures.clear()
+    again = carry_out(rotation(target, options, "newer").change(), listening)
+    assert (again.end, listening.resumed) == (End.APPLIED, [])
+
+
 def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
@@ -125,6 +143,35 @@ def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(
     again = carry_out(rotation(target, options, "random-2", is_generated=True).change(), listening)
     assert again.end is End.APPLIED
     assert vault.shown(JIRA)["JIRA_TOKEN"] == azure.shown("agents-jira")["JIRA_TOKEN"]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_another_writers_value_is_not_taken_for_the_random_one(
+    target: Target, options: Options, stores: Stores, listening: Listening, *, is_written: bool
+) -> None:
+    vault, azure = ends(stores)
+    read_back = Event()
+
+    def before(method: str, name: str) -> None:
+        if (method, name, vault.writes) == ("read", JIRA, [JIRA]):
+            read_back.set()
+
+    def refuse(method: str, name: str) -> None:
+        if method == "write" and (not is_written or read_back.wait(5)):
+            raise stores.failure(Code.INVALID_VALUE, name)
+
+    vault.before, azure.before = (before, refuse) if is_written else (refuse, refuse)
+    first = carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
+    assert first.outcome is not None
+    assert first.outcome.is_incomplete
+    assert vault.shown(JIRA)["JIRA_TOKEN"] == ("random-1" if is_written else "old")
+    tags = vault.versions[JIRA][-1].attributes.tags
+    vault.seed(JIRA, JIRA_TOKEN="theirs", JIRA_URL="u")
+    vault.set_tags(JIRA, vault.versions[JIRA][-1].version, tags)
+    vault.before = azure.before = lambda _method, _name: None
+    again = carry_out(rotation(target, options, "random-2", is_generated=True).change(), listening)
+    assert again.end is End.BLOCKED
+    assert (vault.shown(JIRA)["JIRA_TOKEN"], azure.shown("agents-jira")["JIRA_TOKEN"]) == ("theirs", "old")
 
 
 def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Environment) -> None:

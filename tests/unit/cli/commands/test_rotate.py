@@ -1,14 +1,17 @@
 import getpass
 import io
 import json
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
 
 from compiler.live.stores import LiveStores
+from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import ROTATION, ROTATION_BY
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
@@ -38,6 +41,13 @@ ENTRIES = """\
       COOKIE: {rotate: 30d, overlap: previous, previousKey: COOKIE_OLD, issuer: self, generate: {length: 30}}
       COOKIE_OLD: {}
       PIN: {overlap: none, issuer: self}
+  mail:
+    target: agent-mail-secrets
+    remote: {vault: agents/mail, azurekv: agents-mail}
+    syncWave: -49
+    keys:
+      MAIL: {overlap: previous, previousKey: MAIL_OLD, issuer: self}
+      MAIL_OLD: {remote: {vault: {name: agents/mail-old}}}
   taker:
     target: agent-taker-secrets
     syncWave: -49
@@ -95,16 +105,26 @@ class World:
         store.set_tags(name, store.versions[name][-1].version, tags)
 
 
+def way_out(refused: Done) -> str:
+    """The command line that a refusal names."""
+    (line,) = (line for line in refused.out.splitlines() if " rotate prod " in line)
+    return line[line.index("platform-secrets ") :]
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
     root = tmp_path / "project"
     write_agents_project(root, vault="https://vault", azure="https://ai-platform.vault.azure.net", entries=ENTRIES)
-    (root / "environments/prod.yaml").write_text("secrets: {slack: {}, aws: {}, web: {}, taker: {}}\n", "utf-8")
+    (root / "environments/prod.yaml").write_text(
+        "secrets: {slack: {}, aws: {}, web: {}, mail: {}, taker: {}}\n", "utf-8"
+    )
     ends = Ends()
     monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, ends.open))
     ends.vault.seed("agents/slack", SLACK_TOKEN="old", SLACK_URL="u")
     ends.vault.seed("agents/aws", AWS_ID="id", AWS_KEY="key")
     ends.vault.seed("agents/web", COOKIE="old", COOKIE_OLD="older", PIN="1234")
+    ends.vault.seed("agents/mail", MAIL="old")
+    ends.vault.seed("agents/mail-old", MAIL_OLD="older")
     return World(root, ends, capsys, monkeypatch)
 
 
@@ -227,6 +247,85 @@ def test_the_old_value_goes_into_the_key_for_it_in_the_same_write(world: World) 
     held = world.vault.shown("agents/web")
     assert (held["COOKIE_OLD"], len(held["COOKIE"]), len(world.vault.versions["agents/web"])) == ("old", 30, 2)
     assert held["COOKIE"] not in done.out + done.err
+
+
+def test_the_old_value_goes_into_the_key_for_it_after_a_stop_too(world: World) -> None:
+    vault, is_written = world.vault, Event()
+
+    def before(method: str, name: str) -> None:
+        if (method, name, vault.writes) == ("read", "agents/mail", ["agents/mail"]):
+            is_written.set()
+        if (method, name) == ("write", "agents/mail-old"):
+            assert is_written.wait(5)
+            raise UnavailableError(vault.place(name), Action.WRITE, "it does not answer", "wait")
+
+    vault.before = before
+    assert world.rotate("mail", "MAIL", given=NEW).code == 4
+    assert (vault.shown("agents/mail"), vault.shown("agents/mail-old")) == ({"MAIL": NEW}, {"MAIL_OLD": "older"})
+    vault.before = lambda _method, _name: None
+    refused = world.run("put", "prod", "mail", "MAIL", given="v")
+    line = way_out(refused)
+    assert line.endswith(" rotate prod mail MAIL")
+    assert world.rotate(*shlex.split(line)[5:], given=NEW).code == 0
+    assert (vault.shown("agents/mail"), vault.shown("agents/mail-old")) == ({"MAIL": NEW}, {"MAIL_OLD": "old"})
+
+
+def test_a_former_value_that_cannot_be_read_any_more_is_not_replaced_by_the_new_one(world: World) -> None:
+    world.vault.failures["write", "agents/mail-old"] = UnavailableError(
+        world.vault.place("agents/mail-old"), Action.WRITE, "it does not answer", "wait"
+    )
+    while "agents/mail" not in world.vault.writes:
+        assert world.rotate("mail", "MAIL", given=NEW).code == 4
+    world.vault.failures.clear()
+    world.vault.gone["agents/mail"] = {"v1"}
+    done = world.rotate("mail", "MAIL", given=NEW)
+    assert (done.code, "the former value cannot be read: it is evicted" in done.out) == (1, True)
+    assert world.vault.shown("agents/mail-old") == {"MAIL_OLD": "older"}
+
+
+def test_what_another_writer_ended_is_closed_by_the_line_that_is_printed(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
+    world.azure.failures["write", "agents-slack"] = world.azure.conflict("agents-slack")
+    assert world.rotate("slack", given=NEW).code == 1
+    (run,) = world.runs()
+    assert world.tag(world.vault, "agents/slack") == run
+    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
+    line = way_out(refused)
+    assert line == f"platform-secrets --root {world.root} rotate prod --confirm-revoked {run}"
+    closed = run_command(world.capsys, *shlex.split(line)[1:])
+    assert (closed.code, "note: the run did not come to its end: not every place" in closed.err) == (0, True)
+    assert world.tag(world.vault, "agents/slack") is None
+    assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
+
+
+def test_an_undo_that_another_writer_limits_takes_the_tag_away_too(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
+    run = world.begin()
+    world.azure.seed("agents-slack", SLACK_TOKEN="theirs", SLACK_URL="u")
+    world.set_tags(world.azure, "agents-slack", **{ROTATION: run})
+    assert world.rotate("--undo", run, "--apply").code == 1
+    assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == "old"
+    assert world.azure.shown("agents-slack")["SLACK_TOKEN"] == "theirs"
+    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
+    assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
+
+
+def test_an_undo_that_was_stopped_keeps_the_tag_and_is_named(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
+    run = world.begin()
+    world.azure.failures["restore", "agents-slack"] = UnavailableError(
+        world.azure.place("agents-slack"), Action.WRITE, "it does not answer", "wait"
+    )
+    assert world.rotate("--undo", run, "--apply").code == 4
+    assert world.tag(world.azure, "agents-slack") == run
+    line = f"platform-secrets --root {world.root} rotate prod --undo {run} --apply"
+    closed = world.rotate("--confirm-revoked", run)
+    assert (closed.code, f"bring the undo to its end: {line}; then" in closed.err) == (1, True)
+    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", "--store", "azure", given="v")
+    assert (refused.code, way_out(refused)) == (1, line)
+    world.azure.failures.clear()
+    assert run_command(world.capsys, *shlex.split(line)[1:]).code == 0
+    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
 
 
 def test_what_has_no_overlap_is_not_rotated_blindly(world: World) -> None:
