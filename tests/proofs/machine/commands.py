@@ -4,23 +4,30 @@ An entry returns None where the platform gives it nothing to do. A new command i
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from tests.proofs.machine.faults import ALL, OF_FILES, OF_READING, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import Platform
-from tests.proofs.machine.project import ENVIRONMENTS, KEYS, STORES, place
+from tests.proofs.machine.project import ENVIRONMENTS, KEYS, STORES, WITHOUT_OVERLAP, place
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A command line. `run` is the one that it undoes; with `accepts` it may change what a secret resolves to."""
+    """A command line. `run` is the one that it undoes or `closes`, `accepts` allows that a secret resolves otherwise.
+
+    `values` are those that it is given. A rotation is of `keys`; where it `goes_on` they have their new values.
+    """
 
     words: tuple[str, ...]
     run: Ran | None = None
     accepts: bool = False
+    keys: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    closes: bool = False
+    goes_on: Ran | None = None
 
     @property
     def environment(self) -> str:
@@ -59,10 +66,14 @@ class Command:
 def _put(hand: Hand, dice: Random) -> Asked:
     secret, environment = dice.choice(tuple(KEYS)), dice.choice(ENVIRONMENTS)
     keys = KEYS[secret] if dice.random() < 0.6 else (dice.choice(KEYS[secret]),)
-    values = {key: hand.platform.new(secret, key) for key in keys}
     to = ("--store", dice.choice(STORES)) if dice.random() < 0.7 else ()
+    return _putting(hand, environment, secret, keys, (*to, *_recover(dice)))
+
+
+def _putting(hand: Hand, environment: str, secret: str, keys: Sequence[str], options: tuple[str, ...] = ()) -> Asked:
+    values = {key: hand.platform.new(secret, key) for key in keys}
     path = hand.file("values.json", json.dumps(values))
-    return Asked(("put", environment, secret, "--from-file", path, *to, *_recover(dice), *_APPLY))
+    return Asked(("put", environment, secret, "--from-file", path, "--input", "json", *options, *_APPLY), values=values)
 
 
 def _migrate(hand: Hand, dice: Random) -> Asked:
@@ -91,6 +102,47 @@ def _restore(hand: Hand, dice: Random) -> Asked:
     identity = ("--identity", hand.file("key", hand.identity))
     options = (*identity, *to, *only, "--on-conflict", "overwrite", *_recover(dice), *_APPLY)
     return Asked(("restore", environment, path, *options))
+
+
+def _rotate(hand: Hand, dice: Random) -> Asked:
+    rotating = hand.history.rotating()
+    if not rotating or dice.random() < 0.4:
+        secret, environment = dice.choice(tuple(KEYS)), dice.choice(ENVIRONMENTS)
+        keys: tuple[str, ...] = KEYS[secret][:1] if secret != "github" or dice.random() < 0.5 else KEYS[secret]
+        return begin_rotation(hand, dice, environment, secret, keys)
+    ran = dice.choice(rotating)
+    chance = dice.random()
+    if chance < 0.3:
+        # Somebody who does not know of it.
+        return begin_rotation(hand, dice, dice.choice(ENVIRONMENTS), ran.secret, ran.keys)
+    if chance < 0.5:
+        return _putting(hand, dice.choice(ENVIRONMENTS), ran.secret, ran.keys[:1])
+    if chance < 0.65:
+        return going_on(ran) if ran.is_complete or ran.asked is None else ran.asked
+    if chance < 0.8:
+        return Asked(("rotate", ran.environment, "--undo", ran.id, *_APPLY), run=ran)
+    return closing(ran)
+
+
+def begin_rotation(hand: Hand, dice: Random, environment: str, secret: str, keys: tuple[str, ...]) -> Asked:
+    values: dict[str, str] = {}
+    how: tuple[str, ...] = ("--generate",)
+    if dice.random() < 0.5:
+        values = {key: hand.platform.new(secret, key) for key in keys}
+        path = hand.file(f"rotate-{len(hand.history.runs)}.json", json.dumps(values))
+        how = ("--from-file", path, "--input", "json")
+    # Whoever has no cluster must not end a value that works.
+    where = () if WITHOUT_OVERLAP & set(keys) else ("--without-cluster",)
+    return Asked(("rotate", environment, secret, *keys, *how, *where, *_APPLY), keys=keys, values=values)
+
+
+def going_on(ran: Ran) -> Asked:
+    words = ("rotate", ran.environment, ran.secret, *ran.keys, "--without-cluster", "--quiet")
+    return Asked(words, keys=ran.keys, goes_on=ran)
+
+
+def closing(ran: Ran) -> Asked:
+    return Asked(("rotate", ran.environment, "--confirm-revoked", ran.id, "--quiet"), run=ran, closes=True)
 
 
 def _undo(hand: Hand, dice: Random) -> Asked | None:
@@ -172,6 +224,7 @@ COMMANDS = {
     "restore": Command(_restore),
     "undo": Command(_undo),
     "cutover": Command(_cutover, OF_FILES | OF_READING),
+    "rotate": Command(_rotate),
     "retire": Command(_retire),
     "compile": Command(_compile, OF_FILES),
     "backup": Command(_backup, OF_READING),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import USAGE
+from tests.proofs.machine.ages import Ages
 from tests.proofs.machine.platform import KILLED, BrokenError
+from tests.proofs.machine.rotations import can_rotate, check_others, check_over, check_tags
 
 if TYPE_CHECKING:
     from tests.proofs.machine.commands import Asked
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 class Ran:
     """A run: what stood in the remote secrets that it changed, and what it left there once it is `complete`.
 
-    `given_back` are those that an undo, of the run or of a part of it, has given back.
+    `given_back` are those that an undo, of the run or of a part of it, has given back. `asked` is the
+    command that began it; `notes` are what it said beside its result.
     """
 
     id: str
@@ -31,6 +34,24 @@ class Ran:
     is_complete: bool = False
     is_undone: bool = False
     is_disturbed: bool = False
+    is_closing: bool = False
+    is_closed: bool = False
+    notes: str = ""
+    asked: Asked | None = None
+
+    @property
+    def secret(self) -> str:
+        """Of a rotation."""
+        return self.asked.words[2] if self.asked is not None else ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those that a rotation gives new values."""
+        return self.asked.keys if self.asked is not None else ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_closed or self.is_undone
 
 
 @dataclass
@@ -40,11 +61,32 @@ class History:
     platform: Platform
     runs: list[Ran] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.ages = Ages(self.platform)
+
+    def rotating(self) -> list[Ran]:
+        """The rotations that are not over, oldest first."""
+        return [ran for ran in self.runs if ran.command == "rotate" and not ran.is_over]
+
+    def is_free(self, asked: Asked) -> bool:
+        """Whether nothing hinders a new rotation: there is something to replace, and no other one of it."""
+        if asked.goes_on or not asked.keys or any(asked.keys == ran.keys for ran in self.rotating()):
+            return False
+        return can_rotate(self.platform, asked)
+
     def note(self, asked: Asked, moved: Moved) -> Ran | None:
         """Take in what a command did, and hold it against what it may do. Raises BrokenError."""
+        ran = self._note(asked, moved)
+        self.ages.check(moved)
+        check_others(self.platform, asked, moved)
+        check_tags(self.platform, self.runs, moved)
+        return ran
+
+    def _note(self, asked: Asked, moved: Moved) -> Ran | None:
         name = asked.words[0]
-        # Those two alone are asked for what there may be none of: the one way back, a journal with a whole line.
-        if moved.done.code == USAGE and name != "cutover" and asked.run is None:
+        # Those alone are asked for what there may be none of: the one way back, a journal with a whole line, and a
+        # rotation whose undo was not begun.
+        if moved.done.code == USAGE and name != "cutover" and asked.run is None and not asked.goes_on:
             raise BrokenError(f"a wrong command line: {asked.words}: {moved.done.err}")
         if name in {"cutover", "compile", "backup"}:
             if moved.changed:
@@ -52,17 +94,32 @@ class History:
             if name == "cutover":
                 self._check_switch(asked, moved)
             return None
+        if moved.changed and (asked.goes_on or asked.closes):
+            raise BrokenError(f"{asked.words} wrote {sorted(moved.changed)} once more")
         if moved.changed and moved.run is None:
             raise BrokenError(f"{name} changed {sorted(moved.changed)} and no journal tells of it")
         if asked.run is not None:
-            self._check_undo(asked.run, moved)
+            self._end(asked.run, asked, moved)
             return asked.run
+        if asked.goes_on is not None:
+            asked.goes_on.is_complete = asked.goes_on.is_complete or moved.done.code == 0
+            return asked.goes_on
         return self._run(asked, moved) if moved.run is not None else None
+
+    def _end(self, ran: Ran, asked: Asked, moved: Moved) -> None:
+        if asked.closes:
+            ran.is_closed = ran.is_closed or moved.done.code == 0
+            # Stopped, it may have taken the tag away from some.
+            ran.is_closing = ran.is_closing or moved.fired
+        else:
+            self._check_undo(ran, moved)
+        if ran.command == "rotate" and moved.done.code == 0:
+            check_over(self.platform, ran, moved)
 
     def _run(self, asked: Asked, moved: Moved) -> Ran:
         ran = next((each for each in self.runs if each.id == moved.run), None)
         if ran is None:
-            ran = Ran(str(moved.run), asked.words[0], asked.environment)
+            ran = Ran(str(moved.run), asked.words[0], asked.environment, asked=asked)
             self.runs.append(ran)
         for target in sorted(moved.changed):
             if target not in ran.before:
@@ -71,6 +128,7 @@ class History:
         contents, versions = self.platform.contents(), self.platform.versions()
         for target in ran.before:
             ran.after[target], ran.versions[target] = contents.get(target), versions.get(target)
+        ran.notes += " ".join(moved.done.err.split())
         ran.is_complete = moved.done.code == 0
         ran.is_disturbed = ran.is_disturbed or moved.is_disturbed
         return ran

@@ -5,14 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from compiler.change import run
+from compiler.cli.commands import rotate
 from compiler.model.store import StoreAddress
 from compiler.model.store import StoreAddress as Address
+from compiler.operations import rotate as rotation
+from compiler.operations.put import Target as PutTarget
 from compiler.pipeline import compile_project, plan_values
+from compiler.refusal import Refusal
 from compiler.stores.interface import SecretWriter
 from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value.secret import SecretValue
@@ -25,6 +31,7 @@ from tests.proofs.machine.project import (
     AZURE,
     ENVIRONMENTS,
     KEYS,
+    PREVIOUS,
     STORES,
     VAULT,
     Reading,
@@ -40,6 +47,7 @@ Target = tuple[str, str]
 Content = dict["str | None", str] | None
 SENTINEL = "s3ntinel-of-the-machine"
 KILLED = -9
+_OLDEST, _APART = timedelta(days=90), timedelta(hours=12)
 
 
 class BrokenError(AssertionError):
@@ -50,7 +58,8 @@ class BrokenError(AssertionError):
 class Moved:
     """What one command did: how it ended, what stood there before, and the remote secrets that it changed itself.
 
-    `run` is the journal that grew, if one did; `is_disturbed` where another writer came in between.
+    `tags` stood beside what was there. `run` is the journal that grew, if one did; `is_disturbed` where another writer
+    came in between.
     """
 
     done: Done
@@ -58,6 +67,7 @@ class Moved:
     is_disturbed: bool
     before: Mapping[Target, Content]
     versions: Mapping[Target, str | None]
+    tags: Mapping[Target, Mapping[str, str]]
     changed: frozenset[Target]
     resolved: Mapping[Reading, str | None]
     files: Mapping[str, bytes]
@@ -76,6 +86,8 @@ class Platform:
     read: dict[str, frozenset[Reading]] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
     _runs: itertools.count[int] = field(default_factory=itertools.count)
+    _dates: itertools.count[int] = field(default_factory=itertools.count)
+    _begun: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     _seen_before: dict[tuple[tuple[str, bytes], ...], dict[str, frozenset[Reading]]] = field(default_factory=dict)
     _changed: set[Target] = field(default_factory=set)
     _broken: BrokenError | None = None
@@ -86,7 +98,7 @@ class Platform:
             ("vault", StoreAddress(providers.VAULT, VAULT, "secret")),
             ("azure", StoreAddress(providers.KEY_VAULT, AZURE)),
         ):
-            self.stores[name] = Shelf(address, self.faults)
+            self.stores[name] = Shelf(address, self.faults, self._date)
         write_project(self.root)
         for secret, keys in KEYS.items():
             for key in keys:
@@ -105,16 +117,30 @@ class Platform:
         for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
             self.monkeypatch.delenv(name, raising=False)
         # In the order in which they begin, also within a second.
-        self.monkeypatch.setattr(run, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
+        for module in (run, rotation):
+            self.monkeypatch.setattr(module, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
         one_thread.install(self.monkeypatch)
         compile_once(self.monkeypatch)
         self.faults.install(self.monkeypatch)
+        self.monkeypatch.setattr(rotate, "generated_values", self._made_up)
+        # The cluster was healthy, and does not answer any more once the value is written.
+        self.monkeypatch.setattr(rotate, "require_healthy", lambda *_given: None)
+        self.monkeypatch.setattr(rotate, "connected", _no_cluster)
 
     def new(self, secret: str, key: str) -> str:
         """A value that somebody has for a key from now on; no two are the same."""
         value = f"{SENTINEL}-{secret}-{key}-{next(self._serial):06d}"
-        self.put.add((secret, key, value))
+        # What replaces it may keep it in another key.
+        self.put |= {(secret, each, value) for each in (key, PREVIOUS.get(key, key))}
         return value
+
+    def _made_up(self, target: PutTarget) -> dict[str, SecretValue]:
+        """What `rotate --generate` sets; values are made here, so that it is known whose they are."""
+        return {key: SecretValue(self.new(target.secret.id, key)) for key in rotation.generated_values(target)}
+
+    def _date(self) -> datetime:
+        """When a version is made: half a day after the one before, and the first ones longer ago than a key's limit."""
+        return self._begun - _OLDEST + _APART * next(self._dates)
 
     def hold(self, store: str, secret: str, values: Mapping[str, str]) -> None:
         """Write by hand, beside the program; what else is there stays."""
@@ -137,7 +163,7 @@ class Platform:
 
     def run(self, *words: str) -> Moved:
         """Run a command in this process; one that is killed ends with -9."""
-        before, versions = self.contents(), self.versions()
+        before, versions, tags = self.contents(), self.versions(), self.tags()
         resolved, files, sizes = self.resolved(), self.files(), self._journals()
         self._changed.clear()
         self._broken = None
@@ -157,7 +183,7 @@ class Platform:
         grown = [run for run, size in self._journals().items() if size != sizes.get(run)]
         self.holds(f"the end of {words}")
         changed, journal = frozenset(self._changed), grown[0] if grown else None
-        return Moved(done, fired, is_disturbed, before, versions, changed, resolved, files, journal)
+        return Moved(done, fired, is_disturbed, before, versions, tags, changed, resolved, files, journal)
 
     def _seen(self, what: str) -> None:
         """Each change that the program makes: looks at what is read now, and at what was announced before.
@@ -174,6 +200,9 @@ class Platform:
         if method.startswith("replacing"):
             self._look()
         else:
+            if method == "set_tags":
+                # No value is another one by that.
+                return
             name, _, address = rest.partition(" in ")
             store = next(each for each, shelf in self.stores.items() if shelf.address.absolute == address)
             self._changed.add((store, name))
@@ -234,6 +263,9 @@ class Platform:
     def versions(self) -> dict[Target, str | None]:
         return {(store, name): self.stores[store].kept[name][-1].secret.version for store, name in self.names()}
 
+    def tags(self) -> dict[Target, Mapping[str, str]]:
+        return {(store, name): self.stores[store].tags_of(name) for store, name in self.names()}
+
     def files(self) -> dict[str, bytes]:
         """The environments and their values files."""
         paths = [self.root / f"environments/{name}.yaml" for name in ENVIRONMENTS]
@@ -242,3 +274,7 @@ class Platform:
 
     def _journals(self) -> dict[str, int]:
         return {path.stem: path.stat().st_size for path in self.root.glob(".platform-secrets/runs/*.jsonl")}
+
+
+def _no_cluster(*_given: object) -> NoReturn:
+    raise Refusal("cannot run", "the cluster does not answer", "try again")

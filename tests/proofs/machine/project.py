@@ -1,10 +1,13 @@
 """The project that the machine works on: two environments over one Vault and one Key Vault, and what they read there.
 
-`jira` and `wiki` lie in one remote secret, a key of `github` is a whole value in the Key Vault, and the environment
-`staging` reads the same places as `prod`: what one command does for one of them, another one may be reading.
+`jira` and `wiki` lie in one remote secret, keys of `github` and `jira` are whole values in the Key Vault, and the
+environment `staging` reads the same places as `prod`: what one command does for one of them, another one may be
+reading. A new value of `github` works beside the old one, one of `jira` moves that into another key, and one of `wiki`
+ends it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +24,18 @@ from compiler.stages.resolve import Outside
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")
-KEYS = {"github": ("GITHUB_TOKEN", "GITHUB_KEY"), "jira": ("JIRA_TOKEN", "JIRA_URL"), "wiki": ("WIKI_TOKEN",)}
+KEYS = {"github": ("GITHUB_TOKEN", "GITHUB_KEY"), "jira": ("JIRA_TOKEN", "JIRA_OLD"), "wiki": ("WIKI_TOKEN",)}
 # The remote secret of each secret in each store, and what stands elsewhere.
 REMOTES = {
     "vault": {"github": "agents/github", "jira": "agents/jira", "wiki": "agents/jira"},
     "azure": {"github": "agents-github", "jira": "agents-jira", "wiki": "agents-jira"},
 }
-WHOLE = {("azure", "GITHUB_KEY"): "github-key"}
+WHOLE = {("azure", "GITHUB_KEY"): "github-key", ("azure", "JIRA_OLD"): "jira-old"}
+# The key that keeps a former value, those whose former value does not work any more, and the limit of each key but one.
+PREVIOUS = {"JIRA_TOKEN": "JIRA_OLD"}
+WITHOUT_OVERLAP = {"WIKI_TOKEN"}
+UNLIMITED = {"JIRA_OLD"}
+LIMIT = timedelta(days=60)
 _BASE = f"""\
 namespace: agents
 store: vault
@@ -46,18 +54,20 @@ secrets:
     remote: {vault: agents/github, azurekv: agents-github}
     syncWave: -49
     keys:
-      GITHUB_TOKEN: {}
-      GITHUB_KEY: {remote: {azurekv: {name: github-key, whole: true}}}
+      GITHUB_TOKEN: {rotate: 60d, overlap: two-keys, issuer: self}
+      GITHUB_KEY: {rotate: 60d, issuer: self, remote: {azurekv: {name: github-key, whole: true}}}
   jira:
     target: agent-jira
     remote: {vault: agents/jira, azurekv: agents-jira}
     syncWave: -49
-    keys: {JIRA_TOKEN: {}, JIRA_URL: {}}
+    keys:
+      JIRA_TOKEN: {rotate: 60d, overlap: previous, previousKey: JIRA_OLD, issuer: self}
+      JIRA_OLD: {remote: {azurekv: {name: jira-old, whole: true}}}
   wiki:
     target: agent-wiki
     remote: {vault: agents/jira, azurekv: agents-jira}
     syncWave: -49
-    keys: {WIKI_TOKEN: {}}
+    keys: {WIKI_TOKEN: {rotate: 60d, overlap: none, issuer: self}}
 """
 _PROD = """\
 # What prod says.

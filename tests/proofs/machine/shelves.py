@@ -1,14 +1,15 @@
 """A Vault and a Key Vault in memory, which keep, delete and refuse versions as the real ones do, with a call at each.
 
-What is measured of the real ones: Vault's compare-and-set, its ten versions, and that it deletes version by version;
-that a Key Vault has no compare-and-set, and deletes and recovers a name with all of its versions.
+What is measured of the real ones: Vault's compare-and-set, its ten versions, that it deletes version by version, and
+that its tags are those of all versions and set by a request of their own; that a Key Vault has no compare-and-set, tags
+each version, and deletes and recovers a name with all of its versions.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,10 +20,14 @@ from compiler.stores.errors import (
     ConflictError,
     NotFoundError,
     SoftDeletedError,
+    StoreError,
     StoreLocation,
+    UnfinishedWriteError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
+    FROM_VERSION,
+    VALUE_SINCE,
     Attributes,
     Dropped,
     Identity,
@@ -41,7 +46,10 @@ from compiler.stores.secret_value.secret import SecretValue
 from tests import providers
 
 KEEPS = 10
-_CREATED = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def _number(versions: Sequence[Kept]) -> int:
+    return int(versions[-1].secret.version) if versions else 0
 
 
 class Moments(Protocol):
@@ -66,11 +74,16 @@ class Kept:
 
 @dataclass
 class Shelf:
-    """A SecretWriter; what both providers have in common. `numbers` make versions that are never used twice."""
+    """A SecretWriter; what both providers have in common. No version is ever used twice; a Key Vault takes `numbers`.
+
+    `clock` dates each version; `tags` are those of a Vault's names.
+    """
 
     address: StoreAddress
     moments: Moments
+    clock: Callable[[], datetime]
     kept: dict[str, list[Kept]] = field(default_factory=dict)
+    tags: dict[str, Mapping[str, str]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __hash__(self) -> int:
@@ -97,7 +110,24 @@ class Shelf:
     def value(self, name: str, prop: str | None) -> str | None:
         return (self.content(name) or {}).get(prop)
 
-    def hold(self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None) -> str:
+    def tags_of(self, name: str) -> Mapping[str, str]:
+        """The tags that a reader of `name` would get, without asking; none where nothing can be read."""
+        found = self.newest(name)
+        return self._tagged(found).attributes.tags if found is not None else {}
+
+    def _tagged(self, version: RemoteSecret) -> RemoteSecret:
+        if not self.is_vault:
+            return version
+        tags = self.tags.get(version.name, {})
+        return replace(version, attributes=replace(version.attributes, tags=tags))
+
+    def hold(
+        self,
+        name: str,
+        properties: Mapping[str, SecretValue],
+        whole: SecretValue | None,
+        attributes: Attributes | None = None,
+    ) -> str:
         """Add a version as whoever writes, without a call."""
         versions = self.kept.setdefault(name, [])
         if not self.is_vault and whole is None:
@@ -105,8 +135,9 @@ class Shelf:
         is_object = whole is None or whole.reveal().startswith("{")
         if whole is not None and is_object:
             properties = read_object(whole.reveal())
-        version = str(next(self.numbers))
-        attributes = Attributes(created=_CREATED)
+        # A Vault counts each name's own.
+        version = str(next(self.numbers)) if not self.is_vault else str(_number(versions) + 1)
+        attributes = replace(attributes or Attributes(), created=self.clock())
         versions.append(Kept(RemoteSecret(name, version, dict(properties), attributes, whole, is_object)))
         if self.is_vault:
             del versions[:-KEEPS]
@@ -125,13 +156,13 @@ class Shelf:
         if versions[-1].is_gone:
             deleted = versions[-1].secret.version
             raise SoftDeletedError(self._place(name), Action.READ, "it is soft-deleted", "recover it", deleted)
-        return versions[-1].secret
+        return self._tagged(versions[-1].secret)
 
     def read_version(self, name: str, version: str) -> RemoteSecret:
         self.moments.asked(self, "read_version", name)
         for each in self.kept.get(name, []):
             if each.secret.version == version and not each.is_gone:
-                return each.secret
+                return self._tagged(each.secret)
         raise VersionGoneError(self._place(name), Action.READ, "it is gone", "use another", version)
 
     def describe(self, name: str) -> SecretState:
@@ -140,17 +171,15 @@ class Shelf:
         if not versions:
             return SecretState(name, StoreState.ABSENT)
         state = StoreState.SOFT_DELETED if versions[-1].is_gone else StoreState.PRESENT
-        return SecretState(name, state, versions[-1].secret.version)
+        return SecretState(name, state, versions[-1].secret.version, self._tagged(versions[-1].secret).attributes)
 
     def version_states(self, name: str) -> VersionStates:
         self.moments.asked(self, "version_states", name)
         versions = self.kept.get(name, [])
-        return VersionStates(
-            {
-                each.secret.version: VersionState.DELETED if each.is_gone else VersionState.READABLE
-                for each in (versions if self.is_vault else versions[-1:])
-            }
-        )
+        shown = versions if self.is_vault else versions[-1:]
+        states = {e.secret.version: VersionState.DELETED if e.is_gone else VersionState.READABLE for e in shown}
+        made = {each.secret.version: each.secret.attributes.created for each in shown if self.is_vault}
+        return VersionStates(states, {version: date for version, date in made.items() if date is not None})
 
     def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
         self.moments.asked(self, "list_versions", name)
@@ -202,8 +231,8 @@ class Shelf:
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> Written:
-        del attributes
-        return self._write("write", name, {**(base.properties if base is not None else {}), **changes}, None, base)
+        properties = {**(base.properties if base is not None else {}), **changes}
+        return self._write("write", name, properties, None, base, attributes)
 
     def check_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
@@ -214,19 +243,27 @@ class Shelf:
     def write_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        del attributes
-        return self._write("write_whole", name, {}, value, base)
+        return self._write("write_whole", name, {}, value, base, attributes)
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
-        return self._write("restore", base.name, earlier.properties, earlier.whole, base)
+        return self._write("restore", base.name, earlier.properties, earlier.whole, base, earlier.attributes)
 
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
         self._require(name, version)
+        tags = with_tags(self.tags_of(name), changes)
+        if tags == self.tags_of(name):
+            return
         self.moments.writing(self, "set_tags", name)
-        newest = self.kept[name][-1]
-        tags = with_tags(newest.secret.attributes.tags, changes)
-        newest.secret = replace(newest.secret, attributes=replace(newest.secret.attributes, tags=tags))
+        self._set_tags(name, tags)
         self.moments.written(self, "set_tags", name)
+        self._require(name, version)
+
+    def _set_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        newest = self.kept[name][-1]
+        if self.is_vault:
+            self.tags[name] = tags
+        else:
+            newest.secret = replace(newest.secret, attributes=replace(newest.secret.attributes, tags=tags))
 
     def soft_delete(self, name: str, version: str) -> None:
         self._require(name, version)
@@ -282,8 +319,11 @@ class Shelf:
         properties: Mapping[str, SecretValue],
         whole: SecretValue | None,
         base: RemoteSecret | None,
+        attributes: Attributes | None,
     ) -> Written:
         expected = base.version if base is not None else None
+        if attributes is None:
+            attributes = base.attributes if base is not None else Attributes()
         if not self.is_vault:
             # A last look, and no compare-and-set after it.
             self._require(name, expected)
@@ -292,9 +332,29 @@ class Shelf:
         if self.is_vault:
             self._require(name, expected)
         slipped = tuple(v for each in self.kept.get(name, []) if (v := each.secret.version) not in before)
-        version = self.hold(name, properties, whole)
+        version = self.hold(name, properties, whole, attributes if not self.is_vault else None)
         self.moments.written(self, method, name)
-        return Written(version, slipped)
+        if not self.is_vault:
+            return Written(version, slipped)
+        if attributes.tags != (base.attributes.tags if base is not None else {}):
+            self._tag(name, version, attributes.tags, is_new=base is None)
+        return Written(version, slipped, self.kept[name][-1].secret.attributes.created)
+
+    def _tag(self, name: str, version: str, tags: Mapping[str, str], *, is_new: bool) -> None:
+        """Tag what a Vault has stored; without an answer that is said, and the version is there all the same."""
+        since = {VALUE_SINCE: tags[VALUE_SINCE]} if VALUE_SINCE in tags else {}
+        if is_new:
+            # What the owners of the name wrote there before stays.
+            tags = {**tags, **self.tags.get(name, {}), **since}
+        if since and FROM_VERSION not in since[VALUE_SINCE]:
+            tags = {**tags, VALUE_SINCE: f"{since[VALUE_SINCE]}{FROM_VERSION}{version}"}
+        try:
+            self.moments.writing(self, "set_tags", name)
+            self._set_tags(name, tags)
+            self.moments.written(self, "set_tags", name)
+        except StoreError as error:
+            reason = f"version {version} is stored, but its tags are not"
+            raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, error.remedy, version) from error
 
     def _require(self, name: str, expected: str | None) -> None:
         versions = self.kept.get(name)

@@ -9,14 +9,19 @@ from typing import NamedTuple
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.cli.exit_codes import INCOMPLETE
-from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand
+from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
 from tests.proofs.machine.project import KEYS
+from tests.proofs.machine.rotations import check_rotated, has_way_back, is_marked
 
 LENGTH = 25
 _LATEST = 6
+# After so many steps a rotation ends: until then nobody else writes what it waits for.
+_LONGEST = 3
+_HAS_VALUE = "is under way, and has its new value"
+_GOES_ON = "to continue: "
 _UNSETTLED = "it is not known whether the run recovered it"
 # With those, or in an undo, what another writer changed stays, and the command says so.
 _MAY_LEAVE = {"skip", "--continue-on-error"}
@@ -80,6 +85,7 @@ class Walk:
         self._hand = Hand(platform, self._history, self._first, str(identity), str(identity.to_public()))
         self._told: list[str] = []
         self._owed: list[Fault] = []
+        self._waits: Counter[str] = Counter()
 
     def take(self, steps: Sequence[Step]) -> None:
         try:
@@ -92,9 +98,11 @@ class Walk:
         dice = Random(step.dice)  # noqa: S311 - see deck
         if dice.random() < 0.2:
             by_hand(self._hand, dice)
+        self._end_rotations()
         asked = COMMANDS[step.command].asked(self._hand, dice)
         if asked is None:
             return
+        known, is_free = len(self._history.runs), self._history.is_free(asked)
         fault = self._fault(step)
         at = 1 + int(dice.expovariate(2 if fault in OF_WRITES else 1 if fault in OF_LINES else 0.6))
         moved, ran = self._run(step.command, asked, fault, at)
@@ -106,7 +114,13 @@ class Walk:
             self._complete(asked, moved)
             if moved.done.code == 0 and "--to" in asked.words and moved.files != self._platform.files():
                 self._back(asked, moved)
-        elif ran is not None and asked.run is None and fault is not Fault.STRANGER and dice.random() < 0.35:
+            return
+        moved, _ = self._gone_on(asked, moved, ran)
+        if asked.keys and ran is not None and ran in self._history.runs[known:] and ran.is_complete:
+            check_rotated(self._platform, ran, asked)
+        elif asked.keys and not moved.fired and is_free:
+            raise BrokenError(f"nothing hinders this rotation, and it is refused: {moved.done.out}{moved.done.err}")
+        if ran is not None and asked.run is None and fault is not Fault.STRANGER and dice.random() < 0.35:
             self._undone(ran)
 
     def _fault(self, step: Step) -> Fault | None:
@@ -133,6 +147,22 @@ class Walk:
             counts.together[name, fault] += 1
         return moved, self._history.note(asked, moved)
 
+    def _end_rotations(self) -> None:
+        """Close each rotation that waits for long, or undo it where it did not come so far: one of both is possible."""
+        for ran in self._history.rotating():
+            self._waits[ran.id] += 1
+            if self._waits[ran.id] <= _LONGEST or not is_marked(self._platform, ran):
+                continue
+            if not ran.is_complete and ran.asked is not None:
+                self._run("rotate", ran.asked, None, 0)
+            moved, _ = self._run("rotate", closing(ran), None, 0)
+            if moved.done.code != 0:
+                words = ("rotate", ran.environment, "--undo", ran.id, "--apply", "--quiet")
+                undone, _ = self._run("undo", Asked(words, run=ran), None, 0)
+                if is_marked(self._platform, ran):
+                    said = f"{moved.done.err}{undone.done.out}{undone.done.err}"
+                    raise BrokenError(f"the rotation {ran.id} can neither be closed nor undone: {said}")
+
     def _first(self, asked: Asked) -> None:
         self._run(asked.words[0], asked, None, 0)
 
@@ -141,6 +171,9 @@ class Walk:
         if step.command == "cutover" and stopped.done.code == KILLED:
             return stopped, ran
         moved, now = self._run(step.command, asked, None, 0)
+        if asked.keys and stopped.changed and moved.run not in {None, stopped.run}:
+            raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
+        moved, now = self._gone_on(asked, moved, now or ran)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
         if _UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
@@ -151,6 +184,13 @@ class Walk:
         if stopped.changed and moved.done.code not in fine:
             raise BrokenError(f"what was stopped does not come to its end: {moved.done.out}{moved.done.err}")
         return moved, now or ran
+
+    def _gone_on(self, asked: Asked, moved: Moved, ran: Ran | None) -> tuple[Moved, Ran | None]:
+        """A rotation whose value is written, and that stopped after that, goes on without it."""
+        said = " ".join(f"{moved.done.out} {moved.done.err}".split())
+        if ran is None or asked.goes_on or not (_HAS_VALUE in said or _GOES_ON in said):
+            return moved, ran
+        return self._run("rotate", going_on(ran), None, 0)
 
     def _complete(self, asked: Asked, moved: Moved) -> None:
         """A switch that was killed between its files is completed by `compile`."""
@@ -182,7 +222,7 @@ class Walk:
 
     def _undone(self, ran: Ran) -> None:
         """A run that is whole is undone at once, and all that it changed is as before."""
-        if not ran.is_complete or ran.is_undone or not ran.before:
+        if not ran.is_complete or ran.is_undone or not ran.before or not has_way_back(ran):
             return
         current = self._platform.versions()
         if any(current.get(target) != version for target, version in ran.versions.items()):

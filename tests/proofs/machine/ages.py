@@ -1,0 +1,72 @@
+"""Holds how old the program takes a value to be against when somebody first put it somewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from compiler.live.ages import AgeState, age_keys
+from compiler.live.read_many import value_at
+from tests.proofs.machine.platform import BrokenError
+from tests.proofs.machine.project import KEYS, LIMIT, STORES, UNLIMITED, place
+
+if TYPE_CHECKING:
+    from compiler.stores.interface import RemoteSecret
+    from compiler.stores.secret_value.secret import SecretValue
+    from tests.proofs.machine.platform import Moved, Platform, Target
+
+# A date is written to the second.
+_EXACT = timedelta(seconds=1)
+_LIMITED = [(secret, key) for secret, keys in KEYS.items() for key in keys if key not in UNLIMITED]
+
+
+@dataclass
+class Ages:
+    """When each value was first put somewhere; `lost` are those whose copy was cut off before its date was written."""
+
+    platform: Platform
+    first: dict[str, datetime] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+
+    def check(self, moved: Moved) -> None:
+        """No value that a command wrote became younger by that. Raises BrokenError."""
+        self._note()
+        for store in STORES:
+            for secret, key in _LIMITED:
+                name, prop = place(store, secret, key)
+                if (store, name) in moved.changed and (younger := self._younger((store, name), prop)) is not None:
+                    value, why = younger
+                    if moved.fired:
+                        self.lost.add(value)
+                    elif value not in self.lost:
+                        raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {why}")
+
+    def _note(self) -> None:
+        for shelf in self.platform.stores.values():
+            for each in (each.secret for versions in shelf.kept.values() for each in versions):
+                made, values = each.attributes.created, list(each.properties.values())
+                if not each.is_object and each.whole is not None:
+                    values.append(each.whole)
+                for text in (value.reveal() for value in values):
+                    if made is not None:
+                        self.first[text] = min(made, self.first.get(text, made))
+
+    def _younger(self, target: Target, prop: str | None) -> tuple[str, str] | None:
+        """The value at a place and how old it is taken to be, where it is older; None where it is not."""
+        shelf, now = self.platform.stores[target[0]], datetime.now(UTC)
+        if shelf.value(target[1], prop) is None:
+            return None
+        remote = shelf.read(target[1])
+        value = (shelf.content(target[1]) or {})[prop]
+        age = age_keys(shelf, remote, {prop: (LIMIT.days, partial(_value, prop))}, now)[prop]
+        since = self.first[value]
+        if age.state is AgeState.NOT_KNOWN or age.state is AgeState.OVERDUE:
+            return None
+        is_older = since + LIMIT <= now or age.changed is None or age.changed > since + _EXACT
+        return (value, f"{age.changed}, and it is of {since}") if is_older else None
+
+
+def _value(prop: str | None, remote: RemoteSecret) -> SecretValue | None:
+    return value_at(remote, prop)
