@@ -110,6 +110,31 @@ def test_no_code_of_the_pull_request_is_run(
     assert not workspace.ran.exists()
 
 
+def test_the_summary_has_the_offline_table_without_addresses(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n", "utf-8")
+    prod = workspace.root / "environments/prod.yaml"
+    prod.write_text(prod.read_text("utf-8") + "moves: {to: azure, steps: [[all]]}\n", "utf-8")
+    done = check(IS_INSTALLED="1", GITHUB_STEP_SUMMARY=str(summary), GITHUB_ACTIONS="true")
+    text = summary.read_text("utf-8")
+    assert text.startswith("before\n### Secrets by environment\n\n| secret | `dev` | `prod` | `staging` |\n")
+    assert "| `github` | V · from base | A · ≠ store | V · from base |\n" in text
+    assert not re.search(r"https?://|vault\.azure\.net|present|missing", text)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_error_in_the_files_leaves_the_summary_as_it_is(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (workspace.root / "environments/dev.yaml").write_text("store: gone\n", "utf-8")
+    done = check(IS_INSTALLED="1", GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"))
+    assert (done.returncode, (tmp_path / "summary.md").read_text("utf-8")) == (1, "")
+    nowhere = check(IS_INSTALLED="1", GITHUB_STEP_SUMMARY=str(tmp_path / "no/summary.md"), arguments="prod")
+    assert (nowhere.returncode, "no/summary.md" in nowhere.stderr) == (0, True)
+
+
 HOSTILE = [
     '$(touch "$RAN")',
     '`touch "$RAN"`',
@@ -142,7 +167,7 @@ def test_hostile_arguments_are_words_and_no_more(
 
 
 def words(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The words behind the program's text."""
+    """The words behind the program's text, of the check."""
     assert done.returncode == 0, done.stderr
     isolated, code, text, *given, end = done.stdout.split("\0")
     assert (isolated, code, end) == ("-I", "-c", "")
