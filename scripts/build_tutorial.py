@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from compiler.cluster.judge import ClusterState  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+from compiler.demo.servers import kept_demos, stop_kept  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import settle  # noqa: E402
@@ -56,6 +57,9 @@ BLOCK = re.compile(
 QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 # What the page writes for the servers that are started for it.
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
+# Where a demo that is kept lies in a home, and what it says of its servers.
+HOME, DEMOS = "/home/ada", ".local/state/platform-secrets/demos"
+KEPT = re.compile(r"OpenBao at (?P<openbao>\S+) and a local Key Vault at (?P<key_vault>\S+) run for a day")
 STAND_INS = (
     (re.compile(r"\b[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\b"), "20250131-120000-4fa1c2"),
     (re.compile(r"\b[0-9]{8}-[0-9]{6}(?=\.age\b)"), "20250131-120000"),
@@ -171,9 +175,19 @@ def built(page: str, where: Surroundings) -> str:
     """The page with every command run anew."""
     lines = commands(page)
     mine = [line.replace(KEY_VAULT, where.key_vault).replace(OPENBAO, where.openbao) for line in lines]
-    with tempfile.TemporaryDirectory() as folder:
-        printed = run_all(mine, where.shell, Path(folder), where.variables)
-    printed = [steady(text, where.key_vault, where.openbao) for text in printed]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            printed = run_all(mine, where.shell, folder, where.variables)
+        finally:
+            for demo in kept_demos(folder / DEMOS):
+                stop_kept(folder / DEMOS / demo)
+    # A page that starts a demo goes on with the servers of that.
+    demos = (match for text in printed for match in KEPT.finditer(text))
+    key_vault, openbao = next(
+        ((each["key_vault"], each["openbao"]) for each in demos), (where.key_vault, where.openbao)
+    )
+    printed = [steady(text, key_vault, openbao).replace(name, HOME) for text in printed]
     if len(printed) != len(lines):
         raise SystemExit(f"the page ended early, at: {lines[len(printed)]}")
     results = iter(zip(lines, printed, strict=True))

@@ -201,6 +201,8 @@ def _serve_in(folder: Path, answers: TextIO, watched: int, ended: int) -> None:
             "VAULT_TOKEN": openbao.token,
             "BAO_ADDR": openbao.url,
             "BAO_TOKEN": openbao.token,
+            # For people: the program reads it in no variable.
+            "KEY_VAULT_URL": key_vault.url,
             **key_vault.environ(lifetime=_TOKEN_SECONDS),
         }
         addresses = {"folder": str(folder), "openbao": openbao.url, "key_vault": key_vault.url}

@@ -142,12 +142,10 @@ def _keep() -> int:
         _write_exports(exports, stores.variables)
         stores.keep()
     _say(
-        f"OpenBao at {stores.openbao} and a local Key Vault at {stores.key_vault} run for a day, or until",
-        f"  {command_line('demo', '--stop', stores.folder.name)}",
-        "to reach them from this shell:",
-        f"  {shell_line('.', str(exports))}",
-        "a project for them, which is removed with them:",
-        f"  {shell_line('cd', str(project))}",
+        f"OpenBao at {stores.openbao} and a local Key Vault at {stores.key_vault} run for a day",
+        f"to reach them from this shell: {shell_line('.', str(exports))}",
+        f"to try them with a project: {shell_line('cd', str(project))}",
+        f"to end them, and remove that project: {command_line('demo', '--stop', stores.folder.name)}",
     )
     return OK
 
@@ -173,7 +171,7 @@ def _stop(name: str | None) -> int:
         raise Refusal("usage", f"no demo {quoted(chosen)} is kept", f"those that are: {', '.join(names)}")
     was_running = stop_kept(state / chosen)
     how = "ended" if was_running else "was no longer running"
-    _say(f"demo {chosen}: {how}; its folder is removed. Its variables stay in each shell that reads them")
+    _say(f"demo {chosen}: {how}; its folder is removed, its variables stay in your shell until you close it")
     return OK
 
 

@@ -88,7 +88,7 @@ def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
         assert kept_demos(tmp_path / "state/platform-secrets/demos") == ["1", "2"]
         addresses = re.findall(r"https?://\S+", first.out + second.out)
         assert len(set(addresses)) == 4
-        stop, read, enter = (shlex.split(line) for line in first.out.splitlines() if line.startswith("  "))
+        read, enter, stop = (shlex.split(line.partition(": ")[2]) for line in first.out.splitlines()[1:])
         exports = Path(read[1])
         assert exports.stat().st_mode & 0o777 == 0o600
         variables = shell_variables(f"export VAULT_NAMESPACE=another; {shlex.join(read)}")
@@ -111,7 +111,7 @@ def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
             ],
         )
         assert run("demo", "--stop", "3").code == 2
-        assert run(*stop[1:]).out.startswith("demo 1: ended; its folder is removed.")
+        assert run(*stop[1:]).out.startswith("demo 1: ended; its folder is removed,")
     finally:
         for name in kept_demos(tmp_path / "state/platform-secrets/demos"):
             assert run("demo", "--stop", name).code == 0
