@@ -6,17 +6,19 @@ A template is followed only where it renames keys: any other text in one may be 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compiler.imports.found import (
     CLUSTER_STORE,
+    LEAVE,
     OWN_STORE,
     FoundKey,
     FoundObject,
     FoundSecret,
     Reason,
     SourceStore,
+    departures,
     items_of,
     place_of,
     provider_in,
@@ -29,7 +31,7 @@ from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import quoted
 
 GROUP, GENERATORS = "external-secrets.io", "generators.external-secrets.io"
-_STORES = (CLUSTER_STORE, OWN_STORE)
+STORES = (CLUSTER_STORE, OWN_STORE)
 _SPEC, _TARGET, _TEMPLATE = ("spec",), ("spec", "target"), ("spec", "target", "template")
 # What the chart's ExternalSecret has there, or means the same; anything else is refused.
 _ONLY: Mapping[tuple[str, ...], tuple[object, ...]] = {
@@ -47,10 +49,8 @@ _ONLY_OF_REFERENCE: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("decodingStrategy",): ("None",),
     ("metadataPolicy",): ("None",),
 }
-_WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 # `{{ .name }}`, which gives a key another name and no other value.
 _RENAMED = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)\s*(?:\|\s*toString\s*)?-?\}\}")
-_BY_HAND = "leave the object where it is; `madeElsewhere` of the environment names its Secret"
 _UNSUPPORTED = {
     "ClusterExternalSecret": "list the secret in each environment, with its namespace",
     "PushSecret": "it writes to a store, which `put` and `migrate` do",
@@ -104,11 +104,11 @@ def _scope(kind: str, namespace: str) -> str:
 
 
 def is_store(document: Node) -> bool:
-    return document.text("kind") in _STORES and _group(document) == GROUP
+    return document.text("kind") in STORES and _group(document) == GROUP
 
 
 def is_of_operator(document: Node) -> bool:
-    return _group(document) in (GROUP, GENERATORS) and document.text("kind") not in _STORES
+    return _group(document) in (GROUP, GENERATORS) and document.text("kind") not in STORES
 
 
 def _group(document: Node) -> str:
@@ -122,9 +122,9 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
     bare = FoundObject(kind, namespace, name, at)
     if kind != "ExternalSecret":
         kind_at = document.nearest("kind").span
-        return bare.refused(Reason(kind_at, "it is no ExternalSecret", _UNSUPPORTED.get(kind, _BY_HAND)))
+        return bare.refused(Reason(kind_at, "it is no ExternalSecret", _UNSUPPORTED.get(kind, LEAVE)))
     target = document.text(*_TARGET, "name") or name
-    reasons = [*_departures(document, _ONLY)]
+    reasons = [*departures(document, _ONLY)]
     references, found = _references(document, namespace, stores)
     reasons += found
     keys, found = _keys(document, references, lambda: key_names(namespace, target, at))
@@ -133,7 +133,7 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
         reasons.append(Reason(at, "its keys are in several stores", "make a Secret for each of them"))
     refresh = document.get(*_SPEC, "refreshInterval")
     if refresh is not None and parse_duration(str(refresh.value)) is None:
-        reasons.append(Reason(refresh.span, "its `refreshInterval` reads no value again", _BY_HAND))
+        reasons.append(Reason(refresh.span, "its `refreshInterval` reads no value again", LEAVE))
     template = document.get(*_TEMPLATE, "metadata")
     secret = FoundSecret(
         namespace,
@@ -145,17 +145,6 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
         str(refresh.value) if refresh is not None else None,
     )
     return FoundObject(kind, namespace, name, at, (secret,), tuple(reasons))
-
-
-def _departures(node: Node, only: Mapping[tuple[str, ...], tuple[object, ...]]) -> Iterator[Reason]:
-    for path, allowed in only.items():
-        found = node.get(*path)
-        if found is None or found.value in (None, *allowed):
-            continue
-        # A word of a closed set; any other text may be anything.
-        is_word = isinstance(found.value, str) and _WORD.fullmatch(found.value)
-        shown = f": {found.value}" if is_word and allowed else ""
-        yield Reason(found.key_span, f"`{'.'.join(path[1:] or path)}{shown}` is not supported", _BY_HAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +197,10 @@ def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_
 def _reference(
     document: Node, item: Node, remote: Node, namespace: str, stores: StoreObjects
 ) -> _Reference | list[Reason]:
-    reasons = [*_departures(remote, _ONLY_OF_REFERENCE)]
+    reasons = [*departures(remote, _ONLY_OF_REFERENCE)]
     generator = item.get("sourceRef", "generatorRef")
     if generator is not None:
-        return [Reason(generator.key_span, "generators are not supported", _BY_HAND)]
+        return [Reason(generator.key_span, "generators are not supported", LEAVE)]
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
     if named is None or key is None:
@@ -236,7 +225,7 @@ def _keys(
     if not references.extracts:
         return [*keys.values()], []
     if len(references.extracts) > 1:
-        return [*keys.values()], [Reason(references.extracts[1].at, "`dataFrom` has several sources", _BY_HAND)]
+        return [*keys.values()], [Reason(references.extracts[1].at, "`dataFrom` has several sources", LEAVE)]
     known = names()
     if isinstance(known, Reason):
         return [*keys.values()], [known._replace(at=references.extracts[0].at)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import quoted
 
 CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
+LEAVE = "leave the object where it is; `madeElsewhere` of the environment names its Secret"
+_WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 
 
 class Reason(NamedTuple):
@@ -102,6 +105,38 @@ def place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str] 
         return store, store.provider.remote_name(name) if store.provider.has_paths else name
     except (InvalidReferenceError, UnprovenReferenceError) as error:
         return Reason(at, str(error))
+
+
+def api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore, str] | Reason:
+    """The same of a path of Vault's API, `MOUNT/data/NAME`, or of the name of a Key Vault's secret."""
+    path = path.strip("/")
+    if store.provider.has_mounts and "/data/" not in path:
+        return Reason(
+            at, f"{quoted(path)} is no path of version 2 of the KV engine", "only MOUNT/data/NAME is supported"
+        )
+    return place_of(store, path, at)
+
+
+def unnamed_store(
+    provider: Provider, settings: Mapping[str, str], named: Mapping[str, SourceStore], at: Span
+) -> SourceStore:
+    """The store of a form that names no object of the operator: the one of `--store` of that provider, where given."""
+    name, given = next(((key, each) for key, each in named.items() if each.provider is provider), ("", None))
+    known = {key: text for key, text in given.settings if key == provider.address} if given is not None else {}
+    return SourceStore(CLUSTER_STORE, name, provider, tuple((known | dict(settings)).items()), at)
+
+
+def departures(node: Node, only: Mapping[tuple[str, ...], tuple[object, ...]]) -> Iterator[Reason]:
+    """What `node` says at the paths of `only` and is not among the values allowed there."""
+    for path, allowed in only.items():
+        found = node.get(*path)
+        if found is None or found.value in (None, *allowed):
+            continue
+        # A word of a closed set; any other text may be anything.
+        is_word = isinstance(found.value, str) and _WORD.fullmatch(found.value)
+        shown = f": {found.value}" if is_word and allowed else ""
+        words = path[1:] if path[0] == "spec" else path
+        yield Reason(found.key_span, f"`{'.'.join(words)}{shown}` is not supported", LEAVE)
 
 
 def settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

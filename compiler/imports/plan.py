@@ -71,12 +71,13 @@ class ImportTarget:
             mount = {"mount": node.text("mount") or DEFAULT_MOUNT} if provider.has_mounts else {}
             written = {name: text for name in provider.settings if (text := node.text(name)) is not None}
             settings = tuple({**written, **mount}.items())
-            name, kind = node.text("name") or "", _kind(node)
+            name, kind = node.text("name") or "", store_kind(node)
             found[kind, name] = SourceStore(kind, name, provider, settings, node.key_span)
         return found
 
 
-def _kind(store: Node) -> str:
+def store_kind(store: Node) -> str:
+    """The kind of the object of an environment's store."""
     return store.text("kind") or "ClusterSecretStore"
 
 
@@ -395,7 +396,9 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     store_id = _as_id(source.name) if source.name else _unnamed(here, source)
     if store_id is None:
         return f"no store of the environment is this {provider.title}"
-    named = [key for key, node in here.stores.items() if (node.text("name"), _kind(node)) == (source.name, source.kind)]
+    named = [
+        key for key, node in here.stores.items() if (node.text("name"), store_kind(node)) == (source.name, source.kind)
+    ]
     store_id = next(iter(named), store_id)
     node = here.stores.get(store_id)
     if node is None:
@@ -409,17 +412,21 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
 
 
 def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
-    """The environment's store of that address, or its only one of the provider where no address is known."""
-    existing = {key: node for key, node in here.stores.items() if node.text("provider") == source.provider.id}
-    same = [key for key, node in existing.items() if not _changes(node, source)]
-    known = same or ([*existing] if source.provider.address not in dict(source.settings) else [])
+    """The environment's store of that address; else its only one of the provider, if either address is not known."""
+    address = source.provider.address
+    url, existing = dict(source.settings).get(address), dict[str, str | None]()
+    for key, node in here.stores.items():
+        if node.text("provider") == source.provider.id:
+            existing[key] = node.text(address)
+    same = [key for key, text in existing.items() if url and text and one_spelling(text) == one_spelling(url)]
+    known = same or [key for key, text in existing.items() if not url or not text]
     return known[0] if len(known) == 1 else None
 
 
 def _changes(node: Node, source: SourceStore) -> dict[str, str]:
     """The settings of `source` that the environment's store does not have, the name of its object too."""
     found = {"name": source.name} if source.name not in ("", node.text("name")) else {}
-    if source.name and _kind(node) != source.kind:
+    if source.name and store_kind(node) != source.kind:
         found["kind"] = source.kind
     for name, value in source.settings:
         written = node.text(name) or (DEFAULT_MOUNT if name == "mount" else "")

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from compiler.cluster.objects import keys_of
+from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView
 from compiler.consumers.look import STDIN, read_documents
 from compiler.consumers.readers import Inventory, objects_in, take
 from compiler.edit.new_project import option_span
-from compiler.imports.external_secrets import StoreObjects, is_of_operator, is_store, read_external_secret
+from compiler.imports import kubernetes_external_secrets, secret_provider_class
+from compiler.imports.external_secrets import (
+    STORES,
+    KeyNames,
+    StoreObjects,
+    is_of_operator,
+    is_store,
+    read_external_secret,
+)
 from compiler.imports.found import FoundObject, Reason, SourceStore
 from compiler.imports.plan import ImportTarget
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node, Span
+from compiler.model.document import Node, Source, Span, extent
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS
+from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, quoted, suggest
 
-EXTERNAL_SECRETS = "external-secrets"
+_REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
+# Kinds that are refused as such. Who may not list them is not told of them.
+_OTHERS = {"clusterexternalsecrets": "ClusterExternalSecret", "pushsecrets": "PushSecret"}
+OPTIONAL = frozenset({SECRETS, *_OTHERS})
+_NAMES_ALONE = 'go-template={{range $key, $value := .data}}{{$key}}{{"\\n"}}{{end}}'
 
 
 @dataclass(slots=True)
@@ -32,6 +47,27 @@ class Findings:
     is_whole: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What a reader of one object asks for: stores, those of `--store` by name, and the names of a Secret's keys."""
+
+    stores: StoreObjects
+    named: Mapping[str, SourceStore]
+    key_names: KeyNames
+
+    def read(self, form: str, documents: Iterable[Node], default: str, found: Findings) -> None:
+        """Adds the objects of the form; one without a namespace is in `default`."""
+        every = [(each, each.text("metadata", "namespace") or default) for each in documents]
+        for each, inside in every:
+            if is_store(each):
+                self.stores.take(each, inside)
+        for each, inside in every:
+            read = _secret_with_values(each, inside) or _READERS[form](each, inside, self)
+            if read is not None:
+                found.objects.append(read)
+                take(each, found.made, inside)
+
+
 def read_sources(
     form: str, paths: Sequence[str], namespace: str | None, here: ImportTarget, named: Mapping[str, SourceStore]
 ) -> Findings:
@@ -41,20 +77,10 @@ def read_sources(
     objects.
     """
     documents: list[Node] = []
-    default = namespace or here.namespace
     piped = ("import", form, STDIN, "--environment", here.name)
     is_whole, diagnostics = read_documents(paths, lambda each: documents.extend(objects_in(each)), piped)
     found = Findings(diagnostics=diagnostics, is_whole=is_whole)
-    stores = StoreObjects({**{("", name): store for name, store in named.items()}, **here.known_stores()})
-    for each in documents:
-        if is_store(each):
-            stores.take(each, _namespace(each, default))
-    for each in documents:
-        inside = _namespace(each, default)
-        read = _READERS[form](each, inside, stores)
-        if read is not None:
-            found.objects.append(read)
-            take(each, found.made, inside)
+    _context(here, named, _unknown_names).read(form, documents, namespace or here.namespace, found)
     if not found.objects and is_whole:
         raise Refusal("cannot run", f"there is nothing to import in {', '.join(paths)}", "check the form and the files")
     homeless = [each for each in found.objects if not each.namespace]
@@ -64,14 +90,75 @@ def read_sources(
     return found
 
 
-def _namespace(document: Node, default: str) -> str:
-    return document.text("metadata", "namespace") or default
+def _context(here: ImportTarget, named: Mapping[str, SourceStore], key_names: KeyNames) -> _Context:
+    known = {**{("", name): store for name, store in named.items()}, **here.known_stores()}
+    return _Context(StoreObjects(known), named, key_names)
 
 
-def _external_secret(document: Node, namespace: str, stores: StoreObjects) -> FoundObject | None:
-    if is_of_operator(document):
-        return read_external_secret(document, namespace, stores, _unknown_names)
-    return _secret_with_values(document, namespace)
+def read_cluster(
+    view: ClusterView, namespace: str | None, here: ImportTarget, named: Mapping[str, SourceStore]
+) -> Findings:
+    """The ExternalSecrets of a cluster, or of one namespace, and the stores that they name. Raises Refusal."""
+    found = Findings()
+    try:
+        documents = list(_cluster_documents(view, namespace))
+        stores = {
+            (kind, each.text("metadata", "namespace") or "", name)
+            for each in documents
+            for node in each.walk()
+            for member in _REFERENCES
+            if (name := node.text(member, "name")) and (kind := node.text(member, "kind") or STORES[1]) in STORES
+        }
+        for kind, inside, name in sorted(stores):
+            if (store := view.store(kind, name, inside)) is not None:
+                documents.append(_node({**store, "apiVersion": "external-secrets.io/v1", "kind": kind}, kind))
+        _context(here, named, lambda *at: _live_names(view, *at)).read("external-secrets", documents, "", found)
+    except ClusterError as error:
+        raise Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy) from None
+    if not found.objects:
+        raise Refusal("cannot run", "the cluster has no ExternalSecret there", "check --context and --namespace")
+    return found
+
+
+def _cluster_documents(view: ClusterView, namespace: str | None) -> Iterable[Node]:
+    if namespace is not None:
+        every: Mapping[str, Iterable[Mapping[str, object]]] = {
+            "ExternalSecret": view.external_secrets(namespace).values()
+        }
+    else:
+        plurals = {EXTERNAL_SECRETS: "ExternalSecret", **_OTHERS}
+        every = {kind: view.every_object(plural) or () for plural, kind in plurals.items()}
+    for kind, objects in every.items():
+        for each in objects:
+            yield _node({**each, "apiVersion": "external-secrets.io/v1", "kind": kind}, kind)
+
+
+def _node(found: Mapping[str, object], kind: str) -> Node:
+    """A live object as a document, whose place is its kind and name."""
+    metadata = found.get("metadata")
+    names = (
+        [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)] if isinstance(metadata, dict) else []
+    )
+    source = Source(f"{kind} {'/'.join(names)}")
+
+    def built(data: object) -> Node:
+        if isinstance(data, Mapping):
+            return Node({str(key): built(value) for key, value in data.items()}, source, extent(0, 0))
+        if isinstance(data, list | tuple):
+            return Node(tuple(map(built, data)), source, extent(0, 0))
+        return Node(data if isinstance(data, bool) or data is None else str(data), source, extent(0, 0))
+
+    return built(found)
+
+
+def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> frozenset[str] | Reason:
+    """The keys that a Secret has, by the metadata that says who wrote them: its values are never asked for."""
+    secret = (view.by_name(SECRETS, namespace) or {}).get(name)
+    if secret is not None and (names := keys_of(secret)):
+        return names
+    line = shell_line("kubectl", "--namespace", namespace, "get", "secret", name, "-o", _NAMES_ALONE)
+    message = "the Secret's metadata does not name the keys that its `dataFrom` gives it"
+    return Reason(at, message, f"`{line}` prints their names; name each under `data`")
 
 
 def _unknown_names(namespace: str, name: str, at: Span) -> Reason:
@@ -80,19 +167,41 @@ def _unknown_names(namespace: str, name: str, at: Span) -> Reason:
     return Reason(at, "the manifest does not name the keys of its `dataFrom`", help_text)
 
 
+def _group(document: Node) -> str:
+    return (document.text("apiVersion") or "").partition("/")[0]
+
+
+def _external_secret(document: Node, namespace: str, context: _Context) -> FoundObject | None:
+    if _group(document) == kubernetes_external_secrets.GROUP:
+        return kubernetes_external_secrets.read_kubernetes_external_secret(document, namespace, context.named)
+    if is_of_operator(document):
+        return read_external_secret(document, namespace, context.stores, context.key_names)
+    return None
+
+
+def _secret_provider_class(document: Node, namespace: str, context: _Context) -> FoundObject | None:
+    if _group(document) == secret_provider_class.GROUP and document.text("kind") == "SecretProviderClass":
+        return secret_provider_class.read_secret_provider_class(document, namespace, context.named)
+    return None
+
+
 def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
     """A Secret's manifest, whose values nothing may take from a file."""
-    held = [document.get(member) for member in _HELD if document.get("kind") and document.get(member) is not None]
-    if (document.text("apiVersion"), document.text("kind")) != ("v1", "Secret") or not any(held):
+    held = next((found for member in _HELD if (found := document.get(member)) is not None and found.children), None)
+    if (document.text("apiVersion"), document.text("kind")) != ("v1", "Secret") or held is None:
         return None
     name = document.nearest("metadata", "name")
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
-    reason = Reason(next(filter(None, held)).key_span, "it holds values in the clear", help_text)
+    reason = Reason(held.key_span, "it holds values in the clear", help_text)
     return FoundObject("Secret", namespace, str(name.value), name.span, reasons=(reason,))
 
 
-_READERS: dict[str, Callable[[Node, str, StoreObjects], FoundObject | None]] = {EXTERNAL_SECRETS: _external_secret}
-FORMS = tuple(_READERS)
+_READERS: dict[str, Callable[[Node, str, _Context], FoundObject | None]] = {
+    "external-secrets": _external_secret,
+    "secret-provider-class": _secret_provider_class,
+}
+ENV_EXAMPLE = "env-example"
+FORMS = (*_READERS, ENV_EXAMPLE)
 
 
 def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> dict[str, SourceStore]:

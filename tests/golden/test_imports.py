@@ -77,7 +77,7 @@ def references(case: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return {
         (each["spec"].get("target", {}).get("name", each["metadata"]["name"]), item["secretKey"]): item["remoteRef"]
         for each in objects
-        if each["kind"] == "ExternalSecret" and "template" not in each["spec"].get("target", {})
+        if "secretStoreRef" in each.get("spec", {}) and "template" not in each["spec"].get("target", {})
         for item in each["spec"].get("data", ())
     }
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 
 from compiler.cli.exit_codes import FOUND
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cli.terminal.interrupts import interruption
+from compiler.cluster.view import connected
+from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
+from compiler.imports.env_example import plan_names
 from compiler.imports.plan import ImportPlan, open_target, plan_import
-from compiler.imports.proof import prove
-from compiler.imports.sources import FORMS, named_stores, read_sources
+from compiler.imports.proof import Proof, prove
+from compiler.imports.sources import ENV_EXAMPLE, FORMS, OPTIONAL, named_stores, read_cluster, read_sources
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line
@@ -22,7 +26,10 @@ from compiler.text.command_line import command_line
 
 DESCRIPTION = """Reads what other tools' files say of secrets, and writes it into an environment and the catalogue.
 Shows the plan first.
-  external-secrets: ExternalSecrets of the operator, v1 and v1beta1, with the stores that they name
+  external-secrets: ExternalSecrets of the operator (v1, v1beta1) with the stores that they name, and those of
+    kubernetes-external-secrets; of files, or of the cluster
+  secret-provider-class: Secrets that the Secrets Store CSI driver makes (Azure and Vault, `secretObjects`)
+  env-example: names of variables as the keys of a new secret; a value beside a name is refused
 
 A Secret that the catalogue has keeps its entry, and the environment says what differs. An object is taken whole or not
 at all. Before anything is written, the compiled environment is compared with what was read, key by key: store, remote
@@ -30,13 +37,17 @@ name, property. Run it once for each environment. Without a project, start with 
 EXAMPLES = (
     "platform-secrets import external-secrets manifests/ --environment dev",
     "helm template shop ./chart | platform-secrets import external-secrets - --environment prod --apply",
-    "platform-secrets import external-secrets es.yaml --environment dev --store aks=azurekv --vault-url https://shop-dev.vault.azure.net",
+    "platform-secrets import external-secrets --cluster --context dev-admin --namespace shop --environment dev",
+    "platform-secrets import secret-provider-class classes/ --environment dev --namespace shop",
+    "platform-secrets import env-example .env.example --secret shop --environment dev",
 )
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("form", choices=FORMS, metavar="FORM", help="external-secrets")
+    parser.add_argument("form", choices=FORMS, metavar="FORM", help=", ".join(FORMS))
     parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or - for standard input")
+    parser.add_cluster("external-secrets: read the cluster's objects, of Secrets the metadata alone")
+    parser.exclude("--cluster", "FILE", "--store")
     parser.add_argument("--environment", metavar="ENV", help="the environment to write, an existing or a new one")
     parser.add_argument(
         "--store",
@@ -48,7 +59,10 @@ def configure(parser: Parser) -> None:
     for each in PROVIDERS.values():
         parser.add_argument(each.option, metavar="URL", help=f"where the {each.title} of --store is reached")
         parser.require(each.option, "--store")
-    parser.add_argument("--namespace", metavar="NAME", help="namespace of objects that name none")
+    parser.add_argument(
+        "--namespace", metavar="NAME", help="namespace of objects that name none, or the only one of the cluster"
+    )
+    parser.add_argument("--secret", metavar="NAME", help="env-example: the new secret")
     parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_all(parser)
@@ -60,21 +74,44 @@ def run(invocation: Invocation) -> int:
     if given.environment is None:
         raise Refusal("usage", "no environment is named", "name one with --environment, an existing or a new one")
     name = checked_name("environment", given.environment)
-    if not given.files:
+    if given.cluster == bool(given.files):
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
+    if (given.form == ENV_EXAMPLE) != (given.secret is not None):
+        raise Refusal("usage", f"--secret is for {ENV_EXAMPLE}, which needs it", "name the new secret with it")
     here = open_target(invocation.root, name)
+    if given.form == ENV_EXAMPLE:
+        shown, text = _one_file(given.files)
+        plan, proof = plan_names(here, checked_name("secret", given.secret), shown, text)
+        return _finish(invocation, name, plan, lambda: proof)
     urls = {each.id: getattr(given, each.option.removeprefix("--").replace("-", "_")) for each in PROVIDERS.values()}
     stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
-    found = read_sources(given.form, given.files, given.namespace, here, stores)
+    if given.cluster:
+        found = read_cluster(connected(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
+    else:
+        found = read_sources(given.form, given.files, given.namespace, here, stores)
     if not found.is_whole:
-        return invocation.findings(
-            found.diagnostics, name, content=import_content(given.form, None, None, applied=False)
-        )
+        nothing = import_content(given.form, None, None, applied=False)
+        return invocation.findings(found.diagnostics, name, content=nothing)
     plan = plan_import(here, found.objects)
-    diagnostics = (*found.diagnostics, *_refusals(plan), *plan.result.diagnostics)
+    return _finish(invocation, name, plan, lambda: prove(plan, found.made), found.diagnostics)
+
+
+def _one_file(paths: Sequence[str]) -> tuple[str, str]:
+    files = [*read_files(paths)]
+    if len(files) != 1:
+        raise Refusal("usage", f"{ENV_EXAMPLE} takes one file", "run it once for each secret")
+    return files[0]
+
+
+def _finish(
+    invocation: Invocation, name: str, plan: ImportPlan, prove: Callable[[], Proof], found: Sequence[Diagnostic] = ()
+) -> int:
+    """Shows the plan and its proof, and writes its files where that is asked for."""
+    given = invocation.arguments
+    diagnostics = (*found, *_refusals(plan), *plan.result.diagnostics)
     if plan.result.failed:
         return invocation.findings(diagnostics, name, content=import_content(given.form, plan, None, applied=False))
-    proof = prove(plan, found.made)
+    proof = prove()
     applies = given.apply and bool(plan.outputs)
     if applies:
         with interruption("either all files were written or none"):

@@ -1,0 +1,94 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.imports.sources import OPTIONAL
+from tests.commands import Done, run_command
+from tests.fake_cluster import ESO, FakeCluster
+
+SENTINEL = "sentinel-4711"
+REFERENCE = {"name": "backend", "kind": "ClusterSecretStore"}
+
+
+@pytest.fixture
+def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    """Three ExternalSecrets in two namespaces; the keys of two are known by their Secrets alone."""
+    with FakeCluster() as found:
+        monkeypatch.setenv("KUBECONFIG", str(found.kubeconfig(tmp_path)))
+        found.store("backend", ready=True)
+        found.secret("shop", "db", {"USER": SENTINEL, "PASSWORD": SENTINEL})
+        specs: dict[tuple[str, str], dict[str, Any]] = {
+            ("shop", "db"): {"dataFrom": [{"extract": {"key": "shop/db"}}]},
+            ("shop", "mail"): {"dataFrom": [{"extract": {"key": "shop/mail"}}]},
+            ("web", "api"): {"data": [{"secretKey": "TOKEN", "remoteRef": {"key": "web/api", "property": "TOKEN"}}]},
+        }
+        for (namespace, name), spec in specs.items():
+            found.external_secret(namespace, name, spec={"secretStoreRef": REFERENCE, **spec})
+        paths = [f"{ESO}/namespaces/{each}/externalsecrets" for each in ("shop", "web")]
+        found.objects[f"{ESO}/externalsecrets"] = {
+            "items": [item for path in paths for item in found.objects[path]["items"]]
+        }
+        pushed = {"metadata": {"name": "push", "namespace": "shop"}, "spec": {"data": []}}
+        found.objects["/apis/external-secrets.io/v1alpha1/pushsecrets"] = {"items": [pushed]}
+        yield found
+
+
+@pytest.fixture
+def bring_live(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    def run(*words: str) -> Done:
+        done = run_command(capsys, "import", "external-secrets", "--cluster", "--environment", "dev", *words)
+        assert SENTINEL not in done.out + done.err
+        return done
+
+    return run
+
+
+def test_a_clusters_objects_are_imported_without_any_value(
+    project: Path, cluster: FakeCluster, bring_live: Callable[..., Done]
+) -> None:
+    done = bring_live("--apply")
+    assert done.code == 0, done.err
+    assert "secret db: shop/db with PASSWORD, USER" in done.out
+    assert "found 4 objects with 3 keys: 2 objects with 3 keys taken, 2 objects with 0 keys refused" in done.out
+    assert "proof: 3 keys" in done.out
+    assert 'ExternalSecret shop/mail:1:1: warning[not-imported]: ExternalSecret "mail" is refused' in done.err
+    line = "kubectl --namespace shop get secret mail -o 'go-template={{range $key, $value := .data}}"
+    assert line in done.err
+    assert 'PushSecret "push" is refused' in done.err
+    # The double answers a whole Secret with an error.
+    assert any(path.endswith("/shop/secrets") for _, path in cluster.asked)
+    assert {method for method, _ in cluster.asked} == {"GET"}
+    assert SENTINEL not in (project / "environments/catalogue.yaml").read_text("utf-8")
+
+
+def test_one_namespace_is_asked_alone(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
+    done = bring_live("--namespace", "web")
+    assert "found 1 object with 1 key: 1 object with 1 key taken" in done.out
+    assert f"{ESO}/externalsecrets" not in {path for _, path in cluster.asked}
+
+
+def test_who_may_not_list_secrets_gets_the_line_for_who_may(
+    cluster: FakeCluster, bring_live: Callable[..., Done]
+) -> None:
+    cluster.refused["/shop/secrets"] = 403
+    cluster.refused["/pushsecrets"] = 403
+    done = bring_live()
+    assert done.code == 0
+    assert done.err.count("kubectl --namespace shop get secret") == 2
+    assert "1 object with 1 key taken, 2 objects with 0 keys refused" in done.out
+    assert "secrets" in OPTIONAL
+
+
+def test_a_cluster_that_refuses_is_said_so(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
+    cluster.refused["/externalsecrets"] = 403
+    done = bring_live()
+    assert done.code == 3
+    assert "the cluster cannot be asked" in done.err
+
+
+def test_a_cluster_without_any_is_said_so(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
+    cluster.objects[f"{ESO}/externalsecrets"] = {"items": []}
+    cluster.objects["/apis/external-secrets.io/v1alpha1/pushsecrets"] = {"items": []}
+    assert "the cluster has no ExternalSecret there" in bring_live().err

@@ -1,0 +1,132 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler.imports.env_example import read_names
+from compiler.imports.kubernetes_external_secrets import GROUP
+from compiler.imports.secret_provider_class import GROUP as CSI_GROUP
+from compiler.stores.azure_key_vault.csi import settings as of_azure
+from compiler.stores.vault.csi import settings as of_vault
+from tests.commands import Done, run_command
+
+SENTINEL = "sentinel-4711"
+CLASS = f"""\
+apiVersion: {CSI_GROUP}/v1
+kind: SecretProviderClass
+metadata: {{name: a, namespace: shop}}
+spec:
+  provider: %s
+  secretObjects: [{{secretName: a, data: [{{objectName: word, key: WORD}}]}}]
+  parameters:
+    %s
+    objects: |
+%s
+"""
+
+
+@pytest.fixture
+def bring_class(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    def run(provider: str, parameters: str, objects: str, *words: str) -> Done:
+        text = CLASS % (provider, parameters, "\n".join(f"      {line}" for line in objects.splitlines()))
+        (project / "in.yaml").write_text(text, "utf-8")
+        return run_command(capsys, "import", "secret-provider-class", "in.yaml", "--environment", "dev", *words)
+
+    return run
+
+
+VAULT = "- {objectName: word, secretPath: secret/data/a, secretKey: x%s}"
+AZURE = "array:\n  - |\n    objectName: word\n    %s"
+
+
+@pytest.mark.parametrize(
+    ("provider", "parameters", "objects", "said"),
+    [
+        ("vault", "roleName: r", VAULT % ", method: PUT", "`method: PUT` is not supported"),
+        ("vault", "roleName: r", VAULT % f", secretArgs: {{a: {SENTINEL}}}", "`secretArgs` is not supported"),
+        ("vault", "roleName: r", VAULT % ", encoding: base64", "`encoding: base64` is not supported"),
+        ("azure", "keyvaultName: shop", AZURE % "objectType: key", "`objectType: key` is not supported"),
+        ("azure", "keyvaultName: shop", AZURE % "objectEncoding: base64", "`objectEncoding: base64` is not supported"),
+        ("azure", "keyvaultName: shop", AZURE % "objectFormat: pfx", "`objectFormat: pfx` is not supported"),
+        ("azure", "keyvaultName: shop", f"array: [{SENTINEL}", '`objects` has no "word"'),
+        ("gcp", f"secrets: {SENTINEL}", "- a", "it is of another provider"),
+    ],
+)
+def test_what_the_driver_does_and_the_operator_does_not_is_refused(
+    bring_class: Callable[..., Done], provider: str, parameters: str, objects: str, said: str
+) -> None:
+    done = bring_class(provider, parameters, objects)
+    assert (done.code, said in done.err) == (1, True), done.err
+    assert SENTINEL not in done.out + done.err
+
+
+def test_a_class_is_imported_into_the_store_that_an_option_names(
+    project: Path, bring_class: Callable[..., Done]
+) -> None:
+    done = bring_class("azure", "keyvaultName: shop", AZURE % "objectType: secret", "--store", "aks=azurekv", "--apply")
+    assert done.code == 0, done.err
+    written = (project / "environments/dev.yaml").read_text("utf-8")
+    assert "name: aks" in written
+    assert "vaultUrl: https://shop.vault.azure.net" in written
+
+
+def test_a_vault_without_an_address_is_the_environments_only_one(bring_class: Callable[..., Done]) -> None:
+    done = bring_class("vault", "roleName: r", VAULT % "")
+    assert "store vault: as it is; what was read does not tell its address" in done.out
+    assert "proof: 1 key " in done.out
+
+
+def test_the_parameters_mean_settings_of_a_store() -> None:
+    assert of_azure({"keyvaultName": "a", "cloudName": "AzureChinaCloud", "tenantID": "t"}) == {
+        "vaultUrl": "https://a.vault.azure.cn",
+        "tenantId": "t",
+        "environmentType": "ChinaCloud",
+    }
+    assert of_vault({"vaultAddress": "https://v", "vaultNamespace": "n"}) == {
+        "server": "https://v",
+        "vaultNamespace": "n",
+    }
+    assert of_azure({}) == of_vault({}) == {}
+    assert GROUP == "kubernetes-client.io"
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "refused"),
+    [
+        ("A=", ("A",), 0),
+        ("export A", ("A",), 0),
+        ("  A = ''  # why", ("A",), 0),
+        ("# A=1", (), 0),
+        ("", (), 0),
+        (f"A={SENTINEL}", ("A",), 1),
+        (f"A=''{SENTINEL}", ("A",), 1),
+        (f"A=#{SENTINEL}", ("A",), 0),
+        (SENTINEL, (), 1),
+        (f"1A={SENTINEL}", (), 1),
+        ("A=${B}", ("A",), 1),
+    ],
+)
+def test_a_line_is_a_name_or_refused_and_never_shown(line: str, names: tuple[str, ...], refused: int) -> None:
+    found, file = read_names("a.env", f"{line}\n")
+    assert (found, len(file.reasons)) == (names, refused)
+    for each in file.reasons:
+        assert SENTINEL not in each.message + (each.help or "") + each.at.source.text
+        assert each.at.line == 1
+
+
+def test_names_need_a_secret_and_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("import", "env-example", "a.env", "--environment", "dev")
+    assert "--secret is for env-example" in run_command(capsys, *words).err
+    (project / "a.env").write_text("# nothing\n", "utf-8")
+    assert "there is no name in a.env" in run_command(capsys, *words, "--secret", "a").err
+
+
+def test_an_entry_with_other_keys_is_no_second_entry(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("import", "env-example", "a.env", "--environment", "dev", "--secret", "a")
+    (project / "a.env").write_text("A=\nB=\n", "utf-8")
+    assert run_command(capsys, *words, "--apply").code == 0
+    before = (project / "environments/catalogue.yaml").read_text("utf-8")
+    (project / "a.env").write_text("A=\nC=\n", "utf-8")
+    done = run_command(capsys, *words, "--apply")
+    assert (done.code, 'the entry has no key "C"' in done.err) == (1, True)
+    assert (project / "environments/catalogue.yaml").read_text("utf-8") == before
