@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from scripts.build_cast import BAR, CAST, DRAWING, ROWS, cast_of, drawing_of, recording
 
 ROOT = Path(__file__).resolve().parents[2]
+DRAWINGS = sorted((ROOT / "docs").rglob("*.svg"))
 LARGEST = 300_000
 
 
@@ -25,11 +27,16 @@ def test_the_drawing_is_that_of_the_cast(cast: str) -> None:
     assert drawing_of(cast) == DRAWING.read_text("utf-8"), "run `make docs`"
 
 
-def test_the_drawing_is_small_and_loads_and_runs_nothing() -> None:
-    text = DRAWING.read_text("utf-8")
+@pytest.mark.parametrize("path", DRAWINGS, ids=[path.name for path in DRAWINGS])
+def test_a_drawing_is_small_and_loads_and_runs_nothing(path: Path) -> None:
+    text = path.read_text("utf-8")
     assert len(text.encode()) < LARGEST
+    assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own files
     assert not re.search(r"<script|<image|<foreignObject|\bon[a-z]+=|url\(|@import|href", text)
-    assert text.count("prefers-reduced-motion") == 1
+
+
+def test_a_drawing_that_moves_stands_still_for_those_who_want_no_motion() -> None:
+    assert DRAWING.read_text("utf-8").count("@media (prefers-reduced-motion: reduce)") == 1
 
 
 def test_the_cast_is_shorter_than_a_minute(cast: str) -> None:
