@@ -121,6 +121,11 @@ dist: .venv/.dev .tools/.helm .tools/.dist ## Build the release of HEAD into dis
 dist-check: dist ## Build the release twice, install it with pipx and uv, and render its chart with each Helm
 	@PLATFORM_SECRETS_DIST=1 $(TESTS) tests/release -q -n 2 --dist loadfile $(DIST_CHECK)
 
+look: .venv/.dev ## Look at the report's page in Chromium: accessibility, keyboard, phone, print; pictures in build/look
+	@if bash scripts/install_chromium.sh; then \
+		PYTHONPATH=.tools/look $(BIN)/python -m pytest tests/look -q -n 2; \
+	else echo "skipped: what tests/look needs cannot be had here" >&2; fi
+
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py
 
@@ -136,6 +141,8 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		requirements/dist.in -o requirements/dist.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements/look.in -o requirements/look.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -202,7 +202,16 @@ def hostile() -> dict[str, Any]:
             {"name": HOSTILE, "stores": {"vault": {"letter": "V", "provider": HOSTILE, "address": HOSTILE}}}
         ],
         "secrets": [secret(name, cells, (HOSTILE, LONG), description=HOSTILE) for name in (HOSTILE, LONG, "__proto__")],
-        "moves": [],
+        "moves": [
+            {
+                "environment": HOSTILE,
+                "to": HOSTILE,
+                "next": 1,
+                "steps": [[{"secret": name, "store": "vault", "state": "present"} for name in (HOSTILE, LONG)]],
+                "first": HOSTILE,
+                "commands": [LONG],
+            }
+        ],
         "problems": [
             {
                 "severity": "error",

@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 // The gravest first.
 const STATES = { missing: "missing", deleted: "deleted", faulty: "faulty", "no-access": "no access",
-  differs: "differs between stores", "not-in-effect": "not in effect", "not-asked": "not asked", present: "present" };
+  differs: "stores differ", "not-in-effect": "not in effect", "not-asked": "not asked", present: "present" };
 // What a toggle shows: a state, or a mark that stands beside one.
 const TOGGLES = { ...STATES, overdue: "overdue", moves: "to move", unlike: "unlike others" };
 const TABS = { matrix: "Matrix", due: "Due", moves: "Moves", problems: "Problems" };
@@ -41,7 +41,8 @@ function button(attributes, onClick, ...children) {
 const number = (count) => count.toLocaleString("en");
 const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 const minutes = (moment) => moment.slice(0, 16).replace("T", " ") + " UTC";
-const stateWord = (state, after = "") => el("span", { class: `state is-${state}` }, (STATES[state] ?? state) + after);
+// The blanks keep words apart where they are read aloud or copied.
+const stateWord = (state) => el("span", { class: `state is-${state}` }, ` ${STATES[state] ?? state} `);
 const storeLetter = (environment, id) => environment.stores[id]?.letter ?? id;
 const letterChip = (letters) => el("b", { class: "letter" }, letters);
 const layerMark = (layer) => layer && el("span", { class: "mark layer" }, layer);
@@ -51,7 +52,7 @@ const differsMark = (differs) => differs?.length && el("span", { class: "mark di
 function issuerLink(issuer) {
   const address = URL.canParse(issuer) && new URL(issuer);
   if (!address || address.protocol !== "https:") return issuer;
-  return el("a", { href: issuer, rel: "noreferrer", target: "_blank" }, address.host + " ↗");
+  return el("a", { href: issuer, rel: "noreferrer", target: "_blank" }, address.host + "\u00a0↗");
 }
 
 function lateness({ due, overdue }) {
@@ -73,7 +74,7 @@ function cellNode(environment, cell) {
   const known = [letters, cell.state, cell.layer, cell.differs].join("\n");
   if (!alike.has(known)) {
     alike.set(known, el("div", { role: "cell", class: "cell", "data-state": cell.state }, letterChip(letters),
-      stateWord(cell.state, " "), differsMark(cell.differs), layerMark(cell.layer), el("small")));
+      stateWord(cell.state), differsMark(cell.differs), layerMark(cell.layer), el("small")));
   }
   const node = alike.get(known).cloneNode(true);
   node.lastChild.append(...ageAndDue(cell).filter(Boolean));
@@ -128,7 +129,9 @@ function change(changes) {
   filters = { ...filters, ...changes };
   const given = Object.entries(filters).filter(([name, value]) => String(value) !== String(EMPTY[name]));
   history.replaceState(null, "", "#" + new URLSearchParams(given));
-  draw();
+  // What opens the panel stays, so that the focus comes back to it.
+  if (Object.keys(changes).every((name) => name === "open" || name === "in")) drawPanel();
+  else draw();
 }
 
 function marksOf(cell) {
@@ -151,9 +154,9 @@ const chosenEnvironments = () => data.environments.filter((each) => matchesEnvir
 // For each toggle, how many cells it would show.
 function countMarks() {
   const counts = Object.fromEntries(Object.keys(TOGGLES).map((name) => [name, 0]));
-  const counted = filters.tab === "matrix" ? columns : chosenEnvironments();
+  const places = filters.tab === "matrix" ? columns : chosenEnvironments();
   for (const secret of data.secrets.filter(matchesSecret)) {
-    for (const { name } of counted) {
+    for (const { name } of places) {
       const cell = secret.cells[name];
       if (cell && matchesStore(cell)) marksOf(cell).forEach((mark) => { counts[mark] += 1; });
     }
@@ -214,20 +217,20 @@ function secretRow(secret) {
     () => fold(row, Boolean(row.keys)));
   row.open = openButton(secret.id, "", secret.id);
   row.node = el("div", { role: "row", class: "row secret" }, el("div", { role: "rowheader", class: "head" }, row.toggle,
-    row.open, el("small", {}, counted(secret.keys.length, "key"), differsMark(secret.differs))));
+    row.open, el("small", {}, counted(secret.keys.length, "key"), " ", differsMark(secret.differs))));
   return row;
 }
 
 // The rows that are seen first come at once, and the others in between, so that the page answers meanwhile.
 function fill(count) {
-  clearTimeout(filling);
+  cancelAnimationFrame(filling);
   const waiting = rows.filter((row) => row.nodes.length < columns.length);
   waiting.slice(0, count).forEach((row) => {
     row.nodes = columns.map((environment) => cellNode(environment, row.secret.cells[environment.name]));
     row.node.append(...row.nodes);
     dim(row);
   });
-  if (waiting.length > count) filling = setTimeout(fill, 0, ROWS_AT_ONCE);
+  if (waiting.length > count) filling = requestAnimationFrame(() => setTimeout(fill, 0, ROWS_AT_ONCE));
 }
 
 function fold(row, isFolded) {
@@ -278,10 +281,8 @@ function drawList(id, nodes, none) {
   byId(id).replaceChildren(el("h2", {}, TABS[id]), ...(nodes.length ? nodes.flat() : [el("p", { class: "empty" }, none)]));
 }
 
-const day = (cell) => cell.due ?? "9999";
 const dueKeys = data.secrets.flatMap((secret) => secret.keys.flatMap((key) => Object.entries(key.cells)
-  .filter(([, cell]) => cell.due || cell.overdue).map(([environment, cell]) => ({ secret, key, environment, cell }))))
-  .sort((one, other) => (day(one.cell) < day(other.cell) ? -1 : Number(day(one.cell) > day(other.cell))));
+  .filter(([, cell]) => cell.due || cell.overdue).map(([environment, cell]) => ({ secret, key, environment, cell }))));
 
 const shownDue = () => dueKeys.filter(({ secret, key, environment, cell }) => matchesEnvironment(environment)
   && matchesCell(cell) && matchesSecret(secret) && (!filters.owner || key.owner === filters.owner));
@@ -290,6 +291,8 @@ function drawDue(found) {
   const soon = new Date(Date.parse(data.generated) + SOON_DAYS * 86400e3).toISOString();
   const group = ({ overdue, due }) => overdue === true ? "Overdue" : overdue || !due ? "Not known"
     : due <= soon ? `In the next ${SOON_DAYS} days` : "Later";
+  const day = (each) => each.cell.due ?? "9999";
+  found.sort((one, other) => (day(one) < day(other) ? -1 : Number(day(one) > day(other))));
   const groups = Map.groupBy(found, (each) => group(each.cell));
   const heads = ["New value due", "Key", "Environment", "Store", "Age", "Owner", "Issuer"];
   drawList("due", [...groups].map(([name, each]) => table(`${name} · ${number(each.length)}`, heads, each, dueRow)),
@@ -297,7 +300,8 @@ function drawDue(found) {
 }
 
 function dueRow({ secret, key, environment, cell }) {
-  return [cell.overdue ? lateness(cell) : cell.due, openButton(secret.id, environment, `${secret.id} / ${key.key}`),
+  return [cell.overdue === true ? el("em", {}, cell.due ?? "overdue") : cell.overdue ? "not known" : cell.due,
+    openButton(secret.id, environment, `${secret.id} / ${key.key}`),
     environment, [letterChip(storeLetter(environments.get(environment), cell.store)), ` ${cell.store}`],
     cell.age === undefined ? "" : `${cell.age} d`, key.owner, key.issuer && issuerLink(key.issuer)];
 }
@@ -315,7 +319,7 @@ function moveNode({ environment, to, next, steps, first, commands }) {
   const done = all.filter((each) => each.done).length;
   const label = `${done} of ${counted(all.length, "secret")} on ${to}`;
   const where = next ? `step ${next} of ${steps.length} is next` : "every step is done";
-  return el("article", {}, el("h3", {}, `${environment} → ${to}`),
+  return el("article", {}, el("h2", {}, `${environment} → ${to}`),
     el("p", {}, el("progress", { max: all.length, value: done, "aria-label": label }), `${label}; ${where}`),
     el("ol", {}, steps.map((step, at) => el("li", { "aria-current": at + 1 === next && "step" }, step.map((each) =>
       el("span", { class: each.done ? "moved" : "waits" }, openButton(each.secret, environment, each.secret),
@@ -329,7 +333,7 @@ const shownProblems = () => (data.problems ?? []).filter((problem) => matchesEnv
 
 function problemRow({ severity, environment, secret, key, message, help, command }) {
   const name = [secret, key].filter(Boolean).join(" / ");
-  return [el("span", { class: `state is-${severity}` }, severity), environment,
+  return [stateWord(severity), environment,
     secrets.has(secret) ? openButton(secret, environment, name) : name,
     [el("p", {}, message), help && el("p", { class: "help" }, help), command && copyLine(command)]];
 }
@@ -367,7 +371,7 @@ function panelParts(secret, environment, cell) {
   };
   const readers = cell.readers?.length ? el("ul", {}, cell.readers.map((each) => el("li", {}, each))) : "nobody";
   const facts = {
-    State: [stateWord(cell.state), " ", el("small", {}, ageAndDue(cell))],
+    State: [stateWord(cell.state), el("small", {}, ageAndDue(cell))],
     Secret: cell.target && el("code", {}, cell.target),
     "Store in use": store(cell.store),
     "Going to": cell.to && store(cell.to),
@@ -384,11 +388,11 @@ function panelParts(secret, environment, cell) {
 function keyNode(key, environment) {
   const cell = key.cells[environment.name];
   return el("section", {}, el("h3", {}, key.key),
-    el("p", {}, stateWord(cell.state), " ", el("small", {}, ageAndDue(cell), key.owner && ` · ${key.owner}`,
+    el("p", {}, stateWord(cell.state), el("small", {}, ageAndDue(cell), key.owner && ` · ${key.owner}`,
       key.issuer && [" · ", issuerLink(key.issuer)])),
     el("ul", {}, (cell.places ?? []).map(({ store, remoteKey, property, inUse, state }) => el("li", { class: inUse && "used" },
       letterChip(storeLetter(environment, store)), el("code", {}, remoteKey + (property ? ` [${property}]` : "")),
-      el("span", {}, stateWord(state), inUse && ", in use")))));
+      el("span", {}, stateWord(state), inUse && "· in use")))));
 }
 
 // --- The whole page
@@ -404,9 +408,9 @@ function drawChoices() {
   byId("toggles").append(...Object.entries(TOGGLES).map(([name, word]) =>
     button({ id: `show-${name}`, class: `state is-${name}` }, () => change({
       show: filters.show.includes(name) ? filters.show.filter((each) => each !== name) : [...filters.show, name],
-    }), word, el("b"))));
+    }), `${word} `, el("b"))));
   byId("tabs").append(...Object.entries(TABS).map(([id, word]) =>
-    button({ role: "tab", id: `tab-${id}`, "aria-controls": id }, () => change({ tab: id }), word, el("b"))));
+    button({ role: "tab", id: `tab-${id}`, "aria-controls": id }, () => change({ tab: id }), `${word} `, el("b"))));
 }
 
 function drawFilters() {
