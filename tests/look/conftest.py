@@ -16,6 +16,7 @@ from tests.look.documents import hostile, large, platform
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "build/look"
+DOCUMENTS = {make.__name__: make for make in (platform, hostile, large)}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -29,6 +30,10 @@ class View:
 
     def run(self, script: str) -> Any:  # noqa: ANN401 - what the script returns
         return self.page.evaluate(script)
+
+    def report(self, what: str, but_of: str = "nothing") -> None:
+        if not what.startswith(but_of):
+            self.reported.append(what)
 
     def wait(self, script: str, seconds: float = 20) -> None:
         """Until `script` is true. Playwright's own wait evaluates a string, which the page's policy refuses."""
@@ -76,11 +81,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the page of each document."""
-    folder = tmp_path_factory.mktemp("pages")
-    for make in (platform, hostile, large):
-        (folder / f"{make.__name__}.html").write_text(report_page(make()), "utf-8")
-    return folder
+    """The folder of the pages, each drawn when it is first opened."""
+    return tmp_path_factory.mktemp("pages")
 
 
 @pytest.fixture
@@ -99,14 +101,16 @@ def open_page(browser: Any, drawn: Path) -> Iterator[Open]:  # noqa: ANN401 - Pl
         page = browser.new_page(viewport={"width": width, "height": 900}, **options)
         view = View(page)
         views.append(view)
-        page.on("console", lambda message: view.reported.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: view.reported.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (view.reported.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda sent: sent.url.startswith("file:") or view.reported.append(f"request: {sent.url}"))
+        page.on("console", lambda message: view.report(f"console: {message.text}"))
+        page.on("pageerror", lambda error: view.report(f"error: {error}"))
+        page.on("request", lambda sent: view.report(f"request: {sent.url}", but_of="request: file:"))
         if measured:
             view.devtools = page.context.new_cdp_session(page)
             view.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-        page.goto(f"file://{drawn}/{name}.html{fragment}")
+        file = drawn / f"{name}.html"
+        if not file.exists():
+            file.write_text(report_page(DOCUMENTS[name]()), "utf-8")
+        page.goto(f"file://{file}{fragment}")
         return view
 
     yield open_page

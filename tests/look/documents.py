@@ -1,5 +1,6 @@
 """Documents that the page is drawn from: a realistic one, a hostile one and a large one."""
 
+import json
 from typing import Any
 
 GENERATED = "2026-11-28T16:50:00Z"
@@ -67,8 +68,24 @@ def secret(name: str, environments: dict[str, dict[str, Any]], keys: tuple[str, 
     }
 
 
+def number_cells(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with each different cell once, in a list, and its number in its place."""
+    numbers: dict[str, int] = {}
+    for each in document["secrets"]:
+        for place in (each, *each["keys"]):
+            place["cells"] = {
+                environment: numbers.setdefault(json.dumps(found), len(numbers))
+                for environment, found in place["cells"].items()
+            }
+    return {**document, "cells": [json.loads(text) for text in numbers]}
+
+
 def platform() -> dict[str, Any]:
     """Eleven secrets in four environments: two live, one on the move, one from its files alone."""
+    return number_cells(_platform())
+
+
+def _platform() -> dict[str, Any]:
     secrets = []
     for number, (name, (description, keys)) in enumerate(SECRETS.items()):
         age = 12 + 31 * number
@@ -92,6 +109,7 @@ def platform() -> dict[str, Any]:
     at("github", "prod", state="differs", overdue=True, due="2026-11-16", age=103)
     found["github"]["cells"]["prod"]["next"] = "platform-secrets migrate prod --only github"
     at("jira", "prod", state="missing", age=None, due=None)
+    found["jira"]["cells"]["prod"]["first"] = "ask the owner for the token"
     found["jira"]["cells"]["prod"]["next"] = "platform-secrets put prod jira"
     at("komodor", "prod", state="deleted", age=None, due=None)
     at("pagerduty", "prod-eu", state="not-in-effect")
@@ -111,7 +129,7 @@ def platform() -> dict[str, Any]:
         "without": [],
         "environments": [
             {"name": "dev", "stores": STORES},
-            {"name": "staging", "moment": "2026-11-28T16:12:00Z", "stores": STORES},
+            {"name": "staging", "moment": "2026-11-28T16:12:00Z", "partial": True, "stores": STORES},
             {"name": "prod", "moment": "2026-11-28T16:41:00Z", "stores": STORES},
             {"name": "prod-eu", "moment": "2026-11-28T16:43:00Z", "stores": STORES},
         ],
@@ -196,7 +214,7 @@ def hostile() -> dict[str, Any]:
     """Names, places, messages and addresses as somebody would write them who wants the page to run a script."""
     cells = {HOSTILE: cell("vault", layer=HOSTILE, due="2026-01-01", overdue=True, next=HOSTILE, readers=[HOSTILE])}
     document = {
-        **platform(),
+        **_platform(),
         "contains": [HOSTILE],
         "environments": [
             {"name": HOSTILE, "stores": {"vault": {"letter": "V", "provider": HOSTILE, "address": HOSTILE}}}
@@ -227,7 +245,7 @@ def hostile() -> dict[str, Any]:
     for each, issuer in zip(document["secrets"], issuers, strict=True):
         for key in each["keys"]:
             key["issuer"] = issuer
-    return document
+    return number_cells(document)
 
 
 def large(secrets: int = 200, environments: int = 100) -> dict[str, Any]:
@@ -246,10 +264,11 @@ def large(secrets: int = 200, environments: int = 100) -> dict[str, Any]:
             for column, name in enumerate(names)
         }
 
-    return {
-        **platform(),
+    document = {
+        **_platform(),
         "environments": [{"name": name, "moment": GENERATED, "stores": STORES} for name in names],
         "secrets": [secret(f"service-{row:03}", cells_of(row), ("TOKEN", "URL")) for row in range(secrets)],
         "moves": [],
         "problems": [],
     }
+    return number_cells(document)

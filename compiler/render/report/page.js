@@ -15,9 +15,12 @@ const narrow = matchMedia("(max-width: 640px)");
 const print = matchMedia("print");
 
 const allKeys = data.secrets.flatMap((secret) => secret.keys);
-// A name such as "constructor" is a member only where the data has it.
-[...data.environments.map((each) => each.stores), ...[...data.secrets, ...allKeys].map((each) => each.cells)]
-  .forEach((names) => Object.setPrototypeOf(names, null));
+// A name such as "constructor" is a member only where the data has it. A cell stands in a list, once for all alike.
+data.environments.forEach((each) => Object.setPrototypeOf(each.stores, null));
+for (const { cells } of [...data.secrets, ...allKeys]) {
+  Object.setPrototypeOf(cells, null);
+  for (const name of Object.keys(cells)) cells[name] = data.cells[cells[name]];
+}
 const environments = new Map(data.environments.map((each) => [each.name, each]));
 const secrets = new Map(data.secrets.map((each) => [each.id, each]));
 
@@ -172,7 +175,8 @@ function columnHead(environment) {
   const stores = Object.entries(environment.stores).map(([id, { letter }]) => el("span", {}, letterChip(letter), ` ${id}`));
   const [before, after] = narrow.matches ? stepButtons(environment.name) : [];
   return el("div", { role: "columnheader", class: "cell" }, before, el("b", {}, environment.name), after,
-    el("small", {}, environment.moment ? minutes(environment.moment) : "from files"), el("small", {}, stores));
+    el("small", {}, environment.moment ? minutes(environment.moment) : "from files",
+      environment.partial && " · some secrets"), el("small", {}, stores));
 }
 
 function stepButtons(name) {
@@ -294,7 +298,7 @@ function drawDue(found) {
   const day = (each) => each.cell.due ?? "9999";
   found.sort((one, other) => (day(one) < day(other) ? -1 : Number(day(one) > day(other))));
   const groups = Map.groupBy(found, (each) => group(each.cell));
-  const heads = ["New value due", "Key", "Environment", "Store", "Age", "Owner", "Issuer"];
+  const heads = ["Due", "Key", "Environment", "Store", "Age", "Owner", "Issuer"];
   drawList("due", [...groups].map(([name, each]) => table(`${name} · ${number(each.length)}`, heads, each, dueRow)),
     "No value is due.");
 }
@@ -378,7 +382,7 @@ function panelParts(secret, environment, cell) {
     "Decided at": cell.decidedBy && [el("code", {}, cell.decidedBy), layerMark(cell.layer && `inherited from ${cell.layer}`)],
     "Unlike others": cell.differs?.join(", "),
     Readers: cell.readers ? readers : "not asked",
-    Next: cell.next ? copyLine(cell.next) : "nothing to do",
+    Next: cell.first || cell.next ? [cell.first, cell.next && copyLine(cell.next)] : "nothing to do",
   };
   return [el("dl", {}, Object.entries(facts).filter(([, value]) => value)
     .map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)))),
