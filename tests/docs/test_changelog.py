@@ -4,7 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from compiler.change import journal
 from compiler.cli.commands import COMMANDS, generate, new
+from compiler.operations import backup
+from compiler.render import content
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "CHANGELOG.md").read_text("utf-8") + (ROOT / "README.md").read_text("utf-8")
@@ -28,3 +31,14 @@ def test_every_make_target_that_users_call_is_named() -> None:
     tasks = re.findall(r"^  make ([a-z0-9-]+)", first, re.MULTILINE)
     assert len(tasks) > 5
     assert [task for task in tasks if not re.search(rf"`make {task}\b|^make {task}\b", TEXT, re.MULTILINE)] == []
+
+
+def test_the_formats_are_those_of_the_program() -> None:
+    formats = re.search(r"### Formats\n(.*?)\n### ", TEXT, re.DOTALL)
+    assert formats is not None
+    said = re.findall(r"`format: (\d)`|have format (\d)|have version (\d)", formats[1])
+    assert [next(filter(None, each)) for each in said] == [
+        str(content.FORMAT),
+        str(journal.FORMAT),
+        str(backup.VERSION),
+    ]

@@ -13,6 +13,7 @@ import pytest
 from scripts.dist import version_in
 from tests.release.conftest import ROOT
 
+# With both on PATH pipx installs by uv, as wherever uv is; alone it first fetches a newer pip, in half a minute.
 PROGRAMS = f"{ROOT}/.tools/dist/bin:{ROOT}/.venv/bin"
 README = (ROOT / "README.md").read_text("utf-8")
 (LINE,) = re.findall(r"^pipx install .*?(?= +# or `uv tool install` the same$)", README, re.MULTILINE)
