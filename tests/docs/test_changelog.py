@@ -42,3 +42,11 @@ def test_the_formats_are_those_of_the_program() -> None:
         str(journal.FORMAT),
         str(backup.VERSION),
     ]
+
+
+def test_every_heading_stands_alone_and_entries_are_grouped_by_headings_only() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+    headings = [place for place, line in enumerate(lines) if line.startswith("#")]
+    assert [lines[place] for place in headings[1:] if lines[place - 1] or lines[place + 1]] == []
+    assert [line for line in lines if line.startswith("**")] == []
+    assert len(lines) < 250
