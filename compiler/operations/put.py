@@ -16,7 +16,7 @@ from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, place_in, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.secret import SecretValue, Trait, traits
+from compiler.stores.secret_value.secret import Comparer, SecretValue, Trait, traits
 from compiler.text.wording import suggest
 
 
@@ -111,20 +111,29 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
 
 
 def put(target: Target, values: Mapping[str, SecretValue], environment: str, options: Options) -> Change:
-    """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
+    """The setting of `values`, by keys of the catalogue, as `put_all` does it for several secrets."""
+    return put_all([(target, values)], environment, options)
+
+
+def put_all(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], environment: str, options: Options) -> Change:
+    """The setting of the values of each target, in one run; nothing else in the remote secrets changes.
 
     The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
-    that must not be written, and AddressError.
+    that must not be written, and for two values of one place; and AddressError.
     """
-    steps, store = _steps(target, values), target.store
+    steps = tuple(step for target, values in given for step in _steps(target, values))
+    _require_one_value(steps)
+    used = {target.store.id: target.store for target, _ in given}
+    keys = {target.secret.id: sorted(values) for target, values in given}
     expires = str(options.expires) if options.expires is not None else None
     identity = identity_of(
         COMMAND,
         environment,
-        {store.id: options.stores.address(store).absolute},
+        {store.id: options.stores.address(store).absolute for store in used.values()},
         {
-            "secret": target.secret.id,
-            "keys": sorted(values),
+            **(
+                {"secret": next(iter(keys)), "keys": next(iter(keys.values()))} if len(keys) == 1 else {"secrets": keys}
+            ),
             "recover": options.recover,
             # Runs of older releases have none.
             **({"expires": expires} if expires is not None else {}),
@@ -133,9 +142,18 @@ def put(target: Target, values: Mapping[str, SecretValue], environment: str, opt
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, environment, options=chosen, steps=steps)
-    used = {store.id: store}
-    ages = Ages({store.id: place_limits(target.environment, store)}, None, used)
+    ages = Ages({store.id: place_limits(given[0][0].environment, store) for store in used.values()}, None, used)
     return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, ages=ages), options)
+
+
+def _require_one_value(steps: Sequence[Step]) -> None:
+    """Keys that take their value from another have one place, for which one value can be given."""
+    comparer, first = Comparer(), dict[Location, Step]()
+    for step in steps:
+        other = first.setdefault(step.place, step)
+        if step.value is not None and other.value is not None and not comparer.same(step.value, other.value):
+            message = f"{other.secret}/{other.key} and {step.secret}/{step.key} have one value, and two are given"
+            raise Refusal("found", message, "give one of them; nothing was written")
 
 
 def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...]:

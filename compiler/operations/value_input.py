@@ -1,16 +1,23 @@
-"""Reads values by key from a file or pipe: a JSON object, dotenv lines or one bare value. Errors quote no value."""
+"""Reads values by key from a file or pipe: JSON, dotenv lines, a Kubernetes Secret or one bare value.
+
+Errors quote no value.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
 from compiler.stores.secret_value.document import NotAnObjectError, read_object
 from compiler.stores.secret_value.secret import SecretValue
-from compiler.text.wording import closest, counted, suggest
+from compiler.text.command_line import shell_line
+from compiler.text.wording import closest, counted, listed, quoted, suggest
 
 
 class InputForm(StrEnum):
@@ -18,6 +25,7 @@ class InputForm(StrEnum):
 
     JSON = "json"
     DOTENV = "dotenv"
+    KUBERNETES = "kubernetes-secret"
     VALUE = "value"
 
 
@@ -42,42 +50,139 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 _COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
+_ITSELF = "the secret"  # in messages, where only one is put
+# A value of a Kubernetes Secret may be bytes that are no text, for which None stands: no store takes them.
+Values = Mapping[str, SecretValue | None]
+
+
 def read_values(
-    data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None
+    data: bytes,
+    keys: Sequence[str],
+    known: Collection[str],
+    form: InputForm | None,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, SecretValue]:
     """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
 
+    `names` are the names in the text of keys that have another one there; these keys are among those that are named.
     Where `form` is None, one key means that the text is its value, also where only one is known and the text names
-    none; otherwise a text that begins with a brace is JSON, any other dotenv. One final line break of a value is not
-    part of it. Raises ValueInputError.
+    none; otherwise a text that begins with a brace is a Kubernetes Secret or JSON, any other dotenv. One final line
+    break of a bare value is not part of it. Raises ValueInputError.
     """
-    text = _text(data)
+    text, names = _text(data), names or {}
+    keys = tuple(dict.fromkeys((*keys, *names)))
     if form is None:
         keys = keys or _only_key(text, known)
-        form = _guessed(text, keys)
+        form = _guessed(text, keys if not names else ())
     if form is InputForm.VALUE:
-        if len(keys) != 1:
-            raise ValueInputError("a bare value is for one key only", "name exactly one key")
+        if len(keys) != 1 or names:
+            way_out = "leave --map out" if names else "name exactly one key"
+            raise ValueInputError("a bare value is for one key only", way_out)
         return {keys[0]: SecretValue(re.sub(r"\r?\n\Z", "", text))}
-    found = _json(text) if form is InputForm.JSON else _dotenv(text)
+    found = _READERS[form](text)
     for key in keys:
-        if key not in found:
-            raise ValueInputError(f'the input has no "{key}"', "add it to the input, or leave the key out")
-    if keys:
-        return {key: found[key] for key in keys}
+        if names.get(key, key) not in found:
+            raise _absent(key, is_mapped=key in names)
     if not found:
         raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
-    for name in found:
-        if name not in known:
-            raise _unknown(name, known, len(found))
-    return found
+    if not keys:
+        _require_known(found, known, form)
+    return _as_text({key: found[names.get(key, key)] for key in keys or found})
 
 
-def _unknown(name: str, known: Collection[str], count: int) -> ValueInputError:
-    message = "the input has a key that the secret does not have"
+def read_several(
+    data: bytes,
+    known: Mapping[str, Collection[str]],
+    form: InputForm | None,
+    targets: Mapping[str, str],
+    names: Mapping[str, str],
+) -> dict[str, dict[str, SecretValue]]:
+    """The values of several secrets in `data`, by secret and key; `known` are the keys of each secret.
+
+    JSON holds an object of keys for each secret, a List of Kubernetes Secrets one for each, whose name leads to the
+    secret by `targets`, and dotenv lines name keys that one secret has. `names` are names in dotenv lines, by KEY or
+    SECRET/KEY; where there are any, the other lines are left out. Raises ValueInputError.
+    """
+    text = _text(data)
+    form = form or _guessed(text, ())
+    if form is InputForm.VALUE:
+        raise ValueInputError("a bare value is for one key only", "name the secret and its key in place of --all")
+    if names and form is not InputForm.DOTENV:
+        raise ValueInputError(
+            "--map with --all is for dotenv lines", "name secrets and keys in the input as they are here"
+        )
+    if form is InputForm.DOTENV:
+        return _by_owner(_dotenv(text), known, names)
+    found = _secrets_of_json(text) if form is InputForm.JSON else _secrets_of_kubernetes(text, targets)
+    if not found:
+        raise ValueInputError("the input is empty", 'write {"SECRET": {"KEY": "value", ...}, ...}')
+    for number, (secret, values) in enumerate(found.items(), 1):
+        if secret not in known:
+            shown = f'the secret "{secret}", which' if closest(secret, known) else f"a secret, number {number}, that"
+            raise ValueInputError(
+                f"the input has {shown} the environment does not have", suggest(secret, known, "secrets")
+            )
+        _require_known(values, known[secret], form, f'the secret "{secret}"')
+    return {secret: _as_text(values) for secret, values in found.items()}
+
+
+def _by_owner(
+    found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
+) -> dict[str, dict[str, SecretValue]]:
+    """The values of dotenv lines by the one secret that has their key."""
+    by_secret: dict[str, dict[str, SecretValue]] = {}
+    for given, name in (names or {key: key for key in found}).items():
+        secret, _, key = given.rpartition("/")
+        owners = [each for each, keys in known.items() if key in keys and secret in ("", each)]
+        if not owners:
+            if names:
+                raise ValueInputError(
+                    "--map names a key that no secret of the environment has", "write SECRET/KEY=NAME"
+                )
+            raise _unknown(key, {each for keys in known.values() for each in keys}, len(found), "the environment")
+        if len(owners) > 1:
+            message = f'"{key}" is a key of {listed(owners)}'
+            raise ValueInputError(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
+        if name not in found:
+            raise _absent(key, is_mapped=True)
+        by_secret.setdefault(owners[0], {})[key] = found[name]
+    if not by_secret:
+        raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
+    return by_secret
+
+
+def _absent(key: str, *, is_mapped: bool) -> ValueInputError:
+    if not is_mapped:
+        return ValueInputError(f'the input has no "{key}"', "add it to the input, or leave the key out")
+    # The name is not shown: it may be a value that somebody typed in its place.
+    return ValueInputError(f'the input does not have the name that --map gives for "{key}"', "correct the name")
+
+
+def _require_known(found: Values, known: Collection[str], form: InputForm, holder: str = _ITSELF) -> None:
+    unknown = [name for name in found if name not in known]
+    if not unknown:
+        return
+    if form is not InputForm.KUBERNETES:
+        raise _unknown(unknown[0], known, len(found), holder)
+    # The API server lets no value be a name, so that each can be shown.
+    message = f"the Kubernetes Secret has keys that {holder} does not have: {listed(unknown, len(unknown))}"
+    way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
+    raise ValueInputError(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
+
+
+def _as_text(found: Values) -> dict[str, SecretValue]:
+    for key, value in found.items():
+        if value is None:
+            message = f'the value of "{key}" in the Kubernetes Secret is not UTF-8 text'
+            raise ValueInputError(message, "encode it, for example as Base64")
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> ValueInputError:
+    message = f"the input has a key that {holder} does not have"
     # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
     if closest(name, known) is not None and _VARIABLE.fullmatch(name):
-        message = f'the input has the key "{name}", which the secret does not have'
+        message = f'the input has the key "{name}", which {holder} does not have'
     return ValueInputError(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
 
 
@@ -95,6 +200,8 @@ def _text(data: bytes) -> str:
 
 def _guessed(text: str, keys: Sequence[str]) -> InputForm:
     is_object = text.lstrip().startswith("{")
+    if is_object and _is_kubernetes(text):
+        return InputForm.KUBERNETES
     if len(keys) != 1:
         return InputForm.JSON if is_object else InputForm.DOTENV
     try:
@@ -134,6 +241,123 @@ def _json(text: str) -> dict[str, SecretValue]:
         if not value.is_string:
             message = f"value {number} of the input is a JSON {value.kind}, and only strings can be stored"
             raise ValueInputError(message, "put the value in quotes")
+    return found
+
+
+def _is_kubernetes(text: str) -> bool:
+    try:
+        loaded = _loaded(text)
+    except ValueInputError:
+        return False
+    return isinstance(loaded.get("apiVersion"), str) and isinstance(loaded.get("kind"), str)
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    try:
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=_Token, parse_float=_Token)
+    except (ValueError, RecursionError):
+        # The error of the decoder holds the text.
+        loaded = None
+    if isinstance(loaded, dict):
+        return loaded
+    raise ValueInputError("the input is not a JSON object with unique names", "give it as the program printed it")
+
+
+class _Token(str):
+    """A number of JSON, which is no text to store."""
+
+    __slots__ = ()
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError
+    return found
+
+
+def _secrets_of_json(text: str) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    for number, (secret, members) in enumerate(_loaded(text).items(), 1):
+        if not isinstance(members, dict):
+            message = f"member {number} of the input is not an object of keys and values"
+            raise ValueInputError(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
+        for place, value in enumerate(members.values(), 1):
+            if type(value) is not str:
+                message = (
+                    f"value {place} in member {number} of the input is not a string, and only strings can be stored"
+                )
+                raise ValueInputError(message, "put the value in quotes")
+        found[secret] = {key: SecretValue(value) for key, value in members.items()}
+    return found
+
+
+_PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
+_KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
+
+
+def _kubernetes(text: str) -> dict[str, SecretValue | None]:
+    items = _kubernetes_items(text)
+    if len(items) != 1:
+        raise ValueInputError(f"the input has {counted(len(items), 'Kubernetes Secret')}, not one", _PRINT)
+    return _kubernetes_values(items[0])
+
+
+def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    for item in _kubernetes_items(text):
+        name = str(_member(item, "metadata").get("name", ""))
+        if name not in targets:
+            message = f"the environment makes no Kubernetes Secret {quoted(name)}"
+            raise ValueInputError(message, suggest(name, targets, "Secrets"))
+        if targets[name] in found:
+            message = f"the input has the Kubernetes Secret {quoted(name)} twice"
+            raise ValueInputError(message, "print those of one namespace")
+        found[targets[name]] = _kubernetes_values(item)
+    return found
+
+
+def _kubernetes_items(text: str) -> list[dict[str, Any]]:
+    if not text.lstrip().startswith("{"):
+        raise ValueInputError("the input is not a Kubernetes Secret in JSON", _PRINT)
+    loaded = _loaded(text)
+    listed_items = loaded.get("items")
+    items = listed_items if loaded.get("kind") == "List" and isinstance(listed_items, list) else [loaded]
+    for item in items:
+        kind = item.get("kind") if isinstance(item, dict) else None
+        if kind != "Secret" or item.get("apiVersion") != "v1":
+            shown = f" but a {kind}" if isinstance(kind, str) and kind != "Secret" and _KIND.fullmatch(kind) else ""
+            raise ValueInputError(f"the input is not a Kubernetes Secret{shown}", _PRINT)
+    return items
+
+
+def _member(item: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = item.get(name)
+    if found is None:
+        return {}
+    if isinstance(found, dict):
+        return found
+    raise ValueInputError(f"`{name}` of the Kubernetes Secret is not a map", _PRINT)
+
+
+def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]:
+    """The values as pods get them; `stringData` is laid over `data`, as the API server does."""
+    found: dict[str, SecretValue | None] = {}
+    for key, value in _member(item, "data").items():
+        try:
+            held = base64.b64decode(value, validate=True) if type(value) is str else None
+        except ValueError:
+            held = None
+        if held is None:
+            raise ValueInputError(f"`data` of {quoted(key)} in the Kubernetes Secret is not Base64", _PRINT)
+        try:
+            found[key] = SecretValue(held.decode())
+        except UnicodeDecodeError:
+            found[key] = None
+    for key, value in _member(item, "stringData").items():
+        if type(value) is not str:
+            raise ValueInputError(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
+        found[key] = SecretValue(value)
     return found
 
 
@@ -185,3 +409,10 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
         message = f"line {number} of the input has a carriage return in its value"
         raise ValueInputError(message, "end lines by a line feed, or put the value in quotes")
     return value, end + 1
+
+
+_READERS: Mapping[InputForm, Callable[[str], Values]] = {
+    InputForm.JSON: _json,
+    InputForm.DOTENV: _dotenv,
+    InputForm.KUBERNETES: _kubernetes,
+}

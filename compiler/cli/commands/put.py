@@ -1,7 +1,8 @@
-"""Runs `put`, which sets keys of one secret in its store, from prompts, standard input or a file."""
+"""Runs `put`, which sets keys of one secret or several in their stores, from prompts, standard input or a file."""
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,21 +19,34 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Store
-from compiler.operations.put import COMMAND, Common, Target, in_common, put, quoted_keys, spaced_keys, target_of
-from compiler.operations.value_input import InputForm, read_values
+from compiler.operations.put import (
+    COMMAND,
+    Common,
+    Target,
+    in_common,
+    put,
+    put_all,
+    quoted_keys,
+    spaced_keys,
+    target_of,
+)
+from compiler.operations.value_input import InputForm, read_several, read_values
 from compiler.refusal import Refusal
 from compiler.render.content import members
 from compiler.stores.secret_value.secret import SecretValue
 from compiler.text.wording import pieces_of, quoted, suggest
 
-DESCRIPTION = """Sets keys of one secret in its store; other keys stay as they are. Asks for the values without showing
+DESCRIPTION = """Sets keys of a secret in its store; other keys stay as they are. Asks for the values without showing
 them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and
 writes after confirmation or with --apply. Each write is read back and recorded in .platform-secrets/runs.
 
-With one KEY, or for a secret of one key, bare input is its value; otherwise it is a JSON object or KEY=value lines
-(dotenv).
+With one KEY, or for a secret of one key, bare input is its value; otherwise it is a JSON object, KEY=value lines
+(dotenv) or a Kubernetes Secret in JSON, whose values are decoded. With --map, keys have other names in the input.
 Empty values, placeholders and unknown keys are refused. After an interruption, run the same command with the same
 values to continue.
+
+--all sets keys of several secrets in one run, or none: from a JSON object {"SECRET": {"KEY": "value"}}, a List of
+Kubernetes Secrets, or KEY=value lines whose keys belong to one secret each.
 
 --expires sets the expiry date in a Key Vault, in place of the one that a store with requireExpiry gets from the
 catalogue's limits. The plan shows the date.
@@ -43,9 +57,15 @@ EXAMPLES = (
     "platform-secrets put dev github GITHUB_APP_PRIVATE_KEY --from-file app.pem --apply",
     "pass show slack/bot | platform-secrets put prod slack SLACK_BOT_TOKEN --stdin --apply --audit audit.jsonl",
     "platform-secrets put prod jira --from-file jira.env --store azure",
+    "kubectl get secret jira --output json | platform-secrets put prod jira --stdin --apply",
+    "platform-secrets put prod jira --from-file app.env --map ATLASSIAN_TOKEN=JIRA_TOKEN --apply",
+    "platform-secrets put prod --all --from-file secrets.json --apply",
     "platform-secrets put prod jira ATLASSIAN_TOKEN --store azure --expires 90d",
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
+
+# A name in the input, and a key or a secret and its key: nothing that many values look like.
+_MAPPED = re.compile(r"[A-Za-z0-9._/-]{1,253}", re.ASCII)
 
 
 def configure(parser: Parser) -> None:
@@ -53,7 +73,18 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secret", metavar="SECRET", nargs="?", help="id of the secret in the catalogue")
     parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to set; by default all that the environment uses")
     add_store(parser, "write to this store of the environment instead of the one the secret uses")
+    parser.add_argument("--all", action="store_true", help="set keys of several secrets, which the input names")
     add_values(parser)
+    parser.add_argument(
+        "--map",
+        metavar="KEY=NAME",
+        action="append",
+        default=[],
+        help="take this key from that name of the input (with --all also SECRET/KEY=NAME), and no other; repeatable",
+    )
+    parser.exclude("--all", "SECRET", "KEY")
+    for option in ("--all", "--map"):
+        parser.require(option, "--stdin", "--from-file")
     parser.add_argument(
         "--expires",
         metavar="DAYS",
@@ -80,20 +111,52 @@ def run(invocation: Invocation) -> int:
 
 def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
+    names = _names(arguments.map)
+    if arguments.all:
+        return _answer_all(invocation, environment, options, names)
     if arguments.secret is None:
         message = "give either a secret or a run with --undo"
         raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
-    target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
+    target = target_of(environment, arguments.secret, (*arguments.keys, *names), arguments.store)
     if arguments.expires is not None:
         options = replace(options, expires=_expires(arguments.expires, target.store))
     commons = tell_of(target)
-    values = values_of(arguments, target, options.stores, arguments.keys)
+    values = values_of(arguments, target, options.stores, arguments.keys, names)
     if not values:
         invocation.lines(["no value was entered"])
         return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
     change = put(target, values, environment.name, replace(options, asks=is_asked(arguments)))
     tell_forms(values)
     return change, _named(target, commons)
+
+
+def _answer_all(invocation: Invocation, environment: Environment, options: Options, names: Mapping[str, str]) -> Answer:
+    arguments = invocation.arguments
+    known = {secret.id: secret.entry.keys for secret in environment.secrets.values()}
+    targets = {secret.entry.target: secret.id for secret in environment.secrets.values()}
+    read = read_several(_data(arguments), known, _form(arguments), targets, names)
+    given = [(target_of(environment, each, tuple(own), arguments.store), own) for each, own in read.items()]
+    if arguments.expires is not None:
+        for target, _ in given:
+            options = replace(options, expires=_expires(arguments.expires, target.store))
+    told = [_named(target, tell_of(target)) for target, _ in given]
+    change = put_all(given, environment.name, replace(options, asks=is_asked(arguments)))
+    for _, values in given:
+        tell_forms(values)
+    return change, {"secret": None, "store": None, "inCommon": [each for own in told for each in own["inCommon"]]}
+
+
+def _names(words: Sequence[str]) -> dict[str, str]:
+    """The names in the input by the keys that --map gives them for. Raises Refusal, unseen: it may be a value."""
+    names: dict[str, str] = {}
+    for word in words:
+        key, _, name = word.partition("=")
+        if not _MAPPED.fullmatch(key) or not _MAPPED.fullmatch(name):
+            raise Refusal("usage", "--map is not of the form KEY=NAME", "write the key, `=` and its name in the input")
+        if key in names:
+            raise Refusal("usage", f"the key {quoted(key)} is mapped twice", "give each --map once")
+        names[key] = name
+    return names
 
 
 def is_asked(arguments: Namespace) -> bool:
@@ -146,6 +209,7 @@ def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
         "store": target.store.id,
         "inCommon": [
             {
+                "secret": target.secret.id,
                 **members(common, "key", "holder", "place", "readers"),
                 "apart": [{"reader": reader, "store": store} for reader, store in common.apart],
             }
@@ -170,17 +234,27 @@ def refuse_values(arguments: Namespace) -> None:
 
 
 def values_of(
-    arguments: Namespace, target: Target, stores: LiveStores, keys: Sequence[str]
+    arguments: Namespace,
+    target: Target,
+    stores: LiveStores,
+    keys: Sequence[str],
+    names: Mapping[str, str] | None = None,
 ) -> Mapping[str, SecretValue]:
     """The values that are typed, or those of `keys` in what the options say, of all keys there for none.
 
-    Raises Refusal, and the StoreError of a log-in.
+    `names` are those of keys that have another one in the input. Raises Refusal, and the StoreError of a log-in.
     """
     if not arguments.stdin and arguments.from_file is None:
         if is_terminal():
             # Nobody should type values for a store that then does not answer.
             stores.open(target.store).whoami()
         return hidden_values(target.keys)
-    data = read_stdin() if arguments.stdin else read_file(arguments.from_file)
-    form = InputForm(arguments.input) if arguments.input is not None else None
-    return read_values(data, keys, target.secret.entry.keys, form)
+    return read_values(_data(arguments), keys, target.secret.entry.keys, _form(arguments), names)
+
+
+def _data(arguments: Namespace) -> bytes:
+    return read_stdin() if arguments.stdin else read_file(arguments.from_file)
+
+
+def _form(arguments: Namespace) -> InputForm | None:
+    return InputForm(arguments.input) if arguments.input is not None else None

@@ -1,3 +1,4 @@
+import base64
 import getpass
 import io
 import json
@@ -136,6 +137,20 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
         (("dev", "jira"), "no terminal", "--stdin or --from-file"),
         (("dev", "jira", "--stdin"), "line 1 of the input is not KEY=value", "correct it"),
         (("nodev", "jira"), 'no environment "nodev"', "dev"),
+        (("dev", "jira", "--map", "ATLASSIAN_TOKEN=A"), "--map needs --stdin or --from-file", "add one of them"),
+        (("dev", "jira", "--stdin", "--map", "ATLASSIAN_TOKEN"), "--map is not of the form KEY=NAME", "write the key"),
+        (
+            ("dev", "jira", "--stdin", "--map", "ATLASSIAN_TOKEN=s3n tinel!"),
+            "not of the form KEY=NAME",
+            "write the key",
+        ),
+        (("dev", "jira", "--stdin", *2 * ("--map", "ATLASSIAN_TOKEN=A")), "is mapped twice", "once"),
+        (("dev", "jira", "--stdin", "--map", "ATLASSIAN_TOKN=A"), 'no key "ATLASSIAN_TOKN"', "did you mean"),
+        (("dev", "jira", "--stdin", "--map", "ATLASSIAN_TOKEN=A"), "line 1 of the input", "correct it"),
+        (("dev", "--all"), "--all needs --stdin or --from-file", "add one of them"),
+        (("dev", "jira", "--all", "--stdin"), "--all cannot be combined with SECRET", "leave one of them out"),
+        (("dev", "--all", "--stdin"), "line 1 of the input is not KEY=value", "correct it"),
+        (("dev", "--all", "--undo", "20250131-120000-4fa1c2", "--stdin"), "cannot be combined", "the whole run"),
     ],
 )
 def test_a_wrong_command_line_is_told_with_the_way_out(
@@ -257,3 +272,90 @@ def test_the_end_says_within_how_long_the_cluster_has_it(
     assert within == f"the cluster gets it within 1h; to have it now: {now}"
     assert undo.startswith("to undo it: platform-secrets put dev --undo ")
     assert values(store)["ATLASSIAN_TOKEN"] == "s3ntinel"
+
+
+def kubernetes(name: str, **values: str) -> dict[str, object]:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+def test_a_secret_comes_out_of_the_cluster_as_kubectl_prints_it(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = json.dumps(kubernetes("old", ATLASSIAN_TOKEN="s3ntinel\n", user="a@example.com"))
+    by_pipe(monkeypatch, printed)
+    done = run("put", "dev", "jira", "--stdin", "--input", "kubernetes-secret", "--apply")
+    assert (done.code, store.held) == (2, {})
+    assert 'the Kubernetes Secret has keys that the secret does not have: "user"' in done.err
+    by_pipe(monkeypatch, printed)
+    words = ("ATLASSIAN_TOKEN", "--map", "ATLASSIAN_EMAIL=user", "--stdin", "--apply")
+    done = run("put", "dev", "jira", *words)
+    assert done.code == 0, done.err
+    assert "plan: 2 keys to create, in 1 remote secret\n" in done.out
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel\n", "ATLASSIAN_EMAIL": "a@example.com"}
+    assert "note: ATLASSIAN_TOKEN: the value begins or ends with white space\n" in done.err
+    assert "s3ntinel" not in done.out + done.err
+    assert base64.b64encode(b"s3ntinel").decode()[:8] not in done.out + done.err
+
+
+SLACK = "ai-platform-engineering/slack-secret"
+
+
+def test_a_file_of_several_secrets_is_one_run_that_is_undone_as_one(
+    store: MemoryStore, run: Callable[..., Done], project: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets.json"
+    file.touch(0o600)
+    content = {"jira": {"ATLASSIAN_TOKEN": "s3ntinel-1"}, "slack": {"SLACK_BOT_TOKEN": "s3ntinel-2"}}
+    file.write_text(json.dumps(content), "utf-8")
+    done = run("put", "dev", "--all", "--from-file", file)
+    assert (done.code, store.held) == (0, {}), done.err
+    assert "plan: 2 keys to create, in 2 remote secrets\n" in done.out
+    done = run("put", "dev", "--all", "--from-file", file, "--apply", "--format", "json")
+    report = done.report
+    assert (done.code, report["secret"], report["store"], report["inCommon"]) == (0, None, None, [])
+    assert [(step["secret"], step["key"]) for step in report["steps"]] == [
+        ("jira", "ATLASSIAN_TOKEN"),
+        ("slack", "SLACK_BOT_TOKEN"),
+    ]
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel-1"}
+    assert store.shown(SLACK) == {"SLACK_BOT_TOKEN": "s3ntinel-2"}
+    assert "s3ntinel" not in done.out + done.err
+    (journal,) = (project / ".platform-secrets/runs").glob("*.jsonl")
+    assert "s3ntinel" not in journal.read_text("utf-8")
+    # The same command has nothing left to do; a value that does not fit stops all.
+    assert "plan: 2 keys unchanged" in run("put", "dev", "--all", "--from-file", file, "--apply").out
+    file.write_text(json.dumps(content).replace("s3ntinel", "later"))
+    later = run("put", "dev", "--all", "--from-file", file, "--apply", "--format", "json").report["run"]
+    assert store.shown(SLACK) == {"SLACK_BOT_TOKEN": "later-2"}
+    undone = run("put", "dev", "--undo", later, "--apply")
+    assert (undone.code, "plan: 2 keys to update, in 2 remote secrets" in undone.out) == (0, True), undone
+    assert store.shown(SLACK) == {"SLACK_BOT_TOKEN": "s3ntinel-2"}
+    file.write_text(json.dumps({**content, "slack": {"SLACK_BOT_TOKEN": "changeme"}, "jira": {"ATLASSIAN_TOKEN": "x"}}))
+    done = run("put", "dev", "--all", "--from-file", file, "--apply")
+    assert (done.code, '"SLACK_BOT_TOKEN" is a placeholder' in done.err) == (1, True)
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel-1"}
+
+
+def test_lines_of_another_program_are_mapped_to_several_secrets(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pipe(monkeypatch, "JIRA=s3ntinel-1\nSLACK='s3ntinel 2'\nDEBUG=1\n")
+    maps = ("--map", "ATLASSIAN_TOKEN=JIRA", "--map", "slack/SLACK_BOT_TOKEN=SLACK")
+    done = run("put", "dev", "--all", "--stdin", *maps, "--apply")
+    assert done.code == 0, done.err
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel-1"}
+    assert store.shown(SLACK) == {"SLACK_BOT_TOKEN": "s3ntinel 2"}
+
+
+def test_a_list_of_the_clusters_secrets_is_put_by_their_names(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [
+        kubernetes("agent-jira-secrets", ATLASSIAN_TOKEN="a1"),
+        kubernetes("agent-slack-secrets", SLACK_BOT_TOKEN="b1"),
+    ]
+    by_pipe(monkeypatch, json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    done = run("put", "dev", "--all", "--stdin", "--apply")
+    assert done.code == 0, done.err
+    assert (values(store), store.shown(SLACK)) == ({"ATLASSIAN_TOKEN": "a1"}, {"SLACK_BOT_TOKEN": "b1"})

@@ -7,7 +7,7 @@ from compiler.change.journal import runs
 from compiler.change.plan import Kind, Options, State
 from compiler.change.run import Change, End, Ended, carry_out
 from compiler.model.environment import Environment
-from compiler.operations.put import Target, put, quoted_keys, spaced_keys, target_of
+from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
 from compiler.stores.secret_value.secret import JsonKind, SecretValue
@@ -194,3 +194,44 @@ class TestGivenAgain:
         assert ended.plan.stored == {("azure", "github-app-key"): "v1"}
         assert azure.writes == ["agents-github"]
         assert [entry.after for entry in next(runs(tmp_path)).entries.values()] == ["v1", "v1"]
+
+
+def test_several_secrets_are_one_run_on_all_their_stores(environment: Environment, stores: Stores) -> None:
+    jira, github = target_of(environment, "jira", (), None), target_of(environment, "github", (), "azure")
+    given = [(jira, {"JIRA_TOKEN": SecretValue("a")}), (github, {"GITHUB_TOKEN": SecretValue("b")})]
+    change = put_all(given, "prod", Options(stores=stores.live))
+    plan = change.plan(None)
+    assert [(step.secret, step.key, step.place.store) for step in plan.steps] == [
+        ("jira", "JIRA_TOKEN", "vault"),
+        ("github", "GITHUB_TOKEN", "azure"),
+    ]
+    assert set(plan.destinations) == {"vault", "azure"}
+    assert change.identity["secrets"] == {"jira": ["JIRA_TOKEN"], "github": ["GITHUB_TOKEN"]}
+    # A run of one secret is found again by either way of putting it.
+    assert (
+        put_all(given[:1], "prod", Options(stores=stores.live)).identity
+        == put(*given[0], "prod", Options(stores=stores.live)).identity
+    )
+
+
+def test_one_unfit_value_stops_all_secrets_before_any_store_is_asked(environment: Environment, stores: Stores) -> None:
+    given = [
+        (target_of(environment, "jira", (), None), {"JIRA_TOKEN": SecretValue("a")}),
+        (target_of(environment, "github", (), None), {"GITHUB_TOKEN": SecretValue("changeme")}),
+    ]
+    with pytest.raises(Refusal, match='"GITHUB_TOKEN" is a placeholder'):
+        put_all(given, "prod", Options(stores=stores.live))
+    assert stores.vault is not None
+    assert (stores.vault.reads, stores.vault.held) == ([], {})
+
+
+def test_two_values_for_one_place_are_refused(sharing: Environment, stores: Stores) -> None:
+    jira = target_of(sharing, "jira", (), None)
+    given = [(jira, {"JIRA_TOKEN": SecretValue("s3ntinel")}), (jira, {"JIRA_TOKEN": SecretValue("other")})]
+    with pytest.raises(
+        Refusal, match="jira/JIRA_TOKEN and jira/JIRA_TOKEN have one value, and two are given"
+    ) as raised:
+        put_all(given, "prod", Options(stores=stores.live))
+    assert "s3ntinel" not in str(raised.value)
+    same = [(jira, {"JIRA_TOKEN": SecretValue("one")}), (jira, {"JIRA_TOKEN": SecretValue("one")})]
+    assert len(put_all(same, "prod", Options(stores=stores.live)).plan(None).writes) == 1

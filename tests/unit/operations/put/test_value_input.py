@@ -1,12 +1,15 @@
+import base64
+import json
 import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.facts import MAX_INPUT_BYTES
-from compiler.operations.value_input import InputForm, ValueInputError, read_values
+from compiler.operations.value_input import InputForm, ValueInputError, read_several, read_values
 from tests.pace import allowed
 
 KNOWN = ("TOKEN", "URL")
@@ -165,3 +168,157 @@ def test_many_short_lines_take_no_time() -> None:
     with pytest.raises(ValueInputError, match="line 70001 of the input is not KEY=value"):
         read_values(f"{text}no line".encode(), ("A0", "A1"), (), None)
     assert time.process_time() - begun < allowed(2)
+
+
+def kubernetes(data: Any = None, **members: Any) -> str:  # noqa: ANN401 - JSON
+    """What `kubectl get secret --output json` prints."""
+    encoded = {key: base64.b64encode(value).decode() for key, value in (data or {}).items()}
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"stringData": {"TOKEN": SENTINEL}})}
+    metadata = {"name": "db", "namespace": "shop", "annotations": annotations}
+    return json.dumps(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded, **members}, indent=4
+    )
+
+
+def of_list(*items: str) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [json.loads(item) for item in items]})
+
+
+@pytest.mark.parametrize("form", [None, InputForm.KUBERNETES])
+def test_a_kubernetes_secret_gives_its_values_byte_for_byte(form: InputForm | None) -> None:
+    text = kubernetes({"TOKEN": "é\r\n\n".encode(), "URL": b" x\t"})
+    assert values(text, form=form) == {"TOKEN": "é\r\n\n", "URL": " x\t"}
+    assert values(of_list(text), "URL", form=form) == {"URL": " x\t"}
+    assert values(kubernetes({"TOKEN": b"old"}, stringData={"TOKEN": "new", "URL": "u"}), form=form) == {
+        "TOKEN": "new",
+        "URL": "u",
+    }
+    # What one key is named for is no bare value where it is plainly something else.
+    assert values(kubernetes({"TOKEN": b"x"}), "TOKEN", form=form) == {"TOKEN": "x"}
+    with pytest.raises(ValueInputError, match='no "URL"'):
+        values(kubernetes({"TOKEN": b"x"}), "URL", form=form)
+
+
+def test_bytes_that_are_no_text_are_refused_where_they_are_to_be_stored() -> None:
+    text = kubernetes({"TOKEN": b"\xff\xfe", "URL": b"u"})
+    assert values(text, "URL") == {"URL": "u"}
+    with pytest.raises(ValueInputError, match='the value of "TOKEN" in the Kubernetes Secret is not UTF-8 text'):
+        values(text)
+
+
+def test_keys_of_a_kubernetes_secret_that_the_secret_does_not_have_are_named() -> None:
+    with pytest.raises(ValueInputError, match=r'does not have: "ca\.crt", "user"$') as raised:
+        values(kubernetes({"TOKEN": b"x", "ca.crt": SENTINEL.encode(), "user": SENTINEL.encode()}))
+    assert raised.value.help == 'name the keys to take, or --map KEY=NAME; the keys are "TOKEN", "URL"'
+    assert SENTINEL not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (kubernetes(kind="ConfigMap"), "the input is not a Kubernetes Secret but a ConfigMap"),
+        (kubernetes(kind=f"x {SENTINEL}"), "the input is not a Kubernetes Secret$"),
+        (kubernetes(apiVersion="v2"), "the input is not a Kubernetes Secret$"),
+        (of_list(), "the input has 0 Kubernetes Secrets, not one"),
+        (of_list(kubernetes(), kubernetes()), "the input has 2 Kubernetes Secrets, not one"),
+        (of_list(kubernetes(kind="Pod")), "but a Pod"),
+        (kubernetes(), "the input is empty"),
+        (kubernetes(data=None) + SENTINEL, "not a JSON object with unique names"),
+        (kubernetes().replace('"metadata"', '"kind"', 1), "not a JSON object with unique names"),
+        ("apiVersion: v1\nkind: Secret\n", "not a Kubernetes Secret in JSON"),
+        ("[" * 100_000, "not a Kubernetes Secret in JSON"),
+        ('{"a": ' * 100_000, "not a JSON object with unique names"),
+        (json.dumps({"apiVersion": "v1", "kind": "Secret", "data": SENTINEL}), "`data` of the Kubernetes Secret"),
+        (
+            json.dumps({"apiVersion": "v1", "kind": "Secret", "data": {"TOKEN": f"{SENTINEL}!"}}),
+            '"TOKEN" .* not Base64',
+        ),
+        (json.dumps({"apiVersion": "v1", "kind": "Secret", "data": {"TOKEN": 5}}), '"TOKEN" .* not Base64'),
+        (json.dumps({"apiVersion": "v1", "kind": "Secret", "stringData": {"TOKEN": 5}}), '"TOKEN" .* not text'),
+    ],
+)
+def test_what_is_no_kubernetes_secret_is_refused_with_a_way_out(text: str, message: str) -> None:
+    with pytest.raises(ValueInputError, match=message) as raised:
+        values(text, form=InputForm.KUBERNETES)
+    assert raised.value.help
+    assert SENTINEL not in f"{raised.value}{raised.value.help}{raised.value.__cause__}"
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def mapped(text: str, names: dict[str, str], *keys: str, form: InputForm | None = None) -> dict[str, str]:
+    return {key: value.reveal() for key, value in read_values(text.encode(), keys, KNOWN, form, names).items()}
+
+
+def test_a_key_is_taken_from_the_name_that_it_has_in_the_input() -> None:
+    text = "A=1\nB=2\nURL=3\n"
+    assert mapped(text, {"TOKEN": "B"}) == {"TOKEN": "2"}
+    assert mapped(text, {"TOKEN": "B"}, "URL") == {"URL": "3", "TOKEN": "2"}
+    assert mapped(text, {"TOKEN": "A", "URL": "A"}) == {"TOKEN": "1", "URL": "1"}
+    assert mapped('{"A": "1"}', {"TOKEN": "A"}) == {"TOKEN": "1"}
+    assert mapped(kubernetes({"tls.key": b"k", "x": b""}), {"TOKEN": "tls.key"}) == {"TOKEN": "k"}
+    with pytest.raises(ValueInputError, match='the name that --map gives for "TOKEN"') as raised:
+        mapped(text, {"TOKEN": SENTINEL})
+    assert SENTINEL not in f"{raised.value}{raised.value.help}"
+    with pytest.raises(ValueInputError, match="a bare value") as raised:
+        mapped(text, {"TOKEN": "A"}, form=InputForm.VALUE)
+    assert raised.value.help == "leave --map out"
+
+
+SECRETS = {"db": ("PASSWORD", "USER"), "mail": ("PASSWORD", "HOST")}
+TARGETS = {"shop-db": "db", "shop-mail": "mail"}
+
+
+def several(text: str, names: dict[str, str] | None = None, form: InputForm | None = None) -> dict[str, dict[str, str]]:
+    found = read_several(text.encode(), SECRETS, form, TARGETS, names or {})
+    return {secret: {key: value.reveal() for key, value in own.items()} for secret, own in found.items()}
+
+
+def named(name: str, **data: bytes) -> str:
+    return kubernetes(data, metadata={"name": name})
+
+
+def test_several_secrets_come_from_json_from_kubernetes_and_from_lines() -> None:
+    expected = {"db": {"PASSWORD": "a\n", "USER": "u"}, "mail": {"PASSWORD": "b"}}
+    assert several(json.dumps(expected)) == expected
+    listed = of_list(named("shop-db", PASSWORD=b"a\n", USER=b"u"), named("shop-mail", PASSWORD=b"b"))
+    assert several(listed) == expected
+    assert several("USER=u\nHOST=h\n") == {"db": {"USER": "u"}, "mail": {"HOST": "h"}}
+    assert several("A=1\nB=2\nC=3", {"db/PASSWORD": "A", "mail/PASSWORD": "B"}) == {
+        "db": {"PASSWORD": "1"},
+        "mail": {"PASSWORD": "2"},
+    }
+    assert several("A=1", {"HOST": "A"}) == {"mail": {"HOST": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        ('{"dbb": {"USER": "s3ntinel"}}', {}, 'the secret "dbb", which the environment does not have'),
+        ('{"db": {}, "zzzzzzz": {"USER": "s3ntinel"}}', {}, "a secret, number 2, that the environment"),
+        ('{"db": {"s3ntinel": "s3ntinel"}}', {}, 'has a key that the secret "db" does not have'),
+        ('{"db": "s3ntinel"}', {}, "member 1 of the input is not an object of keys and values"),
+        ('{"db": {"USER": 5}}', {}, "value 1 in member 1 of the input is not a string"),
+        ('{"db": {"USER": "a", "USER": "b"}}', {}, "not a JSON object with unique names"),
+        ("{}", {}, "the input is empty"),
+        ("# nothing", {}, "the input is empty"),
+        ("PASSWORD=s3ntinel", {}, '"PASSWORD" is a key of "db", "mail"'),
+        ("OTHER_KEY=s3ntinel", {}, "has a key that the environment does not have"),
+        ("USER=s3ntinel", {"USER": "s3ntinel"}, 'the name that --map gives for "USER"'),
+        ("A=s3ntinel", {"PASSWORD": "A"}, '"PASSWORD" is a key of "db", "mail"'),
+        ("A=s3ntinel", {"mail/USER": "A"}, "--map names a key that no secret of the environment has"),
+        ('{"db": {"USER": "a"}}', {"USER": "A"}, "--map with --all is for dotenv lines"),
+        (named("other", A=b"s3ntinel"), {}, 'the environment makes no Kubernetes Secret "other"'),
+        (of_list(named("shop-db", USER=b"u"), named("shop-db", USER=b"v")), {}, '"shop-db" twice'),
+        (named("shop-db", HOST=b"s3ntinel", USER=b"u"), {}, 'that the secret "db" does not have: "HOST"'),
+    ],
+)
+def test_what_is_wrong_with_an_input_of_several_secrets_is_told(text: str, names: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueInputError, match=re.escape(message)) as raised:
+        several(text, names)
+    assert raised.value.help
+    assert SENTINEL not in f"{raised.value}{raised.value.help}"
+
+
+def test_a_bare_value_is_of_no_several_secrets() -> None:
+    with pytest.raises(ValueInputError, match="a bare value is for one key only"):
+        several("x", form=InputForm.VALUE)
