@@ -15,6 +15,7 @@ from tests.proofs.machine.project import KEYS, LIMIT, STORES, UNLIMITED, place
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
     from compiler.stores.secret_value.secret import SecretValue
+    from tests.proofs.machine.commands import Asked
     from tests.proofs.machine.platform import Moved, Platform, Target
 
 # A date is written to the second.
@@ -24,34 +25,41 @@ _LIMITED = [(secret, key) for secret, keys in KEYS.items() for key in keys if ke
 
 @dataclass
 class Ages:
-    """When each value was first put somewhere; `lost` are those whose copy was cut off before its date was written."""
+    """When each value was first put somewhere; `lost` are those whose copy was cut off before its date was written,
+    and those that were given twice.
+    """
 
     platform: Platform
     first: dict[str, datetime] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
 
-    def check(self, moved: Moved) -> None:
-        """No value that a command wrote became younger by that. Raises BrokenError."""
-        self._note()
+    def check(self, asked: Asked, moved: Moved) -> None:
+        """No value that a command copied or brought back became younger by that. Raises BrokenError."""
+        self.note()
+        # Whoever gives a value a second time says that it is new.
+        is_given = asked.words[0] in {"put", "rotate"} and asked.run is None
         for store in STORES:
             for secret, key in _LIMITED:
                 name, prop = place(store, secret, key)
                 if (store, name) in moved.changed and (younger := self._younger((store, name), prop)) is not None:
                     value, why = younger
-                    if moved.fired:
+                    if moved.fired or is_given:
                         self.lost.add(value)
                     elif value not in self.lost:
                         raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {why}")
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Take in the values that are new. One command may write one to several places: the last one counts."""
+        found: dict[str, datetime] = {}
         for shelf in self.platform.stores.values():
             for each in (each.secret for versions in shelf.kept.values() for each in versions):
                 made, values = each.attributes.created, list(each.properties.values())
                 if not each.is_object and each.whole is not None:
                     values.append(each.whole)
                 for text in (value.reveal() for value in values):
-                    if made is not None:
-                        self.first[text] = min(made, self.first.get(text, made))
+                    if made is not None and text not in self.first:
+                        found[text] = max(made, found.get(text, made))
+        self.first |= found
 
     def _younger(self, target: Target, prop: str | None) -> tuple[str, str] | None:
         """The value at a place and how old it is taken to be, where it is older; None where it is not."""

@@ -106,20 +106,20 @@ def _restore(hand: Hand, dice: Random) -> Asked:
 
 def _rotate(hand: Hand, dice: Random) -> Asked:
     rotating = hand.history.rotating()
-    if not rotating or dice.random() < 0.4:
+    if not rotating or dice.random() < 0.3:
         secret, environment = dice.choice(tuple(KEYS)), dice.choice(ENVIRONMENTS)
         keys: tuple[str, ...] = KEYS[secret][:1] if secret != "github" or dice.random() < 0.5 else KEYS[secret]
         return begin_rotation(hand, dice, environment, secret, keys)
     ran = dice.choice(rotating)
     chance = dice.random()
-    if chance < 0.3:
+    if chance < 0.2:
         # Somebody who does not know of it.
         return begin_rotation(hand, dice, dice.choice(ENVIRONMENTS), ran.secret, ran.keys)
-    if chance < 0.5:
+    if chance < 0.35:
         return _putting(hand, dice.choice(ENVIRONMENTS), ran.secret, ran.keys[:1])
-    if chance < 0.65:
+    if chance < 0.5:
         return going_on(ran) if ran.is_complete or ran.asked is None else ran.asked
-    if chance < 0.8:
+    if chance < 0.7:
         return Asked(("rotate", ran.environment, "--undo", ran.id, *_APPLY), run=ran)
     return closing(ran)
 

@@ -77,7 +77,7 @@ class History:
     def note(self, asked: Asked, moved: Moved) -> Ran | None:
         """Take in what a command did, and hold it against what it may do. Raises BrokenError."""
         ran = self._note(asked, moved)
-        self.ages.check(moved)
+        self.ages.check(asked, moved)
         check_others(self.platform, asked, moved)
         check_tags(self.platform, self.runs, moved)
         return ran
@@ -109,8 +109,8 @@ class History:
     def _end(self, ran: Ran, asked: Asked, moved: Moved) -> None:
         if asked.closes:
             ran.is_closed = ran.is_closed or moved.done.code == 0
-            # Stopped, it may have taken the tag away from some.
-            ran.is_closing = ran.is_closing or moved.fired
+            # Stopped after that was recorded, it may have taken the tag away from some.
+            ran.is_closing = '"phase":"closed"' in self.platform.journal(ran.id)
         else:
             self._check_undo(ran, moved)
         if ran.command == "rotate" and moved.done.code == 0:

@@ -47,7 +47,7 @@ Target = tuple[str, str]
 Content = dict["str | None", str] | None
 SENTINEL = "s3ntinel-of-the-machine"
 KILLED = -9
-_OLDEST, _APART = timedelta(days=90), timedelta(hours=12)
+_OLDEST, _APART = timedelta(days=66), timedelta(hours=12)
 
 
 class BrokenError(AssertionError):
@@ -246,6 +246,9 @@ class Platform:
     def resolved(self) -> dict[Reading, str | None]:
         everything = itertools.chain.from_iterable(self.read.values())
         return {each: self.stores[each.store].value(each.name, each.property) for each in everything}
+
+    def journal(self, run: str) -> str:
+        return (self.root / f".platform-secrets/runs/{run}.jsonl").read_text("utf-8")
 
     def exists(self, path: str) -> bool:
         return Path(path).exists()

@@ -8,7 +8,7 @@ from compiler.change.run_files import caller
 from compiler.live.read_many import rotation_of
 from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes
 from tests.proofs.machine.platform import BrokenError
-from tests.proofs.machine.project import PREVIOUS, STORES, WITHOUT_OVERLAP, place
+from tests.proofs.machine.project import KEYS, PREVIOUS, STORES, WITHOUT_OVERLAP, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +52,12 @@ def check_tags(platform: Platform, runs: Iterable[Ran], moved: Moved) -> None:
     before, now = runs_by_tag(moved.tags), runs_by_tag(platform.tags())
     for target, run in now.items():
         ran = known.get(run)
-        if ran is None or target not in ran.before:
+        own = (
+            {(store, place(store, ran.secret, key)[0]) for store in STORES for key in KEYS[ran.secret]}
+            if ran
+            else set()
+        )
+        if ran is None or target not in own:
             raise BrokenError(f"{target} has the tag of the rotation {run}, which did not write it")
         # A deletion keeps the tags, and whoever brings the secret back has them again.
         if ran.is_over and before.get(target) != run and moved.before.get(target) is not None:

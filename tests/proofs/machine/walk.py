@@ -135,6 +135,7 @@ class Walk:
     def _run(self, name: str, asked: Asked, fault: Fault | None, at: int) -> tuple[Moved, Ran | None]:
         self._platform.faults.arm(fault, at)
         self._told.append(f"  {' '.join(asked.words)}" + (f"  # {fault} at {at}" if fault is not None else ""))
+        self._history.ages.note()
         moved = self._platform.run(*asked.words)
         self._told[-1] += f" -> {moved.done.code}"
         counts = self._counts
@@ -177,7 +178,7 @@ class Walk:
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
         if _UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
-            if moved.changed or moved.done.code != INCOMPLETE:
+            if moved.changed & stopped.changed or moved.done.code != INCOMPLETE:
                 raise BrokenError(f"it goes on with what it may not have recovered: {moved.done.out}")
             moved, now = self._run(step.command, asked, None, 0)
             fine.add(1)

@@ -10,11 +10,11 @@ import pytest
 from compiler.change.ages import Ages, carry_back_ages, copied_tags, since_in_sources
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
-from compiler.live.ages import since_text
+from compiler.live.ages import age_keys, since_text
 from compiler.live.stores import PlaceLimits
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import ForbiddenError
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, Use
+from compiler.stores.interface import VALUE_SINCE, Attributes, Problem, RemoteSecret, Use
 from compiler.text.command_line import shell_line
 from tests import providers
 from tests.unit.changes import planned, step_of
@@ -93,7 +93,9 @@ def test_the_tags_of_an_existing_destination_stay_and_the_date_comes_to_them() -
 
 
 @pytest.mark.parametrize(
-    ("tags", "expected"), [({}, YOUNG), ({"value-since": since_text(OLD)}, OLD)], ids=["without", "with"]
+    ("tags", "expected"),
+    [({}, YOUNG), ({"value-since": since_text(OLD)}, OLD - timedelta(seconds=1))],
+    ids=["without", "with"],
 )
 def test_a_date_that_is_replaced_goes_on_for_what_the_write_leaves(tags: dict[str, str], expected: datetime) -> None:
     store = store_with(version(YOUNG, tags, B="kept"))
@@ -207,3 +209,19 @@ def test_an_undo_in_a_vault_knows_the_date_that_its_run_replaced() -> None:
     # An earlier version that lacks every key with a limit has no date.
     other = version(YOUNG, FREE="1")
     assert since(carry_back_ages(undo(other, current, store), LIMITS, {})) == [None]
+
+
+def test_a_date_that_stands_there_already_counts_for_what_comes_back() -> None:
+    tags = {VALUE_SINCE: since_text(YOUNG)}
+    source = store_with(version(YOUNG, A="1"))
+    later = version(NOW - timedelta(days=5), tags, 2, A="2")
+    destination = store_with(version(NOW - timedelta(days=19), tags, A="1"), later)
+    options = Options(on_conflict=OnConflict.OVERWRITE)
+    plan = plan_with(destination, step("A", source.versions["remote"][0]), source=source, options=options)
+    (write,) = plan.writes
+    assert write.since == since_text(YOUNG - timedelta(seconds=1))
+    assert write.stored_attributes is not None
+    written = version(NOW, write.stored_attributes.tags, 3, A="1")
+    destination.versions["remote"].append(written)
+    age = age_keys(destination, written, {"A": (90, lambda remote: remote.properties["A"])}, NOW)["A"]
+    assert age.changed == YOUNG - timedelta(seconds=1)
