@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -61,8 +60,9 @@ def build_packages(source: Path, out: Path, commit_time: int) -> None:
 
 def _export_head(folder: Path) -> None:
     """Writes the commit's files, each with the commit's time, which `helm package` keeps."""
-    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S607
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+    archive = folder.with_suffix(".tar")
+    _run("git", "archive", "--output", archive, "HEAD", folder=ROOT)
+    with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
 
 
@@ -108,9 +108,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="the folder, which is emptied first")
     arguments = parser.parse_args()
-    if _run("git", "status", "--porcelain", folder=ROOT):
-        print("note: the commit at HEAD is built; changes that are not committed are not in it", file=sys.stderr)
     try:
+        if _run("git", "status", "--porcelain", folder=ROOT):
+            print("note: the commit at HEAD is built; changes that are not committed are not in it", file=sys.stderr)
         for path in build(arguments.out.resolve()):
             print(f"{path.parent.name}/{path.name}")
     except NotBuiltError as error:
