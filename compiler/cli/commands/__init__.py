@@ -39,11 +39,11 @@ GROUPS = {
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 # The seven commands that a newcomer needs, in the order of use, each with what it is for.
 FIRST_STEPS = {
+    "demo": "see the whole way on this machine",
     "new project shop": "create a project in shop/",
     "compile": "check it, write its values files",
     "put ENV SECRET": "store the values of a secret",
     "verify ENV": "check that all keys can be read",
     "migrate ENV --to STORE": "copy the secrets to another store",
     "cutover ENV all --to STORE": "switch to it, after checks",
-    "status ENV": "see which store is in effect",
 }

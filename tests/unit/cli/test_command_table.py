@@ -37,11 +37,11 @@ def test_the_first_steps_are_seven_lines_that_their_commands_take() -> None:
         assert f" {what}\n" in help_text()
 
 
-def test_the_first_two_steps_make_values_files(
+def test_the_steps_after_the_demo_make_values_files(
     run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    first, second, *_ = FIRST_STEPS
+    _, first, second, *_ = FIRST_STEPS
     assert run(*first.split()).code == 0
     monkeypatch.chdir(tmp_path / "shop")
     assert run(*second.split()).code == 0
