@@ -6,7 +6,7 @@ A template is followed only where it renames keys: any other text in one may be 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from compiler.imports.found import (
@@ -147,29 +147,14 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
     return FoundObject(kind, namespace, name, at, (secret,), tuple(reasons))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """A place that an ExternalSecret names, without the property of an `extract`."""
-
-    store: SourceStore
-    remote_key: str
-    property: str | None
-    at: Span
-
-    def key(self, name: str, named: str | None = None) -> FoundKey:
-        return FoundKey(name, self.store, self.remote_key, self.property if named is None else named, self.at)
-
-
-@dataclass(frozen=True, slots=True)
-class _References:
-    data: Mapping[str, _Reference]
-    extracts: Sequence[_Reference]
+# What an ExternalSecret reads by name, and the whole remote secrets that it takes apart.
+_References = tuple[dict[str, FoundKey], list[FoundKey]]
 
 
 def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_References, list[Reason]]:
     reasons: list[Reason] = []
-    data: dict[str, _Reference] = {}
-    extracts: list[_Reference] = []
+    data: dict[str, FoundKey] = {}
+    extracts: list[FoundKey] = []
     for item in items_of(document, *_SPEC, "data"):
         key, remote = item.text("secretKey"), item.nearest("remoteRef")
         found = _reference(document, item, remote, namespace, stores)
@@ -178,7 +163,7 @@ def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_
         elif isinstance(found, list):
             reasons += found
         else:
-            data[key] = found
+            data[key] = found._replace(name=key)
     for item in items_of(document, *_SPEC, "dataFrom"):
         extract = item.get("extract")
         if extract is None or item.get("rewrite") is not None:
@@ -191,12 +176,12 @@ def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_
             reasons += found
         else:
             extracts.append(found)
-    return _References(data, extracts), reasons
+    return (data, extracts), reasons
 
 
 def _reference(
     document: Node, item: Node, remote: Node, namespace: str, stores: StoreObjects
-) -> _Reference | list[Reason]:
+) -> FoundKey | list[Reason]:
     reasons = [*departures(remote, _ONLY_OF_REFERENCE)]
     generator = item.get("sourceRef", "generatorRef")
     if generator is not None:
@@ -211,42 +196,39 @@ def _reference(
     place = place_of(store, key, remote.nearest("key").span)
     if isinstance(place, Reason):
         return [*reasons, place]
-    found = _Reference(*place, remote.text("property"), remote.nearest("key").span)
-    return reasons or found
+    return reasons or FoundKey("", *place, remote.text("property"), remote.nearest("key").span)
 
 
 def _keys(
     document: Node, references: _References, names: Callable[[], frozenset[str] | Reason]
 ) -> tuple[list[FoundKey], list[Reason]]:
-    template = document.get(*_TEMPLATE, "data")
+    template, (data, extracts) = document.get(*_TEMPLATE, "data"), references
     if template is not None:
         return _renamed(template, references)
-    keys = {name: found.key(name) for name, found in references.data.items()}
-    if not references.extracts:
-        return [*keys.values()], []
-    if len(references.extracts) > 1:
-        return [*keys.values()], [Reason(references.extracts[1].at, "`dataFrom` has several sources", LEAVE)]
+    keys = [*data.values()]
+    if not extracts:
+        return keys, []
+    if len(extracts) > 1:
+        return keys, [Reason(extracts[1].at, "`dataFrom` has several sources", LEAVE)]
     known = names()
     if isinstance(known, Reason):
-        return [*keys.values()], [known._replace(at=references.extracts[0].at)]
-    (source,) = references.extracts
-    taken = {name: source.key(name, name) for name in sorted(known - keys.keys())}
-    return [*keys.values(), *taken.values()], []
+        return keys, [known._replace(at=extracts[0].at)]
+    return [*keys, *(extracts[0]._replace(name=name, property=name) for name in sorted(known - data.keys()))], []
 
 
 def _renamed(template: Node, references: _References) -> tuple[list[FoundKey], list[Reason]]:
     keys: list[FoundKey] = []
     reasons: list[Reason] = []
+    data, extracts = references
     for name, node in template.children.items():
         renamed = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
-        source = references.data.get(renamed[1]) if renamed is not None else None
         if renamed is None:
             message = f"the template writes text of its own into {quoted(name)}"
             reasons.append(Reason(node.key_span, message, "store the finished text as one value"))
-        elif source is not None:
-            keys.append(source.key(name))
-        elif len(references.extracts) == 1:
-            keys.append(references.extracts[0].key(name, renamed[1]))
+        elif renamed[1] in data:
+            keys.append(data[renamed[1]]._replace(name=name))
+        elif len(extracts) == 1:
+            keys.append(extracts[0]._replace(name=name, property=renamed[1]))
         else:
             reasons.append(Reason(node.key_span, f"nothing is read for the template's {quoted(name)}"))
     return keys, reasons

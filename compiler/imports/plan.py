@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from compiler.edit.new_project import Draft, compile_drafts, environment_text
+from compiler.edit.new_project import Draft, address_scalar, compile_drafts, environment_text
 from compiler.edit.yaml_edit import Edit, Splice, add_members, apply_edits, apply_splices, in_braces
 from compiler.imports.found import OWN_STORE, FoundKey, FoundObject, FoundSecret, Reason, SourceStore
 from compiler.model.address import DEFAULT_MOUNT, one_spelling
@@ -26,7 +26,7 @@ from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import FOLDER, Library
 from compiler.refusal import Refusal
-from compiler.stages.emit import quote, scalar
+from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
 from compiler.stages.resolve import catalogue_of, merge
@@ -202,6 +202,8 @@ class _Drafting:
     store: str = ""
 
     def __post_init__(self) -> None:
+        bare = [each for each in self.objects if not each.reasons and not all(one.keys for one in each.secrets)]
+        self._refuse({each: Reason(each.at, "it makes a Secret without any key") for each in bare})
         self._choose_stores()
         self._refuse_repeated()
         taken = [secret for each in self.objects if not each.reasons for secret in each.secrets]
@@ -221,28 +223,20 @@ class _Drafting:
     def _choose_stores(self) -> None:
         taken = [each for each in self.objects if not each.reasons]
         uses = Counter(key.store for each in taken for secret in each.secrets for key in secret.keys)
-        chosen: dict[str, SourceStore] = {}
-        reasons: dict[SourceStore, str | Reason] = {}
+        reasons: dict[SourceStore, str] = {}
         for source, _ in uses.most_common():
             found = _choose_store(self.here, source)
             if isinstance(found, str):
                 reasons[source] = found
-            elif found.id in chosen:
-                message = f"the store {quoted(source.name or found.id)} is found with two addresses or mounts"
-                reasons[source] = message
+            elif any(found.id == other.id for other in self.stores.values()):
+                reasons[source] = f"the store {quoted(source.name or found.id)} is found with two addresses or mounts"
             else:
-                chosen[found.id] = source
                 self.stores[source] = found
-        of_object = {
-            each: Reason(
-                key.at, str(reasons[key.store]), f"import what reads it with --store NAME={key.store.provider.id}"
-            )
-            for each in taken
-            for secret in each.secrets
-            for key in secret.keys
-            if key.store in reasons
-        }
-        self._refuse(of_object)
+        problems = [(each, key) for each in taken for one in each.secrets for key in one.keys if key.store in reasons]
+        way_out = "import what reads it with --store NAME={}"
+        self._refuse(
+            {each: Reason(key.at, reasons[key.store], way_out.format(key.store.provider.id)) for each, key in problems}
+        )
 
     def _refuse_repeated(self) -> None:
         first: dict[tuple[str, str], FoundObject] = {}
@@ -511,8 +505,9 @@ def _store_lines(each: PlannedStore) -> Iterator[str]:
     yield f"  name: {scalar(each.source.name)}"
     if each.source.kind == OWN_STORE:
         yield f"  kind: {OWN_STORE}"
+    address = each.source.provider.address
     for name, value in each.changes.items():
-        yield f"  {name}: {value if re.fullmatch(r'https?://[A-Za-z0-9.:/-]*[A-Za-z0-9/]', value) else scalar(value)}"
+        yield f"  {name}: {address_scalar(value) if name == address else scalar(value)}"
 
 
 def _listing_lines(each: PlannedSecret) -> Iterator[str]:
@@ -521,13 +516,7 @@ def _listing_lines(each: PlannedSecret) -> Iterator[str]:
         return
     yield f"{scalar(each.id)}:"
     for name, value in each.settings.items():
-        yield f"  {name}: {scalar(value) if isinstance(value, str) else _quoted_map(value)}"
-
-
-def _quoted_map(texts: Mapping[str, str]) -> str:
-    return in_braces(
-        texts, (), lambda text: scalar(text) if re.fullmatch(r"[A-Za-z][A-Za-z0-9./-]*", text) else quote(text)
-    )
+        yield f"  {name}: {in_braces(value)}"
 
 
 def _setting_edits(each: PlannedSecret) -> Iterator[Edit]:

@@ -20,9 +20,21 @@ def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     for each in plan.secrets:
         yield "secret ", each.id, ": ", _title(each), " with ", *pieces_of([key.name for key in each.found.keys])
         yield "  ", _entry(each), ", in ", each.store.id
+    for owner, names in _owners(plan).items():
+        yield "hand over when you deploy: ", *pieces_of(names), f" of the {owner}"
     yield f"found {_said(proof.found)}: {_said(proof.taken)} taken, {_said(proof.refused)} refused"
     if proof.keys:
         yield f"proof: {counted(proof.keys, 'key')} compiled and read as before: same store, name and property"
+
+
+def _owners(plan: ImportPlan) -> dict[str, list[str]]:
+    """The Secrets that belong to another object than the ExternalSecret of their own name, which will make them."""
+    found: dict[str, list[str]] = {}
+    for each in plan.objects:
+        for secret in each.secrets if each.namespace and not each.reasons else ():
+            if (each.kind, each.name) != ("ExternalSecret", secret.name):
+                found.setdefault(each.title, []).append(secret.name)
+    return found
 
 
 def _unknown_address(store: PlannedStore) -> str:

@@ -41,6 +41,11 @@ def test_a_charts_template_leads_to_its_rendering(bring: Bring) -> None:
     assert f"this is a chart's template: render it, {line}" in done.err
 
 
+def test_an_object_without_a_key_is_refused(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", "data: []"))
+    assert 'ExternalSecret "a" is refused: it makes a Secret without any key' in done.err
+
+
 def test_nothing_to_import_is_an_error(bring: Bring) -> None:
     done = bring("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
     assert done.code == 3
