@@ -56,6 +56,16 @@ def test_a_key_that_would_be_read_elsewhere_ends_the_import(
     assert raised.value.details == "  shop/a: A\n"
 
 
+def test_a_key_that_the_manifests_do_not_have_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
+    plan, found = planned
+    first, *others = plan.objects
+    (secret,) = first.secrets
+    fewer = replace(first, secrets=(replace(secret, keys=secret.keys[:1]),))
+    with pytest.raises(Refusal, match="would not read 1 key") as raised:
+        prove(replace(plan, objects=(fewer, *others)), found.made)
+    assert raised.value.details == "  shop/a: B\n"
+
+
 def test_a_key_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
     plan, found = planned
     (made,) = found.made.made["shop", "a"]
