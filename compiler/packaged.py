@@ -1,15 +1,13 @@
-"""Reads the files of the chart from the installed package, or from the checkout."""
+"""Reads the chart, the schemas and the checksums of all their releases from the installed package, or the checkout."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
-from compiler.model.facts import MAX_BYTES
-from compiler.stages.validate import with_every_provider
+from compiler.stages.validate import schema_text, with_every_provider
 
 SCHEMA = "values.schema.json"
 # A checkout's folder also holds its environments' values files, and what an editor leaves there.
@@ -25,34 +23,46 @@ FILES = (
     "templates/external-secret.yaml",
     "templates/secret-store.yaml",
 )
-# The files of it that print nothing.
+# Of the project's schemas those of its own files; of the chart's files those that decide what is printed.
+SCHEMAS = ("environment", "catalogue", "values")
 _SAY_NOTHING = (".helmignore", "README.md", "NOTES.txt")
 _PACKAGED = Path(__file__).parent / "chart"
+RELEASED = Path(__file__).parent / "released.json"
 _CHECKED_OUT = Path(__file__).parents[1] / "chart"
 
 
 def chart_files() -> dict[str, str]:
     """Every file of the chart by its path in a project."""
-    files = {f"chart/{name}": (_folder() / name).read_text("utf-8") for name in FILES}
-    return {**files, f"chart/{SCHEMA}": json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"}
+    texts = {name: (_folder() / name).read_text("utf-8") for name in FILES}
+    return {f"chart/{name}": text for name, text in {**texts, SCHEMA: _complete("values", texts[SCHEMA])}.items()}
 
 
-def edited_files(root: Path) -> list[str]:
-    """The files of the project's chart that decide what is printed and are not those that values are compiled for."""
-    known = {path: text for path, text in chart_files().items() if not path.endswith(_SAY_NOTHING)}
-    return [path for path, text in known.items() if (there := _text(root / path)) is not None and there != text]
+def schema_files() -> dict[str, str]:
+    """The schemas of a project by their paths in it."""
+    return {f"schemas/{name}.schema.json": _complete(name, schema_text(name)) for name in SCHEMAS}
 
 
-def _text(path: Path) -> str | None:
-    """The text of a regular file of a reasonable size, or None."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(file, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            return None
-        return opened.read(MAX_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
+def decides(path: str) -> bool:
+    """Whether a file of the project can change what the chart prints."""
+    return path.startswith("chart/") and not path.endswith(_SAY_NOTHING)
+
+
+def checksum(text: str) -> str:
+    """The SHA-256 of a text, whichever line breaks Git gave it."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
+
+
+def released() -> dict[str, dict[str, str]]:
+    """The checksum of each file of the chart and the schemas by its path, of every release, the oldest first."""
+    found: dict[str, dict[str, str]] = json.loads(RELEASED.read_text("utf-8"))
+    return found
+
+
+def _complete(name: str, text: str) -> str:
+    """The text of a schema, written anew only where the registry has a provider that the shipped one lacks."""
+    shipped = json.loads(text)
+    complete = with_every_provider(name, shipped)
+    return text if complete is shipped else json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
 
 
 def values_schema() -> dict[str, Any]:

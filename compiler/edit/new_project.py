@@ -19,7 +19,7 @@ from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.document import Node, Source, Span
 from compiler.model.facts import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.provider import Provider
-from compiler.packaged import chart_files
+from compiler.packaged import chart_files, schema_files
 from compiler.pipeline import VALUES_FOLDER, Result, compile_edited
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal, system_reason
@@ -27,7 +27,6 @@ from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
-from compiler.stages.validate import read_schema
 from compiler.stores.registry import PATTERNS, PROVIDERS
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed, quoted, suggest
@@ -327,7 +326,7 @@ def project_files(
         stores="".join(line for each in PROVIDERS.values() for line in _store_lines(each, addresses)),
     )
     patterns = "\n".join(f"  {member}: {quote(pattern)}" for member, pattern in PATTERNS.items())
-    files = {
+    return {
         "environments/base.yaml": f"{schema_line('environment')}\n{base}",
         "environments/dev.yaml": environment_text("dev", ()),
         "environments/catalogue.yaml": (
@@ -337,11 +336,9 @@ def project_files(
         "README.md": _README.format(name=name),
         "Makefile": _MAKEFILE,
         IGNORE_FILE: _IGNORED,
-        ".vscode/settings.json": _json(_EDITOR),
+        ".vscode/settings.json": json.dumps(_EDITOR, indent=2) + "\n",
+        **schema_files(),
     }
-    for each in ("environment", "catalogue", "values"):
-        files[f"schemas/{each}.schema.json"] = _json(read_schema(each))
-    return files
 
 
 def _store_lines(provider: Provider, addresses: Mapping[str, str]) -> Iterator[str]:
@@ -350,10 +347,6 @@ def _store_lines(provider: Provider, addresses: Mapping[str, str]) -> Iterator[s
         yield f"    {provider.address}: {address_scalar(address)}\n"
     if provider.has_mounts:
         yield f"    mount: {DEFAULT_MOUNT}\n"
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 _EDITOR = {

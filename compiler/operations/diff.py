@@ -381,12 +381,15 @@ def differing_lines(file: ValuesFile) -> Iterator[str]:
 
     Hidden is what the compiler did not write: comments, and values under keys that the chart does not know.
     """
-    shown = file.output.shown
-    if (file.old or "").count("\n") * file.output.text.count("\n") > _MOST_PAIRS:
+    old = file.old or ""
+    return unified_lines(_without(old, _hidden(old)), file.output.text, file.output.shown, "compiled")
+
+
+def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
+    """A unified diff of the file `shown` to the text that is `what`, or a line instead where that would take long."""
+    if old.count("\n") * new.count("\n") > _MOST_PAIRS:
         return iter([f"{shown} has too many lines to compare them"])
-    old = _without(file.old or "", _hidden(file.old or "")).splitlines()
-    new = file.output.text.splitlines()
-    return unified_diff(old, new, shown, f"{shown} (compiled)", lineterm="")
+    return unified_diff(old.splitlines(), new.splitlines(), shown, f"{shown} ({what})", lineterm="")
 
 
 def _hidden(text: str) -> list[Bounds]:

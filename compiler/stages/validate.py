@@ -31,9 +31,14 @@ _Path = tuple[str | int, ...]
 
 
 def read_schema(name: str) -> dict[str, Any]:
-    """The schema `environment`, `catalogue` or `values`, from the installed package or the checkout."""
+    """The schema `environment`, `catalogue` or `values`, with every provider of the registry."""
+    return with_every_provider(name, json.loads(schema_text(name)))
+
+
+def schema_text(name: str) -> str:
+    """The shipped text of a schema, from the installed package or the checkout."""
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
-    return with_every_provider(name, json.loads((folder / f"{name}.schema.json").read_text(encoding="utf-8")))
+    return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
 
 
 def with_every_provider(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from compiler.cli.parser import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.values_files import ValuesOutcome, first_named, unmade_stores, write_values_files
-from compiler.packaged import edited_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import output_state
 from compiler.text.command_line import shell_line
-from compiler.text.wording import counted, listed
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -111,9 +110,11 @@ def _act(arguments: Namespace, root: Path, result: Result) -> ValuesOutcome:
 def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOutcome) -> None:
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
-    if arguments.check and (edited := edited_files(root)):
-        why = "edited, or of another release; `--parity` proves what the chart renders"
-        standard_error().note(f"not as this release has it: {listed(edited, len(edited))}; {why}")
+    if arguments.check:
+        from compiler.edit.upgrade import chart_notes  # noqa: PLC0415 - only a check needs it
+
+        for note in chart_notes(root):
+            standard_error().note(note)
     if outcome.is_written and arguments.out is None:
         for note in unmade_stores(first_named(project, outcome.files)):
             standard_error().note(note)

@@ -1,4 +1,4 @@
-"""Runs `new`, which creates a project, an environment, a secret or the chart, and never replaces what exists."""
+"""Runs `new`, which creates a project, an environment, a secret or the chart, and upgrades an unedited chart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compiler import __version__
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, by_compile, report, working_folder
 from compiler.cli.parser import Parser
@@ -27,7 +28,9 @@ from compiler.edit.new_project import (
     new_project,
     write_new,
 )
+from compiler.edit.upgrade import FileState, ShippedFile, plan_upgrade, replacements
 from compiler.edit.yaml_edit import listing
+from compiler.operations.diff import unified_lines
 from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE, FOLDER
@@ -36,7 +39,7 @@ from compiler.render.content import CommandRun
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.command_line import command_line, name_project, shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import counted, quoted
 
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -122,9 +125,22 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
             **{each.flag: {"metavar": each.metavar, "help": each.help} for each in STORE_OPTIONS.values()},
         },
     ),
-    "chart": ("the chart that the values files are for, in a project without one", {}),
+    "chart": (
+        "the chart that the values files are for, in a project without one",
+        {
+            "--upgrade": {
+                "action": "store_true",
+                "help": "replace files that are as an older release has them, those in schemas/ too; write what is "
+                "missing, and show how the others differ",
+            },
+            "--check": {
+                "action": "store_true",
+                "help": "write nothing; exit 1 if a file is not as this release has it",
+            },
+        },
+    ),
 }
-DESCRIPTION = "Creates something new; asks nothing, and replaces no file.\n" + "\n".join(
+DESCRIPTION = "Creates something new; asks nothing, and replaces no file but with `chart --upgrade`.\n" + "\n".join(
     f"  {kind}: {what}" for kind, (what, _) in _KINDS.items()
 )
 # What may be shown of `KEY=value`: the form that hardly any value has.
@@ -135,12 +151,15 @@ _SOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253
 
 def configure(parser: Parser) -> None:
     parser.add_kinds("kind", _KINDS, does="Creates", help_text="what to create")
+    parser.require("--check", "--upgrade")
 
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     if arguments.kind == "project":
         return _project(arguments)
+    if arguments.kind == "chart" and arguments.upgrade:
+        return _upgrade(invocation.root, is_check=arguments.check)
     if arguments.kind == "chart":
         _write(new_chart(invocation.root), invocation.root)
         _say_next(command_line("render", "ENV"))
@@ -291,6 +310,41 @@ def _judged_and_written(outputs: Sequence[Output], result: Result, root: Path) -
         return False
     _write(outputs, root)
     return True
+
+
+def _upgrade(root: Path, *, is_check: bool) -> int:
+    files = plan_upgrade(root)
+    outputs = replacements(files, root)
+    if outputs and not is_check:
+        with interruption("either all files were replaced or none"):
+            write_new(outputs, root)
+    with interruption("nothing was replaced" if is_check or not outputs else "the files were replaced"):
+        current, left = (
+            [file for file in files if file.state in states]
+            for states in ((FileState.CURRENT,), (FileState.EDITED, FileState.UNREADABLE))
+        )
+        for file in files:
+            if file not in current:
+                _tell_upgrade(file, is_check=is_check)
+        if current:
+            standard_output().lines([f"{counted(len(current), 'file')} of {__version__}: up to date"])
+        if outputs:
+            _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("compile", "--parity")))
+    return FOUND if left or (is_check and outputs) else OK
+
+
+def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
+    said = {
+        FileState.OLD: f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
+        FileState.MISSING: f"missing{'' if is_check else ', written'}",
+        FileState.EDITED: "not as any release has it, left as it is; bring in by hand what you need of this:",
+        FileState.UNREADABLE: f"left as it is: {file.problem}",
+    }
+    standard_output().lines([f"{file.path}: {said[file.state]}"])
+    if file.state is FileState.EDITED:
+        old = file.old.replace("\r\n", "\n")
+        # All at once: what is wrapped over several lines of the old file is seen only in all of them.
+        standard_output().write("".join(f"{line}\n" for line in unified_lines(old, file.new, file.path, __version__)))
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:

@@ -1,9 +1,9 @@
-import os
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
-from compiler.packaged import FILES, chart_files, edited_files
+from compiler import __version__
+from compiler.packaged import FILES, SCHEMAS, chart_files, checksum, decides, released, schema_files
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,20 +22,21 @@ def test_the_wheel_carries_each_of_its_files() -> None:
     assert "/chart" in build["sdist"]["include"]
 
 
-def test_an_edited_file_that_decides_is_found(tmp_path: Path) -> None:
-    assert edited_files(tmp_path) == []
-    for path, text in chart_files().items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        # As Git writes it on some machines.
-        (tmp_path / path).write_bytes(text.replace("\n", "\r\n").encode())
-    assert edited_files(tmp_path) == []
-    for name in ("README.md", "templates/NOTES.txt", "templates/external-secret.yaml", "values.yaml"):
-        with (tmp_path / "chart" / name).open("a") as file:
-            file.write("# mine\n")
-    assert edited_files(tmp_path) == ["chart/values.yaml", "chart/templates/external-secret.yaml"]
-    # A link is not followed, and no pipe waited for.
-    (tmp_path / "chart/values.yaml").unlink()
-    (tmp_path / "chart/values.yaml").symlink_to("/dev/zero")
-    (tmp_path / "chart/templates/external-secret.yaml").unlink()
-    os.mkfifo(tmp_path / "chart/templates/external-secret.yaml")
-    assert edited_files(tmp_path) == []
+def test_the_schemas_are_as_they_are_shipped() -> None:
+    assert schema_files() == {
+        f"schemas/{name}.schema.json": (ROOT / f"schemas/{name}.schema.json").read_text("utf-8") for name in SCHEMAS
+    }
+
+
+def test_what_prints_nothing_does_not_decide() -> None:
+    every = {*chart_files(), *schema_files()}
+    assert {path for path in every if not decides(path)} == {
+        *("chart/.helmignore", "chart/README.md", "chart/templates/NOTES.txt"),
+        *schema_files(),
+    }
+
+
+def test_this_release_is_recorded() -> None:
+    now = {path: checksum(text) for path, text in {**chart_files(), **schema_files()}.items()}
+    assert released()[__version__] == now, "run `make schemas`"
+    assert checksum("a\r\nb\r\n") == checksum("a\nb\n") != checksum("a\nb")

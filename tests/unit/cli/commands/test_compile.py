@@ -161,14 +161,17 @@ def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path)
 def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], project: Path) -> None:
     run("compile")
     assert run("compile", "--check").err == ""
-    template = project / "chart/templates/external-secret.yaml"
-    template.parent.mkdir(exist_ok=True)
-    template.write_text("mine\n", "utf-8")
-    note = 'note: not as this release has it: "chart/templates/external-secret.yaml"; edited, or of another release'
+    (project / "chart/templates/external-secret.yaml").write_text("mine\n", "utf-8")
+    note = (
+        'note: not as any release has it: "chart/templates/external-secret.yaml"; '
+        "`platform-secrets new chart --upgrade --check` shows the differences, and `--parity` proves what the chart "
+        "renders\n"
+    )
     done = run("compile", "--check")
-    assert (done.code, done.err) == (0, f"{note}; `--parity` proves what the chart renders\n")
+    assert (done.code, done.err) == (0, note)
+    assert run("new", "chart", "--upgrade", "--check").out.count("\n-mine\n") == 1
     assert run("compile", "--check", "--quiet").err == ""
-    assert "not as this release has it" not in run("compile").err
+    assert "not as any release has it" not in run("compile").err
 
 
 def test_check_shows_what_is_stale_and_writes_nothing(
