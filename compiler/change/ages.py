@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from compiler.change.plan import Aged, Location, Note, NoteKind, Plan, Step, Target, Write
@@ -150,7 +150,7 @@ def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable
         return plan
     found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
     aged = (replace(write, aged=tuple(found.get(write.target, ()))) for write in plan.writes)
-    return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write)) for write in aged)))
+    return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write.aged)) for write in aged)))
 
 
 def _limits_of(target: Target, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
@@ -212,17 +212,10 @@ def _dates(
     return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
 
 
-def _tag_of(write: Write) -> str | None:
+def _tag_of(aged: Sequence[Aged]) -> str | None:
     """The text of the tag, None where it is about no key."""
-    dates = [each.since for each in write.aged if each.is_tagged]
-    if not dates:
-        return None
-    text, base = _oldest(dates), write.base
-    known = [date for date in dates if date is not None]
-    if known and base is not None and base.attributes.tags.get(VALUE_SINCE) == text:
-        # A Key Vault has no other sign that the tag came with this version, and counts for what came back with it.
-        return _oldest([*dates, min(known) - timedelta(seconds=1)])
-    return text
+    dates = [each.since for each in aged if each.is_tagged]
+    return _oldest(dates) if dates else None
 
 
 def _oldest(dates: Sequence[datetime | None]) -> str:

@@ -6,6 +6,7 @@ Vault keeps a number of versions of each secret, and may delete each after a tim
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -307,7 +308,7 @@ class Write:
         if self.since is None and self.expires is None:
             return kept
         kept = kept or (self.base.attributes if self.base is not None else Attributes())
-        tags = dict(kept.tags) if self.since is None else {**kept.tags, VALUE_SINCE: self.since}
+        tags = dict(kept.tags) if self.since is None else {**kept.tags, VALUE_SINCE: _distinct(self.since, self.base)}
         if self.expires is None:
             return replace(kept, tags=tags)
         if VALIDITY_DAYS in tags:
@@ -334,6 +335,18 @@ class Write:
         if self.earlier is None and self.whole is None and not self.changes:
             return Kind.DELETE
         return Kind.CREATE if self.base is None else Kind.UPDATE
+
+
+def _distinct(since: str, base: RemoteSecret | None) -> str:
+    """The tag `since`, a second older where `base` has the very same.
+
+    Nothing else in a Key Vault shows that the tag came with the new version, and is about what comes back with it.
+    """
+    if base is None or base.attributes.tags.get(VALUE_SINCE) != since:
+        return since
+    with suppress(ValueError):
+        return (datetime.fromisoformat(since) - timedelta(seconds=1)).isoformat(timespec="seconds")
+    return since
 
 
 @dataclass(frozen=True, slots=True)

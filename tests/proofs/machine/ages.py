@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.proofs.machine.commands import Asked
     from tests.proofs.machine.platform import Moved, Platform, Target
 
-# A date is written to the second.
-_EXACT = timedelta(seconds=1)
 _LIMITED = [(secret, key) for secret, keys in KEYS.items() for key in keys if key not in UNLIMITED]
 
 
@@ -34,7 +32,7 @@ class Ages:
     lost: set[str] = field(default_factory=set)
 
     def check(self, asked: Asked, moved: Moved) -> None:
-        """No value that a command copied or brought back became younger by that. Raises BrokenError."""
+        """No overdue value that a command copied or brought back passes for a young one. Raises BrokenError."""
         self.note()
         # Whoever gives a value a second time says that it is new.
         is_given = asked.words[0] in {"put", "rotate"} and asked.run is None
@@ -62,7 +60,7 @@ class Ages:
         self.first |= found
 
     def _younger(self, target: Target, prop: str | None) -> tuple[str, str] | None:
-        """The value at a place and how old it is taken to be, where it is older; None where it is not."""
+        """The value at a place and how old it is taken to be, where it is overdue and that is not seen."""
         shelf, now = self.platform.stores[target[0]], datetime.now(UTC)
         if shelf.value(target[1], prop) is None:
             return None
@@ -70,10 +68,8 @@ class Ages:
         value = (shelf.content(target[1]) or {})[prop]
         age = age_keys(shelf, remote, {prop: (LIMIT.days, partial(_value, prop))}, now)[prop]
         since = self.first[value]
-        if age.state is AgeState.NOT_KNOWN or age.state is AgeState.OVERDUE:
-            return None
-        is_older = since + LIMIT <= now or age.changed is None or age.changed > since + _EXACT
-        return (value, f"{age.changed}, and it is of {since}") if is_older else None
+        is_green = age.state is not AgeState.NOT_KNOWN and age.state is not AgeState.OVERDUE
+        return (value, f"{age.changed}, and it is of {since}") if is_green and since + LIMIT <= now else None
 
 
 def _value(prop: str | None, remote: RemoteSecret) -> SecretValue | None:

@@ -93,9 +93,7 @@ def test_the_tags_of_an_existing_destination_stay_and_the_date_comes_to_them() -
 
 
 @pytest.mark.parametrize(
-    ("tags", "expected"),
-    [({}, YOUNG), ({"value-since": since_text(OLD)}, OLD - timedelta(seconds=1))],
-    ids=["without", "with"],
+    ("tags", "expected"), [({}, YOUNG), ({"value-since": since_text(OLD)}, OLD)], ids=["without", "with"]
 )
 def test_a_date_that_is_replaced_goes_on_for_what_the_write_leaves(tags: dict[str, str], expected: datetime) -> None:
     store = store_with(version(YOUNG, tags, B="kept"))
@@ -219,9 +217,12 @@ def test_a_date_that_stands_there_already_counts_for_what_comes_back() -> None:
     options = Options(on_conflict=OnConflict.OVERWRITE)
     plan = plan_with(destination, step("A", source.versions["remote"][0]), source=source, options=options)
     (write,) = plan.writes
-    assert write.since == since_text(YOUNG - timedelta(seconds=1))
     assert write.stored_attributes is not None
     written = version(NOW, write.stored_attributes.tags, 3, A="1")
     destination.versions["remote"].append(written)
     age = age_keys(destination, written, {"A": (90, lambda remote: remote.properties["A"])}, NOW)["A"]
     assert age.changed == YOUNG - timedelta(seconds=1)
+    base = version(NOW, {VALUE_SINCE: "unknown"}, A="2")
+    unknown = replace(write, base=base, since="unknown").stored_attributes
+    assert unknown is not None
+    assert unknown.tags == {VALUE_SINCE: "unknown"}
