@@ -22,7 +22,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
-from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError
 from compiler.refusal import Refusal, system_reason
 from compiler.text.command_line import install_line
 
@@ -173,6 +172,8 @@ def _release_inherited(*own: int) -> None:
 
 def _serve(new_folder: Callable[[], Path], answers: TextIO, watched: int, ended: int) -> None:
     """Start both servers in a new folder, and remove it after they have stopped; `answers` gets one JSON object."""
+    from compiler.demo.local_openbao import LocalOpenBaoError  # noqa: PLC0415 - only the `demo` extra can import it
+
     try:
         folder = new_folder()
         try:
@@ -193,7 +194,8 @@ def _serve_in(folder: Path, answers: TextIO, watched: int, ended: int) -> None:
     os.mkfifo(folder / _STOP, 0o600)
     # Opened for writing too: it never ends.
     stop = os.open(folder / _STOP, os.O_RDWR | os.O_NONBLOCK)
-    from compiler.demo.local_key_vault import LocalKeyVault  # noqa: PLC0415 - the starting process does not need it
+    from compiler.demo.local_key_vault import LocalKeyVault  # noqa: PLC0415 - only the `demo` extra can import them
+    from compiler.demo.local_openbao import LocalOpenBao  # noqa: PLC0415
 
     with LocalOpenBao.start_dev(folder) as openbao, LocalKeyVault() as key_vault:
         variables = {

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,15 @@ def start(state: Path, *words: str) -> tuple[subprocess.Popen[str], list[int]]:
     return process, [int(address.rpartition(":")[2]) for address in process.stdout.readline().split()]
 
 
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """Where the demos of a test lie; what a failure leaves there is ended."""
+    state = tmp_path / "state"
+    yield state
+    for folder in state.glob("*"):
+        stop_kept(folder)
+
+
 def answers(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -54,42 +63,42 @@ def soon(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_servers_end_with_the_block_and_their_folder_is_gone(tmp_path: Path) -> None:
-    with demo_stores(lambda: new_kept_folder(tmp_path / "state")) as stores:
+def test_servers_end_with_the_block_and_their_folder_is_gone(state: Path) -> None:
+    with demo_stores(lambda: new_kept_folder(state)) as stores:
         ports = [int(address.rpartition(":")[2]) for address in (stores.openbao, stores.key_vault)]
         assert all(map(answers, ports))
         assert stores.folder.stat().st_mode & 0o077 == 0
         assert [path.name for path in stores.folder.rglob("*") if path.stat().st_mode & 0o077] == []
         assert stores.variables["VAULT_TOKEN"] not in repr(stores)
     assert not any(map(answers, ports))
-    assert list((tmp_path / "state").iterdir()) == []
+    assert list(state.iterdir()) == []
 
 
-def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
-    process, ports = start(tmp_path, "wait")
+def test_servers_end_when_the_process_that_started_them_is_killed(state: Path) -> None:
+    process, ports = start(state, "wait")
     assert all(map(answers, ports))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert soon(lambda: list(tmp_path.iterdir()) == [] and not any(map(answers, ports)))
+    assert soon(lambda: list(state.iterdir()) == [] and not any(map(answers, ports)))
 
 
-def test_servers_that_are_kept_outlive_it_and_hold_none_of_its_streams(tmp_path: Path) -> None:
-    process, ports = start(tmp_path, "keep")
+def test_servers_that_are_kept_outlive_it_and_hold_none_of_its_streams(state: Path) -> None:
+    process, ports = start(state, "keep")
     # It reads to the end: whoever captures the output does not wait for the servers.
     process.communicate(timeout=10)
-    assert kept_demos(tmp_path) == ["1"]
+    assert kept_demos(state) == ["1"]
     assert all(map(answers, ports))
-    assert stop_kept(tmp_path / "1")
+    assert stop_kept(state / "1")
     assert soon(lambda: not any(map(answers, ports)))
-    assert list(tmp_path.iterdir()) == []
+    assert list(state.iterdir()) == []
 
 
-def test_what_a_restart_left_of_a_demo_is_removed(tmp_path: Path) -> None:
-    folder = new_kept_folder(tmp_path)
+def test_what_a_restart_left_of_a_demo_is_removed(state: Path) -> None:
+    folder = new_kept_folder(state)
     os.mkfifo(folder / "stop")
     (folder / "exports").touch()
-    assert new_kept_folder(tmp_path).name == "2"
-    assert kept_demos(tmp_path) == ["1"]
+    assert new_kept_folder(state).name == "2"
+    assert kept_demos(state) == ["1"]
     assert not stop_kept(folder)
     assert not folder.exists()
 

