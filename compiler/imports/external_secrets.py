@@ -158,7 +158,7 @@ def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_
     for item in items_of(document, *_SPEC, "data"):
         key, remote = item.text("secretKey"), item.nearest("remoteRef")
         found = _reference(document, item, remote, namespace, stores)
-        if key is None or key in data:
+        if not key or key in data:
             reasons.append(Reason(item.nearest("secretKey").span, "a key has no name, or the name of another"))
         elif isinstance(found, list):
             reasons += found

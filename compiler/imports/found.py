@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from compiler.model.document import Node, Span
@@ -70,7 +70,10 @@ class FoundSecret:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundObject:
-    """An object that an import understands, or refuses for its `reasons`; with one of them, none of it is taken."""
+    """An object that an import understands, or refuses for its `reasons`; with one of them, none of it is taken.
+
+    `counted` is how many keys its Secrets get by the reader of `consumers`, None where nothing names them.
+    """
 
     kind: str
     namespace: str
@@ -78,6 +81,7 @@ class FoundObject:
     at: Span
     secrets: tuple[FoundSecret, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    counted: int | None = None
 
     @property
     def title(self) -> str:
@@ -88,7 +92,7 @@ class FoundObject:
 
     def refused(self, *reasons: Reason) -> FoundObject:
         """The same object, not taken for these reasons too."""
-        return FoundObject(self.kind, self.namespace, self.name, self.at, self.secrets, (*self.reasons, *reasons))
+        return replace(self, reasons=(*self.reasons, *reasons))
 
 
 def place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str] | Reason:

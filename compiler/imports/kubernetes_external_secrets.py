@@ -53,7 +53,7 @@ def read_kubernetes_external_secret(document: Node, namespace: str, named: Mappi
         place = api_place_of(store, item.text("key") or "", at)
         if isinstance(place, Reason):
             reasons.append(place)
-        elif key is None:
+        elif not key:
             reasons.append(Reason(item.span, "a key has no `name`", "write it beside `key`"))
         else:
             keys.append(FoundKey(key, *place, item.text("property"), at))

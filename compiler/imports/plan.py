@@ -202,8 +202,9 @@ class _Drafting:
     store: str = ""
 
     def __post_init__(self) -> None:
-        bare = [each for each in self.objects if not each.reasons and not all(one.keys for one in each.secrets)]
-        self._refuse({each: Reason(each.at, "it makes a Secret without any key") for each in bare})
+        message = "it makes a Secret without a key, or one whose keys have no name or the name of another"
+        sound = [each for each in self.objects if each.reasons or all(map(_has_keys, each.secrets))]
+        self._refuse({each: Reason(each.at, message) for each in self.objects if each not in sound})
         self._choose_stores()
         self._refuse_repeated()
         taken = [secret for each in self.objects if not each.reasons for secret in each.secrets]
@@ -245,10 +246,11 @@ class _Drafting:
             if each.reasons:
                 continue
             for secret in each.secrets:
-                other = first.setdefault((secret.namespace, secret.name), each)
-                if other is not each:
-                    message = f"{other.title} makes the Secret {quoted(secret.name)} too"
+                name = secret.namespace, secret.name
+                if name in first:
+                    message = f"{first[name].title} makes the Secret {quoted(secret.name)} too"
                     reasons[each] = Reason(secret.at, message, "remove one of them")
+                first.setdefault(name, each)
         self._refuse(reasons)
 
     def _new_ids(self, taken: Sequence[FoundSecret]) -> dict[FoundSecret, str]:
@@ -534,6 +536,11 @@ def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str],
     if document is None:
         raise Refusal("found", f"{path} cannot be edited in the form that it has", f"add the {noun}s by hand")
     return apply_splices(text, add_members(document, at, lines, noun))
+
+
+def _has_keys(secret: FoundSecret) -> bool:
+    names = {key.name for key in secret.keys}
+    return bool(names) and "" not in names and len(names) == len(secret.keys)
 
 
 def _commonest(names: Iterable[str]) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from compiler.consumers.readers import Inventory
 from compiler.imports.found import FoundObject, SourceStore
 from compiler.imports.plan import ImportPlan
 from compiler.model.address import StoreIdentity
+from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
 from compiler.model.values import manifests_of
 from compiler.refusal import Refusal
@@ -45,8 +45,11 @@ class Proof(NamedTuple):
     keys: int
 
 
-def prove(plan: ImportPlan, made: Inventory) -> Proof:
-    """Raises Refusal where a key would be read elsewhere, or where something found is neither taken nor refused."""
+def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
+    """The proof of a plan; `lost` are the places of objects that nobody read.
+
+    Raises Refusal where a key would be read elsewhere, or where something found is neither taken nor refused.
+    """
     environments = plan.result.project.environments if plan.result.project is not None else ()
     environment = next((each for each in environments if each.name == plan.environment), None)
     old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
@@ -57,24 +60,20 @@ def prove(plan: ImportPlan, made: Inventory) -> Proof:
         details = "".join(f"  {namespace}/{secret}: {key}\n" for namespace, secret, key in wrong)
         message = f"the compiled environment would not read {counted(len(wrong), 'key')} where the manifests do"
         raise Refusal("found", message, "nothing was written; report this with the lines above", details)
-    found, refused = _counts(plan.objects, made), _counts([each for each in plan.objects if each.reasons], made)
-    taken = Counts(sum(not each.reasons for each in plan.objects), len(old))
-    lost = {(one.kind, one.namespace, one.by) for every in made.made.values() for one in every} - {
-        (each.kind, each.namespace, each.name) for each in plan.objects
-    }
+    found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
+    taken = Counts(len(plan.objects) - refused.objects, len(old))
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
         message = f"found are {found.keys} keys, but taken {taken.keys} and refused {refused.keys}"
-        raise Refusal("found", message, "nothing was written; report this with the manifests' form")
+        details = "".join(f"  {each.where}\n" for each in lost)
+        raise Refusal("found", message, "nothing was written; report this with the manifests' form", details)
     return Proof(found, taken, refused, len(old))
 
 
-def _counts(objects: Sequence[FoundObject], made: Inventory) -> Counts:
+def _counts(objects: Sequence[FoundObject]) -> Counts:
     keys = 0
     for each in objects:
-        by = each.kind, each.namespace, each.name
-        names = [one.keys for every in made.made.values() for one in every if (one.kind, one.namespace, one.by) == by]
-        ours = sum(len(secret.keys) for secret in each.secrets)
-        keys += sum(map(len, filter(None, names))) if None not in names else ours * (not each.reasons)
+        ours = 0 if each.reasons else sum(len(secret.keys) for secret in each.secrets)
+        keys += each.counted if each.counted is not None else ours
     return Counts(len(objects), keys)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compiler.cluster.objects import keys_of
 from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView
@@ -39,10 +39,10 @@ _NAMES_ALONE = 'go-template={{range $key, $value := .data}}{{$key}}{{"\\n"}}{{en
 
 @dataclass(slots=True)
 class Findings:
-    """What was read: the objects of the form, and what the reader of `consumers` says that these make."""
+    """What was read: the objects of the form, and the places of those that the reader of `consumers` alone knows."""
 
     objects: list[FoundObject] = field(default_factory=list)
-    made: Inventory = field(default_factory=Inventory)
+    lost: list[Span] = field(default_factory=list)
     diagnostics: tuple[Diagnostic, ...] = ()
     is_whole: bool = True
 
@@ -63,9 +63,14 @@ class _Context:
                 self.stores.take(each, inside)
         for each, inside in every:
             read = _secret_with_values(each, inside) or _READERS[form](each, inside, self)
+            known = Inventory()
+            take(each, known, inside)
+            made = [one for every in known.made.values() for one in every]
             if read is not None:
-                found.objects.append(read)
-                take(each, found.made, inside)
+                keys = [one.keys for one in made if one.keys is not None]
+                found.objects.append(replace(read, counted=sum(map(len, keys)) if len(keys) == len(made) else None))
+            elif any(one.kind == _KINDS[form] for one in made):
+                found.lost.append(each.span)
 
 
 def read_sources(
@@ -172,7 +177,7 @@ def _group(document: Node) -> str:
 
 
 def _external_secret(document: Node, namespace: str, context: _Context) -> FoundObject | None:
-    if _group(document) == kubernetes_external_secrets.GROUP:
+    if (_group(document), document.text("kind")) == (kubernetes_external_secrets.GROUP, "ExternalSecret"):
         return kubernetes_external_secrets.read_kubernetes_external_secret(document, namespace, context.named)
     if is_of_operator(document):
         return read_external_secret(document, namespace, context.stores, context.key_names)
@@ -200,6 +205,8 @@ _READERS: dict[str, Callable[[Node, str, _Context], FoundObject | None]] = {
     "external-secrets": _external_secret,
     "secret-provider-class": _secret_provider_class,
 }
+# The kind whose objects are read in each form.
+_KINDS = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
 ENV_EXAMPLE = "env-example"
 FORMS = (*_READERS, ENV_EXAMPLE)
 

@@ -93,7 +93,7 @@ def run(invocation: Invocation) -> int:
         nothing = import_content(given.form, None, None, applied=False)
         return invocation.findings(found.diagnostics, name, content=nothing)
     plan = plan_import(here, found.objects)
-    return _finish(invocation, name, plan, lambda: prove(plan, found.made), found.diagnostics)
+    return _finish(invocation, name, plan, lambda: prove(plan, found.lost), found.diagnostics)
 
 
 def _one_file(paths: Sequence[str]) -> tuple[str, str]:

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from compiler.imports.found import FoundKey, FoundObject
+from compiler.imports.found import FoundKey
 from compiler.imports.plan import ImportPlan, open_target, plan_import
 from compiler.imports.proof import Counts, prove
-from compiler.imports.sources import Findings, read_sources
+from compiler.imports.sources import _READERS, Findings, read_sources
 from compiler.refusal import Refusal
 from tests.unit.imports.conftest import STORE, external_secret
 
 KEYS = "data:\n- {secretKey: A, remoteRef: {key: a, property: A}}\n- {secretKey: B, remoteRef: {key: b, property: x}}"
+CLEAR = "---\nkind: Secret\napiVersion: v1\nmetadata: {name: s, namespace: b}\ndata: {A: b}\n"
 PUSHED = "---\napiVersion: external-secrets.io/v1\nkind: PushSecret\nmetadata: {name: push, namespace: shop}\n"
 
 
@@ -24,8 +25,8 @@ def planned(project: Path) -> tuple[ImportPlan, Findings]:
 
 
 def test_what_is_equal_is_counted(planned: tuple[ImportPlan, Findings]) -> None:
-    plan, found = planned
-    assert prove(plan, found.made) == (Counts(2, 2), Counts(1, 2), Counts(1, 0), 2)
+    plan, _ = planned
+    assert prove(plan) == (Counts(2, 2), Counts(1, 2), Counts(1, 0), 2)
 
 
 def changed(plan: ImportPlan, change: Callable[[FoundKey], FoundKey]) -> ImportPlan:
@@ -50,32 +51,37 @@ def changed(plan: ImportPlan, change: Callable[[FoundKey], FoundKey]) -> ImportP
 def test_a_key_that_would_be_read_elsewhere_ends_the_import(
     planned: tuple[ImportPlan, Findings], change: Callable[[FoundKey], FoundKey]
 ) -> None:
-    plan, found = planned
+    plan, _ = planned
     with pytest.raises(Refusal, match="would not read 1 key where the manifests do") as raised:
-        prove(changed(plan, change), found.made)
+        prove(changed(plan, change))
     assert raised.value.details == "  shop/a: A\n"
 
 
 def test_a_key_that_the_manifests_do_not_have_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
-    plan, found = planned
+    plan, _ = planned
     first, *others = plan.objects
     (secret,) = first.secrets
     fewer = replace(first, secrets=(replace(secret, keys=secret.keys[:1]),))
     with pytest.raises(Refusal, match="would not read 1 key") as raised:
-        prove(replace(plan, objects=(fewer, *others)), found.made)
+        prove(replace(plan, objects=(fewer, *others)))
     assert raised.value.details == "  shop/a: B\n"
 
 
 def test_a_key_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
-    plan, found = planned
-    (made,) = found.made.made["shop", "a"]
-    found.made.made["shop", "a"] = [replace(made, keys=frozenset({"A", "B", "C"}))]
+    plan, _ = planned
+    first, *others = plan.objects
     with pytest.raises(Refusal, match="found are 3 keys, but taken 2 and refused 0"):
-        prove(plan, found.made)
+        prove(replace(plan, objects=(replace(first, counted=3), *others)))
 
 
-def test_an_object_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
+def test_an_object_that_nobody_took_ends_the_import(
+    planned: tuple[ImportPlan, Findings], monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
     plan, found = planned
-    lost: list[FoundObject] = [each for each in plan.objects if each.kind == "PushSecret"]
-    with pytest.raises(Refusal):
-        prove(replace(plan, objects=tuple(lost)), found.made)
+    assert found.lost == []
+    monkeypatch.setitem(_READERS, "external-secrets", lambda *_: None)
+    (project / "in.yaml").write_text(external_secret("a", KEYS) + CLEAR, "utf-8")
+    lost = read_sources("external-secrets", ["in.yaml"], None, open_target(project, "dev"), {}).lost
+    with pytest.raises(Refusal) as raised:
+        prove(plan, lost)
+    assert raised.value.details == "  in.yaml:2:1\n"

@@ -41,9 +41,24 @@ def test_a_charts_template_leads_to_its_rendering(bring: Bring) -> None:
     assert f"this is a chart's template: render it, {line}" in done.err
 
 
+@pytest.mark.parametrize("name", ["''", "A"])
+def test_a_key_without_a_name_of_its_own_is_refused(bring: Bring, name: str) -> None:
+    data = KEY.replace("]", f", {{secretKey: {name}, remoteRef: {{key: a, property: B}}}}]")
+    assert "a key has no name, or the name of another" in bring(STORE + external_secret("a", data)).err
+    items = f"[{{name: A, key: secret/data/a, property: A}}, {{name: {name}, key: secret/data/a, property: B}}]"
+    old = "apiVersion: kubernetes-client.io/v1\nkind: ExternalSecret\nmetadata: {name: a, namespace: b}\n"
+    done = bring(f"{old}spec: {{backendType: vault, data: {items}}}\n")
+    assert (done.code, 'ExternalSecret "a" is refused' in done.err) == (1, True)
+
+
+def test_one_object_in_two_files_is_taken_once(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", KEY) + external_secret("a", KEY))
+    assert "found 2 objects with 2 keys: 1 object with 1 key taken, 1 object with 1 key refused" in done.out
+
+
 def test_an_object_without_a_key_is_refused(bring: Bring) -> None:
     done = bring(STORE + external_secret("a", "data: []"))
-    assert 'ExternalSecret "a" is refused: it makes a Secret without any key' in done.err
+    assert 'ExternalSecret "a" is refused: it makes a Secret without a key' in done.err
 
 
 def test_nothing_to_import_is_an_error(bring: Bring) -> None:
