@@ -177,7 +177,9 @@ class NewValues:
             value = self._value(own, read, run)
             old = _held(read(own[0].location), own[0].location)
             for each in own:
-                is_planned = run is not None and (each.location.store, each.location.name) in run.entries
+                entry = run.entries.get((each.location.store, each.location.name)) if run is not None else None
+                # By key: beside it, a remote secret may keep another value.
+                is_planned = entry is not None and any(name == key for _, name, _ in entry.keys)
                 why = _why_kept(old, read(each.location), each) if each is not own[0] and run is None else ""
                 if why:
                     kept.append(f"{each.location} keeps what it has: {why}")

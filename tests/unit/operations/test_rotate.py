@@ -131,6 +131,21 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     assert (again.end, listening.resumed) == (End.APPLIED, [])
 
 
+def test_a_value_that_is_kept_beside_a_new_one_is_kept_after_a_stop_too(
+    environment: Environment, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    azure.seed("agents-jira", JIRA_TOKEN="old", JIRA_URL="theirs")
+    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    target = target_of_rotation(environment, "jira", ("JIRA_TOKEN", "JIRA_URL"))
+    values = {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("v")}
+    carry_out(NewValues(target, values, options).change(), listening)
+    azure.failures.clear()
+    assert carry_out(NewValues(target, values, options).change(), listening).end is End.APPLIED
+    assert vault.shown(JIRA) == {"JIRA_TOKEN": "new", "JIRA_URL": "v"}
+    assert azure.shown("agents-jira") == {"JIRA_TOKEN": "new", "JIRA_URL": "theirs"}
+
+
 def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
