@@ -419,13 +419,14 @@ def test_change() -> None:
     retired = {"command": "retire", "store": "vault", **stays}
     holds("change", CHANGE | retired)
     apart = [{"reader": "c/D", "store": "azure"}]
-    common = {"key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}
-    put = {"command": "put", "secret": "a", "store": "vault", "inCommon": [common]}
+    common = {"secret": "a", "key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}
+    put: dict[str, Any] = {"command": "put", "secret": "a", "store": "vault", "inCommon": [common]}
+    several = put | {"secret": None, "store": None}
     revoke = [{"key": "B", "issuer": None, "disableFirst": False}]
     live = {"restarts": ["kubectl"], "notSeen": ["why"]}
     named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke, **live}
     rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, **named}}
-    for own in (put, rotated, {"command": "restore", "backup": held}, retired):
+    for own in (put, several, rotated, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []
