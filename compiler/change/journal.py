@@ -14,7 +14,7 @@ from typing import Any
 
 from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, Target, Write, WriteResult
 from compiler.change.run_files import FOLDER, RUNS, LineFile, caller, caller_of, read_lines
-from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, begun_at
+from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, begun_if_dated
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import VALUE_SINCE, RemoteSecret
@@ -384,7 +384,7 @@ def find_run(root: Path, run: str) -> Run:
     """The run of this id. Raises JournalError."""
     path = runs_folder(root) / f"{run}.jsonl"
     if not RUN_ID.fullmatch(run) or not path.is_file():
-        known = [_described(found) for found in _journals(root)[:_MOST_NAMED]]
+        known = [_described(found) for found in journals(root)[:_MOST_NAMED]]
         newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
         raise JournalError(f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
     return read_run(path)
@@ -398,7 +398,8 @@ def _elsewhere() -> str:
 
 def _described(path: Path) -> str:
     """A run by its id, what it was of and how long ago, as far as its journal says."""
-    age = f"{short_age(datetime.now(UTC) - begun_at(path.stem))} ago"
+    begun = begun_if_dated(path.stem)
+    age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "of no date"
     try:
         run = read_run(path)
     except JournalError:
@@ -409,7 +410,7 @@ def _described(path: Path) -> str:
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
     """The newest run of this identity, or None where there is none or it cannot be resumed."""
-    for path in _journals(root):
+    for path in journals(root):
         try:
             # Most runs are of another command, or asked for something else: their first line says so.
             if _identity(next(read_lines(path))) == identity:
@@ -422,7 +423,7 @@ def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
 
 def runs(root: Path) -> Iterator[Run]:
     """All runs of this folder, newest first, without those that cannot be read."""
-    for path in _journals(root):
+    for path in journals(root):
         try:
             run = read_run(path)
         except JournalError:
@@ -506,7 +507,8 @@ def _key(write: Write, index: int) -> dict[str, str | None]:
     }
 
 
-def _journals(root: Path) -> list[Path]:
+def journals(root: Path) -> list[Path]:
+    """The journals of this folder, that of the newest run first."""
     folder = runs_folder(root)
     if not folder.is_dir():
         return []

@@ -181,7 +181,12 @@ class LineFile(SharedSync):
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file; a line that a crash cut off is left out.
+    """Yield the objects of a file as `read_each_line` does; a line that a crash cut off is left out."""
+    return (line for line in read_each_line(path) if line is not None)
+
+
+def read_each_line(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield the object of each line of a file, None for a line that is none.
 
     The file may have come with somebody else's project: a link, a pipe, a device and a file larger than any run's are
     refused, and only one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
@@ -198,9 +203,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 line = json.loads(raw.decode("utf-8", "replace"))
             except (ValueError, RecursionError):
-                continue
-            if isinstance(line, dict):
-                yield line
+                line = None
+            yield line if isinstance(line, dict) else None
 
 
 def sync_folder(folder: Path) -> None:

@@ -250,14 +250,17 @@ def begun_at(run_id: str) -> datetime:
     return datetime.strptime(run_id[:SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
+def begun_if_dated(run_id: str) -> datetime | None:
+    """The same, and None for an impossible date, as of a file that somebody named."""
+    with suppress(ValueError):
+        return begun_at(run_id)
+    return None
+
+
 def rotation_of(attributes: Attributes) -> str | None:
     """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
     run = attributes.tags.get(ROTATION, "")
-    if RUN_ID.fullmatch(run):
-        with suppress(ValueError):
-            begun_at(run)
-            return run
-    return None
+    return run if RUN_ID.fullmatch(run) and begun_if_dated(run) is not None else None
 
 
 @dataclass(frozen=True, slots=True)

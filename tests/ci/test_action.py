@@ -125,6 +125,16 @@ def test_the_summary_has_the_offline_table_without_addresses(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_summary_is_asked_for_without_a_store_and_without_addresses(
+    check: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.md"
+    assert check(ARE_WORDS_PRINTED="1", GITHUB_STEP_SUMMARY=str(summary)).returncode == 0
+    *_, action, root, command, form, markdown, without, parts, end = summary.read_text("utf-8").split("\0")
+    assert (action, root, command, end) == (str(ROOT), "--root=.", "report", "")
+    assert (form, markdown, without, parts) == ("--format", "markdown", "--without", "addresses,owners")
+
+
 def test_an_error_in_the_files_leaves_the_summary_as_it_is(
     workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

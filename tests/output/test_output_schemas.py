@@ -411,6 +411,17 @@ def test_backup() -> None:
     holds("backup", report)
 
 
+def test_runs(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    folder = project / ".platform-secrets/runs"
+    folder.mkdir(parents=True)
+    (folder / "20250131-120000-4fa1c2.jsonl").write_text("{}\n", "utf-8")
+    recorded = Path(__file__).parents[1] / "unit/cli/recorded/complete/audit"
+    found = printed("runs", "--audit", str(recorded))
+    assert (found["environment"], len(found["runs"]), len(found["unread"])) == (None, 1, 1)
+    holds("runs", found)
+    assert errors("runs", printed("runs", "prod")) == []
+
+
 def test_change() -> None:
     holds("change", CHANGE)
     held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}

@@ -14,7 +14,7 @@ from tests.conftest import Helm
 from tests.platform.charts import write_chart
 
 # The commands that need no store; those that do are run against local ones by their own tests.
-OFFLINE = ("compile", "explain", "diff", "render", "generate", "rules", "new", "completion", "report")
+OFFLINE = ("compile", "explain", "diff", "render", "generate", "rules", "new", "completion", "report", "runs")
 EXAMPLES = [example for name in OFFLINE for example in command(COMMANDS[name][0]).EXAMPLES]
 # `diff` says with 1 that there are differences.
 DIFFERS = {"platform-secrets diff dev prod", "platform-secrets diff prod --store vault --format markdown"}
@@ -39,6 +39,8 @@ def test_an_example_runs(
     if "report --from" in example:
         for name in ("prod", "staging"):
             Path(f"{name}.json").write_text(run("status", name, "--offline", "--format", "json").out, "utf-8")
+    if "--audit" in example:
+        Path("audit.jsonl").touch()
     # Examples write beside the project where a person would write to /tmp.
     program, *words = shlex.split(example.replace("/tmp/", f"{tmp_path}/scratch/"))  # noqa: S108
     assert program == "platform-secrets"

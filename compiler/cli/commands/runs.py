@@ -1,0 +1,64 @@
+"""Runs `runs`, which lists the runs that wrote to stores, with the line that undoes each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from compiler.cli.exit_codes import OK
+from compiler.cli.invocation import Invocation
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
+from compiler.model.facts import short_age
+from compiler.operations.runs import PastRuns, PastWrites, list_runs
+from compiler.render.content import Line, Painted, Style, envelope
+from compiler.text.wording import counted, listed
+
+DESCRIPTION = """Lists the runs of `put`, `rotate`, `restore`, `migrate` and `retire` in this project's folder, newest
+first: what, how it ended, by whom, when, and the line that plans its undo. The journals of other machines are not here:
+--audit also reads the audit file that a team shares. It names their runs and who asked, with the remote secrets; to
+undo one, go to the folder that has its journal."""
+EXAMPLES = (
+    "platform-secrets runs",
+    "platform-secrets runs prod",
+    "platform-secrets runs prod --audit audit.jsonl --format json",
+)
+_MOST = 20
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", nargs="?", help="only runs of this environment")
+    parser.add_argument("--audit", metavar="FILE", help="also list the runs of this audit file")
+    parser.add_argument("--all", action="store_true", help=f"list all runs, not the newest {_MOST}")
+    add_format(parser, REPORT_FORMATS)
+
+
+def run(invocation: Invocation) -> int:
+    arguments = invocation.arguments
+    found = list_runs(invocation.root, arguments.environment, arguments.audit)
+    shown = found.runs if arguments.all else found.runs[:_MOST]
+    invocation.lines(_lines(found, shown, datetime.now(UTC)))
+    unread = [{"file": file, "why": why} for file, why in found.unread.items()]
+    invocation.report(lambda: envelope("runs", arguments.environment, OK, {"runs": found.runs, "unread": unread}))
+    return OK
+
+
+def _lines(found: PastRuns, shown: tuple[PastWrites, ...], now: datetime) -> Iterator[Line]:
+    for each in shown:
+        yield Painted(each.run, Style.STRONG), ": ", *_about(each, now)
+        if each.undo is not None:
+            yield "  to undo it: ", each.undo
+    if left := len(found.runs) - len(shown):
+        yield f"{counted(left, 'older run')} not shown; `--all` shows them"
+    if not found.runs:
+        yield "no runs"
+    for file, why in found.unread.items():
+        yield Painted("warning: ", Style.WARNING), file, ": ", why
+
+
+def _about(each: PastWrites, now: datetime) -> Iterator[str]:
+    yield each.command or "a run"
+    yield f" {each.environment}"
+    yield f" of {listed(each.secrets, 3)}" if each.secrets else ""
+    yield f"; {each.state}; {each.written} of {counted(each.planned, 'remote secret')} written"
+    yield f"; by {each.who}" if each.who else ""
+    yield f"; {short_age(now - each.began)} ago" if each.began is not None else ""

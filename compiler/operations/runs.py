@@ -1,0 +1,163 @@
+"""Lists the runs that wrote to stores, from the journals of a project and from an audit file that a team shares.
+
+Nothing of a file is taken on trust: what is no line of a journal or an audit file is counted, and named by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from compiler.change.audit import Stage
+from compiler.change.journal import JournalError, Run, journals, read_run
+from compiler.change.run_files import FOLDER, RUNS, read_each_line
+from compiler.live.read_many import RUN_ID, PastRun, begun_if_dated
+from compiler.refusal import Refusal, system_reason
+from compiler.text.wording import counted
+
+# How many broken lines of a file are named.
+_MOST_LINES = 5
+_STAGES = tuple(map(str, Stage))
+
+
+@dataclass(frozen=True, slots=True)
+class PastWrites:
+    """A run that wrote to stores, or was to.
+
+    `began` is None for an impossible date. `who` began it, empty where nobody says so; `command` and `undo` are None
+    where its journal is not here, and `undo` where there is nothing to undo. `secrets` are those of the catalogue, and
+    without a journal the names in the stores; of `planned` remote secrets so many are `written`.
+    """
+
+    run: str
+    began: datetime | None
+    who: str
+    command: str | None
+    environment: str
+    secrets: tuple[str, ...]
+    planned: int
+    written: int
+    state: str
+    undo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """The runs, newest first, and why each file of `unread` was not read, or not wholly."""
+
+    runs: tuple[PastWrites, ...]
+    unread: Mapping[str, str]
+
+
+def list_runs(root: Path, environment: str | None = None, audit: str | None = None) -> PastRuns:
+    """The runs of this folder, with those that the file `audit` has besides; of one environment or of all.
+
+    Raises Refusal where the audit file cannot be read.
+    """
+    found: dict[str, PastWrites] = {}
+    unread: dict[str, str] = {}
+    for path in journals(root):
+        try:
+            found[path.stem] = _of_journal(read_run(path))
+        except JournalError as error:
+            unread[f"{FOLDER}/{RUNS}/{path.name}"] = error.message
+    if audit is not None:
+        audited, broken = _of_audit(audit)
+        for name, each in audited.items():
+            own = found.get(name)
+            # Only the store knows its caller by name; who began a run stands in newer journals alone.
+            found[name] = each if own is None else replace(own, who=own.who or each.who)
+        if broken:
+            unread[audit] = _broken_lines(broken)
+    of_environment = (each for each in found.values() if environment in (None, each.environment))
+    return PastRuns(tuple(sorted(of_environment, key=lambda each: each.run, reverse=True)), unread)
+
+
+def _of_journal(run: Run) -> PastWrites:
+    entries = run.entries.values()
+    written = sum(entry.after is not None or entry.maybe_stored or entry.recovered for entry in entries)
+    secrets = dict.fromkeys(secret for entry in entries for secret, _, _ in entry.keys)
+    can_undo = bool(written) and not run.is_undone
+    return PastWrites(
+        run.id,
+        begun_if_dated(run.id),
+        run.who,
+        run.command,
+        run.environment,
+        tuple(secrets),
+        len(entries),
+        written,
+        _state(run),
+        PastRun(run.id, run.command, run.environment).undo if can_undo else None,
+    )
+
+
+def _state(run: Run) -> str:
+    if not run.is_planned:
+        return "stopped before the first write"
+    if run.is_undone:
+        return "undone"
+    if any(entry.undo for entry in run.entries.values()):
+        return "partly undone"
+    ended = "stopped, or still running" if run.ended is None else run.ended
+    return f"{ended}, {run.phase}" if run.phase is not None else ended
+
+
+@dataclass(slots=True)
+class _Audited:
+    """What the lines of one run say; `stages` are how far the newest write is, by store and name."""
+
+    who: str
+    environment: str
+    stages: dict[tuple[str, str], Stage] = field(default_factory=dict)
+
+
+def _of_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
+    """The runs of an audit file by id, and the numbers of the lines that are none of an audit file's."""
+    found: dict[str, _Audited] = {}
+    broken: list[int] = []
+    try:
+        for number, line in enumerate(read_each_line(Path(shown)), 1):
+            if line is None or not _take(line, found):
+                broken.append(number)
+    except (OSError, ValueError) as error:
+        why = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
+        message = f"the audit file {shown} cannot be read: {why}"
+        raise Refusal("usage", message, "name a regular file of at most 64 MiB, and no link") from None
+    return {run: _of_lines(run, each) for run, each in found.items()}, broken
+
+
+def _take(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
+    """Add a line of an audit file; False for what is none."""
+    texts = [line.get(name) for name in ("run", "who", "environment", "store", "name")]
+    if not all(isinstance(text, str) for text in texts) or line.get("state") not in _STAGES:
+        return False
+    run, who, environment, store, name = map(str, texts)
+    if not RUN_ID.fullmatch(run):
+        return False
+    each = found.setdefault(run, _Audited(who, environment))
+    each.stages[store, name] = Stage(line["state"])
+    return True
+
+
+def _of_lines(run: str, each: _Audited) -> PastWrites:
+    stages = [*each.stages.values()]
+    # A line before a write without one behind it: nobody noted how that ended.
+    unknown = sum(stage in (Stage.UNKNOWN, Stage.WRITING) for stage in stages)
+    counts = {"failed": stages.count(Stage.FAILED), "not known": unknown}
+    state = ", ".join(("by the audit file", *(f"{count} {what}" for what, count in counts.items() if count)))
+    names, written = tuple(dict.fromkeys(name for _, name in each.stages)), stages.count(Stage.WRITTEN)
+    return PastWrites(
+        run, begun_if_dated(run), each.who, None, each.environment, names, len(stages), written, state, None
+    )
+
+
+def _broken_lines(numbers: list[int]) -> str:
+    more = ", …" if len(numbers) > _MOST_LINES else ""
+    what = "is no line" if len(numbers) == 1 else "are no lines"
+    return (
+        f"{counted(len(numbers), 'line')} {what} of an audit file: {', '.join(map(str, numbers[:_MOST_LINES]))}{more}"
+    )
