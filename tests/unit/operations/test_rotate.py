@@ -131,6 +131,19 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     assert (again.end, listening.resumed) == (End.APPLIED, [])
 
 
+def test_a_rotation_is_recorded_as_closed_before_its_tag_goes(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, _ = ends(stores)
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    assert done.outcome is not None
+    vault.failures["set_tags", JIRA] = stores.failure(UnavailableError, JIRA)
+    with pytest.raises(UnavailableError):
+        close_rotation(done.outcome.run, target.environment, options)
+    (run,) = runs(options.root)
+    assert run.phase is RotationPhase.CLOSED
+
+
 def test_a_value_that_is_kept_beside_a_new_one_is_kept_after_a_stop_too(
     environment: Environment, options: Options, stores: Stores, listening: Listening
 ) -> None:
