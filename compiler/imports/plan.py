@@ -29,7 +29,7 @@ from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
-from compiler.stages.resolve import catalogue_of, merge
+from compiler.stages.resolve import Outside, catalogue_of, merge
 from compiler.stores.registry import provider_of
 from compiler.text.command_line import command_line
 from compiler.text.wording import quoted
@@ -81,11 +81,11 @@ def store_kind(store: Node) -> str:
     return store.text("kind") or "ClusterSecretStore"
 
 
-def open_target(root: Path, name: str) -> ImportTarget:
-    """The environment `name`, there or new. Raises Refusal where the input has errors."""
+def open_target(root: Path, name: str, outside: Outside | None = None) -> ImportTarget:
+    """The environment `name`, there or new. Raises Refusal where the input has errors, with `outside` what it lacks."""
     shown = f"{FOLDER}/{name}.yaml"
     is_new = name not in Library(root).names
-    has_errors = not is_new and compile_project(root, [name]).failed
+    has_errors = not is_new and compile_project(root, [name], outside).failed
     library = Library(root, {shown: environment_text(name, ())} if is_new else None)
     catalogue, layers = library.catalogue(may_be_empty=True), library.layers(name)
     is_damaged = catalogue is None or any(document.damaged for document in (catalogue, *layers))
@@ -284,7 +284,10 @@ class _Drafting:
             return entry
         settings = self._settings(secret, store, entry)
         if entry is not None:
-            fitted = _fit(entry, secret, store)
+            listed = self.here.listed.get(entry.id)
+            if listed is not None and listed.nearest("enabled").value is False:
+                return Reason(secret.at, f"the environment has {quoted(entry.id)} disabled", "remove `enabled: false`")
+            fitted = _fit(entry, secret, store, listed)
             if isinstance(fitted, Reason):
                 return fitted
             remote, additions = fitted
@@ -432,21 +435,26 @@ def _changes(node: Node, source: SourceStore) -> dict[str, str]:
     return found
 
 
-def _fit(entry: Entry, secret: FoundSecret, store: PlannedStore) -> tuple[str | None, tuple[Edit, ...]] | Reason:
-    """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider."""
+def _fit(
+    entry: Entry, secret: FoundSecret, store: PlannedStore, listed: Node | None
+) -> tuple[str | None, tuple[Edit, ...]] | Reason:
+    """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider.
+
+    `listed` is what the environment says of the secret, the variants that it uses among it.
+    """
     provider = store.source.provider.id
     found = {key.name: key for key in secret.keys}
-    # As the environment gets them without a `use` of its own; another choice of variants is a person's.
-    expected = {key.name: key for key in entry.keys_of(entry.default_variants or entry.variants)}
+    use = listed.get("use") if listed is not None else None
+    usual = entry.variants if entry.default_variants is None else entry.default_variants
+    variants = tuple(str(each.value) for each in use.items) if use is not None else usual
+    expected = {key.name: key for key in entry.keys_of(variants)}
     if found.keys() != expected.keys():
         more, fewer = sorted(found.keys() - expected.keys()), sorted(expected.keys() - found.keys())
         words = [f"the entry has no key {quoted(name)}" for name in more[:1]]
         words += [f"the entry has the key {quoted(name)} as well" for name in fewer[:1]]
         line = entry.node.key_span
-        help_text = (
-            f"let variants choose the keys of {entry.id} in {line.path}, line {line.line}, and import it by hand"
-        )
-        return Reason(secret.at, "; ".join(words), help_text)
+        way_out = f"give keys `variants` in {line.path}, line {line.line}, list {entry.id} with `use`, and import again"
+        return Reason(secret.at, "; ".join(words), way_out)
     if provider not in entry.remote and not any(provider in key.remote for key in entry.keys.values()):
         return None, tuple(_additions(entry.id, secret, store))
     remote = _main_remote(secret, store)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from compiler.cli.exit_codes import FOUND
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connected
@@ -78,7 +78,7 @@ def run(invocation: Invocation) -> int:
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
     if (given.form == ENV_EXAMPLE) != (given.secret is not None):
         raise Refusal("usage", f"--secret is for {ENV_EXAMPLE}, which needs it", "name the new secret with it")
-    here = open_target(invocation.root, name)
+    here = open_target(invocation.root, name, files_alone())
     if given.form == ENV_EXAMPLE:
         shown, text = _one_file(given.files)
         plan, proof = plan_names(here, checked_name("secret", given.secret), shown, text)

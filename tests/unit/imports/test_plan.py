@@ -75,6 +75,22 @@ def test_a_key_that_an_entry_has_elsewhere_is_refused_by_name_and_line(bring: Br
     assert 'the catalogue has "A" in another place' in done.err
 
 
+def test_variants_choose_the_keys_of_an_environment(project: Path, bring: Bring) -> None:
+    two = KEY.replace("]", ", {secretKey: B, remoteRef: {key: shop/a, property: B}}]")
+    assert bring(STORE + external_secret("a", two), "--apply").code == 0
+    fewer = STORE + external_secret("a", KEY)
+    assert 'the entry has the key "B" as well' in bring(fewer, environment="prod").err
+    catalogue = project / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8").replace("B: {}", "B: {variants: [more]}"), "utf-8")
+    (project / "environments/prod.yaml").write_text(
+        "secrets:\n  a: {use: [], namespace: shop, enabled: false}\n", "utf-8"
+    )
+    assert 'the environment has "a" disabled' in bring(fewer, environment="prod").err
+    (project / "environments/prod.yaml").write_text("secrets:\n  a: {use: [], namespace: shop}\n", "utf-8")
+    done = bring(fewer, "--apply", environment="prod")
+    assert (done.code, "proof: 1 key " in done.out) == (0, True), done.err
+
+
 def test_secrets_of_an_environment_are_not_moved_to_another_store(project: Path, bring: Bring) -> None:
     assert bring(STORE + external_secret("a", KEY), "--apply").code == 0
     before = (project / "environments/dev.yaml").read_text("utf-8")
