@@ -8,7 +8,7 @@ STORES = {
     "vault": {"letter": "V", "provider": "Vault", "address": "https://vault.example.com:8200"},
     "azure": {"letter": "A", "provider": "Key Vault", "address": "https://agents.vault.azure.net"},
 }
-HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\u2066<!--"
+HOSTILE = "</script><img src=x onerror=window.ran=1>\u202egnp.\u2066<!--"
 LONG = "n" * 300
 
 SECRETS = {

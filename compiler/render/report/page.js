@@ -10,7 +10,7 @@ const STATES = { missing: "missing", deleted: "deleted", faulty: "faulty", "no-a
 // What a toggle shows: a state, or a mark that stands beside one.
 const TOGGLES = { ...STATES, overdue: "overdue", moves: "to move", unlike: "unlike others" };
 const TABS = { matrix: "Matrix", due: "Due", moves: "Moves", problems: "Problems" };
-const SOON_DAYS = 30, ROW_PIXELS = 51, ROWS_AT_ONCE = 10, LIST_ROWS = 200;
+const SOON_DAYS = 30, ROW_PIXELS = 51, ROWS_AT_ONCE = 10, LIST_ROWS = 200, PRINTED_ROWS = 2000;
 const narrow = matchMedia("(max-width: 640px)");
 const print = matchMedia("print");
 
@@ -273,10 +273,10 @@ function table(caption, heads, found, cellsOfRow) {
   const add = (count) => {
     body.append(...found.slice(body.rows.length, count).map((each) => el("tr", {},
       cellsOfRow(each).map((cell, at) => el("td", { "data-head": heads[at] }, cell)))));
-    rest.textContent = `Show the other ${number(found.length - body.rows.length)}`;
+    rest.textContent = `${number(found.length - body.rows.length)} more: show all`;
     rest.hidden = body.rows.length === found.length;
   };
-  add(print.matches ? found.length : LIST_ROWS);
+  add(print.matches ? PRINTED_ROWS : LIST_ROWS);
   return [el("table", {}, el("caption", {}, caption),
     el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), body), rest];
 }
