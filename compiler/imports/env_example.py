@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from compiler.consumers.look import SHOWN_STDIN
 from compiler.edit.new_entry import SecretRequest, new_secret
 from compiler.imports.found import FoundKey, FoundObject, FoundSecret, Reason, SourceStore
 from compiler.imports.plan import ImportPlan, ImportTarget, PlannedSecret, PlannedStore, plan_import, store_kind
@@ -21,28 +22,34 @@ from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted
 
 _CHARACTERS = re.compile(r"[^\r\n]")
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:=\s*(.*))?")
+# In one case, or without a digit: Base64 with its padding looks like a name with its equals sign. A name alone is in
+# capitals, and neither is as long as a key in Base32.
+_NAME = r"(?!(?:[A-Z0-9]{16,}|[a-z0-9]{16,})(?![A-Za-z0-9_]))([A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|[A-Za-z_]+)"
+_LINE = re.compile(rf"\s*(?:export\s+)?{_NAME}\s*=(.*)", re.ASCII | re.DOTALL)
+_NAME_ALONE = re.compile(rf"\s*(?:export\s+)?{_NAME}(?<![a-z])\s*", re.ASCII)
 # Nothing, quotes around nothing, and a comment behind a space.
-_NO_VALUE = re.compile(r"(?:\"\"|'')?\s*(?:#.*)?")
+_NO_VALUE = re.compile(r"\s*(?:\"\"|'')?(?:\s+#.*|\s*)", re.DOTALL)
 _PASSED_OVER = re.compile(r"\s*(?:#.*)?")
+_PRINT_NAMES = ("sed", "-nE", "s/^(export )?([A-Z][A-Z0-9_]*=).*/\\2/p")
 
 
 def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
-    """The names, in order, and the file as an object with what is refused of it."""
+    """The names, in order, and the file as an object with what is refused of it; no refusal shows a name."""
     source = Source(shown, _CHARACTERS.sub(" ", text))
     names, reasons = list[str](), list[Reason]()
-    help_text = f"keep the names alone: `{shell_line('sed', 's/=.*/=/', shown)}` prints them; a real value is exposed"
-    for number, line in enumerate(text.splitlines(), start=1):
+    prints = f": `{shell_line(*_PRINT_NAMES, shown)}` prints them" if shown != SHOWN_STDIN else ""
+    help_text = f"keep the names alone{prints}; a real value is exposed"
+    for number, line in enumerate(text.split("\n"), start=1):
         if _PASSED_OVER.fullmatch(line):
             continue
         at = Span(source, *source.line_bounds(number))
-        found = _LINE.fullmatch(line)
+        found = _LINE.fullmatch(line) or _NAME_ALONE.fullmatch(line)
         if found is None:
             reasons.append(Reason(at, f"line {number} is not of the form NAME=", help_text))
-        elif found[2] is not None and not _NO_VALUE.fullmatch(found[2]):
-            reasons.append(Reason(at, f"a value stands beside {quoted(found[1])}", help_text))
+        elif found.re is _LINE and not _NO_VALUE.fullmatch(found[2]):
+            reasons.append(Reason(at, "a value stands beside its name", help_text))
         elif found[1] in names:
-            reasons.append(Reason(at, f"{quoted(found[1])} is named twice", "name each once"))
+            reasons.append(Reason(at, "its name is in a line above too", "name each once"))
         names += [found[1]] if found is not None else []
     return tuple(names), FoundObject("file", "", shown, Span(source), reasons=tuple(reasons))
 

@@ -38,7 +38,7 @@ _ONLY_OF_ITEM: Mapping[tuple[str, ...], tuple[object, ...]] = {
 def read_kubernetes_external_secret(document: Node, namespace: str, named: Mapping[str, SourceStore]) -> FoundObject:
     """One of them, also in the older form with `secretDescriptor`. `named` are stores by the names of their objects."""
     name = document.nearest("metadata", "name")
-    bare = FoundObject("ExternalSecret", namespace, str(name.value), name.span)
+    bare = FoundObject("ExternalSecret", namespace, document.text("metadata", "name") or "", name.span)
     spec = document.nearest("spec" if document.get("spec") is not None else "secretDescriptor")
     provider = provider_called(spec.text("backendType") or "")
     if provider is None:

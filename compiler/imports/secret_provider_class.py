@@ -34,7 +34,7 @@ _Items = Mapping[str, Node]
 def read_secret_provider_class(document: Node, namespace: str, named: Mapping[str, SourceStore]) -> FoundObject:
     """A SecretProviderClass. `named` are stores by the names of their objects, which the class does not tell."""
     name = document.nearest("metadata", "name")
-    bare = FoundObject("SecretProviderClass", namespace, str(name.value), name.span)
+    bare = FoundObject("SecretProviderClass", namespace, document.text("metadata", "name") or "", name.span)
     provider = provider_called(document.text("spec", "provider") or "")
     if provider is None:
         return bare.refused(Reason(document.nearest("spec", "provider").span, "it is of another provider"))

@@ -27,7 +27,7 @@ from compiler.model.document import Node, Source, Span, extent
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import shell_line
-from compiler.text.wording import counted, quoted, suggest
+from compiler.text.wording import counted, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
@@ -90,7 +90,7 @@ def read_sources(
         raise Refusal("cannot run", f"there is nothing to import in {', '.join(paths)}", "check the form and the files")
     homeless = [each for each in found.objects if not each.namespace]
     if homeless:
-        message = f"{counted(len(homeless), 'object')} without a namespace, such as {quoted(homeless[0].name)}"
+        message = f"{counted(len(homeless), 'object')} without a namespace, such as {homeless[0].at.where}"
         raise Refusal("usage", message, "give --namespace")
     return found
 
@@ -198,7 +198,7 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
     name = document.nearest("metadata", "name")
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
     reason = Reason(held.key_span, "it holds values in the clear", help_text)
-    return FoundObject("Secret", namespace, str(name.value), name.span, reasons=(reason,))
+    return FoundObject("Secret", namespace, document.text("metadata", "name") or "", name.span, reasons=(reason,))
 
 
 _READERS: dict[str, Callable[[Node, str, _Context], FoundObject | None]] = {

@@ -103,7 +103,8 @@ class Node:
     took a key out of a mapping.
     """
 
-    value: Scalar | dict[str, Node] | tuple[Node, ...]
+    # Not in its repr: it may be a secret in the clear.
+    value: Scalar | dict[str, Node] | tuple[Node, ...] = field(repr=False)
     source: Source
     extent: int
     plain: bool = False

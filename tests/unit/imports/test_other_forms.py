@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,8 +101,21 @@ def test_the_parameters_mean_settings_of_a_store() -> None:
         ("", (), 0),
         (f"A={SENTINEL}", ("A",), 1),
         (f"A=''{SENTINEL}", ("A",), 1),
-        (f"A=#{SENTINEL}", ("A",), 0),
+        (f"A= #{SENTINEL}", ("A",), 0),
+        (f"A=#{SENTINEL}", ("A",), 1),
+        (f"A=\f{SENTINEL}\u2028\x85", ("A",), 1),
+        (f"A=\rB={SENTINEL}", ("A",), 1),
+        ("A=\r", ("A",), 0),
+        ("apiKey=", ("apiKey",), 0),
+        ("api_key=", ("api_key",), 0),
+        ("AWS_S3_BUCKET_2", ("AWS_S3_BUCKET_2",), 0),
         (SENTINEL, (), 1),
+        # Values alone, which look like names.
+        ("sentinel", (), 1),
+        ("MIIEvQIBADANBgkq", (), 1),
+        ("c2VudGluZWw0NzEx=", (), 1),
+        ("JBSWY3DPEHPK3PXP=", (), 1),
+        ("c2VudGluZWw0NzEx==", (), 1),
         (f"1A={SENTINEL}", (), 1),
         ("A=${B}", ("A",), 1),
     ],
@@ -110,8 +124,19 @@ def test_a_line_is_a_name_or_refused_and_never_shown(line: str, names: tuple[str
     found, file = read_names("a.env", f"{line}\n")
     assert (found, len(file.reasons)) == (names, refused)
     for each in file.reasons:
+        assert not any(shown in each.message for shown in ("sentinel", "MIIE", "c2Vu", "JBSW"))
         assert SENTINEL not in each.message + (each.help or "") + each.at.source.text
         assert each.at.line == 1
+
+
+def test_the_line_that_prints_the_names_prints_no_value(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("import", "env-example", "--environment", "dev", "--secret", "a")
+    (project / "a b.env").write_text(f'export A_B="{SENTINEL}\nc2VudGluZWw=\n{SENTINEL}=="\nC={SENTINEL}\n', "utf-8")
+    line = run_command(capsys, *words, "a b.env").err.partition("`")[2].partition("`")[0]
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout == "A_B=\nC=\n"
+    (reason,) = read_names("<stdin>", "A=b")[1].reasons
+    assert reason.help == "keep the names alone; a real value is exposed"
 
 
 def test_names_need_a_secret_and_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
