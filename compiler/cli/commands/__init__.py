@@ -21,7 +21,7 @@ GROUPS = {
         "retire": ("retire", "delete from a store what nobody reads there any longer"),
     },
     "recover": {
-        "runs": ("runs", "list what wrote to stores: who, when, how it ended, and how to undo it"),
+        "runs": ("runs", "list runs that wrote to stores: who, when, the end, the undo line"),
         "backup": ("backup", "save an environment's secrets to an encrypted file"),
         "restore": ("restore", "write a backup's values to the same store or another"),
     },
