@@ -27,11 +27,14 @@ from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.resolve import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
+from scripts.mutants import FOLDER as MUTANTS  # noqa: E402
+from scripts.mutants import load  # noqa: E402
 from scripts.page_shell import page_shell  # noqa: E402
 from scripts.pages.key_vault_guide import key_vault_guide  # noqa: E402
 from scripts.pages.output_page import output_page  # noqa: E402
 from scripts.pages.rules_page import rules_page  # noqa: E402
 from scripts.pages.schema_page import GENERATED, schema_page  # noqa: E402
+from scripts.pages.security_page import with_promises  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +67,9 @@ def pages(shell: PageShell) -> dict[str, str]:
         **({"docs/reference/commands.md": commands_page(shell)} if sys.version_info[:2] == HELP_PYTHON else {}),
         "docs/reference/exit-codes.md": exit_codes_page(),
         "docs/reference/output.md": output_page(output_schemas()),
+        "SECURITY.md": with_promises(
+            (ROOT / "SECURITY.md").read_text("utf-8"), load(ROOT, sorted((ROOT / MUTANTS).glob("*.yaml")))
+        ),
     }
 
 

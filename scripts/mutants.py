@@ -1,8 +1,8 @@
 """Checks that the tests notice each planted mistake of tests/mutants: prints every mutant that survives its tests.
 
 A mutant is data: a file, a text that occurs in it once, the text in its place, the tests that must fail, and what would
-go wrong. One that changes no behaviour says so in `equivalent` and is not run. Works in copies of the tree: nothing
-here is changed.
+go wrong. With `promise` it stands behind a line of SECURITY.md. One that changes no behaviour says so in `equivalent`,
+and is not run. Works in copies of the tree: nothing here is changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "tests/mutants"
@@ -46,6 +46,14 @@ class Mutant:
     tests: tuple[str, ...]
     why: str
     equivalent: str | None = None
+    # Against whom it protects, in `against`, and what SECURITY.md promises, in `text`.
+    promise: Mapping[str, str] | None = None
+
+    @property
+    def line(self) -> str:
+        """The first line that the mistake changes or takes away."""
+        kept = self.new.splitlines()
+        return next((line for line in self.old.splitlines() if line not in kept), self.old.splitlines()[0]).strip()
 
     def __str__(self) -> str:
         return f"{self.source}: {self.file}: {self.old.strip().splitlines()[0]!r}: {self.why}"

@@ -21,8 +21,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 HELP = (ROOT / "docs/reference/commands.md").read_text("utf-8")
 # 230 KiB, and 14 for two pages that are executed: most of backup.md and rotation.md is what their commands print. 4 KiB
 # are for report.md, half of which is a workflow.
-# And 2 for an import that is executed.
-LARGEST_OVERVIEW, MOST_SYMPTOMS, LARGEST_BY_HAND = 10_000, 30, 250 * 1024
+# And 2 for an import that is executed, 3 for support.md, which is held to what the tests run.
+LARGEST_OVERVIEW, MOST_SYMPTOMS, LARGEST_BY_HAND = 10_000, 30, 253 * 1024
 FEW_WITHOUT_HELP = 12
 # Other programs, whose options are their own.
 FOREIGN = re.compile(r"(?:az|bao|kubectl|helm|git|argocd|pip|age|openssl|scripts/bench\.py) ")

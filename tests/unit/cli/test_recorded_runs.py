@@ -1,4 +1,7 @@
-"""Journals and audit files of the release of November 2026 are read: their runs go on, are completed and undone."""
+"""Journals and audit files that earlier releases wrote are read: their runs go on, are completed and undone.
+
+Those of format 1, which knew migrations alone, are in the folders `first-…`.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -53,18 +56,28 @@ def retiring(edit: Callable[[str, str, str], None]) -> None:
     edit("environments/staging.yaml", "  jira:\n", "  github:\n")
 
 
-def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: Writing) -> None:
-    found = recorded("complete")
+FORMATS = {"complete": 2, "stored-unrecorded": 2, "first-complete": 1, "first-stored-unrecorded": 1}
+
+
+@pytest.mark.parametrize(("name", "number"), FORMATS.items())
+def test_a_journal_is_of_its_format(recorded: Callable[[str], Recorded], name: str, number: int) -> None:
+    assert lines(journal(recorded(name).project))[0]["format"] == number
+
+
+@pytest.mark.parametrize("name", ["complete", "first-complete"])
+def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: Writing, name: str) -> None:
+    found = recorded(name)
     migrate.ends.azure.seed(AZURE, **{KEY: "token"})
     done = migrate.undo(found.run, "--apply", "--audit", "audit")
     assert (done.code, migrate.ends.azure.held) == (0, {})
     assert found.audit[2:] == [("writing", "delete", None), ("written", "delete", "v1")]
 
 
+@pytest.mark.parametrize("name", ["stored-unrecorded", "first-stored-unrecorded"])
 def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
-    recorded: Callable[[str], Recorded], migrate: Writing
+    recorded: Callable[[str], Recorded], migrate: Writing, name: str
 ) -> None:
-    found = recorded("stored-unrecorded")
+    found = recorded(name)
     migrate.ends.azure.seed(AZURE, **{KEY: "token"})
     unaudited = migrate("--apply", "--format", "json")
     assert (unaudited.code, [each["version"] for each in unaudited.report["unaudited"]]) == (4, ["v1"])
@@ -73,6 +86,17 @@ def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
     assert found.audit == [("writing", "create", None), ("written", "create", "v1")]
     assert migrate.undo(found.run, "--apply").code == 0
     assert migrate.ends.azure.held == {}
+
+
+def test_the_undo_of_an_overwrite_puts_the_former_value_back(
+    recorded: Callable[[str], Recorded], migrate: Writing
+) -> None:
+    found = recorded("first-overwritten")
+    for value in ("before", "token"):
+        migrate.ends.azure.seed(AZURE, **{KEY: value})
+    assert migrate.undo(found.run, "--apply", "--audit", "audit").code == 0
+    assert migrate.ends.azure.shown(AZURE) == {KEY: "before"}
+    assert found.audit[2:] == [("writing", "restore", None), ("written", "restore", "v3")]
 
 
 @pytest.mark.parametrize("writing", ["put"], indirect=True)
