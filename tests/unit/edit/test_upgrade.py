@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -190,7 +192,7 @@ def test_check_needs_upgrade(capsys: pytest.CaptureFixture[str], project: Path) 
     assert run_command(capsys, "new", "chart", "--check").code == 2
 
 
-def test_a_compile_names_what_is_old_missing_or_edited(project: Path) -> None:
+def test_a_compile_names_what_is_old_missing_or_edited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     helper = "chart/templates/_helpers.tpl"
     (project / helper).write_text("mine\n", "utf-8")
     (project / "chart/README.md").write_text("mine\n", "utf-8")
@@ -201,6 +203,11 @@ def test_a_compile_names_what_is_old_missing_or_edited(project: Path) -> None:
     )
     assert missing == f'missing: "{ADDED}"; `{command}` writes them'
     assert edited.startswith(f'not as any release has it: "{helper}"; `{command} --check` shows the differences')
+    for note, code, said in ((edited, 1, "\n-mine\n"), (old, 1, f"{CHART}: of {__version__}, replaced")):
+        (line,) = re.findall(r"`(platform-secrets .*?)`", note)
+        done = run_command(capsys, *shlex.split(line)[1:])
+        assert (done.code, said in done.out) == (code, True)
+    assert len(list(chart_notes(project))) == 1
 
 
 @pytest.mark.parametrize("version", released())
