@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from compiler.change.journal import JournalError, Run, find_run
-from compiler.change.plan import Plan, RotationPhase, Target, refuse_targets
+from compiler.change.plan import Plan, RotationPhase, Target, Write, refuse_targets
 from compiler.change.run_files import caller_of
 from compiler.live.read_many import begun_at, rotation_of
 from compiler.model.facts import short_age
-from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes, SecretWriter, StoreState
+from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes, SecretWriter, StoreState, with_tags
 from compiler.text.command_line import command_line
 
 COMMAND = "rotate"
@@ -38,6 +40,31 @@ def refuse_rotating(plan: Plan) -> Plan:
 def tags_of(run_id: str, who: str) -> dict[str, str]:
     """The tags of what a run rotates, which `who` began."""
     return {ROTATION: run_id, **({ROTATION_BY: who} if who else {})}
+
+
+def drop_ended_tags(plan: Plan, root: Path) -> Plan:
+    """The plan of an undo, without the tags of rotations that ended since a Key Vault stored an earlier version.
+
+    Their journals are below `root`; a rotation of another machine keeps its tag.
+    """
+    return replace(plan, writes=tuple(_without_ended(write, root) for write in plan.writes))
+
+
+def _without_ended(write: Write, root: Path) -> Write:
+    run = rotation_of(write.earlier.attributes) if write.earlier is not None else None
+    if write.earlier is None or run is None or not _is_over(run, root):
+        return write
+    had = write.earlier.attributes
+    attributes = replace(had, tags=with_tags(had.tags, {ROTATION: None, ROTATION_BY: None}))
+    return replace(write, earlier=replace(write.earlier, attributes=attributes))
+
+
+def _is_over(run_id: str, root: Path) -> bool:
+    try:
+        run = find_run(root, run_id)
+    except JournalError:
+        return False
+    return run.phase is RotationPhase.CLOSED or run.is_undone
 
 
 def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:

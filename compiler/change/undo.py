@@ -37,6 +37,7 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
+from compiler.change.rotation import drop_ended_tags
 from compiler.change.run import End, Ended, Listener, callers_of, expect_servers
 from compiler.change.run_files import run_lock
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
@@ -471,6 +472,7 @@ def _planned(
     stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     foreign = foreign_targets(run, environment, stores)
     plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(options.root))), foreign)
+    plan = drop_ended_tags(plan, options.root)
     plan = replace(plan, served=options.stores.served(environment.name))
     every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
     plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)

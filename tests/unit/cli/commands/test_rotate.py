@@ -298,6 +298,22 @@ def test_what_another_writer_ended_is_closed_by_the_line_that_is_printed(world: 
     assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
 
 
+def test_an_undo_brings_back_no_tag_of_a_rotation_that_was_closed_since(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
+    closed = world.begin()
+    written = world.azure.versions["agents-slack"][-1]
+    before = set(world.runs())
+    world.vault.seed("agents/slack", SLACK_TOKEN="theirs", SLACK_URL="u")
+    migrate = ("migrate", "prod", "--only", "slack", "--to", "azure", "--on-conflict", "overwrite", "--apply")
+    assert world.run(*migrate).code == 0
+    (run,) = set(world.runs()) - before
+    assert world.rotate("--confirm-revoked", closed).code == 0
+    assert world.run("migrate", "prod", "--undo", run, "--apply").code == 0
+    back = world.azure.versions["agents-slack"][-1]
+    assert (back.properties, written.attributes.tags[ROTATION]) == (written.properties, closed)
+    assert (world.tag(world.azure, "agents-slack"), ROTATION_BY in back.attributes.tags) == (None, False)
+
+
 def test_an_undo_that_another_writer_limits_takes_the_tag_away_too(world: World) -> None:
     world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
     run = world.begin()
