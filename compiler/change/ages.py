@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.change.plan import Aged, Location, Note, NoteKind, Plan, Step, Target, Write
-from compiler.live.ages import Look, since_text, values_since
+from compiler.live.ages import Look, has_since, since_text, values_since
 from compiler.live.read_many import Reading, ask_many, value_at
 from compiler.live.stores import PlaceLimits
 from compiler.model.environment import Store
+from compiler.stores.errors import StoreError
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
@@ -176,9 +177,17 @@ def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
     if write.recover:
         # What stays beside them is read only after the recovery.
         return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
-    is_tagged = is_carried and write.base is not None and VALUE_SINCE in write.base.attributes.tags
+    destination = plan.stores[write.store]
+    is_tagged = is_carried and write.base is not None and bool(kept) and _may_have_date(destination, write.base)
     base = write.base if is_tagged or is_dated else None
-    return found + _dates(write.target, plan.stores[write.store], base, kept, is_tagged=is_tagged)
+    return found + _dates(write.target, destination, base, kept, is_tagged=is_tagged)
+
+
+def _may_have_date(store: SecretReader, remote: RemoteSecret) -> bool:
+    try:
+        return has_since(store, remote)
+    except StoreError:
+        return True
 
 
 def _is_there(step: Step, base: RemoteSecret | None) -> bool:

@@ -6,7 +6,6 @@ Vault keeps a number of versions of each secret, and may delete each after a tim
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -338,15 +337,16 @@ class Write:
 
 
 def _distinct(since: str, base: RemoteSecret | None) -> str:
-    """The tag `since`, a second older where `base` has the very same.
+    """The tag `since`, a second older or with "again" where `base` has the very same.
 
     Nothing else in a Key Vault shows that the tag came with the new version, and is about what comes back with it.
     """
     if base is None or base.attributes.tags.get(VALUE_SINCE) != since:
         return since
-    with suppress(ValueError):
+    try:
         return (datetime.fromisoformat(since) - timedelta(seconds=1)).isoformat(timespec="seconds")
-    return since
+    except ValueError:
+        return f"{since} again"
 
 
 @dataclass(frozen=True, slots=True)

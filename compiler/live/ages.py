@@ -25,7 +25,7 @@ _USUALLY_KEPT: Final = 10
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # How far a server's clock may be ahead of this one.
 _SKEW: Final = timedelta(hours=1)
-# The date of a copy whose age is not known.
+# The date of a copy whose age is not known, or the start of it.
 _UNKNOWN: Final = "unknown"
 
 Key = TypeVar("Key")
@@ -107,6 +107,15 @@ def values_since(
     """Since when each key has its value, as `age_keys` finds it; None where that is not known."""
     ages = _Ages(reader, newest, keys, now).judge() if keys else {}
     return {key: age.changed if age.state is not AgeState.NOT_KNOWN else None for key, age in ages.items()}
+
+
+def has_since(reader: SecretReader, newest: RemoteSecret) -> bool:
+    """Whether a copy brought a date to `newest` or to a version before it. Raises StoreError."""
+    if VALUE_SINCE in newest.attributes.tags:
+        return True
+    # Not each program that writes a version copies the tags of the one before.
+    listed = reader.list_versions(newest.name) or {}
+    return any(VALUE_SINCE in each.tags for each in listed.values())
 
 
 def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
@@ -376,7 +385,7 @@ class _Ages(Generic[Key]):
 
 def _since_of(text: str, now: datetime) -> _Since:
     written, _, version = text.partition(FROM_VERSION)
-    if written == _UNKNOWN:
+    if written.startswith(_UNKNOWN):
         return _Since(None, "its age was not known when it was copied", version)
     try:
         moment = datetime.fromisoformat(written.strip())

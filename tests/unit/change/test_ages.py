@@ -13,7 +13,7 @@ from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Opt
 from compiler.live.ages import age_keys, since_text
 from compiler.live.stores import PlaceLimits
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import ForbiddenError
+from compiler.stores.errors import Action, ForbiddenError, UnavailableError
 from compiler.stores.interface import VALUE_SINCE, Attributes, Problem, RemoteSecret, Use
 from compiler.text.command_line import shell_line
 from tests import providers
@@ -99,6 +99,17 @@ def test_a_date_that_is_replaced_goes_on_for_what_the_write_leaves(tags: dict[st
     store = store_with(version(YOUNG, tags, B="kept"))
     found = plan_with(store, step("A", version(YOUNG, A="1")))
     assert since(found) == [since_text(expected)]
+
+
+def test_a_date_goes_on_where_another_program_wrote_a_version_without_it() -> None:
+    tagged, newest = version(YOUNG, {VALUE_SINCE: since_text(OLD)}, B="kept"), version(YOUNG, None, 2, A="0", B="kept")
+    options = Options(on_conflict=OnConflict.OVERWRITE)
+    found = plan_with(store_with(tagged, newest), step("A", version(YOUNG, A="1")), options=options)
+    assert since(found) == [since_text(OLD)]
+    silent = store_with(tagged, newest)
+    silent.failures["list_versions", "remote"] = UnavailableError(silent.place("remote"), Action.READ, "no", "wait")
+    found = plan_with(silent, step("A", version(YOUNG, A="1")), options=options)
+    assert since(found) == ["unknown"]
 
 
 def test_beside_values_that_are_recovered_unread_the_date_is_not_known() -> None:
@@ -222,7 +233,18 @@ def test_a_date_that_stands_there_already_counts_for_what_comes_back() -> None:
     destination.versions["remote"].append(written)
     age = age_keys(destination, written, {"A": (90, lambda remote: remote.properties["A"])}, NOW)["A"]
     assert age.changed == YOUNG - timedelta(seconds=1)
-    base = version(NOW, {VALUE_SINCE: "unknown"}, A="2")
-    unknown = replace(write, base=base, since="unknown").stored_attributes
-    assert unknown is not None
-    assert unknown.tags == {VALUE_SINCE: "unknown"}
+
+
+def test_an_age_that_is_not_known_counts_for_what_comes_back_over_another_such() -> None:
+    # The copy that stands there, of other values, has an unknown age as well.
+    first, second = (version(NOW - timedelta(days=each), A="1") for each in (19, 5))
+    destination = store_with(first, replace(second, version="2"))
+    ages = list[str]()
+    for number in (2, 3, 4):
+        write = Write("azure", "remote", (), {}, base=destination.versions["remote"][-1], since="unknown")
+        assert write.stored_attributes is not None
+        written = version(NOW - timedelta(days=5 - number), write.stored_attributes.tags, number, A=f"{number}")
+        destination.versions["remote"].append(written)
+        age = age_keys(destination, written, {"A": (90, lambda remote: remote.properties["A"])}, NOW)["A"]
+        ages.append(f"{age.state}: {age.why}")
+    assert ages == ["not-known: its age was not known when it was copied"] * 3
