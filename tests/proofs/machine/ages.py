@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from compiler.live.ages import AgeState, age_keys
+from compiler.live.ages import MOST_READS, AgeState, age_keys
 from compiler.live.read_many import value_at
 from tests.proofs.machine.platform import BrokenError
 from tests.proofs.machine.project import KEYS, LIMIT, STORES, UNLIMITED, place
@@ -16,35 +16,46 @@ if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
     from compiler.stores.secret_value.secret import SecretValue
     from tests.proofs.machine.commands import Asked
-    from tests.proofs.machine.platform import Moved, Platform, Target
+    from tests.proofs.machine.platform import Moved, Platform
+    from tests.proofs.machine.shelves import Shelf
 
 _LIMITED = [(secret, key) for secret, keys in KEYS.items() for key in keys if key not in UNLIMITED]
 
 
 @dataclass
 class Ages:
-    """When each value was first put somewhere; `lost` are those whose copy was cut off before its date was written,
-    and those that were given twice.
+    """When each value was `first` put somewhere, and since when it was `said` to be there.
+
+    Both begin anew where a value is given once more, and after a copy that was cut off before its date was written.
+    With more versions in a place than the program reads, a value may be said to be younger than it is, not in time.
     """
 
     platform: Platform
     first: dict[str, datetime] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
+    said: dict[str, datetime] = field(default_factory=dict)
 
     def check(self, asked: Asked, moved: Moved) -> None:
-        """No overdue value that a command copied or brought back passes for a young one. Raises BrokenError."""
+        """Only a command that gives a value makes it younger than it was said to be. Raises BrokenError."""
         self.note()
-        # Whoever gives a value a second time says that it is new.
-        is_given = asked.words[0] in {"put", "rotate"} and asked.run is None
+        is_giving = asked.words[0] in {"put", "rotate"} and asked.run is None
         for store in STORES:
             for secret, key in _LIMITED:
                 name, prop = place(store, secret, key)
-                if (store, name) in moved.changed and (younger := self._younger((store, name), prop)) is not None:
-                    value, why = younger
-                    if moved.fired or is_given:
-                        self.lost.add(value)
-                    elif value not in self.lost:
-                        raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {why}")
+                shelf, is_changed = self.platform.stores[store], (store, name) in moved.changed
+                if (found := _found(shelf, name, prop)) is None:
+                    continue
+                value, changed = found
+                is_given = is_giving and asked.words[2] == secret and key in {*asked.values, *asked.keys}
+                if is_changed and (is_given or moved.fired):
+                    self.first[value], self.said[value] = (
+                        max(each[value], changed) for each in (self.first, self.said)
+                    )
+                is_copied = is_changed and (moved.before.get((store, name)) or {}).get(prop) != value
+                is_exact = is_copied or _is_read_whole(shelf, name)
+                if (changed > self.said[value] and is_exact) or self.first[value] + LIMIT <= datetime.now(UTC):
+                    since = f"{changed}, and it is of {self.first[value]}, said to be of {self.said[value]}"
+                    raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {since}")
+                self.said[value] = max(changed, self.said[value])
 
     def note(self) -> None:
         """Take in the values that are new. One command may write one to several places: the last one counts."""
@@ -58,18 +69,23 @@ class Ages:
                     if made is not None and text not in self.first:
                         found[text] = max(made, found.get(text, made))
         self.first |= found
+        self.said |= found
 
-    def _younger(self, target: Target, prop: str | None) -> tuple[str, str] | None:
-        """The value at a place and how old it is taken to be, where it is overdue and that is not seen."""
-        shelf, now = self.platform.stores[target[0]], datetime.now(UTC)
-        if shelf.value(target[1], prop) is None:
-            return None
-        remote = shelf.read(target[1])
-        value = (shelf.content(target[1]) or {})[prop]
-        age = age_keys(shelf, remote, {prop: (LIMIT.days, partial(_value, prop))}, now)[prop]
-        since = self.first[value]
-        is_green = age.state is not AgeState.NOT_KNOWN and age.state is not AgeState.OVERDUE
-        return (value, f"{age.changed}, and it is of {since}") if is_green and since + LIMIT <= now else None
+
+def _is_read_whole(shelf: Shelf, name: str) -> bool:
+    """Whether the program reads every version, so that it knows each date."""
+    versions = shelf.kept[name]
+    return len(versions) <= MOST_READS and not any(each.is_gone for each in versions)
+
+
+def _found(shelf: Shelf, name: str, prop: str | None) -> tuple[str, datetime] | None:
+    """The value at a place and its date as the program has it; None where it is not green."""
+    value, remote = shelf.value(name, prop), shelf.newest(name)
+    if value is None or remote is None:
+        return None
+    look = partial(_value, prop)
+    age = age_keys(shelf, shelf.read(name), {prop: (LIMIT.days, look)}, datetime.now(UTC))[prop]
+    return (value, age.changed) if age.state is AgeState.IN_TIME and age.changed is not None else None
 
 
 def _value(prop: str | None, remote: RemoteSecret) -> SecretValue | None:
