@@ -84,7 +84,7 @@ def _wrong_date(report: Json) -> str | None:
         dates += [("secrets", secret["written"]) for secret in each["secrets"]]
     for place, text in dates:
         try:
-            _moment(text or report["moment"])
+            _moment(text if text is not None else report["moment"])
         except ValueError:
             return f"a date of {place}"
     return None

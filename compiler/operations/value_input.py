@@ -294,6 +294,8 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
 
 _PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
 _KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
+# Of a Secret or a key, as the API server takes it; any other text may be a value.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 
 
 def _kubernetes(text: str) -> dict[str, SecretValue | None]:
@@ -306,10 +308,11 @@ def _kubernetes(text: str) -> dict[str, SecretValue | None]:
 def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for item in _kubernetes_items(text):
-        name = str(_member(item, "metadata").get("name", ""))
-        if name not in targets:
-            message = f"the environment makes no Kubernetes Secret {quoted(name)}"
-            raise ValueInputError(message, suggest(name, targets, "Secrets"))
+        name = _member(item, "metadata").get("name")
+        if not isinstance(name, str) or name not in targets:
+            shown = f" {quoted(name)}" if isinstance(name, str) and _NAME.fullmatch(name) else " of that name"
+            message = f"the environment makes no Kubernetes Secret{shown}"
+            raise ValueInputError(message, suggest(str(name), targets, "Secrets"))
         if targets[name] in found:
             message = f"the input has the Kubernetes Secret {quoted(name)} twice"
             raise ValueInputError(message, "print those of one namespace")
@@ -343,7 +346,10 @@ def _member(item: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]:
     """The values as pods get them; `stringData` is laid over `data`, as the API server does."""
     found: dict[str, SecretValue | None] = {}
-    for key, value in _member(item, "data").items():
+    data, texts = _member(item, "data"), _member(item, "stringData")
+    if not all(map(_NAME.fullmatch, (*data, *texts))):
+        raise ValueInputError("a key of the Kubernetes Secret has a name that no API server takes", _PRINT)
+    for key, value in data.items():
         try:
             held = base64.b64decode(value, validate=True) if type(value) is str else None
         except ValueError:
@@ -354,7 +360,7 @@ def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]
             found[key] = SecretValue(held.decode())
         except UnicodeDecodeError:
             found[key] = None
-    for key, value in _member(item, "stringData").items():
+    for key, value in texts.items():
         if type(value) is not str:
             raise ValueInputError(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
         found[key] = SecretValue(value)

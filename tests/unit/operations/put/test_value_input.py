@@ -234,6 +234,10 @@ def test_keys_of_a_kubernetes_secret_that_the_secret_does_not_have_are_named() -
             '"TOKEN" .* not Base64',
         ),
         (json.dumps({"apiVersion": "v1", "kind": "Secret", "data": {"TOKEN": 5}}), '"TOKEN" .* not Base64'),
+        (
+            json.dumps({"apiVersion": "v1", "kind": "Secret", "stringData": {f"a: {SENTINEL}": ""}}),
+            "a key .* has a name",
+        ),
         (json.dumps({"apiVersion": "v1", "kind": "Secret", "stringData": {"TOKEN": 5}}), '"TOKEN" .* not text'),
     ],
 )
@@ -308,6 +312,8 @@ def test_several_secrets_come_from_json_from_kubernetes_and_from_lines() -> None
         ("A=s3ntinel", {"mail/USER": "A"}, "--map names a key that no secret of the environment has"),
         ('{"db": {"USER": "a"}}', {"USER": "A"}, "--map with --all is for dotenv lines"),
         (named("other", A=b"s3ntinel"), {}, 'the environment makes no Kubernetes Secret "other"'),
+        (kubernetes(metadata={"name": {"a": SENTINEL}}), {}, "makes no Kubernetes Secret of that name"),
+        (kubernetes(metadata={"name": f"a {SENTINEL}"}), {}, "makes no Kubernetes Secret of that name"),
         (of_list(named("shop-db", USER=b"u"), named("shop-db", USER=b"v")), {}, '"shop-db" twice'),
         (named("shop-db", HOST=b"s3ntinel", USER=b"u"), {}, 'that the secret "db" does not have: "HOST"'),
     ],

@@ -137,6 +137,11 @@ def of_environment(**members: object) -> bytes:
         (changed(format=2), r"\$\.format is not as"),
         (changed(s3cret=1), r"\$ is not as"),
         (changed(moment="s3cret"), "a date of moment is not as"),
+        (changed(moment=""), "a date of moment is not as"),
+        (
+            of_environment(secrets=[{**report("offline")["environments"][0]["secrets"][0], "written": ""}]),
+            "a date of secrets",
+        ),
         (changed(environments={}), r"\$\.environments is not as"),
         (of_environment(keys=[{"secret": "s3cret"}]), r"\$\.environments\[0\]\.keys\[0\] is not as"),
         (of_environment(stores=None), r"\$\.environments\[0\]\.stores is not as"),
