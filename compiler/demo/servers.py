@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from typing import Final, NoReturn, TextIO
 
 from compiler.refusal import Refusal, system_reason
 from compiler.text.command_line import install_line
+from compiler.text.wording import quoted
 
 # In the folder of a demo that is kept: what a shell reads, which is written last.
 EXPORTS: Final = "exports"
@@ -121,25 +123,44 @@ def _await_end(process: int) -> None:
 
 def kept_demos(state: Path) -> list[str]:
     """The names of the demos that are kept below `state`, in the order of their numbers."""
-    return sorted((path.parent.name for path in state.glob(f"*/{EXPORTS}")), key=lambda name: (len(name), name))
+    folders = (path.parent for path in state.glob(f"*/{EXPORTS}") if not path.parent.is_symlink())
+    return sorted((each.name for each in folders if each.name.isdecimal()), key=lambda name: (len(name), name))
+
+
+def require_own(state: Path) -> None:
+    """Raises Refusal where somebody else may put another folder in place of a demo's, whose variables a shell reads."""
+    for folder, others in ((state.parent, stat.S_IWOTH), (state, stat.S_IWOTH | stat.S_IWGRP)):
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
+            message = f"{quoted(str(folder))} is a link, or others may write into it"
+            raise Refusal("cannot run", message, "remove it, or set XDG_STATE_HOME to a folder that you alone write")
 
 
 def stop_kept(folder: Path) -> bool:
     """End a demo that is kept and remove its folder; returns whether its servers were running. Raises Refusal."""
-    try:
-        descriptor = os.open(folder / _STOP, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        # Nobody reads it: the machine was restarted, or the process was killed.
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
-    os.write(descriptor, b".")
-    os.close(descriptor)
+    is_running = _order_end(folder / _STOP)
     ends = time.monotonic() + _STOP_SECONDS
-    while folder.exists():
-        if time.monotonic() > ends:
-            raise Refusal("cannot run", f'"{folder}" is still there: its servers do not end', "run the command again")
+    while is_running and folder.exists() and time.monotonic() < ends:
         time.sleep(_POLL_SECONDS)
-    return True
+    if not is_running:
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder):
+        why = "its servers do not end" if is_running else "it cannot be removed"
+        raise Refusal("cannot run", f"{quoted(str(folder))} is still there: {why}", "run the command again")
+    return is_running
+
+
+def _order_end(stop: Path) -> bool:
+    """Whether anybody reads the order: nobody after the machine was restarted, or the process was killed."""
+    try:
+        descriptor = os.open(stop, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        if is_pipe:
+            file.write(b".")
+    return is_pipe
 
 
 def _serve_and_exit(new_folder: Callable[[], Path], watched: int, answering: int) -> NoReturn:

@@ -24,6 +24,7 @@ from compiler.demo.servers import (
     new_kept_folder,
     new_temporary_folder,
     require_extra,
+    require_own,
     stop_kept,
 )
 from compiler.demo.story import CHAPTERS, PLATFORM, ShownCommand, write_project, write_values
@@ -137,6 +138,7 @@ def _foreign() -> list[str]:
 def _keep() -> int:
     state = _state_folder()
     with interruption("nothing is left of the demo"), demo_stores(lambda: new_kept_folder(state)) as stores:
+        require_own(state)
         project, exports = stores.folder / PLATFORM, stores.folder / EXPORTS
         write_project(project, stores, with_typo=False)
         _write_exports(exports, stores.variables)
@@ -163,6 +165,7 @@ def _stop(name: str | None) -> int:
     names = kept_demos(state)
     if not names:
         raise Refusal("cannot run", "no demo is kept", f"`{command_line('demo', '--keep')}` starts one")
+    require_own(state)
     if name is None and len(names) > 1:
         lines = " or ".join(f"`{command_line('demo', '--stop', each)}`" for each in names)
         raise Refusal("usage", f"{len(names)} demos are kept", f"run {lines}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.demo import servers
-from compiler.demo.servers import demo_stores, kept_demos, new_kept_folder, require_extra, stop_kept
+from compiler.demo.servers import demo_stores, kept_demos, new_kept_folder, require_extra, require_own, stop_kept
 from compiler.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,6 +101,48 @@ def test_what_a_restart_left_of_a_demo_is_removed(state: Path) -> None:
     assert kept_demos(state) == ["1"]
     assert not stop_kept(folder)
     assert not folder.exists()
+
+
+def test_a_planted_folder_is_no_demo_and_a_planted_file_gets_no_order(tmp_path: Path) -> None:
+    state, elsewhere, precious = tmp_path / "demos", tmp_path / "elsewhere", tmp_path / "precious"
+    elsewhere.mkdir()
+    (elsewhere / "exports").touch()
+    precious.write_text("precious", "utf-8")
+    state.mkdir()
+    (state / "1").symlink_to(elsewhere)
+    (state / "-x").mkdir()
+    (state / "-x/exports").touch()
+    folder = new_kept_folder(state)
+    os.link(precious, folder / "stop")
+    (folder / "exports").touch()
+    assert kept_demos(state) == ["2"]
+    assert not stop_kept(folder)
+    assert not folder.exists()
+    assert precious.read_text("utf-8") == "precious"
+    with pytest.raises(Refusal, match="is still there: it cannot be removed"):
+        stop_kept(state / "1")
+    assert (elsewhere / "exports").exists()
+
+
+@pytest.mark.parametrize(("folder", "mode"), [("demos", 0o770), ("demos", 0o707), (".", 0o707)])
+def test_a_folder_that_others_write_is_refused(tmp_path: Path, folder: str, mode: int) -> None:
+    state = tmp_path / "demos"
+    new_kept_folder(state)
+    tmp_path.chmod(0o770)
+    require_own(state)
+    (tmp_path / folder).chmod(mode)
+    with pytest.raises(Refusal, match="others may write into it"):
+        require_own(state)
+
+
+def test_a_folder_of_another_user_or_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_kept_folder(tmp_path / "demos")
+    (tmp_path / "link").symlink_to("demos")
+    with pytest.raises(Refusal, match="is a link"):
+        require_own(tmp_path / "link")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(Refusal, match="others may write into it"):
+        require_own(tmp_path / "demos")
 
 
 def test_a_server_that_does_not_start_is_refused_and_leaves_nothing(
