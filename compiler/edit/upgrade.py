@@ -21,7 +21,7 @@ from compiler.stages.load import load_text
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
 
-CHART = "chart/Chart.yaml"
+CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+].*)?", re.ASCII)
 
 

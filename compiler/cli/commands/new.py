@@ -28,7 +28,7 @@ from compiler.edit.new_project import (
     new_project,
     write_new,
 )
-from compiler.edit.upgrade import FileState, ShippedFile, plan_upgrade, replacements
+from compiler.edit.upgrade import VALUES, FileState, ShippedFile, plan_upgrade, replacements
 from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
 from compiler.operations.values_files import unmade_stores
@@ -39,6 +39,7 @@ from compiler.render.content import CommandRun
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.command_line import command_line, name_project, shell_line
+from compiler.text.credential import CONCEALED
 from compiler.text.wording import counted, quoted
 
 EXAMPLES = (
@@ -343,6 +344,10 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
     standard_output().lines([f"{file.path}: {said[file.state]}"])
     if file.state is FileState.EDITED:
         old = file.old.replace("\r\n", "\n")
+        if file.path == VALUES:
+            # Whatever somebody set for all environments may be a value in the clear.
+            known = {*file.new.splitlines()}
+            old = "\n".join(line if line in known else CONCEALED for line in old.splitlines())
         # All at once: what is wrapped over several lines of the old file is seen only in all of them.
         standard_output().write("".join(f"{line}\n" for line in unified_lines(old, file.new, file.path, __version__)))
 

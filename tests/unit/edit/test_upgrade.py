@@ -14,7 +14,7 @@ from compiler import __version__
 from compiler.cli.commands import new
 from compiler.edit import upgrade
 from compiler.edit.new_project import project_files
-from compiler.edit.upgrade import FileState, chart_notes, compare_files
+from compiler.edit.upgrade import VALUES, FileState, chart_notes, compare_files
 from compiler.packaged import chart_files, checksum, released, schema_files
 from tests.commands import Done, run_command
 
@@ -93,6 +93,19 @@ def test_an_edited_file_is_shown_and_kept(run: Callable[..., Done], project: Pat
     assert "\n+{{- /* next */}}\n" in done.out
     assert "Tr0ub4dor" not in done.out
     assert texts(project, THEIRS) == {**THEIRS, TEMPLATE: mine}
+
+
+@pytest.mark.parametrize(
+    "text", ["a: {b: hunter2-plain}\n", "-- hunter2-plain\n", "a: [hunter2-plain\n# hunter2-plain\n"]
+)
+def test_nothing_that_somebody_set_for_all_environments_is_shown(
+    run: Callable[..., Done], project: Path, text: str
+) -> None:
+    (project / VALUES).write_text(OURS[VALUES].replace("allowEmpty: false\n", text), "utf-8")
+    done = run("--check")
+    assert "\n+allowEmpty: false\n" in done.out
+    assert "\n-…\n" in done.out
+    assert "hunter2" not in done.out + done.err
 
 
 def test_a_missing_file_is_written_and_missing_schemas_are_not_wanted(run: Callable[..., Done], project: Path) -> None:
