@@ -14,6 +14,7 @@ from compiler.imports.proof import Counts, Proof
 from compiler.model.catalogue import Entry
 from compiler.model.document import Source, Span
 from compiler.model.environment import Secret, Store
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.store import Place, place_of
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
@@ -28,15 +29,20 @@ _NAME = r"(?!(?:[A-Z0-9]{16,}|[a-z0-9]{16,})(?![A-Za-z0-9_]))([A-Z_][A-Z0-9_]*|[
 _LINE = re.compile(rf"\s*(?:export\s+)?{_NAME}\s*=(.*)", re.ASCII | re.DOTALL)
 _NAME_ALONE = re.compile(rf"\s*(?:export\s+)?{_NAME}(?<![a-z])\s*", re.ASCII)
 # Nothing, quotes around nothing, and a comment behind a space.
-_NO_VALUE = re.compile(r"\s*(?:\"\"|'')?(?:\s+#.*|\s*)", re.DOTALL)
+_NO_VALUE = re.compile(r"\s*+(?:\"\"|'')?\s*+(?:(?<=\s)#.*)?", re.DOTALL)
 _PASSED_OVER = re.compile(r"\s*(?:#.*)?")
 _PRINT_NAMES = ("sed", "-nE", "s/^(export )?([A-Z][A-Z0-9_]*=).*/\\2/p")
 
 
 def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
-    """The names, in order, and the file as an object with what is refused of it; no refusal shows a name."""
+    """The names, in order, and the file as an object with what is refused of it; no refusal shows a name.
+
+    Raises Refusal for a file that is too large.
+    """
+    if len(text) > MAX_INPUT_BYTES:
+        raise Refusal("usage", f"{shown} is larger than {MAX_INPUT_BYTES} bytes", "name a file of names alone")
     source = Source(shown, _CHARACTERS.sub(" ", text))
-    names, reasons = list[str](), list[Reason]()
+    names, reasons = dict[str, None](), list[Reason]()
     prints = f": `{shell_line(*_PRINT_NAMES, shown)}` prints them" if shown != SHOWN_STDIN else ""
     help_text = f"keep the names alone{prints}; a real value is exposed"
     for number, line in enumerate(text.split("\n"), start=1):
@@ -50,7 +56,7 @@ def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
             reasons.append(Reason(at, "a value stands beside its name", help_text))
         elif found[1] in names:
             reasons.append(Reason(at, "its name is in a line above too", "name each once"))
-        names += [found[1]] if found is not None else []
+        names |= {found[1]: None} if found is not None else {}
     return tuple(names), FoundObject("file", "", shown, Span(source), reasons=tuple(reasons))
 
 

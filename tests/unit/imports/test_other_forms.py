@@ -1,4 +1,5 @@
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from compiler.imports.env_example import read_names
 from compiler.imports.kubernetes_external_secrets import GROUP
 from compiler.imports.secret_provider_class import GROUP as CSI_GROUP
+from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.csi import settings as of_azure
 from compiler.stores.vault.csi import settings as of_vault
 from tests.commands import Done, run_command
+from tests.pace import allowed
 
 SENTINEL = "sentinel-4711"
 CLASS = f"""\
@@ -127,6 +130,22 @@ def test_a_line_is_a_name_or_refused_and_never_shown(line: str, names: tuple[str
         assert not any(shown in each.message for shown in ("sentinel", "MIIE", "c2Vu", "JBSW"))
         assert SENTINEL not in each.message + (each.help or "") + each.at.source.text
         assert each.at.line == 1
+
+
+@pytest.mark.parametrize("line", [f"A={' ' * 900_000}b", "export " * 120_000, "A" * 900_000, f"{' ' * 900_000}=#"])
+def test_a_long_line_takes_no_time(line: str) -> None:
+    begun = time.process_time()
+    assert len(read_names("a.env", line)[1].reasons) == 1
+    assert time.process_time() - begun < allowed(2)
+
+
+def test_a_file_of_many_names_takes_no_time_and_a_larger_one_is_refused() -> None:
+    text = "".join(f"A_{number}=\n" for number in range(80_000))
+    begun = time.process_time()
+    assert len(read_names("a.env", text)[0]) == 80_000
+    assert time.process_time() - begun < allowed(5)
+    with pytest.raises(Refusal, match=r"a\.env is larger than"):
+        read_names("a.env", text + text)
 
 
 def test_the_line_that_prints_the_names_prints_no_value(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
