@@ -134,9 +134,9 @@ def chart_notes(root: Path) -> Iterator[str]:
     if old:
         versions = ", ".join(dict.fromkeys(each.release for each in old))
         shown = listed([each.path for each in old], len(old))
-        yield f"of {versions}, and this program writes for {__version__}: {shown}; `{upgrade}` replaces them"
+        yield f"of {versions}, and this program writes for {__version__}: {shown}; run `{upgrade}`"
     if missing := [each.path for each in files if each.state is FileState.MISSING and decides(each.path)]:
-        yield f"missing: {listed(missing, len(missing))}; `{upgrade}` writes them"
+        yield f"missing: {listed(missing, len(missing))}; run `{upgrade}`"
     if edited := [each.path for each in files if each.state is FileState.EDITED and decides(each.path)]:
         shows = f"`{upgrade} --check` shows the differences, and `--parity` proves what the chart renders"
-        yield f"not as any release has it: {listed(edited, len(edited))}; {shows}"
+        yield f"edited, or of no release: {listed(edited, len(edited))}; {shows}"

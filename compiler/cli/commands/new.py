@@ -338,8 +338,8 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
     said = {
         FileState.OLD: f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
         FileState.MISSING: f"missing{'' if is_check else ', written'}",
-        FileState.EDITED: "not as any release has it, left as it is; bring in by hand what you need of this:",
-        FileState.UNREADABLE: f"left as it is: {file.problem}",
+        FileState.EDITED: "edited, or of no release; kept as it is, merge by hand what you need of this:",
+        FileState.UNREADABLE: f"kept as it is: {file.problem}",
     }
     standard_output().lines([f"{file.path}: {said[file.state]}"])
     if file.state is FileState.EDITED:

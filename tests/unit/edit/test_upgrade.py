@@ -88,7 +88,7 @@ def test_an_edited_file_is_shown_and_kept(run: Callable[..., Done], project: Pat
     (project / TEMPLATE).write_bytes(mine.encode())
     done = run()
     assert (done.code, done.err) == (1, "")
-    assert f"{TEMPLATE}: not as any release has it, left as it is" in done.out
+    assert f"{TEMPLATE}: edited, or of no release; kept as it is" in done.out
     assert f"\n--- {TEMPLATE}\n+++ {TEMPLATE} ({NEXT})\n" in done.out
     assert "\n+{{- /* next */}}\n" in done.out
     assert "Tr0ub4dor" not in done.out
@@ -135,8 +135,8 @@ def test_a_link_or_a_pipe_is_left_as_it_is(run: Callable[..., Done], project: Pa
     os.mkfifo(project / SCHEMA)
     done = run()
     assert (done.code, done.err) == (1, "")
-    assert f"\n{TEMPLATE}: left as it is: it is a link\n" in done.out
-    assert f"\n{SCHEMA}: left as it is: this is not a regular file\n" in done.out
+    assert f"\n{TEMPLATE}: kept as it is: it is a link\n" in done.out
+    assert f"\n{SCHEMA}: kept as it is: this is not a regular file\n" in done.out
     assert ((project / TEMPLATE).is_symlink(), elsewhere.read_text("utf-8")) == (True, OURS[TEMPLATE])
     assert (project / CHART).read_text("utf-8") == THEIRS[CHART]
     assert list(chart_notes(project)) == []
@@ -190,7 +190,7 @@ def test_a_newer_chart_is_not_taken_back(run: Callable[..., Done], project: Path
     # A text that is no version, an older version, and YAML that cannot be read: edited, like any other file.
     for edited in ("name: mine\nappVersion: latest\n", newer.replace("99.10.0", "0.1.0"), "{", ""):
         (project / CHART).write_text(edited, "utf-8")
-        assert f"{CHART}: not as any release has it" in run("--check").out
+        assert f"{CHART}: edited, or of no release" in run("--check").out
 
 
 def test_without_a_chart_there_is_nothing_to_upgrade(run: Callable[..., Done], project: Path) -> None:
@@ -214,8 +214,8 @@ def test_a_compile_names_what_is_old_missing_or_edited(project: Path, capsys: py
     assert old.startswith(
         f'of {__version__}, and this program writes for {NEXT}: "{CHART}", "{TEMPLATE}", "{SCHEMA}"; '
     )
-    assert missing == f'missing: "{ADDED}"; `{command}` writes them'
-    assert edited.startswith(f'not as any release has it: "{helper}"; `{command} --check` shows the differences')
+    assert missing == f'missing: "{ADDED}"; run `{command}`'
+    assert edited.startswith(f'edited, or of no release: "{helper}"; `{command} --check` shows the differences')
     for note, code, said in ((edited, 1, "\n-mine\n"), (old, 1, f"{CHART}: of {__version__}, replaced")):
         (line,) = re.findall(r"`(platform-secrets .*?)`", note)
         done = run_command(capsys, *shlex.split(line)[1:])
