@@ -12,6 +12,7 @@ from compiler.change.plan import Plan, RotationPhase, Target, Write, refuse_targ
 from compiler.change.run_files import caller_of
 from compiler.live.read_many import begun_at, rotation_of
 from compiler.model.facts import short_age
+from compiler.stores.errors import Action, ConflictError, StoreLocation
 from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes, SecretWriter, StoreState, with_tags
 from compiler.text.command_line import command_line
 
@@ -109,12 +110,19 @@ def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     """Put the id of `run` beside each value that it wrote, where an interruption left it out.
 
     Returns when the newest of them was made, None where no store tells. Raises StoreError; it is a conflict where
-    another writer has written since.
+    another writer has written since, or another rotation is under way there.
     """
     made = list[datetime]()
     for (store, name), entry in run.entries.items():
         remote = stores[store].read(name)
-        if rotation_of(remote.attributes) != run.id:
+        other = rotation_of(remote.attributes)
+        if other is not None and other != run.id:
+            # It began while the tag of this one was missing, and must stay visible until it ends.
+            place = StoreLocation(stores[store].address.absolute, name)
+            reason = f"{under_way(other, 'it', caller_of(remote.attributes.tags.get(ROTATION_BY)))}, is under way"
+            remedy = "close that one first"
+            raise ConflictError(place, Action.WRITE, reason, remedy, expected=entry.after, found=remote.version)
+        if other is None:
             stores[store].set_tags(name, entry.after or remote.version, tags_of(run.id, run.who))
         if remote.attributes.created is not None:
             made.append(remote.attributes.created)

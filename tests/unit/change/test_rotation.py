@@ -48,6 +48,15 @@ def test_a_value_that_another_writer_has_replaced_gets_no_mark() -> None:
         mark(a_run("a"), {"vault": store})
 
 
+def test_a_run_that_goes_on_late_leaves_the_mark_of_another_one() -> None:
+    store = MemoryStore()
+    tagged(store, "a", OTHER)
+    with pytest.raises(ConflictError) as raised:
+        mark(a_run("a"), {"vault": store})
+    assert f"the rotation {OTHER} of it" in raised.value.reason
+    assert rotation_of(store.read("a").attributes) == OTHER
+
+
 @pytest.mark.parametrize("text", ["", "monthly", "20251331-120000-4fa1c2", f"{OWN} by x", f"\n{OWN}"])
 def test_another_tag_of_that_name_is_no_run(text: str) -> None:
     store = MemoryStore()
