@@ -70,7 +70,9 @@ class History:
 
     def is_free(self, asked: Asked) -> bool:
         """Whether nothing hinders a new rotation: there is something to replace, and no other one of it."""
-        if asked.goes_on or not asked.keys or any(asked.keys == ran.keys for ran in self.rotating()):
+        # One that wrote nothing has nothing to undo, and the next one goes on with it.
+        others = (ran for ran in self.runs if ran.command == "rotate" and not (ran.is_over and ran.before))
+        if asked.goes_on or not asked.keys or any(asked.keys == ran.keys for ran in others):
             return False
         return can_rotate(self.platform, asked)
 

@@ -14,7 +14,7 @@ from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
 from tests.proofs.machine.project import KEYS
-from tests.proofs.machine.rotations import check_rotated, has_way_back, is_marked
+from tests.proofs.machine.rotations import UNSETTLED, check_rotated, has_way_back, is_marked
 
 LENGTH = 25
 _LATEST = 6
@@ -22,7 +22,6 @@ _LATEST = 6
 _LONGEST = 3
 _HAS_VALUE = "is under way, and has its new value"
 _GOES_ON = "to continue: "
-_UNSETTLED = "it is not known whether the run recovered it"
 # With those, or in an undo, what another writer changed stays, and the command says so.
 _MAY_LEAVE = {"skip", "--continue-on-error"}
 
@@ -176,7 +175,7 @@ class Walk:
             raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
         moved, now = self._gone_on(asked, moved, now or ran)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
-        if _UNSETTLED in " ".join(moved.done.out.split()):
+        if UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
             if moved.changed & stopped.changed or moved.done.code != INCOMPLETE:
                 raise BrokenError(f"it goes on with what it may not have recovered: {moved.done.out}")
