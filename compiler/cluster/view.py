@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ _TYPES = {
     "configmaps": ("v1", "ConfigMap"),
 }
 _PAGE = 500
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 _JSON = "application/json"
 # Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -97,6 +99,9 @@ class ApiReader(ABC):
         return self._collected(plural, namespace, ())
 
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        if not _NAME.fullmatch(name):
+            # It may come from a live object, and one with a slash would lead to another, such as a whole Secret.
+            return None
         plural, is_namespaced = STORES[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
         permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"

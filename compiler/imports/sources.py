@@ -24,6 +24,7 @@ from compiler.imports.plan import ImportTarget
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
+from compiler.model.facts import MAX_MANIFEST_DEPTH
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import shell_line
@@ -146,11 +147,13 @@ def _node(found: Mapping[str, object], kind: str) -> Node:
     )
     source = Source(f"{kind} {'/'.join(names)}")
 
-    def built(data: object) -> Node:
+    def built(data: object, depth: int = 0) -> Node:
+        if depth > MAX_MANIFEST_DEPTH:
+            raise ClusterError(f"{source.path} is nested too deeply", "check that object")
         if isinstance(data, Mapping):
-            return Node({str(key): built(value) for key, value in data.items()}, source, extent(0, 0))
+            return Node({str(key): built(each, depth + 1) for key, each in data.items()}, source, extent(0, 0))
         if isinstance(data, list | tuple):
-            return Node(tuple(map(built, data)), source, extent(0, 0))
+            return Node(tuple(built(each, depth + 1) for each in data), source, extent(0, 0))
         return Node(data if isinstance(data, bool) or data is None else str(data), source, extent(0, 0))
 
     return built(found)

@@ -92,3 +92,25 @@ def test_a_cluster_without_any_is_said_so(cluster: FakeCluster, bring_live: Call
     cluster.objects[f"{ESO}/externalsecrets"] = {"items": []}
     cluster.objects["/apis/external-secrets.io/v1alpha1/pushsecrets"] = {"items": []}
     assert "the cluster has no ExternalSecret there" in bring_live().err
+
+
+@pytest.mark.parametrize("kind", ["ClusterSecretStore", "SecretStore"])
+def test_the_name_of_a_store_leads_to_no_other_object(
+    cluster: FakeCluster, bring_live: Callable[..., Done], kind: str
+) -> None:
+    for name in ("../" * 5 + "api/v1/namespaces/shop/secrets/db", "..", "a/b", "a?b", "a%2fb"):
+        (item, *_) = cluster.objects[f"{ESO}/externalsecrets"]["items"]
+        item["spec"] = {"secretStoreRef": {"name": name, "kind": kind}, "dataFrom": [{"extract": {"key": "a"}}]}
+        assert "is not among what was read" in bring_live().err
+    paths = [path for _, path in cluster.asked]
+    assert not [path for path in paths if "stores/" in path and not path.endswith("stores/backend")]
+    assert not [path for path in paths if path.endswith("/db")]
+
+
+def test_an_object_that_is_nested_too_deeply_is_named(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
+    deep: Any = SENTINEL
+    for _ in range(900):
+        deep = {"a": deep}
+    cluster.objects[f"{ESO}/externalsecrets"]["items"][0]["spec"]["x"] = deep
+    done = bring_live()
+    assert (done.code, "ExternalSecret shop/db is nested too deeply" in done.err) == (3, True)
