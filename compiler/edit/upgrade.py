@@ -22,7 +22,7 @@ from compiler.text.command_line import command_line
 from compiler.text.wording import listed
 
 CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
-_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+].*)?", re.ASCII)
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
 
 
 class FileState(Enum):

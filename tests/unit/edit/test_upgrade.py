@@ -188,7 +188,13 @@ def test_a_newer_chart_is_not_taken_back(run: Callable[..., Done], project: Path
         f"the chart is of 99.10.0, and this program writes for {NEXT}: install 99.10.0 or newer"
     ]
     # A text that is no version, an older version, and YAML that cannot be read: edited, like any other file.
-    for edited in ("name: mine\nappVersion: latest\n", newer.replace("99.10.0", "0.1.0"), "{", ""):
+    for edited in (
+        "name: mine\nappVersion: latest\n",
+        newer.replace("99.10.0", "99.10.0-`id`"),
+        newer.replace("99.10.0", "0.1.0"),
+        "{",
+        "",
+    ):
         (project / CHART).write_text(edited, "utf-8")
         assert f"{CHART}: edited, or of no release" in run("--check").out
 
