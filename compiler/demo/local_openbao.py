@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import secrets
+import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +28,7 @@ _STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
 _AUDIT: Final = "audit.log"
+_SET_PARENT_DEATH_SIGNAL: Final = 1  # of prctl(2)
 
 
 class LocalOpenBaoError(Exception):
@@ -44,17 +48,20 @@ class LocalOpenBao:
     ca_file: Path | None = None
     unseal_key: str = field(default="", repr=False)
     _arguments: tuple[str, ...] = ()
+    _before_exec: Callable[[], object] | None = field(default=None, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @classmethod
-    def start_dev(cls, folder: Path, *, is_audited: bool = False) -> LocalOpenBao:
+    def start_dev(cls, folder: Path, *, is_audited: bool = False, ends_with_starter: bool = False) -> LocalOpenBao:
         """Start an unsealed server that forgets everything when it stops, with KV version 2 mounted at `secret`.
 
-        With `is_audited` it logs what is asked of it, for `requests`.
+        With `is_audited` it logs what is asked of it, for `requests`. With `ends_with_starter` it ends with the thread
+        that starts it, also where that is killed; on Linux alone.
         """
         port = _free_port()
         token = secrets.token_urlsafe(24)
         server = cls(url=f"http://{_LOOPBACK}:{port}", token=token, folder=folder)
+        server._before_exec = _end_with_parent() if ends_with_starter else None
         server._arguments = ("-dev", f"-dev-listen-address={_LOOPBACK}:{port}", "-dev-no-store-token")
         if is_audited:
             config = folder / "audit.hcl"
@@ -110,6 +117,7 @@ class LocalOpenBao:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                preexec_fn=self._before_exec,  # noqa: PLW1509 - one call of the system, which takes no lock
             )
 
     def stop(self) -> None:
@@ -216,6 +224,13 @@ def _raft_config(folder: Path, ports: tuple[int, int], certificate: Path, key: P
             }
         },
     }
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _free_port() -> int:

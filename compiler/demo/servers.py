@@ -218,7 +218,7 @@ def _serve_in(folder: Path, answers: TextIO, watched: int, ended: int) -> None:
     from compiler.demo.local_key_vault import LocalKeyVault  # noqa: PLC0415 - only the `demo` extra can import them
     from compiler.demo.local_openbao import LocalOpenBao  # noqa: PLC0415
 
-    with LocalOpenBao.start_dev(folder) as openbao, LocalKeyVault() as key_vault:
+    with LocalOpenBao.start_dev(folder, ends_with_starter=True) as openbao, LocalKeyVault() as key_vault:
         variables = {
             "VAULT_ADDR": openbao.url,
             "VAULT_TOKEN": openbao.token,

@@ -93,6 +93,26 @@ def test_servers_that_are_kept_outlive_it_and_hold_none_of_its_streams(state: Pa
     assert list(state.iterdir()) == []
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl(2) is of Linux")
+def test_servers_end_when_their_own_process_is_killed(state: Path) -> None:
+    process, ports = start(state, "keep")
+    process.communicate(timeout=10)
+    (folder,) = state.iterdir()
+    inside = [path.parent for path in Path("/proc").glob("[0-9]*/cwd") if is_link_to(path, folder)]
+    (watching,) = [path for path in inside if (path / "exe").resolve() == Path(sys.executable).resolve()]
+    assert len(inside) == 2
+    os.kill(int(watching.name), signal.SIGKILL)
+    assert soon(lambda: not any(map(answers, ports)))
+    assert not stop_kept(folder)
+
+
+def is_link_to(path: Path, folder: Path) -> bool:
+    try:
+        return path.readlink() == folder
+    except OSError:
+        return False
+
+
 def test_what_a_restart_left_of_a_demo_is_removed(state: Path) -> None:
     folder = new_kept_folder(state)
     os.mkfifo(folder / "stop")
