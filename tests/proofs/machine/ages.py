@@ -42,16 +42,17 @@ class Ages:
             for secret, key in _LIMITED:
                 name, prop = place(store, secret, key)
                 shelf, is_changed = self.platform.stores[store], (store, name) in moved.changed
-                if (found := _found(shelf, name, prop)) is None:
+                value, remote = shelf.value(name, prop), shelf.newest(name)
+                if value is None or remote is None:
                     continue
-                value, changed = found
                 is_given = is_giving and asked.words[2] == secret and key in {*asked.values, *asked.keys}
-                if is_changed and (is_given or moved.fired):
-                    self.first[value], self.said[value] = (
-                        max(each[value], changed) for each in (self.first, self.said)
-                    )
-                is_copied = is_changed and (moved.before.get((store, name)) or {}).get(prop) != value
-                is_exact = is_copied or _is_read_whole(shelf, name)
+                is_written = is_changed and (moved.before.get((store, name)) or {}).get(prop) != value
+                if (is_changed and is_given) or (is_written and moved.fired):
+                    for dates in (self.first, self.said):
+                        dates[value] = max(dates[value], remote.attributes.created or dates[value])
+                if (changed := _green_since(shelf, name, prop)) is None:
+                    continue
+                is_exact = is_written or _is_read_whole(shelf, name)
                 if (changed > self.said[value] and is_exact) or self.first[value] + LIMIT <= datetime.now(UTC):
                     since = f"{changed}, and it is of {self.first[value]}, said to be of {self.said[value]}"
                     raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {since}")
@@ -78,14 +79,11 @@ def _is_read_whole(shelf: Shelf, name: str) -> bool:
     return len(versions) <= MOST_READS and not any(each.is_gone for each in versions)
 
 
-def _found(shelf: Shelf, name: str, prop: str | None) -> tuple[str, datetime] | None:
-    """The value at a place and its date as the program has it; None where it is not green."""
-    value, remote = shelf.value(name, prop), shelf.newest(name)
-    if value is None or remote is None:
-        return None
-    look = partial(_value, prop)
-    age = age_keys(shelf, shelf.read(name), {prop: (LIMIT.days, look)}, datetime.now(UTC))[prop]
-    return (value, age.changed) if age.state is AgeState.IN_TIME and age.changed is not None else None
+def _green_since(shelf: Shelf, name: str, prop: str | None) -> datetime | None:
+    """The date of a value as the program has it, None where it is overdue or its age is not known."""
+    keys = {prop: (LIMIT.days, partial(_value, prop))}
+    age = age_keys(shelf, shelf.read(name), keys, datetime.now(UTC))[prop]
+    return age.changed if age.state is AgeState.IN_TIME else None
 
 
 def _value(prop: str | None, remote: RemoteSecret) -> SecretValue | None:
