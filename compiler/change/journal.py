@@ -399,7 +399,7 @@ def _elsewhere() -> str:
 def _described(path: Path) -> str:
     """A run by its id, what it was of and how long ago, as far as its journal says."""
     begun = begun_if_dated(path.stem)
-    age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "of no date"
+    age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "at an unknown time"
     try:
         run = read_run(path)
     except JournalError:

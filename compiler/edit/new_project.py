@@ -180,7 +180,9 @@ def new_chart(root: Path) -> list[Output]:
     outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
     for output in outputs:
         if output.path.exists() or output.path.is_symlink():
-            raise Refusal("usage", f"{output.shown} already exists", "move it away first to add the chart again")
+            upgrade = command_line("new", "chart", "--upgrade")
+            way_out = f"`{upgrade}` brings the chart to this release; to add it again, move it away first"
+            raise Refusal("usage", f"{output.shown} already exists", way_out)
     return outputs
 
 

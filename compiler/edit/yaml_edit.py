@@ -102,7 +102,7 @@ def apply_edits(document: Document, edits: Iterable[Edit]) -> str:
         new = _after(path, text, [edit])
         if new is None or not _is_proved(text, new, [(edit.path, edit.value)]):
             name = ".".join(edit.path)
-            message = f"{path} cannot be edited in the form that it has: `{name}`"
+            message = f"{path} cannot be edited in its present form: `{name}`"
             way_out = f"set it to {edit.value} by hand" if edit.value is not None else "take it out by hand"
             raise Refusal("found", message, f"{way_out}, then run `{command_line('compile')}`")
         text = new

@@ -44,7 +44,7 @@ def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
     source = Source(shown, _CHARACTERS.sub(" ", text))
     names, reasons = dict[str, None](), list[Reason]()
     prints = f": `{shell_line(*_PRINT_NAMES, shown)}` prints them" if shown != SHOWN_STDIN else ""
-    help_text = f"keep the names alone{prints}; a real value is exposed"
+    help_text = f"keep the names alone{prints}; a real value counts as exposed"
     for number, line in enumerate(text.split("\n"), start=1):
         if _PASSED_OVER.fullmatch(line):
             continue

@@ -122,7 +122,7 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
     bare = FoundObject(kind, namespace, name, at)
     if kind != "ExternalSecret":
         kind_at = document.nearest("kind").span
-        return bare.refused(Reason(kind_at, "it is no ExternalSecret", _UNSUPPORTED.get(kind, LEAVE)))
+        return bare.refused(Reason(kind_at, "it is not an ExternalSecret", _UNSUPPORTED.get(kind, LEAVE)))
     target = document.text(*_TARGET, "name") or name
     reasons = [*departures(document, _ONLY)]
     references, found = _references(document, namespace, stores)
@@ -133,7 +133,7 @@ def read_external_secret(document: Node, namespace: str, stores: StoreObjects, k
         reasons.append(Reason(at, "its keys are in several stores", "make a Secret for each of them"))
     refresh = document.get(*_SPEC, "refreshInterval")
     if refresh is not None and parse_duration(str(refresh.value)) is None:
-        reasons.append(Reason(refresh.span, "its `refreshInterval` reads no value again", LEAVE))
+        reasons.append(Reason(refresh.span, "its `refreshInterval` never reads a value again", LEAVE))
     template = document.get(*_TEMPLATE, "metadata")
     secret = FoundSecret(
         namespace,
@@ -159,7 +159,7 @@ def _references(document: Node, namespace: str, stores: StoreObjects) -> tuple[_
         key, remote = item.text("secretKey"), item.nearest("remoteRef")
         found = _reference(document, item, remote, namespace, stores)
         if not key or key in data:
-            reasons.append(Reason(item.nearest("secretKey").span, "a key has no name, or the name of another"))
+            reasons.append(Reason(item.nearest("secretKey").span, "a key has no name, or the same name as another"))
         elif isinstance(found, list):
             reasons += found
         else:
@@ -189,7 +189,7 @@ def _reference(
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
     if named is None or key is None:
-        return [*reasons, Reason(item.span, "it names no store or no remote key")]
+        return [*reasons, Reason(item.span, "it lacks a store or a remote key")]
     store = stores.named(named, namespace)
     if isinstance(store, Reason):
         return [*reasons, store]

@@ -14,7 +14,7 @@ from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import quoted
 
 CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
-LEAVE = "leave the object where it is; `madeElsewhere` of the environment names its Secret"
+LEAVE = "leave the object as it is, and list its Secret under `madeElsewhere` of the environment"
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 
 
@@ -116,7 +116,7 @@ def api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore, 
     path = path.strip("/")
     if store.provider.has_mounts and "/data/" not in path:
         return Reason(
-            at, f"{quoted(path)} is no path of version 2 of the KV engine", "only MOUNT/data/NAME is supported"
+            at, f"{quoted(path)} is not a path of version 2 of the KV engine", "only MOUNT/data/NAME is supported"
         )
     return place_of(store, path, at)
 

@@ -42,7 +42,7 @@ def read_kubernetes_external_secret(document: Node, namespace: str, named: Mappi
     spec = document.nearest("spec" if document.get("spec") is not None else "secretDescriptor")
     provider = provider_called(spec.text("backendType") or "")
     if provider is None:
-        return bare.refused(Reason(spec.nearest("backendType").span, "its back end is of another provider"))
+        return bare.refused(Reason(spec.nearest("backendType").span, "its back end is not supported"))
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
     store = unnamed_store(provider, settings, named, spec.nearest("backendType").span)

@@ -202,7 +202,7 @@ class _Drafting:
     store: str = ""
 
     def __post_init__(self) -> None:
-        message = "it makes a Secret without a key, or one whose keys have no name or the name of another"
+        message = "it makes a Secret without keys, or with keys that have no name or share one"
         sound = [each for each in self.objects if each.reasons or all(map(_has_keys, each.secrets))]
         self._refuse({each: Reason(each.at, message) for each in self.objects if each not in sound})
         self._choose_stores()
@@ -394,7 +394,7 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     provider, settings = source.provider, dict(source.settings)
     store_id = _as_id(source.name) if source.name else _unnamed(here, source)
     if store_id is None:
-        return f"no store of the environment is this {provider.title}"
+        return f"the environment has no store for this {provider.title}"
     named = [
         key for key, node in here.stores.items() if (node.text("name"), store_kind(node)) == (source.name, source.kind)
     ]
@@ -403,7 +403,7 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     if node is None:
         return PlannedStore(store_id, source, is_new=True, changes=settings)
     if node.text("provider") != provider.id:
-        return f"the environment's store {quoted(store_id)} is no {provider.title}"
+        return f"the environment's store {quoted(store_id)} is not a {provider.title}"
     changes = _changes(node, source)
     if here.listed and not here.is_new and any(node.text(name) is not None for name in changes):
         return f"the environment has secrets in another store {quoted(store_id)}: {', '.join(changes)} differs"
@@ -464,7 +464,7 @@ def _fit(
         place = place_of(key, provider, remote, store.prefix)
         wanted = found[name]
         if place is None or (place.remote_key, place.property) != (wanted.remote_key, wanted.property):
-            message = f"the catalogue has {quoted(name)} in another place, which an environment cannot say otherwise"
+            message = f"the catalogue has {quoted(name)} in another place, which an environment cannot change"
             return Reason(wanted.at, message, f"make it a secret of its own beside {entry.id}")
     return remote, ()
 
@@ -542,7 +542,7 @@ def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str],
         return text
     document, _ = load_text(path, text)
     if document is None:
-        raise Refusal("found", f"{path} cannot be edited in the form that it has", f"add the {noun}s by hand")
+        raise Refusal("found", f"{path} cannot be edited in its present form", f"add the {noun}s by hand")
     return apply_splices(text, add_members(document, at, lines, noun))
 
 

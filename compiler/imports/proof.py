@@ -63,7 +63,7 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
     taken = Counts(len(plan.objects) - refused.objects, len(old))
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
-        message = f"found are {found.keys} keys, but taken {taken.keys} and refused {refused.keys}"
+        message = f"found {found.keys} keys, but took {taken.keys} and refused {refused.keys}"
         details = "".join(f"  {each.where}\n" for each in lost)
         raise Refusal("found", message, "nothing was written; report this with the manifests' form", details)
     return Proof(found, taken, refused, len(old))

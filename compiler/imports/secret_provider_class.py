@@ -37,7 +37,7 @@ def read_secret_provider_class(document: Node, namespace: str, named: Mapping[st
     bare = FoundObject("SecretProviderClass", namespace, document.text("metadata", "name") or "", name.span)
     provider = provider_called(document.text("spec", "provider") or "")
     if provider is None:
-        return bare.refused(Reason(document.nearest("spec", "provider").span, "it is of another provider"))
+        return bare.refused(Reason(document.nearest("spec", "provider").span, "its provider is not supported"))
     made = [*items_of(document, "spec", "secretObjects")]
     if not made:
         help_text = "pods read it as files of a volume; add `secretObjects` to make a Secret of it"

@@ -88,7 +88,9 @@ def read_sources(
     found = Findings(diagnostics=diagnostics, is_whole=is_whole)
     _context(here, named, _unknown_names).read(form, documents, namespace or here.namespace, found)
     if not found.objects and is_whole:
-        raise Refusal("cannot run", f"there is nothing to import in {', '.join(paths)}", "check the form and the files")
+        raise Refusal(
+            "cannot run", f"{', '.join(paths)} has no object of the form {form}", "check the form and the files"
+        )
     homeless = [each for each in found.objects if not each.namespace]
     if homeless:
         message = f"{counted(len(homeless), 'object')} without a namespace, such as {homeless[0].at.where}"
@@ -224,7 +226,8 @@ def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> dict[str
         name, _, provider = word.partition("=")
         if not name or provider not in PROVIDERS:
             help_text = suggest(provider, PROVIDERS, "providers") or f"the providers are {', '.join(PROVIDERS)}"
-            raise Refusal("usage", "--store is not of the form NAME=PROVIDER", help_text)
+            message = "names no provider" if name and provider else "is not of the form NAME=PROVIDER"
+            raise Refusal("usage", f"--store {message}", help_text)
         chosen = PROVIDERS[provider]
         settings = {chosen.address: addresses[provider]} if provider in addresses else {}
         settings |= {"mount": DEFAULT_MOUNT} if chosen.has_mounts else {}

@@ -152,7 +152,9 @@ def _require_one_value(steps: Sequence[Step]) -> None:
     for step in steps:
         other = first.setdefault(step.place, step)
         if step.value is not None and other.value is not None and not comparer.same(step.value, other.value):
-            message = f"{other.secret}/{other.key} and {step.secret}/{step.key} have one value, and two are given"
+            message = (
+                f"{other.secret}/{other.key} and {step.secret}/{step.key} share one value, but the input gives two"
+            )
             raise Refusal("found", message, "give one of them; nothing was written")
 
 

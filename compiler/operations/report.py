@@ -1,4 +1,4 @@
-"""Reads reports of `status --format json` and merges them into the data of one page: secrets by environments.
+"""Reads reports of `status --format json` and merges them into the data of one page: secrets by environment.
 
 It judges nothing: each state is what `status` found. It marks what is not the same in all environments. The data is one
 JSON document (the sample is tests/unit/operations/report/page_data.json):
@@ -117,7 +117,7 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
         for each in map(partial(_environment, _moment(report["moment"])), report["environments"]):
             if each.name in found:
                 message = f"{quoted(each.name)} is in {found[each.name][0]} and in {shown}"
-                raise Refusal("usage", message, "give one report of each environment")
+                raise Refusal("usage", message, "give one report per environment")
             found[each.name] = shown, each
     environments = [each for _, each in found.values()]
     letters = _letters(dict.fromkeys(store["store"] for each in environments for store in each.data["stores"]))

@@ -58,7 +58,8 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
         keys = [key for key in keys if key not in kept]
     if not keys:
         message = f'no key of "{secret.id}" has a value of its own with a `rotate` or `maxAge`'
-        raise Refusal("usage", message, "name the keys that get a new value")
+        example = command_line(COMMAND, environment.name, secret.id, "KEY")
+        raise Refusal("usage", message, f"name the keys that get a new value: {example}")
     target = target_of(environment, secret_id, keys, None)
     names = value_names(environment)
     for key in target.keys:
@@ -399,7 +400,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
     if run.is_undo_begun:
         message = f"the rotation {run.id} is undone, or its undo was begun: the old value is in use"
         line = command_line(COMMAND, environment.name, "--undo", run.id, "--apply")
-        way = f"bring the undo to its end: {line}; then rotate once more, if the old value was revoked all the same"
+        way = f"finish the undo: {line}; then rotate once more, if the old value was revoked all the same"
         raise Refusal("found", message, way)
     expect_servers(run, options.stores)
     writers = open_run(run, environment, options.stores)

@@ -13,6 +13,7 @@ from typing import Any
 
 from compiler.change.audit import Stage
 from compiler.change.journal import JournalError, Run, journals, read_run
+from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
 from compiler.live.read_many import RUN_ID, PastRun, begun_if_dated
 from compiler.refusal import Refusal, system_reason
@@ -46,10 +47,14 @@ class PastWrites:
 
 @dataclass(frozen=True, slots=True)
 class PastRuns:
-    """The runs, newest first, and why each file of `unread` was not read, or not wholly."""
+    """The runs, newest first, and why each file of `unread` was not read, or not wholly.
+
+    `environments` are those of all runs that were found, also where only one was asked for.
+    """
 
     runs: tuple[PastWrites, ...]
     unread: Mapping[str, str]
+    environments: tuple[str, ...]
 
 
 def list_runs(root: Path, environment: str | None = None, audit: str | None = None) -> PastRuns:
@@ -73,14 +78,15 @@ def list_runs(root: Path, environment: str | None = None, audit: str | None = No
         if broken:
             unread[audit] = _broken_lines(broken)
     of_environment = (each for each in found.values() if environment in (None, each.environment))
-    return PastRuns(tuple(sorted(of_environment, key=lambda each: each.run, reverse=True)), unread)
+    runs = tuple(sorted(of_environment, key=lambda each: each.run, reverse=True))
+    return PastRuns(runs, unread, tuple(sorted({each.environment for each in found.values()})))
 
 
 def _of_journal(run: Run) -> PastWrites:
     entries = run.entries.values()
     written = sum(entry.after is not None or entry.maybe_stored or entry.recovered for entry in entries)
     secrets = dict.fromkeys(secret for entry in entries for secret, _, _ in entry.keys)
-    can_undo = bool(written) and not run.is_undone
+    can_undo = bool(written) and not run.is_undone and run.phase is not RotationPhase.CLOSED
     return PastWrites(
         run.id,
         begun_if_dated(run.id),
@@ -103,7 +109,9 @@ def _state(run: Run) -> str:
     if any(entry.undo for entry in run.entries.values()):
         return "partly undone"
     ended = "stopped, or still running" if run.ended is None else run.ended
-    return f"{ended}, {run.phase}" if run.phase is not None else ended
+    if run.phase is None:
+        return ended
+    return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"
 
 
 @dataclass(slots=True)
@@ -157,7 +165,7 @@ def _of_lines(run: str, each: _Audited) -> PastWrites:
 
 def _broken_lines(numbers: list[int]) -> str:
     more = ", …" if len(numbers) > _MOST_LINES else ""
-    what = "is no line" if len(numbers) == 1 else "are no lines"
+    what = "is not a line" if len(numbers) == 1 else "are not lines"
     return (
         f"{counted(len(numbers), 'line')} {what} of an audit file: {', '.join(map(str, numbers[:_MOST_LINES]))}{more}"
     )

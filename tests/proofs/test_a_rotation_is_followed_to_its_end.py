@@ -188,7 +188,7 @@ def test_a_cluster_that_is_gone_after_the_write_leaves_a_report_with_the_run(
     monkeypatch.undo()
     world.variables["KUBECONFIG"] = str(tmp_path / "none")
     refused = rotate(world, "github", "GITHUB_TOKEN", value=NEW)
-    assert (refused.code, "the cluster cannot be followed: " in refused.err, refused.out) == (3, True, "")
+    assert (refused.code, "the cluster cannot be asked: " in refused.err, refused.out) == (3, True, "")
 
 
 def token_has(world: World, more: str) -> None:

@@ -4,7 +4,7 @@
 GROUPS = {
     "build": {
         "new": ("new", "create a project, an environment, a secret or the chart"),
-        "import": ("imports", "write what other tools' files say of secrets into an environment"),
+        "import": ("imports", "turn ExternalSecrets and other tools' files into an environment"),
         "compile": ("compile", "validate environments and write their values files"),
         "render": ("render", "print an environment's manifests as Helm renders them"),
         "generate": ("generate", "generate files for Argo CD, for CAIPE's chart and for the stores"),
@@ -21,18 +21,18 @@ GROUPS = {
         "retire": ("retire", "delete from a store what nobody reads there any longer"),
     },
     "recover": {
-        "runs": ("runs", "list runs that wrote to stores: who, when, the end, the undo line"),
+        "runs": ("runs", "list what wrote to stores: who, when, the outcome, how to undo it"),
         "backup": ("backup", "save an environment's secrets to an encrypted file"),
         "restore": ("restore", "write a backup's values to the same store or another"),
     },
     "look": {
-        "report": ("report", "draw secrets by environments, as a page or for a pull request"),
+        "report": ("report", "show secrets by environment, as a page or for a pull request"),
         "explain": ("explain", "show where each value of an environment comes from"),
         "diff": ("diff", "compare environments, stores or files"),
         "consumers": ("consumers", "show which Secrets pods read, and what is missing or unread"),
     },
     "tools": {
-        "demo": ("demo", "show the whole way on this machine, with two local stores"),
+        "demo": ("demo", "run the whole workflow on this machine, with two local stores"),
         "rules": ("rules", "list all rules, or show one rule's page"),
         "completion": ("completion", "print a shell's completion script"),
     },
@@ -40,7 +40,7 @@ GROUPS = {
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 # The seven commands that a newcomer needs, in the order of use, each with what it is for.
 FIRST_STEPS = {
-    "demo": "see the whole way on this machine",
+    "demo": "see the whole workflow on this machine",
     "new project shop": "create a project in shop/",
     "compile": "check it, write its values files",
     "put ENV SECRET": "store the values of a secret",

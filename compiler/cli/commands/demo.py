@@ -1,4 +1,4 @@
-"""Runs `demo`, which shows the whole way on two local stores, or keeps these for commands of one's own."""
+"""Runs `demo`, which shows the whole workflow on two local stores, or keeps these for commands of one's own."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from compiler.render.content import Painted, Style
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import quoted
 
-DESCRIPTION = """Shows the whole way in a minute: a typo with its place, values in OpenBao, their copy in a Key Vault,
-the switch of one agent, and the way back. Each command really runs, against an OpenBao server and a local Key Vault
-that the demo starts on this machine. It needs no account, no cluster and no project, and leaves nothing behind.
+DESCRIPTION = """Shows the whole workflow in a minute: a typo with its place, values in OpenBao, their copy in a Key
+Vault, the switch of one agent, and the way back. Each command really runs, against an OpenBao server and a local Key
+Vault that the demo starts on this machine. It needs no account, no cluster and no project, and leaves nothing behind.
 With --keep it starts both stores and returns, for commands of your own."""
 EXAMPLES = (
     "platform-secrets demo",
@@ -72,7 +72,7 @@ def _tell(*, has_pauses: bool) -> int:
         with demo_stores(new_temporary_folder) as stores:
             _tell_story(stores, has_pauses=has_pauses)
     keep = command_line("demo", "--keep")
-    _say("", f"That was the whole way; nothing is left of it. To try it yourself: {keep}")
+    _say("", f"That was the whole workflow; nothing is left behind. To try it yourself: {keep}")
     return OK
 
 

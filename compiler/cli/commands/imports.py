@@ -1,4 +1,4 @@
-"""Runs `import`, which writes what other tools' files say of secrets into an environment and the catalogue."""
+"""Runs `import`, which turns ExternalSecrets and other tools' files into an environment and catalogue entries."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from compiler.rules.import_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import command_line
 
-DESCRIPTION = """Reads what other tools' files say of secrets, and writes it into an environment and the catalogue.
-Shows the plan first.
+DESCRIPTION = """Reads how other tools' files define secrets, never their values, and writes that into an environment
+and the catalogue. Shows the plan first.
   external-secrets: ExternalSecrets of the operator (v1, v1beta1) with the stores that they name, and those of
     kubernetes-external-secrets; of files, or of the cluster
   secret-provider-class: Secrets that the Secrets Store CSI driver makes (Azure and Vault, `secretObjects`)
@@ -76,8 +76,10 @@ def run(invocation: Invocation) -> int:
     name = checked_name("environment", given.environment)
     if given.cluster == bool(given.files):
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
-    if (given.form == ENV_EXAMPLE) != (given.secret is not None):
-        raise Refusal("usage", f"--secret is for {ENV_EXAMPLE}, which needs it", "name the new secret with it")
+    if given.form == ENV_EXAMPLE and given.secret is None:
+        raise Refusal("usage", f"{ENV_EXAMPLE} needs --secret", "name the new secret: --secret NAME")
+    if given.form != ENV_EXAMPLE and given.secret is not None:
+        raise Refusal("usage", f"--secret is only for {ENV_EXAMPLE}", "leave --secret out")
     here = open_target(invocation.root, name, files_alone())
     if given.form == ENV_EXAMPLE:
         shown, text = _one_file(given.files)

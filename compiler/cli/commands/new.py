@@ -131,12 +131,12 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         {
             "--upgrade": {
                 "action": "store_true",
-                "help": "replace files that are as an older release has them, those in schemas/ too; write what is "
-                "missing, and show how the others differ",
+                "help": "replace files of an older release that nobody edited, also in schemas/; write missing ones, "
+                "and show how the edited ones differ",
             },
             "--check": {
                 "action": "store_true",
-                "help": "write nothing; exit 1 if a file is not as this release has it",
+                "help": "write nothing; exit 1 if a file is not this release's",
             },
         },
     ),

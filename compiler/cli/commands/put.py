@@ -154,7 +154,7 @@ def _names(words: Sequence[str]) -> dict[str, str]:
         if not _MAPPED.fullmatch(key) or not _MAPPED.fullmatch(name):
             raise Refusal("usage", "--map is not of the form KEY=NAME", "write the key, `=` and its name in the input")
         if key in names:
-            raise Refusal("usage", f"the key {quoted(key)} is mapped twice", "give each --map once")
+            raise Refusal("usage", f"the key {quoted(key)} is mapped twice", "map each key once")
         names[key] = name
     return names
 

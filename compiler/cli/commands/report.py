@@ -1,4 +1,4 @@
-"""Runs `report`, which draws secrets by environments as one HTML file, or as Markdown for a pull request."""
+"""Runs `report`, which shows secrets by environment as one HTML file, or as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from compiler.render.report.page import report_page
 from compiler.render.reports.matrix import matrix_markdown
 from compiler.render.reports.status import ShownStatus, status_report
 
-DESCRIPTION = """Draws secrets by environments: the store of each, its state, age and due date, who reads and owns it,
+DESCRIPTION = """Shows secrets by environment: the store of each, its state, age and due date, who reads and owns it,
 moves and problems. Without --from it shows what the files of all environments say, and asks nobody.
 
 --from takes what `status --format json` printed: one run an environment, or several, each with its own log-in and

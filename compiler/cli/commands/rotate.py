@@ -148,7 +148,7 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     if closed.phase is not RotationPhase.RESTARTED and closed.phase is not RotationPhase.CLOSED:
         standard_error().note("nobody saw with this run that every pod has started with the new value")
     if closed.ended != "complete":
-        standard_error().note("the run did not come to its end: not every place has the new value")
+        standard_error().note("the run did not finish: not every place has the new value")
     invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
     output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
     return OK
@@ -221,7 +221,9 @@ def _connect(arguments: Namespace) -> Connect:
         try:
             return connected(os.environ, arguments.context, OPTIONAL)
         except Refusal as error:
-            failure = Refusal("cannot run", f"the cluster cannot be followed: {error}", error.help or "")
+            way_out = f"{error.help}; " if error.help else ""
+            way_out += "or add --without-cluster, and look at the cluster yourself"
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out)
         raise failure
 
     return connect

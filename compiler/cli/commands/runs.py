@@ -50,7 +50,8 @@ def _lines(found: PastRuns, shown: tuple[PastWrites, ...], now: datetime) -> Ite
     if left := len(found.runs) - len(shown):
         yield f"{counted(left, 'older run')} not shown; `--all` shows them"
     if not found.runs:
-        yield "no runs"
+        others = f" of this environment, but of {listed(found.environments, 5)}" if found.environments else ""
+        yield f"no runs{others}"
     for file, why in found.unread.items():
         yield Painted("warning: ", Style.WARNING), file, ": ", why
 

@@ -24,7 +24,8 @@ def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield "hand over when you deploy: ", *pieces_of(names), f" of the {owner}"
     yield f"found {_said(proof.found)}: {_said(proof.taken)} taken, {_said(proof.refused)} refused"
     if proof.keys:
-        yield f"proof: {counted(proof.keys, 'key')} compiled and read as before: same store, name and property"
+        keys = f"{counted(proof.keys, 'key')} read as before by the compiled environment"
+        yield f"proof: {keys}: same store, name and property"
 
 
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:
@@ -39,7 +40,7 @@ def _owners(plan: ImportPlan) -> dict[str, list[str]]:
 
 def _unknown_address(store: PlannedStore) -> str:
     source = store.source
-    return "" if source.provider.address in dict(source.settings) else "; what was read does not tell its address"
+    return "" if source.provider.address in dict(source.settings) else "; the manifests do not say its address"
 
 
 def _title(each: PlannedSecret) -> str:

@@ -1,4 +1,4 @@
-"""Shows the data of `report` as Markdown for a pull request: secrets by environments, moves and problems."""
+"""Shows the data of `report` as Markdown for a pull request: secrets by environment, moves and problems."""
 
 from __future__ import annotations
 

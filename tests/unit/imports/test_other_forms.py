@@ -53,7 +53,7 @@ AZURE = "array:\n  - |\n    objectName: word\n    %s"
         ("azure", "keyvaultName: shop", AZURE % "objectEncoding: base64", "`objectEncoding: base64` is not supported"),
         ("azure", "keyvaultName: shop", AZURE % "objectFormat: pfx", "`objectFormat: pfx` is not supported"),
         ("azure", "keyvaultName: shop", f"array: [{SENTINEL}", '`objects` has no "word"'),
-        ("gcp", f"secrets: {SENTINEL}", "- a", "it is of another provider"),
+        ("gcp", f"secrets: {SENTINEL}", "- a", "its provider is not supported"),
     ],
 )
 def test_what_the_driver_does_and_the_operator_does_not_is_refused(
@@ -76,7 +76,7 @@ def test_a_class_is_imported_into_the_store_that_an_option_names(
 
 def test_a_vault_without_an_address_is_the_environments_only_one(bring_class: Callable[..., Done]) -> None:
     done = bring_class("vault", "roleName: r", VAULT % "")
-    assert "store vault: as it is; what was read does not tell its address" in done.out
+    assert "store vault: as it is; the manifests do not say its address" in done.out
     assert "proof: 1 key " in done.out
 
 
@@ -155,12 +155,12 @@ def test_the_line_that_prints_the_names_prints_no_value(project: Path, capsys: p
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
     assert done.stdout == "A_B=\nC=\n"
     (reason,) = read_names("<stdin>", "A=b")[1].reasons
-    assert reason.help == "keep the names alone; a real value is exposed"
+    assert reason.help == "keep the names alone; a real value counts as exposed"
 
 
 def test_names_need_a_secret_and_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("import", "env-example", "a.env", "--environment", "dev")
-    assert "--secret is for env-example" in run_command(capsys, *words).err
+    assert "env-example needs --secret" in run_command(capsys, *words).err
     (project / "a.env").write_text("# nothing\n", "utf-8")
     assert "there is no name in a.env" in run_command(capsys, *words, "--secret", "a").err
 

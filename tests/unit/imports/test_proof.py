@@ -70,7 +70,7 @@ def test_a_key_that_the_manifests_do_not_have_ends_the_import(planned: tuple[Imp
 def test_a_key_that_nobody_took_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
     plan, _ = planned
     first, *others = plan.objects
-    with pytest.raises(Refusal, match="found are 3 keys, but taken 2 and refused 0"):
+    with pytest.raises(Refusal, match="found 3 keys, but took 2 and refused 0"):
         prove(replace(plan, objects=(replace(first, counted=3), *others)))
 
 

@@ -51,7 +51,7 @@ def audited(root: Path, text: str) -> PastRuns:
         ("undone", "undone", None),
         ("undo-unrecorded", "partly undone", "platform-secrets put dev --undo 20261128-110140-1d4ea3"),
         ("retired", "complete", "platform-secrets retire dev --undo 20261128-110140-df5c49"),
-        ("rotated", "complete, synced", "platform-secrets rotate dev --undo 20261128-170905-bc7427"),
+        ("rotated", "complete, synced, not closed", "platform-secrets rotate dev --undo 20261128-170905-bc7427"),
     ],
 )
 def test_a_recorded_run_is_listed_with_its_end_and_its_undo(
@@ -66,6 +66,14 @@ def test_a_recorded_run_is_listed_with_its_end_and_its_undo(
     assert (run.environment, run.planned, run.written, found.unread) == ("dev", 1, 1, {})
     # The journal says who began it, and an older one leaves that to the audit file.
     assert run.who == ("ada@laptop" if name == "rotated" else "tester")
+
+
+def test_a_rotation_that_is_closed_has_no_undo(tmp_path: Path) -> None:
+    (path,) = (RECORDED / "rotated").glob("*.jsonl")
+    closed = lines({"type": "phase", "time": "2026-11-28T17:10:00.000+00:00", "phase": "closed"})
+    journal(tmp_path, path.read_text("utf-8") + closed, path.stem)
+    (run,) = list_runs(tmp_path).runs
+    assert (run.state, run.undo) == ("complete, closed", None)
 
 
 @pytest.mark.parametrize("noted", [FIRST_LINES, LINES], ids=["format 1", "format 2"])
@@ -137,12 +145,12 @@ def test_a_run_of_another_machine_is_known_by_the_audit_file(tmp_path: Path) -> 
 def test_a_broken_line_is_counted_and_named_and_the_others_count(tmp_path: Path, broken: object) -> None:
     found = audited(tmp_path, lines(LINE, broken, {**LINE, "state": "written"}))
     assert [each.written for each in found.runs] == [1]
-    assert found.unread == {str(tmp_path / "audit"): "1 line is no line of an audit file: 2"}
+    assert found.unread == {str(tmp_path / "audit"): "1 line is not a line of an audit file: 2"}
 
 
 def test_of_many_broken_lines_the_first_are_named(tmp_path: Path) -> None:
     found = audited(tmp_path, lines(*["x"] * 9))
-    assert [*found.unread.values()] == ["9 lines are no lines of an audit file: 1, 2, 3, 4, 5, …"]
+    assert [*found.unread.values()] == ["9 lines are not lines of an audit file: 1, 2, 3, 4, 5, …"]
 
 
 def test_a_broken_journal_is_named_and_the_others_are_listed(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_what_another_writer_ended_is_closed_by_the_line_that_is_printed(world: 
     line = way_out(refused)
     assert line == f"platform-secrets --root {world.root} rotate prod --confirm-revoked {run}"
     closed = run_command(world.capsys, *shlex.split(line)[1:])
-    assert (closed.code, "note: the run did not come to its end: not every place" in closed.err) == (0, True)
+    assert (closed.code, "note: the run did not finish: not every place" in closed.err) == (0, True)
     assert world.tag(world.vault, "agents/slack") is None
     assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
 
@@ -336,7 +336,7 @@ def test_an_undo_that_was_stopped_keeps_the_tag_and_is_named(world: World) -> No
     assert world.tag(world.azure, "agents-slack") == run
     line = f"platform-secrets --root {world.root} rotate prod --undo {run} --apply"
     closed = world.rotate("--confirm-revoked", run)
-    assert (closed.code, f"bring the undo to its end: {line}; then" in closed.err) == (1, True)
+    assert (closed.code, f"finish the undo: {line}; then" in closed.err) == (1, True)
     refused = world.run("put", "prod", "slack", "SLACK_TOKEN", "--store", "azure", given="v")
     assert (refused.code, way_out(refused)) == (1, line)
     world.azure.failures.clear()

@@ -25,7 +25,7 @@ def test_a_run_is_shown_with_its_undo(run: Run, folder: Path) -> None:
     shutil.copy2(path, folder / ".platform-secrets/runs")
     first, second = run("runs").out.splitlines()
     assert first.startswith(
-        '20261128-170905-bc7427: rotate dev of "github"; complete, synced; 1 of 1 remote secret written'
+        '20261128-170905-bc7427: rotate dev of "github"; complete, synced, not closed; 1 of 1 remote secret written'
     )
     assert "; by ada@laptop; " in first
     assert second == "  to undo it: platform-secrets rotate dev --undo 20261128-170905-bc7427"
@@ -36,6 +36,11 @@ def test_a_run_is_shown_with_its_undo(run: Run, folder: Path) -> None:
 
 def test_without_runs_it_says_so(run: Run, project: Path) -> None:
     assert run("runs", "prod") == Done(0, "no runs\n", "")
+
+
+def test_without_runs_of_an_environment_it_names_those_that_have_some(run: Run, folder: Path) -> None:
+    journal(folder, lines(*LINES[:3]), "20250101-120000-4fa1c2")
+    assert run("runs", "prd") == Done(0, 'no runs of this environment, but of "prod"\n', "")
 
 
 def test_the_newest_are_shown_and_the_rest_is_counted(run: Run, folder: Path) -> None:
@@ -52,7 +57,7 @@ def test_broken_lines_and_hostile_names_are_told_on_one_line_each(run: Run, fold
     (folder / "audit").write_text(lines(hostile, "x"), "utf-8")
     done = run("runs", "--audit", "audit")
     first, second = done.out.splitlines()
-    assert (done.code, second) == (0, "warning: audit: 1 line is no line of an audit file: 2")
+    assert (done.code, second) == (0, "warning: audit: 1 line is not a line of an audit file: 2")
     assert "\x1b" not in first
     assert "\u202e" not in first
     assert run("runs", "--audit", "gone").code == 2

@@ -229,7 +229,7 @@ def test_two_values_for_one_place_are_refused(sharing: Environment, stores: Stor
     jira = target_of(sharing, "jira", (), None)
     given = [(jira, {"JIRA_TOKEN": SecretValue("s3ntinel")}), (jira, {"JIRA_TOKEN": SecretValue("other")})]
     with pytest.raises(
-        Refusal, match="jira/JIRA_TOKEN and jira/JIRA_TOKEN have one value, and two are given"
+        Refusal, match="jira/JIRA_TOKEN and jira/JIRA_TOKEN share one value, but the input gives two"
     ) as raised:
         put_all(given, "prod", Options(stores=stores.live))
     assert "s3ntinel" not in str(raised.value)

@@ -16,11 +16,11 @@ PROOF = Proof(Counts(2, 15), Counts(1, 14), Counts(1, 1), 14)
 
 def test_the_plan_names_what_it_takes_and_what_it_does_not_know() -> None:
     lines = ["".join(map(str, line)) for line in import_lines(PLAN, PROOF)]
-    assert lines[0] == "store backend: new, mount kv; what was read does not tell its address"
+    assert lines[0] == "store backend: new, mount kv; the manifests do not say its address"
     assert lines[1].startswith("secret db: shop/shop-db with KEY_0, KEY_1")
     assert lines[1].endswith(" and 2 more")
     assert lines[3] == "found 2 objects with 15 keys: 1 object with 14 keys taken, 1 object with 1 key refused"
-    assert lines[4] == "proof: 14 keys compiled and read as before: same store, name and property"
+    assert lines[4] == "proof: 14 keys read as before by the compiled environment: same store, name and property"
 
 
 def test_a_report_without_a_plan_has_the_same_members() -> None:
