@@ -97,9 +97,11 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
     for key in target.keys:
         life = target.secret.entry.keys[key].lifetime
         if life.issuer != SELF:
-            message = f'the value of "{key}" is not ours to choose: its issuer makes it'
+            message = f'the value of "{key}" cannot be generated: its issuer makes it'
             way = (
-                f"make it at {life.issuer}, and enter it" if life.issuer else "if it is, write `issuer: self` beside it"
+                f"make it at {life.issuer}, and enter it"
+                if life.issuer
+                else "if any random text will do, write `issuer: self` for the key in the catalogue"
             )
             raise Refusal("usage", message, f"{way}; nothing was written")
         # Each character once: one that is named twice would be likelier than the others.

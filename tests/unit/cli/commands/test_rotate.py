@@ -371,7 +371,7 @@ def test_what_cannot_be_rotated_is_said(world: World, words: tuple[str, ...], co
     ("words", "given", "message"),
     [
         (("slack", "SLACK_TOKEN"), "old", "the new value is the one that is there already"),
-        (("slack", "--generate", "--apply"), None, 'the value of "SLACK_TOKEN" is not ours to choose'),
+        (("slack", "--generate", "--apply"), None, 'the value of "SLACK_TOKEN" cannot be generated'),
         (("slack", "SLACK_TOKEN"), " ", 'the value of "SLACK_TOKEN" is blank'),
         (("aws",), '{"AWS_ID": "x", "AWS_KEY": ""}', 'the value of "AWS_KEY" is blank'),
     ],
