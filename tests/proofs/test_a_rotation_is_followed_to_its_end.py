@@ -163,9 +163,19 @@ def test_before_it_is_closed_it_goes_back(world: World, tmp_path: Path, store: s
     assert held(world) == ("newer", "newer")
 
 
-def test_who_may_not_ask_the_operator_or_list_pods_is_told(world: World, tmp_path: Path, store: str) -> None:
+def test_pods_that_nobody_may_list_do_not_count_as_started(world: World, tmp_path: Path, store: str) -> None:
     with cluster(world, tmp_path, store) as here:
-        here.double.refused |= {"patch externalsecrets": 403, "list pods": 403}
+        here.double.refused["list pods"] = 403
+        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "20s", value=NEW)
+    assert done.code == 4, done
+    assert "the cluster has the new value" in done.out
+    assert "not done: not all pods may be seen" in done.out
+    assert "list pods" in done.err
+
+
+def test_who_may_not_ask_the_operator_is_told(world: World, tmp_path: Path, store: str) -> None:
+    with cluster(world, tmp_path, store) as here:
+        here.double.refused["patch externalsecrets"] = 403
         here.ended.set()
         here.secret(datetime.now(UTC))
         done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "5s", value=NEW)
