@@ -9,25 +9,24 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
-from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status
-from compiler.operations.status_keys import KeyOverview, keys_of
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
+    from compiler.live.ages import KeyAge
     from compiler.model.environment import Store
     from compiler.operations.ages import DueKey
     from compiler.operations.due import DueList
+    from compiler.operations.status_keys import KeyOverview
 
 _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
-_NOT_AGED = KeyAge(AgeState.NO_LIMIT)
 _WORDS = {
     ClusterState.NOT_ASKED: "not asked",
     ClusterState.IN_EFFECT: "in effect",
@@ -336,6 +335,8 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
 
 
 def _status(shown: ShownStatus) -> dict[str, Any]:
+    from compiler.operations.status_keys import keys_of  # noqa: PLC0415 - for the JSON alone
+
     result, due = shown.result, shown.due
     status, progress = result.status, result.status.progress
     environment = status.environment
@@ -383,11 +384,11 @@ def _key(key: DueKey) -> dict[str, Any]:
 
 
 def _key_overview(key: KeyOverview) -> dict[str, Any]:
-    age = key.age
+    age, of_age = key.age, ("changed", "due", "why")
     return {
         **members(key, "secret", "key", "state"),
         "age": age.state if age is not None else None,
-        **members(age if age is not None else _NOT_AGED, "changed", "due", "why"),
+        **(members(age, *of_age) if age is not None else dict.fromkeys(of_age)),
         **members(key, "owner", "issuer", "places", "decided_by"),
     }
 
