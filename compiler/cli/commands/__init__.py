@@ -40,7 +40,7 @@ GROUPS = {
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 # The seven commands that a newcomer needs, in the order of use, each with what it is for.
 FIRST_STEPS = {
-    "demo": "see the whole workflow on this machine",
+    "demo": "see the workflow on this machine",
     "new project shop": "create a project in shop/",
     "compile": "check it, write its values files",
     "put ENV SECRET": "store the values of a secret",
