@@ -94,10 +94,11 @@ class Invocation(NamedTuple):
         keys: tuple[ShownKey, ...] | None = None,
         content: Mapping[str, Any] | None = None,
         is_answered: bool = True,
+        least: int = OK,
     ) -> int:
-        """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code."""
+        """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code, at `least`."""
         given = self.arguments
-        code = code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered)
+        code = max(least, code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered))
         if diagnostics or given.format != "text":
             # Most runs have nothing to show, and do not import what would render it.
             from compiler.render.content import CommandRun  # noqa: PLC0415

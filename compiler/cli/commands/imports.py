@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from compiler.cli.exit_codes import FOUND
+from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cli.terminal.interrupts import interruption
@@ -119,14 +119,16 @@ def _finish(
         with interruption("either all files were written or none"):
             write_new(plan.outputs, invocation.root)
     content = import_content(given.form, plan, proof, applied=applies)
-    code = invocation.findings(diagnostics, name, content=content)
+    code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)
     invocation.summary([*import_lines(plan, proof), *_ending(plan, given.apply)])
-    return code if plan.secrets else FOUND
+    return code
 
 
 def _refusals(plan: ImportPlan) -> list[Diagnostic]:
     found = [NOT_IMPORTED.diagnostic(each.finding(reason)) for each in plan.objects for reason in each.reasons]
-    return sorted(found, key=lambda each: (each.span.path, each.span.start))
+    # Each key of an object says the same of the store that they share.
+    once = {(each.span.path, each.span.start, each.message): each for each in found}
+    return sorted(once.values(), key=lambda each: (each.span.path, each.span.start))
 
 
 def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT001 - a parsed option
