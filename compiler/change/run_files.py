@@ -186,7 +186,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_each_line(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Yield the object of each line of a file, None for a line that is none.
+    """Yield the object of each line of a file, and None for a line that holds no object.
 
     The file may have come with somebody else's project: a link, a pipe, a device and a file larger than any run's are
     refused, and only one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
