@@ -44,7 +44,7 @@ from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.http import Transport  # noqa: E402
 from compiler.stores.interface import open_store  # noqa: E402
-from compiler.stores.secret_value.secret import SecretValue  # noqa: E402
+from compiler.stores.secret_value import SecretValue  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from compiler.stores.interface import (
     SecretWriter,
     Use,
 )
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.command_line import shell_line
 
 # The date of each step's value, None where it is not known; with each step goes its limit in days.

@@ -25,7 +25,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import numbered
 
 

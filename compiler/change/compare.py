@@ -53,8 +53,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretReader, SecretWriter, Use
-from compiler.stores.secret_value.document import stringified
-from compiler.stores.secret_value.secret import Comparer, Mark, SecretValue, Trait, traits
+from compiler.stores.secret_value import Comparer, Mark, SecretValue, Trait, stringified, traits
 from compiler.text.command_line import shell_line
 from compiler.text.wording import numbered, quoted
 

@@ -25,7 +25,7 @@ from compiler.stores.interface import (
     SecretReader,
     SecretWriter,
 )
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import command_line, shell_line
 
 _WORKERS = 16

@@ -46,7 +46,7 @@ from compiler.live.stores import LiveStores, catalogue_places, place_limits, sto
 from compiler.model.environment import Environment, Store
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
-from compiler.stores.secret_value.secret import Comparer
+from compiler.stores.secret_value import Comparer
 from compiler.text.command_line import command_line
 from compiler.text.wording import numbered
 

@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 from compiler.live.read_many import is_of_store
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import quoted
 
 MOST_READS: Final = 4

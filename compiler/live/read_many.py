@@ -32,8 +32,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
-from compiler.stores.secret_value.document import stringified
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue, stringified
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import quoted
 

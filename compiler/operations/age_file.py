@@ -18,7 +18,7 @@ from typing import Any
 from compiler.change.run_files import sync_folder
 from compiler.model.files import temporary_beside
 from compiler.refusal import Refusal, system_reason
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import install_line
 from compiler.text.wording import quoted
 

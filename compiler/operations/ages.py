@@ -16,7 +16,7 @@ from compiler.model.provider import UnprovenReferenceError
 from compiler.operations.references import Reference, UnextractedError, extracted, resolve
 from compiler.operations.verify import KeyStatus, Verification
 from compiler.stores.interface import RemoteSecret, SecretReader
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import command_line
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -32,8 +32,16 @@ from compiler.model.store import Place, place_in, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret, SecretReader
-from compiler.stores.secret_value.document import NotAnObjectError, read_object, write_object
-from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, Trait, traits
+from compiler.stores.secret_value import (
+    UNWRITABLE,
+    Comparer,
+    NotAnObjectError,
+    SecretValue,
+    Trait,
+    read_object,
+    traits,
+    write_object,
+)
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import listed
 

@@ -29,7 +29,7 @@ from compiler.model.environment import Environment, Secret, Store
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import KeyStatus, Verification, verify, with_own_count
 from compiler.stores.interface import RemoteSecret
-from compiler.stores.secret_value.secret import Comparer
+from compiler.stores.secret_value import Comparer
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, listed, quoted
 

@@ -16,7 +16,7 @@ from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, place_in, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.secret import Comparer, SecretValue, Trait, traits
+from compiler.stores.secret_value import Comparer, SecretValue, Trait, traits
 from compiler.text.wording import suggest
 
 

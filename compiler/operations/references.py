@@ -29,8 +29,7 @@ from compiler.stages.load import load_text
 from compiler.stages.validate import validate
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
-from compiler.stores.secret_value.document import object_members, write_object
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue, object_members, write_object
 from compiler.text.command_line import command_line
 from compiler.text.wording import quoted, suggest
 

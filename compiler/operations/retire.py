@@ -32,7 +32,7 @@ from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, Use, VersionState, VersionStates
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import numbered, quoted
 

@@ -36,7 +36,7 @@ from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed
 

@@ -15,7 +15,7 @@ from compiler.operations.verify import Verification, verify
 from compiler.rules.api import Finding
 from compiler.rules.forms.names import waiver
 from compiler.rules.live_rules import BY_ID
-from compiler.stores.secret_value.secret import Comparer, Mark, Trait, traits
+from compiler.stores.secret_value import Comparer, Mark, Trait, traits
 from compiler.text.wording import quoted
 
 _RULE = BY_ID["shared-value"]

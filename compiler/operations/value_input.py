@@ -14,8 +14,7 @@ from typing import Any
 
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.document import NotAnObjectError, read_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.text.command_line import shell_line
 from compiler.text.wording import closest, counted, listed, quoted, suggest
 

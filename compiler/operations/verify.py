@@ -31,7 +31,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Cluster, Identity, Limit, RemoteSecret, SecretReader
-from compiler.stores.secret_value.secret import SecretValue, Trait, traits
+from compiler.stores.secret_value import SecretValue, Trait, traits
 from compiler.text.command_line import command_line, shell_line
 from compiler.text.wording import counted, quoted
 

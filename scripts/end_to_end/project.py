@@ -14,7 +14,7 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.provider import DEFAULT_CLOUD, cloud_of
 from compiler.stores.interface import StoreState, open_store
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from scripts.end_to_end.run_cluster import encoded
 from scripts.end_to_end.setting import ROOT
 

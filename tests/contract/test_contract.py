@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compiler.stores.errors import Code, ConflictError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
-from compiler.stores.secret_value.secret import UNWRITABLE, Comparer, SecretValue, traits
+from compiler.stores.secret_value import UNWRITABLE, Comparer, SecretValue, traits
 from tests.contract.conftest import StoreCase
 from tests.refusals import is_refused
 

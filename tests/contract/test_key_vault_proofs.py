@@ -29,7 +29,7 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.stores.interface import Attributes, StoreOptions, StoreState
-from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
 from tests.pace import allowed_wall
 from tests.refusals import is_refused

@@ -21,7 +21,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreOptions
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock

@@ -20,7 +20,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreState
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]

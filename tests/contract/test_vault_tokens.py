@@ -15,7 +15,7 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import SecretWriter, StoreOptions
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]

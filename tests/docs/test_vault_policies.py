@@ -11,7 +11,7 @@ from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import Role, SecretWriter, StoreState, open_store
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.agents_project import write_agents_project
 

@@ -6,7 +6,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE
 from compiler.operations.age_file import decrypt_by
 from compiler.operations.backup import decode
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 from tests.leaks import leaks
 from tests.proofs.conftest import World

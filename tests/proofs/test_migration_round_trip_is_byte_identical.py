@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
+from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits
 from tests.proofs.conftest import World
 
 LIKE_JSON = st.sampled_from(['{"a": 1}', "[]", "null", "1e3", '"', "\\u0041", "true", "-----BEGIN-----\r\nx\n", " x "])

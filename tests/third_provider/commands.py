@@ -30,7 +30,7 @@ register()
 from compiler.cli.main import main  # noqa: E402
 from compiler.model.store import StoreAddress  # noqa: E402
 from compiler.stores.interface import StoreOptions  # noqa: E402
-from compiler.stores.secret_value.secret import SecretValue  # noqa: E402
+from compiler.stores.secret_value import SecretValue  # noqa: E402
 from tests.third_provider.provider import PROVIDER  # noqa: E402
 from tests.third_provider.store import SHELVES, ShelfStore  # noqa: E402
 

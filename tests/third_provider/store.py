@@ -32,8 +32,15 @@ from compiler.stores.interface import (
     Written,
     with_tags,
 )
-from compiler.stores.secret_value.document import NotAnObjectError, change_object, read_object, write_object
-from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
+from compiler.stores.secret_value import (
+    UNWRITABLE,
+    NotAnObjectError,
+    SecretValue,
+    change_object,
+    read_object,
+    traits,
+    write_object,
+)
 
 _MOST_TAGS: Final = 9
 _NAME: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")

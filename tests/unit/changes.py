@@ -12,7 +12,7 @@ from compiler.change.journal import Journal, Run, RunEntry, new_run
 from compiler.change.plan import Kind, Location, Plan, Step, Write, WriteResult
 from compiler.live.read_many import no_writer, read_all
 from compiler.stores.interface import RemoteSecret
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
 
 ADDRESS = "https://memory"

@@ -28,7 +28,7 @@ from compiler.stores.interface import (
     Written,
     with_tags,
 )
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 
 

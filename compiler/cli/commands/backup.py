@@ -29,7 +29,7 @@ from compiler.operations.age_file import (
 from compiler.operations.backup import Backup, Gathered, encode, gather
 from compiler.refusal import Refusal
 from compiler.render.reports.backup import backup_report
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, quoted
 

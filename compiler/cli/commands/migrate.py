@@ -10,7 +10,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing,
 from compiler.cli.running import Answer, run_writing
 from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
-from compiler.stores.secret_value.document import RULE
+from compiler.stores.secret_value import RULE
 
 DESCRIPTION = f"""Copies an environment's secrets to another of its stores. Without --apply it only reads, and shows the
 plan for each key:

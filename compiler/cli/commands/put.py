@@ -33,7 +33,7 @@ from compiler.operations.put import (
 from compiler.operations.value_input import InputForm, read_several, read_values
 from compiler.refusal import Refusal
 from compiler.render.content import members
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import pieces_of, quoted, suggest
 
 DESCRIPTION = """Sets keys of a secret in its store; other keys stay as they are. Asks for the values without showing

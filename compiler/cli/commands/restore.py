@@ -17,7 +17,7 @@ from compiler.operations.age_file import age_file, decrypt_by, decrypt_with, nee
 from compiler.operations.backup import Backup, decode, require_only, require_origin, restoration
 from compiler.refusal import Refusal
 from compiler.render.reports.backup import backup_data, opened_lines
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that
 {PASSPHRASE_FILE_VARIABLE} names or asked for, and checks it.

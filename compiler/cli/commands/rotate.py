@@ -61,7 +61,7 @@ from compiler.operations.status_wait import Connect, States, WaitEnd
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.render.reports.status import live_lines, wait_lines, word_of
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import listed, suggest
 

@@ -12,7 +12,7 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.files import NamedFileError, read_named
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

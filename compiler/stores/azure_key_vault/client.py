@@ -51,7 +51,7 @@ from compiler.stores.http import silence
 from compiler.stores.interface import Attributes, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
 from compiler.stores.pacing import parse_retry_after
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import BLANK, shell_line
 
 

@@ -38,8 +38,7 @@ from compiler.stores.interface import (
     VersionStates,
 )
 from compiler.stores.pacing import RequestClass, Retrier
-from compiler.stores.secret_value.document import NotAnObjectError, read_object
-from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, Trait, traits
+from compiler.stores.secret_value import UNWRITABLE, NotAnObjectError, SecretValue, Trait, read_object, traits
 
 # https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.
 MAX_VALUE_BYTES: Final = 25_600

@@ -31,8 +31,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
 from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits
-from compiler.stores.secret_value.document import NotAnObjectError, change_object, write_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
 
 KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
     RequestClass.CREATE: Quota(MOST_CREATES),

@@ -31,8 +31,7 @@ from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits
-from compiler.stores.secret_value.document import NotAnObjectError, read_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.log_in import Token, VaultLogin
 from compiler.stores.vault.replies import (
     RefusedError,

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from compiler.model.files import NamedFileError, read_named
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.stores.vault.provider import variable
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")

@@ -36,8 +36,7 @@ from compiler.stores.interface import (
     VersionStates,
 )
 from compiler.stores.no_answer import Server
-from compiler.stores.secret_value.document import write_object
-from compiler.stores.secret_value.secret import UNWRITABLE, SecretValue, traits
+from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits, write_object
 from compiler.stores.vault.client import VaultConnection
 from compiler.stores.vault.log_in import VaultLogin, name_problem, property_problem
 from compiler.stores.vault.replies import Request

@@ -40,7 +40,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.no_answer import Server, named_authorities, trusting
-from compiler.stores.secret_value.secret import Comparer, SecretValue
+from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.stores.vault.client import read_reply, write_body
 from compiler.stores.vault.log_in import VaultLogin, name_problem
 from compiler.stores.vault.provider import variable

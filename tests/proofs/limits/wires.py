@@ -17,7 +17,7 @@ from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_er
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import Attributes
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 LOST = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
 

@@ -14,7 +14,7 @@ from tests.proofs.machine.project import KEYS, LIMIT, STORES, UNLIMITED, place
 
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
-    from compiler.stores.secret_value.secret import SecretValue
+    from compiler.stores.secret_value import SecretValue
     from tests.proofs.machine.commands import Asked
     from tests.proofs.machine.platform import Moved, Platform
     from tests.proofs.machine.shelves import Shelf

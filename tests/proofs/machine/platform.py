@@ -21,7 +21,7 @@ from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stores.interface import SecretWriter
 from compiler.stores.registry import PROVIDERS
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.commands import Done, run_command
 from tests.leaks import leaks

@@ -41,8 +41,7 @@ from compiler.stores.interface import (
     Written,
     with_tags,
 )
-from compiler.stores.secret_value.document import read_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue, read_object
 from tests import providers
 
 KEEPS = 10

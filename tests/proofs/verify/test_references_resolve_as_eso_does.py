@@ -26,8 +26,7 @@ from compiler.model.store import StoreAddress
 from compiler.operations.references import references_of, resolve
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret, open_store
-from compiler.stores.secret_value.document import read_object
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue, read_object
 from tests import providers
 from tests.commands import Done
 from tests.proofs.eso_reference import (

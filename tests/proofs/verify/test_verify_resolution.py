@@ -15,7 +15,7 @@ from compiler.model.catalogue import Catalogue
 from compiler.model.environment import Environment
 from compiler.operations.references import references_of, resolve
 from compiler.pipeline import compile_project
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 from tests.proofs.verify.conftest import EVERY_SECRET
 

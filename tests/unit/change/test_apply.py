@@ -16,7 +16,7 @@ from compiler.change.audit import AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
 from tests.unit.memory_store import MemoryStore, secrets
 

@@ -25,7 +25,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
 from tests.unit.changes import planned, step_of
 from tests.unit.conftest import Stores

@@ -27,7 +27,7 @@ from compiler.change.journal import (
 from compiler.change.plan import Kind, Location, MissingLine, Plan, State, Step, Write, WriteResult
 from compiler.live.stores import Served
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.credential import looks_like_credential
 from tests.unit.changes import begin_journal, entries_of, plan_of
 from tests.unit.memory_store import MemoryStore

@@ -4,7 +4,7 @@ from compiler.change.compare import judge_destination, judge_source
 from compiler.change.plan import Kind, Location, OnConflict, Options, Step
 from compiler.stores import errors
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 
 Reading = RemoteSecret | errors.StoreError
 WHERE = errors.StoreLocation("https://store", "name")

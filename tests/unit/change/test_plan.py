@@ -20,7 +20,7 @@ from compiler.change.plan import (
     refuse_targets,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import plan_of
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from compiler.change.apply import holds, is_as_meant, other_bytes
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests.unit.memory_store import MemoryStore
 
 COMPARER = Comparer()

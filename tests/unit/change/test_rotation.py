@@ -10,7 +10,7 @@ from compiler.change.run_files import caller, caller_of
 from compiler.live.read_many import rotation_of
 from compiler.stores.errors import ConflictError
 from compiler.stores.interface import ROTATION, ROTATION_BY
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import MemoryStore
 
 OWN, OTHER = "20250131-120000-4fa1c2", "20250131-120001-4fa1c2"

@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
 )
 from compiler.stores.interface import Attributes, Written
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 

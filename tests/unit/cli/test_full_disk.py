@@ -14,7 +14,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 from tests.unit.cli.two_ends import Ends, journal, lines
 

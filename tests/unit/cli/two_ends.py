@@ -11,7 +11,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.model.store import StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 from tests.unit.memory_store import MemoryStore
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compiler.cluster.judge import EVER, Quotes, is_of_credential, values_of, without_age
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import JsonKind, Mask, SecretValue
+from compiler.stores.secret_value import JsonKind, Mask, SecretValue
 from tests.pace import allowed
 
 

@@ -20,7 +20,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
 from tests.unit.memory_store import MemoryStore, secrets
 

@@ -3,7 +3,7 @@ import pytest
 from compiler.live.read_many import Likeness, compare_held, compare_value
 from compiler.stores import errors
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import Comparer, JsonKind, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 
 HELD = {"TEXT": SecretValue("7"), "NUMBER": SecretValue("7", JsonKind.NUMBER), "EMPTY": SecretValue("")}
 REMOTE = RemoteSecret("name", "v1", HELD, Attributes(), SecretValue("whole"))

@@ -22,7 +22,7 @@ from compiler.operations.rotate import (
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code, UnavailableError
 from compiler.stores.interface import ROTATION
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore

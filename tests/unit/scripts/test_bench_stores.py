@@ -5,7 +5,7 @@ import pytest
 from compiler.model.address import Address
 from compiler.model.store import StoreAddress
 from compiler.stores.http import HttpReply, Transport
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from compiler.demo.faulty_gateway import QuietHandler
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions
-from compiler.stores.secret_value.document import read_object
+from compiler.stores.secret_value import read_object
 from compiler.stores.vault.store import VaultStore
 from tests import providers
 from tests.virtual_clock import VirtualClock

@@ -17,7 +17,7 @@ from compiler.stores.interface import (
     StoreState,
     open_store,
 )
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 
 SENTINEL = "s3ntinel-4711"

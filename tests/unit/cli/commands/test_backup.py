@@ -7,7 +7,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.model.store import Place
 from compiler.operations.backup import Backup, Gathered, Lacking
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 
 VALUES = {("jira", "ATLASSIAN_TOKEN"): SecretValue("s3ntinel")}

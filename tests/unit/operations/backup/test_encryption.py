@@ -15,7 +15,7 @@ from compiler.operations.age_file import (
     require_passphrase,
 )
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 PLAIN = b"plain s3ntinel"
 PASSPHRASE = SecretValue("correct horse battery")

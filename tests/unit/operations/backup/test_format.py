@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from compiler.operations.backup import Backup, decode, encode
 from compiler.refusal import Refusal
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 TIME = "2026-01-02T03:04:05+00:00"
 BACKUP = Backup(

@@ -7,7 +7,7 @@ from compiler.model.environment import Environment
 from compiler.operations.backup import Gathered, gather
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.conftest import Stores, taking
 
 

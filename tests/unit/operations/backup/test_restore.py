@@ -12,7 +12,7 @@ from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
 from compiler.stores.errors import SoftDeletedError, UnavailableError
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores, taking
 

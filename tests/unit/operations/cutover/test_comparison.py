@@ -3,7 +3,7 @@ import pytest
 from compiler.live.read_many import Likeness
 from compiler.operations.cutover_gate import StoreComparison, Switch, compare_stores
 from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
 

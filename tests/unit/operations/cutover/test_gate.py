@@ -16,7 +16,7 @@ from compiler.operations.cutover_gate import (
 )
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Dropped, Limit
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, said
 

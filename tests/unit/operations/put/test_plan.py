@@ -10,7 +10,7 @@ from compiler.model.environment import Environment
 from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore

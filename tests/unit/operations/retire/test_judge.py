@@ -13,7 +13,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Problem
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
 from tests.unit.operations.retire.conftest import Bench
 

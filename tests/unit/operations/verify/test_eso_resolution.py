@@ -12,8 +12,7 @@ from compiler.operations.references import (
     resolve,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.document import read_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue, read_object
 from tests import providers
 
 BOTH = pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])

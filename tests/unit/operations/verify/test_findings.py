@@ -27,7 +27,7 @@ from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
 from tests.refusals import refusal
 

@@ -16,8 +16,7 @@ from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, SecretWriter
 from compiler.stores.registry import PROVIDERS
-from compiler.stores.secret_value.document import NotAnObjectError, read_object
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from tests import providers
 from tests.refusals import refusal
 

@@ -6,7 +6,7 @@ from compiler.model.store import Place
 from compiler.operations.backup import Backup, Gathered, Lacking
 from compiler.render.content import Lines
 from compiler.render.reports.backup import backup_data, backup_report, opened_lines
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 
 def test_a_backup_names_its_keys_and_what_it_lacks() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.stores.azure_key_vault.client import Bundle, SdkClient
 from compiler.stores.interface import Attributes
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 
 SENTINEL = "s3ntinel-4711"
 BUNDLE = Bundle("github", "1f" * 16, SecretValue(SENTINEL), Attributes(tags={"team": "platform"}))

@@ -12,7 +12,7 @@ from compiler.stores.azure_key_vault.reading import (
     value_problems,
 )
 from compiler.stores.interface import Attributes
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SENTINEL = "s3ntinel-4711"

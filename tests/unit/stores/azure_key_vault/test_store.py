@@ -24,7 +24,7 @@ from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
 from compiler.stores.errors import Action, Code, StoreError, UnavailableError, UnexpectedReplyError
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import StoreOptions, StoreState
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with

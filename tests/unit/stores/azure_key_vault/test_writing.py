@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, StoreOptions
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.credential import conceal
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of

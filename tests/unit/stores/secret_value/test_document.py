@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.secret_value.document import NotAnObjectError, change_object, read_object, token, write_object
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import (
+    JsonKind,
+    NotAnObjectError,
+    SecretValue,
+    change_object,
+    read_object,
+    token,
+    write_object,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -1,7 +1,6 @@
 import pytest
 
-from compiler.stores.secret_value.document import array_items, object_members
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue, array_items, object_members
 
 
 def shown(secret: SecretValue) -> tuple[str, JsonKind]:

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.secret_value.secret import Comparer, JsonKind, Mark, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, Mark, SecretValue
 
 SENTINEL = "s3ntinel-4711"
 
 # Who may take a value out of its Secret, each with the reason. A new name here is a decision, not a formality.
 MAY_REVEAL = {
-    "stores/secret_value/secret.py": "the keyed comparison, facts that may be told, and the forms to hide in texts",
-    "stores/secret_value/document.py": "the JSON text that goes into a vault, and its members as Secrets again",
+    "stores/secret_value.py": "comparison, facts that may be told, forms to hide, JSON texts and their members again",
     "stores/vault/client.py": "the wire to Vault, and the token on its way into hvac",
     "stores/vault/log_in.py": "credentials on their way to the log-in",
     "stores/azure_key_vault/client.py": "sends a value by the SDK",

@@ -1,7 +1,6 @@
 import pytest
 
-from compiler.stores.secret_value.document import stringified
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue, stringified
 
 
 @pytest.mark.parametrize("kind", [JsonKind.NUMBER, JsonKind.BOOLEAN, JsonKind.OBJECT, JsonKind.ARRAY])

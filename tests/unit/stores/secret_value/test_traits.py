@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.secret_value.secret import JsonKind, SecretValue, Trait, traits
+from compiler.stores.secret_value import JsonKind, SecretValue, Trait, traits
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.secret_value.secret import forms
+from compiler.stores.secret_value import forms
 
 
 @pytest.mark.parametrize("text", ["", "abc", " abc\n", "true", "False", "null", "None"])

@@ -2,7 +2,7 @@ import pytest
 
 from compiler.stores.errors import Code, StoreLocation
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault.reading import error_of_problem, problems_of_whole, problems_of_write
 
 SENTINEL = "s3ntinel-4711"

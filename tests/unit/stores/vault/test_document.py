@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from compiler.stores.interface import Dropped, Limit, StoreState, VersionState
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault.reading import (
     MountSettings,
     dropped_by_next,

@@ -4,7 +4,7 @@ import pytest
 
 from compiler.stores.errors import Action, ConflictError, ForbiddenError, NotFoundError, VersionGoneError
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState
-from compiler.stores.secret_value.secret import SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.stores.vault.store import VaultStore
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,

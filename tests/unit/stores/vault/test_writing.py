@@ -15,7 +15,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value.secret import JsonKind, SecretValue
+from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault.store import VaultStore
 from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (

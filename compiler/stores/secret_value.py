@@ -1,6 +1,7 @@
 """Wraps a value so that it cannot be printed, copied, pickled or compared in the clear.
 
-Two values are compared by a keyed hash, and a Mask hides values in what others say.
+Two values are compared by a keyed hash, a Mask hides values in what others say, and the JSON object of a remote secret
+is read as values, and changed with every other byte kept.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Never, Self
 from urllib.parse import quote, quote_plus
@@ -89,7 +90,7 @@ class SecretValue:
         raise TypeError("a Secret cannot be hashed")
 
     def __bool__(self) -> Never:
-        raise TypeError("a Secret has no truth value; ask compiler.stores.secret_value.secret")
+        raise TypeError("a Secret has no truth value; ask compiler.stores.secret_value")
 
     def __copy__(self) -> Never:
         raise TypeError("a Secret cannot be copied")
@@ -303,3 +304,154 @@ class Mask:
         if left >= _START and any(len(form) > left and form.startswith(text[start:stop]) for form in here):
             return max(end, stop)
         return end
+
+
+RULE = (
+    "a number or a boolean becomes its JSON token, an object or an array its JSON text, as the source returns it; "
+    "null has no text and is refused"
+)
+
+
+def stringified(value: SecretValue) -> SecretValue | None:
+    """Return the value as a string by RULE, itself when it is one, None when it has no text."""
+    if value.is_string:
+        return value
+    return None if value.kind is JsonKind.NULL else SecretValue(value.reveal())
+
+
+def object_members(secret: SecretValue) -> Mapping[str, SecretValue]:
+    """The members of a JSON object in its order; empty for any other value, and where a name occurs twice."""
+    if secret.kind is not JsonKind.OBJECT:
+        return {}
+    try:
+        return read_object(secret.reveal())
+    except NotAnObjectError:
+        return {}
+
+
+def array_items(secret: SecretValue) -> tuple[SecretValue, ...]:
+    """The items of a JSON array; empty for any other value."""
+    if secret.kind is not JsonKind.ARRAY:
+        return ()
+    text, found = secret.reveal(), list[SecretValue]()
+    position = _expect(text, 0, "[")
+    while text[position] != "]":
+        value, position = _value(text, position)
+        found.append(value)
+        position = _skip(text, position)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+    return tuple(found)
+
+
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_KINDS: Final = {
+    '"': JsonKind.STRING,
+    "{": JsonKind.OBJECT,
+    "[": JsonKind.ARRAY,
+    "t": JsonKind.BOOLEAN,
+    "f": JsonKind.BOOLEAN,
+    "n": JsonKind.NULL,
+}
+# Numbers stay text. Python's default would also take NaN and Infinity, which no other reader of the vault does.
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda _token: _refuse())
+
+
+class NotAnObjectError(ValueError):
+    """The text is no JSON object, or one that readers disagree on (a name twice). It carries no part of the text."""
+
+
+# A member's name and value, and where the value's token begins and ends in the text.
+_Member = tuple[str, SecretValue, int, int]
+
+
+def read_object(text: str) -> dict[str, SecretValue]:
+    """Return the top level of a JSON object in its order; raise NotAnObjectError for anything else."""
+    return {name: value for name, value, _, _ in _members(text)}
+
+
+def change_object(text: str, changes: Mapping[str, SecretValue]) -> str:
+    """Return `text` with the values of `changes` in place of the old ones, and new properties before the last brace.
+
+    Every other byte stays, white space and order and number forms included. Raises NotAnObjectError.
+    """
+    left = dict(changes)
+    pieces: list[str] = []
+    position = 0
+    for name, _, start, end in _members(text):
+        if (value := left.pop(name, None)) is not None:
+            pieces += (text[position:start], token(value))
+            position = end
+    rest = text[position:]
+    if left:
+        brace = rest.rindex("}")
+        body = rest[:brace].rstrip(" \t\n\r")
+        is_empty = not pieces and body.lstrip(" \t\n\r") == "{"
+        added = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {token(value)}" for name, value in left.items())
+        rest = f"{body}{'' if is_empty else ', '}{added}{rest[len(body) :]}"
+    pieces.append(rest)
+    return "".join(pieces)
+
+
+def write_object(properties: Mapping[str, SecretValue]) -> str:
+    """Return a new JSON object of the properties, in their order."""
+    return change_object("{}", properties)
+
+
+def token(value: SecretValue) -> str:
+    """Return a property as a JSON token: a string with as few escapes as JSON allows, another kind as it was read."""
+    return json.dumps(value.reveal(), ensure_ascii=False) if value.is_string else value.reveal()
+
+
+def _members(text: str) -> Iterator[_Member]:
+    try:
+        yield from list(_parse(text))
+    except (ValueError, IndexError, RecursionError):
+        # The decoder's own error holds the document.
+        raise NotAnObjectError from None
+
+
+def _parse(text: str) -> Iterator[_Member]:
+    position = _expect(text, 0, "{")
+    seen: set[str] = set()
+    if text[position] != "}":
+        while True:
+            name_start = _skip(text, position)
+            if text[name_start] != '"':
+                _refuse()
+            name, position = _DECODER.raw_decode(text, name_start)
+            if name in seen:
+                _refuse()
+            seen.add(name)
+            start = _expect(text, position, ":")
+            value, position = _value(text, start)
+            yield name, value, start, position
+            position = _skip(text, position)
+            if text[position] == "}":
+                break
+            position = _expect(text, position, ",")
+    if _skip(text, position + 1) != len(text):
+        _refuse()
+
+
+def _value(text: str, start: int) -> tuple[SecretValue, int]:
+    """The value whose token begins at `start`, and where that ends."""
+    value, end = _DECODER.raw_decode(text, start)
+    kind = _KINDS.get(text[start], JsonKind.NUMBER)
+    return SecretValue(value if kind is JsonKind.STRING else text[start:end], kind), end
+
+
+def _expect(text: str, position: int, mark: str) -> int:
+    position = _skip(text, position)
+    if text[position] != mark:
+        _refuse()
+    return _skip(text, position + 1)
+
+
+def _skip(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def _refuse() -> Never:
+    raise NotAnObjectError

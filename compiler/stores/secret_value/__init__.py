@@ -1,1 +1,0 @@
-"""Holds secrets' values and documents with values: never shown, changed byte by byte."""
