@@ -19,8 +19,8 @@ from compiler.cluster.objects import LiveObject
 from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
-from compiler.stores.deadline import within
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
+from compiler.stores.pacing import within
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read

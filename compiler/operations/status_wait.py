@@ -29,8 +29,8 @@ from compiler.operations.status_live import (
 )
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
-from compiler.stores.deadline import OutOfTimeError, begin, call_within
 from compiler.stores.interface import RemoteSecret
+from compiler.stores.pacing import OutOfTimeError, begin, call_within
 from compiler.text.wording import listed, quoted
 
 States = Mapping[str, LiveState]

@@ -34,7 +34,7 @@ from urllib3.util import SKIP_HEADER, Url, parse_url
 from urllib3.util.ssltransport import SSLTransport
 
 from compiler.model.address import Address
-from compiler.stores.deadline import call_in_time, rest
+from compiler.stores.pacing import call_in_time, rest
 
 
 def silence(*names: str) -> None:

@@ -11,9 +11,8 @@ from enum import StrEnum
 from typing import Final, Protocol, cast
 
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import Clock, SystemClock
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.pacing import Quota, RequestClass, RetryPolicy, unheard
+from compiler.stores.pacing import Clock, Quota, RequestClass, RetryPolicy, SystemClock, unheard
 from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import install_line
 

@@ -31,7 +31,6 @@ from compiler.stores.azure_key_vault.log_in import (
 )
 from compiler.stores.azure_key_vault.provider import cloud_of
 from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, ForeignHostError, VaultTransport
-from compiler.stores.deadline import held
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -50,7 +49,7 @@ from compiler.stores.errors import (
 from compiler.stores.http import silence
 from compiler.stores.interface import Attributes, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import parse_retry_after
+from compiler.stores.pacing import held, parse_retry_after
 from compiler.stores.secret_value import SecretValue
 from compiler.text.command_line import BLANK, shell_line
 

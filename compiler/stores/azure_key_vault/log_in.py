@@ -18,10 +18,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
-from compiler.stores.deadline import call_in_time, held
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
+from compiler.stores.pacing import call_in_time, held
 from compiler.text.command_line import install_line, shell_line
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name

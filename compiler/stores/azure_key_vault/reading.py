@@ -12,7 +12,6 @@ from typing import Final
 
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import Bundle, SdkClient, soft_deleted
-from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
     Code,
@@ -37,7 +36,7 @@ from compiler.stores.interface import (
     VersionState,
     VersionStates,
 )
-from compiler.stores.pacing import RequestClass, Retrier
+from compiler.stores.pacing import RequestClass, Retrier, one_operation
 from compiler.stores.secret_value import UNWRITABLE, NotAnObjectError, SecretValue, Trait, read_object, traits
 
 # https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.

@@ -19,7 +19,6 @@ from compiler.stores.azure_key_vault.reading import (
     size_problems,
     value_problems,
 )
-from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
     Code,
@@ -30,7 +29,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
-from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits
+from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits, one_operation
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
 
 KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {

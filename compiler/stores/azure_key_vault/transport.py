@@ -21,9 +21,9 @@ from urllib3.util import Url, parse_url
 
 from compiler.model.address import Address
 from compiler.model.facts import has_more_values
-from compiler.stores.deadline import note_answer
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy
+from compiler.stores.pacing import note_answer
 
 # The SDK's own.
 DEFAULT_AUTHORITIES: Final = DEFAULT_CA_BUNDLE_PATH

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 
 from compiler.model.facts import has_more_values
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import held
 from compiler.stores.errors import (
     Action,
     Code,
@@ -30,7 +29,7 @@ from compiler.stores.errors import (
 from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, no_answer
-from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits
+from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits, held
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.log_in import Token, VaultLogin
 from compiler.stores.vault.replies import (

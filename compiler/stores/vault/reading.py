@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import one_operation
 from compiler.stores.errors import (
     Action,
     Code,
@@ -36,6 +35,7 @@ from compiler.stores.interface import (
     VersionStates,
 )
 from compiler.stores.no_answer import Server
+from compiler.stores.pacing import one_operation
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits, write_object
 from compiler.stores.vault.client import VaultConnection
 from compiler.stores.vault.log_in import VaultLogin, name_problem, property_problem

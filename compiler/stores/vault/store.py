@@ -13,7 +13,6 @@ import hvac.adapters  # type: ignore[import-untyped]
 
 from compiler.model.address import Address, is_near, parse_address
 from compiler.model.store import StoreAddress
-from compiler.stores.deadline import note_answer, one_operation
 from compiler.stores.errors import (
     Action,
     Code,
@@ -40,6 +39,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.no_answer import Server, named_authorities, trusting
+from compiler.stores.pacing import note_answer, one_operation
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.stores.vault.client import read_reply, write_body
 from compiler.stores.vault.log_in import VaultLogin, name_problem

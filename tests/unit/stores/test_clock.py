@@ -1,6 +1,6 @@
 import threading
 
-from compiler.stores.deadline import SystemClock
+from compiler.stores.pacing import SystemClock
 from tests.virtual_clock import VirtualClock
 
 

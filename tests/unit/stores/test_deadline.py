@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 import pytest
 
-from compiler.stores.deadline import (
+from compiler.stores.pacing import (
     Deadlines,
     OutOfTimeError,
     SystemClock,

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from compiler.stores.deadline import SystemClock
 from compiler.stores.interface import StoreOptions
+from compiler.stores.pacing import SystemClock
 
 
 def test_the_defaults_give_a_minute_of_patience_and_finite_timeouts() -> None:

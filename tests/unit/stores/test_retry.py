@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.deadline import SystemClock, rest
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -21,7 +20,17 @@ from compiler.stores.errors import (
     UnavailableError,
     UnreachableError,
 )
-from compiler.stores.pacing import UNLIMITED, Limiter, Retrier, RetryPolicy, Waits, parse_retry_after, unheard
+from compiler.stores.pacing import (
+    UNLIMITED,
+    Limiter,
+    Retrier,
+    RetryPolicy,
+    SystemClock,
+    Waits,
+    parse_retry_after,
+    rest,
+    unheard,
+)
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 

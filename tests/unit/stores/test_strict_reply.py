@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.deadline import Deadlines, SystemClock
 from compiler.stores.http import ReplyTooLargeError, StrictResponse
+from compiler.stores.pacing import Deadlines, SystemClock
 from tests.pace import allowed_wall
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -9,7 +9,6 @@ from threading import Event, Thread
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.stores.deadline import Deadlines, SystemClock
 from compiler.stores.http import (
     ConnectionDeniedError,
     TimedConnection,
@@ -17,6 +16,7 @@ from compiler.stores.http import (
     UnknownHostError,
     open_socket,
 )
+from compiler.stores.pacing import Deadlines, SystemClock
 from tests.pace import allowed_wall
 
 HOST = "127.0.0.1"

@@ -14,7 +14,7 @@ from compiler.stores.azure_key_vault.log_in import (
     SharedCredential,
     claims_of,
 )
-from compiler.stores.deadline import Deadlines, SystemClock
+from compiler.stores.pacing import Deadlines, SystemClock
 
 SCOPE = "https://vault.azure.net/.default"
 

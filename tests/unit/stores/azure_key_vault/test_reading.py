@@ -12,7 +12,6 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.deadline import rest
 from compiler.stores.errors import (
     Action,
     Code,
@@ -23,7 +22,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
-from compiler.stores.pacing import UNLIMITED
+from compiler.stores.pacing import UNLIMITED, rest
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
 from tests.virtual_clock import VirtualClock

@@ -13,9 +13,9 @@ from urllib3 import HTTPHeaderDict
 
 from compiler.stores.azure_key_vault.client import CA_VARIABLES
 from compiler.stores.azure_key_vault.transport import ForeignHostError, SdkTransport, VaultTransport, proxy_for
-from compiler.stores.deadline import Deadlines
 from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport
 from compiler.stores.no_answer import named_authorities
+from compiler.stores.pacing import Deadlines
 from tests.virtual_clock import VirtualClock
 
 URL = "https://team.vault.azure.net"
