@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.change.apply import apply_plan  # noqa: E402
-from compiler.change.audit import RunLog  # noqa: E402
 from compiler.change.journal import identity_of, new_id, new_run  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
+from compiler.change.run_log import RunLog  # noqa: E402
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.live.readers import ReadIndex  # noqa: E402

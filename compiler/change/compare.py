@@ -11,8 +11,16 @@ from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
-from compiler.change.ages import Ages, carry_ages, copied_tags, notes_of_stored
-from compiler.change.expiry import date_writes, redate, stores_with_dates
+from compiler.change.attributes import (
+    Ages,
+    carry_ages,
+    copied_tags,
+    date_writes,
+    notes_of_stored,
+    redate,
+    refuse_rotating,
+    stores_with_dates,
+)
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import (
     WRITING,
@@ -29,7 +37,6 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
-from compiler.change.rotation import refuse_rotating
 from compiler.live.read_many import (
     NOT_HELD,
     WORKERS,

@@ -11,11 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from compiler.change.ages import carry_back_ages, notes_of_undone
-from compiler.change.apply import apply_plan
-from compiler.change.audit import AuditLog, UndoLog, unaudited
+from compiler.change.apply import End, Ended, Listener, apply_plan, callers_of, expect_servers
+from compiler.change.attributes import carry_back_ages, date_writes, drop_ended_tags, notes_of_undone, stores_with_dates
 from compiler.change.compare import refuse_denied
-from compiler.change.expiry import date_writes, stores_with_dates
 from compiler.change.journal import (
     JournalError,
     Run,
@@ -37,9 +35,8 @@ from compiler.change.plan import (
     losses_of,
     refuse_targets,
 )
-from compiler.change.rotation import drop_ended_tags
-from compiler.change.run import End, Ended, Listener, callers_of, expect_servers
 from compiler.change.run_files import run_lock
+from compiler.change.run_log import AuditLog, UndoLog, unaudited
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named

@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from compiler.change.run import Ended
+    from compiler.change.apply import Ended
     from compiler.model.diagnostic import Diagnostic
 
 OK = 0
@@ -57,7 +57,7 @@ def code_of_run(ended: Ended) -> int:
 
     A run that went on and has left out what it had not planned is as incomplete as one that was cut short.
     """
-    from compiler.change.run import End  # noqa: PLC0415 - see above
+    from compiler.change.apply import End  # noqa: PLC0415 - see above
 
     outcome = ended.outcome
     if outcome is not None and outcome.interrupted:

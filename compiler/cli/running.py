@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from compiler.change.apply import Change, End, Ended, carry_out
 from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, State, WriteResult
-from compiler.change.run import Change, End, Ended, carry_out
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
 from compiler.cli.parser import own_arguments

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from compiler.change.ages import Ages
+from compiler.change.apply import Change
+from compiler.change.attributes import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
-from compiler.change.run import Change
 from compiler.live.ages import Look, values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
 from compiler.live.stores import (

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from compiler.change.ages import Ages, since_in_sources
+from compiler.change.apply import Change
+from compiler.change.attributes import Ages, since_in_sources
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
-from compiler.change.run import Change
 from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
 from compiler.live.stores import (
     LiveStores,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.change.ages import Ages
+from compiler.change.apply import Change
+from compiler.change.attributes import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
-from compiler.change.run import Change
 from compiler.live.stores import key_places, place_limits, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Place, place_in, way_to_place

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from compiler.change.apply import Change
 from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
-from compiler.change.run import Change
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import (
     NOT_HELD,

@@ -8,12 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from compiler.change.ages import Ages
+from compiler.change.apply import Change, End, Ended, Listener, expect_servers
+from compiler.change.attributes import COMMAND, Ages, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
 from compiler.change.journal import Journal, JournalError, Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
-from compiler.change.rotation import COMMAND, journal_place, mark, tags_of, under_way, unmark, words_of
-from compiler.change.run import Change, End, Ended, Listener, expect_servers
 from compiler.change.run_files import caller, caller_of, run_lock
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import (

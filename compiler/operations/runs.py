@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.audit import Stage
 from compiler.change.journal import JournalError, Run, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
+from compiler.change.run_log import Stage
 from compiler.live.read_many import RUN_ID, PastRun, begun_if_dated
 from compiler.refusal import Refusal, system_reason
 from compiler.text.wording import counted

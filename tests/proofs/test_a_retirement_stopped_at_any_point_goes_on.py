@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from compiler.change import apply
-from compiler.change.audit import RunLog
 from compiler.change.plan import Write, WriteResult
 from compiler.change.run_files import run_lock
+from compiler.change.run_log import RunLog
 from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.stores.interface import SecretWriter

@@ -154,7 +154,7 @@ STORED = """
 import os, signal, sys
 from compiler.cli.main import main
 from compiler.change.journal import Journal
-from compiler.change.audit import AuditLog
+from compiler.change.run_log import AuditLog
 
 record = AuditLog.record
 

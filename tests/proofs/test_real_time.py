@@ -146,7 +146,7 @@ def with_workers(world: World, workers: int) -> None:
     world.monkeypatch.setattr(
         "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
     )
-    world.monkeypatch.setattr("compiler.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
+    world.monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
 
 
 def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(

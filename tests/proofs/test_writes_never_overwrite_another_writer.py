@@ -24,7 +24,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]],
             action()
             return apply_plan(plan, *rest, **options)
 
-        monkeypatch.setattr("compiler.change.run.apply_plan", late)
+        monkeypatch.setattr("compiler.change.apply.apply_plan", late)
 
     return arrange
 

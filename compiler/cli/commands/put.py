@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from compiler.change.expiry import AskedExpiry, parse_expiry, require_possible
+from compiler.change.apply import End, Ended
+from compiler.change.attributes import AskedExpiry, parse_expiry, require_possible
 from compiler.change.plan import Options, Plan
-from compiler.change.run import End, Ended
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_store, add_writing
 from compiler.cli.running import Answer, run_writing

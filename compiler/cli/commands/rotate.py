@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from compiler.change.apply import End, Ended, carry_out
+from compiler.change.attributes import COMMAND, secrets_of
 from compiler.change.journal import Run, find_run
 from compiler.change.plan import Options, Plan, RotationPhase
-from compiler.change.rotation import COMMAND, secrets_of
-from compiler.change.run import End, Ended, carry_out
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, context_of, timeout_seconds, waiting_item
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK

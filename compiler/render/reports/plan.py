@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from compiler.change.apply import End, Ended
 from compiler.change.plan import (
     WRITING,
     Kind,
@@ -22,7 +23,6 @@ from compiler.change.plan import (
     VersionLoss,
     WriteResult,
 )
-from compiler.change.run import End, Ended
 from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members

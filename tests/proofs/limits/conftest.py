@@ -141,7 +141,7 @@ def make_ends(
         monkeypatch.setattr(
             "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
         )
-        monkeypatch.setattr("compiler.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
+        monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
         for module in ("change.apply", "live.read_many"):
             monkeypatch.setattr(f"compiler.{module}.ThreadPoolExecutor", clock.pool)
         monkeypatch.setattr("compiler.change.apply.wait", clock.wait)

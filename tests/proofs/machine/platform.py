@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from compiler.change import run
+from compiler.change import apply
 from compiler.cli.commands import rotate
 from compiler.model.store import StoreAddress
 from compiler.model.store import StoreAddress as Address
@@ -117,7 +117,7 @@ class Platform:
         for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
             self.monkeypatch.delenv(name, raising=False)
         # In the order in which they begin, also within a second.
-        for module in (run, rotation):
+        for module in (apply, rotation):
             self.monkeypatch.setattr(module, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
         one_thread.install(self.monkeypatch)
         compile_once(self.monkeypatch)

@@ -13,7 +13,7 @@ from tests.proofs.stopped.conftest import NAMES, VALUES, ready
 DYING = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.change.audit import AuditLog
+from compiler.change.run_log import AuditLog
 
 record, seen = AuditLog.record, 0
 

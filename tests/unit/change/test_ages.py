@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.ages import Ages, carry_back_ages, copied_tags, since_in_sources
+from compiler.change.attributes import Ages, carry_back_ages, copied_tags, since_in_sources
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
 from compiler.live.ages import age_keys, since_text

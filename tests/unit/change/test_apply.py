@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.audit import AuditError, AuditLog, RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
+from compiler.change.run_log import AuditError, AuditLog, RunLog
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of

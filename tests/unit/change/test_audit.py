@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.audit import AuditEntry, AuditError, AuditLog, IntentError
+from compiler.change.run_log import AuditEntry, AuditError, AuditLog, IntentError
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
 
 ENTRY = AuditEntry("run-1", "ada", "put", "prod", "https://vault/secret", "agents/github", ("TOKEN",), "6")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from compiler.change.audit import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
 from compiler.change.journal import Journal, Run, RunEntry, find_run
 from compiler.change.plan import Kind, MissingLine, Target, Write
+from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
 from tests import providers

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import delete_versions, recover_versions
-from compiler.change.audit import AuditLog, RunLog, UndoLog
 from compiler.change.journal import Journal, RunEntry, read_run
 from compiler.change.plan import Kind, State, Write, WriteResult
+from compiler.change.run_log import AuditLog, RunLog, UndoLog
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
 from compiler.stores.interface import VersionState

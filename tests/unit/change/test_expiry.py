@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.ages import Ages
-from compiler.change.expiry import date_writes, parse_expiry, require_possible, stores_with_dates
+from compiler.change.attributes import Ages, date_writes, parse_expiry, require_possible, stores_with_dates
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Aged, Kind, Location, NoteKind, OnConflict, Options, Plan, Write
 from compiler.model.document import Node

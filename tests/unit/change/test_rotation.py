@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from compiler.change.attributes import mark, refuse_rotating, unmark
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
-from compiler.change.rotation import mark, refuse_rotating, unmark
 from compiler.change.run_files import caller, caller_of
 from compiler.live.read_many import rotation_of
 from compiler.stores.errors import ConflictError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.audit import AuditError
+from compiler.change.apply import Change, End, carry_out
 from compiler.change.journal import Run, find_unfinished, runs
 from compiler.change.plan import Kind, Options, Plan, State, Step
-from compiler.change.run import Change, End, carry_out
 from compiler.change.run_files import run_lock
+from compiler.change.run_log import AuditError
 from compiler.live.stores import LiveStores
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, UnavailableError
@@ -274,7 +274,7 @@ def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(
 def test_a_second_writer_is_told_for_whom_it_waits(
     change: Callable[..., Change], tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.change.run.run_lock", partial(run_lock, patience=0.2))
+    monkeypatch.setattr("compiler.change.apply.run_lock", partial(run_lock, patience=0.2))
     with run_lock(tmp_path, "migrate, run one"), pytest.raises(Refusal, match="migrate, run one"):
         carry_out(change(applies=True), listening)
     assert len(listening.waited) == 1

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from compiler.change.audit import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
 from compiler.change.journal import Journal, RunEntry, find_run
 from compiler.change.plan import State, Write, WriteResult
+from compiler.change.run_log import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets

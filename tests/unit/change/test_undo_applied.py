@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan, other_bytes
-from compiler.change.audit import AuditError, AuditLog, UndoLog
 from compiler.change.journal import Journal, Run, RunEntry, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
+from compiler.change.run_log import AuditError, AuditLog, UndoLog
 from compiler.change.undo import plan_undo
 from compiler.stores.errors import (
     Action,

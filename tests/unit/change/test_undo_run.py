@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from compiler.change.apply import apply_plan
+from compiler.change.apply import End, Ended, apply_plan, carry_out
 from compiler.change.journal import JournalError, runs
 from compiler.change.plan import Kind, OnConflict, Options, State
-from compiler.change.run import End, Ended, carry_out
 from compiler.change.run_files import run_lock
 from compiler.change.undo import undo_run
 from compiler.model.environment import Environment

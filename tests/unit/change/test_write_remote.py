@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import other_bytes, refusal, write_remote
-from compiler.change.audit import AuditEntry, AuditError, AuditLog, RunLog, Stage
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
+from compiler.change.run_log import AuditEntry, AuditError, AuditLog, RunLog, Stage
 from compiler.stores.errors import (
     Action,
     Code,

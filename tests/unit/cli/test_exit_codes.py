@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.change.apply import End, Ended
 from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
-from compiler.change.run import End, Ended
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.change.apply import End, Ended
 from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
-from compiler.change.run import End, Ended
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.progress import Progress
 from compiler.live.stores import Served

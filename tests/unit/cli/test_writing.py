@@ -39,7 +39,7 @@ def unfinished(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> str:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("compiler.change.run.apply_plan", interrupted)
+        patch.setattr("compiler.change.apply.apply_plan", interrupted)
         assert writing.over("--apply").code == 130
     return journal(writing.project).stem
 

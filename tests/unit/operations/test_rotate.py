@@ -4,9 +4,9 @@ from threading import Event
 
 import pytest
 
+from compiler.change.apply import End, carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, Options, RotationPhase
-from compiler.change.run import End, carry_out
 from compiler.model.catalogue import Lifetime
 from compiler.model.environment import Environment
 from compiler.operations.put import Target

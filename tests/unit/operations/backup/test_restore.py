@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from compiler.change.apply import Change, End, carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, OnConflict, Options, Plan, State
-from compiler.change.run import Change, End, carry_out
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from compiler.change.apply import Change, End, Ended, carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import Kind, Options, State
-from compiler.change.run import Change, End, Ended, carry_out
 from compiler.model.environment import Environment
 from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from compiler.change.apply import Change
 from compiler.change.plan import Options, Plan, Step
-from compiler.change.run import Change
 from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment

@@ -1,9 +1,9 @@
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.change.audit import RunLog
 from compiler.change.journal import Journal, read_run
 from compiler.change.plan import Kind, State
+from compiler.change.run_log import RunLog
 from compiler.model.provider import Provider
 from compiler.operations.retire import plan_retirement
 from compiler.stores.errors import (

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from compiler.change.apply import End, Ended
 from compiler.change.plan import (
     Kind,
     Location,
@@ -16,7 +17,6 @@ from compiler.change.plan import (
     Write,
     WriteResult,
 )
-from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
 from compiler.render.content import Data

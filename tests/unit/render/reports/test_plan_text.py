@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from compiler.change.apply import End, Ended
 from compiler.change.plan import (
     Kind,
     Location,
@@ -20,7 +21,6 @@ from compiler.change.plan import (
     Write,
     WriteResult,
 )
-from compiler.change.run import End, Ended
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
 from compiler.render.content import Line, Lines

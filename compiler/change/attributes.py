@@ -1,0 +1,551 @@
+"""Plans what each write stores beside its value: its age, its expiry date, and the rotation that it belongs to.
+
+Without its age, a copy or what is put back would be as young as its date. A remote secret has one expiry date, which
+Azure Policy judges when a version is written: where the date that its keys call for is not allowed any more, the
+nearest allowed one is written, and the keys stay overdue all the same. The id of a rotation keeps `put` and other
+rotations away until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from compiler.change.journal import JournalError, Run, find_run
+from compiler.change.plan import (
+    Aged,
+    Kind,
+    Location,
+    Note,
+    NoteKind,
+    Plan,
+    RotationPhase,
+    Step,
+    Target,
+    Write,
+    refuse_targets,
+)
+from compiler.change.run_files import caller_of
+from compiler.live.ages import Look, has_since, plus_days, since_text, values_since
+from compiler.live.read_many import Reading, ask_many, begun_at, rotation_of, value_at
+from compiler.live.stores import PlaceLimits
+from compiler.model.environment import Store
+from compiler.model.facts import short_age
+from compiler.refusal import Refusal
+from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation
+from compiler.stores.interface import (
+    FROM_VERSION,
+    ROTATION,
+    ROTATION_BY,
+    VALUE_SINCE,
+    Attributes,
+    Problem,
+    RemoteSecret,
+    SecretReader,
+    SecretWriter,
+    StoreState,
+    Use,
+    with_tags,
+)
+from compiler.stores.secret_value import Comparer, SecretValue
+from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import quoted
+
+# The date of each step's value, None where it is not known; with each step goes its limit in days.
+SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old the values of a plan are: `limits` are those at the destinations, by the stores' ids.
+
+    `since_of` finds them; it is None for new values. `stores` are the destinations: they may require an expiry date.
+    """
+
+    limits: Mapping[str, PlaceLimits]
+    since_of: SinceOf | None
+    stores: Mapping[str, Store] = field(default_factory=dict)
+
+
+def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """`tags` without those that say something of their own secret alone."""
+    return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION, ROTATION_BY}}
+
+
+def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
+    """Finds the dates of values where the steps come from; `readers` are the stores there, by their ids."""
+
+    def since(steps: Sequence[tuple[Step, int]]) -> list[datetime | None]:
+        origins: dict[tuple[str, str], tuple[RemoteSecret, dict[int, tuple[int, Look]]]] = {}
+        for number, (step, days) in enumerate(steps):
+            if step.source is not None and step.origin is not None:
+                keys = origins.setdefault((step.source.store, step.origin.name), (step.origin, {}))[1]
+                keys[number] = days, partial(_value, step.source.property)
+        now, found = datetime.now(UTC), dict[int, datetime | None]()
+        for (store, _), (origin, keys) in origins.items():
+            found |= values_since(readers[store], origin, keys, now)
+        return [found.get(number) for number in range(len(steps))]
+
+    return since
+
+
+def _value(property_: str | None, remote: RemoteSecret) -> SecretValue | None:
+    return value_at(remote, property_)
+
+
+def carry_ages(plan: Plan, ages: Ages | None) -> Plan:
+    """`plan` with the date of the oldest value with a limit in each write that brings one, from `ages`.
+
+    Of a destination that has such a date already, this may be a value that the write leaves as it is: the new date
+    takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it: where
+    the date cannot be written, the plan has a note.
+    """
+    return _with_dates(plan, ages.limits, partial(_aged, plan, ages)) if ages is not None else plan
+
+
+def notes_of_stored(
+    plan: Plan, steps: Sequence[Step], readings: Mapping[tuple[SecretReader, str], Reading], ages: Ages | None
+) -> Iterator[Note]:
+    """A note of each write of a Vault that was cut off between its values and the date, which is a request of its own.
+
+    A comparison of values finds it complete; `steps` are all steps, with their values.
+    """
+    if ages is None or ages.since_of is None:
+        return
+    for store_id, name in plan.stored:
+        store = plan.stores[store_id]
+        there, limits = readings[store, name], _limits_of((store_id, name), plan, ages.limits)
+        own = [
+            (step, limits[step.place.property])
+            for step in steps
+            if step.value is not None and step.target == (store_id, name) and step.place.property in limits
+        ]
+        if own and isinstance(there, RemoteSecret) and _lacks_date(store, there):
+            yield from _undated(store_id, store, there, list(ages.since_of(own)), [step for step, _ in own])
+
+
+def notes_of_undone(
+    plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], before: Mapping[Target, str]
+) -> Iterator[Note]:
+    """As `notes_of_stored`, for an undo that was cut off: `before` are the versions that it put back.
+
+    Raises StoreError.
+    """
+    for target, version in plan.stored.items():
+        store, own = plan.stores[target[0]], _limits_of(target, plan, limits)
+        if not own or version is None or target not in before:
+            continue
+        there = store.read(target[1])
+        if there.version == version and _lacks_date(store, there):
+            earlier = _with_tag(store.read_version(target[1], before[target]), had.get(target))
+            dates = [each.since for each in _dates(target, store, earlier, own)]
+            if dates:
+                yield from _undated(target[0], store, there, dates, [s for s in plan.steps if s.target == target])
+
+
+def _lacks_date(store: SecretReader, there: RemoteSecret) -> bool:
+    """Whether it lies in a Vault, and the date beside it is not about this version."""
+    is_dated = there.attributes.tags.get(VALUE_SINCE, "").endswith(f"{FROM_VERSION}{there.version}")
+    return store.address.provider.deletes_by_version and not is_dated
+
+
+def _undated(
+    store_id: str, store: SecretReader, there: RemoteSecret, dates: Sequence[datetime | None], steps: Iterable[Step]
+) -> Iterator[Note]:
+    """A note for each secret of `steps`, with the line that sets the oldest of `dates` beside what is `there`."""
+    text = f"{VALUE_SINCE}={_oldest(dates)}{FROM_VERSION}{there.version}"
+    namespace = [f"-namespace={store.address.vault_namespace}"] if store.address.vault_namespace else []
+    where = (*namespace, f"-mount={store.address.mount}")
+    remedy = shell_line("bao", "kv", "metadata", "patch", *where, f"-custom-metadata={text}", there.name)
+    for secret in dict.fromkeys(step.secret for step in steps):
+        yield Note(NoteKind.AGE, secret, Location(store_id, there.name, None), remedy=remedy)
+
+
+def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str]) -> Plan:
+    """The plan of an undo, with the dates of the versions that it writes once more.
+
+    `had` is the tag that a version had, of those whose store has only one for all versions.
+    """
+    return _with_dates(plan, limits, partial(_aged_earlier, plan, limits, had))
+
+
+def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
+    limited = [write for write in plan.writes if _limits_of(write.target, plan, limits)]
+    if not limited:
+        return plan
+    found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
+    aged = (replace(write, aged=tuple(found.get(write.target, ()))) for write in plan.writes)
+    return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write.aged)) for write in aged)))
+
+
+def _limits_of(target: Target, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
+    provider = plan.stores[target[0]].address.provider
+    return limits.get(target[0], {}).get(provider.remote_name(target[1]), {})
+
+
+def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
+    limits, store = _limits_of(write.target, plan, ages.limits), ages.stores.get(write.store)
+    is_dated = store is not None and store.requires_expiry
+    steps = [(step, limits[step.place.property]) for step in write.steps if step.place.property in limits]
+    if ages.since_of is None:
+        # What is given once more is as old as before.
+        steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
+    if not steps and not is_dated:
+        return []
+    # A new value has no age that would have to be carried.
+    is_carried, now = ages.since_of is not None and bool(steps), datetime.now(UTC)
+    dates = ages.since_of(steps) if ages.since_of is not None else [now] * len(steps)
+    found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
+    written = {step.place.property for step, _ in steps}
+    kept = {property_: days for property_, days in limits.items() if property_ not in written}
+    if write.recover:
+        # What stays beside them is read only after the recovery.
+        return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
+    destination = plan.stores[write.store]
+    is_tagged = is_carried and write.base is not None and bool(kept) and _may_have_date(destination, write.base)
+    base = write.base if is_tagged or is_dated else None
+    return found + _dates(write.target, destination, base, kept, is_tagged=is_tagged)
+
+
+def _may_have_date(store: SecretReader, remote: RemoteSecret) -> bool:
+    try:
+        return has_since(store, remote)
+    except StoreError:
+        return True
+
+
+def _is_there(step: Step, base: RemoteSecret | None) -> bool:
+    there = value_at(base, step.place.property) if base is not None else None
+    return there is not None and step.value is not None and Comparer().same(there, step.value)
+
+
+def _aged_earlier(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], write: Write) -> list[Aged]:
+    earlier = _with_tag(write.earlier, had.get(write.target)) if write.earlier is not None else None
+    return _dates(write.target, plan.stores[write.store], earlier, _limits_of(write.target, plan, limits))
+
+
+def _with_tag(earlier: RemoteSecret, had: str | None) -> RemoteSecret:
+    tags = {**earlier.attributes.tags, **({VALUE_SINCE: had} if had is not None else {})}
+    return replace(earlier, attributes=replace(earlier.attributes, tags=tags))
+
+
+def _dates(
+    target: Target,
+    store: SecretReader,
+    remote: RemoteSecret | None,
+    limits: Mapping[str | None, int],
+    *,
+    is_tagged: bool = True,
+) -> list[Aged]:
+    """Since when the keys of `limits` that `remote` has have their values."""
+    if remote is None:
+        return []
+    keys = {each: (days, partial(_value, each)) for each, days in limits.items() if value_at(remote, each) is not None}
+    found = values_since(store, remote, keys, datetime.now(UTC))
+    return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
+
+
+def _tag_of(aged: Sequence[Aged]) -> str | None:
+    """The text of the tag, None where it is about no key."""
+    dates = [each.since for each in aged if each.is_tagged]
+    return _oldest(dates) if dates else None
+
+
+def _oldest(dates: Sequence[datetime | None]) -> str:
+    known = [date for date in dates if date is not None]
+    return since_text(min(known) if len(known) == len(dates) else None)
+
+
+def _without_lost(plan: Plan) -> Plan:
+    """`plan` without the dates that their store would refuse, or might: each has a note, and its write goes on."""
+    lost: dict[Target, str] = {}
+    for store_id, store in plan.stores.items():
+        writes = [write for write in plan.writes if write.store == store_id and write.since is not None]
+        if not writes:
+            continue
+        lost |= {write.target: problem.remedy for write in writes for problem in _problems(write, store)}
+        denied = store.check_access({write.name: {Use.TAG} for write in writes})
+        if denied is None:
+            lost |= {write.target: "" for write in writes}
+        lost |= {(store_id, problem.name): problem.remedy for problem in denied or ()}
+        store.expect({write.name: {Use.CREATE, Use.UPDATE, Use.TAG} for write in writes})
+    notes = [
+        Note(NoteKind.AGE, secret, Location(*write.target, None), remedy=lost[write.target])
+        for write in plan.writes
+        if write.target in lost
+        for secret in dict.fromkeys(step.secret for step in write.steps)
+    ]
+    kept = tuple(replace(write, since=None) if write.target in lost else write for write in plan.writes)
+    return replace(plan, writes=kept, notes=(*plan.notes, *notes))
+
+
+def _problems(write: Write, store: SecretWriter) -> list[Problem]:
+    """Why the store would not take the date beside what else it gets."""
+    without = store.check(write.name, write.changes, write.base, replace(write, since=None).stored_attributes)
+    every = store.check(write.name, write.changes, write.base, write.stored_attributes)
+    return [problem for problem in every if problem not in without]
+
+
+# What is kept away from a limit, as it counts from when the store makes the version, by its own clock.
+_MARGIN = timedelta(hours=1)
+# How far an asked date may lie from the stored one and still be that one: days are counted from each run anew.
+_SAME_DATE, _SAME_DAYS = 2 * _MARGIN, timedelta(days=1)
+# A date so many days after the write, or the date itself.
+AskedExpiry = timedelta | datetime
+Readings = Mapping[tuple[SecretReader, str], Reading]
+
+
+def parse_expiry(text: str) -> AskedExpiry:
+    """`90d` or `90`, or a date, `2027-01-31` with or without a time, in UTC unless it says so. Raises ValueError."""
+    number = text.removesuffix("d")
+    if number.isascii() and number.isdecimal():
+        return timedelta(days=int(number[:6]))
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def require_possible(asked: AskedExpiry, store: Store, now: datetime) -> None:
+    """Raises Refusal for a store that keeps no such date, and for a date that is past or that the store denies."""
+    if not store.provider.keeps_dates:
+        message = f"{quoted(store.id)} keeps no expiry date beside a value"
+        raise Refusal("usage", message, "leave --expires out")
+    moment = _moment(asked, now)
+    if moment <= now:
+        raise Refusal("usage", f"the expiry date {_shown(moment)} is not in the future", "name a later one")
+    longest, shortest = store.longest_validity, store.shortest_validity
+    if longest is not None and moment > plus_days(now, longest):
+        message = f"the expiry date {_shown(moment)} is further ahead than {quoted(store.id)} allows"
+        raise Refusal("usage", message, f"its maxValidity is {longest}d")
+    if shortest is not None and moment < plus_days(now, shortest):
+        message = f"the expiry date {_shown(moment)} is nearer than {quoted(store.id)} allows"
+        raise Refusal("usage", message, f"its minValidity is {shortest}d")
+
+
+def stores_with_dates(stores: Mapping[str, Store], asked: AskedExpiry | None = None) -> dict[str, Store]:
+    """Those of `stores` that require a date; all where one is `asked` for."""
+    return {name: store for name, store in stores.items() if store.requires_expiry or asked is not None}
+
+
+def redate(
+    steps: Sequence[Step], draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None
+) -> tuple[Step, ...]:
+    """`steps`, where one into `stores` whose value is there already is to be written if its date is missing."""
+    return tuple(
+        _redated(step, draft, readings, run) if step.kind is Kind.KEEP and step.place.store in stores else step
+        for step in steps
+    )
+
+
+def _redated(step: Step, draft: Plan, readings: Readings, run: Run | None) -> Step:
+    store, asked = draft.stores[step.place.store], draft.options.expires
+    reading = readings[store, step.place.name]
+    entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
+    # What the run has written has the date that it was to have then.
+    if not isinstance(reading, RemoteSecret) or (entry is not None and entry.after is not None):
+        return step
+    # A date that was valid once is left alone: each run would move it.
+    expires = reading.attributes.expires
+    is_dated = expires is not None
+    if expires is not None and asked is not None:
+        tolerated = _SAME_DAYS if isinstance(asked, timedelta) else _SAME_DATE
+        is_dated = abs(expires - _moment(asked, store.now())) < tolerated
+    return step if is_dated else replace(step, kind=Kind.UPDATE, reason="its expiry date is set")
+
+
+def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = False) -> Plan:
+    """`plan` with the date of each write into one of `stores`, by their ids: what the store requires, or what is asked.
+
+    A write that has no date to get is refused. Of a run that it `resumes` it raises Refusal instead, as a refused write
+    would end that run.
+    """
+    asked = plan.options.expires
+    writes, notes, refused = list[Write](), list[Note](), dict[Target, tuple[str, str]]()
+    for write in plan.writes:
+        store = stores.get(write.store)
+        if store is None or write.kind is Kind.DELETE or write.versions:
+            writes.append(write)
+            continue
+        dated = _dated(write, store, plan.stores[write.store].now(), asked)
+        if isinstance(dated, Write):
+            writes.append(dated)
+            # A date that is asked for may lie after the limit of a key: status says when that is due.
+            notes += _notes(dated, plan) if asked is None else ()
+        else:
+            writes.append(write)
+            refused[write.target] = dated
+    if refused and resumes:
+        reason, remedy = next(iter(refused.values()))
+        raise Refusal("found", reason, remedy)
+    return refuse_targets(replace(plan, writes=tuple(writes), notes=(*plan.notes, *notes)), refused)
+
+
+def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None) -> Write | tuple[str, str]:
+    """The write with its date; or why it can have none, and what to do."""
+    if asked is not None:
+        wanted = [_moment(asked, now)]
+    else:
+        # Of a copy or of what is put back; what a new value replaces had its own date.
+        comes_along = write.earlier is not None or write.base is None
+        own = write.kept.expires if write.kept is not None and comes_along else None
+        wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])
+    latest = plus_days(now, store.longest_validity) - _MARGIN if store.longest_validity is not None else None
+    if not wanted and latest is None:
+        return _lack(write.name, store)
+    earliest = plus_days(now, store.shortest_validity or 0) + _MARGIN
+    ends = min([*wanted, *([latest] if latest is not None else [])])
+    ends = max(ends, earliest).replace(microsecond=0)
+    days = round((ends - now) / timedelta(days=1))
+    dated = replace(write, expires=ends, validity_days=days, redates=asked is not None)
+    gets = dated.stored_attributes
+    if gets is not None and gets.not_before is not None and gets.not_before >= ends:
+        reason = f"its activation date {gets.not_before:%Y-%m-%d} is not before the expiry date {ends:%Y-%m-%d}"
+        return reason, "correct its activation date in the store where it comes from"
+    return dated
+
+
+def _notes(write: Write, plan: Plan) -> Iterator[Note]:
+    """The keys whose limit ends before the date that is written."""
+    for each in write.aged:
+        ends = plus_days(each.since, each.days) if each.since is not None else None
+        if ends is not None and write.expires is not None and ends < write.expires - _MARGIN:
+            keys = {step.place: (step.secret, step.key) for step in write.steps}
+            secret, key = keys.get(each.place, (write.steps[0].secret, each.place.property))
+            remedy = command_line("put", plan.environment, secret, *([key] if key else []), "--store", write.store)
+            yield Note(NoteKind.OVERDUE, secret, each.place, ends, remedy)
+
+
+def _lack(name: str, store: Store) -> tuple[str, str]:
+    reason = f"{quoted(store.id)} requires an expiry date, and no key of {quoted(name)} has a limit to count it from"
+    return reason, "add maxValidity to the store, or `rotate` to a key in the catalogue"
+
+
+def _moment(asked: AskedExpiry, now: datetime) -> datetime:
+    return plus_days(now, asked.days) if isinstance(asked, timedelta) else asked
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+COMMAND = "rotate"
+_KEEPING_AWAY = frozenset({COMMAND, "put"})
+
+
+def refuse_rotating(plan: Plan) -> Plan:
+    """`plan` without the writes of `put` and `rotate` to what another run rotates; their steps name that run.
+
+    A new value would replace the one that the cluster is to get, and the run could no longer be undone.
+    """
+    if plan.command not in _KEEPING_AWAY:
+        return plan
+    found: dict[Target, tuple[str, str]] = {}
+    for write in plan.writes:
+        attributes = write.base.attributes if write.base is not None else Attributes()
+        run = rotation_of(attributes)
+        if run is not None and run != plan.tags.get(ROTATION):
+            found[write.target] = _described(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
+        elif run is None and plan.tags and ROTATION in attributes.tags:
+            found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
+    return refuse_targets(plan, found) if found else plan
+
+
+def tags_of(run_id: str, who: str) -> dict[str, str]:
+    """The tags of what a run rotates, which `who` began."""
+    return {ROTATION: run_id, **({ROTATION_BY: who} if who else {})}
+
+
+def drop_ended_tags(plan: Plan, root: Path) -> Plan:
+    """The plan of an undo, without the tags of rotations that ended since a Key Vault stored an earlier version.
+
+    Their journals are below `root`; a rotation of another machine keeps its tag.
+    """
+    return replace(plan, writes=tuple(_without_ended(write, root) for write in plan.writes))
+
+
+def _without_ended(write: Write, root: Path) -> Write:
+    run = rotation_of(write.earlier.attributes) if write.earlier is not None else None
+    if write.earlier is None or run is None or not _is_over(run, root):
+        return write
+    had = write.earlier.attributes
+    attributes = replace(had, tags=with_tags(had.tags, {ROTATION: None, ROTATION_BY: None}))
+    return replace(write, earlier=replace(write.earlier, attributes=attributes))
+
+
+def _is_over(run_id: str, root: Path) -> bool:
+    try:
+        run = find_run(root, run_id)
+    except JournalError:
+        return False
+    return run.phase is RotationPhase.CLOSED or run.is_undone
+
+
+def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
+    """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
+    try:
+        run = find_run(plan.options.root, run_id)
+    except JournalError:
+        line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
+        way = f"{journal_place(who)}: go on with it there, or close it there: {line}"
+        return f"{under_way(run_id, 'it', who)}, is under way", way
+    words = [COMMAND, run.environment, *words_of(run)]
+    if run.is_undo_begun:
+        words[2:] = ["--undo", run_id, "--apply"]
+    elif run.phase is RotationPhase.CLOSED or run.ended == "conflict":
+        words[2:] = ["--confirm-revoked", run_id]
+    return f"{under_way(run_id, 'it', run.who)}, is under way", f"go on with it: {command_line(*words)}"
+
+
+def under_way(run_id: str, of: str, who: str) -> str:
+    """The rotation in words: of what it is, and who began it and when; `who` is empty where that is not known."""
+    by = f" by {who}" if who else ""
+    return f"the rotation {run_id} of {of}, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago{by}"
+
+
+def journal_place(who: str) -> str:
+    """Where the journal of a run is that `who` began; where nobody knows who, in words."""
+    return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
+
+
+def secrets_of(run: Run) -> tuple[str, ...]:
+    """The secrets of the catalogue whose keys a run writes."""
+    return tuple(dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys))
+
+
+def words_of(run: Run) -> tuple[str, ...]:
+    """The arguments that name a run's secret, and its keys where only the same keys go on with it."""
+    keys = run.identity.get("keys") if run.is_resumable else None
+    return (*secrets_of(run), *(map(str, keys) if isinstance(keys, list) else ()))
+
+
+def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
+    """Put the id of `run` beside each value that it wrote, where an interruption left it out.
+
+    Returns when the newest of them was made, None where no store tells. Raises StoreError; it is a conflict where
+    another writer has written since, or another rotation is under way there.
+    """
+    made = list[datetime]()
+    for (store, name), entry in run.entries.items():
+        remote = stores[store].read(name)
+        other = rotation_of(remote.attributes)
+        if other is not None and other != run.id:
+            # It began while the tag of this one was missing, and must stay visible until it ends.
+            place = StoreLocation(stores[store].address.absolute, name)
+            reason = f"{under_way(other, 'it', caller_of(remote.attributes.tags.get(ROTATION_BY)))}, is under way"
+            remedy = "close that one first"
+            raise ConflictError(place, Action.WRITE, reason, remedy, expected=entry.after, found=remote.version)
+        if other is None:
+            stores[store].set_tags(name, entry.after or remote.version, tags_of(run.id, run.who))
+        if remote.attributes.created is not None:
+            made.append(remote.attributes.created)
+    return max(made, default=None)
+
+
+def unmark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
+    """Take the id of `run` away wherever it still is. Raises StoreError."""
+    for store, name in run.entries:
+        found = stores[store].describe(name)
+        if found.version is not None and found.state is StoreState.PRESENT and rotation_of(found.attributes) == run.id:
+            stores[store].set_tags(name, found.version, {ROTATION: None, ROTATION_BY: None})
