@@ -26,8 +26,8 @@ from compiler.live.read_many import (
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
-from compiler.operations.references import Reference, references_of
-from compiler.operations.verify import KeyStatus, Verification, verify, with_own_count
+from compiler.operations.references import Reference, references_of, with_own_count
+from compiler.operations.verify import KeyStatus, Verification, verify
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.command_line import command_line

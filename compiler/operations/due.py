@@ -1,16 +1,133 @@
-"""Finds when each key of an environment needs a new value, and lists what is due until a date."""
+"""Finds the age of each key that an environment reads, and lists those that need a new value until a date.
+
+Most of it is known from what was verified; a key with a limit may take a few reads.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
-from compiler.live.ages import AgeState, KeyAge
+from compiler.live.ages import AgeState, KeyAge, age_keys
+from compiler.live.read_many import WORKERS, ask_many, begun_at, rotation_of
 from compiler.live.stores import LiveStores, value_names
-from compiler.operations.ages import DueKey, ages_of, limits_of, rotations_of
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment
+from compiler.model.provider import UnprovenReferenceError
 from compiler.operations.references import Reference
-from compiler.operations.status import Row, Status
-from compiler.operations.verify import Verification
+from compiler.operations.verify import KeyStatus, UnextractedError, Verification, extracted, resolve
+from compiler.stores.interface import RemoteSecret, SecretReader
+from compiler.stores.secret_value import SecretValue
+from compiler.text.command_line import command_line
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DueKey:
+    """A key of a secret in the store in use, by id, and the age of its value; `has_limit` by the catalogue."""
+
+    secret: str
+    key: str
+    store: str
+    owner: str | None
+    has_limit: bool
+    age: KeyAge
+
+    @property
+    def has_due(self) -> bool:
+        """Whether it needs a new value at some time: by its limit, or because it expires."""
+        return self.age.state is not AgeState.NO_LIMIT
+
+    @property
+    def urgency(self) -> tuple[int, datetime, str, str]:
+        """Overdue keys come first, then those whose age is not known, then the others by date."""
+        rank = {AgeState.OVERDUE: 0, AgeState.NOT_KNOWN: 1}.get(self.age.state, 2)
+        return rank, self.age.due or _NEVER, self.secret, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A rotation that is under way, by its run, and since when."""
+
+    run: str
+    since: datetime
+
+
+def rotations_of(remotes: Iterable[RemoteSecret]) -> tuple[Rotation, ...]:
+    """The rotations whose tag the remote secrets carry, each once."""
+    found = dict.fromkeys(rotation_of(remote.attributes) for remote in remotes)
+    return tuple(Rotation(run, begun_at(run)) for run in found if run is not None)
+
+
+def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
+    """What gives new values to the secret of which one of `keys` is overdue for longest; nothing where none is."""
+    names = value_names(environment)
+    late = sorted(
+        (each.age.overdue, *names.get((each.secret, each.key), (each.secret, each.key)))
+        for each in keys
+        if each.age.overdue is not None
+    )
+    for _, first, _ in late[:1]:
+        own = dict.fromkeys(key for _, secret, key in late if secret == first)
+        yield command_line("rotate", environment.name, first, *own)
+
+
+def limits_of(environment: Environment, references: Iterable[Reference]) -> dict[Reference, int | None]:
+    """After how many days the value of each key is due, None for a key without a limit.
+
+    A key whose value is another's has the limit of that one.
+    """
+    keys = {secret.id: secret.entry.keys for secret in environment.secrets.values()}
+    return {each: keys[each.secret][each.key].lifetime.limit_days for each in references}
+
+
+def ages_of(
+    found: Verification,
+    limits: Mapping[Reference, int | None],
+    stores: LiveStores,
+    now: datetime,
+    workers: int = WORKERS,
+) -> dict[Reference, KeyAge]:
+    """The age of each key of `limits`, as `age_keys` finds it; NOT_KNOWN for one with a limit that was not read.
+
+    `found` is of the same stores, which are asked again only where a key has a limit, and at most three times for a
+    remote secret and once for its list of versions.
+    """
+    statuses = {status.reference: status for status in found.keys}
+    ages = {each: _unread(statuses.get(each), days) for each, days in limits.items() if each not in found.origins}
+    remotes: dict[tuple[SecretReader, str], list[Reference]] = {}
+    for each in limits:
+        if (remote := found.origins.get(each)) is not None:
+            remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
+
+    def judge(item: tuple[tuple[SecretReader, str], list[Reference]]) -> dict[Reference, KeyAge]:
+        (reader, _), group = item
+        keys = {each: (limits[each], partial(_value, each)) for each in group}
+        return age_keys(reader, found.origins[group[0]], keys, now)
+
+    for judged in ask_many(judge, tuple(remotes.items()), workers):
+        ages |= judged
+    return {each: ages[each] for each in limits}
+
+
+def _unread(status: KeyStatus | None, limit: int | None) -> KeyAge:
+    if limit is None:
+        return KeyAge(AgeState.NO_LIMIT)
+    errors = (each.message for each in status.found if each.severity is Severity.ERROR) if status is not None else ()
+    return KeyAge(AgeState.NOT_KNOWN, why=next(iter(errors), "it was not read"))
+
+
+def _value(asked: Reference, remote: RemoteSecret) -> SecretValue | None:
+    """What the operator takes from a version of the remote secret."""
+    try:
+        source = extracted(remote) if asked.by_name else remote
+        value = resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
+    except (UnextractedError, UnprovenReferenceError):
+        return None
+    return value if isinstance(value, SecretValue) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +144,41 @@ class DueList:
         return any(each.age.state in (AgeState.OVERDUE, AgeState.NOT_KNOWN) for each in self.keys)
 
 
-def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:
-    """The rows with the ages of their keys, and with the rotations that their stores say are under way."""
+def keys_by_secret(
+    environment: Environment, found: Verification, stores: LiveStores, now: datetime
+) -> dict[str, tuple[tuple[DueKey, ...], tuple[Rotation, ...]]]:
+    """The keys of each secret, the most urgent first, and the rotations that its store says are under way."""
     own = [each.reference for each in found.keys if not each.reference.is_elsewhere]
     by_secret: dict[str, dict[Reference, KeyAge]] = {}
-    for each, age in ages_of(found, limits_of(status.environment, own), stores, now).items():
+    for each, age in ages_of(found, limits_of(environment, own), stores, now).items():
         by_secret.setdefault(each.secret, {})[each] = age
-    rows: list[Row] = []
-    for row in status.rows:
-        ages = by_secret.get(row.secret.id, {})
-        keys = (_due_key(row, each, age) for each, age in ages.items())
-        rotations = rotations_of(found.origins[each] for each in ages if each in found.origins)
-        rows.append(replace(row, keys=tuple(sorted(keys, key=lambda key: key.urgency)), rotations=rotations))
-    return replace(status, rows=tuple(rows))
+    return {
+        secret: (
+            tuple(sorted((_due_key(environment, *each) for each in ages.items()), key=lambda key: key.urgency)),
+            rotations_of(found.origins[each] for each in ages if each in found.origins),
+        )
+        for secret, ages in by_secret.items()
+    }
 
 
-def _due_key(row: Row, reference: Reference, age: KeyAge) -> DueKey:
-    lifetime = row.secret.entry.keys[reference.key].lifetime
-    return DueKey(row.secret.id, reference.key, row.store.id, lifetime.owner, lifetime.limit_days is not None, age)
+def _due_key(environment: Environment, key: Reference, age: KeyAge) -> DueKey:
+    lifetime = environment.secrets[key.secret].entry.keys[key.key].lifetime
+    return DueKey(key.secret, key.key, key.store.id, lifetime.owner, lifetime.limit_days is not None, age)
 
 
-def values_of(status: Status) -> list[DueKey]:
+def values_of(environment: Environment, keys: Iterable[DueKey]) -> list[DueKey]:
     """The values with their ages, the most urgent first: that of several secrets is there once a store."""
-    names = value_names(status.environment)
+    names = value_names(environment)
     found: dict[tuple[str, str, str], DueKey] = {}
-    for each in (key for row in status.rows for key in row.keys):
+    for each in keys:
         secret, key = names.get((each.secret, each.key), (each.secret, each.key))
         found.setdefault((secret, key, each.store), replace(each, secret=secret, key=key))
     return sorted(found.values(), key=lambda each: each.urgency)
 
 
-def due_list(status: Status, until: datetime) -> DueList:
-    """What is due of an environment whose rows have ages."""
-    values = values_of(status)
+def due_list(environment: Environment, keys: Iterable[DueKey], until: datetime) -> DueList:
+    """What is due of the keys of an environment."""
+    values = values_of(environment, keys)
     due = tuple(each for each in values if _is_due(each.age, until))
     return DueList(until, due, sum(each.age.state is AgeState.NO_LIMIT for each in values))
 

@@ -1,37 +1,47 @@
-"""Lists what ExternalSecrets read from stores, a reference for each key, and resolves it as the operator does.
+"""Lists what ExternalSecrets read from stores, a reference for each key, and words what is wrong with one.
 
-The ExternalSecrets are an environment's or a values file's. Of a property's path only names with dots between them are
-followed, by gjson's documented syntax (https://github.com/tidwall/gjson/blob/master/SYNTAX.md), not its code.
+The ExternalSecrets are an environment's or a values file's.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
-from compiler.live.stores import secret_named, store_named
+from compiler.live.read_many import lasting_command
+from compiler.live.stores import AddressError, secret_named, store_named
 from compiler.model.address import DEFAULT_MOUNT
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import BUNDLE, Environment, Secret, SecretKey, Store
-from compiler.model.provider import Provider, Spec, UnprovenReferenceError
+from compiler.model.provider import Provider, Spec
 from compiler.model.store import place_in
 from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
+from compiler.rules.api import Finding
+from compiler.rules.live_rules import BY_ID
 from compiler.rules.missing_remote import way_out
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
-from compiler.stores.interface import RemoteSecret
+from compiler.stores.errors import (
+    Code,
+    DisabledError,
+    ForbiddenError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    VersionGoneError,
+)
+from compiler.stores.interface import Limit, RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
-from compiler.stores.secret_value import JsonKind, SecretValue, object_members, write_object
-from compiler.text.command_line import command_line
-from compiler.text.wording import quoted, suggest
+from compiler.stores.secret_value import SecretValue, Trait, traits
+from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import counted, quoted, suggest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,16 +303,6 @@ def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
 
 
-# Names of these characters mean the same to gjson and to a look-up by name.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-# Names with dots between them. A backslash takes the next character as it is; other signs are syntax to gjson.
-_NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
-_NAMES, _PATH = re.compile(_NAME, re.DOTALL), re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# Of the name of a Secret's key, in bytes.
-_LONGEST = 253
-
-
 class Absence(Enum):
     """Why there is no value although the remote secret was read."""
 
@@ -310,67 +310,210 @@ class Absence(Enum):
     NOT_JSON = "not-json"
 
 
-class UnextractedError(Exception):
-    """The operator refuses to make a bundle of the remote secret, whichever keys are wanted. The text says why."""
+def put_command(group: Sequence[Reference]) -> str:
+    """The command that sets the keys of `group` in the store that they are read from.
 
-
-def resolve(
-    provider: Provider, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False
-) -> SecretValue | Absence:
-    """The value that the operator writes for the property `wanted`; None means the whole value.
-
-    `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
-    path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
-    Raises UnprovenReferenceError.
+    Where some are taken from another secret's, they are set with those of the first.
     """
-    if wanted is None:
-        return remote.whole if remote.whole is not None else _whole_document(provider, remote)
-    if not remote.is_object:
-        return Absence.NOT_JSON
-    named = remote.properties.get(wanted)
-    if by_name or _PLAIN.fullmatch(wanted) or (provider.by_name_first and named is not None):
-        return named if named is not None else Absence.NO_PROPERTY
-    found = _find(remote.properties, wanted)
-    if found is None and not provider.by_name_first and "." in wanted:
-        # The operator's second try: every dot is part of a name.
-        found = _find(remote.properties, wanted.replace(".", "\\."))
-    return found if found is not None else Absence.NO_PROPERTY
+    first = group[0]
+    own = [each.key for each in group if each.secret == first.secret]
+    # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
+    keys = own if len(own) == 1 else []
+    store = ["--store", first.store.id] if first.is_elsewhere else []
+    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
 
 
-def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | None:
-    """The value at a path of names; a null is a value too. Raises UnprovenReferenceError for any other gjson."""
-    if not _PATH.fullmatch(path):
-        raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate")
-    *above, last = (_ESCAPED.sub(r"\1", name) for name in _NAMES.findall(path))
-    members = properties
-    for name in above:
-        found = members.get(name)
-        if found is None:
-            return None
-        if found.kind is JsonKind.ARRAY:
-            raise UnprovenReferenceError("its property leads into a list, which this program does not evaluate")
-        members = object_members(found)
-    return members.get(last)
+def date_command(provider: Provider, name: str, address: str, option: str) -> str:
+    """The command that sets a date, DATE, of a secret of the store at `address`."""
+    return f"`{shell_line(*provider.date_words(address, name, option))}`"
 
 
-def extracted(remote: RemoteSecret) -> RemoteSecret:
-    """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
+def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
+    """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
+    if isinstance(error, NotFoundError):
+        return f"{put_command(group)} creates it; or correct its name"
+    store, name = group[0].store, error.place.name
+    if not isinstance(error, SoftDeletedError) or not name:
+        return error.remedy
+    words = store.provider.recover_words(store, error.place.store, name, error.version)
+    if not words:
+        return error.remedy
+    return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
 
-    Raises UnextractedError where the operator then refuses all of it, whichever keys are wanted.
+
+def _or_copy(first: Reference) -> str:
+    """The command that copies a deleted secret again from another store, where there is one."""
+    if first.environment is None or first.source is None:
+        return ""
+    ends = ("--to", first.store.id, "--from", first.source)
+    copy = command_line("migrate", first.environment, *ends, "--only", first.secret, "--recover")
+    return f"; or `{copy}` copies it there again"
+
+
+# By its code; any other error means that the store did not answer.
+_RULES: dict[str, str] = {
+    NotFoundError.code: "missing-secret",
+    SoftDeletedError.code: "soft-deleted-secret",
+    VersionGoneError.code: "soft-deleted-secret",
+    DisabledError.code: "disabled-secret",
+    ForbiddenError.code: "forbidden",
+    Code.UNAUTHENTICATED: "unauthenticated",
+    Code.EXPIRED_TOKEN: "unauthenticated",
+    Code.WRONG_MOUNT: "wrong-mount",
+    Code.UNSUPPORTED_ENGINE: "wrong-mount",
+    Code.INVALID_NAME: "invalid-reference",
+}
+# What is wrong with a value that has a trait: the rule, the message, and what mends it.
+_VALUE_FAULTS = (
+    (Trait.NOT_A_STRING, "not-a-string", "is a JSON {kind}, not a string", "{put} stores it as a JSON string"),
+    (Trait.EMPTY, "blank-value", "is empty", "{put} sets it; or leave the key out with `use:`"),
+    (
+        Trait.NUL,
+        "invalid-character",
+        "contains a NUL character, which no environment variable can hold",
+        "{put} sets the intended value; write it as Base64 where it is not text",
+    ),
+    (
+        Trait.LONE_SURROGATE,
+        "invalid-character",
+        "is not valid Unicode text: it contains half of a surrogate pair",
+        "{put} sets the intended value; write it as Base64 where it is not text",
+    ),
+    (Trait.PLACEHOLDER, "placeholder-value", "is still a placeholder", "{put} sets the real value"),
+    (
+        Trait.SPACE_AT_END,
+        "surrounding-white-space",
+        "begins or ends with white space",
+        "{put} stores it again without the white space, unless it belongs there",
+    ),
+    (
+        Trait.QUOTED,
+        "surrounding-quotes",
+        "has quotes around it",
+        "{put} stores it again without the quotes, unless they belong there",
+    ),
+)
+_NOT_CHECKED = " not checked"
+
+
+def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+    """A finding about the first of the keys with one value, at its line, and the others that have the value too.
+
+    `message` continues after the key's name. The secret's line is told where it is another one.
     """
-    found: dict[str, SecretValue] = {}
-    names: dict[str, str] = {}
-    for name, value in remote.properties.items():
-        key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
-        if key in found:
-            raise UnextractedError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
-        if len(key.encode()) > _LONGEST:
-            raise UnextractedError(f"the name of a property is longer than {_LONGEST} bytes")
-        found[key], names[key] = value, name
-    return replace(remote, properties=found)
+    reference = same[0]
+    subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
+    related: tuple[Related, ...] = ()
+    if reference.secret_at != reference.key_at:
+        related = (Related("the secret is used here", reference.secret_at),)
+    related += tuple(
+        Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
+    )
+    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=help_text, related=related))
 
 
-def _whole_document(provider: Provider, remote: RemoteSecret) -> SecretValue:
-    # What the operator serialises again has sorted names.
-    ordered = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
-    return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)
+def value_diagnostics(same: Sequence[Reference], value: SecretValue | Absence) -> Iterator[Diagnostic]:
+    """What is wrong with the value that keys get. A document asked for as a whole may be any JSON.
+
+    That a remote secret is not JSON at all is a finding about it, and not about a key.
+    """
+    reference = same[0]
+    if value is Absence.NO_PROPERTY:
+        wanted = reference.property or ""
+        lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
+        message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
+        way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
+        yield key_diagnostic("missing-property", same, message, way_out)
+    elif not isinstance(value, Absence):
+        found = traits(value)
+        for trait, rule, message, mend in _VALUE_FAULTS:
+            if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
+                way_out = mend.format(put=put_command([reference]))
+                yield key_diagnostic(rule, same, message.format(kind=value.kind.value), way_out)
+
+
+def date_diagnostic(
+    group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
+) -> Diagnostic | None:
+    """What is wrong with the dates of a remote secret of the store at `address`.
+
+    Where it does not expire by itself, what is expired is served on.
+    """
+    provider = group[0].store.provider
+    attributes, name = remote.attributes, quoted(remote.name)
+    if (expired := attributes.past_expires(now)) is not None:
+        message = f"{name} expired on {expired:%Y-%m-%d}"
+        new_value = f"{put_command(group)} sets a new value"
+        dated = f"{new_value}; then {date_command(provider, remote.name, address, '--expires')} sets its date"
+        is_dated = provider.expires_by_itself or group[0].store.requires_expiry
+        return of_remote("expired-secret", group, message, new_value if is_dated else dated)
+    if (ahead := attributes.not_before_ahead(now)) is not None:
+        message = f"{name} is not valid before {ahead:%Y-%m-%d}"
+        corrected = f"{date_command(provider, remote.name, address, '--not-before')} sets another date"
+        return of_remote("not-yet-valid", group, message, f"{corrected}; or write a version that is valid now")
+    if (soon := attributes.past_expires(now + within)) is not None:
+        if provider.expires_by_itself:
+            message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
+            keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
+            return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
+        message = f"{name} expires on {soon:%Y-%m-%d}"
+        new_value = f"before then, {put_command(group)} sets a new value"
+        if group[0].store.requires_expiry:
+            return of_remote("expires-soon", group, message, new_value)
+        new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
+        return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
+    if attributes.expires is None and group[0].store.requires_expiry:
+        message = f"{name} has no expiry date, and {quoted(group[0].store.id)} requires one"
+        dated = f"{date_command(provider, remote.name, address, '--expires')} sets one"
+        return of_remote("no-expiry", group, message, f"{put_command(group)} sets a new value with a date; or {dated}")
+    return None
+
+
+def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+    """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
+    first = group[0]
+    notes = [
+        Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key)
+        for each in group
+        for about in (f"of {quoted(each.secret)}",)
+    ]
+    related = tuple(note for note in notes if note.span != first.secret_at)
+    if not related:
+        # A values file has one place for a secret and all its keys.
+        message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
+    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
+
+
+def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
+    """A finding about a remote secret that the store did not return."""
+    name = error.place.name or ""
+    message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
+    if isinstance(error, NotFoundError):
+        message = f"{quoted(name)} is not in {quoted(group[0].store.id)}"
+    return of_remote(_rule_of(error), group, message, way_out_of(group, error))
+
+
+def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
+    """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
+    count = _unchecked(len(asking))
+    if isinstance(failure, AddressError):
+        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
+    said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
+    finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
+    # Here the store's own address is wrong, and not a reference to a secret in it.
+    rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
+    return BY_ID[rule].diagnostic(finding)
+
+
+def with_own_count(message: str, keys: int) -> str:
+    """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
+    said, _, count = message.rpartition("; ")
+    return f"{said}; {_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
+
+
+def _unchecked(keys: int) -> str:
+    return f"{counted(keys, 'key')}{_NOT_CHECKED}"
+
+
+def _rule_of(error: StoreError) -> str:
+    return _RULES.get(error.code, "no-answer")

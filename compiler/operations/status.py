@@ -19,7 +19,7 @@ from compiler.live.stores import LiveStores, ValueName, key_places, secret_named
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
-from compiler.operations.references import Reference, references_of
+from compiler.operations.references import Reference, references_of, with_own_count
 from compiler.operations.verify import (
     CLOSED,
     UNSET,
@@ -28,7 +28,6 @@ from compiler.operations.verify import (
     Verification,
     known_since,
     verify,
-    with_own_count,
 )
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
@@ -36,7 +35,7 @@ from compiler.text.command_line import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
-    from compiler.operations.ages import DueKey, Rotation
+    from compiler.operations.due import DueKey, Rotation
 
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
@@ -284,6 +283,10 @@ class Status:
     def is_fine(self) -> bool:
         return all(row.is_fine for row in self.rows)
 
+    @property
+    def keys(self) -> list[DueKey]:
+        return [key for row in self.rows for key in row.keys]
+
 
 def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     """What the files alone say, of the secrets `only` or all. Raises Refusal for one that there is not."""
@@ -445,7 +448,7 @@ def next_rotation(status: Status) -> Iterator[str]:
     """What replaces the values that are overdue for longest, unless a rotation of them is under way."""
     # Where nobody asked for ages, as in a wait, nothing of them is loaded.
     if keys := [key for row in status.rows if not row.rotations for key in row.keys]:
-        from compiler.operations.ages import rotation_commands  # noqa: PLC0415
+        from compiler.operations.due import rotation_commands  # noqa: PLC0415
 
         yield from rotation_commands(status.environment, keys)
 

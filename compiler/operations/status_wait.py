@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -419,8 +419,6 @@ class StatusReading:
         if self.options.seconds is not None:
             # A wait is for the cluster, and has its seconds.
             return status
-        from compiler.operations.due import with_ages  # noqa: PLC0415 - a wait does without
-
         return with_ages(status, found, self.stores, datetime.now(UTC))
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> StatusResult:
@@ -459,6 +457,15 @@ class StatusReading:
             unanswered = f"the cluster ({self.view.unanswered})"
         waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
         return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
+
+
+def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:
+    """The rows with the ages of their keys, and with the rotations that their stores say are under way."""
+    from compiler.operations.due import keys_by_secret  # noqa: PLC0415 - a wait does without
+
+    ages = keys_by_secret(status.environment, found, stores, now)
+    asked = [(row, *ages.get(row.secret.id, ((), ()))) for row in status.rows]
+    return replace(status, rows=tuple(replace(row, keys=keys, rotations=under_way) for row, keys, under_way in asked))
 
 
 def read_status(

@@ -1,248 +1,129 @@
-"""Reads what External Secrets Operator will read, and reports what would not synchronise, with the remedy."""
+"""Reads what External Secrets Operator will read, resolves it as the operator does, and reports what is wrong.
+
+Of a property's path only names with dots between them are followed, by gjson's documented syntax
+(https://github.com/tidwall/gjson/blob/master/SYNTAX.md), not its code. Beside the values it checks what the caller may
+do in the stores, and which keys have one value.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import WORKERS, is_of_store, is_silence, lasting_command, read_all
+from compiler.live.read_many import WORKERS, is_of_store, is_silence, read_all
 from compiler.live.stores import AddressError, LiveStores
+from compiler.model.address import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.environment import Store
+from compiler.model.environment import Environment, Secret, Store
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.operations.references import (
     Absence,
     Reference,
-    UnextractedError,
-    extracted,
-    resolve,
+    date_diagnostic,
+    key_diagnostic,
+    of_remote,
+    of_store,
+    of_store_error,
+    references_of,
+    value_diagnostics,
 )
 from compiler.rules.api import Finding
+from compiler.rules.forms.names import waiver
 from compiler.rules.live_rules import BY_ID
-from compiler.stores.errors import (
-    Code,
-    DisabledError,
-    ForbiddenError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    VersionGoneError,
+from compiler.stores.errors import Code, StoreError
+from compiler.stores.interface import Cluster, Identity, RemoteSecret, Role, SecretReader
+from compiler.stores.secret_value import (
+    Comparer,
+    JsonKind,
+    Mark,
+    SecretValue,
+    Trait,
+    object_members,
+    traits,
+    write_object,
 )
-from compiler.stores.interface import Cluster, Identity, Limit, RemoteSecret, SecretReader
-from compiler.stores.secret_value import SecretValue, Trait, traits
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import counted, quoted
+from compiler.text.command_line import command_line
+from compiler.text.wording import quoted
+
+# Names of these characters mean the same to gjson and to a look-up by name.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+# Names with dots between them. A backslash takes the next character as it is; other signs are syntax to gjson.
+_NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
+_NAMES, _PATH = re.compile(_NAME, re.DOTALL), re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# Of the name of a Secret's key, in bytes.
+_LONGEST = 253
 
 
-def put_command(group: Sequence[Reference]) -> str:
-    """The command that sets the keys of `group` in the store that they are read from.
+class UnextractedError(Exception):
+    """The operator refuses to make a bundle of the remote secret, whichever keys are wanted. The text says why."""
 
-    Where some are taken from another secret's, they are set with those of the first.
+
+def resolve(
+    provider: Provider, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False
+) -> SecretValue | Absence:
+    """The value that the operator writes for the property `wanted`; None means the whole value.
+
+    `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
+    path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
+    Raises UnprovenReferenceError.
     """
-    first = group[0]
-    own = [each.key for each in group if each.secret == first.secret]
-    # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
-    keys = own if len(own) == 1 else []
-    store = ["--store", first.store.id] if first.is_elsewhere else []
-    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
+    if wanted is None:
+        return remote.whole if remote.whole is not None else _whole_document(provider, remote)
+    if not remote.is_object:
+        return Absence.NOT_JSON
+    named = remote.properties.get(wanted)
+    if by_name or _PLAIN.fullmatch(wanted) or (provider.by_name_first and named is not None):
+        return named if named is not None else Absence.NO_PROPERTY
+    found = _find(remote.properties, wanted)
+    if found is None and not provider.by_name_first and "." in wanted:
+        # The operator's second try: every dot is part of a name.
+        found = _find(remote.properties, wanted.replace(".", "\\."))
+    return found if found is not None else Absence.NO_PROPERTY
 
 
-def date_command(provider: Provider, name: str, address: str, option: str) -> str:
-    """The command that sets a date, DATE, of a secret of the store at `address`."""
-    return f"`{shell_line(*provider.date_words(address, name, option))}`"
+def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | None:
+    """The value at a path of names; a null is a value too. Raises UnprovenReferenceError for any other gjson."""
+    if not _PATH.fullmatch(path):
+        raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate")
+    *above, last = (_ESCAPED.sub(r"\1", name) for name in _NAMES.findall(path))
+    members = properties
+    for name in above:
+        found = members.get(name)
+        if found is None:
+            return None
+        if found.kind is JsonKind.ARRAY:
+            raise UnprovenReferenceError("its property leads into a list, which this program does not evaluate")
+        members = object_members(found)
+    return members.get(last)
 
 
-def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
-    """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
-    if isinstance(error, NotFoundError):
-        return f"{put_command(group)} creates it; or correct its name"
-    store, name = group[0].store, error.place.name
-    if not isinstance(error, SoftDeletedError) or not name:
-        return error.remedy
-    words = store.provider.recover_words(store, error.place.store, name, error.version)
-    if not words:
-        return error.remedy
-    return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
+def extracted(remote: RemoteSecret) -> RemoteSecret:
+    """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
 
-
-def _or_copy(first: Reference) -> str:
-    """The command that copies a deleted secret again from another store, where there is one."""
-    if first.environment is None or first.source is None:
-        return ""
-    ends = ("--to", first.store.id, "--from", first.source)
-    copy = command_line("migrate", first.environment, *ends, "--only", first.secret, "--recover")
-    return f"; or `{copy}` copies it there again"
-
-
-# By its code; any other error means that the store did not answer.
-_RULES: dict[str, str] = {
-    NotFoundError.code: "missing-secret",
-    SoftDeletedError.code: "soft-deleted-secret",
-    VersionGoneError.code: "soft-deleted-secret",
-    DisabledError.code: "disabled-secret",
-    ForbiddenError.code: "forbidden",
-    Code.UNAUTHENTICATED: "unauthenticated",
-    Code.EXPIRED_TOKEN: "unauthenticated",
-    Code.WRONG_MOUNT: "wrong-mount",
-    Code.UNSUPPORTED_ENGINE: "wrong-mount",
-    Code.INVALID_NAME: "invalid-reference",
-}
-# What is wrong with a value that has a trait: the rule, the message, and what mends it.
-_VALUE_FAULTS = (
-    (Trait.NOT_A_STRING, "not-a-string", "is a JSON {kind}, not a string", "{put} stores it as a JSON string"),
-    (Trait.EMPTY, "blank-value", "is empty", "{put} sets it; or leave the key out with `use:`"),
-    (
-        Trait.NUL,
-        "invalid-character",
-        "contains a NUL character, which no environment variable can hold",
-        "{put} sets the intended value; write it as Base64 where it is not text",
-    ),
-    (
-        Trait.LONE_SURROGATE,
-        "invalid-character",
-        "is not valid Unicode text: it contains half of a surrogate pair",
-        "{put} sets the intended value; write it as Base64 where it is not text",
-    ),
-    (Trait.PLACEHOLDER, "placeholder-value", "is still a placeholder", "{put} sets the real value"),
-    (
-        Trait.SPACE_AT_END,
-        "surrounding-white-space",
-        "begins or ends with white space",
-        "{put} stores it again without the white space, unless it belongs there",
-    ),
-    (
-        Trait.QUOTED,
-        "surrounding-quotes",
-        "has quotes around it",
-        "{put} stores it again without the quotes, unless they belong there",
-    ),
-)
-_NOT_CHECKED = " not checked"
-
-
-def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about the first of the keys with one value, at its line, and the others that have the value too.
-
-    `message` continues after the key's name. The secret's line is told where it is another one.
+    Raises UnextractedError where the operator then refuses all of it, whichever keys are wanted.
     """
-    reference = same[0]
-    subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
-    related: tuple[Related, ...] = ()
-    if reference.secret_at != reference.key_at:
-        related = (Related("the secret is used here", reference.secret_at),)
-    related += tuple(
-        Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
-    )
-    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=help_text, related=related))
+    found: dict[str, SecretValue] = {}
+    names: dict[str, str] = {}
+    for name, value in remote.properties.items():
+        key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
+        if key in found:
+            raise UnextractedError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
+        if len(key.encode()) > _LONGEST:
+            raise UnextractedError(f"the name of a property is longer than {_LONGEST} bytes")
+        found[key], names[key] = value, name
+    return replace(remote, properties=found)
 
 
-def value_diagnostics(same: Sequence[Reference], value: SecretValue | Absence) -> Iterator[Diagnostic]:
-    """What is wrong with the value that keys get. A document asked for as a whole may be any JSON.
-
-    That a remote secret is not JSON at all is a finding about it, and not about a key.
-    """
-    reference = same[0]
-    if value is Absence.NO_PROPERTY:
-        wanted = reference.property or ""
-        lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
-        message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
-        way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
-        yield key_diagnostic("missing-property", same, message, way_out)
-    elif not isinstance(value, Absence):
-        found = traits(value)
-        for trait, rule, message, mend in _VALUE_FAULTS:
-            if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
-                way_out = mend.format(put=put_command([reference]))
-                yield key_diagnostic(rule, same, message.format(kind=value.kind.value), way_out)
-
-
-def date_diagnostic(
-    group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
-) -> Diagnostic | None:
-    """What is wrong with the dates of a remote secret of the store at `address`.
-
-    Where it does not expire by itself, what is expired is served on.
-    """
-    provider = group[0].store.provider
-    attributes, name = remote.attributes, quoted(remote.name)
-    if (expired := attributes.past_expires(now)) is not None:
-        message = f"{name} expired on {expired:%Y-%m-%d}"
-        new_value = f"{put_command(group)} sets a new value"
-        dated = f"{new_value}; then {date_command(provider, remote.name, address, '--expires')} sets its date"
-        is_dated = provider.expires_by_itself or group[0].store.requires_expiry
-        return of_remote("expired-secret", group, message, new_value if is_dated else dated)
-    if (ahead := attributes.not_before_ahead(now)) is not None:
-        message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        corrected = f"{date_command(provider, remote.name, address, '--not-before')} sets another date"
-        return of_remote("not-yet-valid", group, message, f"{corrected}; or write a version that is valid now")
-    if (soon := attributes.past_expires(now + within)) is not None:
-        if provider.expires_by_itself:
-            message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
-            keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
-            return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
-        message = f"{name} expires on {soon:%Y-%m-%d}"
-        new_value = f"before then, {put_command(group)} sets a new value"
-        if group[0].store.requires_expiry:
-            return of_remote("expires-soon", group, message, new_value)
-        new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
-        return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
-    if attributes.expires is None and group[0].store.requires_expiry:
-        message = f"{name} has no expiry date, and {quoted(group[0].store.id)} requires one"
-        dated = f"{date_command(provider, remote.name, address, '--expires')} sets one"
-        return of_remote("no-expiry", group, message, f"{put_command(group)} sets a new value with a date; or {dated}")
-    return None
-
-
-def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
-    first = group[0]
-    notes = [
-        Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key)
-        for each in group
-        for about in (f"of {quoted(each.secret)}",)
-    ]
-    related = tuple(note for note in notes if note.span != first.secret_at)
-    if not related:
-        # A values file has one place for a secret and all its keys.
-        message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
-    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
-
-
-def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
-    """A finding about a remote secret that the store did not return."""
-    name = error.place.name or ""
-    message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
-    if isinstance(error, NotFoundError):
-        message = f"{quoted(name)} is not in {quoted(group[0].store.id)}"
-    return of_remote(_rule_of(error), group, message, way_out_of(group, error))
-
-
-def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
-    """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
-    count = _unchecked(len(asking))
-    if isinstance(failure, AddressError):
-        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
-    said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
-    finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
-    # Here the store's own address is wrong, and not a reference to a secret in it.
-    rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
-    return BY_ID[rule].diagnostic(finding)
-
-
-def with_own_count(message: str, keys: int) -> str:
-    """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
-    said, _, count = message.rpartition("; ")
-    return f"{said}; {_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
-
-
-def _unchecked(keys: int) -> str:
-    return f"{counted(keys, 'key')}{_NOT_CHECKED}"
-
-
-def _rule_of(error: StoreError) -> str:
-    return _RULES.get(error.code, "no-answer")
+def _whole_document(provider: Provider, remote: RemoteSecret) -> SecretValue:
+    # What the operator serialises again has sorted names.
+    ordered = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
+    return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)
 
 
 EXPIRES_WITHIN = timedelta(days=30)
@@ -554,3 +435,161 @@ def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) 
                 identity = cluster = None
             found.append(ReadStore(store.id, reader.address.absolute, identity, cluster))
     return tuple(found)
+
+
+def verify_access(
+    environment: Environment, references: Sequence[Reference], role: Role, stores: LiveStores
+) -> tuple[Diagnostic, ...]:
+    """What the caller lacks for `role` in the stores of `references`, and what is beyond it.
+
+    A store that cannot be asked is left to what reads it. What is refused afterwards is told with all that the role
+    takes there.
+    """
+    by_store: dict[Store, list[Reference]] = {}
+    for each in references:
+        by_store.setdefault(each.store, []).append(each)
+    found: list[Diagnostic] = []
+    for store, asking in by_store.items():
+        try:
+            found += _of_store(environment, store, asking, role, stores)
+        except (AddressError, StoreError):
+            continue
+    return tuple(found)
+
+
+def _of_store(
+    environment: Environment, store: Store, asking: Sequence[Reference], role: Role, stores: LiveStores
+) -> Iterator[Diagnostic]:
+    from compiler.generate.access import names_in, uses_of  # noqa: PLC0415 - only --access asks it
+
+    names: dict[str, Secret] = {}
+    for secret in dict.fromkeys(each.secret for each in asking):
+        # What is no secret of the store is a finding of reading it.
+        with suppress(InvalidReferenceError, UnprovenReferenceError):
+            for name, its in names_in(environment, store, [environment.secrets[secret]], role).items():
+                names.setdefault(name, its)
+    writer, uses = stores.open(store), dict.fromkeys(names, uses_of(role))
+    problems, excess = writer.check_access(uses), writer.excess_access(uses)
+    for each in problems or ():
+        message = f"{quoted(each.name)} in {quoted(store.id)} is not open to a {role}: {each.reason}"
+        at = names[each.name].node.key_span
+        yield BY_ID["missing-access"].diagnostic(Finding(message, at, help=each.remedy, brief=True))
+    if problems is None or excess is None:
+        message = f"{quoted(store.id)} does not say what your credentials may do; only reading was tried"
+        yield BY_ID["unknown-access"].diagnostic(Finding(message, store.node.key_span))
+    elif excess:
+        elsewhere = ["--store", store.id] if asking[0].is_elsewhere else []
+        words = ["--for", role, "--form", store.provider.access_form, *elsewhere]
+        help_text = f"`{command_line('generate', 'access', environment.name, *words)}` writes what is enough"
+        message = f"your credentials may do more in {quoted(store.id)} than a {role}: {excess}"
+        yield BY_ID["excess-access"].diagnostic(Finding(message, store.node.key_span, help=help_text))
+
+
+_RULE = BY_ID["shared-value"]
+# Nobody has such a value to himself.
+_NO_VALUES = frozenset({Trait.EMPTY, Trait.PLACEHOLDER})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Holder:
+    """A key that has a value with a limited life, and the store where it was read, as reached from here."""
+
+    environment: Environment
+    reference: Reference
+    server: StoreIdentity
+
+    def is_at_place_of(self, other: _Holder) -> bool:
+        """Whether both are one place; a mount and a namespace may be written in two ways."""
+        if self.reference.property != other.reference.property:
+            return False
+        places = remote_places(self.server, self.reference.remote_key)
+        is_same = compare_servers(self.server, other.server) is Sameness.SAME
+        return is_same and not places.isdisjoint(remote_places(other.server, other.reference.remote_key))
+
+
+@dataclass(slots=True)
+class SharedValues:
+    """Compares values of one environment after another; of each it keeps a mark, and no value."""
+
+    stores: LiveStores
+    comparer: Comparer = field(default_factory=Comparer)
+    holders: dict[Mark, list[_Holder]] = field(default_factory=dict)
+    servers: dict[tuple[str, str], StoreIdentity] = field(default_factory=dict)
+
+    def read(self, environment: Environment) -> Verification:
+        """Read the keys of `environment` whose values count, and add them."""
+        found = verify(_limited(environment, references_of(environment)[0]), self.stores)
+        self.add(environment, found)
+        return found
+
+    def add(self, environment: Environment, found: Verification) -> None:
+        """Add what was read of `environment`; keys that take their value from another, or may live on, do not count."""
+        clusters = {seen.store: seen.cluster.id for seen in found.seen if seen.cluster is not None}
+        by_store: dict[Store, StoreIdentity] = {}
+        for reference in _limited(environment, [status.reference for status in found.keys]):
+            value = found.values.get(reference)
+            if value is None or traits(value) & _NO_VALUES:
+                continue
+            store = reference.store
+            if store not in by_store:
+                identity = self.stores.address(store).identity
+                by_store[store] = identity._replace(cluster_id=clusters.get(store.id))
+                self.servers[environment.name, store.id] = by_store[store]
+            holder = _Holder(environment, reference, by_store[store])
+            self.holders.setdefault(self.comparer.mark(value), []).append(holder)
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """A finding for each key whose value another one has, at the key; without those that are waived there."""
+        from compiler.consumers.findings import Waivers  # noqa: PLC0415 - only --shared-with asks it
+
+        waivers: dict[str, Waivers] = {}
+        found: list[Diagnostic] = []
+        for holders in self.holders.values():
+            for at, holder in enumerate(holders):
+                first = next((each for each in holders[:at] if not each.is_at_place_of(holder)), None)
+                if first is None:
+                    continue
+                finding = _finding(holder, first)
+                environment = holder.environment
+                if not waivers.setdefault(environment.name, Waivers(environment)).covers(_RULE, finding):
+                    found.append(_RULE.diagnostic(finding))
+        return tuple(sorted(found, key=lambda each: (each.span.path, each.span.start)))
+
+    def unproven(self) -> Iterator[str]:
+        """What is not known of the stores: that those of two environments were one, or may have been."""
+        read = list(self.servers.items())
+        for at, ((name, store), server) in enumerate(read):
+            for (other_name, other_store), other in read[:at]:
+                if name == other_name or (sameness := compare_servers(server, other)) is Sameness.ANOTHER:
+                    continue
+                subject = f"{quoted(other_store)} of {other_name} and {quoted(store)} of {name}"
+                if sameness is Sameness.SAME:
+                    yield f"{subject} are one store: a place that both read was not compared with itself"
+                else:
+                    yield f"{subject} may be one store: `clusterId` in each environment proves that they are two"
+
+
+def _limited(environment: Environment, references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """Those of keys with a value of their own and a limited life."""
+    keys = {(secret.id, item.key.name): item.key for secret in environment.secrets.values() for item in secret.keys}
+    return tuple(
+        each
+        for each in references
+        if each.holder is None and keys[each.secret, each.key].lifetime.limit_days is not None
+    )
+
+
+def _finding(holder: _Holder, first: _Holder) -> Finding:
+    own, other = holder.reference, first.reference
+    name, where = f"{quoted(own.key)} of {quoted(own.secret)}", f"{quoted(other.key)} of {quoted(other.secret)}"
+    waive = waiver(_RULE.id, own.secret)
+    if holder.environment is first.environment:
+        message = f"{name} has the same value as {where}"
+        way_out = f"if it is meant, write `from: {other.secret}/{other.key}` in the catalogue; {waive}"
+        related = Related("the other key", other.key_at)
+    else:
+        same = "" if name == where else f" as {where}"
+        message = f"{name} has the same value{same} in {first.environment.name} and {holder.environment.name}"
+        way_out = f"make a credential for each environment, so that one can be revoked alone; {waive}"
+        related = Related(f"{first.environment.name} reads it because of this", other.secret_at)
+    return Finding(message, own.secret_at, help=way_out, related=(related,), scope=("secrets", own.secret))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.live.ages import AgeState, KeyAge
-from compiler.operations.ages import DueKey
+from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, from_files
 from compiler.render.reports.metrics import metrics
 from tests.unit.operations.cutover.conftest import Bench

@@ -19,11 +19,10 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
 from compiler.model.store import Place
-from compiler.operations.ages import DueKey, Rotation
 from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
-from compiler.operations.due import DueList
+from compiler.operations.due import DueKey, DueList, Rotation
 from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState

@@ -17,7 +17,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import KeyAge
 from compiler.live.stores import LiveStores
-from compiler.operations.ages import ages_of, limits_of
+from compiler.operations.due import ages_of, limits_of
 from compiler.operations.references import references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project

@@ -124,7 +124,7 @@ def run(invocation: Invocation) -> int:
         environments = live_environments(arguments.environments, invocation)
         _of_one(arguments, len(environments))
         if arguments.rbac:
-            from compiler.operations.rbac import rbac  # noqa: PLC0415 - asks for nothing, and is rarely wanted
+            from compiler.generate.access import rbac  # noqa: PLC0415 - asks for nothing, and is rarely wanted
 
             standard_output().write_raw(rbac(environments[0]))
             return OK
@@ -242,7 +242,10 @@ def _show_due(looked: Sequence[StatusResult], now: datetime, invocation: Invocat
     from compiler.operations.due import due_list  # noqa: PLC0415 - only where it is asked for
 
     until = now + invocation.arguments.due
-    found = [(each, NextStep(tuple(next_rotation(each.status))), due_list(each.status, until)) for each in looked]
+    found = [
+        (each, NextStep(tuple(next_rotation(each.status))), due_list(each.status.environment, each.status.keys, until))
+        for each in looked
+    ]
     is_silent = any(each.status.silent for each in looked)
     code = COULD_NOT_RUN if is_silent else FOUND if any(due.is_pressing for _, _, due in found) else OK
     for each, step, due in found:

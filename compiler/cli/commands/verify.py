@@ -14,7 +14,7 @@ from compiler.live.stores import LiveStores, open_stores_for_reading, store_name
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.operations.references import Reference, collect_references, collect_references_of_file
-from compiler.operations.verify import EXPIRES_WITHIN, Verification, dates_of, verify
+from compiler.operations.verify import EXPIRES_WITHIN, SharedValues, Verification, dates_of, verify, verify_access
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import Line
@@ -115,8 +115,6 @@ def _access(
 ) -> Sequence[Diagnostic]:
     if environment is None or not arguments.access:
         return ()
-    from compiler.operations.verify_access import verify_access  # noqa: PLC0415 - only --access asks it
-
     return verify_access(environment, references, Role(getattr(arguments, "for") or Role.READER), stores)
 
 
@@ -130,8 +128,6 @@ def _shared_values(
     """What is found of values that keys share, and of reading the `others`; whether all of these answered."""
     if environment is None or invocation.arguments.shared_with is None:
         return [], True
-    from compiler.operations.shared_values import SharedValues  # noqa: PLC0415 - only --shared-with asks it
-
     shared, diagnostics, answered = SharedValues(stores), list[Diagnostic](), True
     shared.add(environment, found)
     for other in others:

@@ -23,7 +23,7 @@ def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
     run = Gauge("platform_secrets_run_timestamp_seconds", "When the environment was looked at")
     for status in found:
         environment = status.environment.name
-        for each in values_of(status):
+        for each in values_of(status.environment, status.keys):
             if not each.has_due:
                 continue
             labels = {

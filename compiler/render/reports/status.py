@@ -19,8 +19,7 @@ from compiler.text.wording import counted, listed
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
     from compiler.model.environment import Store
-    from compiler.operations.ages import DueKey
-    from compiler.operations.due import DueList
+    from compiler.operations.due import DueKey, DueList
     from compiler.operations.status_keys import KeyOverview
 
 _WIDEST, _GAP = 80, 2

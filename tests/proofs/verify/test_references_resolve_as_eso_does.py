@@ -23,7 +23,8 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.provider import Provider, UnprovenReferenceError
 from compiler.model.store import StoreAddress
-from compiler.operations.references import references_of, resolve
+from compiler.operations.references import references_of
+from compiler.operations.verify import resolve
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret, open_store
 from compiler.stores.secret_value import JsonKind, SecretValue, read_object

@@ -13,7 +13,8 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import Catalogue
 from compiler.model.environment import Environment
-from compiler.operations.references import references_of, resolve
+from compiler.operations.references import references_of
+from compiler.operations.verify import resolve
 from compiler.pipeline import compile_project
 from compiler.stores.secret_value import SecretValue
 from tests.commands import Done

@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
-from compiler.operations.ages import ages_of, limits_of
+from compiler.operations.due import ages_of, limits_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project

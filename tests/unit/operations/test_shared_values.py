@@ -9,8 +9,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.store import StoreAddress
 from compiler.operations.references import references_of
-from compiler.operations.shared_values import SharedValues
-from compiler.operations.verify import verify
+from compiler.operations.verify import SharedValues, verify
 from compiler.pipeline import compile_project
 from compiler.stores.interface import SecretWriter
 from tests.github_project import BASE

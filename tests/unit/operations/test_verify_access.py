@@ -9,7 +9,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.store import StoreAddress
 from compiler.operations.references import collect_references
-from compiler.operations.verify_access import verify_access
+from compiler.operations.verify import verify_access
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from compiler.stores.interface import Problem, Role, Use

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.due import with_ages
 from compiler.operations.status import Status, StepContext, next_step, with_live_state, with_values
 from compiler.operations.status_keys import next_of_secrets
 from compiler.operations.status_live import StatusJudge
-from compiler.operations.status_wait import StatusResult
+from compiler.operations.status_wait import StatusResult, with_ages
 from compiler.render.content import Data
 from compiler.render.reports.status import ShownStatus, status_report
 from compiler.stores.interface import RENEW_DATE

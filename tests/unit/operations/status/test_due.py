@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.live.ages import AgeState
-from compiler.operations.ages import DueKey, Rotation
-from compiler.operations.due import due_list, values_of, with_ages
+from compiler.operations.due import DueKey, DueList, Rotation, due_list, values_of
 from compiler.operations.status import Status, next_rotation, next_step, with_values
+from compiler.operations.status_wait import with_ages
 from compiler.stores.interface import ROTATION
 from tests.unit.operations.status.conftest import World
 
@@ -50,6 +50,10 @@ def aged(world: World, *, compares: bool = False) -> Status:
     return with_values(world.status(), stores, compares=compares, judge=judge)[0]
 
 
+def due_until(status: Status, until: datetime) -> DueList:
+    return due_list(status.environment, status.keys, until)
+
+
 def keys(found: list[DueKey] | tuple[DueKey, ...]) -> list[tuple[str, str, AgeState]]:
     return [(each.secret, each.key, each.age.state) for each in found]
 
@@ -71,7 +75,7 @@ def test_the_other_store_is_not_asked_for_what_is_due(limited: World) -> None:
 def test_a_value_that_several_secrets_have_is_due_once_under_its_own_name(limited: World) -> None:
     status = aged(limited)
     assert [each.key for each in status.rows[2].keys] == ["BOT_TOKEN"]
-    assert keys(values_of(status)) == [
+    assert keys(values_of(status.environment, status.keys)) == [
         ("jira", "JIRA_TOKEN", AgeState.IN_TIME),
         ("github", "GITHUB_TOKEN", AgeState.IN_TIME),
         ("jira", "JIRA_URL", AgeState.NO_LIMIT),
@@ -80,33 +84,33 @@ def test_a_value_that_several_secrets_have_is_due_once_under_its_own_name(limite
 
 def test_what_is_due_later_is_left_out_and_what_has_no_limit_counted(limited: World) -> None:
     status = aged(limited)
-    soon = due_list(status, NOW + timedelta(days=10))
+    soon = due_until(status, NOW + timedelta(days=10))
     assert (keys(soon.keys), soon.without_limit, soon.is_pressing) == (
         [("jira", "JIRA_TOKEN", AgeState.IN_TIME)],
         1,
         False,
     )
-    assert due_list(status, NOW + timedelta(days=9)).keys == ()
-    assert len(due_list(status, NOW + timedelta(days=60)).keys) == 2
+    assert due_until(status, NOW + timedelta(days=9)).keys == ()
+    assert len(due_until(status, NOW + timedelta(days=60)).keys) == 2
 
 
 def test_what_is_overdue_or_may_be_is_listed_whatever_the_date(limited: World) -> None:
     written(limited, github=None, jira=NOW - timedelta(days=91))
-    found = due_list(aged(limited), NOW)
+    found = due_until(aged(limited), NOW)
     assert keys(found.keys) == [
         ("jira", "JIRA_TOKEN", AgeState.OVERDUE),
         ("github", "GITHUB_TOKEN", AgeState.NOT_KNOWN),
     ]
     assert found.is_pressing
     written(limited, jira=NOW)
-    assert due_list(aged(limited), NOW).is_pressing
+    assert due_until(aged(limited), NOW).is_pressing
 
 
 def test_a_silent_store_leaves_every_limited_key_not_known(limited: World) -> None:
     limited.bench.silent.add("vault")
     status = aged(limited)
     assert status.silent == ("vault",)
-    assert {each.age.state for each in due_list(status, NOW).keys} == {AgeState.NOT_KNOWN}
+    assert {each.age.state for each in due_until(status, NOW).keys} == {AgeState.NOT_KNOWN}
 
 
 def test_the_secret_that_is_overdue_for_longest_is_rotated_next(limited: World) -> None:

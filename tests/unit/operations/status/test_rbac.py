@@ -8,8 +8,8 @@ from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
 from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
+from compiler.generate.access import rbac
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
-from compiler.operations.rbac import rbac
 from compiler.operations.rotate_live import force_others, old_pods, readings_of, wait_for_sync
 from compiler.text.command_line import name_project
 from tests.unit.operations.status.conftest import JIRA, SPACE, World

@@ -5,12 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
-from compiler.operations.references import (
-    Absence,
-    UnextractedError,
-    extracted,
-    resolve,
-)
+from compiler.operations.references import Absence
+from compiler.operations.verify import UnextractedError, extracted, resolve
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue, read_object
 from tests import providers

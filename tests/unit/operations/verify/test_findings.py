@@ -10,8 +10,9 @@ from compiler.live.stores import AddressError, address_of
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.operations.references import Absence, Reference
-from compiler.operations.verify import (
+from compiler.operations.references import (
+    Absence,
+    Reference,
     date_diagnostic,
     key_diagnostic,
     of_remote,

@@ -4,8 +4,7 @@ import pytest
 
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.operations.references import Reference
-from compiler.operations.verify import put_command, way_out_of
+from compiler.operations.references import Reference, put_command, way_out_of
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
 from tests import providers
 

@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
-from compiler.operations.ages import DueKey
+from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, Status
 from compiler.render.reports.metrics import FIRST_LINE, metrics
 from tests.unit.operations.status.conftest import World, world

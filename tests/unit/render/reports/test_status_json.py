@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
-from compiler.operations.ages import DueKey, Rotation
-from compiler.operations.due import DueList
+from compiler.operations.due import DueKey, DueList, Rotation
 from compiler.operations.status import LiveState, NextStep, Values
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState

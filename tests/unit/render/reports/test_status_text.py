@@ -9,8 +9,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
-from compiler.operations.ages import DueKey, Rotation
-from compiler.operations.due import DueList
+from compiler.operations.due import DueKey, DueList, Rotation
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
 from compiler.render.content import Line, Lines, Painted, Style
