@@ -294,7 +294,8 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
         secret_named(environment, name)
     moves = moves_of(environment.root)
     progress = progress_of(environment) if moves is not None else None
-    steps = _steps(progress)
+    planned = progress.steps if progress is not None else ()
+    steps = {secret: number for number, step in enumerate(planned, 1) for secret in step}
     rows: list[Row] = []
     for name, secret in environment.secrets.items():
         if secret.store is None or (only and name not in only):
@@ -303,11 +304,6 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
         to = progress.to if progress is not None and is_going else None
         rows.append(Row(secret, secret.store, to, steps.get(name), other_store(secret, environment, progress)))
     return Status(environment, tuple(rows), progress)
-
-
-def _steps(progress: MoveProgress | None) -> dict[str, int]:
-    steps = progress.steps if progress is not None else ()
-    return {secret: number for number, step in enumerate(steps, 1) for secret in step}
 
 
 def with_values(
