@@ -7,17 +7,21 @@ stores.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import resource
 import sys
+from contextlib import contextmanager
 
-from compiler.cli.exit_codes import INTERRUPTED
-from compiler.cli.terminal.streams import code_of_output, open_streams
+from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED
+from compiler.refusal import system_reason
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import NoReturn
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import NoReturn, TextIO
+
+    from typing_extensions import Buffer
 
 
 def run_program(main: Callable[[list[str]], int]) -> NoReturn:
@@ -44,3 +48,77 @@ def leave_no_core() -> None:
     # Not 0: Linux hands the core to a program that collects them all the same, unless the limit is 1 (core(5)).
     most = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (min(1, most) if most != resource.RLIM_INFINITY else 1, most))
+
+
+class LossyFile(io.RawIOBase):
+    """A file descriptor that swallows what can no longer be written, so that a command ends as it would have.
+
+    `error` is what went wrong first. A closed pipe is no error: whoever closed it has read enough.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lost = False
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data)
+        if not self._lost:
+            try:
+                return os.write(self._descriptor, view)
+            except BrokenPipeError:
+                self._lost = True
+            except OSError as error:
+                self._lost, self.error = True, error
+        return view.nbytes
+
+
+def code_of_output(files: Iterable[LossyFile], code: int) -> int:
+    """The exit code: a command whose output was lost, to a full disk for one, did not do what was asked."""
+    return COULD_NOT_RUN if any(file.error is not None for file in files) else code
+
+
+@contextmanager
+def open_streams() -> Iterator[tuple[LossyFile, LossyFile]]:
+    """Puts the streams in place of `sys.stdout` and `sys.stderr`, and flushes them at the end.
+
+    UTF-8 whatever the locale: output holds names from UTF-8 files, and the same run is to give the same bytes.
+    """
+    _occupy()
+    files = LossyFile(1), LossyFile(2)
+    sys.stdout, sys.stderr = (_text(file) for file in files)
+    try:
+        yield files
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        error = files[0].error
+        if error is not None:
+            sys.stderr.write(f"error: cannot write the output: {system_reason(error)}\n")
+            sys.stderr.flush()
+
+
+def _occupy() -> None:
+    """Opens what was closed when the process began, or the next file that is opened would be written to as output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _text(file: LossyFile) -> TextIO:
+    is_line_buffered = file.fileno() == 2 or file.isatty()  # noqa: PLR2004 - standard error, by its number
+    return io.TextIOWrapper(
+        io.BufferedWriter(file), encoding="utf-8", errors="backslashreplace", line_buffering=is_line_buffered
+    )

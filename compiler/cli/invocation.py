@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
-from compiler.cli.parser import Parser, see_all
+from compiler.cli.parser import Parser, see_all, swapped_environment
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
@@ -211,8 +211,6 @@ def _refuse_swapped(invocation: Invocation, arguments: Sequence[str]) -> None:
     # Not by Path: a name that is longer than a file's may be is an error to it.
     if os.path.isfile(os.path.join(root, _MARK, f"{environment}.yaml")):  # noqa: PTH113, PTH118
         return
-    from compiler.cli.typing_mistakes import swapped_environment  # noqa: PLC0415 - only where one is wrong
-
     takes_value = invocation.parser.takes_value()
     swapped = swapped_environment(invocation.name, parsed, takes_value, arguments, Path(root))
     if swapped is not None:

@@ -133,7 +133,7 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
-    from compiler.cli.typing_mistakes import of_command  # noqa: PLC0415 - only where it is needed
+    from compiler.cli.parser import of_command  # noqa: PLC0415 - only where it is needed
     from compiler.text.wording import suggest  # noqa: PLC0415 - likewise
 
     way_out = of_command(name, arguments, COMMANDS) or suggest(name, COMMANDS, "commands")

@@ -1,4 +1,8 @@
-"""Parses a command's arguments, refuses what does not go together, and prints its help."""
+"""Parses a command's arguments, refuses what does not go together, prints its help, and corrects what habit typed.
+
+Habit types words of other programs, and names in the wrong order. What may be a value is not shown: `…` stands in its
+place.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.text.command_line import NOT_THE_SAME, PROGRAM
+from compiler.text.command_line import BLANK, NOT_THE_SAME, PROGRAM, command_line
+from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from argparse import Namespace
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
+    from pathlib import Path
 
     # What one kind does, as its help says after the verb, and its arguments with their settings.
     Kind = tuple[str, Mapping[str, dict[str, Any]]]
@@ -136,7 +143,7 @@ class Parser(argparse.ArgumentParser):
         """Refuses `argument` without any of the `others`."""
         self._needing.append((argument, others))
 
-    def written_files(self, parsed: argparse.Namespace) -> dict[str, str]:
+    def written_files(self, parsed: Namespace) -> dict[str, str]:
         """The files that the arguments name for writing, by the argument as people know it."""
         given = {_shown(action): getattr(parsed, action.dest) for action in self._written}
         return {name: file for name, file in given.items() if file is not None}
@@ -148,7 +155,7 @@ class Parser(argparse.ArgumentParser):
             action.required = False
         return action
 
-    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+    def parse(self, arguments: Sequence[str]) -> Namespace:
         # Else argparse formats the usage, which nobody sees here.
         self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
@@ -161,7 +168,7 @@ class Parser(argparse.ArgumentParser):
         self._refuse_contradictions(given)
         return parsed
 
-    def _refuse_foreign(self, kind: str, parsed: argparse.Namespace) -> None:
+    def _refuse_foreign(self, kind: str, parsed: Namespace) -> None:
         _, own = self.kinds[kind]
         for action in self._actions:
             name = action.option_strings[0] if action.option_strings else action.dest
@@ -173,7 +180,7 @@ class Parser(argparse.ArgumentParser):
                 raise Refusal("usage", f"`{self._command} {kind}` takes no {shown}", f"leave {shown} out")
             raise Refusal("usage", f"{shown} is an option of {' and '.join(of)}", f"leave {shown} out")
 
-    def _refuse_empty(self, parsed: argparse.Namespace) -> None:
+    def _refuse_empty(self, parsed: Namespace) -> None:
         # An unset variable of a script: taken as a path it would be the working folder, as a name it matches nothing.
         for action in self._actions:
             value = getattr(parsed, action.dest, None)
@@ -276,8 +283,6 @@ class Parser(argparse.ArgumentParser):
         return f'unknown option "{shown}"' if _OPTION.fullmatch(shown) else "unknown option"
 
     def _way_out(self, unknown: Sequence[str], arguments: Sequence[str]) -> str:
-        from compiler.cli.typing_mistakes import of_argument  # noqa: PLC0415 - only where one is wrong
-
         word = unknown[0]
         if (known := of_argument(self._command, self.takes_value(), arguments, unknown)) is not None:
             return known
@@ -285,7 +290,7 @@ class Parser(argparse.ArgumentParser):
         return f'did you mean "{match}"?' if match else f"`{self.prog} --help` lists the arguments"
 
 
-def _is_given(action: argparse.Action, parsed: argparse.Namespace) -> bool:
+def _is_given(action: argparse.Action, parsed: Namespace) -> bool:
     return getattr(parsed, action.dest, None) not in (action.default, None, [])
 
 
@@ -301,7 +306,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="show all findings and files, not the first 20 of a kind")
 
 
-def see_all(arguments: argparse.Namespace) -> str | None:
+def see_all(arguments: Namespace) -> str | None:
     """How to see findings that are not shown, for a command with `--all`; None where that is given."""
     return None if arguments.all else "`--all` shows them"
 
@@ -374,7 +379,7 @@ def own_arguments(parser: Parser) -> dict[str, str]:
     return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
 
 
-def named_store(arguments: argparse.Namespace, option: str, stores: Iterable[str]) -> str:
+def named_store(arguments: Namespace, option: str, stores: Iterable[str]) -> str:
     """The store that `option` names. Raises Refusal without it: there is nothing to undo either."""
     given: str | None = getattr(arguments, option.removeprefix("--"))
     if given is None:
@@ -382,3 +387,129 @@ def named_store(arguments: argparse.Namespace, option: str, stores: Iterable[str
         message = f"give either the store with {option} or a run with --undo"
         raise Refusal("usage", message, f"add {named}" if named else None)
     return given
+
+
+# What other programs call a command of this one, or what comes before it.
+_COMMANDS = {
+    **dict.fromkeys(("set", "write", "update", "edit", "store"), ("put",)),
+    **dict.fromkeys(("get", "show", "describe"), ("explain",)),
+    **dict.fromkeys(("list", "ls"), ("status",)),
+    **dict.fromkeys(("check", "lint", "validate", "plan"), ("compile", "--check")),
+    **dict.fromkeys(("build", "generate-values", "values", "apply"), ("compile",)),
+    **dict.fromkeys(("copy", "cp", "move", "sync", "push"), ("migrate",)),
+    **dict.fromkeys(("switch", "promote"), ("cutover",)),
+    **dict.fromkeys(("delete", "remove", "rm", "prune"), ("retire",)),
+    **dict.fromkeys(("create", "add"), ("new", "secret")),
+    "init": ("new", "project"),
+    "template": ("render",),
+    "test": ("verify",),
+}
+# Behind whose keys somebody may have typed a value.
+_TAKES_VALUES = frozenset({"put", "rotate"})
+_DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if"})
+_YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
+_ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
+# `command_line` names the project by itself.
+_ELSEWHERE = frozenset({"--root"})
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
+
+
+def of_command(name: str, arguments: Sequence[str], commands: Container[str]) -> str | None:
+    """The way out for a command that there is not, from what other programs call it; None where nothing is known."""
+    if name == "help":
+        known = arguments[0] if arguments and arguments[0] in commands else None
+        return f"`{command_line(*([known] if known is not None else []), '--help')}` prints it"
+    if name not in _COMMANDS:
+        return None
+    own = _COMMANDS[name]
+    return f"did you mean `{command_line(*own, *_shown_words(arguments, own[0]))}`?"
+
+
+def of_argument(
+    command: str, options: Mapping[str, bool], arguments: Sequence[str], unknown: Sequence[str]
+) -> str | None:
+    """The way out for `unknown` ones among the arguments of `command`; None where nothing is known.
+
+    `options` are those of the command, and whether each takes a value.
+    """
+    word, _, value = unknown[0].partition("=")
+    if word in _DRY:
+        if "--apply" in options:
+            asks = " and asks" if command in _TAKES_VALUES else ", and writes nothing"
+            return f"leave it out: without --apply `{command}` shows its plan{asks}"
+        return "did you mean `--check`?" if "--check" in options else f"leave it out: `{command}` writes to no store"
+    if word in _YES:
+        return "did you mean `--apply`?" if "--apply" in options else f"leave it out: `{command}` asks nothing"
+    names, own = _parted(arguments, options)
+    if word in _ENVIRONMENT:
+        line = command_line(command, *_shown_words([value, *names] if value else names, command), *own)
+        return f"did you mean `{line}`?"
+    return None if word.startswith("-") else _of_name(command, _shown_words(names, command), own)
+
+
+def _of_name(command: str, names: Sequence[str], options: Sequence[str]) -> str | None:
+    """The way out for more names than the command takes."""
+    if command == "migrate" and len(names) in (2, 3):
+        ends = ("--to",) if len(names) == 2 else ("--from", "--to")  # noqa: PLR2004
+        words = [each for pair in zip(ends, names[1:], strict=True) for each in pair]
+        return f"did you mean `{command_line(command, names[0], *words, *options)}`?"
+    if command == "diff":
+        pairs = [f"`{command_line(command, names[0], other, *options)}`" for other in names[1:]]
+        return f"it compares two environments: {', then '.join(pairs)}"
+    return f"`{command}` takes one environment" if command in ("render", "consumers", "migrate") else None
+
+
+def swapped_environment(
+    command: str, parsed: Namespace, options: Mapping[str, bool], arguments: Sequence[str], root: Path
+) -> Refusal | None:
+    """Why the environment that the arguments name is none, where another of them is one; None where none is.
+
+    A word with an equals sign may be a secret, which the command says itself.
+    """
+    names, own = _parted(arguments, options)
+    others = names[1:]
+    found = next((other for other in others if _is_environment(root, other)), None)
+    if found is None or hasattr(parsed, "other") or any("=" in word for word in names):
+        return None
+    others.remove(found)
+    line = command_line(command, found, *_shown_words([names[0], *others], command, first=1), *own)
+    said = quoted(names[0]) if _shown_words(names[:1], command) == names[:1] else "the first name"
+    return Refusal("usage", f"{said} is not an environment, and {quoted(found)} is", f"did you mean `{line}`?")
+
+
+def _is_environment(root: Path, name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and (root / "environments" / f"{name}.yaml").is_file()
+
+
+def _parted(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple[list[str], list[str]]:
+    """The names among the arguments, and the options that the command has, with their values where these are names."""
+    names: list[str] = []
+    own: list[str] = []
+    words: Iterator[str] = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            names.append(word)
+        elif option in options and option not in _ELSEWHERE:
+            own.append(option)
+            if options[option]:
+                own += _shown_words([value if equals else next(words, BLANK)], command="")
+        elif options.get(option, False) and not equals:
+            next(words, None)
+    return names, own
+
+
+def _shown_words(words: Sequence[str], command: str, first: int = 0) -> list[str]:
+    """The words that are names, from the one at position `first` on; a password may have the form of one.
+
+    An id stands only where no value can: of `put` and `rotate`, before the keys.
+    """
+    shown: list[str] = []
+    for position, word in enumerate(words, first):
+        if word.startswith("-"):
+            break
+        is_id = _NAME.fullmatch(word) is not None and (command not in _TAKES_VALUES or position < 2)  # noqa: PLR2004
+        is_name = (is_id or _KEY.fullmatch(word) is not None) and not looks_like_credential(word)
+        shown.append(word if is_name else BLANK)
+    return shown

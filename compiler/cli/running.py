@@ -15,9 +15,9 @@ from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, St
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
 from compiler.cli.parser import own_arguments
+from compiler.cli.terminal.dialogue import Progress
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.progress import Progress
 from compiler.live.read_many import RefreshTimes, refresh_times
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -64,7 +64,7 @@ class RunOutput:
         self._lines(plan_lines(plan, verbose=self._arguments.verbose))
 
     def agrees(self, plan: Plan) -> bool:
-        from compiler.cli.terminal.prompts import confirmed  # noqa: PLC0415 - `put` alone asks
+        from compiler.cli.terminal.dialogue import confirmed  # noqa: PLC0415 - `put` alone asks
 
         keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
         where = f" ({'; '.join(plan.said)})" if plan.said else ""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from compiler.cli.main import main
-from compiler.cli.terminal.streams import open_streams
 from compiler.live.stores import LiveStores
+from compiler.start import open_streams
 from tests.golden.conftest import cases, compile_case
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends
 

@@ -21,10 +21,10 @@ _NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules", "consumer
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, the excerpts of source lines, and
 # the page, which is a file.
 _CONCEALING = frozenset({"conceal", "printable"})
-_MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "render/report/page.py")
+_MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "render/reports/page.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
 # The first module tells an older Python before it imports anything.
-_MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
+_MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "start.py")
 
 # The pages of rules without a module of their own and the files of a new project, which know no caller, and a format.
 _SAY_NO_ROOT = frozenset(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.render.report.page import report_page
+from compiler.render.reports.page import report_page
 from tests.look.documents import hostile, large, platform
 
 ROOT = Path(__file__).resolve().parents[2]

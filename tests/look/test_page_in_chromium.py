@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.render.report.page import report_page
+from compiler.render.reports.page import report_page
 from tests.look.conftest import Open, View
 from tests.look.documents import HOSTILE, LONG, hostile, platform
 

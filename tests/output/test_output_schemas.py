@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from compiler.cli.commands.backup import backup_report
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.objects import PodOwner
@@ -27,7 +28,6 @@ from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Data
-from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover import cutover_report
 from compiler.render.reports.status import ShownStatus, status_report
 from scripts.build_docs import output_schemas

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
+from compiler.cli.terminal.dialogue import hidden, is_terminal, read_file
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cli.terminal.prompts import hidden, is_terminal, read_file
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment
 from compiler.operations.age_file import (
@@ -26,9 +27,9 @@ from compiler.operations.age_file import (
     require_writable,
     write_private,
 )
-from compiler.operations.backup import Backup, Gathered, encode, gather
+from compiler.operations.backup import Backup, Gathered, KeyName, Lacking, encode, gather
 from compiler.refusal import Refusal
-from compiler.render.reports.backup import backup_report
+from compiler.render.content import Line, envelope, members
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.command_line import command_line
 from compiler.text.wording import counted, quoted
@@ -218,3 +219,55 @@ def _key_text(name: str, *, is_secret: bool = True, variable: str | None = None)
     except UnicodeDecodeError:
         pass
     raise Refusal("cannot run", "the key file is not a text file", "name another file")
+
+
+def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:
+    """What the backup in the file `shown` is."""
+    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
+    if backup.missing:
+        yield "  not in the backup, unreadable when it was made: ", *_listed(backup.missing)
+
+
+def backup_report(gathered: Gathered, shown: str, exit_code: int, *, is_written: bool) -> dict[str, Any]:
+    """A `backup` to the file `shown`: the names of what is in it, and of what is not and why."""
+    content = {
+        "file": shown,
+        "written": is_written,
+        "backup": backup_data(gathered.backup),
+        "lacking": [_lacking(lacking) for lacking in gathered.lacking],
+        "leftOut": [{"name": name, "property": property_} for name, property_ in gathered.left_out],
+    }
+    return envelope("backup", gathered.backup.environment, exit_code, content)
+
+
+def backup_data(backup: Backup) -> dict[str, Any]:
+    """What a backup is, in a report of it or of what was restored from it."""
+    return {
+        **members(backup, "environment", "time"),
+        "secrets": _grouped(backup.values),
+        "missing": _grouped(backup.missing),
+    }
+
+
+def _listed(names: Iterable[KeyName]) -> Iterator[str]:
+    for number, (secret, key) in enumerate(names):
+        yield f"{', ' if number else ''}{secret}/{key}"
+
+
+def _grouped(names: Iterable[KeyName]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for secret, key in names:
+        grouped.setdefault(secret, []).append(key)
+    return grouped
+
+
+def _lacking(lacking: Lacking) -> dict[str, Any]:
+    secret, key = lacking.name
+    place = lacking.place
+    return {
+        "secret": secret,
+        "key": key,
+        "place": None if place is None else {"name": place.remote_key, "property": place.property},
+        "reason": lacking.reason,
+    }

@@ -64,7 +64,7 @@ def _print_names(invocation: Invocation) -> None:
 
     The words come from a pipe, and not as arguments, which every process can see: a value may be among them.
     """
-    from compiler.cli.terminal.prompts import is_terminal, read_stdin  # noqa: PLC0415 - a script needs none of these
+    from compiler.cli.terminal.dialogue import is_terminal, read_stdin  # noqa: PLC0415 - a script needs none of these
     from compiler.project_files import Library  # noqa: PLC0415
 
     words = read_stdin().decode(errors="replace").split() if not is_terminal() else []

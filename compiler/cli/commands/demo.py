@@ -13,9 +13,9 @@ from compiler.cli.exit_codes import INTERRUPTED, OK
 from compiler.cli.invocation import Invocation, refusals
 from compiler.cli.main import main
 from compiler.cli.parser import Parser
+from compiler.cli.terminal.dialogue import is_terminal
 from compiler.cli.terminal.interrupts import interrupted, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cli.terminal.prompts import is_terminal
 from compiler.demo.servers import (
     EXPORTS,
     DemoStores,

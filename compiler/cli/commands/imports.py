@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, files_alone
@@ -13,16 +14,16 @@ from compiler.cluster.view import connected
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
 from compiler.imports.env_example import plan_names
-from compiler.imports.plan import ImportPlan, open_target, plan_import
-from compiler.imports.proof import Proof, prove
+from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore, open_target, plan_import
+from compiler.imports.proof import Counts, Proof, prove
 from compiler.imports.sources import ENV_EXAMPLE, FORMS, OPTIONAL, named_stores, read_cluster, read_sources
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
-from compiler.render.content import Line
-from compiler.render.reports.imports import import_content, import_lines
+from compiler.render.content import Line, members
 from compiler.rules.import_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 from compiler.text.command_line import command_line
+from compiler.text.wording import counted, pieces_of
 
 DESCRIPTION = """Reads how other tools' files define secrets, never their values, and writes that into an environment
 and the catalogue. Shows the plan first.
@@ -139,3 +140,80 @@ def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT0
     verify = command_line("verify", plan.environment)
     lines = [f"{output.shown}: written" for output in plan.outputs]
     return [*lines, f"next: {command_line('compile', plan.environment)}, then {verify}"]
+
+
+def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
+    """The stores, the secrets, the counts, and the proof."""
+    for store in plan.stores:
+        changes = ", ".join(f"{name} {value}" for name, value in store.changes.items())
+        what = "new" if store.is_new else "changed" if changes else "as it is"
+        yield f"store {store.id}: ", what, f", {changes}" if changes else "", _unknown_address(store)
+    for each in plan.secrets:
+        yield "secret ", each.id, ": ", _title(each), " with ", *pieces_of([key.name for key in each.found.keys])
+        yield "  ", _entry(each), ", in ", each.store.id
+    for owner, names in _owners(plan).items():
+        yield "hand over when you deploy: ", *pieces_of(names), f" of the {owner}"
+    yield f"found {_said(proof.found)}: {_said(proof.taken)} taken, {_said(proof.refused)} refused"
+    if proof.keys:
+        keys = f"{counted(proof.keys, 'key')} read as before by the compiled environment"
+        yield f"proof: {keys}: same store, name and property"
+
+
+def _owners(plan: ImportPlan) -> dict[str, list[str]]:
+    """The Secrets that belong to another object than the ExternalSecret of their own name, which will make them."""
+    found: dict[str, list[str]] = {}
+    for each in plan.objects:
+        for secret in each.secrets if each.namespace and not each.reasons else ():
+            if (each.kind, each.name) != ("ExternalSecret", secret.name):
+                found.setdefault(each.title, []).append(secret.name)
+    return found
+
+
+def _unknown_address(store: PlannedStore) -> str:
+    source = store.source
+    return "" if source.provider.address in dict(source.settings) else "; the manifests do not say its address"
+
+
+def _title(each: PlannedSecret) -> str:
+    return f"{each.found.namespace}/{each.found.name}"
+
+
+def _entry(each: PlannedSecret) -> str:
+    if each.entry is None:
+        return "new in the catalogue"
+    return "in the catalogue, with one more provider" if each.additions else "in the catalogue already"
+
+
+def _said(counts: Counts) -> str:
+    return f"{counted(counts.objects, 'object')} with {counted(counts.keys, 'key')}"
+
+
+def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, applied: bool) -> dict[str, Any]:
+    """The members of the JSON report beside diagnostics; empty where the plan could not be made."""
+    return {
+        "form": form,
+        "applied": applied,
+        "stores": [_store(each) for each in plan.stores] if plan is not None else [],
+        "secrets": [_secret(each) for each in plan.secrets] if plan is not None else [],
+        "files": [output.shown for output in plan.outputs] if plan is not None else [],
+        "counts": {name: members(getattr(proof, name), "objects", "keys") for name in ("found", "taken", "refused")}
+        if proof is not None
+        else None,
+        "equalKeys": proof.keys if proof is not None else None,
+    }
+
+
+def _store(each: PlannedStore) -> dict[str, Any]:
+    return {"store": each.id, "provider": each.source.provider.id, "new": each.is_new, "changes": each.changes}
+
+
+def _secret(each: PlannedSecret) -> dict[str, Any]:
+    keys: Sequence[dict[str, Any]] = [members(key, "name", "remote_key", "property") for key in each.found.keys]
+    return {
+        "secret": each.id,
+        "namespace": each.found.namespace,
+        "target": each.found.name,
+        "store": each.store.id,
+        "new": each.entry is None,
+        "keys": keys,
+    }

@@ -15,8 +15,8 @@ from compiler.change.plan import Options, Plan
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_store, add_writing
 from compiler.cli.running import Answer, run_writing
+from compiler.cli.terminal.dialogue import hidden_values, is_terminal, read_file, read_stdin
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cli.terminal.prompts import hidden_values, is_terminal, read_file, read_stdin
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Store
 from compiler.operations.put import (

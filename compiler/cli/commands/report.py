@@ -21,8 +21,7 @@ from compiler.operations.status_keys import next_of_secrets
 from compiler.operations.status_wait import StatusResult
 from compiler.refusal import Refusal
 from compiler.render.content import Lines
-from compiler.render.report.page import report_page
-from compiler.render.reports.matrix import matrix_markdown
+from compiler.render.reports.page import matrix_markdown, report_page
 from compiler.render.reports.status import ShownStatus, status_report
 
 DESCRIPTION = """Shows secrets by environment: the store of each, its state, age and due date, who reads and owns it,

@@ -6,17 +6,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from compiler.change.plan import OnConflict, Options
-from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, key_lines, passphrase
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_data, key_lines, opened_lines, passphrase
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
-from compiler.cli.terminal.prompts import read_file
+from compiler.cli.terminal.dialogue import read_file
 from compiler.live.stores import store_named
 from compiler.model.environment import Environment
 from compiler.operations.age_file import age_file, decrypt_by, decrypt_with, needs_passphrase
 from compiler.operations.backup import Backup, decode, require_only, require_origin, restoration
 from compiler.refusal import Refusal
-from compiler.render.reports.backup import backup_data, opened_lines
 from compiler.stores.secret_value import SecretValue
 
 DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that

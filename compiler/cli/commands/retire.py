@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,11 @@ from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
 from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connected
+from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
-from compiler.operations.retire import Candidates, Retirement, retire
+from compiler.operations.retire import Candidates, Remote, Retirement, retire
 from compiler.refusal import Refusal
-from compiler.render.reports.retirement import retirement_lines, retirement_part, unseen_readers
+from compiler.render.content import HANGING, Line, Wrapped
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
@@ -70,3 +72,61 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
 
 
 run = partial(run_writing, _answer, deletes=True)
+
+
+_INDENT = 12
+# Readers of one remote secret in a line; the report for programs has all.
+_MOST_READERS = 5
+_NOTE = (len("note: "), HANGING)
+
+
+def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str]) -> Iterator[Line]:
+    """The remote secrets that stay because somebody reads them, and who may read the others `unseen`.
+
+    `not_the_same` are stores that a person knows to be other ones.
+    """
+    for remote in found.read:
+        readers = _names(remote.readers)
+        left = len(readers) - _MOST_READERS
+        names = [piece for name in readers[:_MOST_READERS] for piece in (", ", name)][1:]
+        more = (f" and {left} more",) if left > 0 else ()
+        yield "  in use    ", f"{found.store.id}:{remote.name}"
+        yield Wrapped(("read by ", *names, *more), _INDENT)
+    if other := way_out(reader for remote in found.read for reader in remote.readers):
+        yield Wrapped(("note: a store may be the same, as only its address is spelt differently: ", other), *_NOTE)
+    if not_the_same:
+        yield Wrapped(("note: taken for other stores: ", ", ".join(not_the_same)), *_NOTE)
+    yield Wrapped(("note: not seen here: ", ", ".join(unseen)), *_NOTE)
+
+
+def _names(readers: tuple[Reader, ...]) -> list[str]:
+    return list(dict.fromkeys(each.name if each.is_proven else f"{each.name} in {each.store}" for each in readers))
+
+
+def retirement_part(
+    found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str], *, asked_cluster: bool
+) -> dict[str, Any]:
+    """The command's own part of the report."""
+    return {
+        "store": found.store.id,
+        "inUse": [_in_use(remote) for remote in found.read],
+        "notTheSame": not_the_same,
+        "askedCluster": asked_cluster,
+        "notSeen": unseen,
+    }
+
+
+def _in_use(remote: Remote) -> dict[str, Any]:
+    return {
+        "name": remote.name,
+        "secrets": remote.secrets,
+        "readers": list(dict.fromkeys(each.name for each in remote.readers)),
+        "unproven": list(unproven_stores(remote.readers)),
+    }
+
+
+def unseen_readers(*, asked_cluster: bool, without_cluster: bool) -> list[str]:
+    """Who may read a store unseen; `without_cluster` where a person knows that no cluster reads it."""
+    needed = "" if without_cluster else "; --apply needs --cluster or --without-cluster"
+    clusters = "other clusters" if asked_cluster else f"clusters (--cluster asks one{needed})"
+    return [clusters, "programs and people that read the store directly"]

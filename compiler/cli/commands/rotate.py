@@ -21,9 +21,9 @@ from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import RunOutput, of_undo, writing
+from compiler.cli.terminal.dialogue import Waiting
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cli.terminal.progress import Waiting
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterView, connected
 from compiler.live.stores import key_places, secret_named

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, days
+from compiler.cli.terminal.dialogue import Item, Waiting
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
-from compiler.cli.terminal.progress import Item, Waiting
 from compiler.cluster.judge import ClusterState, without_age
 from compiler.cluster.view import SECRETS, connected
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, days
@@ -14,17 +14,26 @@ from compiler.live.stores import LiveStores, open_stores_for_reading, store_name
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.operations.references import Reference, collect_references, collect_references_of_file
-from compiler.operations.verify import EXPIRES_WITHIN, SharedValues, Verification, dates_of, verify, verify_access
+from compiler.operations.verify import (
+    EXPIRES_WITHIN,
+    KeyStatus,
+    ReadStore,
+    SharedValues,
+    Verification,
+    dates_of,
+    verify,
+    verify_access,
+)
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Line
-from compiler.render.reports.verification import shown_keys, verification_content
+from compiler.render.content import Line, ShownKey, members
 from compiler.stages.resolve import STORE_VARIABLE
 from compiler.stores.interface import Role
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from compiler.cluster.verify import Check
+
 
 DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
 Operator could not read or would read wrongly, at the lines that reference them. Changes nothing. Exits 1 for an error,
@@ -182,3 +191,39 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
     yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
+
+
+def verification_content(values_file: str | None, found: Verification | None) -> dict[str, Any]:
+    """The members of the report beside diagnostics; `found` is None where the input kept `verify` from asking."""
+    return {
+        "valuesFile": values_file,
+        "stores": [_store(seen) for seen in found.seen] if found is not None else [],
+        "remoteSecrets": found.remotes if found is not None else 0,
+    }
+
+
+def shown_keys(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> tuple[ShownKey, ...]:
+    """Every key with its status; `diagnostics` are all that `verify` tells."""
+    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
+    return tuple(_key(status, positions) for status in found.keys) if found is not None else ()
+
+
+def _store(seen: ReadStore) -> dict[str, Any]:
+    return {
+        **members(seen, "store", "address"),
+        "caller": seen.identity.subject if seen.identity is not None else None,
+        "clusterId": seen.cluster.id if seen.cluster is not None else None,
+    }
+
+
+def _key(status: KeyStatus, positions: Mapping[int, int]) -> ShownKey:
+    reference = status.reference
+    return ShownKey(
+        reference.secret,
+        reference.key,
+        reference.store.id,
+        reference.remote_key,
+        reference.property,
+        status.word,
+        tuple(positions[id(diagnostic)] for diagnostic in status.found),
+    )

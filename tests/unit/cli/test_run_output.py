@@ -7,7 +7,7 @@ import pytest
 from compiler.change.apply import End, Ended
 from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
 from compiler.cli.running import RunOutput
-from compiler.cli.terminal.progress import Progress
+from compiler.cli.terminal.dialogue import Progress
 from compiler.live.stores import Served
 from tests.commands import invocation_of
 from tests.unit.changes import plan_of, write_of

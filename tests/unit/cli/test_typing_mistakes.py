@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.typing_mistakes import of_argument, of_command, swapped_environment
+from compiler.cli.parser import of_argument, of_command, swapped_environment
 
 WRITING = {"--apply": False, "--to": True, "--from-file": True, "--root": True}
 READING = {"--check": False, "--root": True}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.change.run_files import run_lock
-from compiler.cli.terminal.progress import Progress
+from compiler.cli.terminal.dialogue import Progress
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Problem
 from tests.commands import Done

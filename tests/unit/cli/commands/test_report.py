@@ -12,7 +12,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.model.files import is_temporary
 from compiler.operations.report import merge_reports
 from compiler.render.content import Lines
-from compiler.render.reports.matrix import matrix_markdown
+from compiler.render.reports.page import matrix_markdown
 from tests.commands import Done
 from tests.unit.operations.report.conftest import HERE, NOW
 

@@ -1,7 +1,7 @@
 import io
 from itertools import count
 
-from compiler.cli.terminal.progress import Progress
+from compiler.cli.terminal.dialogue import Progress
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compiler.cli.terminal.prompts import confirmed, hidden, hidden_values, is_terminal
+from compiler.cli.terminal.dialogue import confirmed, hidden, hidden_values, is_terminal
 from compiler.refusal import Refusal
 
 

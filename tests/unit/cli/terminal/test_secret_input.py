@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiler.cli.terminal.prompts import read_file, read_stdin
+from compiler.cli.terminal.dialogue import read_file, read_stdin
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
 

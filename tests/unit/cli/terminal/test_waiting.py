@@ -1,8 +1,8 @@
 import io
 from dataclasses import replace
 
+from compiler.cli.terminal.dialogue import Item, Waiting
 from compiler.cli.terminal.outlet import Outlet
-from compiler.cli.terminal.progress import Item, Waiting
 
 
 class Terminal(io.StringIO):

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from compiler.render.report.page import report_page
+from compiler.render.reports.page import report_page
 from tests.look.documents import HOSTILE, LONG, hostile, platform
 
-FOLDER = Path(__file__).resolve().parents[4] / "compiler/render/report"
+FOLDER = Path(__file__).resolve().parents[4] / "compiler/render/reports"
 PLATFORM, HOSTILE_PAGE = report_page(platform()), report_page(hostile())
 
 

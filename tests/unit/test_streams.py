@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from compiler.cli.terminal.streams import LossyFile, code_of_output, open_streams
+from compiler.start import LossyFile, code_of_output, open_streams
 
 
 def test_what_is_written_arrives() -> None:

@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 
+from compiler.cli.commands.retire import retirement_lines, retirement_part, unseen_readers
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.retire import Candidates
 from compiler.render.content import Lines, as_json
-from compiler.render.reports.retirement import retirement_lines, retirement_part, unseen_readers
 from tests.unit.operations.retire.conftest import Bench, bench
 
 __all__ = ["bench"]

@@ -1,11 +1,11 @@
 from types import SimpleNamespace
 from typing import Any
 
+from compiler.cli.commands.backup import backup_data, backup_report, opened_lines
 from compiler.cli.terminal.contents import text_of
 from compiler.model.store import Place
 from compiler.operations.backup import Backup, Gathered, Lacking
 from compiler.render.content import Lines
-from compiler.render.reports.backup import backup_data, backup_report, opened_lines
 from compiler.stores.secret_value import SecretValue
 
 

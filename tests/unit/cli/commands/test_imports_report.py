@@ -1,9 +1,9 @@
+from compiler.cli.commands.imports import import_content, import_lines
 from compiler.imports.found import FoundKey, FoundSecret, SourceStore
 from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore
 from compiler.imports.proof import Counts, Proof
 from compiler.model.document import Source, Span
 from compiler.pipeline import Result
-from compiler.render.reports.imports import import_content, import_lines
 from compiler.stores.registry import PROVIDERS
 
 AT = Span(Source("in.yaml"))

@@ -1,11 +1,11 @@
 from types import SimpleNamespace
 from typing import Any
 
+from compiler.cli.commands.verify import shown_keys, verification_content
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.operations.verify import KeyStatus, ReadStore, Verification
 from compiler.render.content import ShownKey
-from compiler.render.reports.verification import shown_keys, verification_content
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
 
 REFERENCE: Any = SimpleNamespace(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from compiler.render.openmetrics import LONGEST_LABEL, Gauge, exposition
+from compiler.render.reports.metrics import LONGEST_LABEL, Gauge, exposition
 
 HOSTILE = ['a"b', "a\\b", "a\nb", '"} 1\n# EOF\nforged{x="', "x" * 500, "é漢\u2028\x00\x1b[31m", "\\n", ""]
 
