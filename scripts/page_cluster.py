@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.error import HTTPError
 
-from compiler.demo.faulty_gateway import QuietHandler
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
+from tests.faulty_gateway import QuietHandler
 from tests.live_platform import LivePlatform, provider_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
-from compiler.demo.faulty_gateway import QuietHandler
+from tests.faulty_gateway import QuietHandler
 
 ESO = "external-secrets.io/v1"
 TOKEN = "cluster-token-4711"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from compiler.demo.faulty_gateway import QuietHandler
 from tests.api_double import kind_of
+from tests.faulty_gateway import QuietHandler
 
 ESO = "/apis/external-secrets.io/v1"
 SERVER = "http://vault.vault.svc.cluster.local:8200"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.key_vault.faults import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
@@ -16,6 +15,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.interface import SecretWriter, StoreOptions, StoreState, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests import providers
+from tests.faulty_gateway import FaultyGateway
 from tests.third_provider.provider import PROVIDER as SHELF
 from tests.virtual_clock import VirtualClock
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as VaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
@@ -15,6 +14,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
 from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
+from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.virtual_clock import VirtualClock
 
 

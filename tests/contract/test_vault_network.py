@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
     Code,
@@ -22,6 +21,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreOptions
 from compiler.stores.secret_value import Comparer, SecretValue
+from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock

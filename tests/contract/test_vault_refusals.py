@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
     Action,
@@ -21,6 +20,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreState
 from compiler.stores.secret_value import JsonKind, SecretValue
+from tests.faulty_gateway import FaultyGateway
 from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]

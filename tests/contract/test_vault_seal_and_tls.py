@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import Code, ConflictError, SealedError, StoreError, UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value import SecretValue
+from tests.faulty_gateway import FaultyGateway
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock

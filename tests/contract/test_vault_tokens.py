@@ -11,11 +11,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value import SecretValue
+from tests.faulty_gateway import FaultyGateway
 from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]

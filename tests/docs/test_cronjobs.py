@@ -20,7 +20,6 @@ from kubernetes import client
 from pyrage import decrypt, x25519  # type: ignore[import-untyped]
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import QuietHandler
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.generate.access import access_text
@@ -28,6 +27,7 @@ from compiler.operations.backup import decode
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Role
 from tests.agents_project import write_agents_project
+from tests.faulty_gateway import QuietHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/examples/cronjobs"

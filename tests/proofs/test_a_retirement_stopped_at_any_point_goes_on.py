@@ -9,10 +9,10 @@ from compiler.change import apply
 from compiler.change.plan import Write, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.stores.interface import SecretWriter
 from tests.commands import Done
+from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.leaks import leaks
 from tests.proofs.conftest import World
 from tests.proofs.retiring import GITHUB, JIRA, NAMES, STORES, Retiring

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault
@@ -24,6 +23,7 @@ from compiler.stores.errors import ThrottledError, UnavailableError
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
+from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.pace import allowed_wall
 from tests.proofs.conftest import World
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
@@ -22,6 +21,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
+from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.proofs.conftest import World
 from tests.virtual_clock import VirtualClock
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.rules import RULES
 from compiler.rules.api import Scope
 from compiler.stages import check
 from tests.commands import Done
+from tests.faulty_gateway import FaultyGateway
 from tests.proofs.conftest import World
 
 NUL = "a\0b"

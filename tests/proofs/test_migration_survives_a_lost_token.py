@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.model.provider import Provider
+from tests.faulty_gateway import FaultyGateway
 from tests.proofs.conftest import World
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
 

@@ -1,5 +1,5 @@
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.proofs.conftest import World
 
 MANY = 60

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.stores.secret_value import read_object
+from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.proofs.conftest import World
 from tests.unit.stores.scripted_vault import ScriptedVault, data
 

@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import UNLIMITED
+from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.proofs.conftest import World
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread

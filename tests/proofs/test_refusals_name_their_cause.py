@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway
 from tests.commands import Done
+from tests.faulty_gateway import FaultyGateway
 from tests.proofs.conftest import World
 
 FROM_VAULT = ("migrate", "prod", "--to", "azure", "--apply", "--continue-on-error", "--quiet")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.key_vault.faults import Fault as KeyVaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.commands import Done
+from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.pace import allowed_wall
 from tests.proofs.conftest import World
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.faulty_gateway import QuietHandler
 from tests.conftest import CHART, Helm
+from tests.faulty_gateway import QuietHandler
 
 VALUES = CHART / "values-prod.yaml"
 ESO = "external-secrets.io/v1"

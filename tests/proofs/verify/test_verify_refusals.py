@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.commands import Done
+from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.pace import allowed_wall
 
 VAULT_NAME = "ai-platform-engineering/github-secret"

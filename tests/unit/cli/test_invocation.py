@@ -9,9 +9,9 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import command, invoke, parser_of, project_folder, working_folder
-from compiler.demo.faulty_gateway import QuietHandler
 from compiler.refusal import Refusal
 from tests.commands import Done
+from tests.faulty_gateway import QuietHandler
 
 
 @pytest.mark.parametrize("name", COMMANDS)

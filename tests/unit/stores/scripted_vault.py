@@ -8,12 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from compiler.demo.faulty_gateway import QuietHandler
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value import read_object
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.faulty_gateway import QuietHandler
 from tests.virtual_clock import VirtualClock
 
 TOKEN = "t0ken-4711"

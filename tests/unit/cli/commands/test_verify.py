@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from compiler.cli.parser import days
-from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.pipeline import compile_project
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
+from tests.faulty_gateway import FaultyGateway
 from tests.live_platform import compiled_objects
 from tests.lying_cluster import BODIES, LyingCluster
 

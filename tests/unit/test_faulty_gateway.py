@@ -8,7 +8,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from compiler.demo.faulty_gateway import FaultyGateway, GatewayFault, QuietHandler, ReceivedRequest
+from tests.faulty_gateway import FaultyGateway, GatewayFault, QuietHandler, ReceivedRequest
 
 
 @pytest.fixture
