@@ -32,7 +32,6 @@ from compiler.change.apply import apply_plan  # noqa: E402
 from compiler.change.journal import identity_of, new_id, new_run  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.change.run_log import RunLog  # noqa: E402
-from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.live.readers import ReadIndex  # noqa: E402
 from compiler.live.stores import LiveStores  # noqa: E402
@@ -46,6 +45,8 @@ from compiler.stores.http import Transport  # noqa: E402
 from compiler.stores.interface import open_store  # noqa: E402
 from compiler.stores.secret_value import SecretValue  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
+from tests.faulty_key_vault import FaultyKeyVault  # noqa: E402 - a script is run by path
+from tests.openbao_servers import await_kv  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -204,7 +205,7 @@ def emptied(openbao: LocalOpenBao, *mounts: str) -> None:
     for mount in mounts or ("secret", "second"):
         openbao.call("DELETE", f"sys/mounts/{mount}")
         openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
-        openbao._await_kv(mount)  # noqa: SLF001 - a mount of version 2 upgrades itself first
+        await_kv(openbao, mount)
 
 
 def verifying(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
@@ -327,7 +328,7 @@ def stores_running(folder: Path) -> Iterator[tuple[str, LocalOpenBao, Callable[[
 
 def serve() -> int:
     """Runs the Key Vault; for each line on standard input, tells what came in since the last one."""
-    with LocalKeyVault() as vault:
+    with FaultyKeyVault() as vault:
         environ = vault.environ(lifetime=86_400.0)
         for _ in sys.stdin:
             seen = [each for each in vault.requests() if each.authorised]

@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.cluster.judge import ClusterState  # noqa: E402
-from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.demo.servers import kept_demos, stop_kept  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
@@ -32,6 +31,7 @@ from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import settle  # noqa: E402
 from scripts.page_cluster import PageCluster  # noqa: E402
 from scripts.page_shell import page_shell  # noqa: E402
+from tests.faulty_key_vault import FaultyKeyVault  # noqa: E402 - found only with the path above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -113,7 +113,7 @@ def surroundings(shell: PageShell) -> Iterator[Surroundings]:
     with (
         tempfile.TemporaryDirectory() as server_folder,
         LocalOpenBao.start_dev(Path(server_folder)) as openbao,
-        LocalKeyVault() as key_vault,
+        FaultyKeyVault() as key_vault,
         PageCluster(key_vault, openbao) as cluster,
     ):
         variables = {

@@ -26,9 +26,9 @@ from tests.live_platform import LivePlatform, provider_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from compiler.demo.local_key_vault import LocalKeyVault
     from compiler.demo.local_openbao import LocalOpenBao
     from compiler.model.environment import Environment
+    from tests.faulty_key_vault import FaultyKeyVault
 
 CONTROL = "PAGE_CLUSTER"
 # The event of ESO 0.16 to 2.9; the condition says less.
@@ -42,7 +42,7 @@ _QUIET = 1.0
 class PageCluster:
     """The double and its control server; both end with the `with` block."""
 
-    def __init__(self, key_vault: LocalKeyVault, openbao: LocalOpenBao | None = None) -> None:
+    def __init__(self, key_vault: FaultyKeyVault, openbao: LocalOpenBao | None = None) -> None:
         self._key_vault, self._openbao = key_vault, openbao
         self.double = ApiDouble()
         self.platform = LivePlatform(self.double)
@@ -195,8 +195,8 @@ class PageCluster:
 
     def _firewall(self, _: Path, state: str) -> None:
         """The vault's firewall refuses everybody, or nobody."""
-        denied = self._key_vault.server.denied
-        with self._key_vault.server.lock:
+        denied = self._key_vault.denied
+        with self._key_vault.lock:
             for permission in ("get", "list"):
                 denied.pop(permission, None)
                 if state == "closed":

@@ -64,7 +64,7 @@ class ClusterDouble(ApiDouble):
         certificate = authority.issue(("127.0.0.1",))
         self.ca_file = authority.ca_file
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate_file, certificate.key_file)
+        context.load_cert_chain(*certificate)
         # The handshake belongs to each connection's own thread, not to the one that accepts.
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"https://127.0.0.1:{self._server.server_port}"

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from compiler.demo.local_openbao import LocalOpenBao
+from tests.openbao_servers import RaftOpenBao
 from tests.read_once import read_once
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +157,7 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
 @pytest.fixture(scope="module")
 def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
     """A server with storage on disk and TLS, which few modules need; a test that seals it unseals it."""
-    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
+    with RaftOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
         yield server
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.faults import Limits
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.cluster_double import ClusterDouble
 from tests.conftest import installed_helm
+from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.operator_double import OperatorDouble, reference_of
 
 VAULT_STORE, KEY_VAULT_STORE = "vault-secret-store", "azure-keyvault-store"
@@ -25,7 +24,7 @@ class Platform:
     cluster: ClusterDouble
     operator: OperatorDouble
     bao: LocalOpenBao
-    azure: LocalKeyVault
+    azure: FaultyKeyVault
     variables: dict[str, str]
 
 
@@ -37,11 +36,11 @@ def platform(folder: Path, major: int | None = None) -> Iterator[Platform]:
         pytest.skip(f"Helm {major} not found: run scripts/install_helm.sh")
     with (
         LocalOpenBao.start_dev(folder) as bao,
-        LocalKeyVault(VaultOptions(limits=Limits(None, None))) as azure,
+        FaultyKeyVault(VaultOptions(limits=Limits(None, None))) as azure,
         ClusterDouble() as cluster,
     ):
         vault_store, key_vault_store = vault_object(bao.url), key_vault_object(azure.url)
-        credentials = {reference_of(vault_store): bao.token, reference_of(key_vault_store): azure.issue_token().token}
+        credentials = {reference_of(vault_store): bao.token, reference_of(key_vault_store): azure.issue_token()}
         for store in (vault_store, key_vault_store):
             cluster.put("clustersecretstores", store)
         variables = {

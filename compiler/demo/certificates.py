@@ -20,14 +20,6 @@ _CLOCK_SKEW = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class ServerCertificate:
-    """The files a TLS server needs; the key's file is readable by its owner only."""
-
-    certificate_file: Path
-    key_file: Path
-
-
-@dataclass(frozen=True)
 class CertificateAuthority:
     """An authority that lives as long as its folder: give `ca_file` to clients, `issue` to servers."""
 
@@ -59,8 +51,11 @@ class CertificateAuthority:
         ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return cls(folder=folder, ca_file=ca_file, _certificate=certificate, _key=key)
 
-    def issue(self, names: tuple[str, ...], *, file_stem: str = "server", expired: bool = False) -> ServerCertificate:
-        """A server certificate for DNS names and IP addresses; `expired` gives one that ended yesterday."""
+    def issue(self, names: tuple[str, ...], *, file_stem: str = "server", expired: bool = False) -> tuple[Path, Path]:
+        """The files of a server certificate, for DNS names and IP addresses, and its key, which only its owner reads.
+
+        `expired` gives one that ended yesterday.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
         end = now - dt.timedelta(days=1) if expired else now + _SERVER_LIFE
@@ -82,10 +77,10 @@ class CertificateAuthority:
             )
             .sign(self._key, hashes.SHA256())
         )
-        made = ServerCertificate(self.folder / f"{file_stem}.pem", self.folder / f"{file_stem}.key")
-        made.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        _write_private(made.key_file, _pem_of(key))
-        return made
+        certificate_file, key_file = self.folder / f"{file_stem}.pem", self.folder / f"{file_stem}.key"
+        certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        _write_private(key_file, _pem_of(key))
+        return certificate_file, key_file
 
 
 def _authority_usage() -> x509.KeyUsage:

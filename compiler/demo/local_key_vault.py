@@ -1,170 +1,455 @@
-"""Runs a strict Key Vault on this machine: a TLS server with its URL, CA file and credential."""
+"""Runs a strict Key Vault on this machine, with the rules and limits of the service, over TLS."""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
 import signal
+import socket
+import socketserver
+import ssl
 import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from io import BufferedIOBase
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
+from urllib.parse import parse_qsl, quote, unquote
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.faults import Fault, Limits, LocalAccessToken, LocalCredential, TokenIssuer
-from compiler.demo.key_vault.server import KeyVaultServer, LoggedRequest
-from compiler.demo.key_vault.state import Delays, KeyVaultState, Policy, SecretBody, SecretVersion
+from compiler.demo.key_vault_state import (
+    API_VERSIONS,
+    KeyVaultState,
+    Policy,
+    RefusedRequestError,
+    SecretBody,
+    checked_name,
+    checked_page_size,
+    checked_version,
+    parsed_body,
+)
 from compiler.start import leave_no_core
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
+RESOURCE = "https://vault.azure.net"
 _TENANT = "22222222-2222-4222-8222-222222222222"
+_THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
+RequestKind = Literal["create", "other"]
+
+
+class Throttle:
+    """Counts the admitted requests of each kind in a sliding window, which is stricter than windows side by side.
+
+    A vault takes so many requests in `window` seconds; None is no limit. The defaults are the service's own:
+    https://learn.microsoft.com/azure/key-vault/general/service-limits
+    """
+
+    def __init__(self, creates: int | None = 300, others: int | None = 4_000, window: float = 10.0) -> None:
+        self._window = window
+        self._limits: dict[RequestKind, int | None] = {"create": creates, "other": others}
+        self._admitted: dict[RequestKind, deque[float]] = {"create": deque(), "other": deque()}
+
+    def admits(self, kind: RequestKind, now: float) -> bool:
+        limit, admitted = self._limits[kind], self._admitted[kind]
+        if limit is None:
+            return True
+        while admitted and admitted[0] <= now - self._window:
+            admitted.popleft()
+        if len(admitted) >= limit:
+            return False
+        admitted.append(now)
+        return True
+
+
+DEFAULT_CALLER = {
+    "oid": "11111111-1111-4111-8111-111111111111",
+    "tid": _TENANT,
+    "upn": "ada@example.com",
+}
+
+
+class TokenIssuer:
+    """Issues tokens and judges them; what it signs has the shape of an Entra token, and only it accepts them."""
+
+    def __init__(self, audience: str, clock: Callable[[], float]) -> None:
+        self.audience = audience
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+
+    def issue(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> str:
+        claims = {"aud": self.audience, "exp": int(self._clock() + lifetime), **(caller or DEFAULT_CALLER)}
+        signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def fault_of(self, authorization: str | None) -> str | None:
+        """None for a good `Authorization` header, else what Key Vault says is wrong with it."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return "AKV10000: Request is missing a Bearer or PoP token."
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
+            return "AKV10022: Invalid signature of the token."
+        claims = claims_of(signed)
+        if claims["aud"] != self.audience:
+            return f"AKV10022: Invalid audience. Expected {self.audience}."
+        if claims["exp"] <= self._clock():
+            return "AKV10001: The token is expired."
+        return None
+
+    def _signature(self, signed: str) -> str:
+        return _base64(hmac.digest(self._key, signed.encode(), hashlib.sha256))
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+def _encoded(part: dict[str, Any]) -> str:
+    return _base64(json.dumps(part, separators=(",", ":")).encode())
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token of this vault says."""
+    part = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+_MAX_LINE = 65_536
+_MAX_BODY = 1_048_576
+_REASONS = {
+    200: "OK",
+    204: "No Content",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class BadRequestError(Exception):
+    """What came is not an HTTP/1.1 request that this server reads; the connection cannot be used any more."""
 
 
 @dataclass(frozen=True)
-class VaultOptions:
-    """How the vault is: everything but its secrets. `resource` None is the public cloud's."""
+class VaultRequest:
+    """One request; header names are in lower case, `path` is split and unquoted, `target` is as it was sent."""
 
-    clock: Callable[[], float] = time.time
-    limits: Limits = field(default_factory=Limits)
-    delays: Delays = field(default_factory=Delays)
-    purge_protection: bool = False
-    policy: Policy = field(default_factory=Policy)
-    throttle_retry_after: str | None = None
-    server_names: tuple[str, ...] = SERVER_NAMES
-    expired_certificate: bool = False
-    resource: str | None = None
-    port: int = 0
+    method: str
+    target: str
+    path: tuple[str, ...]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class VaultReply:
+    """One reply; `body` None sends none, and a str is sent as it is with `content_type`."""
+
+    status: int
+    body: dict[str, Any] | str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json; charset=utf-8"
+
+    @property
+    def text(self) -> str:
+        """The body as it is sent."""
+        return "" if self.body is None else self.body if isinstance(self.body, str) else json.dumps(self.body)
+
+    def to_bytes(self) -> bytes:
+        content = self.text.encode("utf-8")
+        lines = [f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Status')}"]
+        if self.body is not None:
+            lines.append(f"Content-Type: {self.content_type}")
+        lines.append(f"Content-Length: {len(content)}")
+        lines.extend(f"{name}: {value}" for name, value in self.headers)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+
+
+def read_request(stream: BufferedIOBase) -> VaultRequest | None:
+    """The next request of a connection, None when the client has closed it. Raises BadRequestError."""
+    line = stream.readline(_MAX_LINE)
+    if not line:
+        return None
+    method, target = _request_line(line)
+    headers: dict[str, str] = {}
+    while (line := stream.readline(_MAX_LINE)) not in (b"\r\n", b"\n"):
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon:
+            raise BadRequestError
+        headers[name.strip().lower()] = value.strip()
+    body = _body(stream, headers)
+    # Not urlsplit: it takes what follows "//" for a host, and refuses some.
+    path, _, query = target.partition("?")
+    return VaultRequest(
+        method=method,
+        target=target,
+        path=tuple(unquote(part) for part in path.split("/")[1:]),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        headers=headers,
+        body=body,
+    )
+
+
+def _request_line(line: bytes) -> tuple[str, str]:
+    parts = line.decode("latin-1").split()
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or not parts[1].startswith("/"):  # noqa: PLR2004
+        raise BadRequestError
+    return parts[0], parts[1]
+
+
+def _body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
+    length = headers.get("content-length", "0")
+    if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > _MAX_BODY:
+        raise BadRequestError
+    body = stream.read(int(length))
+    if len(body) != int(length):
+        raise BadRequestError
+    return body
+
+
+def kind_of(request: VaultRequest) -> RequestKind:
+    """A PUT makes a version and counts among the creates; everything else is "other"."""
+    return "create" if request.method == "PUT" else "other"
+
+
+def path_of(request: VaultRequest) -> tuple[str, ...]:
+    """The path without an empty end: the SDK asks for the newest version as /secrets/NAME/ with an empty version."""
+    path = request.path
+    return path[:-1] if len(path) > 1 and path[-1] == "" else path
+
+
+def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply:
+    """What Key Vault answers; raises RefusedError. `base` is the vault's URL as the client wrote it, for ids."""
+    version = request.query.get("api-version")
+    if version not in API_VERSIONS:
+        raise RefusedRequestError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")
+    match request.method, path_of(request):
+        case "PUT", ("secrets", name):
+            body = _body_of(request, with_value=True)
+            state.require_allowed(checked_name(name), None, body)
+            return VaultReply(200, state.set(base, name, body))
+        case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
+            body = _body_of(request, with_value=False)
+            state.require_allowed(checked_name(name), _version(rest), body)
+            return VaultReply(200, state.update(base, name, _version(rest), body))
+        case "DELETE", ("secrets", name):
+            return VaultReply(200, state.delete(base, checked_name(name)))
+        case "DELETE", ("deletedsecrets", name):
+            state.purge(checked_name(name))
+            return VaultReply(204)
+        case "POST", ("deletedsecrets", name, "recover"):
+            return VaultReply(200, state.recover(base, checked_name(name)))
+        case "GET", path:
+            return _read(state, path, request, base)
+        case _:
+            raise RefusedRequestError(
+                405, "MethodNotAllowed", "The requested operation is not allowed on this resource."
+            )
+
+
+def _read(state: KeyVaultState, path: tuple[str, ...], request: VaultRequest, base: str) -> VaultReply:
+    match path:
+        case ("secrets",):
+            return _page_path(state.list_secrets, request, base)
+        case ("deletedsecrets",):
+            return _page_path(state.list_deleted, request, base)
+        case ("deletedsecrets", name):
+            return VaultReply(200, state.get_deleted(base, checked_name(name)))
+        case ("secrets", name, "versions"):
+            checked = checked_name(name)
+            return _page_path(lambda b, after, size: state.list_versions(b, checked, after, size), request, base)
+        case ("secrets", name, *rest) if len(rest) <= 1:
+            return VaultReply(200, state.get(base, checked_name(name), _version(rest)))
+        case _:
+            raise RefusedRequestError(404, "NotFound", "Resource not found.")
+
+
+def _page_path(
+    lister: Callable[[str, str, int], tuple[list[dict[str, Any]], str | None]],
+    request: VaultRequest,
+    base: str,
+) -> VaultReply:
+    size = checked_page_size(request.query.get("maxresults"))
+    items, marker = lister(base, _after(request.query.get("$skiptoken")), size)
+    link = None
+    if marker is not None:
+        path = "/".join(quote(part) for part in request.path)
+        token = base64.urlsafe_b64encode(marker.encode()).decode()
+        link = f"{base}/{path}?api-version={request.query['api-version']}&$skiptoken={token}&maxresults={size}"
+    return VaultReply(200, {"value": items, "nextLink": link})
+
+
+def _after(token: str | None) -> str:
+    try:
+        return "" if token is None else base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise RefusedRequestError(400, "BadParameter", "Invalid $skiptoken") from None
+
+
+def _body_of(request: VaultRequest, *, with_value: bool) -> SecretBody:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise RefusedRequestError(415, "UnsupportedMediaType", "The request body must be application/json.")
+    return parsed_body(request.body, with_value=with_value)
+
+
+def _version(rest: list[str]) -> str | None:
+    return checked_version(rest[0]) if rest else None
 
 
 class LocalKeyVault:
-    """A vault for the length of a `with` block; everything it holds is in memory and gone afterwards."""
+    """A vault for the length of a `with` block; everything it holds is in memory and gone afterwards.
 
-    def __init__(self, options: VaultOptions | None = None) -> None:
-        self._options = options or VaultOptions()
+    `lock` guards what requests change.
+    """
+
+    def __init__(self, *, port: int = 0, throttle: Throttle | None = None, policy: Policy | None = None) -> None:
+        self._clock = time.time
         self._folder = tempfile.TemporaryDirectory(prefix="local-key-vault-")
-        folder = Path(self._folder.name)
-        authority = CertificateAuthority.create(folder)
-        certificate = authority.issue(self._options.server_names, expired=self._options.expired_certificate)
+        authority = CertificateAuthority.create(Path(self._folder.name))
         self.ca_file = authority.ca_file
-        clock, policy = self._options.clock, self._options.policy
-        self.resource = self._options.resource or "https://vault.azure.net"
-        self.issuer = TokenIssuer(self.resource, clock)
-        challenge = f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"'
+        self.state = KeyVaultState(self._clock, policy)
+        self.issuer = TokenIssuer(RESOURCE, self._clock)
+        self.throttle = throttle or Throttle()
+        self.lock = threading.RLock()
         try:
-            self.server = KeyVaultServer(
-                KeyVaultState(
-                    clock, self._options.delays, purge_protection=self._options.purge_protection, policy=policy
-                ),
-                self.issuer,
-                certificate,
-                challenge=challenge,
-                clock=clock,
-                limits=self._options.limits,
-                throttle_retry_after=self._options.throttle_retry_after,
-                port=self._options.port,
-            )
+            self._tcp = _TcpServer(port, tls_context(*authority.issue(SERVER_NAMES)), self)
         except OSError:
             self._folder.cleanup()
             raise
-        self.url = f"https://localhost:{self.server.port}"
+        self.port: int = self._tcp.server_address[1]
+        self.url = f"https://localhost:{self.port}"
+        self._thread = threading.Thread(target=self._tcp.serve_forever, args=(0.05,), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            # Of a server that never ran, shutdown would wait for ever.
+            self._tcp.shutdown()
+            self._thread.join()
+        self._tcp.server_close()
 
     def __enter__(self) -> Self:
-        self.server.start()
+        self.start()
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.server.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
         self._folder.cleanup()
-
-    def issue_token(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalAccessToken:
-        return self.issuer.issue(lifetime=lifetime, caller=caller)
-
-    def credential(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalCredential:
-        return LocalCredential(self.issuer, lifetime=lifetime, caller=caller)
 
     def environ(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> dict[str, str]:
         """The variables with which any command of this program reaches this vault, with a token of its own."""
         return {
             "AZURE_KEYVAULT_EMULATOR": "1",
             "AZURE_KEYVAULT_CACERT": str(self.ca_file),
-            "AZURE_KEYVAULT_TOKEN": self.issue_token(lifetime=lifetime, caller=caller).token,
+            "AZURE_KEYVAULT_TOKEN": self.issuer.issue(lifetime=lifetime, caller=caller),
         }
 
-    def add_fault(self, fault: Fault) -> None:
-        with self.server.lock:
-            self.server.faults.add(fault)
+    def send(self, request: VaultRequest, connection: ssl.SSLSocket) -> bool:
+        """Answer a request on its connection; whether that can take another one."""
+        connection.sendall(self.dated(self.reply(request)))
+        return True
 
-    def clear_faults(self) -> None:
-        with self.server.lock:
-            self.server.faults.clear()
+    def dated(self, reply: VaultReply) -> bytes:
+        """A reply as it is sent, with the time that it is here."""
+        date = "Date", formatdate(self._clock(), usegmt=True)
+        return replace(reply, headers=(*reply.headers, date)).to_bytes()
 
-    def deny(self, permission: str, inner: str) -> None:
-        """Refuse a permission (`get`, `list`, `set`, `delete`, `recover`, `purge`) with 403 and this innererror."""
-        with self.server.lock:
-            self.server.denied[permission] = inner
+    def reply(self, request: VaultRequest) -> VaultReply:
+        refusal = self.issuer.fault_of(request.headers.get("authorization"))
+        if refusal is not None:
+            return self._unauthorised(refusal, has_token="authorization" in request.headers)
+        with self.lock:
+            if not self.throttle.admits(kind_of(request), self._clock()):
+                return VaultReply(429, {"error": {"code": "Throttled", "message": _THROTTLED}})
+            try:
+                return self.answer(request)
+            except RefusedRequestError as error:
+                return VaultReply(error.status, error.body())
 
-    def set_policy(self, policy: Policy) -> None:
-        """Deny from now on what `policy` does, and nothing else by policy."""
-        with self.server.lock:
-            self.server.state.policy = policy
+    def answer(self, request: VaultRequest) -> VaultReply:
+        """What the state says to a request that is let in. Raises RefusedRequestError."""
+        return answer(self.state, request, f"https://{request.headers.get('host', '')}")
 
-    def throttle_between(self, start: float, end: float) -> None:
-        with self.server.lock:
-            self.server.throttle.close_between(start, end)
+    def _unauthorised(self, message: str, *, has_token: bool) -> VaultReply:
+        authority = f"https://login.microsoftonline.com/{_TENANT}"
+        header = f'Bearer authorization="{authority}", resource="{self.issuer.audience}"'
+        if has_token:
+            header += f', error="invalid_token", error_description="{message}"'
+        body = {"error": {"code": "Unauthorized", "message": message}}
+        return VaultReply(401, body, (("WWW-Authenticate", header),))
 
-    def seed(
-        self,
-        name: str,
-        value: str,
-        *,
-        content_type: str | None = None,
-        tags: dict[str, str] | None = None,
-        enabled: bool = True,
-        expires: int | None = None,
-        not_before: int | None = None,
-    ) -> str:
-        """Store a version without a request, and return its id."""
-        body = SecretBody(value, content_type, tags, enabled, expires, not_before)
-        with self.server.lock:
-            stored = self.server.state.set(self.url, name, body)
-        return str(stored["id"]).rpartition("/")[2]
 
-    def seed_certificate(self, name: str, value: str = "certificate and key") -> None:
-        with self.server.lock:
-            self.server.state.add_certificate(name, value)
+class _TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    block_on_close = True
+    allow_reuse_address = True
+    request_queue_size = 128
 
-    def seed_deleted(self, name: str, value: str) -> str:
-        """Store a version and delete the secret softly, without a request."""
-        version = self.seed(name, value)
-        with self.server.lock:
-            self.server.state.delete(self.url, name)
-        return version
+    def __init__(self, port: int, context: ssl.SSLContext, vault: LocalKeyVault) -> None:
+        self.context = context
+        self.vault = vault
+        self.open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Connection)
 
-    def versions(self, name: str) -> list[SecretVersion]:
-        """The versions of a secret in any phase, oldest first; empty when there is none."""
-        with self.server.lock:
-            stored = self.server.state.stored(name)
-            return [] if stored is None else list(stored.versions)
+    def server_close(self) -> None:
+        for connection in tuple(self.open):
+            # Wakes the thread that waits for this client's next request.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
 
-    def value(self, name: str) -> str:
-        return self.versions(name)[-1].value
 
-    def requests(self) -> list[LoggedRequest]:
-        with self.server.lock:
-            return list(self.server.log)
+class _Connection(socketserver.BaseRequestHandler):
+    """Answers the requests of one client, one after another; a thread of its own."""
 
-    def forget_requests(self) -> None:
-        with self.server.lock:
-            self.server.log.clear()
+    server: _TcpServer
+
+    def handle(self) -> None:
+        raw: socket.socket = self.request
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.settimeout(30.0)
+        try:
+            tls = self.server.context.wrap_socket(raw, server_side=True)
+        except OSError:
+            # A client that does not trust the certificate, or one that speaks no TLS.
+            return
+        self.server.open.add(tls)
+        try:
+            with tls, tls.makefile("rb") as stream:
+                while (request := read_request(stream)) is not None and self.server.vault.send(request, tls):
+                    pass
+        except (OSError, BadRequestError):
+            return
+        finally:
+            self.server.open.discard(tls)
+
+
+def tls_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate_file, key_file)
+    return context
 
 
 def main(arguments: list[str]) -> int:
@@ -181,10 +466,10 @@ def main(arguments: list[str]) -> int:
     # By name, since a shell starts a background program with interrupts ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
-    limits = Limits(None, None) if parsed.no_limits else Limits()
+    throttle = Throttle(None, None) if parsed.no_limits else Throttle()
     policy = Policy(parsed.require_expiry, parsed.max_validity, parsed.min_validity, parsed.require_content_type)
     try:
-        local = LocalKeyVault(VaultOptions(port=parsed.port, limits=limits, policy=policy))
+        local = LocalKeyVault(port=parsed.port, throttle=throttle, policy=policy)
     except OSError as error:
         parser.exit(1, f"cannot listen on port {parsed.port}: {error.strerror}; name another with --port\n")
     with local as vault:

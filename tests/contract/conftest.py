@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from compiler.demo.key_vault.faults import Limits
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import SecretWriter, StoreOptions, StoreState, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests import providers
 from tests.faulty_gateway import FaultyGateway
+from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.third_provider.provider import PROVIDER as SHELF
 from tests.virtual_clock import VirtualClock
 
@@ -66,13 +65,13 @@ def vault_case(openbao: LocalOpenBao) -> StoreCase:
 
 
 @pytest.fixture(scope="session")
-def key_vault() -> Iterator[LocalKeyVault]:
-    with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as running:
+def key_vault() -> Iterator[FaultyKeyVault]:
+    with FaultyKeyVault(VaultOptions(limits=Limits(None, None))) as running:
         yield running
 
 
 @pytest.fixture
-def azurekv_case(key_vault: LocalKeyVault) -> StoreCase:
+def azurekv_case(key_vault: FaultyKeyVault) -> StoreCase:
     address = StoreAddress(providers.KEY_VAULT, key_vault.url)
     prefix, numbers = f"contract-{uuid.uuid4().hex}", itertools.count()
     return StoreCase(

@@ -5,9 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault as VaultFault
-from compiler.demo.key_vault.faults import FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
@@ -15,6 +12,8 @@ from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
 from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import Fault as VaultFault
+from tests.faulty_key_vault import FaultKind, FaultyKeyVault, VaultOptions
 from tests.virtual_clock import VirtualClock
 
 
@@ -117,7 +116,7 @@ def test_a_vault_that_has_answered_is_waited_for_through_a_restart(openbao: Loca
 
 def test_a_key_vault_that_has_answered_is_waited_for_through_a_restart() -> None:
     clock = VirtualClock()
-    with LocalKeyVault(VaultOptions()) as vault:
+    with FaultyKeyVault(VaultOptions()) as vault:
         store = open_store(StoreAddress(providers.KEY_VAULT, vault.url), vault.environ(), StoreOptions(clock=clock))
         store.whoami()
         # With waits of at most 15 s each, so many failures in a row are more than ten seconds of them.

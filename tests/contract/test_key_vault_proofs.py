@@ -10,9 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.key_vault.state import Delays
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.key_vault_state import Delays
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
@@ -31,6 +29,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, StoreOptions, StoreState
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
@@ -41,17 +40,17 @@ START = 1_800_000_000.0
 @contextmanager
 def virtual(
     options: VaultOptions | None = None, workers: int = 1
-) -> Iterator[tuple[LocalKeyVault, AzureKeyVaultStore, VirtualClock]]:
+) -> Iterator[tuple[FaultyKeyVault, AzureKeyVaultStore, VirtualClock]]:
     clock = VirtualClock(workers, START)
     with (
-        LocalKeyVault(replace(options or VaultOptions(), clock=clock.now)) as vault,
+        FaultyKeyVault(replace(options or VaultOptions(), clock=clock.now)) as vault,
         opened(vault, StoreOptions(workers=workers, clock=clock)) as store,
     ):
         yield vault, store, clock
 
 
 @contextmanager
-def opened(vault: LocalKeyVault, options: StoreOptions | None = None) -> Iterator[AzureKeyVaultStore]:
+def opened(vault: FaultyKeyVault, options: StoreOptions | None = None) -> Iterator[AzureKeyVaultStore]:
     address = StoreAddress(providers.KEY_VAULT, vault.url)
     store = AzureKeyVaultStore(address, vault.environ(), options, credential=vault.credential(lifetime=1e9))
     try:
@@ -186,7 +185,7 @@ def test_throttled_for_30_seconds_completes_and_all_workers_slow_down(retry_afte
         failures = write_many(store, clock, 24, workers)
         refused = [request for request in vault.requests() if request.status == 429]
         assert failures == []
-        assert len(vault.server.state.names()) == 24
+        assert len(vault.state.names()) == 24
         assert clock.now() - START < 150
         # Alone, each of the eight would ask some ten times in the closed window.
         assert refused
@@ -274,7 +273,7 @@ def test_a_name_that_is_none_is_refused_and_the_server_sees_nothing(name: str) -
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_host_is_refused_and_sends_no_token(status: int) -> None:
-    with LocalKeyVault() as other, virtual() as (vault, store, _clock):
+    with FaultyKeyVault() as other, virtual() as (vault, store, _clock):
         vault.add_fault(Fault(FaultKind.REDIRECT, status=status, location=f"{other.url}/secrets/github", times=None))
         with pytest.raises(StoreError) as caught:
             store.read("github")
@@ -283,7 +282,7 @@ def test_a_redirect_to_another_host_is_refused_and_sends_no_token(status: int) -
 
 
 def test_a_page_link_to_another_host_is_refused_and_sends_no_token() -> None:
-    with LocalKeyVault() as other, virtual() as (vault, store, _clock):
+    with FaultyKeyVault() as other, virtual() as (vault, store, _clock):
         with pytest.raises(StoreError) as caught:
             store._client.page_of_versions(
                 "github", f"{other.url}/secrets/github/versions?api-version=7.6", Action.DESCRIBE
@@ -309,7 +308,7 @@ def test_a_version_that_slips_in_before_the_put_is_reported_by_its_id(
     age: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = VirtualClock(1, time.time() - age)
-    with LocalKeyVault(VaultOptions(clock=clock.now)) as vault, opened(vault) as store:
+    with FaultyKeyVault(VaultOptions(clock=clock.now)) as vault, opened(vault) as store:
         vault.seed("github", '{"TOKEN": "earlier"}')
         vault.seed("github", '{"TOKEN": "planned upon"}')
         store.write("warm-up", {"KEY": SecretValue("x")}, None)
@@ -386,7 +385,7 @@ def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_fou
         with pytest.raises(DisabledError) as disabled:
             store.read("github")
         texts.append(disabled.value.reason)
-    with LocalKeyVault() as vault:
+    with FaultyKeyVault() as vault:
         address = StoreAddress(providers.KEY_VAULT, vault.url)
         store = AzureKeyVaultStore(address, vault.environ())
         vault.seed("github", "x")
@@ -494,7 +493,7 @@ def test_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(
         "http": "not https",
         "html": "not Key Vault's JSON",
     }
-    with LocalKeyVault(options) as vault, LocalKeyVault() as stranger:
+    with FaultyKeyVault(options) as vault, FaultyKeyVault() as stranger:
         url = vault.url.replace("https", "http") if what == "http" else vault.url
         environ = vault.environ() | ({"AZURE_KEYVAULT_CACERT": str(stranger.ca_file)} if what[0] == "u" else {})
         vault.add_fault(Fault(FaultKind.HTML, times=None))
@@ -515,6 +514,6 @@ def test_a_vault_that_goes_away_in_the_middle_leaves_whole_items_and_a_typed_err
         with pytest.raises(UnavailableError, match="status 503"):
             store.write("second", {"TOKEN": SecretValue("x")}, None)
         vault.clear_faults()
-        assert vault.server.state.names() == ["first"]
+        assert vault.state.names() == ["first"]
         store.write("second", {"TOKEN": SecretValue("x")}, None)
         assert len(vault.versions("second")) == 1

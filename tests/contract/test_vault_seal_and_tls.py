@@ -16,6 +16,7 @@ from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value import SecretValue
 from tests.faulty_gateway import FaultyGateway
+from tests.openbao_servers import RaftOpenBao
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
@@ -23,17 +24,17 @@ from tests.virtual_clock import VirtualClock
 OpenVault = Callable[..., SecretWriter]
 
 
-def environ_of(server: LocalOpenBao) -> dict[str, str]:
+def environ_of(server: RaftOpenBao) -> dict[str, str]:
     return {"VAULT_TOKEN": server.token, "VAULT_CACERT": str(server.ca_file)}
 
 
-def test_a_private_authority_is_trusted_by_variable_or_by_address(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+def test_a_private_authority_is_trusted_by_variable_or_by_address(raft: RaftOpenBao, open_vault: OpenVault) -> None:
     assert open_vault(raft.url, environ_of(raft)).whoami().subject == "root"
     given = open_vault(raft.url, {"VAULT_TOKEN": raft.token}, ca=raft.ca_file)
     assert given.whoami().subject == "root"
 
 
-def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(raft: RaftOpenBao, open_vault: OpenVault) -> None:
     policy = RetryPolicy(first_wait=0.05, longest_wait=0.2)
     store = open_vault(raft.url, environ_of(raft), StoreOptions(retry=policy))
     name = f"seal/{uuid.uuid4().hex}"
@@ -45,7 +46,7 @@ def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(raft: LocalO
     opener.join()
 
 
-def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: RaftOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(raft.url, environ_of(raft))
     name = f"seal/{uuid.uuid4().hex}"
     store.write(name, {"A": SecretValue("1")}, None)
@@ -68,13 +69,13 @@ def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: LocalOpenBao,
 
 
 def test_a_server_that_nobody_has_initialised_is_told_from_a_sealed_one(open_vault: OpenVault, tmp_path: Path) -> None:
-    with LocalOpenBao.start_new(tmp_path) as server:
+    with RaftOpenBao.start_new(tmp_path) as server:
         with pytest.raises(SealedError, match="the server is not initialised") as caught:
             open_vault(server.url, {"VAULT_TOKEN": "hvs.any", "VAULT_CACERT": str(server.ca_file)}).whoami()
         assert "bao operator init" in caught.value.remedy
 
 
-def test_data_and_versions_survive_a_restart(raft: LocalOpenBao, open_vault: OpenVault) -> None:
+def test_data_and_versions_survive_a_restart(raft: RaftOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(raft.url, environ_of(raft), StoreOptions())
     name = f"restart/{uuid.uuid4().hex}"
     store.write(name, {"A": SecretValue("1")}, None)
@@ -95,7 +96,7 @@ def wrong_tls(tmp_path: Path) -> Iterator[Callable[[tuple[str, ...], bool], tupl
         made = authority.issue(names, expired=expired, file_stem=f"server-{len(gateways)}")
         gateway = FaultyGateway()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(made.certificate_file, made.key_file)
+        context.load_cert_chain(*made)
         gateway._server.socket = context.wrap_socket(gateway._server.socket, server_side=True)
         gateways.append(gateway)
         return gateway.url.replace("http:", "https:"), str(authority.ca_file)
@@ -114,7 +115,7 @@ def failure_in_time(store: SecretWriter) -> str:
 
 
 def test_each_wrong_certificate_is_one_clear_failure_at_once(
-    raft: LocalOpenBao, open_vault: OpenVault, wrong_tls: Callable[[tuple[str, ...], bool], tuple[str, str]]
+    raft: RaftOpenBao, open_vault: OpenVault, wrong_tls: Callable[[tuple[str, ...], bool], tuple[str, str]]
 ) -> None:
     told = {failure_in_time(open_vault(raft.url, {"VAULT_TOKEN": "hvs.any"}))}
     for names, expired in ((("127.0.0.1",), True), (("other.example.com",), False)):
@@ -125,7 +126,7 @@ def test_each_wrong_certificate_is_one_clear_failure_at_once(
 
 
 def test_http_to_a_tls_server_and_https_to_a_plain_one_are_told(
-    raft: LocalOpenBao, openbao: LocalOpenBao, open_vault: OpenVault
+    raft: RaftOpenBao, openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     plain = open_vault(raft.url.replace("https:", "http:"), environ_of(raft))
     assert "https://" in failure_in_time(plain)

@@ -20,7 +20,6 @@ from kubernetes import client
 from pyrage import decrypt, x25519  # type: ignore[import-untyped]
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.generate.access import access_text
 from compiler.operations.backup import decode
@@ -28,6 +27,7 @@ from compiler.pipeline import compile_project
 from compiler.stores.interface import Role
 from tests.agents_project import write_agents_project
 from tests.faulty_gateway import QuietHandler
+from tests.faulty_key_vault import FaultyKeyVault
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/examples/cronjobs"
@@ -239,13 +239,13 @@ class Node:
 
 
 @pytest.fixture
-def key_vault() -> Iterator[LocalKeyVault]:
-    with LocalKeyVault() as vault:
+def key_vault() -> Iterator[FaultyKeyVault]:
+    with FaultyKeyVault() as vault:
         yield vault
 
 
 @pytest.fixture
-def node(openbao: LocalOpenBao, key_vault: LocalKeyVault) -> Iterator[Node]:
+def node(openbao: LocalOpenBao, key_vault: FaultyKeyVault) -> Iterator[Node]:
     with tempfile.TemporaryDirectory() as folder, Reviewer(pod_token()) as reviewer:
         thread = threading.Thread(target=reviewer.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -314,7 +314,7 @@ def test_the_backup_job_writes_a_file_that_only_the_private_key_opens(node: Node
     assert list((node.root / "shut").iterdir()) == []
 
 
-def test_the_jobs_read_a_key_vault_as_well(node: Node, key_vault: LocalKeyVault) -> None:
+def test_the_jobs_read_a_key_vault_as_well(node: Node, key_vault: FaultyKeyVault) -> None:
     key_vault.seed("agents-github", json.dumps({"GITHUB_TOKEN": "token-1"}))
     key_vault.seed("agents-jira", json.dumps({"JIRA_TOKEN": "token-3", "JIRA_URL": "https://j"}))
     (node.root / "project/environments/..2026/prod.yaml").write_text("store: azure\n", "utf-8")

@@ -135,9 +135,9 @@ class Scenes:
             self.world.bao.call("DELETE", f"{self.world.mount}/metadata/{VAULT}")
         else:
             for name in (TOKEN, PEM):
-                with self.world.azure.server.lock:
-                    self.world.azure.server.state.delete(self.world.azure.url, name)
-                    self.world.azure.server.state.purge(name)
+                with self.world.azure.lock:
+                    self.world.azure.state.delete(self.world.azure.url, name)
+                    self.world.azure.state.purge(name)
 
     def _retire(self, *, is_undone: bool) -> None:
         retiring = Retiring(self.world, self.at)

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.faults import Limits
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import KeyAge
 from compiler.live.stores import LiveStores
@@ -23,6 +21,8 @@ from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
+from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
+from tests.openbao_servers import await_kv
 from tests.own_process import LIVE, OwnProcesses, processes_with
 from tests.proofs.writing import COMMANDS, Writing
 
@@ -37,7 +37,7 @@ class World:
     root: Path
     bao: LocalOpenBao
     mount: str
-    azure: LocalKeyVault
+    azure: FaultyKeyVault
     variables: dict[str, str]
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
@@ -77,7 +77,7 @@ class World:
 
     def azure_versions(self) -> dict[str, list[str]]:
         """Every version there is, by name."""
-        names = list(self.azure.server.state.names())
+        names = list(self.azure.state.names())
         return {name: [version.id for version in self.azure.versions(name)] for name in names}
 
     def serve_from(self, store: str) -> None:
@@ -111,15 +111,15 @@ def own_processes() -> Iterator[OwnProcesses]:
 
 
 @pytest.fixture
-def key_vault() -> Iterator[LocalKeyVault]:
-    with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as vault:
+def key_vault() -> Iterator[FaultyKeyVault]:
+    with FaultyKeyVault(VaultOptions(limits=Limits(None, None))) as vault:
         yield vault
 
 
 @pytest.fixture
 def world(
     openbao: LocalOpenBao,
-    key_vault: LocalKeyVault,
+    key_vault: FaultyKeyVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -127,7 +127,7 @@ def world(
 ) -> World:
     mount = f"kv-{os.getpid()}-{next(_MOUNTS)}"
     openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
-    openbao._await_kv(mount)
+    await_kv(openbao, mount)
     root = tmp_path / "project"
     write_agents_project(root, openbao.url, key_vault.url, mount=mount)
     for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):

@@ -68,7 +68,7 @@ def lose(world: World, store: str) -> None:
     if store == "vault":
         world.bao.call("DELETE", f"{world.mount}/metadata/{VAULT}")
     else:
-        del world.azure.server.state._secrets[AZURE]
+        del world.azure.state._secrets[AZURE]
 
 
 def put(world: World, key: str, store: str) -> Done:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 
 PAGE = GatewayFault(status=404, headers={"Content-Type": "text/html"}, body=b"<html><body>404 Not Found</body></html>")

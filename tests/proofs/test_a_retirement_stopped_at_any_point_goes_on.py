@@ -9,10 +9,10 @@ from compiler.change import apply
 from compiler.change.plan import Write, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.stores.interface import SecretWriter
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.leaks import leaks
 from tests.proofs.conftest import World
 from tests.proofs.retiring import GITHUB, JIRA, NAMES, STORES, Retiring
@@ -162,7 +162,7 @@ def test_what_came_back_while_the_run_was_stopped_is_not_deleted_again(retiring:
         versions = [int(number) for number, state in retiring.before[back].items() if state == "readable"]
         world.bao.call("POST", f"{world.mount}/undelete/{back}", {"versions": versions})
     else:
-        world.azure.server.state.recover("https://x", back)
+        world.azure.state.recover("https://x", back)
     done = retiring("--apply")
     said = " ".join(done.out.split())
     assert (done.code, "another writer recovered it: the run already deleted version" in said) == (1, True), done
@@ -175,7 +175,7 @@ def test_a_secret_that_was_written_again_is_not_covered_by_the_undo(retiring: Re
         retiring.hold("vault", retiring.github, {"GITHUB_TOKEN": "theirs"})
         wanted = {**retiring.after[retiring.github], "4": "readable"}
     else:
-        retiring.world.azure.server.state.purge(retiring.github)
+        retiring.world.azure.state.purge(retiring.github)
         wanted = None
     undone = retiring.undo("--apply")
     assert undone.code == 1, undone
@@ -193,7 +193,7 @@ def test_a_vault_that_only_says_that_it_deleted_is_found_out(world: World, gatew
 
 
 def test_a_key_vault_without_soft_delete_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault_state.RECOVERY_LEVEL", "Purgeable")
     retiring = Retiring(world, "azure")
     done = retiring("--apply")
     assert (done.code, "soft delete is off in this vault" in " ".join(done.out.split())) == (1, True)

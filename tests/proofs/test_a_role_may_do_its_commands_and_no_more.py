@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.commands import COMMANDS as EVERY_COMMAND
-from compiler.demo.key_vault.server import LoggedRequest
-from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError, _binary
+from compiler.demo.local_openbao import LocalOpenBaoError, _binary
 from compiler.generate.access import COMMANDS, uses_of
 from compiler.stores.azure_key_vault import access as key_vault
 from compiler.stores.interface import Role, Use
 from compiler.stores.vault import access as vault
 from tests.commands import Done
+from tests.faulty_key_vault import LoggedRequest
+from tests.openbao_servers import AuditedOpenBao
 from tests.proofs.access_scenes import Scenes
 from tests.proofs.conftest import World
 from tests.proofs.writing import VAULT, Writing
@@ -93,8 +94,8 @@ class RefusedError(Exception):
 
 
 @pytest.fixture(scope="module")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao"), is_audited=True) as server:
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedOpenBao]:
+    with AuditedOpenBao.start_audited(tmp_path_factory.mktemp("openbao")) as server:
         yield server
 
 
@@ -122,7 +123,7 @@ def as_role(world: World, token: str, actions: set[str]) -> Iterator[None]:
         yield
     finally:
         world.variables["VAULT_TOKEN"] = root
-        world.azure.server.denied.clear()
+        world.azure.denied.clear()
 
 
 def actions_of(role: Role) -> set[str]:
@@ -159,7 +160,7 @@ def of_key_vault(request: LoggedRequest) -> str:
 
 @pytest.mark.parametrize(("role", "command", "at"), ROWS, ids=[f"{row[1]} {row[2]}" for row in ROWS])
 def test_a_command_asks_what_its_row_has_no_more_and_no_less(
-    world: World, tmp_path: Path, role: Role, command: str, at: str
+    world: World, openbao: AuditedOpenBao, tmp_path: Path, role: Role, command: str, at: str
 ) -> None:
     asked: set[object] = set()
     token, actions = world.bao.token, set(PERMISSIONS.values())
@@ -170,12 +171,12 @@ def test_a_command_asks_what_its_row_has_no_more_and_no_less(
 
     def step(run: Callable[[], Done]) -> None:
         world.azure.forget_requests()
-        before = len(world.bao.requests())
+        before = len(openbao.requests())
         with as_role(world, token, actions):
             done = run()
         assert done.code == 0, done
         if at == "vault":
-            asked.update(of_vault(*each, world.mount) for each in world.bao.requests()[before:])
+            asked.update(of_vault(*each, world.mount) for each in openbao.requests()[before:])
         else:
             asked.update(of_key_vault(each) for each in world.azure.requests() if each.authorised)
 

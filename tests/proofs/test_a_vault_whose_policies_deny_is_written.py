@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.key_vault.state import Policy
+from compiler.demo.key_vault_state import Policy
 from compiler.live.ages import AgeState
 from tests.commands import Done
 from tests.proofs.conftest import World
@@ -93,8 +93,8 @@ def test_there_and_back_the_date_is_that_of_the_value(world: World, tmp_path: Pa
         version = world.azure.versions(name)[-1]
         version.created, version.expires = made, made + 90 * DAY
     assert world.migrate("--from", "azure", "--only", "github", "--apply", to="vault").code == 0
-    with world.azure.server.lock:
-        world.azure.server.state._secrets.clear()
+    with world.azure.lock:
+        world.azure.state._secrets.clear()
     back = world.report("--from", "vault", "--only", "github", "--apply")
     assert back["exitCode"] == 0
     dates = {each["name"]: datetime.fromisoformat(each["expires"]) for each in back["expiries"]}
@@ -192,13 +192,13 @@ def test_a_vault_takes_no_date(world: World, tmp_path: Path) -> None:
 def test_the_clock_of_the_vault_counts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(world)
     world.azure.set_policy(DENY)
-    own = world.azure.server._clock
+    own = world.azure._clock
     for ahead in (-5 * 3_600, 5 * 3_600):
         later = lambda ahead=ahead: own() + ahead  # noqa: E731 - a clock
-        for part in (world.azure.server, world.azure.server.state):
+        for part in (world.azure, world.azure.state):
             monkeypatch.setattr(part, "_clock", later)
-        with world.azure.server.lock:
-            world.azure.server.state._secrets.clear()
+        with world.azure.lock:
+            world.azure.state._secrets.clear()
         writing = Writing(world, tmp_path, "put")
         assert writing("--expires", "365d", "--apply").code == 0
         assert writing("--expires", "7d", "--apply").code == 0

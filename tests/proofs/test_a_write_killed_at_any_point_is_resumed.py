@@ -47,7 +47,7 @@ def dying(writing: Writing, words: tuple[str, ...], turn: int, *, half: bool = F
 
 
 def active(world: World) -> set[str]:
-    return {name for name in NAMES if world.azure.server.state._secrets[name].phase == "active"}
+    return {name for name in NAMES if world.azure.state._secrets[name].phase == "active"}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_what_somebody_else_recovered_while_the_run_was_stopped_is_not_overwritt
 ) -> None:
     assert dying(recovering, (*recovering.words, "--recover"), turn) == KILLED
     if turn == STARTED:
-        recovering.world.azure.server.state.recover(recovering.world.azure.url, TOKEN)
+        recovering.world.azure.state.recover(recovering.world.azure.url, TOKEN)
     # The undo of the run takes nothing away either.
     conflict(recovering)
     assert recovering.undo("--apply").code == (0 if turn == STARTED else 1)

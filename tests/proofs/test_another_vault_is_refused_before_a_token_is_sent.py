@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError
+from tests.openbao_servers import await_kv
 from tests.proofs.conftest import World
 
 HEALTH = "GET /v1/sys/health HTTP/1.1"
@@ -85,7 +86,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
 def relay(world: World, other: LocalOpenBao) -> Iterator[Relay]:
     """The address in VAULT_ADDR; the other server has the same mount, secrets and token."""
     other.call("POST", f"sys/mounts/{world.mount}", {"type": "kv", "options": {"version": "2"}})
-    other._await_kv(world.mount)
+    await_kv(other, world.mount)
     with suppress(LocalOpenBaoError):  # it is there from the test before
         other.call("POST", "auth/token/create", {"id": world.bao.token, "policies": ["root"]})
     world.fill()

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 
 VALUES = {"JIRA_TOKEN": "token", "JIRA_URL": "https://jira.example.com"}

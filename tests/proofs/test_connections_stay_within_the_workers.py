@@ -3,12 +3,12 @@
 import pytest
 
 from compiler.change.apply import WORKERS
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.live.read_many import read_all
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 from tests.proofs.test_migration_survives_weather import spread
 from tests.proofs.trickling import behind_gateways

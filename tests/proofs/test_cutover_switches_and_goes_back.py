@@ -89,7 +89,7 @@ def test_a_switch_is_shown_written_and_taken_back_to_the_byte(filled: World) -> 
 
 def test_the_way_back_needs_nothing_of_the_store_that_is_left(filled: World) -> None:
     assert cutover(filled, "jira", "--to", "azure", "--apply").code == 0
-    filled.azure.server.close()
+    filled.azure.close()
     done = cutover(filled, "jira", "--back", "--apply")
     assert done.code == 0, done.out + done.err
     assert 'keys of "jira" not compared: "JIRA_TOKEN", "JIRA_URL": ' in done.out
@@ -109,7 +109,7 @@ def test_the_way_forward_waits_for_the_present_store_unless_told(filled: World) 
 
 
 def test_a_destination_that_does_not_answer_is_not_switched_to(filled: World) -> None:
-    filled.azure.server.close()
+    filled.azure.close()
     before = environment(filled).read_bytes()
     assert cutover(filled, "jira", "--to", "azure", "--without-comparison", "--apply").code == 3
     assert environment(filled).read_bytes() == before

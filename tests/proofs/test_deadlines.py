@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault as KeyVaultFault
-from compiler.demo.key_vault.faults import FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.live.read_many import read_all
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
@@ -24,6 +21,8 @@ from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import Fault as KeyVaultFault
+from tests.faulty_key_vault import FaultKind, FaultyKeyVault
 from tests.pace import allowed_wall
 from tests.proofs.conftest import World
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
@@ -73,7 +72,7 @@ def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_en
 
 
 def key_vault_at(
-    vault: LocalKeyVault,
+    vault: FaultyKeyVault,
     credential: Any = None,  # noqa: ANN401 - any credential
     options: StoreOptions = SHORT,
 ) -> AzureKeyVaultStore:
@@ -81,7 +80,7 @@ def key_vault_at(
     return AzureKeyVaultStore(address, vault.environ(), options, credential=credential)
 
 
-def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: LocalKeyVault) -> None:
+def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: FaultyKeyVault) -> None:
     over = Event()
 
     class Slow:
@@ -104,7 +103,7 @@ def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: Loc
     assert took < allowed_wall(patience + AROUND, below=OTHERWISE)
 
 
-def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: LocalKeyVault) -> None:
+def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: FaultyKeyVault) -> None:
     for number in range(300):
         key_vault.seed("k", f"v{number}")
     key_vault.add_fault(KeyVaultFault(FaultKind.DELAY, times=None, seconds=1))

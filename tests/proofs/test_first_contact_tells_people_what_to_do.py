@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.faults import Fault as KeyVaultFault
-from compiler.demo.key_vault.faults import FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import Fault as KeyVaultFault
+from tests.faulty_key_vault import FaultKind, FaultyKeyVault, VaultOptions
 from tests.proofs.conftest import World
 from tests.virtual_clock import VirtualClock
 
@@ -100,7 +99,7 @@ class Bench:
         made = authority.issue(names)
         gateway = self.stack.enter_context(FaultyGateway(self.world.bao.url))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(made.certificate_file, made.key_file)
+        context.load_cert_chain(*made)
         gateway._server.socket = context.wrap_socket(gateway._server.socket, server_side=True)
         return gateway.url.replace("http:", "https:"), str(authority.ca_file)
 
@@ -111,8 +110,10 @@ class Bench:
         made = bao.call("POST", "auth/token/create", {"policies": [name], **options})
         self.world.variables["VAULT_TOKEN"] = made["auth"]["client_token"]
 
-    def other_key_vault(self, options: VaultOptions | None = None, fault: KeyVaultFault | None = None) -> LocalKeyVault:
-        vault = self.stack.enter_context(LocalKeyVault(options))
+    def other_key_vault(
+        self, options: VaultOptions | None = None, fault: KeyVaultFault | None = None
+    ) -> FaultyKeyVault:
+        vault = self.stack.enter_context(FaultyKeyVault(options))
         if fault is not None:
             vault.add_fault(fault)
         self.key_vault_at(vault.url, **vault.environ())
@@ -275,7 +276,7 @@ def key_vault_no_name_server(bench: Bench) -> None:
 
 
 def stranger(bench: Bench) -> None:
-    other = bench.stack.enter_context(LocalKeyVault())
+    other = bench.stack.enter_context(FaultyKeyVault())
     bench.world.variables["AZURE_KEYVAULT_TOKEN"] = other.environ()["AZURE_KEYVAULT_TOKEN"]
 
 

@@ -1,7 +1,7 @@
 import json
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.commands import Done
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.leaks import leaks
 from tests.proofs.conftest import World
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.state import Delays
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.key_vault_state import Delays
+from tests.faulty_key_vault import FaultyKeyVault, VaultOptions
 from tests.proofs.conftest import World
 
 LARGEST = 25_600
@@ -80,7 +80,7 @@ def test_a_soft_deleted_name_is_refused_with_the_command_to_use(world: World) ->
 
 def test_recover_waits_and_writes_one_version(world: World) -> None:
     world.fill()
-    with LocalKeyVault(VaultOptions(delays=Delays(recover=1.0, settle=1.0))) as slow:
+    with FaultyKeyVault(VaultOptions(delays=Delays(recover=1.0, settle=1.0))) as slow:
         base = world.root / "environments/base.yaml"
         base.write_text(base.read_text("utf-8").replace(world.azure.url, slow.url), "utf-8")
         world.variables |= slow.environ()
@@ -92,7 +92,7 @@ def test_recover_waits_and_writes_one_version(world: World) -> None:
             '{"JIRA_TOKEN": "token-2", "KEPT": "k", "JIRA_URL": "https://jira.example.com"}'
         )
         assert world.run("migrate", "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet").code == 0
-        assert slow.server.state._secrets["agents-jira"].phase != "active"
+        assert slow.state._secrets["agents-jira"].phase != "active"
 
 
 def test_a_recovered_secret_that_holds_everything_gets_no_version(world: World) -> None:

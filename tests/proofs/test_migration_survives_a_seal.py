@@ -5,52 +5,52 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.local_openbao import LocalOpenBao
+from tests.openbao_servers import RaftOpenBao, await_kv
 from tests.proofs.conftest import World
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
 
 
 @pytest.fixture
-def sealable(world: World, raft: LocalOpenBao) -> Iterator[World]:
+def sealable(world: World, raft: RaftOpenBao) -> Iterator[World]:
     """The same project on the server with raft storage and TLS, which is unsealed in the end."""
     base = world.root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace(world.bao.url, raft.url), "utf-8")
     world.bao = raft
     world.variables |= {"VAULT_TOKEN": raft.token, "VAULT_CACERT": str(raft.ca_file)}
     raft.call("POST", f"sys/mounts/{world.mount}", {"type": "kv", "options": {"version": "2"}})
-    raft._await_kv(world.mount)
+    await_kv(raft, world.mount)
     yield world
     raft.unseal()
 
 
 @pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
 def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unsealed(
-    sealable: World, method: str, turn: int
+    sealable: World, raft: RaftOpenBao, method: str, turn: int
 ) -> None:
     move = prepared(sealable, VAULT)
-    with tripped(sealable, VAULT, method, {turn: sealable.bao.seal}):
+    with tripped(sealable, VAULT, method, {turn: raft.seal}):
         incomplete(move.run(), "sealed")
     with tripped(sealable, VAULT, "read", {1: lambda: None}):
         still = move.run()
     assert still.code == 3, still
     assert "sealed" in still.err
-    sealable.bao.unseal()
+    raft.unseal()
     move.has_no_half_item()
     # Sealed once more, while the rest is planned.
-    with tripped(sealable, VAULT, "read", {9: sealable.bao.seal}):
+    with tripped(sealable, VAULT, "read", {9: raft.seal}):
         again = move.run()
     assert again.code == 3, again
     assert "sealed" in again.err
-    sealable.bao.unseal()
+    raft.unseal()
     resumed(move)
 
 
-def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World) -> None:
+def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, VAULT)
 
     def seal() -> None:
-        sealable.bao.seal()
-        threading.Timer(0.3, sealable.bao.unseal).start()
+        raft.seal()
+        threading.Timer(0.3, raft.unseal).start()
 
     with tripped(sealable, VAULT, "write", {9: seal}, patience=30):
         done = move.run()
@@ -58,23 +58,23 @@ def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World) -> Non
     move.is_whole()
 
 
-def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World) -> None:
+def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, VAULT, "read", {9: sealable.bao.seal}):
+    with tripped(sealable, VAULT, "read", {9: raft.seal}):
         done = move.run()
     assert (done.code, done.out) == (3, ""), done
     assert "sealed" in done.err
     assert not any(request.writes for request in sealable.azure.requests())
     assert sealable.journals() == []
-    sealable.bao.unseal()
+    raft.unseal()
     assert move.run().code == 0
     move.is_whole()
 
 
-def test_a_source_sealed_after_it_was_read_is_not_missed(sealable: World) -> None:
+def test_a_source_sealed_after_it_was_read_is_not_missed(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, KEY_VAULT, "write", {9: sealable.bao.seal}):
+    with tripped(sealable, KEY_VAULT, "write", {9: raft.seal}):
         done = move.run()
     assert done.code == 0, done
-    sealable.bao.unseal()
+    raft.unseal()
     move.is_whole()

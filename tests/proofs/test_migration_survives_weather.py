@@ -1,5 +1,5 @@
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 
 MANY = 60
@@ -43,7 +43,7 @@ def test_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(w
     assert not any(request.writes for request in world.azure.requests())
 
     # The same once more into an empty vault under a clear sky is the ideal.
-    world.azure.server.state._secrets.clear()
+    world.azure.state._secrets.clear()
     world.azure.forget_requests()
     assert world.migrate("--apply").code == 0
     assert stormy <= 1.3 * len(world.azure.requests())

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing
 

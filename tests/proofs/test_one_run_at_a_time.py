@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.change.run_files import run_lock
-from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import ROOT, World
 from tests.proofs.writing import Writing
 

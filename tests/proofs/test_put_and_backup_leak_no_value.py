@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.commands import Done
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.leaks import leaks
 from tests.proofs.conftest import World
 

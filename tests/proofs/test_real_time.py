@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, Throttle
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import ClosableThrottle, Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
+from tests.openbao_servers import await_kv
 from tests.proofs.conftest import World
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread
@@ -83,7 +83,7 @@ def seed_key_vault(world: World, values: dict[str, str]) -> None:
 def empty_vault(world: World) -> None:
     world.bao.call("DELETE", f"sys/mounts/{world.mount}")
     world.bao.call("POST", f"sys/mounts/{world.mount}", {"type": "kv", "options": {"version": "2"}})
-    world.bao._await_kv(world.mount)
+    await_kv(world.bao, world.mount)
 
 
 def assert_whole(world: World, to: str, values: dict[str, str]) -> None:
@@ -115,7 +115,7 @@ def test_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_o
         assert done.code == 0, done.out[-2000:] + done.err
         ideal = (len(gateway.seen), len(world.azure.requests()))
         if to == "azure":
-            world.azure.server.state._secrets.clear()
+            world.azure.state._secrets.clear()
         else:
             empty_vault(world)
         gateway.seen.clear()
@@ -154,7 +154,7 @@ def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_
 ) -> None:
     values = spread(world, 1_000)
     with_workers(world, 32)
-    world.azure.server.throttle = Throttle(Limits())
+    world.azure.throttle = ClosableThrottle()
     done = world.migrate("--apply")
     assert done.code == 0, done.out[-2000:] + done.err
     assert_whole(world, "azure", values)
@@ -166,7 +166,7 @@ def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_
     assert max(creates) - min(creates) < 60
 
 
-def project_beside(world: World, number: int, vault: LocalKeyVault) -> Path:
+def project_beside(world: World, number: int, vault: FaultyKeyVault) -> Path:
     """The same project, with another Key Vault."""
     root = world.root.parent / f"project-{number}"
     shutil.copytree(world.root, root)
@@ -180,12 +180,12 @@ def test_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatever_retry
 ) -> None:
     values = spread(world, 60)
     with ExitStack() as stack:
-        vaults: dict[str | None, LocalKeyVault] = {}
+        vaults: dict[str | None, FaultyKeyVault] = {}
         runs: dict[str | None, Callable[[], subprocess.Popen[str]]] = {}
         for number, asked in enumerate(ASKED):
             options = VaultOptions(limits=Limits(None, None), throttle_retry_after=asked)
-            vaults[asked] = vault = stack.enter_context(LocalKeyVault(options))
-            vault.server.throttle = Closing(20, 30)
+            vaults[asked] = vault = stack.enter_context(FaultyKeyVault(options))
+            vault.throttle = Closing(20, 30)
             root = project_beside(world, number, vault)
             line = ("-m", "compiler", "--root", str(root), "migrate", "prod", "--to", "azure", "--apply", "--quiet")
             environ = {"PATH": os.defpath, "HOME": str(root), "PYTHONPATH": str(ROOT)}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault as KeyVaultFault
-from compiler.demo.key_vault.faults import FaultKind
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
+from tests.faulty_key_vault import Fault as KeyVaultFault
+from tests.faulty_key_vault import FaultKind
 from tests.proofs.conftest import World
 
 STATUSES = (301, 302, 303, 307, 308)

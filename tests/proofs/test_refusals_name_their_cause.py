@@ -100,7 +100,7 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(world: World, end:
     for cause in ("ForbiddenByRbac", "ForbiddenByFirewall"):
         world.azure.deny("get", cause)
         ask(cause, of_key_vault, 3)
-    world.azure.server.denied.clear()
+    world.azure.denied.clear()
     world.azure.seed("agents-jira", json.dumps(document))
     world.variables["VAULT_TOKEN"] = restricted(world, f"{world.mount}/data/other")
     ask("policy gap", of_vault, 3)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.fake_cluster import FakeCluster
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, STORES, Retiring
 

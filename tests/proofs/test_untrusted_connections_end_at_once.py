@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.faults import Fault as KeyVaultFault
-from compiler.demo.key_vault.faults import FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.demo.local_openbao import LocalOpenBao
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import Fault as KeyVaultFault
+from tests.faulty_key_vault import FaultKind, FaultyKeyVault, VaultOptions
+from tests.openbao_servers import RaftOpenBao
 from tests.pace import allowed_wall
 from tests.proofs.conftest import World
 
@@ -74,14 +73,14 @@ def tls_gateway(folder: Path, world: World, names: tuple[str, ...], *, expired: 
     made = authority.issue(names, expired=expired)
     with FaultyGateway(world.bao.url) as gateway:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(made.certificate_file, made.key_file)
+        context.load_cert_chain(*made)
         gateway._server.socket = context.wrap_socket(gateway._server.socket, server_side=True)
         url = gateway.url.replace("http:", "https:")
         yield Doubtful(url, {"VAULT_CACERT": str(authority.ca_file)}, lambda: len(gateway.seen))
 
 
 @contextmanager
-def untrusted_vault(case: str, folder: Path, world: World, raft: LocalOpenBao) -> Iterator[Doubtful]:
+def untrusted_vault(case: str, folder: Path, world: World, raft: RaftOpenBao) -> Iterator[Doubtful]:
     match case:
         case "unknown CA":
             with tls_gateway(folder, world, ("127.0.0.1",)) as server:
@@ -116,9 +115,7 @@ def untrusted_vault(case: str, folder: Path, world: World, raft: LocalOpenBao) -
         ("a proxy's page", "the server that answered is not Vault"),
     ],
 )
-def test_a_vault_that_cannot_be_trusted(
-    world: World, tmp_path: Path, raft: LocalOpenBao, case: str, words: str
-) -> None:
+def test_a_vault_that_cannot_be_trusted(world: World, tmp_path: Path, raft: RaftOpenBao, case: str, words: str) -> None:
     world.azure.seed("agents-jira", '{"JIRA_TOKEN": "t", "JIRA_URL": "u"}')
     world.azure.seed("agents-github", '{"GITHUB_TOKEN": "t"}')
     versions = world.azure_versions()
@@ -137,22 +134,22 @@ def test_a_vault_that_cannot_be_trusted(
 
 
 @contextmanager
-def untrusted_key_vault(case: str, world: World) -> Iterator[LocalKeyVault]:
+def untrusted_key_vault(case: str, world: World) -> Iterator[FaultyKeyVault]:
     match case:
         case "unknown CA":
-            with LocalKeyVault() as vault:
+            with FaultyKeyVault() as vault:
                 world.variables |= vault.environ() | {"AZURE_KEYVAULT_CACERT": str(world.azure.ca_file)}
                 yield vault
         case "expired":
-            with LocalKeyVault(VaultOptions(expired_certificate=True)) as vault:
+            with FaultyKeyVault(VaultOptions(expired_certificate=True)) as vault:
                 world.variables |= vault.environ()
                 yield vault
         case "wrong host":
-            with LocalKeyVault(VaultOptions(server_names=("*.vault.azure.net",))) as vault:
+            with FaultyKeyVault(VaultOptions(server_names=("*.vault.azure.net",))) as vault:
                 world.variables |= vault.environ()
                 yield vault
         case _:
-            with LocalKeyVault() as vault:
+            with FaultyKeyVault() as vault:
                 world.variables |= vault.environ()
                 vault.add_fault(KeyVaultFault(FaultKind.HTML, times=None))
                 yield vault

@@ -100,8 +100,8 @@ def test_an_undo_in_key_vault_brings_back_what_lay_beside_the_earlier_value(worl
 
 def test_a_recovered_secret_of_key_vault_has_all_of_it_in_its_new_version(world: World) -> None:
     world.azure.seed("agents-jira", OLD, **BESIDE)  # type: ignore[arg-type]
-    with world.azure.server.lock:
-        world.azure.server.state.delete(world.azure.url, "agents-jira")
+    with world.azure.lock:
+        world.azure.state.delete(world.azure.url, "agents-jira")
     assert migrate(world).code == 0
     assert world.azure_object("agents-jira") == {**VALUES, "BESIDE": 1.5}
     assert beside(world) == {**BESIDE, "enabled": True}

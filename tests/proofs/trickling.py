@@ -68,7 +68,7 @@ def behind_gateways(world: World, *, pace: float) -> Iterator[Ends]:
     authority = CertificateAuthority.create(folder)
     made = authority.issue(("localhost",))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(made.certificate_file, made.key_file)
+    server.load_cert_chain(*made)
     client = ssl.create_default_context(cafile=str(world.azure.ca_file))
     world.variables["AZURE_KEYVAULT_CACERT"] = str(authority.ca_file)
     base = world.root / "environments/base.yaml"
@@ -84,7 +84,7 @@ def behind_gateways(world: World, *, pace: float) -> Iterator[Ends]:
 def make_room(world: World, command: tuple[str, ...]) -> None:
     """Let a migration have something to write."""
     if command == TO_AZURE:
-        world.azure.server.state._secrets.clear()
+        world.azure.state._secrets.clear()
     if command == TO_VAULT:
         world.azure.seed("agents-jira", '{"JIRA_TOKEN": "token-2", "JIRA_URL": "u"}')
         for name in ("github", "jira"):

@@ -13,13 +13,12 @@ import pytest
 
 from compiler.change.apply import apply_plan
 from compiler.cli.main import main
-from compiler.demo.key_vault.faults import Limits
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.stores import LiveStores
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
+from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire
 
@@ -68,7 +67,7 @@ class Ends:
     root: Path
     clock: PoolClock
     weather: Weather
-    azure: LocalKeyVault
+    azure: FaultyKeyVault
     vault: VaultWire
     values: dict[str, str]
     capsys: pytest.CaptureFixture[str]
@@ -97,7 +96,7 @@ class Ends:
         else:
             held = {
                 name: [json.loads(version.value) for version in self.azure.versions(name)]
-                for name in self.azure.server.state.names()
+                for name in self.azure.state.names()
             }
             wanted = {f"k{number}": [{key: value}] for number, (key, value) in enumerate(self.values.items())}
         assert held == wanted
@@ -121,12 +120,12 @@ def make_ends(
     clock: PoolClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Ends]]:
     """Make the ends for so many secrets, workers and limits; every `migrate` then runs on the clock."""
-    opened: list[LocalKeyVault] = []
+    opened: list[FaultyKeyVault] = []
 
     def make(count: int, *, workers: int = 16, limits: Limits | None = None, retry_after: str | None = None) -> Ends:
         options = VaultOptions(clock.now, limits or Limits(None, None), throttle_retry_after=retry_after)
-        azure = LocalKeyVault(options)
-        azure.server.start()
+        azure = FaultyKeyVault(options)
+        azure.start()
         opened.append(azure)
         weather = Weather(clock)
         vault = VaultWire(MOUNT, clock.now, weather.travel)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.limits.conftest import Ends
 
 # `make proofs` takes what makes chance even out more.

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault.faults import Limits, Throttle
 from compiler.stores.pacing import RetryPolicy
+from tests.faulty_key_vault import ClosableThrottle, Limits
 from tests.proofs.limits.conftest import Ends
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 
@@ -14,9 +14,9 @@ LATENCY = 0.02
 SOURCE = {"azure": "vault", "vault": "azure"}
 
 
-def throttle(ends: Ends, store: str, throttle: Throttle) -> None:
+def throttle(ends: Ends, store: str, throttle: ClosableThrottle) -> None:
     if store == "azure":
-        ends.azure.server.throttle = throttle
+        ends.azure.throttle = throttle
     else:
         ends.vault.throttle = throttle
 
@@ -71,10 +71,10 @@ def test_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the
     assert "incomplete; run the same command again to continue" in said
     assert 60 <= ends.clock.now() - started <= 200
     assert_nobody_asks_during_a_cool_down(ends.requests(to), ASKED[retry_after])
-    stored = ends.vault.documents if to == "vault" else ends.azure.server.state.names()
+    stored = ends.vault.documents if to == "vault" else ends.azure.state.names()
     assert len(stored) == 40
 
-    throttle(ends, to, Throttle(Limits(None, None)))
+    throttle(ends, to, ClosableThrottle(None, None))
     code, said = ends.migrate(to)
     assert code == 0, said
     # The 40 of the first run among them, in the one version that it made.

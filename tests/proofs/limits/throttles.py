@@ -1,16 +1,17 @@
 """A throttle that closes on order, and what a throttled store's log is judged by: writes and times in and out."""
 
-from compiler.demo.key_vault.faults import Limits, RequestKind, Throttle
+from compiler.demo.local_key_vault import RequestKind
+from tests.faulty_key_vault import ClosableThrottle
 
 # What a Retry-After may say, and the seconds of it that are obeyed.
 ASKED = {None: 0, "1": 1, "0": 0, "garbage": 0, "86400": 30}
 
 
-class Closing(Throttle):
+class Closing(ClosableThrottle):
     """Refuses everything for `seconds` once it has let so many writes pass."""
 
     def __init__(self, writes: int, seconds: float) -> None:
-        super().__init__(Limits(None, None))
+        super().__init__(None, None)
         self._writes = writes
         self._seconds = seconds
 

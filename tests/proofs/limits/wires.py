@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from compiler.demo.key_vault.faults import FaultKind, FaultScript, Limits, Throttle
-from compiler.demo.key_vault.server import VaultRequest
-from compiler.demo.local_key_vault import LocalKeyVault
+from compiler.demo.local_key_vault import VaultRequest
 from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import Attributes
 from compiler.stores.secret_value import SecretValue
+from tests.faulty_key_vault import ClosableThrottle, FaultKind, FaultScript, FaultyKeyVault
 
 LOST = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
 
@@ -29,10 +28,10 @@ class KeyVaultWire:
     ten times as much, is in the proofs on real servers.
     """
 
-    def __init__(self, vault: LocalKeyVault, travel: Callable[[], None]) -> None:
+    def __init__(self, vault: FaultyKeyVault, travel: Callable[[], None]) -> None:
         self._vault = vault
         self._travel = travel
-        self._token = vault.issue_token(lifetime=1e9).token
+        self._token = vault.issue_token(lifetime=1e9)
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
         return _bundle(self._call(name, action, "GET", "secrets", name, version or ""))
@@ -58,7 +57,7 @@ class KeyVaultWire:
         content = b"" if body is None else json.dumps(body).encode()
         arriving = VaultRequest(method, "/".join(path), path, {"api-version": "7.6"}, headers, content)
         self._travel()
-        reply, _fault = self._vault.server.handle(arriving)
+        reply, _fault = self._vault.handle(arriving)
         self._travel()
         place = StoreLocation(self._vault.url, name)
         if reply is None:
@@ -95,7 +94,7 @@ class VaultWire:
 
     def __init__(self, mount: str, clock: Callable[[], float], travel: Callable[[], None]) -> None:
         self.faults = FaultScript(seed=1)
-        self.throttle = Throttle(Limits(None, None))
+        self.throttle = ClosableThrottle(None, None)
         self.throttle_retry_after: str | None = None
         self.documents: dict[str, list[dict[str, str]]] = {}
         self.log: list[Seen] = []

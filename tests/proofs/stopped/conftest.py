@@ -35,7 +35,7 @@ def commands(world: World, tmp_path: Path) -> dict[str, tuple[str, ...]]:
 
 def ready(world: World, commands: dict[str, tuple[str, ...]], command: str) -> tuple[str, ...]:
     """The command line, once the Key Vault and the run files are as the command finds them for the first time."""
-    world.azure.server.state._secrets.clear()
+    world.azure.state._secrets.clear()
     for journal in world.journals():
         journal.unlink()
     if command != "undo":

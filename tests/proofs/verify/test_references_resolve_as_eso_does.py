@@ -17,7 +17,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -30,6 +29,8 @@ from compiler.stores.interface import Attributes, RemoteSecret, open_store
 from compiler.stores.secret_value import JsonKind, SecretValue, read_object
 from tests import providers
 from tests.commands import Done
+from tests.faulty_key_vault import FaultyKeyVault
+from tests.openbao_servers import await_kv
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,
@@ -85,10 +86,10 @@ def write_environment(project: Path, vault: str, key_vault: str, store: str, fet
 class Answers:
     """What both servers say over HTTP, without an adapter."""
 
-    def __init__(self, openbao: LocalOpenBao, key_vault: LocalKeyVault) -> None:
+    def __init__(self, openbao: LocalOpenBao, key_vault: FaultyKeyVault) -> None:
         self._openbao = openbao
         self._key_vault = key_vault
-        self._token = key_vault.issue_token().token
+        self._token = key_vault.issue_token()
         self._trust = ssl.create_default_context(cafile=str(key_vault.ca_file))
 
     def of_vault(self, key: str) -> dict[str, object]:
@@ -148,7 +149,7 @@ def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of
     project: Path,
     run: Callable[..., Done],
     openbao: LocalOpenBao,
-    key_vault: LocalKeyVault,
+    key_vault: FaultyKeyVault,
     monkeypatch: pytest.MonkeyPatch,
     fetch: str,
 ) -> None:
@@ -183,7 +184,7 @@ def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of
 def empty_vault(openbao: LocalOpenBao) -> None:
     openbao.call("DELETE", f"sys/mounts/{MOUNT}")
     openbao.call("POST", f"sys/mounts/{MOUNT}", {"type": "kv", "options": {"version": "2"}})
-    openbao._await_kv(MOUNT)
+    await_kv(openbao, MOUNT)
 
 
 def fill(found: Environment, openbao: LocalOpenBao) -> dict[tuple[str, str], str]:
@@ -243,7 +244,7 @@ CASES: dict[str, tuple[str | None, str | None]] = {
 
 
 def test_the_cases_of_the_facts_resolve_on_each_store_as_they_do_in_the_operator(
-    openbao: LocalOpenBao, key_vault: LocalKeyVault
+    openbao: LocalOpenBao, key_vault: FaultyKeyVault
 ) -> None:
     openbao.call("POST", "secret/data/odd", {"data": ODD})
     key_vault.seed("odd", json.dumps(ODD))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault
+from tests.faulty_key_vault import FaultyKeyVault, VaultOptions
 from tests.pace import allowed_wall
 
 VAULT_NAME = "ai-platform-engineering/github-secret"
@@ -56,7 +56,7 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(
     ended = token_with(openbao, 'path "secret/*" { capabilities = ["read"] }', ttl="1s", explicit_max_ttl="1s")
     lines = {}
     for cause in ("ForbiddenByRbac", "ForbiddenByFirewall", "disabled"):
-        with LocalKeyVault() as vault:
+        with FaultyKeyVault() as vault:
             vault.seed(KEY_VAULT_NAME, DOCUMENT, enabled=cause != "disabled")
             if cause != "disabled":
                 vault.deny("get", cause)
@@ -109,12 +109,12 @@ def test_a_connection_that_cannot_be_trusted_fails_at_once_and_falls_back_to_not
         assert done.rules == ["no-answer"], done.err
         lines[case] = first_line(done)
 
-    with LocalKeyVault() as vault, LocalKeyVault() as other:
+    with FaultyKeyVault() as vault, FaultyKeyVault() as other:
         stranger = {**vault.environ(), "AZURE_KEYVAULT_CACERT": str(other.ca_file)}
         hear("unknown CA", time.monotonic(), ask_key_vault(project, run, vault.url, stranger))
-    with LocalKeyVault(VaultOptions(expired_certificate=True)) as vault:
+    with FaultyKeyVault(VaultOptions(expired_certificate=True)) as vault:
         hear("expired", time.monotonic(), ask_key_vault(project, run, vault.url, vault.environ()))
-    with LocalKeyVault(VaultOptions(server_names=("*.vault.azure.net",))) as vault:
+    with FaultyKeyVault(VaultOptions(server_names=("*.vault.azure.net",))) as vault:
         hear("wrong host", time.monotonic(), ask_key_vault(project, run, vault.url, vault.environ()))
         assert vault.requests() == []
     page = GatewayFault(status=200, headers={"Content-Type": "text/html"}, body=b"<html>log in</html>")

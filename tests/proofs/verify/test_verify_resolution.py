@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import Catalogue
@@ -18,6 +17,7 @@ from compiler.operations.verify import resolve
 from compiler.pipeline import compile_project
 from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
+from tests.faulty_key_vault import FaultyKeyVault
 from tests.proofs.verify.conftest import EVERY_SECRET
 
 # Values that tools between a store and a pod like to change.
@@ -33,7 +33,7 @@ def environment(project: Path, vault: str, key_vault: str) -> Environment:
     return result.project.environments[0]
 
 
-def fill(catalogue: Catalogue, openbao: LocalOpenBao, key_vault: LocalKeyVault) -> dict[tuple[str, str], str]:
+def fill(catalogue: Catalogue, openbao: LocalOpenBao, key_vault: FaultyKeyVault) -> dict[tuple[str, str], str]:
     """The same document in both stores for every entry; the values by entry and key."""
     meant: dict[tuple[str, str], str] = {}
     for entry in catalogue.entries.values():
@@ -67,7 +67,7 @@ def test_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_both_stores(
     project: Path,
     run: Callable[..., Done],
     openbao: LocalOpenBao,
-    key_vault: LocalKeyVault,
+    key_vault: FaultyKeyVault,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = environment(project, openbao.url, key_vault.url)
@@ -88,7 +88,7 @@ def test_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_both_stores(
 
 
 def test_states_and_dates_in_one_vault_are_each_told_and_add_up(
-    project: Path, run: Callable[..., Done], key_vault: LocalKeyVault, monkeypatch: pytest.MonkeyPatch
+    project: Path, run: Callable[..., Done], key_vault: FaultyKeyVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in key_vault.environ().items():
         monkeypatch.setenv(name, value)

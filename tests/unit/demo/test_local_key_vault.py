@@ -19,25 +19,25 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from compiler.demo.key_vault.faults import Fault, FaultKind, Limits
-from compiler.demo.key_vault.state import Delays, Policy
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions, main
+from compiler.demo.key_vault_state import Delays, Policy
+from compiler.demo.local_key_vault import LocalKeyVault, main
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
 from tests.pace import allowed_wall
 
 
 @pytest.fixture
-def vault() -> Iterator[LocalKeyVault]:
-    with LocalKeyVault() as running:
+def vault() -> Iterator[FaultyKeyVault]:
+    with FaultyKeyVault() as running:
         yield running
 
 
 @pytest.fixture
-def client(vault: LocalKeyVault) -> Iterator[SecretClient]:
+def client(vault: FaultyKeyVault) -> Iterator[SecretClient]:
     with sdk_client(vault) as opened:
         yield opened
 
 
-def sdk_client(vault: LocalKeyVault) -> SecretClient:
+def sdk_client(vault: FaultyKeyVault) -> SecretClient:
     transport = RequestsTransport(connection_verify=str(vault.ca_file))
     # Its annotation names azure's own token class; any named tuple of the same two fields does.
     credential = cast("TokenCredential", vault.credential())
@@ -45,7 +45,7 @@ def sdk_client(vault: LocalKeyVault) -> SecretClient:
 
 
 def call(
-    vault: LocalKeyVault,
+    vault: FaultyKeyVault,
     method: str,
     target: str,
     body: object = None,
@@ -55,7 +55,7 @@ def call(
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     context = ssl.create_default_context(cafile=str(vault.ca_file))
     connection = http.client.HTTPSConnection("localhost", urlsplit(vault.url).port, context=context, timeout=5)
-    sent = {"Authorization": f"Bearer {token or vault.issue_token().token}"}
+    sent = {"Authorization": f"Bearer {token or vault.issue_token()}"}
     if body is not None:
         sent["Content-Type"] = "application/json"
     try:
@@ -67,7 +67,7 @@ def call(
         connection.close()
 
 
-def test_the_sdk_sets_gets_lists_deletes_and_recovers(vault: LocalKeyVault, client: SecretClient) -> None:
+def test_the_sdk_sets_gets_lists_deletes_and_recovers(vault: FaultyKeyVault, client: SecretClient) -> None:
     made = client.set_secret("Github", "välue", tags={"a": "b"}, content_type="text/plain")
     assert client.get_secret("github", made.properties.version).value == "välue"
     client.update_secret_properties("github", content_type="text/other")
@@ -85,7 +85,7 @@ def test_the_sdk_sets_gets_lists_deletes_and_recovers(vault: LocalKeyVault, clie
     assert client.get_secret("github").value == "välue"
 
 
-def test_without_a_token_the_challenge_names_authority_and_resource(vault: LocalKeyVault) -> None:
+def test_without_a_token_the_challenge_names_authority_and_resource(vault: FaultyKeyVault) -> None:
     reply = requests.get(f"{vault.url}/secrets?api-version=7.6", verify=str(vault.ca_file), timeout=5)
     assert reply.status_code == 401
     challenge = reply.headers["WWW-Authenticate"]
@@ -93,11 +93,11 @@ def test_without_a_token_the_challenge_names_authority_and_resource(vault: Local
     assert challenge.endswith('resource="https://vault.azure.net"')
 
 
-def test_expired_revoked_foreign_and_forged_tokens_are_refused(vault: LocalKeyVault) -> None:
-    good = vault.issue_token().token
-    with LocalKeyVault() as other:
-        foreign = other.issue_token().token
-    tokens = [vault.issue_token(lifetime=-1).token, foreign, "x", good + "x", good.rpartition(".")[0] + "."]
+def test_expired_revoked_foreign_and_forged_tokens_are_refused(vault: FaultyKeyVault) -> None:
+    good = vault.issue_token()
+    with FaultyKeyVault() as other:
+        foreign = other.issue_token()
+    tokens = [vault.issue_token(lifetime=-1), foreign, "x", good + "x", good.rpartition(".")[0] + "."]
     for token in tokens:
         status, body, headers = call(vault, "GET", "/secrets?api-version=7.6", token=token)
         assert (status, body["error"]["code"]) == (401, "Unauthorized")
@@ -126,19 +126,19 @@ def test_expired_revoked_foreign_and_forged_tokens_are_refused(vault: LocalKeyVa
     ],
 )
 def test_requests_are_held_to_the_api(
-    vault: LocalKeyVault, method: str, target: str, body: object, status: int
+    vault: FaultyKeyVault, method: str, target: str, body: object, status: int
 ) -> None:
     answered, content, _headers = call(vault, method, target, body)
     assert answered == status
     assert ("error" in content) == (status >= 400)
 
 
-def test_a_body_that_is_not_declared_as_json_is_415(vault: LocalKeyVault) -> None:
+def test_a_body_that_is_not_declared_as_json_is_415(vault: FaultyKeyVault) -> None:
     headers = {"Content-Type": "text/plain"}
     assert call(vault, "PUT", "/secrets/a?api-version=7.6", {"value": "x"}, headers=headers)[0] == 415
 
 
-def test_denied_permissions_are_403_with_their_kind(vault: LocalKeyVault, client: SecretClient) -> None:
+def test_denied_permissions_are_403_with_their_kind(vault: FaultyKeyVault, client: SecretClient) -> None:
     vault.seed("a", "x")
     actions: dict[str, Callable[[], object]] = {
         "get": lambda: client.get_secret("a"),
@@ -160,7 +160,7 @@ def test_denied_permissions_are_403_with_their_kind(vault: LocalKeyVault, client
 
 @pytest.mark.parametrize("wait", [None, "7"])
 def test_the_301st_create_of_ten_seconds_is_429_with_retry_after_as_scripted(wait: str | None) -> None:
-    with LocalKeyVault(VaultOptions(limits=Limits(creates=3), throttle_retry_after=wait)) as vault:
+    with FaultyKeyVault(VaultOptions(limits=Limits(creates=3), throttle_retry_after=wait)) as vault:
         replies = [call(vault, "PUT", f"/secrets/a{n}?api-version=7.6", {"value": "x"}) for n in range(4)]
         assert [reply[0] for reply in replies] == [200, 200, 200, 429]
         assert replies[-1][2].get("Retry-After") == wait
@@ -178,7 +178,7 @@ def test_the_301st_create_of_ten_seconds_is_429_with_retry_after_as_scripted(wai
     ],
 )
 def test_a_broken_connection_comes_before_or_after_the_storing(
-    vault: LocalKeyVault, kind: FaultKind, stored: int
+    vault: FaultyKeyVault, kind: FaultKind, stored: int
 ) -> None:
     vault.add_fault(Fault(kind, method="PUT"))
     with pytest.raises((OSError, http.client.HTTPException)):
@@ -197,7 +197,7 @@ def test_a_broken_connection_comes_before_or_after_the_storing(
     ],
     ids=lambda part: part.kind.name if isinstance(part, Fault) else str(part),
 )
-def test_a_scripted_answer(vault: LocalKeyVault, fault: Fault, status: int, stored: str | None) -> None:
+def test_a_scripted_answer(vault: FaultyKeyVault, fault: Fault, status: int, stored: str | None) -> None:
     vault.add_fault(fault)
     answered, body, _headers = call(vault, "PUT", "/secrets/a?api-version=7.6", {"value": "x"})
     assert answered == status
@@ -206,7 +206,7 @@ def test_a_scripted_answer(vault: LocalKeyVault, fault: Fault, status: int, stor
         assert body["value"] == "x"
 
 
-def test_the_log_tells_what_was_asked_and_holds_no_value(vault: LocalKeyVault, client: SecretClient) -> None:
+def test_the_log_tells_what_was_asked_and_holds_no_value(vault: FaultyKeyVault, client: SecretClient) -> None:
     client.set_secret("a", "s3ntinel")
     client.get_secret("a")
     log = vault.requests()
@@ -222,7 +222,7 @@ def test_the_log_tells_what_was_asked_and_holds_no_value(vault: LocalKeyVault, c
 
 
 def test_the_sdk_waits_out_a_slow_recovery() -> None:
-    with LocalKeyVault(VaultOptions(delays=Delays(recover=0.2))) as vault, sdk_client(vault) as client:
+    with FaultyKeyVault(VaultOptions(delays=Delays(recover=0.2))) as vault, sdk_client(vault) as client:
         vault.seed_deleted("a", "x")
         client.begin_recover_deleted_secret("a", _polling_interval=0.05).wait()
         assert client.get_secret("a").value == "x"
@@ -251,21 +251,21 @@ def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number
 def test_as_a_program_it_can_deny_by_policy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[VaultOptions] = []
+    policies: list[Policy] = []
 
-    def refuse(options: VaultOptions) -> LocalKeyVault:
-        opened.append(options)
+    def refuse(*, policy: Policy, **_given: object) -> LocalKeyVault:
+        policies.append(policy)
         raise OSError(98, "Address already in use")
 
     monkeypatch.setattr("compiler.demo.local_key_vault.LocalKeyVault", refuse)
     monkeypatch.setattr(signal, "signal", lambda *_given: None)
     with pytest.raises(SystemExit):
         main(["--require-expiry", "--max-validity", "90", "--min-validity", "30", "--require-content-type"])
-    assert [options.policy for options in opened] == [Policy(True, 90, 30, True)]
+    assert policies == [Policy(True, 90, 30, True)]
     capsys.readouterr()
 
 
-def test_what_a_policy_denies_is_an_error_of_the_sdk_with_its_code(vault: LocalKeyVault, client: SecretClient) -> None:
+def test_what_a_policy_denies_is_an_error_of_the_sdk_with_its_code(vault: FaultyKeyVault, client: SecretClient) -> None:
     client.set_secret("a", "before")
     vault.set_policy(Policy(requires_expiry=True))
     for call_ in (lambda: client.set_secret("a", "x"), lambda: client.update_secret_properties("a", tags={"b": "c"})):
@@ -290,8 +290,8 @@ def test_a_port_that_is_taken_is_said_without_a_traceback(capsys: pytest.Capture
 
 
 def test_closing_does_not_wait_for_idle_clients() -> None:
-    with LocalKeyVault() as vault, sdk_client(vault) as client:
+    with FaultyKeyVault() as vault, sdk_client(vault) as client:
         client.set_secret("a", "x")
         started = time.monotonic()
-        vault.server.close()
+        vault.close()
         assert time.monotonic() - started < allowed_wall(2, below=30)

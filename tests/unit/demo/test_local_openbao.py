@@ -5,6 +5,7 @@ import pytest
 
 from compiler.demo import local_openbao
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError
+from tests.openbao_servers import log_of
 
 
 def test_a_server_starts_answers_and_stops(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_a_server_starts_answers_and_stops(tmp_path: Path) -> None:
             assert server.token.encode() not in arguments.read_bytes()
     assert process.poll() is not None
     server.stop()
-    assert "core: security barrier" in server.log()
+    assert "core: security barrier" in log_of(server)
     # The token may not stay behind in the file that Vault's own client reads.
     assert not (tmp_path / ".vault-token").exists()
 
@@ -30,8 +31,8 @@ def test_a_server_that_cannot_start_says_where_its_log_is(tmp_path: Path) -> Non
     server = LocalOpenBao("http://127.0.0.1:1", token="x", folder=tmp_path, _arguments=("-config=/nonexistent",))
     server.start()
     with pytest.raises(LocalOpenBaoError, match=r"openbao\.log"):
-        server._await_status(200)
-    assert "nonexistent" in server.log()
+        server.await_status(200)
+    assert "nonexistent" in log_of(server)
 
 
 def test_a_server_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +43,7 @@ def test_a_server_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(local_openbao, "_STOP_SECONDS", 0.2)
     server = LocalOpenBao("http://127.0.0.1:1", token="x", folder=tmp_path)
     server.start()
-    server._await(lambda: "ready" in server.log())
+    server.await_that(lambda: "ready" in log_of(server))
     process = server._process
     server.stop()
     assert process is not None

@@ -45,7 +45,7 @@ def assert_nothing_is_left(here: Platform) -> None:
     assert set(here.cluster.everything("namespaces")) == {("", "default")}
     for plural in ("externalsecrets", "secrets", "pods", "configmaps"):
         assert here.cluster.everything(plural) == {}
-    state = here.azure.server.state
+    state = here.azure.state
     assert [name for name in state._secrets if state._phase_of(name) == "active"] == []
     for room in here.bao.call("LIST", "secret/metadata")["data"]["keys"]:
         for name in here.bao.call("LIST", f"secret/metadata/{room}")["data"]["keys"]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.local_key_vault import LocalKeyVault
 from scripts.page_cluster import PageCluster, main
 from tests.agents_project import write_agents_project
+from tests.faulty_key_vault import FaultyKeyVault
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
 
@@ -17,7 +17,7 @@ SPACE, JIRA = "agents", "agent-jira-secrets"
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageCluster]:
     write_agents_project(tmp_path)
-    with LocalKeyVault() as key_vault, PageCluster(key_vault) as found:
+    with FaultyKeyVault() as key_vault, PageCluster(key_vault) as found:
         for name, value in found.variables(tmp_path).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
@@ -77,7 +77,7 @@ def test_a_failing_one_keeps_its_secret(cluster: PageCluster) -> None:
 def test_a_pod_and_the_vault_change_by_a_word(cluster: PageCluster) -> None:
     assert main(["pod", SPACE, "mcp-jira", JIRA]) == 0
     assert cluster.double.get("pods", SPACE, "mcp-jira")
-    denied = cluster._key_vault.server.denied
+    denied = cluster._key_vault.denied
     assert main(["key-vault", "closed"]) == 0
     assert denied == {"get": "ForbiddenByFirewall", "list": "ForbiddenByFirewall"}
     assert main(["key-vault", "open"]) == 0

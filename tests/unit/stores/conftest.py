@@ -4,23 +4,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.interface import StoreOptions
 from tests import providers
+from tests.faulty_key_vault import FaultyKeyVault
 from tests.unit.stores.scripted_vault import ScriptedVault
 from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture
-def vault() -> Iterator[LocalKeyVault]:
-    with LocalKeyVault() as running:
+def vault() -> Iterator[FaultyKeyVault]:
+    with FaultyKeyVault() as running:
         yield running
 
 
 @pytest.fixture
-def store(vault: LocalKeyVault) -> Iterator[AzureKeyVaultStore]:
+def store(vault: FaultyKeyVault) -> Iterator[AzureKeyVaultStore]:
     opened = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(clock=VirtualClock()))
     yield opened
     opened.close()
@@ -38,11 +38,11 @@ def scripted_vault(scripted_vault_server: ScriptedVault) -> Iterator[ScriptedVau
     scripted_vault_server.reset()
 
 
-def address_of(vault: LocalKeyVault, prefix: str = "") -> StoreAddress:
+def address_of(vault: FaultyKeyVault, prefix: str = "") -> StoreAddress:
     return StoreAddress(providers.KEY_VAULT, vault.url, prefix=prefix)
 
 
-def opened_with(vault: LocalKeyVault, read_timeout: float = 30.0) -> AzureKeyVaultStore:
+def opened_with(vault: FaultyKeyVault, read_timeout: float = 30.0) -> AzureKeyVaultStore:
     return AzureKeyVaultStore(
         address_of(vault),
         vault.environ(),

@@ -129,7 +129,7 @@ def tls_of(folder: Path) -> tuple[CertificateAuthority, ssl.SSLContext]:
     authority = CertificateAuthority.create(folder)
     issued = authority.issue(("localhost",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.certificate_file, issued.key_file)
+    context.load_cert_chain(*issued)
     return authority, context
 
 

@@ -1,4 +1,4 @@
-from compiler.demo.key_vault.faults import Fault, FaultKind, FaultScript
+from tests.faulty_key_vault import Fault, FaultKind, FaultScript
 
 
 def test_a_fault_hits_what_it_matches_as_often_as_it_says() -> None:

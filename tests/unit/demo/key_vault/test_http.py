@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.server import BadRequestError, VaultReply, read_request
+from compiler.demo.local_key_vault import BadRequestError, VaultReply, read_request
 
 
 def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:

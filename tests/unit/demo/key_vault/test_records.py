@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.demo.key_vault.state import SecretVersion, StoredSecret, bundle, deleted_bundle, item
+from compiler.demo.key_vault_state import SecretVersion, StoredSecret, bundle, deleted_bundle, item
 
 BASE = "https://v.vault.azure.net"
 VALUE = "s3ntinel-value"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from azure.keyvault.secrets import ApiVersion
 
-from compiler.demo.key_vault.server import VaultReply, VaultRequest, answer, kind_of, permission_of, read_request
-from compiler.demo.key_vault.state import Delays, KeyVaultState, RefusedRequestError
+from compiler.demo.key_vault_state import KeyVaultState, RefusedRequestError
+from compiler.demo.local_key_vault import VaultReply, VaultRequest, answer, kind_of, read_request
+from tests.faulty_key_vault import permission_of
 from tests.virtual_clock import VirtualClock
 
 BASE = "https://v.vault.azure.net"
@@ -28,7 +29,7 @@ def request_of(
 
 @pytest.fixture
 def state() -> KeyVaultState:
-    return KeyVaultState(VirtualClock(start=1_000).now, Delays())
+    return KeyVaultState(VirtualClock(start=1_000).now)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from compiler.demo.key_vault.state import (
+from compiler.demo.key_vault_state import (
     RefusedRequestError,
     checked_name,
     checked_page_size,

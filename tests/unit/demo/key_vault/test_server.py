@@ -7,31 +7,21 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import replace
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority, ServerCertificate
-from compiler.demo.key_vault.faults import Fault, FaultKind, Limits, TokenIssuer
-from compiler.demo.key_vault.server import KeyVaultServer, VaultReply, VaultRequest, read_request
-from compiler.demo.key_vault.state import Delays, KeyVaultState
+from compiler.demo.local_key_vault import VaultReply, VaultRequest, read_request
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
 from tests.pace import allowed_wall
 from tests.virtual_clock import VirtualClock
 
-CHALLENGE = 'Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"'
+CHALLENGE = (
+    'Bearer authorization="https://login.microsoftonline.com/22222222-2222-4222-8222-222222222222", '
+    'resource="https://vault.azure.net"'
+)
 SENTINEL = "s3ntinel-value"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
-    return CertificateAuthority.create(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority: CertificateAuthority) -> ServerCertificate:
-    return authority.issue(("localhost",))
 
 
 @pytest.fixture
@@ -40,30 +30,15 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def issuer(clock: VirtualClock) -> TokenIssuer:
-    return TokenIssuer("https://vault.azure.net", clock.now)
+def server(clock: VirtualClock) -> Iterator[FaultyKeyVault]:
+    """A vault that listens and does not serve yet: `handle` needs no connection."""
+    with ExitStack() as stack:
+        yield stack.push(FaultyKeyVault(VaultOptions(clock.now, Limits(creates=3, others=50))))
 
 
 @pytest.fixture
-def server(clock: VirtualClock, issuer: TokenIssuer, certificate: ServerCertificate) -> Iterator[KeyVaultServer]:
-    """A server that listens and does not serve yet: `handle` needs no connection."""
-    made = KeyVaultServer(
-        KeyVaultState(clock.now, Delays()),
-        issuer,
-        certificate,
-        challenge=CHALLENGE,
-        clock=clock.now,
-        limits=Limits(creates=3, others=50),
-        throttle_retry_after=None,
-        port=0,
-    )
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def token(issuer: TokenIssuer) -> str:
-    return issuer.issue(lifetime=1e6).token
+def token(server: FaultyKeyVault) -> str:
+    return server.issue_token(lifetime=1e6)
 
 
 def raw_request(method: str, path: str, token: str | None, body: object = None) -> bytes:
@@ -79,7 +54,7 @@ def request_of(method: str, path: str, token: str | None, body: object = None) -
     return read
 
 
-def reply_of(server: KeyVaultServer, method: str, path: str, token: str | None, body: object = None) -> VaultReply:
+def reply_of(server: FaultyKeyVault, method: str, path: str, token: str | None, body: object = None) -> VaultReply:
     reply, _fault = server.handle(request_of(method, path, token, body))
     assert reply is not None
     return reply
@@ -91,12 +66,12 @@ def error_of(reply: VaultReply) -> dict[str, Any]:
     return error
 
 
-def values_of(server: KeyVaultServer, name: str = "a") -> list[str]:
+def values_of(server: FaultyKeyVault, name: str = "a") -> list[str]:
     stored = server.state.stored(name)
     return [] if stored is None else [version.value for version in stored.versions]
 
 
-def test_without_a_token_the_challenge_is_the_whole_answer(server: KeyVaultServer) -> None:
+def test_without_a_token_the_challenge_is_the_whole_answer(server: FaultyKeyVault) -> None:
     reply = reply_of(server, "PUT", "/secrets/a", None, {"value": SENTINEL})
     assert (reply.status, reply.headers) == (401, (("WWW-Authenticate", CHALLENGE),))
     assert error_of(reply) == {
@@ -106,8 +81,8 @@ def test_without_a_token_the_challenge_is_the_whole_answer(server: KeyVaultServe
     assert values_of(server) == []
 
 
-def test_a_bad_token_is_told_what_is_wrong_beside_the_challenge(server: KeyVaultServer, issuer: TokenIssuer) -> None:
-    reply = reply_of(server, "GET", "/secrets", issuer.issue(lifetime=-1).token)
+def test_a_bad_token_is_told_what_is_wrong_beside_the_challenge(server: FaultyKeyVault) -> None:
+    reply = reply_of(server, "GET", "/secrets", server.issue_token(lifetime=-1))
     (header,) = reply.headers
     assert header == (
         "WWW-Authenticate",
@@ -116,7 +91,7 @@ def test_a_bad_token_is_told_what_is_wrong_beside_the_challenge(server: KeyVault
     assert (reply.status, error_of(reply)["message"]) == (401, "AKV10001: The token is expired.")
 
 
-def test_ids_are_below_the_host_that_the_client_wrote(server: KeyVaultServer, token: str) -> None:
+def test_ids_are_below_the_host_that_the_client_wrote(server: FaultyKeyVault, token: str) -> None:
     reply = reply_of(server, "PUT", "/secrets/a", token, {"value": "x"})
     assert isinstance(reply.body, dict)
     assert reply.body["id"].startswith("https://v:1/secrets/a/")
@@ -131,7 +106,7 @@ def test_ids_are_below_the_host_that_the_client_wrote(server: KeyVaultServer, to
     ],
 )
 def test_a_denied_permission_is_a_403_of_its_kind_before_anything_is_looked_up(
-    server: KeyVaultServer, token: str, inner: str, words: str
+    server: FaultyKeyVault, token: str, inner: str, words: str
 ) -> None:
     server.denied["get"] = inner
     reply = reply_of(server, "GET", "/secrets/absent", token)
@@ -143,7 +118,7 @@ def test_a_denied_permission_is_a_403_of_its_kind_before_anything_is_looked_up(
 
 @pytest.mark.parametrize("wait", [None, "7"])
 def test_the_throttle_has_key_vault_s_words_and_a_wait_only_where_it_is_scripted(
-    server: KeyVaultServer, token: str, wait: str | None
+    server: FaultyKeyVault, token: str, wait: str | None
 ) -> None:
     server.throttle_retry_after = wait
     replies = [reply_of(server, "PUT", f"/secrets/a{n}", token, {"value": "x"}) for n in range(4)]
@@ -159,7 +134,7 @@ def test_the_throttle_has_key_vault_s_words_and_a_wait_only_where_it_is_scripted
 
 
 def test_creates_and_others_are_throttled_apart_and_for_ten_seconds(
-    server: KeyVaultServer, token: str, clock: VirtualClock
+    server: FaultyKeyVault, token: str, clock: VirtualClock
 ) -> None:
     def put() -> int:
         return reply_of(server, "PUT", "/secrets/a", token, {"value": "x"}).status
@@ -172,13 +147,13 @@ def test_creates_and_others_are_throttled_apart_and_for_ten_seconds(
     assert put() == 200
 
 
-def test_who_is_not_let_in_uses_nothing_of_the_throttle_up(server: KeyVaultServer, token: str) -> None:
+def test_who_is_not_let_in_uses_nothing_of_the_throttle_up(server: FaultyKeyVault, token: str) -> None:
     for _ in range(10):
         assert reply_of(server, "PUT", "/secrets/a", None, {"value": "x"}).status == 401
     assert reply_of(server, "PUT", "/secrets/a", token, {"value": "x"}).status == 200
 
 
-def test_the_throttle_comes_before_permissions_and_limits(server: KeyVaultServer, token: str) -> None:
+def test_the_throttle_comes_before_permissions_and_limits(server: FaultyKeyVault, token: str) -> None:
     server.denied["set"] = "ForbiddenByRbac"
     statuses = [reply_of(server, "PUT", "/secrets/a", token, {"value": ""}).status for _ in range(4)]
     assert statuses == [403, 403, 403, 429]
@@ -194,7 +169,7 @@ def test_the_throttle_comes_before_permissions_and_limits(server: KeyVaultServer
     ],
 )
 def test_a_reply_that_is_never_sent_is_logged_without_a_status(
-    server: KeyVaultServer, token: str, clock: VirtualClock, kind: FaultKind, stored: list[str]
+    server: FaultyKeyVault, token: str, clock: VirtualClock, kind: FaultKind, stored: list[str]
 ) -> None:
     server.faults.add(Fault(kind))
     clock.sleep(5)
@@ -224,7 +199,7 @@ def test_a_reply_that_is_never_sent_is_logged_without_a_status(
     ids=lambda part: part.kind.name if isinstance(part, Fault) else "",
 )
 def test_a_fault_takes_the_place_of_the_answer_or_of_what_is_stored(
-    server: KeyVaultServer, token: str, fault: Fault, status: int, stored: list[str]
+    server: FaultyKeyVault, token: str, fault: Fault, status: int, stored: list[str]
 ) -> None:
     server.faults.add(fault)
     assert reply_of(server, "PUT", "/secrets/a", token, {"value": "x"}).status == status
@@ -232,7 +207,7 @@ def test_a_fault_takes_the_place_of_the_answer_or_of_what_is_stored(
     assert [(entry.status, entry.fault) for entry in server.log] == [(status, fault.kind)]
 
 
-def test_what_a_fault_says_is_what_was_ordered(server: KeyVaultServer, token: str) -> None:
+def test_what_a_fault_says_is_what_was_ordered(server: FaultyKeyVault, token: str) -> None:
     for fault in (
         Fault(FaultKind.STATUS, status=429, retry_after="86400"),
         Fault(FaultKind.STATUS, status=503),
@@ -249,7 +224,7 @@ def test_what_a_fault_says_is_what_was_ordered(server: KeyVaultServer, token: st
     assert error_of(forbidden)["innererror"] == {"code": "AccessDenied"}
 
 
-def test_an_altered_reply_is_the_vaults_but_for_what_the_pattern_finds(server: KeyVaultServer, token: str) -> None:
+def test_an_altered_reply_is_the_vaults_but_for_what_the_pattern_finds(server: FaultyKeyVault, token: str) -> None:
     server.faults.add(Fault(FaultKind.ALTER, old="/secrets/[a-z]+/", value="/secrets/other/"))
     told, true = [json.loads(reply_of(server, "PUT", f"/secrets/{name}", token, {"value": "x"}).text) for name in "ab"]
     assert "/secrets/other/" in told["id"]
@@ -257,7 +232,7 @@ def test_an_altered_reply_is_the_vaults_but_for_what_the_pattern_finds(server: K
     assert (told["value"], told.keys()) == ("x", true.keys())
 
 
-def test_a_lie_about_what_was_refused_stores_nothing(server: KeyVaultServer, token: str) -> None:
+def test_a_lie_about_what_was_refused_stores_nothing(server: FaultyKeyVault, token: str) -> None:
     server.faults.add(Fault(FaultKind.LIE, value="other", times=None))
     assert reply_of(server, "PUT", "/secrets/a", token, {"value": ""}).status == 400
     assert reply_of(server, "PUT", "/secrets/a", None, {"value": "x"}).status == 401
@@ -272,9 +247,9 @@ def test_a_lie_about_what_was_refused_stores_nothing(server: KeyVaultServer, tok
 class Wire:
     """TLS connections to a running server."""
 
-    def __init__(self, server: KeyVaultServer, authority: CertificateAuthority) -> None:
+    def __init__(self, server: FaultyKeyVault) -> None:
         self.server = server
-        self._context = ssl.create_default_context(cafile=str(authority.ca_file))
+        self._context = ssl.create_default_context(cafile=str(server.ca_file))
 
     def raw(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.server.port), timeout=5)
@@ -292,9 +267,9 @@ class Wire:
 
 
 @pytest.fixture
-def wire(server: KeyVaultServer, authority: CertificateAuthority) -> Wire:
+def wire(server: FaultyKeyVault) -> Wire:
     server.start()
-    return Wire(server, authority)
+    return Wire(server)
 
 
 def all_of(connection: socket.socket) -> tuple[bytes, bool]:
@@ -330,7 +305,7 @@ def test_one_connection_carries_one_request_after_another(wire: Wire, token: str
         assert connection.sock is socket_before
 
 
-def test_it_listens_on_this_machine_alone_and_on_the_port_it_tells(server: KeyVaultServer) -> None:
+def test_it_listens_on_this_machine_alone_and_on_the_port_it_tells(server: FaultyKeyVault) -> None:
     assert server._tcp.server_address == ("127.0.0.1", server.port)
     assert server.port > 0
 
@@ -355,7 +330,7 @@ def test_who_speaks_no_tls_trusts_no_stranger_or_sends_no_http_disturbs_nobody(
 
 def test_a_broken_reply_is_the_end_of_its_connection(wire: Wire, token: str) -> None:
     reply = reply_of(wire.server, "GET", "/secrets", token)
-    whole = len(replace(reply, headers=(*reply.headers, wire.server.date())).to_bytes())
+    whole = len(wire.server.dated(reply))
     for kind, got in ((FaultKind.TRUNCATE_REPLY, whole // 2), (FaultKind.DROP_REPLY, 0)):
         wire.server.faults.add(Fault(kind))
         with wire.tls() as connection:
@@ -401,7 +376,7 @@ def test_closing_wakes_a_client_that_waits(wire: Wire) -> None:
         wire.raw()
 
 
-def test_closing_twice_or_before_the_start_returns(server: KeyVaultServer) -> None:
+def test_closing_twice_or_before_the_start_returns(server: FaultyKeyVault) -> None:
     def close_twice() -> None:
         server.close()
         server.close()

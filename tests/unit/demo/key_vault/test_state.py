@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.demo.key_vault.state import Delays, KeyVaultState, Policy, RefusedRequestError, SecretBody
+from compiler.demo.key_vault_state import Delays, KeyVaultState, Policy, RefusedRequestError, SecretBody
 from tests.virtual_clock import VirtualClock
 
 BASE = "https://v"
@@ -24,7 +24,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def state(clock: VirtualClock) -> KeyVaultState:
-    return KeyVaultState(clock.now, Delays(delete=4, recover=10, settle=3, purge=6))
+    return KeyVaultState(clock.now, delays=Delays(delete=4, recover=10, settle=3, purge=6))
 
 
 def test_each_set_makes_a_version_and_times_are_whole_seconds(state: KeyVaultState, clock: VirtualClock) -> None:
@@ -91,7 +91,7 @@ def test_purge_frees_the_name_after_a_while_unless_the_vault_is_protected(
     clock.sleep(6)
     state.set(BASE, "a", body("2"))
     assert len(state.stored("a").versions) == 1  # type: ignore[union-attr]
-    guarded = KeyVaultState(clock.now, Delays(), purge_protection=True)
+    guarded = KeyVaultState(clock.now, purge_protection=True)
     guarded.set(BASE, "a", body("1"))
     guarded.delete(BASE, "a")
     assert refusal(lambda: guarded.purge("a")) == (403, "ForbiddenByPolicy")

@@ -1,8 +1,6 @@
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.key_vault.state import Delays
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.key_vault_state import Delays
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Code,
@@ -16,12 +14,13 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import RetryPolicy
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of
 from tests.virtual_clock import VirtualClock
 
 
-def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_soft_delete_only_while_the_version_is_the_newest(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     old = vault.seed("github", "x")
     new = vault.seed("github", "y")
     with pytest.raises(ConflictError):
@@ -33,9 +32,9 @@ def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, 
 
 
 def test_soft_delete_refuses_a_vault_where_a_delete_destroys(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault_state.RECOVERY_LEVEL", "Purgeable")
     version = vault.seed("github", "x")
     with pytest.raises(ForbiddenError, match="soft delete is off"):
         store.soft_delete("github", version)
@@ -43,7 +42,7 @@ def test_soft_delete_refuses_a_vault_where_a_delete_destroys(
 
 
 def test_recover_of_what_is_not_deleted_returns_its_state_or_says_that_nothing_is_there(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.seed("github", "x")
     assert store.recover("github").state is StoreState.PRESENT
@@ -52,12 +51,12 @@ def test_recover_of_what_is_not_deleted_returns_its_state_or_says_that_nothing_i
 
 
 def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     version = vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="^/deletedsecrets", times=None))
     store.soft_delete("github", version)
-    stored = vault.server.state.stored("github")
+    stored = vault.state.stored("github")
     assert stored is not None
     assert stored.phase == "deleted"
     # Whether that is the same version cannot be seen then.
@@ -67,7 +66,7 @@ def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(
 
 def test_a_recovery_longer_than_patience_ends_and_says_so() -> None:
     clock = VirtualClock(start=1_800_000_000.0)
-    with LocalKeyVault(VaultOptions(clock=clock.now, delays=Delays(recover=10_000))) as vault:
+    with FaultyKeyVault(VaultOptions(clock=clock.now, delays=Delays(recover=10_000))) as vault:
         vault.seed_deleted("github", "x")
         options = StoreOptions(clock=clock, retry=RetryPolicy(patience=90))
         store = AzureKeyVaultStore(
@@ -79,21 +78,21 @@ def test_a_recovery_longer_than_patience_ends_and_says_so() -> None:
         assert 88 <= clock.now() - 1_800_000_000 <= 90
 
 
-def test_a_lost_reply_to_recover_is_settled_by_looking(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_lost_reply_to_recover_is_settled_by_looking(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed_deleted("github", "x")
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="POST"))
     assert store.recover("github").state is StoreState.PRESENT
     assert sum(request.method == "POST" and request.authorised for request in vault.requests()) == 1
 
 
-def test_the_newest_version_of_a_certificate_is_not_deleted(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_the_newest_version_of_a_certificate_is_not_deleted(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed_certificate("certificate")
     version = vault.versions("certificate")[0].id
     with pytest.raises(StoreError, check=is_refused(Code.MANAGED)):
         store.soft_delete("certificate", version)
 
 
-def test_a_delete_or_recovery_of_another_secret_is_no_success(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_delete_or_recovery_of_another_secret_is_no_success(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     version = vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.ALTER, method="DELETE", old="/secrets/github", value="/secrets/other"))
     vault.add_fault(Fault(FaultKind.ALTER, method="POST", old="/secrets/github", value="/secrets/other"))
@@ -104,7 +103,7 @@ def test_a_delete_or_recovery_of_another_secret_is_no_success(vault: LocalKeyVau
 
 
 def test_a_deletion_or_recovery_takes_all_versions_and_is_done_once(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.seed("github", "x")
     newest = vault.seed("github", "y")
@@ -120,7 +119,7 @@ def test_a_deletion_or_recovery_takes_all_versions_and_is_done_once(
 
 
 def test_what_another_writer_changed_is_neither_deleted_nor_recovered(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     old = vault.seed("github", "x")
     new = vault.seed("github", "y")
@@ -138,21 +137,21 @@ def test_what_another_writer_changed_is_neither_deleted_nor_recovered(
     assert store.version_states("github") == {new: VersionState.READABLE}
 
 
-def test_what_was_purged_is_lost_for_good(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_what_was_purged_is_lost_for_good(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     version = vault.seed("github", "x")
     store.delete_versions("github", [version])
-    vault.server.state.purge("github")
+    vault.state.purge("github")
     assert store.version_states("github") == {}
     with pytest.raises(VersionGoneError, match="it was purged"):
         store.recover_versions("github", [version])
 
 
 def test_what_cannot_be_recovered_or_belongs_to_a_certificate_is_refused_without_a_request(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault.seed("github", "x")
     assert store.check_deletion(store.read("github")) == ()
-    monkeypatch.setattr("compiler.demo.key_vault.state.RECOVERY_LEVEL", "Purgeable")
+    monkeypatch.setattr("compiler.demo.key_vault_state.RECOVERY_LEVEL", "Purgeable")
     vault.seed_certificate("certificate")
     found = [store.read(name) for name in ("github", "certificate")]
     before = len(vault.requests())

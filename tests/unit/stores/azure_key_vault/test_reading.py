@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
@@ -23,6 +21,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import UNLIMITED, rest
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
 from tests.virtual_clock import VirtualClock
@@ -32,7 +31,7 @@ def _resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 
-def test_a_json_object_is_read_as_properties_and_as_a_whole(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_json_object_is_read_as_properties_and_as_a_whole(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     version = vault.seed("github", '{"A": "x"}', content_type="application/json", tags={"team": "platform"})
     secret = store.read("github")
     assert (secret.name, secret.version, secret.is_object) == ("github", version, True)
@@ -43,7 +42,7 @@ def test_a_json_object_is_read_as_properties_and_as_a_whole(vault: LocalKeyVault
 
 
 @pytest.mark.parametrize("version", ["0" * 32, "not-a-version", "../other", ""])
-def test_a_version_that_is_not_there_is_gone(vault: LocalKeyVault, store: AzureKeyVaultStore, version: str) -> None:
+def test_a_version_that_is_not_there_is_gone(vault: FaultyKeyVault, store: AzureKeyVaultStore, version: str) -> None:
     vault.seed("github", "x")
     with pytest.raises(VersionGoneError):
         store.read_version("github", version)
@@ -56,7 +55,7 @@ def test_absent_is_a_state_for_describe_and_an_error_for_read(store: AzureKeyVau
 
 
 def test_a_reader_who_may_not_see_deleted_secrets_is_told_not_found(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.add_fault(Fault(FaultKind.FORBID, path="^/deletedsecrets", times=None))
     with pytest.raises(NotFoundError):
@@ -65,7 +64,7 @@ def test_a_reader_who_may_not_see_deleted_secrets_is_told_not_found(
 
 def test_describe_asks_for_no_value_unless_two_versions_share_a_second() -> None:
     clock = VirtualClock(start=1_800_000_000.0)
-    with LocalKeyVault(VaultOptions(clock=clock.now)) as vault:
+    with FaultyKeyVault(VaultOptions(clock=clock.now)) as vault:
         store = opened_with(vault)
         vault.seed("github", "one")
         clock.sleep(5)
@@ -80,7 +79,7 @@ def test_describe_asks_for_no_value_unless_two_versions_share_a_second() -> None
 
 
 def test_a_list_that_points_back_to_a_page_of_its_own_ends(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault.seed("github", "x")
     store.read("github")
@@ -115,7 +114,7 @@ def test_a_list_of_slow_pages_ends_with_its_operation(
 
 
 def test_a_page_that_fails_is_asked_again_and_not_the_whole_list(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     for number in range(60):
         newest = vault.seed("github", f"{number}")
@@ -125,7 +124,7 @@ def test_a_page_that_fails_is_asked_again_and_not_the_whole_list(
     assert sum(request.path == listing and request.authorised for request in vault.requests()) == 4
 
 
-def test_whoami_names_the_caller_and_never_shows_the_token(vault: LocalKeyVault) -> None:
+def test_whoami_names_the_caller_and_never_shows_the_token(vault: FaultyKeyVault) -> None:
     caller = {"appid": "app-1", "oid": "object-2", "tid": "tenant"}
     store = AzureKeyVaultStore(address_of(vault), vault.environ(caller=caller))
     vault.deny("list", "ForbiddenByRbac")
@@ -137,8 +136,8 @@ def test_whoami_names_the_caller_and_never_shows_the_token(vault: LocalKeyVault)
 
 
 @pytest.mark.heavy
-def test_reading_many_secrets_keeps_memory_flat(vault: LocalKeyVault) -> None:
-    with LocalKeyVault(VaultOptions()) as roomy:
+def test_reading_many_secrets_keeps_memory_flat(vault: FaultyKeyVault) -> None:
+    with FaultyKeyVault(VaultOptions()) as roomy:
         roomy.seed("github", json.dumps({f"KEY_{number}": "x" * 500 for number in range(40)}))
         store = AzureKeyVaultStore(address_of(roomy), roomy.environ(), StoreOptions(workers=8, quotas=UNLIMITED))
 
@@ -173,7 +172,7 @@ ASKS: dict[str, Callable[[AzureKeyVaultStore, str], object]] = {
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 def test_a_reply_about_another_secret_is_an_error_of_the_store(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object]
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object]
 ) -> None:
     version = vault.seed("github", "x")
     vault.seed_deleted("gone", "y")
@@ -184,14 +183,14 @@ def test_a_reply_about_another_secret_is_an_error_of_the_store(
 
 
 @pytest.mark.parametrize("other", ["0" * 32, "latest", ""])
-def test_so_is_one_about_another_version(vault: LocalKeyVault, store: AzureKeyVaultStore, other: str) -> None:
+def test_so_is_one_about_another_version(vault: FaultyKeyVault, store: AzureKeyVaultStore, other: str) -> None:
     version = vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.ALTER, old=version, value=other, times=None))
     with pytest.raises(UnexpectedReplyError, match=r"the reply has (no |an invalid )?version"):
         store.read_version("github", version)
 
 
-def test_a_name_in_other_letters_is_the_same_name(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_name_in_other_letters_is_the_same_name(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     version = vault.seed("GitHub", "x")
     assert store.read("github").version == version
     assert store.describe("github").version == version
@@ -199,7 +198,7 @@ def test_a_name_in_other_letters_is_the_same_name(vault: LocalKeyVault, store: A
 
 @pytest.mark.parametrize("token", ["1.10", "7", "true", "[]", '{"A": "x"}'])
 def test_a_value_that_is_no_text_is_not_taken_for_one(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, token: str
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, token: str
 ) -> None:
     vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.ALTER, old='"value": "x"', value=f'"value": {token}', times=None))
@@ -220,7 +219,7 @@ def test_a_value_that_is_no_text_is_not_taken_for_one(
     "ask", [*ASKS.values(), lambda store, _version: store.recover("github")], ids=[*ASKS, "recover"]
 )
 def test_a_404_in_other_words_than_key_vaults_does_not_make_a_secret_absent(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object], fault: Fault
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object], fault: Fault
 ) -> None:
     vault.add_fault(fault)
     with pytest.raises(UnexpectedReplyError) as caught:
@@ -229,7 +228,7 @@ def test_a_404_in_other_words_than_key_vaults_does_not_make_a_secret_absent(
 
 
 def test_the_newest_version_stands_for_all_and_a_deleted_one_is_known(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     assert store.version_states("github") == {}
     vault.seed("github", "x")
@@ -241,7 +240,7 @@ def test_the_newest_version_stands_for_all_and_a_deleted_one_is_known(
     assert store.version_states("github") == {}
 
 
-def test_a_disabled_newest_version_does_not_stand_for_all(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_disabled_newest_version_does_not_stand_for_all(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", "x", enabled=False)
     with pytest.raises(DisabledError) as caught:
         store.version_states("github")

@@ -16,8 +16,6 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
@@ -26,6 +24,7 @@ from compiler.stores.http import HttpReply
 from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.secret_value import SecretValue
 from tests import providers
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
 from tests.virtual_clock import VirtualClock
@@ -60,7 +59,7 @@ def cloud_names(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda fault: f"{fault.kind.name}-{fault.status}",
 )
 def test_no_error_leads_to_the_value_or_the_token(
-    vault: LocalKeyVault, fault: Fault, capfd: pytest.CaptureFixture[str]
+    vault: FaultyKeyVault, fault: Fault, capfd: pytest.CaptureFixture[str]
 ) -> None:
     environ = vault.environ()
     store = AzureKeyVaultStore(address_of(vault), environ, StoreOptions(clock=VirtualClock()))
@@ -93,7 +92,7 @@ def test_no_error_leads_to_the_value_or_the_token(
     ids=str,
 )
 def test_a_success_of_another_shape_is_no_key_vaults(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault.seed("github", SENTINEL)
     _altered(monkeypatch, lambda body: {**body, **odd})
@@ -108,7 +107,7 @@ def test_a_success_of_another_shape_is_no_key_vaults(
 
 @pytest.mark.parametrize("code", [["SecretDisabled"], {"a": 1}, 7, True])
 def test_a_refusal_whose_code_is_no_word_is_no_key_vaults(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, code: object, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, code: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault.seed("github", "x")
     _altered(monkeypatch, lambda _: {"error": {"code": code, "message": SENTINEL}}, status=403)
@@ -132,7 +131,7 @@ def _altered(
     monkeypatch.setattr(VaultTransport, "send", altered)
 
 
-def test_32_cold_threads_ask_for_one_token_and_share_it(vault: LocalKeyVault) -> None:
+def test_32_cold_threads_ask_for_one_token_and_share_it(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     credential = vault.credential()
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=32), credential=credential)
@@ -149,7 +148,7 @@ def test_32_cold_threads_ask_for_one_token_and_share_it(vault: LocalKeyVault) ->
     assert sum(request.status == 401 for request in vault.requests()) == 1
 
 
-def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: LocalKeyVault) -> None:
+def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     credential = vault.credential()
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=8), credential=credential)
@@ -161,7 +160,7 @@ def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: Loca
     assert credential.requests == 2
 
 
-def test_a_token_that_nears_its_end_is_renewed_once_for_all_threads(vault: LocalKeyVault) -> None:
+def test_a_token_that_nears_its_end_is_renewed_once_for_all_threads(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     credential = vault.credential(lifetime=200)
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=credential)
@@ -171,7 +170,7 @@ def test_a_token_that_nears_its_end_is_renewed_once_for_all_threads(vault: Local
     assert credential.requests == 2
 
 
-def test_a_log_in_that_fails_shows_entras_codes_only(vault: LocalKeyVault) -> None:
+def test_a_log_in_that_fails_shows_entras_codes_only(vault: FaultyKeyVault) -> None:
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=FailingCredential())
     with pytest.raises(
         StoreError, check=is_refused(Code.UNAUTHENTICATED), match=r"\(AADSTS7000215, AADSTS50034\)"
@@ -183,7 +182,7 @@ def test_a_log_in_that_fails_shows_entras_codes_only(vault: LocalKeyVault) -> No
 
 
 def test_what_a_log_in_logs_is_not_printed(
-    vault: LocalKeyVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    vault: FaultyKeyVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class LoggingCredential:
         def get_token(self, *_scopes: str, **_options: object) -> Any:  # noqa: ANN401
@@ -203,8 +202,8 @@ def test_what_a_log_in_logs_is_not_printed(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_token_of_a_stranger_is_refused(vault: LocalKeyVault) -> None:
-    with LocalKeyVault() as other:
+def test_a_token_of_a_stranger_is_refused(vault: FaultyKeyVault) -> None:
+    with FaultyKeyVault() as other:
         store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=other.credential())
         with pytest.raises(
             StoreError, check=is_refused(Code.UNAUTHENTICATED), match="the token of LocalCredential was rejected"
@@ -213,7 +212,7 @@ def test_a_token_of_a_stranger_is_refused(vault: LocalKeyVault) -> None:
         store.close()
 
 
-def test_the_challenge_is_verified_unless_an_emulator_is_named(vault: LocalKeyVault) -> None:
+def test_the_challenge_is_verified_unless_an_emulator_is_named(vault: FaultyKeyVault) -> None:
     environ = vault.environ() | {"AZURE_KEYVAULT_EMULATOR": "0"}
     credential = vault.credential()
     store = AzureKeyVaultStore(address_of(vault), environ, credential=credential)
@@ -226,8 +225,8 @@ def test_the_challenge_is_verified_unless_an_emulator_is_named(vault: LocalKeyVa
 @pytest.mark.parametrize("switch", ["0", "1"])
 def test_with_a_cloud_name_the_challenge_is_verified_whatever_the_switch_says(cloud_names: None, switch: str) -> None:
     names = ("ai-platform-prod.vault.example",)
-    with LocalKeyVault(VaultOptions(server_names=names, resource="https://vault.other")) as vault:
-        port = vault.server.port
+    with FaultyKeyVault(VaultOptions(server_names=names, resource="https://vault.other")) as vault:
+        port = vault.port
         address = StoreAddress(providers.KEY_VAULT, f"https://{names[0]}:{port}")
         credential = vault.credential()
         store = AzureKeyVaultStore(
@@ -240,13 +239,13 @@ def test_with_a_cloud_name_the_challenge_is_verified_whatever_the_switch_says(cl
 
 
 def test_a_vault_of_another_domain_gets_no_token_that_was_made_for_key_vault(
-    cloud_names: None, vault: LocalKeyVault
+    cloud_names: None, vault: FaultyKeyVault
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # All that the SDK looks at fits: the resource is of the host's own domain.
     options = VaultOptions(server_names=("prod.vault.example",), resource=f"https://vault.example:{port}", port=port)
-    with LocalKeyVault(options) as foreign:
+    with FaultyKeyVault(options) as foreign:
         address = StoreAddress(providers.KEY_VAULT, f"https://prod.vault.example:{port}")
         environ = {**vault.environ(), "AZURE_KEYVAULT_CACERT": str(foreign.ca_file)}
         store = AzureKeyVaultStore(address, environ)
@@ -271,7 +270,7 @@ def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names
     options = VaultOptions(
         server_names=("ai-platform-prod.vault.example",), resource=f"https://vault.example:{port}", port=port
     )
-    with LocalKeyVault(options) as vault:
+    with FaultyKeyVault(options) as vault:
         vault.seed("github", "x")
         address = StoreAddress(providers.KEY_VAULT, f"https://ai-platform-prod.vault.example:{port}/")
         store = AzureKeyVaultStore(
@@ -283,7 +282,7 @@ def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names
 
 
 @pytest.mark.parametrize("variable", ["AZURE_KEYVAULT_CACERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyVault, variable: str) -> None:
+def test_a_private_authority_is_named_by_any_of_three_variables(vault: FaultyKeyVault, variable: str) -> None:
     vault.seed("github", "x")
     environ = vault.environ()
     environ[variable] = environ.pop("AZURE_KEYVAULT_CACERT")
@@ -292,7 +291,7 @@ def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyV
     store.close()
 
 
-def test_the_address_own_authority_comes_first_and_must_be_readable(vault: LocalKeyVault, tmp_path: Path) -> None:
+def test_the_address_own_authority_comes_first_and_must_be_readable(vault: FaultyKeyVault, tmp_path: Path) -> None:
     address = StoreAddress(providers.KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
@@ -302,7 +301,7 @@ def test_the_address_own_authority_comes_first_and_must_be_readable(vault: Local
         AzureKeyVaultStore(address._replace(ca=Path("a-key-itself")), vault.environ())
 
 
-def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
+def test_an_authority_may_be_a_pipe_and_no_device(vault: FaultyKeyVault) -> None:
     address = StoreAddress(providers.KEY_VAULT, vault.url, ca=Path("/dev/zero"))
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read: it is a device"):
         AzureKeyVaultStore(address, vault.environ())
@@ -317,7 +316,7 @@ def test_an_authority_may_be_a_pipe_and_no_device(vault: LocalKeyVault) -> None:
 
 
 def test_a_netrc_entry_does_not_replace_the_token(
-    vault: LocalKeyVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine localhost login a password b\n")
@@ -328,7 +327,7 @@ def test_a_netrc_entry_does_not_replace_the_token(
     store.close()
 
 
-def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: LocalKeyVault) -> None:
+def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.DELAY, method="GET", seconds=2))
     store = opened_with(vault, read_timeout=1.0)
@@ -353,7 +352,7 @@ def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: st
         store.close()
 
 
-def test_the_sdk_sends_nothing_again_by_itself(vault: LocalKeyVault) -> None:
+def test_the_sdk_sends_nothing_again_by_itself(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     store = opened_with(vault)
     store.read("github")
@@ -370,7 +369,7 @@ def test_the_sdk_sends_nothing_again_by_itself(vault: LocalKeyVault) -> None:
     store.close()
 
 
-def test_an_api_version_can_be_named_for_an_older_emulator(vault: LocalKeyVault) -> None:
+def test_an_api_version_can_be_named_for_an_older_emulator(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     store = AzureKeyVaultStore(address_of(vault), vault.environ() | {"AZURE_KEYVAULT_API_VERSION": "7.4"})
     assert store.read("github").version
@@ -379,7 +378,7 @@ def test_an_api_version_can_be_named_for_an_older_emulator(vault: LocalKeyVault)
 
 
 @contextmanager
-def proxy_to(vault: LocalKeyVault, context: ssl.SSLContext | None) -> Iterator[tuple[int, list[bytes]]]:
+def proxy_to(vault: FaultyKeyVault, context: ssl.SSLContext | None) -> Iterator[tuple[int, list[bytes]]]:
     """A proxy that brings each tunnel to the vault, and the heads that it was asked with; over TLS with a context."""
     heads: list[bytes] = []
 
@@ -400,7 +399,7 @@ def proxy_to(vault: LocalKeyVault, context: ssl.SSLContext | None) -> Iterator[t
             inner = client if context is None else context.wrap_socket(client, server_side=True)
             heads.append(inner.recv(65_536))
             inner.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            with inner, socket.create_connection(("127.0.0.1", vault.server.port)) as outer:
+            with inner, socket.create_connection(("127.0.0.1", vault.port)) as outer:
                 back = threading.Thread(target=pump, args=(outer, inner))
                 back.start()
                 pump(inner, outer)
@@ -422,11 +421,11 @@ def test_a_vault_is_reached_through_a_tunnel_of_either_kind_of_proxy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
 ) -> None:
     names = ("ai-platform-prod.vault.example",)
-    with LocalKeyVault(VaultOptions(server_names=names)) as vault:
+    with FaultyKeyVault(VaultOptions(server_names=names)) as vault:
         authority = CertificateAuthority.create(tmp_path)
         issued = authority.issue(("localhost",))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        context.load_cert_chain(*issued)
         both = tmp_path / "both.pem"
         both.write_bytes(authority.ca_file.read_bytes() + vault.ca_file.read_bytes())
         vault.seed("github", "x")

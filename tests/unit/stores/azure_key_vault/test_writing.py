@@ -2,8 +2,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.demo.key_vault.faults import Fault, FaultKind
-from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
@@ -21,6 +19,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, StoreOptions
 from compiler.stores.secret_value import SecretValue
 from compiler.text.credential import conceal
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of
 from tests.virtual_clock import VirtualClock
@@ -28,7 +27,7 @@ from tests.virtual_clock import VirtualClock
 
 @pytest.mark.parametrize("text", ["plain", "[1]", '"x"', '{"a": 1, "a": 2}', "{", '{"a": NaN}'])
 def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, text: str
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, text: str
 ) -> None:
     vault.seed("github", text)
     base = store.read("github")
@@ -38,21 +37,21 @@ def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     assert vault.value("github") == text
 
 
-def test_a_new_object_gets_the_content_type_of_json(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_new_object_gets_the_content_type_of_json(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     store.write("github", {"A": SecretValue("x"), "B": SecretValue("ü")}, None, Attributes(tags={"team": "platform"}))
     (version,) = vault.versions("github")
     assert (version.value, version.content_type) == ('{"A": "x", "B": "ü"}', "application/json")
     assert version.tags == {"team": "platform"}
 
 
-def test_a_write_keeps_the_other_properties_and_their_bytes(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_write_keeps_the_other_properties_and_their_bytes(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", '{"A":"x",  "B": 1.0}')
     store.write("github", {"A": SecretValue("y")}, store.read("github"))
     assert vault.value("github") == '{"A":"y",  "B": 1.0}'
 
 
 def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     tags = {f"tag-{number}": str(number) for number in range(15)}
     vault.seed("github", '{"A": "x"}', content_type="text/own", tags=tags, expires=4_000_000_000, not_before=1_000)
@@ -67,7 +66,7 @@ def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
     )
 
 
-def test_given_attributes_replace_those_of_the_version_before(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_given_attributes_replace_those_of_the_version_before(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", "x", tags={"old": "1"}, expires=4_000_000_000)
     end = datetime(2100, 1, 1, tzinfo=UTC)
     store.write_whole("github", SecretValue("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
@@ -76,7 +75,7 @@ def test_given_attributes_replace_those_of_the_version_before(vault: LocalKeyVau
 
 
 def test_restore_makes_an_earlier_version_the_newest_with_its_bytes_and_attributes(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     first = vault.seed("github", '{"A":"x"}  ', content_type="application/json", tags={"a": "b"})
     vault.seed("github", '{"A":"y"}')
@@ -87,7 +86,7 @@ def test_restore_makes_an_earlier_version_the_newest_with_its_bytes_and_attribut
 
 @pytest.mark.parametrize("value", ["", "  ", "\0", "a\ud800b"])
 def test_a_value_that_no_store_may_hold_is_refused_before_anything_is_sent(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, value: str
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, value: str
 ) -> None:
     assert "invalid-value" in {problem.code for problem in store.check("github", {"A": SecretValue(value)}, None)}
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE), match='of "A"'):
@@ -102,17 +101,17 @@ def test_an_expiry_before_the_start_is_refused(store: AzureKeyVaultStore) -> Non
     assert problem.code == "invalid-value"
 
 
-def test_more_versions_than_a_page_holds_are_all_seen(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_more_versions_than_a_page_holds_are_all_seen(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     for number in range(60):
         vault.seed("github", f'{{"A": "{number}"}}')
     written = store.write("github", {"A": SecretValue("new")}, store.read("github"))
     assert (written.slipped, vault.versions("github")[-1].id) == ((), written.version)
 
 
-def test_a_name_that_stays_busy_ends_with_busy(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_name_that_stays_busy_ends_with_busy(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed_deleted("github", "x")
-    with vault.server.lock:
-        secret = vault.server.state.stored("github")
+    with vault.lock:
+        secret = vault.state.stored("github")
         assert secret is not None
         secret.phase, secret.phase_ends = "recovering", 1e12
     with pytest.raises(BusyError, match="still being deleted or recovered"):
@@ -120,7 +119,7 @@ def test_a_name_that_stays_busy_ends_with_busy(vault: LocalKeyVault, store: Azur
 
 
 def test_a_lost_reply_that_reading_cannot_settle_is_an_unknown_outcome(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     store.write("warm-up", {"A": SecretValue("x")}, None)
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="PUT"))
@@ -131,7 +130,7 @@ def test_a_lost_reply_that_reading_cannot_settle_is_an_unknown_outcome(
 
 
 def test_a_lost_reply_after_which_another_writer_stands_there_is_a_conflict(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base_version = vault.seed("github", '{"A": "x"}')
     base = store.read("github")
@@ -162,21 +161,23 @@ def test_an_echo_of_other_bytes_is_told_with_the_version_that_is_stored(
     assert f"version {version} was stored, with" in conceal(str(caught.value))
 
 
-def test_who_may_not_list_is_told_before_the_first_write(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_who_may_not_list_is_told_before_the_first_write(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.deny("list", "ForbiddenByRbac")
     with pytest.raises(ForbiddenError, match="secrets/list"):
         store.write("github", {"A": SecretValue("x")}, None)
     assert vault.versions("github") == []
 
 
-def test_disabled_is_told_from_absent_when_it_is_to_be_written(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_disabled_is_told_from_absent_when_it_is_to_be_written(
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
+) -> None:
     vault.seed("github", "x", enabled=False)
     with pytest.raises(DisabledError, match="newest version is disabled"):
         store.write("github", {"A": SecretValue("x")}, None)
     assert len(vault.versions("github")) == 1
 
 
-def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault: LocalKeyVault) -> None:
+def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault: FaultyKeyVault) -> None:
     class Arriving(VirtualClock):
         """The write is under way still when its connection breaks, and is stored while time passes."""
 
@@ -200,7 +201,7 @@ def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault
 
 @pytest.mark.parametrize(("old", "value"), [("/secrets/github/", "/secrets/other/"), ("[0-9a-f]{32}", "latest")])
 def test_a_reply_to_a_write_that_is_about_another_secret_is_told_with_what_is_stored(
-    vault: LocalKeyVault, store: AzureKeyVaultStore, old: str, value: str
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, old: str, value: str
 ) -> None:
     vault.add_fault(Fault(FaultKind.ALTER, method="PUT", old=old, value=value, times=None))
     with pytest.raises(UnverifiedError, match=r"the reply (is for another secret|has an invalid version)") as caught:
@@ -210,7 +211,7 @@ def test_a_reply_to_a_write_that_is_about_another_secret_is_told_with_what_is_st
     assert f"version {stored.id} has the value that was sent" in conceal(str(caught.value))
 
 
-def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     old = vault.seed("github", '{"A": "old"}')
     base = store.read("github")
     client = store._client
@@ -222,7 +223,7 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVau
 
 
 def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
-    vault: LocalKeyVault, store: AzureKeyVaultStore
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
     with pytest.raises(

@@ -241,7 +241,7 @@ def test_authorities_and_a_client_certificate_may_come_from_commands_of_the_shel
     authority = CertificateAuthority.create(tmp_path)
     issued = authority.issue(("client.example.com",))
     # The key stands after its certificate: the file is read twice.
-    client = issued.certificate_file.read_bytes() + issued.key_file.read_bytes()
+    client = b"".join(path.read_bytes() for path in issued)
     ends: list[int] = []
     for content in (authority.ca_file.read_bytes(), client):
         reading, writing = os.pipe()
@@ -271,8 +271,8 @@ def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> N
 def test_a_client_certificate_may_have_its_key_in_a_file_of_its_own(tmp_path: Path) -> None:
     issued = CertificateAuthority.create(tmp_path).issue(("client.example.com",))
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    certificate.write_bytes(issued.certificate_file.read_bytes())
-    key.write_bytes(issued.key_file.read_bytes())
+    certificate.write_bytes(issued[0].read_bytes())
+    key.write_bytes(issued[1].read_bytes())
     session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate), VAULT_CLIENT_KEY=str(key)).close()
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="client certificate"):
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate))

@@ -283,15 +283,15 @@ class KeyVaultState:
     def __init__(
         self,
         clock: Callable[[], float],
-        delays: Delays,
+        policy: Policy | None = None,
+        delays: Delays | None = None,
         *,
         purge_protection: bool = False,
-        policy: Policy | None = None,
     ) -> None:
         self._clock = clock
-        self._delays = delays
-        self._purge_protection = purge_protection
         self.policy = policy or Policy()
+        self._delays = delays or Delays()
+        self._purge_protection = purge_protection
         self._secrets: dict[str, StoredSecret] = {}
 
     def require_allowed(self, name: str, version: str | None, body: SecretBody) -> None:

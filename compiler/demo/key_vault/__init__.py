@@ -1,1 +1,0 @@
-"""Imitates a Key Vault on this machine, with the service's rules and limits."""

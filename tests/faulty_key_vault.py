@@ -1,0 +1,411 @@
+"""A local Key Vault that fails, refuses and waits as a test says, and logs requests without values."""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.key_vault_state import (
+    Delays,
+    KeyVaultState,
+    Policy,
+    RefusedRequestError,
+    SecretBody,
+    SecretVersion,
+)
+from compiler.demo.local_key_vault import (
+    DEFAULT_CALLER,
+    RESOURCE,
+    SERVER_NAMES,
+    LocalKeyVault,
+    RequestKind,
+    Throttle,
+    TokenIssuer,
+    VaultReply,
+    VaultRequest,
+    claims_of,
+    kind_of,
+    path_of,
+    tls_context,
+)
+
+
+class FaultKind(Enum):
+    """What goes wrong."""
+
+    DROP_REQUEST = "the connection is closed before the request is handled"
+    DROP_REPLY = "the request is handled, then the connection is closed without a reply"
+    RESET = "the connection is reset before the request is handled"
+    RESET_REPLY = "the request is handled, then the connection is reset without a reply"
+    TRUNCATE_REPLY = "the request is handled, half of the reply is sent"
+    STATUS = "an error status without handling the request"
+    STATUS_AFTER = "the request is handled, and an error status sent in place of its reply"
+    HTML = "a proxy's page with the status `page` in place of the reply"
+    REDIRECT = "a redirect to `location`"
+    DELAY = "the reply comes `seconds` late"
+    ALTER = "the request is handled, and what the pattern `old` finds in its reply is sent as `value`"
+    LIE = "a set answers as if it had stored the value, and stores `value`"
+    FORBID = "403 with the innererror `inner`"
+
+
+_BEFORE_HANDLING = frozenset({FaultKind.DROP_REQUEST, FaultKind.RESET})
+_DROPPING = frozenset({FaultKind.DROP_REQUEST, FaultKind.DROP_REPLY})
+_RESETTING = frozenset({FaultKind.RESET, FaultKind.RESET_REPLY})
+_INSTEAD = frozenset({FaultKind.STATUS, FaultKind.HTML, FaultKind.REDIRECT, FaultKind.FORBID})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of failure and the requests it hits: `times` of those that match, after the first `after` of them.
+
+    `method` None and `path` "" match everything; `path` is searched as a regular expression. With `rate`, each request
+    that matches is hit with that chance instead, from a seeded generator, and `times` None never ends.
+    """
+
+    kind: FaultKind
+    method: str | None = None
+    path: str = ""
+    times: int | None = 1
+    after: int = 0
+    rate: float | None = None
+    status: int = 503
+    retry_after: str | None = None
+    location: str = ""
+    seconds: float = 0.0
+    value: str = ""
+    old: str = ""
+    page: int = 200
+    inner: str = "ForbiddenByRbac"
+
+
+class FaultScript:
+    """The faults that are due: the first added that matches a request hits it. Needs the caller's lock."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - repeatable failures, not cryptography
+        self._faults: list[tuple[Fault, list[int]]] = []
+
+    def add(self, fault: Fault) -> None:
+        self._faults.append((fault, [0, 0]))
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def next_for(self, method: str, path: str) -> Fault | None:
+        for fault, counts in self._faults:
+            if fault.method not in (None, method) or not re.search(fault.path, path):
+                continue
+            if fault.times is not None and counts[1] >= fault.times:
+                continue
+            counts[0] += 1
+            if counts[0] <= fault.after or (fault.rate is not None and self._random.random() >= fault.rate):
+                continue
+            counts[1] += 1
+            return fault
+        return None
+
+
+class ClosableThrottle(Throttle):
+    """A throttle that another client uses up for a while."""
+
+    _closed_from = _closed_until = 0.0
+
+    def close_between(self, start: float, end: float) -> None:
+        """Refuse every request in [start, end)."""
+        self._closed_from, self._closed_until = start, end
+
+    def admits(self, kind: RequestKind, now: float) -> bool:
+        return not self._closed_from <= now < self._closed_until and super().admits(kind, now)
+
+
+class LocalAccessToken(NamedTuple):
+    """What the SDK expects of a credential: the token and when it ends, in seconds since 1970."""
+
+    token: str
+    expires_on: int
+
+
+class RevocableIssuer(TokenIssuer):
+    """Issues tokens that can be revoked."""
+
+    _generation = 0
+
+    def issue(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> str:
+        return super().issue(lifetime=lifetime, caller={**(caller or DEFAULT_CALLER), "gen": str(self._generation)})
+
+    def revoke_all(self) -> None:
+        """Every token issued so far stops working, as after a revoked session."""
+        self._generation += 1
+
+    def fault_of(self, authorization: str | None) -> str | None:
+        fault = super().fault_of(authorization)
+        if fault is None and claims_of(authorization or "")["gen"] != str(self._generation):
+            return "AKV10002: The token was revoked."
+        return fault
+
+
+class LocalCredential:
+    """A credential for the SDK that asks the local vault's issuer; `requests` counts how often it was asked."""
+
+    def __init__(self, issuer: TokenIssuer, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> None:
+        self._issuer = issuer
+        self._lifetime = lifetime
+        self._caller = caller
+        self.requests = 0
+
+    def get_token(self, *_scopes: str, **_options: Any) -> LocalAccessToken:  # noqa: ANN401 - the SDK's own signature
+        self.requests += 1
+        token = self._issuer.issue(lifetime=self._lifetime, caller=self._caller)
+        return LocalAccessToken(token, claims_of(token)["exp"])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Requests that one vault takes in `window` seconds; None is no limit."""
+
+    creates: int | None = 300
+    others: int | None = 4_000
+    window: float = 10.0
+
+
+@dataclass(frozen=True)
+class VaultOptions:
+    """How the vault is: everything but its secrets. `resource` None is the public cloud's."""
+
+    clock: Callable[[], float] = time.time
+    limits: Limits = field(default_factory=Limits)
+    delays: Delays = field(default_factory=Delays)
+    purge_protection: bool = False
+    policy: Policy = field(default_factory=Policy)
+    throttle_retry_after: str | None = None
+    server_names: tuple[str, ...] = SERVER_NAMES
+    expired_certificate: bool = False
+    resource: str = RESOURCE
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One request as a proof needs it. `status` is None when no reply was sent; `time` is the vault's clock."""
+
+    time: float
+    method: str
+    path: str
+    kind: RequestKind
+    status: int | None
+    authorised: bool
+    fault: FaultKind | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+
+class FaultyKeyVault(LocalKeyVault):
+    """A vault for the length of a `with` block. `lock` guards its state, faults, throttle and log."""
+
+    def __init__(self, options: VaultOptions | None = None) -> None:
+        options = options or VaultOptions()
+        limits = options.limits
+        super().__init__(port=options.port)
+        self.throttle: ClosableThrottle = ClosableThrottle(limits.creates, limits.others, limits.window)
+        self.faults = FaultScript()
+        self.throttle_retry_after = options.throttle_retry_after
+        self.denied: dict[str, str] = {}
+        self.log: list[LoggedRequest] = []
+        self._clock = options.clock
+        self.state = KeyVaultState(
+            self._clock, options.policy, options.delays, purge_protection=options.purge_protection
+        )
+        self.issuer: RevocableIssuer = RevocableIssuer(options.resource, self._clock)
+        self._due: Fault | None = None
+        if options.server_names != SERVER_NAMES or options.expired_certificate:
+            authority = CertificateAuthority.create(self.ca_file.parent)
+            names, is_expired = options.server_names, options.expired_certificate
+            self._tcp.context = tls_context(*authority.issue(names, file_stem="other", expired=is_expired))
+
+    def issue_token(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> str:
+        return self.issuer.issue(lifetime=lifetime, caller=caller)
+
+    def credential(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalCredential:
+        return LocalCredential(self.issuer, lifetime=lifetime, caller=caller)
+
+    def add_fault(self, fault: Fault) -> None:
+        with self.lock:
+            self.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        with self.lock:
+            self.faults.clear()
+
+    def deny(self, permission: str, inner: str) -> None:
+        """Refuse a permission (`get`, `list`, `set`, `delete`, `recover`, `purge`) with 403 and this innererror."""
+        with self.lock:
+            self.denied[permission] = inner
+
+    def set_policy(self, policy: Policy) -> None:
+        """Deny from now on what `policy` does, and nothing else by policy."""
+        with self.lock:
+            self.state.policy = policy
+
+    def throttle_between(self, start: float, end: float) -> None:
+        with self.lock:
+            self.throttle.close_between(start, end)
+
+    def seed(
+        self,
+        name: str,
+        value: str,
+        *,
+        content_type: str | None = None,
+        tags: dict[str, str] | None = None,
+        enabled: bool = True,
+        expires: int | None = None,
+        not_before: int | None = None,
+    ) -> str:
+        """Store a version without a request, and return its id."""
+        body = SecretBody(value, content_type, tags, enabled, expires, not_before)
+        with self.lock:
+            stored = self.state.set(self.url, name, body)
+        return str(stored["id"]).rpartition("/")[2]
+
+    def seed_certificate(self, name: str, value: str = "certificate and key") -> None:
+        with self.lock:
+            self.state.add_certificate(name, value)
+
+    def seed_deleted(self, name: str, value: str) -> str:
+        """Store a version and delete the secret softly, without a request."""
+        version = self.seed(name, value)
+        with self.lock:
+            self.state.delete(self.url, name)
+        return version
+
+    def versions(self, name: str) -> list[SecretVersion]:
+        """The versions of a secret in any phase, oldest first; empty when there is none."""
+        with self.lock:
+            stored = self.state.stored(name)
+            return [] if stored is None else list(stored.versions)
+
+    def value(self, name: str) -> str:
+        return self.versions(name)[-1].value
+
+    def requests(self) -> list[LoggedRequest]:
+        with self.lock:
+            return list(self.log)
+
+    def forget_requests(self) -> None:
+        with self.lock:
+            self.log.clear()
+
+    def send(self, request: VaultRequest, connection: ssl.SSLSocket) -> bool:
+        reply, fault = self.handle(request)
+        kind = None if fault is None else fault.kind
+        if fault is not None and kind is FaultKind.DELAY:
+            time.sleep(fault.seconds)
+        if reply is None:
+            if kind in _RESETTING:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        content = self.dated(reply)
+        is_whole = kind is not FaultKind.TRUNCATE_REPLY
+        connection.sendall(content if is_whole else content[: len(content) // 2])
+        return is_whole
+
+    def handle(self, request: VaultRequest) -> tuple[VaultReply | None, Fault | None]:
+        """The reply to one request and the fault that hit it; None for a reply that is never sent."""
+        path = "/" + "/".join(request.path)
+        is_authorised = self.issuer.fault_of(request.headers.get("authorization")) is None
+        with self.lock:
+            now = self._clock()
+            fault = self._due = self.faults.next_for(request.method, path)
+            kind = None if fault is None else fault.kind
+            if fault is not None and kind in _INSTEAD | _BEFORE_HANDLING:
+                reply = _fault_reply(fault)
+            else:
+                reply = self.reply(request)
+            if fault is not None and kind is FaultKind.ALTER:
+                reply = replace(reply, body=re.sub(fault.old, fault.value, reply.text))
+            sent = None if kind in _RESETTING | _DROPPING else reply
+            status = None if sent is None else sent.status
+            self.log.append(LoggedRequest(now, request.method, path, kind_of(request), status, is_authorised, kind))
+        return sent, fault
+
+    def reply(self, request: VaultRequest) -> VaultReply:
+        reply = super().reply(request)
+        wait = self.throttle_retry_after
+        if reply.status != HTTPStatus.TOO_MANY_REQUESTS or wait is None:
+            return reply
+        return replace(reply, headers=(("Retry-After", wait),))
+
+    def answer(self, request: VaultRequest) -> VaultReply:
+        self._require_permission(permission_of(request))
+        reply, fault = super().answer(request), self._due
+        if fault is not None and fault.kind is FaultKind.LIE and request.method == "PUT":
+            stored = self.state.stored(request.path[1])
+            if stored is not None:
+                stored.versions[-1].value = fault.value
+        return _fault_reply(fault) if fault is not None and fault.kind is FaultKind.STATUS_AFTER else reply
+
+    def _require_permission(self, permission: str) -> None:
+        denied = self.denied.get(permission)
+        if permission == "update" and denied is None:
+            # A role has a right of its own for what lies beside a value, an access policy has not.
+            denied = self.denied.get("set")
+            permission = permission if denied == "ForbiddenByRbac" else "set"
+        if denied is not None:
+            raise RefusedRequestError(403, "Forbidden", _forbidden_message(denied, permission), denied)
+
+
+def permission_of(request: VaultRequest) -> str:
+    """The data permission a request needs, in the words of an access policy."""
+    match request.method, path_of(request):
+        case "GET", ("secrets" | "deletedsecrets",) | ("secrets", _, "versions"):
+            return "list"
+        case "GET", _:
+            return "get"
+        case "DELETE", ("deletedsecrets", _):
+            return "purge"
+        case "DELETE", _:
+            return "delete"
+        case "POST", (*_, "recover"):
+            return "recover"
+        case "PATCH", _:
+            return "update"
+        case _:
+            return "set"
+
+
+def _fault_reply(fault: Fault) -> VaultReply:
+    if fault.kind is FaultKind.HTML:
+        return VaultReply(fault.page, "<html><body>Sign in to the proxy</body></html>", content_type="text/html")
+    if fault.kind is FaultKind.REDIRECT:
+        return VaultReply(fault.status, None, (("Location", fault.location),))
+    if fault.kind is FaultKind.FORBID:
+        return VaultReply(
+            403, RefusedRequestError(403, "Forbidden", _forbidden_message(fault.inner, "get"), fault.inner).body()
+        )
+    headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
+    code = "Throttled" if fault.status == 429 else "InternalError"
+    return VaultReply(fault.status, {"error": {"code": code, "message": "A scripted failure."}}, headers)
+
+
+def _forbidden_message(inner: str, permission: str) -> str:
+    match inner:
+        case "ForbiddenByRbac":
+            return f"Caller is not authorized to perform action on resource. Action: 'secrets/{permission}'"
+        case "ForbiddenByFirewall":
+            return "Client address is not authorized and caller is not a trusted service. Client address: 127.0.0.1"
+        case _:
+            return (
+                f"The user, group or application 'appid=a' does not have secrets {permission} permission on key vault"
+            )
