@@ -28,8 +28,7 @@ from compiler.model.files import is_inside, leads_out
 from compiler.pipeline import plan_values, write_values
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.files import read_text
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted, shell_line
 
 _BLOCK = 64 * 1024
 

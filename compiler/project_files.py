@@ -16,8 +16,7 @@ from compiler.rules import ALL_RULES
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
-from compiler.text.command_line import command_line
-from compiler.text.wording import closest, quoted, suggest
+from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -51,8 +51,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted, shell_line
 
 # The date of each step's value, None where it is not known; with each step goes its limit in days.
 SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]

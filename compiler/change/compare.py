@@ -61,8 +61,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretReader, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, Mark, SecretValue, Trait, stringified, traits
-from compiler.text.command_line import shell_line
-from compiler.text.wording import numbered, quoted
+from compiler.text.wording import numbered, quoted, shell_line
 
 Readings = Mapping[tuple[SecretReader, str], Reading]
 

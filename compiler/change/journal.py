@@ -18,8 +18,7 @@ from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, Writ
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import VALUE_SINCE, RemoteSecret
-from compiler.text.command_line import shell_line
-from compiler.text.wording import listed
+from compiler.text.wording import listed, shell_line
 
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})

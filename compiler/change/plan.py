@@ -26,7 +26,7 @@ from compiler.stores.interface import (
     SecretWriter,
 )
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import command_line, shell_line
 
 _WORKERS = 16
 

@@ -44,8 +44,7 @@ from compiler.model.environment import Environment, Store
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
 from compiler.stores.secret_value import Comparer
-from compiler.text.command_line import command_line
-from compiler.text.wording import numbered
+from compiler.text.wording import command_line, numbered
 
 _REASON = "the catalogue has no key there: the run or its journal is of something else"
 _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"

@@ -17,7 +17,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
-from compiler.text.command_line import BLANK, PROGRAM, command_line, name_project, shell_line
+from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace

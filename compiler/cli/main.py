@@ -9,7 +9,7 @@ from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal, describe_defect
-from compiler.text.command_line import PROGRAM
+from compiler.text.wording import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _defect(error: Exception, *, is_debug: bool) -> int:
 
 def _missing_package(error: ModuleNotFoundError) -> Refusal | None:
     """What to install, where the program runs from a clone by a Python without its packages; None for our own."""
-    from compiler.text.command_line import install_line  # noqa: PLC0415 - only where it is needed
+    from compiler.text.wording import install_line  # noqa: PLC0415 - only where it is needed
 
     package = (error.name or "").partition(".")[0]
     if package in ("", "compiler"):

@@ -12,9 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.text.command_line import BLANK, NOT_THE_SAME, PROGRAM, command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, quoted, suggest
+from compiler.text.wording import BLANK, NOT_THE_SAME, PROGRAM, closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -28,8 +28,7 @@ from compiler.model.facts import parse_duration, short_duration
 from compiler.model.values import Manifest
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
-from compiler.text.command_line import shell_line
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import counted, listed, quoted, shell_line
 
 _Path = tuple[str | int, ...]
 

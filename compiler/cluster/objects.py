@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from compiler.model.address import Sameness, compare_stores, parse_address
 from compiler.model.environment import Store
+from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.stores.registry import PROVIDERS, live_identity
-from compiler.text.command_line import shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import quoted, shell_line
 
 LiveObject = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from compiler.cluster.objects import FORCE_SYNC, LiveObject, checked, child, kept, selects_by_labels, slim_spec
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
-from compiler.text.command_line import install_line
+from compiler.text.wording import install_line
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.

@@ -16,11 +16,9 @@ from compiler.model.document import Node, Span
 from compiler.model.environment import Environment, Secret
 from compiler.model.facts import parse_minor
 from compiler.rules import shadowed_variable, unused_waiver
-from compiler.rules.api import Finding, Rule
-from compiler.rules.consumer_rules import BY_ID
-from compiler.rules.forms.names import waiver
-from compiler.text.command_line import command_line
-from compiler.text.wording import closest, listed, quoted
+from compiler.rules.api import Finding, Rule, waiver
+from compiler.rules.live_rules import BY_ID, CONSUMER_RULES
+from compiler.text.wording import closest, command_line, listed, quoted
 
 # The workloads that read a Secret, each with how.
 Readers = Sequence[tuple[Workload, SecretRead]]
@@ -100,7 +98,7 @@ class Waivers:
         self._used.update(map(id, reasons))
         return bool(reasons)
 
-    def unused(self, rules: Mapping[str, Rule], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
+    def unused(self, rules: Collection[str], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
         """The waivers of `rules` in the environment's own file that no finding needed.
 
         Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
@@ -134,7 +132,9 @@ def judge(own: EnvironmentSecrets, gathered: Inventory) -> tuple[Diagnostic, ...
     report(shadowed_variable.check, shadowed(own, gathered))
     report(BY_ID["unusable-variable"], unusable(own, readers))
     report(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
-    unused = [found for each in waivers.unused(BY_ID, namespaces) for found in unused_waiver.check.diagnostics(*each)]
+    own_rules = {rule.id for rule in CONSUMER_RULES}
+    needless = waivers.unused(own_rules, namespaces)
+    unused = [found for each in needless for found in unused_waiver.check.diagnostics(*each)]
     return tuple(sorted((*diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
 
 

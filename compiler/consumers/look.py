@@ -34,7 +34,7 @@ from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.load_manifests import load_manifests
 from compiler.text.characters import printable
-from compiler.text.command_line import command_line, shell_line
+from compiler.text.wording import command_line, shell_line
 
 _NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
 _TARGET_ENDINGS = ("-secrets", "-secret")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from compiler.text.command_line import install_line
+from compiler.text.wording import install_line
 
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0

@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 from compiler.refusal import Refusal, system_reason
-from compiler.text.command_line import install_line
-from compiler.text.wording import quoted
+from compiler.text.wording import install_line, quoted
 
 # In the folder of a demo that is kept: what a shell reads, which is written last.
 EXPORTS: Final = "exports"

@@ -18,12 +18,12 @@ from compiler.edit.new_project import (
     refuse_unknown_layer,
 )
 from compiler.edit.yaml_edit import add_members, listing, listing_value
-from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import OWN_ID, TARGET, filled, placeholders
 from compiler.model.facts import NEW_SECRET_WAVE, ValuesData
 from compiler.model.provider import OPERATOR, LogIn, Provider
+from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
@@ -33,8 +33,7 @@ from compiler.stages.emit import quote, scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS, STORE_OPTIONS
-from compiler.text.command_line import command_line
-from compiler.text.wording import quoted, suggest
+from compiler.text.wording import command_line, quoted, suggest
 
 _ALL = ", ".join(f'{member}: "{pattern}"' for member, pattern in PATTERNS.items())
 _ADD = f"add `naming: {{{_ALL}}}` to the catalogue"

@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 
 from compiler.edit.yaml_edit import Splice, Splices, apply_splices, offset_before
-from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.document import Node, Source, Span
 from compiler.model.facts import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.provider import Provider
+from compiler.model.store import DEFAULT_MOUNT
 from compiler.packaged import chart_files, schema_files
 from compiler.pipeline import VALUES_FOLDER, Result, compile_edited
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
@@ -28,8 +28,7 @@ from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import listed, quoted, suggest
+from compiler.text.wording import command_line, listed, quoted, shell_line, suggest
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 FORM = "use lower-case letters, digits and inner hyphens, at most 63"

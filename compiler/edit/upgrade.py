@@ -18,8 +18,7 @@ from compiler.packaged import chart_files, checksum, decides, released, schema_f
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, read_text
 from compiler.stages.load import load_text
-from compiler.text.command_line import command_line
-from compiler.text.wording import listed
+from compiler.text.wording import command_line, listed
 
 CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)

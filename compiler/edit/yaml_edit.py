@@ -17,7 +17,7 @@ from compiler.model.document import Document, Node
 from compiler.refusal import Refusal
 from compiler.stages.emit import quote, scalar
 from compiler.stages.load import load_text
-from compiler.text.command_line import command_line
+from compiler.text.wording import command_line
 
 # Of a `store:` that stood before a switch: the store, and where it shares its line with others, the secrets.
 MARK = re.compile(r"  # before: (\S+)(?: for ([^#\n]*))?$")

@@ -17,8 +17,7 @@ from compiler.model.provider import InvalidReferenceError, UnprovenReferenceErro
 from compiler.refusal import Refusal
 from compiler.stores.interface import Role, Use
 from compiler.stores.registry import PROVIDERS
-from compiler.text.command_line import PROGRAM, shell_line
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import PROGRAM, listed, quoted, shell_line
 
 _READ: Final = frozenset({Use.READ})
 _READ_AGES: Final = _READ | {Use.AGE}

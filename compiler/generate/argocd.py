@@ -25,9 +25,8 @@ from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.rules.forms.names import namespace_problem, object_name_problem
 from compiler.stages.emit import read_manifests
-from compiler.text.command_line import PROGRAM, shell_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import PROGRAM, counted, listed, quoted, shell_line
 
 # The AppProject where neither an option nor an environment names one.
 PROJECT = "platform-secrets"

@@ -16,9 +16,8 @@ from compiler.project_files import FOLDER
 from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output, output_state, read_old, refuse_outside, write_all
-from compiler.text.command_line import PROGRAM
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import first_difference
+from compiler.text.wording import PROGRAM, first_difference
 
 Manifest = str | bool | int | Mapping[str, "Manifest"] | Sequence["Manifest"]
 

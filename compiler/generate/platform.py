@@ -15,8 +15,7 @@ from compiler.model.facts import MAX_BYTES
 from compiler.refusal import Refusal
 from compiler.rules.forms.names import object_name_problem
 from compiler.stages.emit import read_values
-from compiler.text.command_line import PROGRAM, shell_line
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import PROGRAM, listed, quoted, shell_line
 
 # The forms of CAIPE's chart by version, as `caipe.yaml` describes them. It fits `schemas/platform.schema.json`, as its
 # test proves.

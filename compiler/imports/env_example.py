@@ -19,8 +19,7 @@ from compiler.model.store import Place, place_of
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS
-from compiler.text.command_line import shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import quoted, shell_line
 
 _CHARACTERS = re.compile(r"[^\r\n]")
 # In one case, or without a digit: Base64 with its padding looks like a name with its equals sign. A name alone is in

@@ -16,12 +16,11 @@ from typing import NamedTuple
 from compiler.edit.new_project import Draft, address_scalar, compile_drafts, environment_text
 from compiler.edit.yaml_edit import Edit, Splice, add_members, apply_edits, apply_splices, in_braces
 from compiler.imports.found import OWN_STORE, FoundKey, FoundObject, FoundSecret, Reason, SourceStore
-from compiler.model.address import DEFAULT_MOUNT, one_spelling
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Document, Node, Source, Span
 from compiler.model.facts import NEW_SECRET_WAVE, parse_duration
-from compiler.model.store import place_of
+from compiler.model.store import DEFAULT_MOUNT, one_spelling, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import FOLDER, Library
@@ -31,8 +30,7 @@ from compiler.stages.files import Output
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Outside, catalogue_of, merge
 from compiler.stores.registry import provider_of
-from compiler.text.command_line import command_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted
 
 _NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
 _SEPARATORS = "-._"

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from compiler.imports.found import FoundObject, SourceStore
 from compiler.imports.plan import ImportPlan
-from compiler.model.address import StoreIdentity
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
+from compiler.model.store import StoreIdentity
 from compiler.model.values import manifests_of
 from compiler.refusal import Refusal
 from compiler.text.wording import counted

@@ -21,14 +21,13 @@ from compiler.imports.external_secrets import (
 )
 from compiler.imports.found import FoundObject, Reason, SourceStore
 from compiler.imports.plan import ImportTarget
-from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.facts import MAX_MANIFEST_DEPTH
+from compiler.model.store import DEFAULT_MOUNT
 from compiler.refusal import Refusal
 from compiler.stores.registry import PROVIDERS
-from compiler.text.command_line import shell_line
-from compiler.text.wording import counted, suggest
+from compiler.text.wording import counted, shell_line, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")

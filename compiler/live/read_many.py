@@ -33,8 +33,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue, stringified
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted, shell_line
 
 T = TypeVar("T")
 R = TypeVar("R")

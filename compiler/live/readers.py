@@ -14,7 +14,10 @@ from typing import Self
 from compiler.cluster.objects import LiveObject
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.stores import LiveStores
-from compiler.model.address import (
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Environment, Project, Store
+from compiler.model.provider import unknown_provider
+from compiler.model.store import (
     Sameness,
     StoreIdentity,
     compare_any,
@@ -22,15 +25,11 @@ from compiler.model.address import (
     is_below,
     remote_places,
 )
-from compiler.model.diagnostic import Severity
-from compiler.model.environment import Environment, Project, Store
-from compiler.model.provider import unknown_provider
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.registry import PROVIDERS, live_identity
-from compiler.text.command_line import NOT_THE_SAME, command_line
-from compiler.text.wording import listed, quoted, suggest
+from compiler.text.wording import NOT_THE_SAME, command_line, listed, quoted, suggest
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"

@@ -8,10 +8,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from compiler.model.address import StoreIdentity, parse_address
 from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, StoreAddress, place_in
+from compiler.model.store import Place, StoreAddress, StoreIdentity, parse_address, place_in
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store

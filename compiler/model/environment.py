@@ -15,12 +15,11 @@ from compiler.text.wording import quoted, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from compiler.model.address import StoreIdentity
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
     from compiler.model.facts import Duration
     from compiler.model.provider import Provider
-    from compiler.model.store import Place
+    from compiler.model.store import Place, StoreIdentity
 
 
 # The member of `naming:` that names the Kubernetes Secret; the others are the providers.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.refusal import system_reason
-from compiler.text.command_line import install_line
+from compiler.text.wording import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

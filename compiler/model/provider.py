@@ -14,16 +14,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.address import StoreIdentity, one_spelling
+from compiler.model.store import StoreIdentity, one_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from compiler.model.address import Address
     from compiler.model.document import Node
     from compiler.model.environment import Store
     from compiler.model.facts import ValuesData
+    from compiler.model.store import Address
 
 
 class InvalidReferenceError(Exception):

@@ -1,23 +1,231 @@
-"""Describes a store: its address, where the value of a key lies in it, and its object in the cluster."""
+"""Describes a store: its address, whether two are the same, where a key's value lies in it, its object in the cluster.
+
+It knows the hosts that plain http may go to, and which places in a store a remote name may mean. Rules check the
+environment's addresses with it, and the adapters of stores what they are about to request. Stores are compared as an
+environment writes them, as objects in the cluster, and as reached from here; addresses and names are brought to one
+form as External Secrets Operator's clients do.
+"""
 
 from __future__ import annotations
 
+import posixpath
 import re
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
 
-from compiler.model.address import DEFAULT_MOUNT, clean_path, one_spelling
 from compiler.model.facts import STORE_WAVE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from compiler.model.address import StoreIdentity
     from compiler.model.catalogue import CatalogueKey, Entry
     from compiler.model.document import Node
     from compiler.model.environment import Store
     from compiler.model.facts import ValuesData
     from compiler.model.provider import Provider
+
+# Where Vault's own documentation and the operator's have the KV engine.
+DEFAULT_MOUNT: Final = "secret"
+# Nearly every address looks like this and needs no closer look.
+_PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
+_LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
+# SERVICE.NAMESPACE, and no more: a third label would be anybody's `*.svc`. The domain behind is the usual one alone, as
+# no other can be told from a name on the internet.
+_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+# A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
+_ANY_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
+_HIGHEST_PORT = 65535
+_API = re.compile(r"/(?:v1|ui)(?:/.*)?")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+# SERVICE.NAMESPACE, which search domains complete, and the longer forms of the same name.
+_IN_CLUSTER = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+
+
+class Address(NamedTuple):
+    """An http or https URL that has a host, in lower case.
+
+    An IPv6 host is without its brackets. `extra` names other parts of it: "user", "query", "fragment".
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    extra: tuple[str, ...] = ()
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def is_api(self) -> bool:
+        """Whether its path is one that a Vault's clients add themselves, or that of its pages for browsers."""
+        return _API.fullmatch(self.path) is not None
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that `text` is, or None where it is no http or https URL with a host and a usable port."""
+    plain = _PLAIN.fullmatch(text)
+    if plain and ".." not in text:
+        port = int(plain[3]) if plain[3] else None
+        return None if port is not None and not 0 < port <= _HIGHEST_PORT else Address(plain[1], plain[2], port, "")
+    if not text.isprintable() or " " in text or "\\" in text:
+        return None
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or port == 0 or ".." in host or host.startswith("."):
+        return None
+    has = {"user": "@" in parts.netloc, "query": "?" in text, "fragment": "#" in text}
+    return Address(
+        parts.scheme, host, port, parts.path.rstrip("/"), tuple(name for name, there in has.items() if there)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, in lower case, is this machine: `localhost`, a name below it, or a loopback address."""
+    if _LOCALHOST.fullmatch(host):
+        return True
+    if not host[-1:].isdigit() and ":" not in host:
+        return False
+    # Addresses by number are rare, and every run would pay for the import.
+    from ipaddress import ip_address  # noqa: PLC0415
+
+    try:
+        number = ip_address(host)
+    except ValueError:
+        return False
+    # Not every Python looks through an IPv4 address in IPv6's form.
+    return (getattr(number, "ipv4_mapped", None) or number).is_loopback
+
+
+def is_near(host: str) -> bool:
+    """Whether plain http may go to `host`, in lower case: this machine's or the cluster's own network carries it.
+
+    That is loopback, and a Service by its full name: SERVICE.NAMESPACE.svc, alone or with `.cluster.local`.
+    """
+    return is_loopback(host) or _SERVICE.fullmatch(host) is not None
+
+
+def is_cluster_internal(host: str) -> bool:
+    """Whether each cluster has its own `host`: a Service, loopback, or a name that search domains complete.
+
+    It is about whose store is meant, not about what plain http may go to: that is `is_near`.
+    """
+    return _ANY_SERVICE.fullmatch(host) is not None or is_loopback(host) or ("." not in host and ":" not in host)
+
+
+def service_of(host: str) -> tuple[str, str] | None:
+    """The name and the namespace of the Service whose full name `host`, in lower case, is; None for any other."""
+    found = _SERVICE.fullmatch(host)
+    return None if found is None else (found[1], found[2])
+
+
+class Sameness(Enum):
+    """Whether two stores are one. UNPROVEN: nothing but the spelling of a Vault's address differs, or it is unknown."""
+
+    SAME = "same"
+    ANOTHER = "another"
+    UNPROVEN = "unproven"
+
+
+class StoreIdentity(NamedTuple):
+    """One store, in the form that comparisons need: two that are spelt alike are equal.
+
+    `server` is the address without its scheme, None where it is unknown. `mount` is None for a live Vault store without
+    `path`, whose names begin with the mount; `version` is that of the KV engine. `cluster_id` is what a Vault says of
+    itself, or what an environment writes of it.
+    """
+
+    provider: Provider
+    server: str | None
+    mount: str | None = None
+    namespace: str = ""
+    version: str = ""
+    cluster_id: str | None = None
+
+
+def one_spelling(url: str) -> str:
+    """Host, port and path of a URL in one spelling."""
+    parts = parse_address(url)
+    if parts is None:
+        return url.rstrip("/").lower()
+    host = parts.host.rstrip(".")
+    if is_loopback(host):
+        host = "localhost"
+    elif service := _IN_CLUSTER.fullmatch(host):
+        host = service[1]
+    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+
+
+def compare_stores(one: StoreIdentity, other: StoreIdentity) -> Sameness:
+    """Whether both are one store, in which a name means the same."""
+    if one.provider is other.provider and _engine(one) != _engine(other):
+        return Sameness.ANOTHER
+    return compare_servers(one, other)
+
+
+def _engine(store: StoreIdentity) -> tuple[str | None, str]:
+    # A Vault takes a namespace before the mount for the same as one of its own.
+    return (None if store.mount is None else clean_path(f"{store.namespace}/{store.mount}")), store.version
+
+
+def compare_servers(one: StoreIdentity, other: StoreIdentity) -> Sameness:
+    """Whether both are on one server, whatever their mounts; `remote_places` tells those apart.
+
+    Equal cluster ids prove nothing: a restored copy of a Vault has that of its original.
+    """
+    if one.provider is not other.provider:
+        return Sameness.ANOTHER
+    if one.cluster_id and other.cluster_id and one.cluster_id != other.cluster_id:
+        return Sameness.ANOTHER
+    if one.server is None or other.server is None:
+        return Sameness.UNPROVEN
+    if one.server == other.server:
+        return Sameness.SAME
+    return Sameness.ANOTHER if one.provider.is_another(one.server, other.server) else Sameness.UNPROVEN
+
+
+def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
+    """Whether `other` is on the server of one of `own`, the identities under which one store is known."""
+    found = {compare_servers(each, other) for each in own}
+    return next(each for each in (Sameness.SAME, Sameness.UNPROVEN, Sameness.ANOTHER) if each in found)
+
+
+def clean_path(path: str) -> str:
+    """`path` without slashes around it, cleaned as Go's path.Join does for Vault's client."""
+    if "//" not in path and "/." not in path and path[:1] not in ("", ".", "/") and path[-1] != "/":
+        return path
+    return posixpath.normpath(f"/{path.lstrip('/')}").strip("/")
+
+
+def remote_places(store: StoreIdentity, name: str) -> frozenset[str]:
+    """The places on its server that the operator may read for `name`.
+
+    Two names mean one remote secret where they have a place in common. Where names are paths it is one of the API,
+    below which `find.path` finds whatever begins with it, by whole segments.
+    """
+    return store.provider.remote_places(store, name)
+
+
+def found_below(store: StoreIdentity, path: str) -> frozenset[str]:
+    """The places whose content `find` may read with this `path`; an empty one stands for the whole store.
+
+    Where names are no paths, the operator lists all of the store.
+    """
+    return store.provider.remote_places(store, path) if store.provider.has_paths else frozenset({""})
+
+
+def is_below(place: str, above: str) -> bool:
+    """Whether `place` is `above` or lies below it."""
+    return above in ("", place) or place.startswith(f"{above}/")
 
 
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)

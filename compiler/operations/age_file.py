@@ -19,8 +19,7 @@ from compiler.change.run_files import sync_folder
 from compiler.model.files import temporary_beside
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import install_line
-from compiler.text.wording import quoted
+from compiler.text.wording import install_line, quoted
 
 MAGIC = b"age-encryption.org/v1\n"
 SCRYPT = MAGIC + b"-> scrypt "

@@ -42,8 +42,7 @@ from compiler.stores.secret_value import (
     traits,
     write_object,
 )
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import listed
+from compiler.text.wording import command_line, listed, shell_line
 
 FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too. The

@@ -43,8 +43,7 @@ from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_edited,
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import command_line, listed, quoted, shell_line
 
 if TYPE_CHECKING:
     from compiler.cluster.judge import Unread

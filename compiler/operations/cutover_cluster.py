@@ -19,12 +19,11 @@ from compiler.cluster.objects import (
 )
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
 from compiler.consumers.readers import readers_in
-from compiler.model.address import Sameness
 from compiler.model.environment import Environment, Store
+from compiler.model.store import Sameness
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.cutover_gate import About, Check, Switch, Verdict
-from compiler.text.command_line import command_line
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import command_line, counted, listed, quoted
 
 # What the gate goes on without. Not every cluster has Rollouts.
 OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})

@@ -30,8 +30,7 @@ from compiler.operations.references import Reference, references_of, with_own_co
 from compiler.operations.verify import KeyStatus, Verification, verify
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.command_line import command_line
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import command_line, counted, listed, quoted
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]

@@ -32,9 +32,8 @@ from compiler.packaged import values_schema
 from compiler.pipeline import ValuesFile
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests, values_tree
-from compiler.text.command_line import command_line
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import first_difference
+from compiler.text.wording import command_line, first_difference
 
 Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)

@@ -20,7 +20,7 @@ from compiler.operations.references import Reference
 from compiler.operations.verify import KeyStatus, UnextractedError, Verification, extracted, resolve
 from compiler.stores.interface import RemoteSecret, SecretReader
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import command_line
+from compiler.text.wording import command_line
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 

@@ -10,8 +10,7 @@ from compiler.model.document import Node, Span
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.text.command_line import command_line
-from compiler.text.wording import closest, suggest
+from compiler.text.wording import closest, command_line, suggest
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from compiler.model.store import Place, remote_of, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import SecretWriter
-from compiler.text.command_line import command_line
+from compiler.text.wording import command_line
 
 
 @dataclass(frozen=True, slots=True)

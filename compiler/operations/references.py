@@ -14,12 +14,11 @@ from typing import Any, cast
 
 from compiler.live.read_many import lasting_command
 from compiler.live.stores import AddressError, secret_named, store_named
-from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import BUNDLE, Environment, Secret, SecretKey, Store
 from compiler.model.provider import Provider, Spec
-from compiler.model.store import place_in
+from compiler.model.store import DEFAULT_MOUNT, place_in
 from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
 from compiler.rules.api import Finding
@@ -40,8 +39,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Limit, RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
 from compiler.stores.secret_value import SecretValue, Trait, traits
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import counted, quoted, suggest
+from compiler.text.wording import command_line, counted, quoted, shell_line, suggest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,9 +32,8 @@ from compiler.live.ages import AgeState
 from compiler.operations.verify import KeyState
 from compiler.refusal import Refusal
 from compiler.stages.validate import first_error
-from compiler.text.command_line import command_line
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import command_line, listed, quoted
 
 # A report of 100 environments with 200 secrets of four keys has 60 MB.
 LARGEST = 128 * 1024 * 1024

@@ -25,16 +25,14 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
-from compiler.model.address import Sameness, compare_stores
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, remote_of
+from compiler.model.store import Place, Sameness, compare_stores, remote_of
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, Use, VersionState, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.command_line import command_line
-from compiler.text.wording import numbered, quoted
+from compiler.text.wording import command_line, numbered, quoted
 
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 

@@ -36,8 +36,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.command_line import command_line
-from compiler.text.wording import listed
+from compiler.text.wording import command_line, listed
 
 NONE = "none"
 _USES = frozenset({Use.UPDATE, Use.TAG})

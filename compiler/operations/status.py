@@ -31,7 +31,7 @@ from compiler.operations.verify import (
 )
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.command_line import BLANK, command_line, shell_line
+from compiler.text.wording import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex

@@ -43,8 +43,7 @@ from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.model.values import Manifest
 from compiler.operations.status import LiveState, Status
 from compiler.stores.interface import RemoteSecret
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import command_line, listed, quoted, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60

@@ -15,8 +15,7 @@ from typing import Any
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
-from compiler.text.command_line import shell_line
-from compiler.text.wording import closest, counted, listed, quoted, suggest
+from compiler.text.wording import closest, counted, listed, quoted, shell_line, suggest
 
 
 class InputForm(StrEnum):

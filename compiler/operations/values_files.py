@@ -11,8 +11,7 @@ from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, writ
 from compiler.refusal import system_reason
 from compiler.stages.emit import HEADER, quote
 from compiler.stages.files import refuse_outside
-from compiler.text.command_line import command_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,10 +17,10 @@ from enum import StrEnum
 
 from compiler.live.read_many import WORKERS, is_of_store, is_silence, read_all
 from compiler.live.stores import AddressError, LiveStores
-from compiler.model.address import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
+from compiler.model.store import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.operations.references import (
     Absence,
     Reference,
@@ -32,8 +32,7 @@ from compiler.operations.references import (
     references_of,
     value_diagnostics,
 )
-from compiler.rules.api import Finding
-from compiler.rules.forms.names import waiver
+from compiler.rules.api import Finding, waiver
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import Cluster, Identity, RemoteSecret, Role, SecretReader
@@ -47,8 +46,7 @@ from compiler.stores.secret_value import (
     traits,
     write_object,
 )
-from compiler.text.command_line import command_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted
 
 # Names of these characters mean the same to gjson and to a look-up by name.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)

@@ -23,8 +23,7 @@ from compiler.render.content import (
     members,
 )
 from compiler.text.characters import cells
-from compiler.text.command_line import PROGRAM
-from compiler.text.wording import counted, listed
+from compiler.text.wording import PROGRAM, counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

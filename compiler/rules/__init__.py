@@ -5,10 +5,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from compiler.rules.api import Rule
-from compiler.rules.consumer_rules import CONSUMER_RULES
-from compiler.rules.import_rules import IMPORT_RULES
 from compiler.rules.input_rules import INPUT_RULES
-from compiler.rules.live_rules import LIVE_RULES
+from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 
 
@@ -23,4 +21,4 @@ def _collected() -> Iterator[Rule]:
 RULES: tuple[Rule, ...] = tuple(sorted(_collected(), key=lambda rule: rule.id))
 # Every id that a diagnostic can have: of a compile, a look into live stores, one at what pods read,
 # and an import.
-ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES, *CONSUMER_RULES, *IMPORT_RULES)
+ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES, *CONSUMER_RULES, NOT_IMPORTED)

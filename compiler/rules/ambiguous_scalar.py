@@ -20,8 +20,7 @@ Write strings that look like another type in double quotes:
 
 import re
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, rule
-from compiler.rules.forms.names import paths_below, waiver_scope
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, paths_below, rule, waiver_scope
 
 # A closed set, so a message may show the word.
 _WORDS = dict.fromkeys(("y", "n", "yes", "no", "true", "false", "on", "off"), "a boolean")

@@ -16,8 +16,7 @@ Write which of the two is meant:
 
 import re
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
-from compiler.rules.forms.names import waiver_scope
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule, waiver_scope
 
 _COMMENTED = re.compile(r"[\"']?:[ \t]+#[^\s#]")
 # The keys whose value is a mapping, in whichever mapping they stand.

@@ -17,8 +17,8 @@ Write the scheme and the host, and the port where it is not the default one:
 
 import re
 
-from compiler.model.address import Address, parse_address
 from compiler.model.provider import Provider
+from compiler.model.store import Address, parse_address
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import typing_mistake

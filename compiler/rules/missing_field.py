@@ -32,8 +32,8 @@ from compiler.rules.api import (
     Related,
     quoted,
     rule,
+    top_of,
 )
-from compiler.rules.forms.names import top_of
 
 _ENVIRONMENT = {
     "namespace": "namespace: my-platform",

@@ -11,8 +11,7 @@ Remove it, once no Application deploys it:
 """
 
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quoted, rule
-from compiler.text.command_line import command_line
-from compiler.text.wording import closest
+from compiler.text.wording import closest, command_line
 
 # A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.
 _MOST_GUESSES = 20

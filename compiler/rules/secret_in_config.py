@@ -19,8 +19,7 @@ the text that was found. Where it is no credential after all, such as a long ide
 reason.
 """
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, rule
-from compiler.rules.forms.names import paths_below, waiver_scope
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, paths_below, rule, waiver_scope
 from compiler.text.credential import looks_like_credential
 
 _HELP = "put it into a store and write its name here; if it was ever committed, rotate it"

@@ -20,8 +20,18 @@ same in what pods really mount, with whatever hides a key there.
 """
 
 from compiler.model.environment import SecretKey
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Related, Secret, listed, rule
-from compiler.rules.forms.names import waiver
+from compiler.rules.api import (
+    ENVIRONMENT,
+    WARNING,
+    Environment,
+    Finding,
+    Findings,
+    Related,
+    Secret,
+    listed,
+    rule,
+    waiver,
+)
 
 _LLM = "llm"
 # The components of CAIPE's chart that do not mount the LLM's Secret before their own.

@@ -26,8 +26,8 @@ findings, not half a million.
 
 from collections.abc import Iterable
 
-from compiler.model.address import StoreIdentity, parse_address
 from compiler.model.provider import Provider
+from compiler.model.store import StoreIdentity, is_cluster_internal, parse_address
 from compiler.rules.api import (
     PROJECT,
     WARNING,
@@ -43,8 +43,9 @@ from compiler.rules.api import (
     listed,
     quoted,
     rule,
+    top_of,
+    waiver,
 )
-from compiler.rules.forms.names import is_cluster_internal, top_of, waiver
 
 # Provider, address, mount, Vault namespace and cluster's id, as written.
 _Written = tuple[Provider, str | None, str, str | None, str | None]

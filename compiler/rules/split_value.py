@@ -36,8 +36,8 @@ from compiler.rules.api import (
     listed,
     quoted,
     rule,
+    waiver,
 )
-from compiler.rules.forms.names import waiver
 
 
 @rule("split-value", WARNING, ENVIRONMENT, waivable=True)

@@ -13,10 +13,8 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
 """
 
 from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
-from compiler.rules.consumer_rules import CONSUMER_RULES
-from compiler.rules.live_rules import LIVE_RULES
-from compiler.text.command_line import command_line
-from compiler.text.wording import closest
+from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES
+from compiler.text.wording import closest, command_line
 
 
 @rule("unknown-rule", ERROR, DOCUMENT)

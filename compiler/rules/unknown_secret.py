@@ -16,9 +16,8 @@ from collections.abc import Collection
 
 from compiler.model.environment import KEY, REST
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Span, quoted, rule
-from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, suggest
+from compiler.text.wording import closest, command_line, suggest
 
 
 @rule("unknown-secret", ERROR, ENVIRONMENT)

@@ -22,8 +22,18 @@ while the rest move. Neither are the `use` and `remote` of a disabled secret fro
 count there.
 """
 
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Related, quoted, rule
-from compiler.rules.forms.names import waiver_scope
+from compiler.rules.api import (
+    ENVIRONMENT,
+    WARNING,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    quoted,
+    rule,
+    waiver_scope,
+)
 
 _SECRET_SETTING = 3
 _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})

@@ -16,7 +16,7 @@ from compiler.model.document import Source, Span
 from compiler.model.facts import MAX_BYTES
 from compiler.model.files import is_inside, is_temporary, leads_out, temporary_beside
 from compiler.refusal import system_reason
-from compiler.text.command_line import shell_line
+from compiler.text.wording import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,7 +16,7 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Sever
 from compiler.model.document import Node, Scalar, Source, Span, extent
 from compiler.model.facts import MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES
 from compiler.rules.api import Finding
-from compiler.rules.consumer_rules import BY_ID
+from compiler.rules.live_rules import BY_ID
 from compiler.text.wording import quoted
 from compiler.text.yaml_mistake import Rejection, explained
 

@@ -9,13 +9,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, Duration, most_values, parse_duration
-from compiler.model.store import place_in, remote_of
+from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted

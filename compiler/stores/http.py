@@ -33,7 +33,7 @@ from urllib3.exceptions import DecodeError, LocationParseError
 from urllib3.util import SKIP_HEADER, Url, parse_url
 from urllib3.util.ssltransport import SSLTransport
 
-from compiler.model.address import Address
+from compiler.model.store import Address
 from compiler.stores.pacing import call_in_time, rest
 
 

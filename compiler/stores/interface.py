@@ -14,7 +14,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.pacing import Clock, Quota, RequestClass, RetryPolicy, SystemClock, unheard
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import install_line
+from compiler.text.wording import install_line
 
 
 @dataclass(frozen=True, slots=True)

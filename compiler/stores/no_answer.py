@@ -10,11 +10,11 @@ from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import Final
 
-from compiler.model.address import is_loopback, service_of
 from compiler.model.files import NamedFileError, as_file, shown_file
+from compiler.model.store import is_loopback, service_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError, UnreachableError
 from compiler.stores.http import ConnectionDeniedError, UnknownHostError
-from compiler.text.command_line import shell_line
+from compiler.text.wording import shell_line
 
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 # What http.client says where a proxy answers a CONNECT with another status than 200.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from compiler.model.address import StoreIdentity
 from compiler.model.environment import TARGET
 from compiler.model.provider import Provider, unknown_provider
+from compiler.model.store import StoreIdentity
 from compiler.stores.azure_key_vault.provider import PROVIDER as KEY_VAULT
 from compiler.stores.vault.provider import PROVIDER as VAULT
 from compiler.text.wording import suggest

@@ -1,14 +1,17 @@
-"""Words messages: quotes, lists and counts names, suggests the closest word, and says what the system answered."""
+"""Words messages: quotes, lists and counts names, suggests the closest word, and quotes every command line for a shell.
+
+Command lines, of this program and of others, work when they are pasted: no other module quotes for a shell.
+"""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from compiler.text.credential import conceal
-
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Final
 
 
 # More names than this make a message that nobody reads to its end.
@@ -26,6 +29,8 @@ def quoted(name: str) -> str:
 
     Of one that is longer than any real name the beginning is shown, and `...`.
     """
+    from compiler.text.credential import conceal  # noqa: PLC0415 - `--help` quotes no name
+
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     # Before it is cut: of a part of a credential nobody knows what it is.
     concealed = conceal(shown)
@@ -117,3 +122,55 @@ def first_difference(old: str, new: str) -> int:
             break
         offset += len(before)
     return min(offset, max(0, len(old) - 1))
+
+
+PROGRAM = "platform-secrets"
+# The option that names a store of others, which messages offer where one may be the same.
+NOT_THE_SAME = "--not-the-same"
+BLANK = "…"
+_ROOT: Final[ContextVar[str | None]] = ContextVar("the project's folder, as the command was given it", default=None)
+
+
+def name_project(root: str | None) -> None:
+    """Let every command line from here on name this folder of the project; None where it is found from here."""
+    _ROOT.set(root)
+
+
+def command_line(*words: str) -> str:
+    """The line that runs this program with `words` in the same project, quoted for a shell.
+
+    `words` may hold no secret's value.
+    """
+    root = _ROOT.get()
+    return shell_line(PROGRAM, *(["--root", root] if root is not None else []), *words)
+
+
+def shell_line(*words: str) -> str:
+    """`words`, such as those of a `kubectl` command, quoted for a shell; `…` stands for what the reader fills in.
+
+    `words` may hold no secret's value.
+    """
+    import shlex  # noqa: PLC0415 - only where one is printed
+
+    return " ".join(word if word == BLANK else shlex.quote(word) for word in words)
+
+
+def install_line(extra: str | None = None) -> str:
+    """The `pip install` of an extra, such as a store's client, or of the program alone, for the Python that runs this.
+
+    Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
+    package index, where anybody may offer something under it. pip asks none where the program is installed.
+    """
+    import sys  # noqa: PLC0415 - only where one is printed
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    try:
+        distribution(PROGRAM)
+    except PackageNotFoundError:
+        what = str(Path(__file__).resolve().parents[2])
+    else:
+        what = PROGRAM
+    if extra is not None:
+        what += f"[{extra}]"
+    return shell_line(sys.executable or "python", "-m", "pip", "install", what)

@@ -7,8 +7,8 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from compiler.model.address import DEFAULT_MOUNT, is_near
 from compiler.model.diagnostic import Severity
+from compiler.model.store import DEFAULT_MOUNT, is_near
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal

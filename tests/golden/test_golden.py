@@ -9,9 +9,7 @@ import yaml
 from compiler.model.values import located, outlines_of_manifests, outlines_of_values
 from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
-from compiler.rules.consumer_rules import CONSUMER_RULES
-from compiler.rules.import_rules import IMPORT_RULES
-from compiler.rules.live_rules import LIVE_RULES
+from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from tests.conftest import CHART, Helm
 from tests.golden.conftest import HERE, Expectation, cases, compile_case
 
@@ -36,7 +34,7 @@ ELSEWHERE = {
     "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},
     **{rule.id: "said by `consumers`; tests/consumers/test_caipe_forms.py" for rule in CONSUMER_RULES},
-    **{rule.id: "said by `import`; tests/golden/test_imports.py" for rule in IMPORT_RULES},
+    NOT_IMPORTED.id: "said by `import`; tests/golden/test_imports.py",
 }
 
 

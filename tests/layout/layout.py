@@ -16,7 +16,7 @@ _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", 
 _IMPORTED = re.compile(r"^from (compiler(?:\.\w+)*) import ([\w, ]+)$", re.MULTILINE)
 _WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
-_NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules", "consumer_rules", "import_rules"})
+_NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules"})
 
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, the excerpts of source lines, and
 # the page, which is a file.
@@ -38,7 +38,7 @@ _SAY_NO_ROOT = frozenset(
 _OPERATIONS = ("operations", "change", "cluster", "consumers", "edit", "generate", "live")
 
 # The one module that quotes for a shell, and what begins a command line: a program, and a field or what it is to do.
-_SHELL_LINE = "text/command_line.py"
+_SHELL_LINE = "text/wording.py"
 _SHELL = re.compile(
     r"\b(?:(?:az|bao) [a-z-]+|(?:argocd|az|bao|git|helm|kubectl|vault) \{\}"
     r"|kubectl (?:-n|--\w+|annotate|apply|auth|create|delete|describe|edit)\b"

@@ -31,8 +31,7 @@ from compiler.operations.backup import Backup, Gathered, KeyName, Lacking, encod
 from compiler.refusal import Refusal
 from compiler.render.content import Line, envelope, members
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.command_line import command_line
-from compiler.text.wording import counted, quoted
+from compiler.text.wording import command_line, counted, quoted
 
 PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _LARGEST_KEY_FILE = 64 * 1024

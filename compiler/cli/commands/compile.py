@@ -14,8 +14,7 @@ from compiler.operations.values_files import ValuesOutcome, first_named, unmade_
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import output_state
-from compiler.text.command_line import shell_line
-from compiler.text.wording import counted
+from compiler.text.wording import counted, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace

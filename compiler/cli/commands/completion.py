@@ -11,7 +11,7 @@ from compiler.cli.invocation import Invocation, parser_of
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
-from compiler.text.command_line import PROGRAM
+from compiler.text.wording import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

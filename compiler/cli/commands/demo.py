@@ -30,8 +30,7 @@ from compiler.demo.servers import (
 from compiler.demo.story import CHAPTERS, PLATFORM, ShownCommand, write_project, write_values
 from compiler.refusal import Refusal
 from compiler.render.content import Painted, Style
-from compiler.text.command_line import command_line, shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import command_line, quoted, shell_line
 
 DESCRIPTION = """Shows the whole workflow in a minute: a typo with its place, values in OpenBao, their copy in a Key
 Vault, the switch of one agent, and the way back. Each command really runs, against an OpenBao server and a local Key

@@ -44,7 +44,7 @@ from compiler.render.content import CommandRun
 from compiler.render.reports.consumers import lines, platform_content, platform_nothing
 from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role
-from compiler.text.command_line import PROGRAM, shell_line
+from compiler.text.wording import PROGRAM, shell_line
 
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",

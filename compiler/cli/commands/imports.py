@@ -20,10 +20,9 @@ from compiler.imports.sources import ENV_EXAMPLE, FORMS, OPTIONAL, named_stores,
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
-from compiler.rules.import_rules import NOT_IMPORTED
+from compiler.rules.live_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
-from compiler.text.command_line import command_line
-from compiler.text.wording import counted, pieces_of
+from compiler.text.wording import command_line, counted, pieces_of
 
 DESCRIPTION = """Reads how other tools' files define secrets, never their values, and writes that into an environment
 and the catalogue. Shows the plan first.

@@ -38,9 +38,8 @@ from compiler.refusal import Refusal
 from compiler.render.content import CommandRun
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
-from compiler.text.command_line import command_line, name_project, shell_line
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import counted, quoted
+from compiler.text.wording import command_line, counted, name_project, quoted, shell_line
 
 EXAMPLES = (
     "platform-secrets new project shop",

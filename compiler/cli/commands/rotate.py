@@ -62,8 +62,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.render.reports.status import live_lines, wait_lines, word_of
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import command_line
-from compiler.text.wording import listed, suggest
+from compiler.text.wording import command_line, listed, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY

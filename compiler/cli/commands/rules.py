@@ -11,8 +11,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import envelope, members
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule
-from compiler.text.command_line import command_line
-from compiler.text.wording import suggest
+from compiler.text.wording import command_line, suggest
 
 DESCRIPTION = "Lists all rules with severity and summary, or shows one rule's page."
 EXAMPLES = (

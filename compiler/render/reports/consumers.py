@@ -10,8 +10,7 @@ from compiler.consumers.look import Look, Upgrade, UpgradeNeed
 from compiler.consumers.readers import SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
-from compiler.text.command_line import command_line
-from compiler.text.wording import counted, pieces_of, quoted
+from compiler.text.wording import command_line, counted, pieces_of, quoted
 
 Readers = Sequence[tuple[Workload, SecretRead]]
 

@@ -9,8 +9,7 @@ from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Check, Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, envelope, members
 from compiler.render.reports.changes import as_data, change_lines
-from compiler.text.command_line import command_line
-from compiler.text.wording import listed
+from compiler.text.wording import command_line, listed
 
 _STYLES = {
     Verdict.PASSED: Style.GREEN,

@@ -26,8 +26,7 @@ from compiler.change.plan import (
 from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members
-from compiler.text.command_line import PROGRAM, command_line
-from compiler.text.wording import counted, pieces_of
+from compiler.text.wording import PROGRAM, command_line, counted, pieces_of
 
 _BEGIN = {
     LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",

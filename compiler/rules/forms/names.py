@@ -9,29 +9,13 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from compiler.model.address import is_loopback
-from compiler.model.document import Span
-from compiler.text.wording import quoted
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.model.catalogue import Catalogue
-    from compiler.model.document import Document, Node
+    from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.provider import Provider
-
-
-# A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
-_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
-
-
-def is_cluster_internal(host: str) -> bool:
-    """Whether each cluster has its own `host`: a Service, loopback, or a name that search domains complete.
-
-    It is about whose store is meant, not about what plain http may go to: that is `model.address.is_near`.
-    """
-    return _SERVICE.fullmatch(host) is not None or is_loopback(host) or ("." not in host and ":" not in host)
 
 
 LONGEST_LABEL = 63
@@ -140,33 +124,3 @@ def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Ju
         key_name = key.place.remote_key
         if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
             yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider.id, "name"), scope)
-
-
-def top_of(document: Document) -> Span:
-    """Where a file begins to say something: the place of what is missing from it as a whole."""
-    return Span(document.source, document.root.start, document.root.start)
-
-
-def paths_below(root: Node) -> dict[int, tuple[str, ...]]:
-    """The keys from `root` down to each node of its tree, by the node's `id`, which the tree keeps alive.
-
-    One walk for all findings of a file, and only where there are any: a hostile file has as many as it has values.
-    """
-    paths: dict[int, tuple[str, ...]] = {}
-    stack: list[tuple[Node, tuple[str, ...]]] = [(root, ())]
-    while stack:
-        node, path = stack.pop()
-        paths[id(node)] = path
-        stack.extend((item, path) for item in node.items)
-        stack.extend((child, (*path, key)) for key, child in node.children.items())
-    return paths
-
-
-def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The part of a path that a waiver can stand on: a secret, an entry, a store, or the file as a whole."""
-    return path[:2] if path is not None and len(path) > 1 and path[0] in {"secrets", "stores"} else ()
-
-
-def waiver(rule: str, of: str) -> str:
-    """How a finding of `rule` is accepted: the line to add to the store or secret `of`."""
-    return f"to accept it, add to {quoted(of)}: `waive: {{{rule}: the reason}}`"

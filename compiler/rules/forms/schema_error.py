@@ -15,9 +15,8 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.facts import days_in_words, short_duration
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.characters import foreign_character
-from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, quoted, suggest
+from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from compiler.model.address import parse_address
 from compiler.model.environment import Store
 from compiler.model.provider import OPERATOR
+from compiler.model.store import parse_address
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.provider import VAULT_NAME, cloud_of, vault_name_of
 from compiler.stores.interface import Role, Use
-from compiler.text.command_line import shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import quoted, shell_line
 
 _SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
 GET, LIST, SET = (f"{_SECRETS}/{each}/action" for each in ("getSecret", "readMetadata", "setSecret"))

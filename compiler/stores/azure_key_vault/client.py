@@ -17,8 +17,7 @@ from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequest
 from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
 
-from compiler.model.address import is_loopback, parse_address
-from compiler.model.store import StoreAddress
+from compiler.model.store import StoreAddress, is_loopback, parse_address
 from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
     Credential,
@@ -51,7 +50,7 @@ from compiler.stores.interface import Attributes, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
 from compiler.stores.pacing import held, parse_retry_after
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import BLANK, shell_line
+from compiler.text.wording import BLANK, shell_line
 
 
 @dataclass(frozen=True, slots=True)

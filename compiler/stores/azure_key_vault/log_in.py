@@ -22,7 +22,7 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation, Unav
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
 from compiler.stores.pacing import call_in_time, held
-from compiler.text.command_line import install_line, shell_line
+from compiler.text.wording import install_line, shell_line
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 # A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from compiler.model.address import Address
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
@@ -18,7 +17,7 @@ from compiler.model.provider import (
     account_of_operator,
     key_of_new,
 )
-from compiler.model.store import reference_of, service_account_of
+from compiler.model.store import Address, reference_of, service_account_of
 
 # The domain of each cloud's Key Vaults:
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers

@@ -19,8 +19,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from compiler.model.address import Address
 from compiler.model.facts import has_more_values
+from compiler.model.store import Address
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy
 from compiler.stores.pacing import note_answer

@@ -9,8 +9,7 @@ from compiler.model.environment import Store
 from compiler.model.provider import OPERATOR
 from compiler.refusal import Refusal
 from compiler.stores.interface import Role, Use
-from compiler.text.command_line import shell_line
-from compiler.text.wording import quoted
+from compiler.text.wording import quoted, shell_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from compiler.model.address import Address, StoreIdentity, clean_path, one_spelling
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
@@ -18,7 +17,15 @@ from compiler.model.provider import (
     key_of_new,
     text_of,
 )
-from compiler.model.store import fields_of, reference_of, service_account_of
+from compiler.model.store import (
+    Address,
+    StoreIdentity,
+    clean_path,
+    fields_of,
+    one_spelling,
+    reference_of,
+    service_account_of,
+)
 
 _SECRET_KEY = ("name", "key")
 _ROLE = "--role"

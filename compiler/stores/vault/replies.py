@@ -35,8 +35,7 @@ from compiler.stores.interface import Cluster, Problem, Use
 from compiler.stores.pacing import parse_retry_after
 from compiler.stores.vault.access import PathAccess, every_path, on_same_path, path_accesses, policy_rule
 from compiler.stores.vault.log_in import VaultLogin
-from compiler.text.command_line import shell_line
-from compiler.text.wording import counted
+from compiler.text.wording import counted, shell_line
 
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
 # https://developer.hashicorp.com/vault/api-docs#http-status-codes

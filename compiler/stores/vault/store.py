@@ -11,8 +11,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
 
-from compiler.model.address import Address, is_near, parse_address
-from compiler.model.store import StoreAddress
+from compiler.model.store import Address, StoreAddress, is_near, parse_address
 from compiler.stores.errors import (
     Action,
     Code,
@@ -53,7 +52,7 @@ from compiler.stores.vault.reading import (
     problems_of_write,
 )
 from compiler.stores.vault.replies import HEALTHY, RefusedError, Reply, Request, cluster_of, is_trouble
-from compiler.text.command_line import shell_line
+from compiler.text.wording import shell_line
 
 
 class VaultStore(VaultReading):

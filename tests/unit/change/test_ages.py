@@ -15,7 +15,7 @@ from compiler.live.stores import PlaceLimits
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, ForbiddenError, UnavailableError
 from compiler.stores.interface import VALUE_SINCE, Attributes, Problem, RemoteSecret, Use
-from compiler.text.command_line import shell_line
+from compiler.text.wording import shell_line
 from tests import providers
 from tests.unit.changes import planned, step_of
 from tests.unit.memory_store import MemoryStore, secrets

@@ -7,7 +7,7 @@ from compiler.cli import commands
 from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS
 from compiler.cli.invocation import parser_of
 from compiler.cli.main import help_text
-from compiler.text.command_line import PROGRAM
+from compiler.text.wording import PROGRAM
 from tests.commands import Done
 
 

@@ -18,7 +18,7 @@ from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
-from compiler.text.command_line import install_line
+from compiler.text.wording import install_line
 from tests import providers
 from tests.fake_cluster import FakeCluster
 from tests.live_platform import provider_of

@@ -1,6 +1,6 @@
 from compiler.consumers.findings import Waivers, keys_of, namespace_of
 from compiler.rules.api import Finding
-from compiler.rules.consumer_rules import BY_ID
+from compiler.rules.live_rules import BY_ID
 from tests.unit.consumers.conftest import Bench
 
 

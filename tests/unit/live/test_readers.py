@@ -11,7 +11,7 @@ from compiler.live.readers import (
     unproven_stores,
     way_out,
 )
-from compiler.model.address import StoreIdentity, remote_places
+from compiler.model.store import StoreIdentity, remote_places
 from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside

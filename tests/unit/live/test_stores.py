@@ -7,10 +7,9 @@ from typing import cast
 import pytest
 
 from compiler.live.stores import AddressError, LiveStores, address_of
-from compiler.model.address import Sameness, compare_stores
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
-from compiler.model.store import StoreAddress
+from compiler.model.store import Sameness, StoreAddress, compare_stores
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from compiler.model.address import (
+from compiler.model.provider import unknown_provider
+from compiler.model.store import (
     Sameness,
+    StoreAddress,
     StoreIdentity,
     compare_any,
     compare_servers,
@@ -14,8 +16,6 @@ from compiler.model.address import (
     is_below,
     remote_places,
 )
-from compiler.model.provider import unknown_provider
-from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.stores.registry import live_identity
 from tests import providers

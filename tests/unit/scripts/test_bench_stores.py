@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.model.address import Address
-from compiler.model.store import StoreAddress
+from compiler.model.store import Address, StoreAddress
 from compiler.stores.http import HttpReply, Transport
 from compiler.stores.secret_value import SecretValue
 from scripts import bench_stores

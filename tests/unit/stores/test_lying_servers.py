@@ -13,8 +13,7 @@ from typing import Self
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.model.address import Address
-from compiler.model.store import StoreAddress
+from compiler.model.store import Address, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import UnavailableError
 from compiler.stores.http import Transport

@@ -7,7 +7,7 @@ from http.client import HTTPException
 
 import pytest
 
-from compiler.model.address import Address
+from compiler.model.store import Address
 from compiler.stores import http
 from compiler.stores.http import ConnectionDeniedError, ReplyTooLargeError, StrictResponse, Transport
 

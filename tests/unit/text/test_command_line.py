@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import compiler.text.command_line
-from compiler.text.command_line import command_line, install_line, name_project, shell_line
+import compiler.text.wording
+from compiler.text.wording import command_line, install_line, name_project, shell_line
 
 
 def test_a_line_names_the_program_and_its_words() -> None:
@@ -49,5 +49,5 @@ def test_of_a_clone_that_is_not_installed_no_index_is_asked(monkeypatch: pytest.
 
     monkeypatch.setattr("importlib.metadata.distribution", missing)
     what = shlex.split(install_line("backup"))[-1]
-    assert what == f"{Path(compiler.text.command_line.__file__).resolve().parents[2]}[backup]"
+    assert what == f"{Path(compiler.text.wording.__file__).resolve().parents[2]}[backup]"
     assert Path(what.removesuffix("[backup]"), "pyproject.toml").is_file()

@@ -16,9 +16,8 @@ Write the domain of the cloud, and its name where it is not the public one:
 It is a warning, and can be waived, for emulators and private names.
 """
 
-from compiler.model.address import parse_address
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
-from compiler.rules.forms.names import waiver
+from compiler.model.store import parse_address
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule, waiver
 from compiler.stores.azure_key_vault.provider import (
     CLOUDS,
     DEFAULT_CLOUD,

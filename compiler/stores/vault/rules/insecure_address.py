@@ -15,9 +15,8 @@ Use https, with `caProvider` for a private certificate authority, or the Service
 Waive it with the reason where the connection is protected otherwise, by a VPN or in a lab.
 """
 
-from compiler.model.address import is_near, parse_address
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
-from compiler.rules.forms.names import waiver
+from compiler.model.store import is_near, parse_address
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule, waiver
 from compiler.stores.vault.provider import PROVIDER
 
 

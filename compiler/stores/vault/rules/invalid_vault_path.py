@@ -18,7 +18,7 @@ A store's `mount` and `prefix` are checked in the same way; a prefix may end in 
 
 import re
 
-from compiler.model.address import DEFAULT_MOUNT
+from compiler.model.store import DEFAULT_MOUNT
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
 from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.stores.vault.provider import PROVIDER

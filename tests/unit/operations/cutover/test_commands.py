@@ -3,7 +3,7 @@ from contextvars import copy_context
 
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import CutoverRequest, Mode
-from compiler.text.command_line import name_project
+from compiler.text.wording import name_project
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
 

@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.live.readers import ReadIndex
-from compiler.model.address import remote_places
+from compiler.model.store import remote_places
 from compiler.operations.retire import Candidates, candidates_of
 from compiler.refusal import Refusal
 from tests.unit.conftest import TAKERS

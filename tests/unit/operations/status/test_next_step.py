@@ -6,7 +6,7 @@ import pytest
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
-from compiler.model.address import remote_places
+from compiler.model.store import remote_places
 from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
 from tests.unit.operations.status.conftest import World
 

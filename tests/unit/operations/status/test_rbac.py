@@ -11,7 +11,7 @@ from compiler.consumers.readers import gather
 from compiler.generate.access import rbac
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
 from compiler.operations.rotate_live import force_others, old_pods, readings_of, wait_for_sync
-from compiler.text.command_line import name_project
+from compiler.text.wording import name_project
 from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
 

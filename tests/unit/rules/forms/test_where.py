@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.model.document import Span
-from compiler.rules.forms.names import paths_below, top_of, waiver, waiver_scope
+from compiler.rules.api import paths_below, top_of, waiver, waiver_scope
 from compiler.stages.load import load_text
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.model.address import parse_address
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
+from compiler.model.store import parse_address
 from compiler.stores.azure_key_vault.provider import (
     CLOUDS,
     DEFAULT_CLOUD,
