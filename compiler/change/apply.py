@@ -383,7 +383,7 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
             raise _unread(write, store, error) from None
         if base.version == write.deleted:
             log.recovered(write.target, base.version, base.attributes.created)
-        line.written(base.version)
+        line(base.version)
     if write.deleted is not None and base.version != write.deleted:
         raise _recovered_by_another(write, store, base.version)
     if write.expires is not None and (write.redates or base.attributes.expires is None):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from compiler.change.journal import JournalError, Run, find_run
+from compiler.change.journal import Run, find_run
 from compiler.change.plan import (
     Aged,
     Kind,
@@ -476,7 +476,7 @@ def _without_ended(write: Write, root: Path) -> Write:
 def _is_over(run_id: str, root: Path) -> bool:
     try:
         run = find_run(root, run_id)
-    except JournalError:
+    except Refusal:
         return False
     return run.phase is RotationPhase.CLOSED or run.is_undone
 
@@ -485,7 +485,7 @@ def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
     """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
     try:
         run = find_run(plan.options.root, run_id)
-    except JournalError:
+    except Refusal:
         line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
         way = f"{journal_place(who)}: go on with it there, or close it there: {line}"
         return f"{under_way(run_id, 'it', who)}, is under way", way

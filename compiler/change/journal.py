@@ -6,18 +6,17 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, Target, Write, WriteResult
-from compiler.change.run_files import FOLDER, RUNS, LineFile, caller, caller_of, read_lines
+from compiler.change.plan import Kind, Plan, RotationPhase, Target
+from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
 from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, begun_if_dated
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
-from compiler.stores.interface import VALUE_SINCE, RemoteSecret
+from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import listed, shell_line
 
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -207,13 +206,6 @@ _MOST_NAMED = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
-class JournalError(Refusal):
-    """A run that does not exist or whose journal cannot be read."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__("usage", message, help_text)
-
-
 def new_id() -> str:
     """When the run begins, in UTC, and three random bytes; in a form that the output never conceals as a credential."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
@@ -224,147 +216,6 @@ def identity_of(
 ) -> dict[str, Any]:
     """The identity by which a later command resumes the run: command, environment, addresses and what was `asked`."""
     return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
-
-
-class Journal:
-    """Appends to the file of `run`, whose state follows; an announcement is on the disk when the call returns.
-
-    A run that `begins` has a file of its own with the whole plan in it.
-
-    The outcome of a write reaches the disk with the next line that is waited for: where a crash loses it, the resumed
-    run finds the version by comparing, as it does when the crash comes before the line. Raises OSError.
-    """
-
-    def __init__(self, run: Run, begins: Plan | None = None) -> None:
-        self.run = run
-        self._file = LineFile(run.path, new=begins is not None)
-        if begins is not None:
-            with ExitStack() as stack:
-                stack.callback(self.close)
-                self._announce(begins)
-                # It stays open where all of the plan is in it.
-                stack.pop_all()
-
-    def started(
-        self, target: Target, before: str | None, *, audit_pending: bool = False, deleted: str | None = None
-    ) -> None:
-        """A write is about to be sent, after recovering the version `deleted` where there is one.
-
-        With `audit_pending`, the audit file still needs its outcome.
-        """
-        recovers: dict[str, Any] = {"deleted": deleted} if deleted is not None else {}
-        self._record("step", target, state="started", before=before, owes=audit_pending, **recovers)
-
-    def written(
-        self,
-        target: Target,
-        before: str | None,
-        after: str,
-        slipped: tuple[str, ...],
-        *,
-        audit_pending: bool = False,
-        made: datetime | None = None,
-    ) -> None:
-        """A write was stored as `after`, at the time `made`."""
-        rest = {"before": before, "after": after, "slipped": list(slipped), "owes": audit_pending}
-        time = {"made": made.isoformat()} if made is not None else {}
-        self._record("step", target, wait=False, state="written", **rest, **time)
-
-    def recovered(self, target: Target, version: str, made: datetime | None) -> None:
-        """The store answered that a deleted secret is there again, as this version, which it made at that time."""
-        time = made.isoformat() if made is not None else None
-        self._record("step", target, state="recovered", version=version, made=time)
-
-    def settled(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
-        """The result for a remote secret."""
-        target, state = (result.store, result.name), str(result.state)
-        self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
-
-    def found(self, target: Target, version: str, *, audit_pending: bool = False) -> None:
-        """A write of this run whose version was not recorded before."""
-        self._record("step", target, state="written", after=version, adopted=True, owes=audit_pending)
-
-    def audited(self, line: MissingLine) -> None:
-        """The audit file now has a line that it lacked."""
-        if line.is_undo:
-            version = line.version if line.action == RESTORE else None
-            self.undo(line.target, "done", version, before=line.before)
-        else:
-            self._record("audit", line.target)
-
-    def undo(
-        self,
-        target: Target,
-        state: str,
-        version: str | None = None,
-        *,
-        before: str | None = None,
-        audit_pending: bool = False,
-    ) -> None:
-        """An undo is `started` and will replace or delete `before`, or is `done` and wrote `version`, if it wrote one.
-
-        With `audit_pending`, the audit file still needs its outcome.
-        """
-        self._record("undo", target, state=state, version=version, before=before, owes=audit_pending)
-
-    def reached(self, phase: RotationPhase) -> None:
-        """The rotation came so far."""
-        self._append("phase", phase=str(phase))
-
-    def excluded(self, stores: tuple[str, ...]) -> None:
-        """What a person said in an undo: that these stores are other ones than that which is undone in."""
-        self._append("not-the-same", wait=False, stores=list(stores))
-
-    def end(self, state: str) -> None:
-        """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
-        self._append("end", state=state)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _announce(self, plan: Plan) -> None:
-        self._append(
-            "run",
-            format=FORMAT,
-            run=self.run.id,
-            who=self.run.who,
-            command=plan.command,
-            environment=plan.environment,
-            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
-            sources=dict(plan.sources),
-            identity=dict(self.run.identity),
-        )
-        # A partial plan counts as none, so its lines go to the disk with the last one.
-        for write in plan.writes:
-            self._append(
-                "plan",
-                wait=False,
-                store=write.store,
-                name=write.name,
-                kind=str(write.kind),
-                before=write.before,
-                recover=write.recover,
-                deleted=write.deleted,
-                versions=list(write.versions),
-                **_made(write),
-                **_since(write, plan),
-                keys=[_key(write, index) for index in range(len(write.steps))],
-            )
-        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
-
-    def went_on(self, plan: Plan) -> None:
-        """The run goes on, or is undone, on another server than before, as it was accepted."""
-        if any(served.is_accepted for served in plan.served.values()):
-            self._append("servers", servers=_servers(plan))
-
-    def _record(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
-        self._append(what, wait=wait, store=target[0], name=target[1], **rest)
-
-    def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"type": what, "time": time, **rest}
-        self._file.append(line, wait=wait)
-        apply_line(self.run, line)
 
 
 def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Run:
@@ -380,12 +231,12 @@ def runs_folder(root: Path) -> Path:
 
 
 def find_run(root: Path, run: str) -> Run:
-    """The run of this id. Raises JournalError."""
+    """The run of this id. Raises Refusal."""
     path = runs_folder(root) / f"{run}.jsonl"
     if not RUN_ID.fullmatch(run) or not path.is_file():
         known = [_described(found) for found in journals(root)[:_MOST_NAMED]]
         newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
-        raise JournalError(f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
+        raise Refusal("usage", f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
     return read_run(path)
 
 
@@ -401,7 +252,7 @@ def _described(path: Path) -> str:
     age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "at an unknown time"
     try:
         run = read_run(path)
-    except JournalError:
+    except Refusal:
         return f"{path.stem}, {age}, cannot be read"
     secrets_of = dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys)
     return f"{path.stem}, {run.command} {run.environment} of {listed(secrets_of, 3)}, {age}"
@@ -415,7 +266,7 @@ def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
             if _identity(next(read_lines(path))) == identity:
                 run = read_run(path)
                 return run if run.is_resumable else None
-        except (JournalError, *_UNREADABLE):
+        except (Refusal, *_UNREADABLE):
             continue
     return None
 
@@ -425,18 +276,18 @@ def runs(root: Path) -> Iterator[Run]:
     for path in journals(root):
         try:
             run = read_run(path)
-        except JournalError:
+        except Refusal:
             continue
         yield run
 
 
 def read_run(path: Path) -> Run:
-    """Read one journal. Raises JournalError."""
+    """Read one journal. Raises Refusal."""
     try:
         lines = read_lines(path)
         head = next(lines)
         if head["format"] not in (FORMAT, _FIRST_FORMAT):
-            raise JournalError(f'the journal "{path.name}" has an unknown format', "use the release that wrote it")
+            raise Refusal("usage", f'the journal "{path.name}" has an unknown format', "use the release that wrote it")
         is_first = head["format"] == _FIRST_FORMAT
         destinations = [head["destination"]] if is_first else head["destinations"]
         run = Run(
@@ -453,7 +304,7 @@ def read_run(path: Path) -> Run:
             apply_line(run, line, only)
     except _UNREADABLE:
         help_text = "run the command that wrote it again: it compares the stores first"
-        raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
+        raise Refusal("usage", f'the journal "{path.name}" cannot be read', help_text) from None
     return run
 
 
@@ -471,39 +322,6 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
     old, store = head["identity"], head["destination"]["store"]
     asked = {"from": old["from"], **old["options"]}
     return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
-
-
-def _since(write: Write, plan: Plan) -> dict[str, Any]:
-    had = write.base.attributes.tags.get(VALUE_SINCE) if write.base is not None else None
-    # A Vault writes all tags together, and then says of one by hand from which version it counts.
-    is_replaced = write.since is not None or bool(plan.tags)
-    return {"since": had} if had is not None and is_replaced else {}
-
-
-def _made(write: Write) -> dict[str, dict[str, str]]:
-    made = {version: time.isoformat() for version, time in write.made.items()}
-    return {"made": made} if made else {}
-
-
-def _servers(plan: Plan) -> list[dict[str, object]]:
-    """Who the servers of the plan's stores said that they are, and whether that was accepted in place of another."""
-    return [
-        {"store": store, "cluster": served.cluster.id, "accepted": served.is_accepted}
-        for store in (*plan.sources, *plan.destinations)
-        if (served := plan.served.get(store)) is not None and served.cluster is not None
-    ]
-
-
-def _key(write: Write, index: int) -> dict[str, str | None]:
-    step = write.steps[index]
-    destination = step.destination
-    return {
-        "secret": step.secret,
-        "key": step.key,
-        "kind": str(step.kind),
-        "source": str(step.source) if step.source is not None else None,
-        "property": destination.property if destination is not None else None,
-    }
 
 
 def journals(root: Path) -> list[Path]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from compiler.refusal import Refusal
 
@@ -102,26 +102,63 @@ def _refuse_foreign(descriptor: int, path: Path) -> None:
         raise OSError(errno.EINVAL, "is no file of its own; remove it", str(path))
 
 
-class SharedSync:
-    """A file that is added to: counts what was added, and what is added while a thread waits shares the next wait.
+_MODE = 0o600
+# The journal of a thousand remote secrets is 1 MB; the longest line is that of a secret's plan, 0.3 KB a key.
+_LARGEST = 64 * 1024 * 1024
+_LONGEST_LINE = 4 * 1024 * 1024
 
-    A disk takes a few hundred waits a second. `added` is called by one thread at a time, as the adding itself is.
+
+class LineFile:
+    """Appends lines from any number of threads and commands: each time the whole line, or none of it and OSError.
+
+    A line is on the disk when the call returns; without `wait` it is when a later one is. A disk takes a few hundred
+    waits a second, so that lines which are added while a thread waits share the next wait. With `new` the file must not
+    exist yet. A link is refused. One that is not `readable` may be of a team, and stand where nobody may read it.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
-        self._waiting = threading.Lock()
+    def __init__(self, path: Path, *, new: bool = False, readable: bool = True) -> None:
+        flags = (os.O_RDWR if readable else os.O_WRONLY | os.O_NONBLOCK) | (os.O_EXCL if new else 0)
+        self._descriptor = os.open(path, flags | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        self._adding, self._waiting = threading.Lock(), threading.Lock()
         self._added = self._synced = 0
         self._failure: OSError | None = None
+        size = os.fstat(self._descriptor).st_size
+        # A line that a crash cut off gets its end, so that the next one is a line of its own.
+        is_cut_off = readable and size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        self._begin = b"\n" if is_cut_off else b""
+        if new:
+            sync_folder(path.parent)
 
-    def added(self) -> int:
-        """Count one addition, and return its number to wait for."""
-        self._added += 1
-        return self._added
+    def append(self, line: Mapping[str, Any], *, wait: bool = True) -> None:
+        """Add a JSON object as one line."""
+        self._add(json.dumps(line, ensure_ascii=True, separators=(",", ":")), wait=wait)
 
-    def wait(self, mine: int) -> None:
-        """Return when that addition and all before it are on the disk. Raises OSError, and after that always."""
+    def _add(self, text: str, *, wait: bool = True) -> None:
+        with self._adding:
+            self._write(self._begin + text.encode() + b"\n")
+            self._begin = b""
+            self._added += 1
+            mine = self._added
+        if wait:
+            self._wait(mine)
+
+    def _write(self, data: bytes) -> None:
+        # Several commands may share the file; the lock makes taking back half a line safe.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            before = os.fstat(self._descriptor).st_size
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+            except BaseException:
+                # An interrupt must not leave half a line either.
+                os.ftruncate(self._descriptor, before)
+                raise
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _wait(self, mine: int) -> None:
+        """Return when the line of this number and all before it are on the disk. Raises OSError, and then always."""
         with self._waiting:
             if self._synced >= mine:
                 return
@@ -137,47 +174,16 @@ class SharedSync:
                 raise
             self._synced = covered
 
-
-_MODE = 0o600
-# The journal of a thousand remote secrets is 1 MB; the longest line is that of a secret's plan, 0.3 KB a key.
-_LARGEST = 64 * 1024 * 1024
-_LONGEST_LINE = 4 * 1024 * 1024
-
-
-class LineFile(SharedSync):
-    """Appends JSON objects, one a line, from any number of threads; each is on the disk when `append` returns.
-
-    Without `wait` a line is on the disk when a later one is. With `new` the file must not exist yet. A link is
-    refused. Raises OSError.
-    """
-
-    def __init__(self, path: Path, *, new: bool) -> None:
-        only_new = os.O_EXCL if new else 0
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | only_new
-        super().__init__(os.open(path, flags, _MODE))
-        size = os.fstat(self._descriptor).st_size
-        # A line that a crash cut off gets its end, so that the next one is a line of its own.
-        self._needs_newline = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
-        if new:
-            sync_folder(path.parent)
-
-    def append(self, line: Mapping[str, Any], *, wait: bool = True) -> None:
-        data = json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-        with self._lock:
-            if self._needs_newline:
-                data = b"\n" + data
-            self._needs_newline = os.write(self._descriptor, data) < len(data)
-            if self._needs_newline:
-                # A full disk is the only cause of a short write; the next one would fail with this error.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            mine = self.added()
-        if wait:
-            self.wait(mine)
-
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

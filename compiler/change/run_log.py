@@ -7,22 +7,21 @@ the audit file only where the store knows it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
+from typing import Any
 
-from compiler.change.journal import RESTORE, Journal, Run
-from compiler.change.plan import Kind, MissingLine, Plan, State, Target, Write, WriteResult
-from compiler.change.run_files import SharedSync
+from compiler.change.journal import FORMAT, RESTORE, Run, apply_line
+from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, State, Target, Write, WriteResult
+from compiler.change.run_files import LineFile
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.errors import (
     DisabledError,
@@ -31,9 +30,7 @@ from compiler.stores.errors import (
     StoreError,
     VersionGoneError,
 )
-from compiler.stores.interface import SecretWriter, Written
-
-_MODE = 0o600
+from compiler.stores.interface import VALUE_SINCE, SecretWriter, Written
 
 
 class AuditError(Refusal):
@@ -56,137 +53,41 @@ class Stage(StrEnum):
     UNKNOWN = "unknown"  # sent, and its outcome cannot be told: the reply was lost, or nobody waited for it
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class AuditLog(LineFile):
+    """The audit file. Opened before the first write: what cannot be audited is not started. Raises AuditError."""
 
-
-class AuditLog(SharedSync):
-    """Appends to one file, from any thread. Opened before the first write: what cannot be audited is not started."""
-
-    def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
-        self._now = now
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    def __init__(self, path: Path) -> None:
         try:
-            super().__init__(os.open(path, flags, _MODE))
+            super().__init__(path, readable=False)
         except OSError as error:
             raise AuditError(f"the audit file cannot be opened: {system_reason(error)}") from None
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            os.close(self._descriptor)
+            self.close()
             raise AuditError("the audit file is not a regular file")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._descriptor)
-
-    def record(self, entry: AuditEntry, stage: Stage = Stage.WRITING, version: str | None = None) -> None:
-        """Add one line and wait until it is on disk: the whole line, or none of it and AuditError.
-
-        `version` is the one that the write made or deleted, known when it is written.
-        """
-        line = {
-            "time": self._now().isoformat(timespec="milliseconds"),
-            "run": entry.run,
-            "state": str(stage),
-            "who": entry.who,
-            "action": entry.action,
-            "environment": entry.environment,
-            "store": entry.store,
-            "name": entry.name,
-            "properties": list(entry.properties),
-            "before": entry.before,
-            "version": version,
-        }
-        data = json.dumps(line).encode() + b"\n"
+    def record(self, line: Mapping[str, object]) -> None:
+        """Add one line and wait until it is on the disk. Raises AuditError; IntentError before a write."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
-            with self._lock:
-                self._append(data)
-                mine = self.added()
-            self.wait(mine)
+            self._add(json.dumps({"time": time, **line}))
         except OSError as error:
-            raise AuditError(f"the audit file cannot be written: {system_reason(error)}") from None
-
-    def _append(self, data: bytes) -> None:
-        # Several commands may share the file; the lock makes taking back half a line safe.
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            before = os.fstat(self._descriptor).st_size
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-            except BaseException:
-                # An interrupt must not leave half a line either.
-                os.ftruncate(self._descriptor, before)
-                raise
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-
-@dataclass(slots=True)
-class AuditEntry:
-    """One write: `action` by `who` at the store's absolute address; `name` and `properties` are remote names.
-
-    `run` is one for all writes of a command. `before` is the version that the write is based on, None where there was
-    none. `with entry as line: …; line.written(version)` records it in `log`: a line before it, on entering, and a line
-    with its outcome, at the latest on leaving. Without a log nothing is recorded. Raises IntentError on entering, and
-    then nothing may be sent; `written` raises AuditError.
-    """
-
-    run: str
-    who: str
-    action: str
-    environment: str
-    store: str
-    name: str
-    properties: Sequence[str]
-    before: str | None = None
-    log: AuditLog | None = None
-    is_ended: bool = False
-
-    def __enter__(self) -> Self:
-        if self.log is not None:
-            failure = None
-            try:
-                self.log.record(self)
-            except AuditError as error:
-                failure = str(error)
-            if failure is not None:
-                raise IntentError(failure)
-        return self
-
-    def written(self, version: str | None) -> None:
-        self.is_ended = True
-        if self.log is not None:
-            self.log.record(self, Stage.WRITTEN, version)
-
-    def outcome_unknown(self) -> None:
-        """Record that it is not known whether it was stored. Raises AuditError."""
-        self.is_ended = True
-        if self.log is not None:
-            self.log.record(self, Stage.UNKNOWN)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.log is None or self.is_ended or error is None:
-            return
-        is_refused = isinstance(error, StoreError) and not error.maybe_done
-        # A line that cannot be added must not hide the cause: the line before it says that the outcome is unknown.
-        with suppress(AuditError):
-            self.log.record(self, Stage.FAILED if is_refused else Stage.UNKNOWN)
+            kind = IntentError if line["state"] == Stage.WRITING else AuditError
+            raise kind(f"the audit file cannot be written: {system_reason(error)}") from None
 
 
 AGAIN = "run the same command again to resume the run"
 
 
-class RunLog(Journal):
-    """The journal of a run with its audit file; `who` has the caller's name by store.
+class RunLog:
+    """Records a run in its journal, whose state `run` follows, and in the audit file where there is one.
 
-    `audit` is None where no audit file was named, and `who` is then empty. `is_audited` says that an earlier part of
-    the run had one: lines that cannot be added now are missing from it.
+    `who` has the caller's name by store; without an audit file it is empty. `is_audited` says that an earlier part of
+    the run had such a file: lines that cannot be added now are missing from it. A run that `begins` gets a journal of
+    its own with the whole plan in it.
+
+    An announcement is on the disk when the call returns. The outcome of a write reaches it with the next line that is
+    waited for: where a crash loses it, the resumed run finds the version by comparing, as it does when the crash comes
+    before the line. Raises OSError.
     """
 
     def __init__(
@@ -198,10 +99,17 @@ class RunLog(Journal):
         begins: Plan | None = None,
         is_audited: bool = False,
     ) -> None:
-        super().__init__(run, begins)
+        self.run = run
         self.audit = audit
         self.who = who
         self.is_audited = is_audited
+        self._file = LineFile(run.path, new=begins is not None)
+        if begins is not None:
+            with ExitStack() as stack:
+                stack.callback(self.close)
+                self._announce(begins)
+                # It stays open where all of the plan is in it.
+                stack.pop_all()
 
     @property
     def lacks_file(self) -> bool:
@@ -214,16 +122,70 @@ class RunLog(Journal):
         return self.is_audited or self.audit is not None
 
     def start(self, write: Write) -> None:
+        """A write is about to be sent, after recovering what is deleted where it does that."""
         # A resumed run may find deleted what it planned to create.
-        deleted = write.deleted if write.recover else None
-        self.started(write.target, write.before, audit_pending=self.needs_lines, deleted=deleted)
+        recovers: dict[str, Any] = {"deleted": write.deleted} if write.recover and write.deleted is not None else {}
+        self._record("step", write.target, state="started", before=write.before, owes=self.needs_lines, **recovers)
 
-    def stored(self, line: AuditEntry, write: Write, written: Written) -> None:
-        """Record in both files what the write stored. Raises AuditError and OSError."""
+    @contextmanager
+    def writing(self, store: SecretWriter, write: Write, action: str) -> Iterator[Callable[[str | None], None]]:
+        """Surrounds `write` with its lines in the audit file: one before it, and one with its outcome.
+
+        `action` is create, update, recover, restore or delete. What it yields records that the write made or deleted a
+        version; it raises AuditError. Raises IntentError on entering: then nothing may be sent.
+        """
+        line = partial(self.record_in_audit, store, write.target, action, write.properties, write.before)
+        is_written = False
+
+        def written(version: str | None) -> None:
+            nonlocal is_written
+            is_written = True
+            line(Stage.WRITTEN, version)
+
+        line(Stage.WRITING)
+        try:
+            yield written
+        except BaseException as error:
+            if not is_written:
+                is_refused = isinstance(error, StoreError) and not error.maybe_done
+                # A line that cannot be added must not hide the cause: the line before it says that the outcome is
+                # unknown.
+                with suppress(AuditError):
+                    line(Stage.FAILED if is_refused else Stage.UNKNOWN)
+            raise
+
+    def record_in_audit(
+        self,
+        store: SecretWriter,
+        target: Target,
+        action: str,
+        properties: Sequence[str],
+        before: str | None,
+        stage: Stage,
+        version: str | None = None,
+    ) -> None:
+        """Add a line to the audit file, where there is one. Raises AuditError."""
+        if self.audit is not None:
+            line = {
+                "run": self.run.id,
+                "state": str(stage),
+                "who": self.who.get(target[0], ""),
+                "action": action,
+                "environment": self.run.environment,
+                "store": store.address.absolute,
+                "name": target[1],
+                "properties": list(properties),
+                "before": before,
+                "version": version,
+            }
+            self.audit.record(line)
+
+    def stored(self, audit: Callable[[str | None], None], write: Write, written: Written) -> None:
+        """Record in both files what the write stored; `audit` adds its line there. Raises AuditError."""
         is_pending = self.needs_lines
         try:
             # Before the journal: a resumed run finds a version that is in neither, and records it in both.
-            line.written(written.version)
+            audit(written.version)
             is_pending = self.lacks_file
         finally:
             self._note(write, written, audit_pending=is_pending)
@@ -233,27 +195,138 @@ class RunLog(Journal):
         self._note(write, stored, audit_pending=self.lacks_file)
 
     def _note(self, write: Write, stored: Written, *, audit_pending: bool) -> None:
-        version, slipped, made = stored.version, stored.slipped, stored.made
-        self.written(write.target, write.before, version, slipped, audit_pending=audit_pending, made=made)
+        self._record(
+            "step",
+            write.target,
+            wait=False,
+            state="written",
+            before=write.before,
+            after=stored.version,
+            slipped=list(stored.slipped),
+            owes=audit_pending,
+            **({"made": stored.made.isoformat()} if stored.made is not None else {}),
+        )
 
     def find(self, target: Target, version: str | None) -> None:
         """The store shows that an earlier part of the run stored this version, which the journal lacks."""
-        self.found(target, version or "", audit_pending=self.needs_lines)
+        self._record("step", target, state="written", after=version or "", adopted=True, owes=self.needs_lines)
 
-    def writing(self, store: SecretWriter, write: Write, action: str) -> AuditEntry:
-        """The lines of the audit file around `write`: `action` is create, update, recover, restore or delete."""
-        before = write.versions[-1] if write.versions else write.before
-        return self._lines(store, write.target, write.properties, before, action)
+    def recovered(self, target: Target, version: str, made: datetime | None) -> None:
+        """The store answered that a deleted secret is there again, as this version, which it made at that time."""
+        time = made.isoformat() if made is not None else None
+        self._record("step", target, state="recovered", version=version, made=time)
 
-    def missing(self, store: SecretWriter, each: MissingLine) -> AuditEntry:
-        """The lines around an earlier write whose last line is missing."""
-        return self._lines(store, each.target, each.properties, each.before, each.action)
+    def settled(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
+        """The result for a remote secret."""
+        target, state = (result.store, result.name), str(result.state)
+        self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
-    def _lines(
-        self, store: SecretWriter, target: Target, properties: Sequence[str], before: str | None, action: str
-    ) -> AuditEntry:
-        address, who, run = store.address.absolute, self.who.get(target[0], ""), self.run
-        return AuditEntry(run.id, who, action, run.environment, address, target[1], properties, before, self.audit)
+    def audited(self, line: MissingLine) -> None:
+        """The audit file now has a line that it lacked."""
+        if line.is_undo:
+            version = line.version if line.action == RESTORE else None
+            self.undo(line.target, "done", version, before=line.before)
+        else:
+            self._record("audit", line.target)
+
+    def undo(
+        self,
+        target: Target,
+        state: str,
+        version: str | None = None,
+        *,
+        before: str | None = None,
+        audit_pending: bool = False,
+    ) -> None:
+        """An undo is `started` and will replace or delete `before`, or is `done` and wrote `version`, if it wrote one.
+
+        With `audit_pending`, the audit file still needs its outcome.
+        """
+        self._record("undo", target, state=state, version=version, before=before, owes=audit_pending)
+
+    def reached(self, phase: RotationPhase) -> None:
+        """The rotation came so far."""
+        self._append("phase", phase=str(phase))
+
+    def excluded(self, stores: tuple[str, ...]) -> None:
+        """What a person said in an undo: that these stores are other ones than that which is undone in."""
+        self._append("not-the-same", wait=False, stores=list(stores))
+
+    def went_on(self, plan: Plan) -> None:
+        """The run goes on, or is undone, on another server than before, as it was accepted."""
+        if any(served.is_accepted for served in plan.served.values()):
+            self._append("servers", servers=_servers(plan))
+
+    def end(self, state: str) -> None:
+        """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
+        self._append("end", state=state)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _announce(self, plan: Plan) -> None:
+        self._append(
+            "run",
+            format=FORMAT,
+            run=self.run.id,
+            who=self.run.who,
+            command=plan.command,
+            environment=plan.environment,
+            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
+            sources=dict(plan.sources),
+            identity=dict(self.run.identity),
+        )
+        # A partial plan counts as none, so its lines go to the disk with the last one.
+        for write in plan.writes:
+            self._append("plan", wait=False, **_planned(write, plan))
+        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
+
+    def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
+        self._append(what, wait=wait, store=target[0], name=target[1], **rest)
+
+    def _append(self, what: str, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"type": what, "time": time, **rest}
+        self._file.append(line, wait=wait)
+        apply_line(self.run, line)
+
+
+def _planned(write: Write, plan: Plan) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "store": write.store,
+        "name": write.name,
+        "kind": str(write.kind),
+        "before": write.before,
+        "recover": write.recover,
+        "deleted": write.deleted,
+        "versions": list(write.versions),
+    }
+    if write.made:
+        fields["made"] = {version: time.isoformat() for version, time in write.made.items()}
+    had = write.base.attributes.tags.get(VALUE_SINCE) if write.base is not None else None
+    # A Vault writes all tags together, and then says of one by hand from which version it counts.
+    if had is not None and (write.since is not None or plan.tags):
+        fields["since"] = had
+    fields["keys"] = [
+        {
+            "secret": step.secret,
+            "key": step.key,
+            "kind": str(step.kind),
+            "source": str(step.source) if step.source is not None else None,
+            "property": step.destination.property if step.destination is not None else None,
+        }
+        for step in write.steps
+    ]
+    return fields
+
+
+def _servers(plan: Plan) -> list[dict[str, object]]:
+    """Who the servers of the plan's stores said that they are, and whether that was accepted in place of another."""
+    return [
+        {"store": store, "cluster": served.cluster.id, "accepted": served.is_accepted}
+        for store in (*plan.sources, *plan.destinations)
+        if (served := plan.served.get(store)) is not None and served.cluster is not None
+    ]
 
 
 class UndoLog(RunLog):
@@ -335,13 +408,13 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
             reason = reason or unrecorded(target, error).reason
     for each in missing_lines(run_log.run) if run_log.audit is not None else ():
         store = plan.stores[each.store]
-        line = run_log.missing(store, each)
+        line = partial(run_log.record_in_audit, store, each.target, each.action, each.properties, each.before)
         try:
             # The store has just shown the version that the plan found, and no other one.
             if plan.stored.get(each.target) == each.version or _is_known(each, store):
-                line.written(each.version)
+                line(Stage.WRITTEN, each.version)
             else:
-                line.outcome_unknown()
+                line(Stage.UNKNOWN)
         except (AuditError, StoreError):
             continue
         try:

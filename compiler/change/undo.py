@@ -15,7 +15,6 @@ from compiler.change.apply import End, Ended, Listener, apply_plan, callers_of, 
 from compiler.change.attributes import carry_back_ages, date_writes, drop_ended_tags, notes_of_undone, stores_with_dates
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import (
-    JournalError,
     Run,
     RunEntry,
     RunHistory,
@@ -41,6 +40,7 @@ from compiler.live.read_many import PastRun, Reading, States, read_many, version
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
 from compiler.model.environment import Environment, Store
+from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
 from compiler.stores.secret_value import Comparer
@@ -432,9 +432,9 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     """Undo what the run of `command` wrote, or only show the plan.
 
     Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
-    no remote secret of the catalogue is not touched. Raises JournalError for a run of another command or environment or
-    without keys, Refusal where what the environments read is not known, and what opening, reading and writing stores
-    raises before the first write.
+    no remote secret of the catalogue is not touched. Raises Refusal for a run of another command or environment or
+    without keys, and where what the environments read is not known, and what opening, reading and writing stores raises
+    before the first write.
     """
     run = own_run(find_run(options.root, run_id), command, environment.name)
     expect_servers(run, options.stores)
@@ -487,14 +487,16 @@ def _unwritten(plan: Plan) -> End:
 
 
 def own_run(run: Run, command: str, environment: str) -> Run:
-    """`run`, if it is one of `command` on `environment` and tells what it wrote. Raises JournalError."""
+    """`run`, if it is one of `command` on `environment` and tells what it wrote. Raises Refusal."""
     if run.command != command or run.environment != environment:
         what = f"`{run.command} {run.environment}`"
-        raise JournalError(
-            f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
+        raise Refusal(
+            "usage", f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
         )
     if not all(_is_complete(run, store, entry) for (store, _), entry in run.entries.items()):
-        raise JournalError(f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged")
+        raise Refusal(
+            "usage", f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged"
+        )
     return run
 
 
@@ -504,13 +506,14 @@ def _is_complete(run: Run, store: str, entry: RunEntry) -> bool:
 
 
 def open_run(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
-    """The stores of `run`, open, by their ids. Raises JournalError where one has another address now."""
+    """The stores of `run`, open, by their ids. Raises Refusal where one has another address now."""
     writers: dict[str, SecretWriter] = {}
     for store_id, address in run.destinations.items():
         store = store_named(environment, store_id)
         writers[store_id] = stores.open(store)
         if writers[store_id].address.absolute != address:
-            raise JournalError(
+            raise Refusal(
+                "usage",
                 f'the store "{store.id}" has another address than in the run',
                 # Not "set it back": the journal may be forged, and whatever listens there would be sent a token.
                 f"the run names {address}: if you know that it was there, set it back",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.apply import Change, End, Ended, Listener, expect_servers
 from compiler.change.attributes import COMMAND, Ages, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
-from compiler.change.journal import Journal, JournalError, Run, find_run, identity_of, new_id, runs
+from compiler.change.journal import Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
 from compiler.change.run_files import caller, caller_of, run_lock
+from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import (
     RUN_ID,
@@ -378,19 +379,15 @@ def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
     phases = list(RotationPhase)
     if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
         return
-    with run_lock(options.root, f"{COMMAND}, run {run.id}"):
-        log = Journal(run)
-        try:
-            log.reached(phase)
-        finally:
-            log.close()
+    with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
+        log.reached(phase)
 
 
 def close_rotation(run_id: str, environment: Environment, options: Options) -> Run:
     """Record that the old value is revoked, and take the run's id away from the new one.
 
     One that another writer has ended can be closed too: nothing else would let anybody write there again. Raises
-    JournalError for a run of another command, Refusal for one that can go on or is undone, and StoreError.
+    Refusal for a run of another command, and for one that can go on or is undone, and StoreError.
     """
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.is_resumable and _is_continued(run, environment):
@@ -441,10 +438,10 @@ def _is_at_end(undo: Ended) -> bool:
 
 
 def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
-    """The run of this id. Raises JournalError; where a store says who began it elsewhere, the Refusal names them."""
+    """The run of this id. Raises Refusal, which names who began it elsewhere where a store says that."""
     try:
         return find_run(options.root, run_id)
-    except JournalError:
+    except Refusal:
         found = _tagged(run_id, environment, options.stores)
         if not found:
             raise

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.journal import JournalError, Run, journals, read_run
+from compiler.change.journal import Run, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
 from compiler.change.run_log import Stage
@@ -67,7 +67,7 @@ def list_runs(root: Path, environment: str | None = None, audit: str | None = No
     for path in journals(root):
         try:
             found[path.stem] = _of_journal(read_run(path))
-        except JournalError as error:
+        except Refusal as error:
             unread[f"{FOLDER}/{RUNS}/{path.name}"] = error.message
     if audit is not None:
         audited, broken = _of_audit(audit)

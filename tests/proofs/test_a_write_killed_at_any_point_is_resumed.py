@@ -153,16 +153,15 @@ def test_a_put_whose_place_moved_meanwhile_does_not_say_that_it_is_done(world: W
 STORED = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.change.journal import Journal
-from compiler.change.run_log import AuditLog
+from compiler.change.run_log import AuditLog, RunLog
 
 record = AuditLog.record
 
 def dying(self, *_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-Journal.written = dying
-AuditLog.record = lambda self, *line: dying(self) if "written" in line else record(self, *line)
+RunLog._note = dying
+AuditLog.record = lambda self, line: dying(self) if line["state"] == "written" else record(self, line)
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from compiler.change.compare import plan_change
-from compiler.change.journal import Journal, Run, RunEntry, new_run
-from compiler.change.plan import Kind, Location, Plan, Step, Write, WriteResult
+from compiler.change.journal import Run, RunEntry, new_run
+from compiler.change.plan import Kind, Location, Plan, Step, Target, Write, WriteResult
+from compiler.change.run_log import RunLog
 from compiler.live.read_many import no_writer, read_all
-from compiler.stores.interface import RemoteSecret
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
 
@@ -25,9 +26,15 @@ def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # n
     return Plan(command, "prod", stores, steps=steps, writes=writes, **rest)
 
 
-def begin_journal(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Journal:
-    """The journal of a run that begins."""
-    return Journal(new_run(root, run_id, plan, identity), plan)
+def begin_journal(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> RunLog:
+    """The log of a run that begins, without an audit file."""
+    return RunLog(new_run(root, run_id, plan, identity), begins=plan)
+
+
+def write_over(target: Target, before: str | None = None) -> Write:
+    """A write at `target` over the version `before`, where there is one."""
+    base = RemoteSecret(target[1], before, {}, Attributes()) if before is not None else None
+    return Write(*target, (), {}, base=base)
 
 
 def step_of(

@@ -120,12 +120,11 @@ class Faults:
         """Adds `line` to a journal, or as much of it as a fault lets through."""
         self._breathe()
         fault = self._due(Moment.LINE)
-        if fault in {Fault.TORN_LINE, Fault.FULL_DISK}:
-            half = str(dict(line)).encode()[:20]
-            os.write(file._descriptor, b"\n" + half if file._needs_newline else half)
-            file._needs_newline = True
-            if fault is Fault.FULL_DISK:
-                raise _no_space()
+        if fault is Fault.FULL_DISK:
+            # What there was room for is taken back.
+            raise _no_space()
+        if fault is Fault.TORN_LINE:
+            os.write(file._descriptor, file._begin + str(dict(line)).encode()[:20])
             self._die()
         _APPEND(file, line, wait=wait)
         self._due(Moment.NOTED)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.journal import Journal, read_run
+from compiler.change.journal import read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
-from compiler.change.run_log import AuditError, AuditLog, RunLog
+from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
@@ -24,15 +24,15 @@ RUN = "20250131-120000-4fa1c2"
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[list[Journal]]:
-    journals: list[Journal] = []
+def opened(tmp_path: Path) -> Iterator[list[RunLog]]:
+    journals: list[RunLog] = []
     yield journals
     for journal in journals:
         journal.close()
 
 
 @pytest.fixture
-def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
+def apply(tmp_path: Path, opened: list[RunLog]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
         plan = replace(plan, stores={"azure": store})
         journal = begin_journal(tmp_path, RUN, plan, {})
@@ -237,7 +237,7 @@ def test_what_cannot_be_noted_before_the_write_is_not_written(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(Journal, "started", full)
+    monkeypatch.setattr(RunLog, "start", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert store.calls == []
     assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
@@ -251,7 +251,7 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(Journal, "end", full)
+    monkeypatch.setattr(RunLog, "end", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
     assert outcome.unrecorded == "the journal cannot be written: No space left on device"
@@ -266,14 +266,14 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     turn: int,
     stored: bool,  # noqa: FBT001
 ) -> None:
-    record, turns = AuditLog.record, count()
+    write, turns = AuditLog._write, count()
 
-    def full(self: AuditLog, *entry: Any) -> None:  # noqa: ANN401
+    def full(self: AuditLog, data: bytes) -> None:
         if next(turns) == turn:
-            raise AuditError("the audit file cannot be written: no space left on device")
-        record(self, *entry)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, data)
 
-    monkeypatch.setattr(AuditLog, "record", full)
+    monkeypatch.setattr(AuditLog, "_write", full)
     store = MemoryStore()
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
@@ -495,7 +495,7 @@ def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
 
     store, defect = MemoryStore(), KeyError("x")
     store.failures["write", "a"] = defect
-    monkeypatch.setattr(Journal, "settled", full)
+    monkeypatch.setattr(RunLog, "settled", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
     # It was begun: what became of it is found out when the run goes on.
@@ -535,7 +535,7 @@ def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(Journal, "started", full)
+    monkeypatch.setattr(RunLog, "start", full)
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     outcome = apply(store, plan, workers=1, continue_on_error=True)
     assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
@@ -548,7 +548,7 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(Journal, "written", full)
+    monkeypatch.setattr(RunLog, "_note", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].code, list(store.versions)) == ("unrecorded", ["a"])
     entry = entries_of(read_run(journal_path(tmp_path)))["a"]
@@ -561,12 +561,9 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    def unannounced(*_: object) -> None:
-        raise AuditError("the audit file cannot be written: no space left on device")
-
     store = MemoryStore()
-    monkeypatch.setattr(Journal, "settled", full)
-    monkeypatch.setattr(AuditLog, "record", unannounced)
+    monkeypatch.setattr(RunLog, "settled", full)
+    monkeypatch.setattr(AuditLog, "_write", full)
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
     assert (outcome.results[0].code, outcome.defect, store.calls) == ("unrecorded", None, [])
@@ -617,7 +614,7 @@ def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Out
 
 
 def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
-    tmp_path: Path, opened: list[Journal]
+    tmp_path: Path, opened: list[RunLog]
 ) -> None:
     one, two = MemoryStore("https://one"), MemoryStore("https://two")
     two.seed("a", A="theirs")
@@ -675,7 +672,7 @@ def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(
 
 
 def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
-    tmp_path: Path, opened: list[Journal]
+    tmp_path: Path, opened: list[RunLog]
 ) -> None:
     store = MemoryStore()
     store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
@@ -692,7 +689,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
 
 @pytest.mark.parametrize("is_audited", [False, True])
 def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
-    tmp_path: Path, opened: list[Journal], *, is_audited: bool
+    tmp_path: Path, opened: list[RunLog], *, is_audited: bool
 ) -> None:
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
@@ -707,7 +704,7 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
 
 
 def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
-    tmp_path: Path, opened: list[Journal], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, opened: list[RunLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -717,11 +714,11 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "found", full)
+        patched.setattr(RunLog, "find", full)
         outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
-    monkeypatch.setattr(Journal, "end", full)
+    monkeypatch.setattr(RunLog, "end", full)
     assert end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run)) == Outcome(
         RUN, (), unrecorded=reason
     )
@@ -733,7 +730,7 @@ def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Journal, "found", full)
+    monkeypatch.setattr(RunLog, "find", full)
     store = MemoryStore()
     outcome = apply(store, plan_of(write_of(store, "b", A="1"), stored={("azure", "a"): "v1"}))
     assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.journal import Journal, Run, RunEntry, find_run
+from compiler.change.journal import Run, RunEntry, find_run
 from compiler.change.plan import Kind, MissingLine, Target, Write
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
 from compiler.model.store import StoreAddress
@@ -33,7 +33,7 @@ class Resumed:
     """A run whose journal says `entry` of one remote secret, which goes on or is undone."""
 
     root: Path
-    journal: Journal
+    journal: RunLog
     store: MemoryStore
 
     def record(self, stored: dict[Target, str | None] | None = None, *, has_file: bool = True, **more: Any) -> str:  # noqa: ANN401
@@ -180,7 +180,7 @@ def test_a_journal_without_room_is_told_with_its_first_cause(resumed: Resumed, m
         number = next(errors)
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Journal, "found", full)
+    monkeypatch.setattr(RunLog, "find", full)
     reason = resumed.record({A: "v1", ("azure", "b"): "v1"})
     assert reason == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
 

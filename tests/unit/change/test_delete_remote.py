@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import delete_versions, recover_versions
-from compiler.change.journal import Journal, RunEntry, read_run
+from compiler.change.journal import RunEntry, read_run
 from compiler.change.plan import Kind, State, Write, WriteResult
 from compiler.change.run_log import AuditLog, RunLog, UndoLog
 from compiler.model.provider import Provider
@@ -28,7 +28,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
 
 
 def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
-    journal = Journal(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
+    journal = RunLog(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
     with AuditLog(tmp_path / "audit") as audit:
         result = recover_versions(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
     journal.close()

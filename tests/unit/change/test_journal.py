@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -12,24 +13,15 @@ from typing import Any
 
 import pytest
 
-from compiler.change.journal import (
-    Journal,
-    JournalError,
-    Run,
-    find_run,
-    find_unfinished,
-    identity_of,
-    new_id,
-    read_run,
-    runs,
-    runs_folder,
-)
+from compiler.change.journal import Run, find_run, find_unfinished, identity_of, new_id, read_run, runs, runs_folder
 from compiler.change.plan import Kind, Location, MissingLine, Plan, State, Step, Write, WriteResult
+from compiler.change.run_log import RunLog
 from compiler.live.stores import Served
-from compiler.stores.interface import Attributes, Cluster, RemoteSecret
+from compiler.refusal import Refusal
+from compiler.stores.interface import Attributes, Cluster, RemoteSecret, Written
 from compiler.stores.secret_value import SecretValue
 from compiler.text.credential import looks_like_credential
-from tests.unit.changes import begin_journal, entries_of, plan_of
+from tests.unit.changes import begin_journal, entries_of, plan_of, write_over
 from tests.unit.memory_store import MemoryStore
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
@@ -46,7 +38,7 @@ def plan() -> Plan:
     return plan_of(*writes, stores={"azure": MemoryStore("https://a")}, sources={"vault": "https://v"})
 
 
-def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
+def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> RunLog:
     return begin_journal(root, run, plan(), identity or {"environment": "prod"})
 
 
@@ -76,10 +68,10 @@ def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     assert journal.run.id == FIRST
-    journal.started(A, None)
-    journal.written(A, None, "v1", ("v0",))
+    journal.start(write_over(A))
+    journal.note_version(write_over(A), Written("v1", ("v0",)))
     journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
-    journal.started(B, None)
+    journal.start(write_over(B))
     journal.recovered(B, "v7", None)
     journal.settled(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
@@ -100,9 +92,9 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
 ) -> None:
     journal, waits = begin(tmp_path), list[int]()
     monkeypatch.setattr(os, "fsync", waits.append)
-    journal.started(A, None)
+    journal.start(write_over(A))
     assert len(waits) == 1
-    journal.written(A, None, "v1", ())
+    journal.note_version(write_over(A), Written("v1"))
     journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
     assert len(waits) == 1
     journal.end("complete")
@@ -130,9 +122,9 @@ def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path
 def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.end("interrupted")
-    journal.started(A, "v1")
+    journal.start(write_over(A, "v1"))
     assert find_run(tmp_path, FIRST).ended is None
-    journal.found(A, "v2")
+    journal.find(A, "v2")
     assert find_run(tmp_path, FIRST).entries[A].after == "v2"
     journal.undo(A, "started")
     journal.close()
@@ -147,22 +139,24 @@ def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Pa
         run = find_run(tmp_path, FIRST)
         return run.entries[A].audit_pending, run.entries[A].undo_audit_pending, run.is_audited
 
-    journal.started(A, "v0")
+    journal.start(write_over(A, "v0"))
     assert find_run(tmp_path, FIRST).entries[A].before == "v0"
-    journal.written(A, "v0", "v1", ())
-    journal.found(A, "v1")
+    journal.note_version(write_over(A, "v0"), Written("v1"))
+    journal.find(A, "v1")
     journal.undo(A, "started")
     assert owed() == (False, False, False)
+    again = RunLog(journal.run, is_audited=True)
     notes: tuple[Callable[[], None], ...] = (
-        lambda: journal.started(A, "v0", audit_pending=True),
-        lambda: journal.written(A, "v0", "v1", (), audit_pending=True),
-        lambda: journal.found(A, "v1", audit_pending=True),
+        lambda: again.start(write_over(A, "v0")),
+        lambda: again.note_version(write_over(A, "v0"), Written("v1")),
+        lambda: again.find(A, "v1"),
     )
     for note in notes:
         note()
         assert owed() == (True, False, True)
-        journal.audited(MissingLine(*A, "v1"))
+        again.audited(MissingLine(*A, "v1"))
         assert owed() == (False, False, True)
+    again.close()
     journal.undo(A, "started", before="v1", audit_pending=True)
     journal.close()
     assert owed() == (False, True, True)
@@ -226,11 +220,11 @@ def test_of_a_run_of_another_identity_only_the_first_line_is_read(
 
 @pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", SECOND, FIRST + "\n"])
 def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refusal) as caught:
         find_run(tmp_path, name)
     assert (caught.value.kind, str(caught.value.help)[:33]) == ("usage", "there are no runs in this folder;")
     begin(tmp_path).close()
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refusal) as caught:
         find_run(tmp_path, name)
     assert FIRST in str(caught.value.help)
 
@@ -241,7 +235,7 @@ def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(content)
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(Refusal, match="cannot be read"):
         read_run(path)
 
 
@@ -250,10 +244,10 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     text = path.read_text("utf-8")
     path.write_text(text + json.dumps({"type": "step", "store": "azure", "name": "nobody", "state": "done"}) + "\n")
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(Refusal, match="cannot be read"):
         find_run(tmp_path, FIRST)
     path.write_text(text.replace('"format":2', '"format":3'))
-    with pytest.raises(JournalError, match="an unknown format"):
+    with pytest.raises(Refusal, match="an unknown format"):
         find_run(tmp_path, FIRST)
 
 
@@ -264,15 +258,15 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
 )
 def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
     journal = begin(tmp_path)
-    journal.started(A, None)
-    journal.written(A, None, "v1", ())
+    journal.start(write_over(A))
+    journal.note_version(write_over(A), Written("v1"))
     journal.undo(A, "done", "v2")
     journal.close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     changed = [{**line, field: odd} if line["type"] == type_ else line for line in lines]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(Refusal, match="cannot be read"):
         read_run(path)
 
 
@@ -295,7 +289,9 @@ def test_a_journal_that_cannot_be_begun_is_closed(tmp_path: Path, monkeypatch: p
 
     def full(descriptor: int, data: bytes) -> int:
         left[0] -= 1
-        return write(descriptor, data if left[0] >= 0 else data[:5])
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
@@ -316,7 +312,7 @@ def test_an_identity_tells_which_where_what_and_how() -> None:
 
 def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.written(A, None, "v2", ("v1",))
+    journal.note_version(write_over(A), Written("v2", ("v1",)))
     journal.settled(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
     journal.close()
     assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
@@ -325,9 +321,9 @@ def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path
 def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) -> None:
     made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
     journal = begin(tmp_path)
-    journal.written(A, None, "2", (), made=made)
+    journal.note_version(write_over(A), Written("2", (), made=made))
     journal.settled(WriteResult("azure", "a", State.DONE, "2"))
-    journal.written(B, None, "v1", ())
+    journal.note_version(write_over(B), Written("v1"))
     journal.close()
     found = find_run(tmp_path, FIRST).entries
     assert (found[A].made, found[B].made) == (made.isoformat(), None)
@@ -337,7 +333,7 @@ def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) 
 
 def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.written(A, None, "v1", ())
+    journal.note_version(write_over(A), Written("v1"))
     journal.undo(A, "started")
     assert find_run(tmp_path, FIRST).entries[A].undone_as is None
     journal.undo(A, "done", "v2")
@@ -471,11 +467,11 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     time.tzset()
     writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=SecretValue("sentinel"), base=BASE))
     journal = begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
-    journal.started(A, None)
-    journal.written(A, None, "v1", ("v0",))
+    journal.start(write_over(A))
+    journal.note_version(write_over(A), Written("v1", ("v0",)))
     journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
     journal.settled(WriteResult("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
-    journal.found(C, "v4")
+    journal.find(C, "v4")
     journal.undo(A, "started")
     journal.undo(C, "done", "v5")
     journal.end("incomplete")
@@ -523,9 +519,9 @@ def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
-    journal = Journal(read_run(path))
-    journal.started(A, None)
-    journal.written(A, None, "v1", ())
+    journal = RunLog(read_run(path))
+    journal.start(write_over(A))
+    journal.note_version(write_over(A), Written("v1"))
     journal.undo(A, "done")
     journal.close()
     entry = find_run(tmp_path, FIRST).entries[A]
@@ -555,8 +551,8 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
         plan_of(*writes, command="restore", stores=stores),
         {},
     )
-    journal.started(A, None)
-    journal.written(("vault", "a"), "v3", "v4", ())
+    journal.start(write_over(A))
+    journal.note_version(write_over(("vault", "a"), "v3"), Written("v4"))
     journal.settled(WriteResult("vault", "a", State.DONE, "v4"))
     journal.close()
     run = find_run(tmp_path, FIRST)
@@ -630,7 +626,7 @@ def test_an_identity_says_each_of_its_parts() -> None:
 def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Path) -> None:
     for second in range(7):
         begin(tmp_path, f"20250131-12000{second}-000000").close()
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refusal) as caught:
         find_run(tmp_path, "x" * 100)
     assert str(caught.value) == f'there is no run "{"x" * 60}"'
     shown = str(caught.value.help)
@@ -638,7 +634,7 @@ def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Pa
     assert named == [f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2)]
     assert "another machine has its own in .platform-secrets/runs" in shown
     (tmp_path / ".platform-secrets/runs/20250131-120006-000000.jsonl").write_text("{}\n", "utf-8")
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refusal) as caught:
         find_run(tmp_path, "x")
     assert "20250131-120006-000000, " in str(caught.value.help)
     assert "d ago, cannot be read; 20250131-120005" in str(caught.value.help)
@@ -650,7 +646,7 @@ def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, fie
     head = {key: value for key, value in LINES[0].items() if (key, odd) != (field, None)}
     path = tmp_path / f"{FIRST}.jsonl"
     path.write_text(json.dumps(head if odd is None else {**head, field: odd}) + "\n", "utf-8")
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refusal) as caught:
         read_run(path)
     message = "has an unknown format" if field == "format" and odd is not None else "cannot be read"
     help_text = (
@@ -668,7 +664,7 @@ def test_what_is_no_name_of_an_environment_or_a_command_stands_in_no_line_to_pas
 ) -> None:
     path = tmp_path / f"{FIRST}.jsonl"
     path.write_text(json.dumps({**LINES[0], field: odd}) + "\n", "utf-8")
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(Refusal, match="cannot be read"):
         read_run(path)
 
 
@@ -677,7 +673,7 @@ def test_a_journal_that_may_not_be_read_is_refused_and_passed_over(tmp_path: Pat
     (runs_folder(tmp_path) / f"{SECOND}.jsonl").mkdir()
     (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").symlink_to(runs_folder(tmp_path) / f"{FIRST}.jsonl")
     assert [run.id for run in runs(tmp_path)] == [FIRST]
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(Refusal, match="cannot be read"):
         find_run(tmp_path, "20250131-120002-000000")
 
 

@@ -1,16 +1,20 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compiler.change.journal import Journal, RunEntry, find_run
+from compiler.change.journal import RunEntry, find_run
 from compiler.change.plan import State, Write, WriteResult
-from compiler.change.run_log import AGAIN, AuditError, AuditLog, RunLog, UndoLog, unrecorded
+from compiler.change.run_log import AuditError, AuditLog, IntentError, RunLog, UndoLog, unrecorded
+from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -20,7 +24,7 @@ WRITE = Write("azure", "a", (), secrets(KEY="sentinel"))
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path) -> Iterator[RunLog]:
     plan = plan_of(WRITE)
     opened = begin_journal(tmp_path, RUN, plan, {})
     yield opened
@@ -31,24 +35,117 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
-    with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal.run, audit, {"azure": "ada"})
-        base = RemoteSecret("a", "v1", {}, Attributes())
-        with notes.writing(MemoryStore(), replace(WRITE, base=base), "update") as line:
-            assert len(lines(tmp_path / "audit")) == 1
-            line.written("v2")
-    first, last = lines(tmp_path / "audit")
-    same = {"run": RUN, "who": "ada", "action": "update", "environment": "prod", "name": "a", "before": "v1"}
-    assert same.items() <= first.items()
-    assert same.items() <= last.items()
-    assert (first["store"], first["properties"]) == ("https://memory", ["KEY"])
-    assert (first["version"], last["version"]) == (None, "v2")
+@contextmanager
+def writing(journal: RunLog, path: Path) -> Iterator[Callable[[str | None], None]]:
+    """Surrounds an update by ada with its lines in the audit file `path`."""
+    base = RemoteSecret("a", "v1", {}, Attributes())
+    with AuditLog(path) as audit:
+        log = RunLog(journal.run, audit, {"azure": "ada"})
+        with log.writing(MemoryStore(), replace(WRITE, base=base), "update") as line:
+            yield line
 
 
-def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
-    with RunLog(journal.run).writing(MemoryStore(), WRITE, "create") as line:
-        line.written("v1")
+def ends(path: Path) -> list[tuple[str, str | None]]:
+    return [(line["state"], line["version"]) for line in lines(path)]
+
+
+def test_the_lines_around_a_write_say_who_what_when_where_and_for_which_run(tmp_path: Path, journal: RunLog) -> None:
+    path = tmp_path / "audit"
+    with writing(journal, path) as line:
+        # Whoever is killed here leaves what an auditor needs to know whose the version may be.
+        assert ends(path) == [("writing", None)]
+        line("v2")
+    first, last = lines(path)
+    told = datetime.fromisoformat(first.pop("time"))
+    assert told.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+    assert first == {
+        "run": RUN,
+        "state": "writing",
+        "who": "ada",
+        "action": "update",
+        "environment": "prod",
+        "store": "https://memory",
+        "name": "a",
+        "properties": ["KEY"],
+        "before": "v1",
+        "version": None,
+    }
+    assert {**last, "state": "writing", "version": None}.items() >= first.items()
+    assert (last["state"], last["version"], len(last)) == ("written", "v2", len(first) + 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ConflictError(StoreLocation("s"), Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (StoreError(StoreLocation("s"), Action.WRITE, "r", "m", Code.OUTCOME_UNKNOWN), "unknown"),
+        (KeyboardInterrupt(), "unknown"),
+        (KeyError("a defect"), "unknown"),
+    ],
+)
+def test_a_write_that_does_not_end_well_says_whether_it_may_be_stored(
+    tmp_path: Path, journal: RunLog, error: BaseException, state: str
+) -> None:
+    path = tmp_path / "audit"
+    with pytest.raises(type(error)), writing(journal, path):
+        raise error
+    assert ends(path) == [("writing", None), (state, None)]
+
+
+def test_what_goes_wrong_after_the_line_of_a_write_adds_no_second_end(tmp_path: Path, journal: RunLog) -> None:
+    path = tmp_path / "audit"
+
+    def fails() -> None:
+        with writing(journal, path) as line:
+            line("7")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert ends(path) == [("writing", None), ("written", "7")]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lines still fit into the audit file."""
+    left, write = [0], AuditLog._write
+
+    def fits(self: AuditLog, data: bytes) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, data)
+
+    monkeypatch.setattr(AuditLog, "_write", fits)
+    return left
+
+
+@pytest.mark.usefixtures("full")
+def test_a_write_that_cannot_be_announced_is_not_begun(tmp_path: Path, journal: RunLog) -> None:
+    with pytest.raises(IntentError, match="no space left"), writing(journal, tmp_path / "audit"):
+        raise AssertionError
+
+
+def test_an_end_that_cannot_be_noted_hides_neither_the_write_nor_the_cause(
+    tmp_path: Path, journal: RunLog, full: list[int]
+) -> None:
+    full[0] = 1
+    with pytest.raises(AuditError, match="no space left") as caught, writing(journal, tmp_path / "audit") as line:
+        line("7")
+    assert type(caught.value) is AuditError
+    full[0] = 1
+    with pytest.raises(KeyError), writing(journal, tmp_path / "audit"):
+        raise KeyError
+    assert ends(tmp_path / "audit") == [("writing", None)] * 2
+
+
+def test_without_an_audit_file_nothing_is_noted_there(journal: RunLog) -> None:
+    with journal.writing(MemoryStore(), WRITE, "create") as line:
+        line("v1")
+    with pytest.raises(KeyError), journal.writing(MemoryStore(), WRITE, "create"):
+        raise KeyError
 
 
 @pytest.mark.parametrize(
@@ -57,7 +154,7 @@ def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
 )
 def test_what_a_run_owes_its_audit_file(
     tmp_path: Path,
-    journal: Journal,
+    journal: RunLog,
     has_file: bool,  # noqa: FBT001
     is_audited: bool,  # noqa: FBT001
     owes: bool,  # noqa: FBT001
@@ -65,26 +162,6 @@ def test_what_a_run_owes_its_audit_file(
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal.run, audit if has_file else None, is_audited=is_audited)
         assert notes.needs_lines is owes
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (AuditError("the audit file cannot be written: full"), "the audit file cannot be written: full"),
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), f"cannot be written: {os.strerror(errno.ENOSPC)}"),
-        (OSError("the line could not be written whole"), "is the disk full?"),
-    ],
-)
-def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | OSError, said: str) -> None:
-    result = unrecorded(("azure", "a"), error)
-    assert (result.store, result.name, result.state, result.code, result.remedy) == (
-        "azure",
-        "a",
-        State.FAILED,
-        "unrecorded",
-        AGAIN,
-    )
-    assert said in result.reason
 
 
 @pytest.mark.parametrize(
@@ -97,10 +174,11 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
 )
 def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | OSError, reason: str) -> None:
     result = unrecorded(("azure", "a"), error)
+    assert (result.store, result.name, result.state, result.code) == ("azure", "a", State.FAILED, "unrecorded")
     assert (result.reason, result.remedy) == (reason, "run the same command again to resume the run")
 
 
-def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journal) -> None:
+def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: RunLog) -> None:
     def entry() -> RunEntry:
         return find_run(tmp_path, RUN).entries["azure", "a"]
 
@@ -120,7 +198,7 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
     assert find_run(tmp_path, RUN).ended == "incomplete"
 
 
-def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: Journal) -> None:
+def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: RunLog) -> None:
     notes = RunLog(journal.run)
     notes.start(replace(WRITE, recover=True))
     notes.note_version(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), Written("v2"))
@@ -138,7 +216,7 @@ class TestAnUndo:
     def test_it_is_announced_with_what_it_replaces_and_owed_to_the_audit_file(
         self,
         tmp_path: Path,
-        journal: Journal,
+        journal: RunLog,
         has_file: bool,  # noqa: FBT001
     ) -> None:
         base = RemoteSecret("a", "v2", {}, Attributes())
@@ -154,7 +232,7 @@ class TestAnUndo:
 
     @pytest.mark.parametrize("earlier", [RemoteSecret("a", "v1", {}, Attributes()), None])
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
-        self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
+        self, tmp_path: Path, journal: RunLog, earlier: RemoteSecret | None
     ) -> None:
         UndoLog(journal.run).note_version(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
         entry = self.entry(tmp_path)
@@ -174,7 +252,7 @@ class TestAnUndo:
         ],
     )
     def test_what_is_not_known_to_be_as_it_was_is_for_the_next_undo(
-        self, tmp_path: Path, journal: Journal, result: WriteResult, undo: str
+        self, tmp_path: Path, journal: RunLog, result: WriteResult, undo: str
     ) -> None:
         notes = UndoLog(journal.run)
         notes.note_version(replace(WRITE, changes={}), Written("v3"))
@@ -185,7 +263,7 @@ class TestAnUndo:
     def test_it_is_owed_to_the_audit_file_until_it_is_for_the_next_undo(
         self,
         tmp_path: Path,
-        journal: Journal,
+        journal: RunLog,
         owes: bool,  # noqa: FBT001
     ) -> None:
         notes = UndoLog(journal.run)
@@ -196,16 +274,66 @@ class TestAnUndo:
         notes.note_version(replace(WRITE, changes={}), Written("v3"))
         assert not self.entry(tmp_path).undo_audit_pending
 
-    def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
+    def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: RunLog) -> None:
         journal.end("conflict")
         UndoLog(journal.run).end("complete")
         assert find_run(tmp_path, RUN).ended == "conflict"
 
 
-def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journal: Journal) -> None:
+def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journal: RunLog) -> None:
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal.run, audit, {"azure": "ada", "vault": "grace"})
         for store in ("azure", "vault", "other"):
-            notes.writing(MemoryStore(f"https://{store}"), replace(WRITE, store=store), "create").written("v1")
+            with notes.writing(MemoryStore(f"https://{store}"), replace(WRITE, store=store), "create"):
+                pass
     found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://azure", "ada"), ("https://vault", "grace"), ("https://other", "")]
+
+
+def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("x", "utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "no/such/folder", "."):
+        with pytest.raises(AuditError, match="audit file"):
+            AuditLog(tmp_path / name)
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(AuditError, match=r"^the audit file is not a regular file$"):
+            AuditLog(tmp_path / "pipe")
+    finally:
+        os.close(reader)
+
+
+def test_a_file_that_cannot_be_used_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to("target")
+    told = {"link": "too many levels of symbolic links", "no/such/folder": "no such file or directory"}
+    for name, why in told.items():
+        with pytest.raises(AuditError) as caught:
+            AuditLog(tmp_path / name)
+        assert str(caught.value) == f"the audit file cannot be opened: {why}"
+        assert (caught.value.kind, caught.value.help) == ("cannot run", "name another file with --audit")
+
+    def fails(_descriptor: int) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with AuditLog(tmp_path / "audit") as log, pytest.raises(AuditError) as caught:
+        log.record({"state": "written"})
+    assert str(caught.value) == "the audit file cannot be written: unknown reason"
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    before = open_descriptors()
+    with pytest.raises(AuditError):
+        AuditLog(tmp_path / "pipe")
+    with AuditLog(tmp_path / "audit"):
+        pass
+    assert open_descriptors() <= before
+    os.close(reader)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan, other_bytes
-from compiler.change.journal import Journal, Run, RunEntry, RunHistory, find_run
+from compiler.change.journal import Run, RunEntry, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
-from compiler.change.run_log import AuditError, AuditLog, UndoLog
+from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
 from compiler.change.undo import plan_undo
 from compiler.stores.errors import (
     Action,
@@ -54,12 +54,12 @@ def undo(
         journal.close()
 
 
-def journal_of(tmp_path: Path, run: Run) -> Journal:
+def journal_of(tmp_path: Path, run: Run) -> RunLog:
     """The journal of the run, begun with what it planned."""
     path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
     if not path.exists():
         begin_journal(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {}).close()
-    return Journal(replace(run, path=path))
+    return RunLog(replace(run, path=path))
 
 
 def undos(tmp_path: Path) -> list[dict[str, str | None]]:
@@ -258,7 +258,7 @@ def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Journal, "undo", full)
+    monkeypatch.setattr(RunLog, "undo", full)
     store = two_versions()
     assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
     assert len(store.versions["a"]) == 2

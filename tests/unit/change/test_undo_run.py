@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import End, Ended, apply_plan, carry_out
-from compiler.change.journal import JournalError, runs
+from compiler.change.journal import runs
 from compiler.change.plan import Kind, OnConflict, Options, State
 from compiler.change.run_files import run_lock
 from compiler.change.undo import undo_run
@@ -88,7 +88,7 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
 def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_use(
     undo: Callable[..., Ended], azure: MemoryStore, run_id: str, command: str, env: str
 ) -> None:
-    with pytest.raises(JournalError, match="belongs to `migrate prod`") as refused:
+    with pytest.raises(Refusal, match="belongs to `migrate prod`") as refused:
         undo(command, env=env)
     assert refused.value.help == f"run platform-secrets migrate prod --undo {run_id}"
     assert azure.deleted == set()
@@ -103,7 +103,7 @@ def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
     changed = (line | (forged if forged.keys() <= line.keys() else {}) for line in lines)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
     for applies in (False, True):
-        with pytest.raises(JournalError, match="does not tell what it wrote"):
+        with pytest.raises(Refusal, match="does not tell what it wrote"):
             undo(applies=applies)
     assert azure.deleted == set()
 
@@ -124,7 +124,7 @@ def test_an_undo_that_can_take_nothing_back_of_a_run_stopped_after_a_recovery_sa
 def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
     address = azure.address.absolute
     azure.address = MemoryStore("https://elsewhere").address
-    with pytest.raises(JournalError) as refused:
+    with pytest.raises(Refusal) as refused:
         undo()
     assert str(refused.value) == 'the store "azure" has another address than in the run'
     assert refused.value.help == f"the run names {address}: if you know that it was there, set it back"

@@ -1,13 +1,13 @@
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from compiler.change.apply import other_bytes, refusal, write_remote
-from compiler.change.journal import Journal, read_run
+from compiler.change.journal import read_run
 from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
-from compiler.change.run_log import AuditEntry, AuditError, AuditLog, RunLog, Stage
+from compiler.change.run_log import AuditError, AuditLog, RunLog
 from compiler.stores.errors import (
     Action,
     Code,
@@ -34,7 +34,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], WriteResult]]:
-    journals: list[Journal] = []
+    journals: list[RunLog] = []
 
     def moved(write: Write) -> WriteResult:
         plan = plan_of(write)
@@ -528,10 +528,10 @@ def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
 ) -> None:
     record = AuditLog.record
 
-    def full(self: AuditLog, entry: AuditEntry, stage: Stage = Stage.WRITING, version: str | None = None) -> None:
-        if version is not None:
+    def full(self: AuditLog, line: Mapping[str, object]) -> None:
+        if line["version"] is not None:
             raise AuditError("full")
-        record(self, entry, stage, version)
+        record(self, line)
 
     monkeypatch.setattr(AuditLog, "record", full)
     write = made(store, kind)

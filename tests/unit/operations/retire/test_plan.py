@@ -1,7 +1,9 @@
+from contextlib import closing
+
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.change.journal import Journal, read_run
+from compiler.change.journal import read_run
 from compiler.change.plan import Kind, State
 from compiler.change.run_log import RunLog
 from compiler.model.provider import Provider
@@ -68,15 +70,14 @@ def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_
     change = bench.change("jira")
     first = change.plan(None)
     journal = begin_journal(bench.root, ID, first, change.identity)
-    journal.started(("vault", "agents/jira"), "v1")
+    journal.start(first.writes[0])
     journal.close()
     bench.vault.delete_versions("agents/jira", ("v1",))
     run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
     planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
     assert planned.stored == {("vault", "agents/jira"): "v1"}
-    again = Journal(run)
-    outcome = apply_plan(planned, RunLog(again.run))
-    again.close()
+    with closing(RunLog(run)) as again:
+        outcome = apply_plan(planned, again)
     assert (outcome.results, outcome.is_incomplete) == ((), False)
     entry = read_run(run.path).entries["vault", "agents/jira"]
     assert (entry.after, entry.undo) == ("v1", None)
