@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from compiler.cluster.objects import Access, access_of, is_ready
+from compiler.cluster.judge import allows_namespace
+from compiler.cluster.view import ready_of
 from compiler.consumers.readers import secret_reads
 from tests.api_double import Change
 from tests.cluster_double import ClusterDouble
@@ -140,9 +141,9 @@ class OperatorDouble:
         spec, namespace = found["spec"], found["metadata"]["namespace"]
         reference = spec["secretStoreRef"]
         store = self._cluster.everything("clustersecretstores").get(("", reference["name"]))
-        if store is None or not is_ready(store):
+        if store is None or ready_of(store).get("status") != "True":
             raise _ReadError(f"could not get ClusterSecretStore {reference['name']}, err: not found or not ready")
-        if access_of(store, namespace) is not Access.ALLOWED:
+        if allows_namespace(store, namespace) is not True:
             raise _ReadError(f"using ClusterSecretStore {reference['name']} is not allowed from namespace {namespace}")
         data: dict[str, str] = {}
         for at, each in enumerate(spec.get("data") or ()):

@@ -1,13 +1,19 @@
-"""Sends requests to the cluster of a kubeconfig; the only module that imports the Kubernetes client."""
+"""Sends requests to the cluster of a kubeconfig, reads lists in pages, and strips objects to the fields that are used.
+
+The only module that imports the Kubernetes client. Objects are checked where they are read. A pod's variables and a
+Secret's other annotations may be credentials in the clear; neither gets any further.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +21,23 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from compiler.cluster.objects import LiveObject
-from compiler.cluster.view import CHECK_SERVER, AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
+from compiler.cluster.view import (
+    EVENTS,
+    EXTERNAL_SECRETS,
+    FORCE_SYNC,
+    NAMESPACES,
+    SLIM,
+    STORES,
+    ClusterError,
+    LiveObject,
+    Objects,
+    slim_spec,
+)
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
+from compiler.stores.registry import PROVIDERS
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
@@ -37,6 +54,47 @@ _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
 # One with the certificates of a hundred clusters is a megabyte; the client's parser takes seconds for each.
 _LARGEST_CONFIG = 4 * 1024 * 1024
 _MERGE = "application/merge-patch+json"
+_GROUP, _ALPHA = "external-secrets.io/v1", "external-secrets.io/v1alpha1"
+_GENERATORS = "generators.external-secrets.io/v1alpha1"
+# The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
+# 200 would be read as "there are none".
+_TYPES = {
+    "externalsecrets": (_GROUP, "ExternalSecret"),
+    "clusterexternalsecrets": (_GROUP, "ClusterExternalSecret"),
+    "secretstores": (_GROUP, "SecretStore"),
+    "clustersecretstores": (_GROUP, "ClusterSecretStore"),
+    "pushsecrets": (_ALPHA, "PushSecret"),
+    "clusterpushsecrets": (_ALPHA, "ClusterPushSecret"),
+    "vaultdynamicsecrets": (_GENERATORS, "VaultDynamicSecret"),
+    "clustergenerators": (_GENERATORS, "ClusterGenerator"),
+    "deployments": ("apps/v1", "Deployment"),
+    "statefulsets": ("apps/v1", "StatefulSet"),
+    "daemonsets": ("apps/v1", "DaemonSet"),
+    "jobs": ("batch/v1", "Job"),
+    "cronjobs": ("batch/v1", "CronJob"),
+    "rollouts": ("argoproj.io/v1alpha1", "Rollout"),
+    "pods": ("v1", "Pod"),
+    "events": ("v1", "Event"),
+    "secrets": ("v1", "Secret"),
+    "configmaps": ("v1", "ConfigMap"),
+}
+_PAGE = 500
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
+_JSON = "application/json"
+# Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_ALONE = frozenset({"secrets", "configmaps"})
+# Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
+_MOST_OBJECTS = 100_000
+_CHECK_SERVER = "check the kubeconfig's server, and what is before it"
+
+
+class AnswerTooLargeError(ClusterError):
+    """The answer is larger than any that is read; a list is asked for again with fewer objects."""
+
+
+class ExpiredError(Exception):
+    """The mark of a list's next page is too old; the list begins again."""
 
 
 class _Reply(StrictResponse):
@@ -47,11 +105,17 @@ class _Reply(StrictResponse):
     longest = 300.0
 
 
-class KubernetesCluster(ApiReader):
-    """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own."""
+class KubernetesCluster:
+    """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own.
+
+    Reads objects in checked shapes. Its methods raise ClusterError.
+    """
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
-        _silence_client()
+        # At debug level the client's logger prints replies, and Secrets are among them.
+        logging.getLogger("kubernetes.client.rest").disabled = True
+        # A log-in program's complaint goes to the root logger.
+        silence()
         why = ""
         settings = client.Configuration()
         try:
@@ -73,16 +137,106 @@ class KubernetesCluster(ApiReader):
         manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}
 
     def renew(self) -> None:
+        """Give the requests from now on the time and the size that those of one command have."""
         self._spent, self._room = 0.0, _MOST_BYTES
 
+    def collection(self, plural: str, namespace: str) -> Objects:
+        """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
+        return self._collected(plural, namespace, ())
+
+    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        if not _NAME.fullmatch(name):
+            # It may come from a live object, and one with a slash would lead to another, such as a whole Secret.
+            return None
+        plural, is_namespaced = STORES[kind], kind == "SecretStore"
+        scope = f"/namespaces/{namespace}" if is_namespaced else ""
+        permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
+        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
+
+    def namespace_object(self, namespace: str) -> LiveObject | None:
+        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", NAMESPACES)
+
+    def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
+        found = self._got(permission, path)
+        return None if found is None else _formed(lambda: checked(plural, found))
+
+    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
+        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
+        wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
+        found = sorted(self._collected(EVENTS, namespace, wanted), key=lambda each: str(each["moment"]))
+        return {str(each["uid"]): each for each in found}
+
+    def every_object(self, plural: str) -> Objects | None:
+        """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
+        return self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
+
+    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
+        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
+        change = {"metadata": {"annotations": {FORCE_SYNC: mark}}}
+        path = f"{_path(EXTERNAL_SECRETS, namespace)}/{name}"
+
+        def send() -> bool:
+            self._asked("PATCH", path, body=change).read(_LARGEST, decode_content=False)
+            return True
+
+        with self._in_time():
+            return _answer(f"patch externalsecrets in {namespace}", send) or False
+
+    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
+        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(kept, plural))
+        if found is not None:
+            return found
+        if plural == EXTERNAL_SECRETS:
+            raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
+        return ()
+
+    def _paged(
+        self,
+        permission: str,
+        plural: str,
+        namespace: str,
+        selected: Sequence[tuple[str, str]],
+        take: Callable[[object], LiveObject],
+    ) -> Objects | None:
+        """Every object of a list; None for a kind that the cluster does not serve."""
+        path, limit = _path(plural, namespace), _PAGE
+        accepted = _accepted(plural)
+        items, marks, is_second = list[Any](), [""], False
+        while True:
+            following = [("continue", marks[-1])] if marks[-1] else []
+            try:
+                page = self._got(permission, path, accepted, [*selected, ("limit", str(limit)), *following])
+            except AnswerTooLargeError:
+                if limit == 1:
+                    raise
+                # The same page again. Those after it are as large, and are asked for like this at once.
+                limit = max(1, limit // 10)
+                continue
+            except ExpiredError:
+                if is_second or not following:
+                    raise ClusterError("its lists expire while they are read", "run the same command again") from None
+                # The mark of the next page has expired: all over again.
+                items, marks, is_second = [], [""], True
+                continue
+            if page is None:
+                return None
+            page_items, mark = _formed(partial(_content, page, plural, take))
+            items += page_items
+            if not mark:
+                return tuple(items)
+            if mark in marks or len(items) > _MOST_OBJECTS:
+                why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
+                raise ClusterError(f"its list of {plural} {why}", _CHECK_SERVER)
+            marks.append(mark)
+
     def _got(
-        self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
+        self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
         def read() -> LiveObject:
-            content = self._asked("GET", path, accepted, query, _TIMEOUT).read(_LARGEST + 1, decode_content=False)
+            content = self._asked("GET", path, accepted, query).read(_LARGEST + 1, decode_content=False)
             self._room -= len(content)
             if self._room < 0:
-                raise ClusterError(f"its answers have more than {_MOST_BYTES // 1024**2} MiB in all", CHECK_SERVER)
+                raise ClusterError(f"its answers have more than {_MOST_BYTES // 1024**2} MiB in all", _CHECK_SERVER)
             return _object(content)
 
         with self._in_time():
@@ -100,22 +254,13 @@ class KubernetesCluster(ApiReader):
         finally:
             self._spent += time.monotonic() - begun
 
-    def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
-        def send() -> bool:
-            reply = self._asked("PATCH", path, "application/json", (), _TIMEOUT, change)
-            reply.read(_LARGEST, decode_content=False)
-            return True
-
-        with self._in_time():
-            return _answer(permission, send) or False
-
     def _asked(
         self,
         method: str,
         path: str,
-        accepted: str,
-        query: Sequence[tuple[str, str]],
-        timeout: tuple[int, int],
+        accepted: str = _JSON,
+        query: Sequence[tuple[str, str]] = (),
+        timeout: tuple[int, int] = _TIMEOUT,
         body: LiveObject | None = None,
     ) -> Any:  # noqa: ANN401 - the client has no types
         """The reply, of which nothing is read yet. Raises the client's own errors."""
@@ -144,13 +289,6 @@ def _object(content: bytes) -> LiveObject:
     if not isinstance(found, dict):
         raise TypeError
     return found
-
-
-def _silence_client() -> None:
-    # At debug level the client's logger prints replies, and Secrets are among them.
-    logging.getLogger("kubernetes.client.rest").disabled = True
-    # A log-in program's complaint goes to the root logger.
-    silence()
 
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:
@@ -182,7 +320,8 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
             # What the client makes of a failed handshake.
             status, failure = None, _unusable(_NO_TLS)
     except ReplyTooLargeError:
-        status, failure = None, _too_large()
+        message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
+        status, failure = None, AnswerTooLargeError(message, _CHECK_SERVER)
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         status, failure = None, _unusable(_why(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
@@ -197,11 +336,6 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
     if status is not None:
         raise ClusterError(f"it answered with status {status}", "check the cluster's API server, and run again")
     raise failure
-
-
-def _too_large() -> ClusterError:
-    message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
-    return AnswerTooLargeError(message, CHECK_SERVER)
 
 
 def _unusable(why: str) -> ClusterError:
@@ -223,3 +357,141 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.HTTPError | OSError):
         return "the connection was closed"
     return "what answers there is not Kubernetes, or the log-in program failed"
+
+
+def _formed(take: Callable[[], T]) -> T:
+    """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
+    try:
+        return take()
+    except (AttributeError, LookupError, TypeError, ValueError):
+        pass
+    raise ClusterError("its answer is not in the form of the API", _CHECK_SERVER)
+
+
+def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:
+    """The objects of a page, and the mark of the next one, empty for none.
+
+    Raises ClusterError for what is no list of the kind that was asked for.
+    """
+    wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
+    if (page.get("apiVersion"), page.get("kind")) != (wanted[0], f"{wanted[1]}List"):
+        raise ClusterError(f'its answer is not the "{wanted[1]}List" that was asked for', _CHECK_SERVER)
+    metadata, found = page.get("metadata") or {}, page["items"]
+    # An API server's empty list of metadata is null (kubernetes/apiserver, handlers/response.go); no other one is.
+    if found is None and plural in _METADATA_ALONE:
+        found = []
+    if not isinstance(found, list):
+        raise TypeError
+    return list(map(take, found)), str(metadata.get("continue") or "")
+
+
+def _accepted(plural: str) -> str:
+    return _METADATA_LIST if plural in _METADATA_ALONE else _JSON
+
+
+def _path(plural: str, namespace: str) -> str:
+    """Where a collection is listed; with an empty namespace, that of all of them."""
+    version = _TYPES[plural][0]
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
+
+
+# The fields that are read of an object, with their types: `_ANY` is each key of a map, a list has one type of items.
+# A field that is absent or null has every type.
+_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
+_ANY = "*"
+_TEXTS: _Shape = {_ANY: str}
+_METADATA: _Shape = {
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
+    "generation": int,
+    "labels": _TEXTS,
+    "annotations": _TEXTS,
+    "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
+    "managedFields": [{"manager": str, "time": str, "fieldsV1": {}}],
+}
+_CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
+_OBJECT: dict[str, _Shape] = {"metadata": _METADATA, "spec": {}, "status": {"conditions": _CONDITIONS}}
+_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
+_STORE: _Shape = {
+    **_OBJECT,
+    "kind": str,
+    "spec": {
+        "controller": str,
+        "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
+        "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
+    },
+}
+_REFERENCE: _Shape = {"name": str, "kind": str}
+_SOURCE: _Shape = {"storeRef": _REFERENCE}
+_REMOTE: _Shape = {"key": str, "property": str, "version": str}
+_EXTERNAL_SECRET: _Shape = {
+    "secretStoreRef": _REFERENCE,
+    "refreshInterval": str,
+    "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
+    "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
+    "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
+}
+_PUSH_SECRET: _Shape = {
+    "secretStoreRefs": [_REFERENCE],
+    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
+    "dataTo": [{}],
+}
+_GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
+_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
+_CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
+_SHAPES: dict[str, _Shape] = {
+    "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
+    "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
+    "pushsecrets": {**_OBJECT, "spec": _PUSH_SECRET},
+    "clusterpushsecrets": {**_OBJECT, "spec": {"pushSecretSpec": _PUSH_SECRET}},
+    "vaultdynamicsecrets": {**_OBJECT, "spec": _GENERATOR},
+    "clustergenerators": {**_OBJECT, "spec": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}}},
+    "secretstores": _STORE,
+    "clustersecretstores": _STORE,
+    "pods": {
+        **_OBJECT,
+        "status": {
+            "phase": str,
+            "conditions": _CONDITIONS,
+            "initContainerStatuses": _CONTAINERS_NOW,
+            "containerStatuses": _CONTAINERS_NOW,
+        },
+    },
+    "events": {
+        **_OBJECT,
+        **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
+        "count": int,
+        "involvedObject": {"name": str, "uid": str},
+        "series": {"count": int, "lastObservedTime": str},
+    },
+}
+
+
+def checked(plural: str, found: object) -> LiveObject:
+    """The object of that kind itself. Raises TypeError where a field that is read of it has another type."""
+    whole: Any = found
+    _check(whole, _SHAPES.get(plural, _OBJECT))
+    return whole  # type: ignore[no-any-return]
+
+
+def _check(found: object, shape: _Shape) -> None:
+    if isinstance(shape, type):
+        if not isinstance(found, shape):
+            raise TypeError
+    elif isinstance(shape, list):
+        if not isinstance(found, list):
+            raise TypeError
+        for each in found:
+            _check(each, shape[0])
+    elif not isinstance(found, dict):
+        raise TypeError
+    else:
+        for name, of in shape.items():
+            for value in found.values() if name == _ANY else (found.get(name),):
+                if value is not None:
+                    _check(value, of)
+
+
+def kept(plural: str, found: object) -> LiveObject:
+    """What is used of an object of a kind that is listed. Raises TypeError as `checked`."""
+    return SLIM[plural](checked(plural, found))

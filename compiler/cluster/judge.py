@@ -1,38 +1,40 @@
-"""Judges whether a compiled ExternalSecret is in effect in the cluster, and how fresh by the operator's times.
+"""Judges whether a compiled ExternalSecret is in effect in the cluster, by its store and the operator's times too.
 
 Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
-the operator has synchronised this generation of it, and that the Secret has every key. No other module judges by the
-operator's times, or quotes its messages.
+the operator has synchronised this generation of it, and that the Secret has every key. A store object is judged by
+whether it is ready, leads to the written store, and lets a namespace use it. No other module judges by the operator's
+times.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
-from compiler.cluster.objects import (
-    FORCE_SYNC,
+from compiler.cluster.view import (
+    Live,
     LiveObject,
+    asked_at,
     child,
     keys_of,
+    moment_of,
     ready_of,
+    refreshed_at,
+    sign_of,
     spec_writers,
-    store_doubts,
-    store_lacks,
 )
-from compiler.cluster.view import Live
+from compiler.model.environment import Store
 from compiler.model.facts import parse_duration, short_duration
+from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import Manifest
-from compiler.stores.interface import RemoteSecret
-from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
+from compiler.stores.registry import live_identity
 from compiler.text.wording import counted, listed, quoted, shell_line
 
 _Path = tuple[str | int, ...]
-
-
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
@@ -44,7 +46,6 @@ _GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
-
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
@@ -290,14 +291,197 @@ def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
     return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
 
 
+# The operator's own name for itself where nothing else is set.
+_DEFAULT_CONTROLLER = "default"
+_CLUSTER_SCOPED = "ClusterSecretStore"
+# The fields by which stores name the Secret with their credential.
+_CREDENTIALS = frozenset(
+    {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
+)
+# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
+# ever where Go does not.
+_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
+
+
+class StoreLack(NamedTuple):
+    """What keeps a namespace from reading the written store by a live store object, and the way out.
+
+    `has_cause` says that the operator's message has the cause.
+    """
+
+    message: str
+    mend: str
+    has_cause: bool = False
+
+
+def store_lacks(
+    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+) -> Iterator[StoreLack]:
+    """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
+    subject, get = _subject(store), kubectl_line("get", store, namespace)
+    if live is None:
+        yield StoreLack(f"{subject} is not in the cluster", get)
+        return
+    if not (condition := ready_of(live)):
+        yield StoreLack(
+            f"{subject} has not been checked by the operator yet", kubectl_line("describe", store, namespace)
+        )
+    elif condition.get("status") != "True":
+        reason = condition.get("reason") or "Unknown"
+        yield StoreLack(f"{subject} is not ready: {reason}", kubectl_line("describe", store, namespace), has_cause=True)
+    if (another := another_store(store, live, namespace)) is not None:
+        yield another
+    if allows_namespace(live, namespace, labelled) is False:
+        message = f"{subject} does not allow the namespace {quoted(namespace)}"
+        yield StoreLack(message, "add it to the store's `conditions`")
+
+
+def store_doubts(
+    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+) -> Iterator[StoreLack]:
+    """What cannot be told of the live object of `store`, in the form of a lack."""
+    if live is None:
+        return
+    if sameness_of(store, live) is Sameness.UNPROVEN:
+        yield _unproven(store, live, namespace)
+    if allows_namespace(live, namespace, labelled) is None:
+        allows = f"{_subject(store)} allows the namespace {quoted(namespace)}"
+        message = f"whether {allows} depends on what cannot be read here"
+        yield StoreLack(message, kubectl_line("get", store, namespace))
+
+
+def another_store(store: Store, live: LiveObject, namespace: str) -> StoreLack | None:
+    """The lack that a live store object leads elsewhere than `store` does, None where it may lead there."""
+    if sameness_of(store, live) is not Sameness.ANOTHER:
+        return None
+    message = f"{_subject(store)} leads to another store than {quoted(store.id)}: {_store_difference(store, live)}"
+    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+    return StoreLack(message, f"correct the address that is wrong; that of the cluster: {shown}")
+
+
+def sameness_of(store: Store, live: LiveObject) -> Sameness:
+    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that."""
+    return compare_stores(store.identity, live_identity(live))
+
+
+def kubectl_line(verb: str, store: Store, namespace: str) -> str:
+    """The line that shows the live object of `store`."""
+    where = ["-n", namespace] if store.kind == "SecretStore" else []
+    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
+
+
+def _subject(store: Store) -> str:
+    return f"the {store.kind} {quoted(store.name)}"
+
+
+def _store_difference(store: Store, live: LiveObject) -> str:
+    wanted, found = store.identity, live_identity(live)
+    if wanted.provider is not found.provider:
+        return f"its provider is {quoted(found.provider.id)}, not {quoted(wanted.provider.id)}"
+    if not wanted.provider.has_mounts:
+        hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
+        there, here = (quoted(each.host if each is not None else "") for each in hosts)
+        return f"its `{store.provider.address}` leads to {there}, not {here}"
+    fields = (
+        ("path", found.mount, wanted.mount),
+        ("namespace", found.namespace, wanted.namespace),
+        ("version", found.version, wanted.version),
+    )
+    return " and ".join(
+        f"its `{name}` is {quoted(there or '')}, not {quoted(here or '')}"
+        for name, there, here in fields
+        if there != here
+    )
+
+
+def _address(store: Store, live: LiveObject) -> str:
+    return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
+
+
+def _unproven(store: Store, live: LiveObject, namespace: str) -> StoreLack:
+    field, url = store.provider.address, _address(store, live)
+    why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
+    address = parse_address(url)
+    # A password in it is not shown.
+    line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
+    mend = f"write {line} in the environment, as the cluster has it"
+    if "reachableAt" in store.provider.settings:
+        mend += ", and `reachableAt` for the address from here"
+    if address is None or address.extra:
+        mend += f"; {kubectl_line('get', store, namespace)} -o yaml shows it"
+    message = f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven: {why}"
+    return StoreLack(message, mend)
+
+
+def controller_of(store: LiveObject) -> str:
+    """The operator that a store belongs to; another one passes over what refers to it, and changes no status."""
+    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
+
+
+def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
+    """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
+
+    None where that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace.
+    The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
+    """
+    conditions = (store.get("spec") or {}).get("conditions") or ()
+    if store.get("kind", _CLUSTER_SCOPED) != _CLUSTER_SCOPED or not conditions:
+        return True
+    found = {verdict for each in conditions for verdict in _allowed(each, namespace, labelled)}
+    return True if True in found else None if None in found else False
+
+
+def _allowed(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
+    yield namespace in (condition.get("namespaces") or ())
+    for pattern in condition.get("namespaceRegexes") or ():
+        try:
+            # Unanchored, as the operator matches.
+            yield re.search(pattern, namespace) is not None if _ALIKE.fullmatch(pattern) else None
+        except re.error:
+            yield None
+    selector = condition.get("namespaceSelector")
+    if selector is not None:
+        yield _is_selected(selector, labelled) if labelled is not None else None
+
+
+def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
+    labels = (labelled.get("metadata") or {}).get("labels") or {}
+    wanted = selector.get("matchLabels") or {}
+    met = all(labels.get(key) == value for key, value in wanted.items())
+    return met and all(_meets(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _meets(expression: LiveObject, labels: LiveObject) -> bool:
+    key, values = str(expression.get("key")), expression.get("values") or ()
+    return {
+        "In": key in labels and labels.get(key) in values,
+        "NotIn": labels.get(key) not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }.get(str(expression.get("operator")), False)
+
+
+def credential_of(store: LiveObject) -> str:
+    """Which Secret holds the operator's credential for a store, in words; empty where it logs in by an identity."""
+    waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
+    while waiting:
+        field, found = waiting.pop(0)
+        if not isinstance(found, dict):
+            continue
+        if field in _CREDENTIALS and isinstance(found.get("name"), str):
+            namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
+            title = f"{namespace}/{found['name']}" if namespace else found["name"]
+            return f"the operator's credential is the key {quoted(str(found.get('key')))} of the Secret {quoted(title)}"
+        waiting += found.items()
+    return ""
+
+
 # The clocks of this machine, the stores and the cluster may differ by so much.
 CLOCKS = timedelta(minutes=5)
 # The operator takes a request at once, unless it has many others before it.
 _ANSWER = timedelta(minutes=1)
 # Its times are whole seconds, and its clock is not the API server's.
 _SAME = timedelta(seconds=2)
-# With room on both sides for what is added and taken away here.
-_YEARS = range(1970, 9000)
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 
@@ -315,15 +499,6 @@ class Unread:
         return self.written - self.refreshed > CLOCKS
 
 
-def moment_of(text: object) -> datetime | None:
-    """A time of the API, in UTC; None for what is none, and for the zero time of Go."""
-    try:
-        found = datetime.fromisoformat(str(text))
-        return found.astimezone(UTC) if found.tzinfo is not None and found.year in _YEARS else None
-    except (ValueError, OverflowError):
-        return None
-
-
 def clock(when: datetime, now: datetime) -> str:
     """A time as people read it: without its date where that is today's."""
     try:
@@ -336,44 +511,6 @@ def clock(when: datetime, now: datetime) -> str:
 def operator_pods() -> str:
     """The line that shows whether the operator runs, by the label that its chart gives its pods."""
     return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
-
-
-def refreshed_at(external_secret: LiveObject) -> datetime | None:
-    """When the operator began its last success."""
-    return moment_of(child(external_secret, "status").get("refreshTime"))
-
-
-def asked_at(external_secret: LiveObject) -> datetime | None:
-    """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
-    metadata = child(external_secret, "metadata")
-    mark = child(metadata, "annotations").get(FORCE_SYNC)
-    if mark is None:
-        return None
-    fields = f"f:{FORCE_SYNC}"
-    noted = [
-        moment_of(each.get("time"))
-        for each in metadata.get("managedFields") or ()
-        if fields in child(each, "fieldsV1", "f:metadata", "f:annotations")
-    ]
-    if known := [each for each in noted if each is not None]:
-        return max(known)
-    try:
-        asked = datetime.fromtimestamp(int(mark), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return asked if asked.year in _YEARS else None
-
-
-def sign_of(external_secret: LiveObject) -> datetime | None:
-    """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
-    status = child(external_secret, "status")
-    conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
-    return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
-
-
-def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
-    """The newest sign in the status of any of them that the operator runs."""
-    return max(filter(None, map(sign_of, external_secrets)), default=None)
 
 
 def unread(external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True) -> Unread | None:
@@ -449,93 +586,3 @@ def _overdue(
     yield ClusterProblem(
         ClusterState.NOT_REFRESHED if runs else ClusterState.SILENT, f"{who} has not handled {quoted(title)} {pace}"
     )
-
-
-# Before every value.
-EVER = datetime.min.replace(tzinfo=UTC)
-# Of a message of the operator: what a person reads.
-_LONGEST = 300
-_ENTRA = re.compile(r"AADSTS[0-9]{3,9}", re.ASCII)
-_AGE = re.compile(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
-
-
-def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
-    """Every value of a remote secret, those within nested documents too."""
-    waiting = [*remote.properties.values(), *((remote.whole,) if remote.whole is not None else ())]
-    while waiting:
-        value = waiting.pop()
-        yield value
-        waiting += (*object_members(value).values(), *array_items(value))
-
-
-class Quotes:
-    """Quotes what the operator says of live objects, under one rule for every command.
-
-    A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
-    newer than the message: `since` is the date of the newest one, None where one could not be read. A long one is cut
-    to its sentence, unless `is_whole`.
-    """
-
-    def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
-        self._is_whole = is_whole
-        self._mask = Mask(value for remote in remotes for value in values_of(remote))
-
-    def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
-        """The message of an object's Ready condition, empty for none; the command `line` shows it."""
-        condition = ready_of(found)
-        moment = moment_of(condition.get("lastTransitionTime"))
-        return self._quoted(str(condition.get("message") or ""), moment, since, line)
-
-    def of_failure(
-        self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
-    ) -> str:
-        """What the newest warning says, with its age, as it says more than the condition; else the condition's."""
-        metadata = child(external_secret, "metadata")
-        where, name = str(metadata.get("namespace")), str(metadata.get("name"))
-        line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
-        moment = moment_of(warning["moment"]) if warning is not None else None
-        changed = moment_of(max((time for time, _, _ in spec_writers(external_secret)), default=None))
-        is_before = moment is not None and changed is not None and moment < changed
-        if warning is None or is_before or not warning["message"]:
-            # The spec before may have read other values.
-            return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
-        return _age(moment, now) + self._quoted(warning["message"], moment, since, line)
-
-    def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
-        text = said.strip()
-        if not text or (since is not None and (moment or EVER) >= since):
-            # Masked first: a value may have more than one line, and end behind the cut.
-            shown = " ".join(self._mask.hides(text).split())
-            return shown if self._is_whole else _sentence(shown)
-        why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
-        return f"its message is not shown, as {why}: {line}"
-
-
-def is_of_credential(said: str) -> bool:
-    """Whether a message is about the log-in of the operator itself, by a code of Entra."""
-    return _ENTRA.search(said) is not None
-
-
-def without_age(said: str) -> str:
-    """A quoted message without how long ago it was said."""
-    return _AGE.sub("", said, count=1)
-
-
-def _sentence(text: str) -> str:
-    """A long text as its first sentence, or as the one that Entra's code begins; with the way to the rest."""
-    if len(text) <= _LONGEST:
-        return text
-    code = _ENTRA.search(text)
-    rest = text[code.start() :] if code is not None else text
-    end = rest.find(". ", 0, _LONGEST)
-    return f"{rest[: end + 1] if end >= 0 else rest[:_LONGEST]} … (the rest with --debug)"
-
-
-def _age(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return ""
-    # Clocks differ.
-    seconds = max(0, round((now - moment).total_seconds()))
-    unit = next((each for each in _UNITS if seconds >= each[0]), None)
-    return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "

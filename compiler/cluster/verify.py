@@ -6,20 +6,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import (
-    EVER,
     FAILING,
     ClusterState,
-    Quotes,
     controllers_of,
     is_own,
-    newest_sign,
     operator_pods,
     problems,
     ready_reason,
     silence,
+    store_doubts,
+    store_lacks,
 )
-from compiler.cluster.objects import LiveObject, child, store_doubts, store_lacks, target_of
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, opened
+from compiler.cluster.view import (
+    EVER,
+    NAMESPACES,
+    SECRETS,
+    ClusterError,
+    ClusterView,
+    Live,
+    LiveObject,
+    Quotes,
+    child,
+    newest_sign,
+    opened,
+    target_of,
+)
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Store
 from compiler.model.values import Manifest

@@ -1,29 +1,34 @@
-"""Connects to a cluster, reads its objects in pages, and caches what a round has read and what it may not read."""
+"""Caches what a round has read of a cluster and what it may not read, and reads what objects and the operator say.
+
+No other module quotes the operator's messages.
+"""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compiler.cluster.objects import FORCE_SYNC, LiveObject, checked, child, kept, selects_by_labels, slim_spec
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
-from compiler.text.wording import install_line
+from compiler.stores.interface import RemoteSecret
+from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
+from compiler.text.wording import install_line, shell_line
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
     from compiler.cluster.client import KubernetesCluster
 
+LiveObject = Mapping[str, Any]
 Objects = tuple[LiveObject, ...]
 T = TypeVar("T")
-
 EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES = "externalsecrets", "secrets", "pods", "events", "namespaces"
 STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
+# By this annotation the operator is asked to synchronise at once.
+FORCE_SYNC = "force-sync"
 
 
 class ClusterError(Exception):
@@ -33,188 +38,6 @@ class ClusterError(Exception):
         super().__init__(reason)
         self.remedy = remedy
         self.permission = permission
-
-
-class AnswerTooLargeError(ClusterError):
-    """The answer is larger than any that is read; a list is asked for again with fewer objects."""
-
-
-class ExpiredError(Exception):
-    """The mark of a list's next page is too old; the list begins again."""
-
-
-_GROUP, _ALPHA = "external-secrets.io/v1", "external-secrets.io/v1alpha1"
-_GENERATORS = "generators.external-secrets.io/v1alpha1"
-# The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
-# 200 would be read as "there are none".
-_TYPES = {
-    "externalsecrets": (_GROUP, "ExternalSecret"),
-    "clusterexternalsecrets": (_GROUP, "ClusterExternalSecret"),
-    "secretstores": (_GROUP, "SecretStore"),
-    "clustersecretstores": (_GROUP, "ClusterSecretStore"),
-    "pushsecrets": (_ALPHA, "PushSecret"),
-    "clusterpushsecrets": (_ALPHA, "ClusterPushSecret"),
-    "vaultdynamicsecrets": (_GENERATORS, "VaultDynamicSecret"),
-    "clustergenerators": (_GENERATORS, "ClusterGenerator"),
-    "deployments": ("apps/v1", "Deployment"),
-    "statefulsets": ("apps/v1", "StatefulSet"),
-    "daemonsets": ("apps/v1", "DaemonSet"),
-    "jobs": ("batch/v1", "Job"),
-    "cronjobs": ("batch/v1", "CronJob"),
-    "rollouts": ("argoproj.io/v1alpha1", "Rollout"),
-    "pods": ("v1", "Pod"),
-    "events": ("v1", "Event"),
-    "secrets": ("v1", "Secret"),
-    "configmaps": ("v1", "ConfigMap"),
-}
-_PAGE = 500
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
-_JSON = "application/json"
-# Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_METADATA_ALONE = frozenset({"secrets", "configmaps"})
-# Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
-_MOST_OBJECTS = 100_000
-CHECK_SERVER = "check the kubeconfig's server, and what is before it"
-
-
-class ApiReader(ABC):
-    """Reads objects in checked shapes, by two requests that a subclass sends. Its methods raise ClusterError."""
-
-    @abstractmethod
-    def _got(
-        self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
-    ) -> LiveObject | None:
-        """One object of the API as it is, or None where there is none. Raises ClusterError, and ExpiredError."""
-
-    @abstractmethod
-    def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
-        """Whether there was an object to change. Raises ClusterError."""
-
-    def renew(self) -> None:  # noqa: B027 - only what counts time and size has something to do
-        """Give the requests from now on the time and the size that those of one command have."""
-
-    def collection(self, plural: str, namespace: str) -> Objects:
-        """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
-        return self._collected(plural, namespace, ())
-
-    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        if not _NAME.fullmatch(name):
-            # It may come from a live object, and one with a slash would lead to another, such as a whole Secret.
-            return None
-        plural, is_namespaced = STORES[kind], kind == "SecretStore"
-        scope = f"/namespaces/{namespace}" if is_namespaced else ""
-        permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
-        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
-
-    def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", NAMESPACES)
-
-    def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
-        found = self._got(permission, path)
-        return None if found is None else _formed(lambda: checked(plural, found))
-
-    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
-        wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
-        found = sorted(self._collected(EVENTS, namespace, wanted), key=lambda each: str(each["moment"]))
-        return {str(each["uid"]): each for each in found}
-
-    def every_object(self, plural: str) -> Objects | None:
-        """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
-        return self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
-
-    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
-        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
-        change = {"metadata": {"annotations": {FORCE_SYNC: mark}}}
-        path = f"{_path(EXTERNAL_SECRETS, namespace)}/{name}"
-        return self._patched(f"patch externalsecrets in {namespace}", path, change)
-
-    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
-        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(kept, plural))
-        if found is not None:
-            return found
-        if plural == EXTERNAL_SECRETS:
-            raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
-        return ()
-
-    def _paged(
-        self,
-        permission: str,
-        plural: str,
-        namespace: str,
-        selected: Sequence[tuple[str, str]],
-        take: Callable[[object], LiveObject],
-    ) -> Objects | None:
-        """Every object of a list; None for a kind that the cluster does not serve."""
-        path, limit = _path(plural, namespace), _PAGE
-        accepted = _accepted(plural)
-        items, marks, is_second = list[Any](), [""], False
-        while True:
-            following = [("continue", marks[-1])] if marks[-1] else []
-            try:
-                page = self._got(permission, path, accepted, [*selected, ("limit", str(limit)), *following])
-            except AnswerTooLargeError:
-                if limit == 1:
-                    raise
-                # The same page again. Those after it are as large, and are asked for like this at once.
-                limit = max(1, limit // 10)
-                continue
-            except ExpiredError:
-                if is_second or not following:
-                    raise ClusterError("its lists expire while they are read", "run the same command again") from None
-                # The mark of the next page has expired: all over again.
-                items, marks, is_second = [], [""], True
-                continue
-            if page is None:
-                return None
-            page_items, mark = _formed(partial(_content, page, plural, take))
-            items += page_items
-            if not mark:
-                return tuple(items)
-            if mark in marks or len(items) > _MOST_OBJECTS:
-                why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
-                raise ClusterError(f"its list of {plural} {why}", CHECK_SERVER)
-            marks.append(mark)
-
-
-def _formed(take: Callable[[], T]) -> T:
-    """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
-    try:
-        return take()
-    except (AttributeError, LookupError, TypeError, ValueError):
-        pass
-    raise ClusterError("its answer is not in the form of the API", CHECK_SERVER)
-
-
-def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:
-    """The objects of a page, and the mark of the next one, empty for none."""
-    _require_kind(page, plural)
-    metadata, found = page.get("metadata") or {}, page["items"]
-    # An API server's empty list of metadata is null (kubernetes/apiserver, handlers/response.go); no other one is.
-    if found is None and plural in _METADATA_ALONE:
-        found = []
-    if not isinstance(found, list):
-        raise TypeError
-    return list(map(take, found)), str(metadata.get("continue") or "")
-
-
-def _require_kind(found: LiveObject, plural: str) -> None:
-    """Raises ClusterError for what is no list of the kind that was asked for."""
-    wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
-    if (found.get("apiVersion"), found.get("kind")) != (wanted[0], f"{wanted[1]}List"):
-        raise ClusterError(f'its answer is not the "{wanted[1]}List" that was asked for', CHECK_SERVER)
-
-
-def _accepted(plural: str) -> str:
-    return _METADATA_LIST if plural in _METADATA_ALONE else _JSON
-
-
-def _path(plural: str, namespace: str) -> str:
-    """Where a collection is listed; with an empty namespace, that of all of them."""
-    version = _TYPES[plural][0]
-    within = f"/namespaces/{namespace}" if namespace else ""
-    return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +63,9 @@ class ClusterView:
     the reason by plural and namespace, empty for what lies in none. The plurals of `left_out` are never asked for.
     """
 
-    def __init__(self, reader: ApiReader, optional: Collection[str] = (), left_out: Collection[str] = ()) -> None:
+    def __init__(
+        self, reader: KubernetesCluster, optional: Collection[str] = (), left_out: Collection[str] = ()
+    ) -> None:
         self._reader = reader
         self._optional = optional
         self.left_out = left_out
@@ -379,3 +204,340 @@ def connected(
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure
+
+
+_OPERATORS_OWN = "reconcile.external-secrets.io/"
+_APPLIED = (
+    "argocd.argoproj.io/hook",
+    "argocd.argoproj.io/sync-wave",
+    "helm.sh/hook",
+    "helm.sh/hook-weight",
+)
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
+
+
+def slim_external_secret(found: LiveObject) -> LiveObject:
+    """Identity, spec and status, who wrote the spec, and when the operator was asked to synchronise."""
+    status, metadata = found.get("status"), child(found, "metadata")
+    kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
+    if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
+        kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
+    kept["metadata"]["managedFields"] = [
+        {**_picked(each, ("manager", "time")), "fieldsV1": fields}
+        for each in metadata.get("managedFields") or ()
+        if (fields := _written(child(each, "fieldsV1")))
+    ]
+    return kept if status is None else {**kept, "status": status}
+
+
+def _written(fields: LiveObject) -> dict[str, Any]:
+    """Of the fields that a manager wrote, those of the spec, and the mark by which it asked to synchronise."""
+    spec, mark = child(fields, "f:spec"), f"f:{FORCE_SYNC}"
+    is_marked = mark in child(fields, "f:metadata", "f:annotations")
+    annotations: dict[str, Any] = {"f:metadata": {"f:annotations": {mark: {}}}} if is_marked else {}
+    return {**({"f:spec": spec} if spec else {}), **annotations}
+
+
+def slim_spec(found: LiveObject) -> LiveObject:
+    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
+    return {"metadata": _picked(child(found, "metadata"), ("name", "namespace")), "spec": found.get("spec")}
+
+
+def slim_secret(found: LiveObject) -> LiveObject:
+    """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
+    metadata = child(found, "metadata")
+    annotations = metadata.get("annotations") or {}
+    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
+    kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
+    kept["managedFields"] = [entry for each in metadata.get("managedFields") or () if (entry := _writer(each))]
+    return {"metadata": kept}
+
+
+def _writer(entry: LiveObject) -> LiveObject | None:
+    """Who wrote which keys and when, and whether the Secret was made immutable; None where it wrote neither."""
+    fields = child(entry, "fieldsV1")
+    kept: dict[str, Any] = {"f:data": dict.fromkeys(names)} if (names := child(fields, "f:data")) else {}
+    if "f:immutable" in fields:
+        kept["f:immutable"] = {}
+    return {**_picked(entry, ("manager", "time")), "fieldsV1": kept} if kept else None
+
+
+def slim_pod(found: LiveObject) -> LiveObject:
+    """Identity, which Secrets its spec names and where, and how its containers are."""
+    metadata, status = child(found, "metadata"), child(found, "status")
+    kept = _picked(metadata, ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"))
+    owners = metadata.get("ownerReferences") or ()
+    kept["ownerReferences"] = [_picked(each, ("apiVersion", "kind", "name", "controller")) for each in owners]
+    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
+    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return {
+        "metadata": kept,
+        "spec": _pod_spec(child(found, "spec")),
+        "status": {
+            "phase": status.get("phase"),
+            "conditions": [_picked(each, ("type", "status")) for each in ready],
+            "containers": list(map(_state, states)),
+        },
+    }
+
+
+def _pod_spec(spec: LiveObject) -> LiveObject:
+    slim = _slim_spec(spec)
+    slim["volumes"] = [each for each in slim["volumes"] if len(each) > 1]
+    names = {each["name"] for each in slim["volumes"]}
+    for container in (each for kind in _CONTAINERS for each in slim[kind]):
+        container["env"] = [each for each in container["env"] if each["valueFrom"]["secretKeyRef"]]
+        container["envFrom"] = [each for each in container["envFrom"] if "secretRef" in each]
+        container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in names]
+    return slim
+
+
+def slim_workload(found: LiveObject) -> LiveObject:
+    """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
+    metadata = child(found, "metadata")
+    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
+    annotations = metadata.get("annotations") or {}
+    kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
+    spec = child(found, "spec")
+    template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
+    return {"metadata": kept, "spec": _slim_spec(child(template, "spec") or spec)}
+
+
+def _slim_spec(spec: LiveObject) -> dict[str, Any]:
+    slim: dict[str, Any] = {kind: list(map(_container, spec.get(kind) or ())) for kind in _CONTAINERS}
+    slim["volumes"] = list(map(_volume, spec.get("volumes") or ()))
+    return {**slim, "imagePullSecrets": spec.get("imagePullSecrets") or ()}
+
+
+def _volume(found: LiveObject) -> LiveObject:
+    kept = _picked(found, ("name", "secret", "projected", "azureFile"))
+    # A driver's other attributes are anybody's.
+    driver = _picked(child(found, "csi"), ("nodePublishSecretRef",))
+    return {**kept, "csi": driver} if driver else kept
+
+
+def _container(found: LiveObject) -> dict[str, Any]:
+    named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
+    variables = [
+        {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
+        for each in found.get("env") or ()
+    ]
+    mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
+    return {"name": found.get("name"), "env": variables, "envFrom": named, "volumeMounts": mounts}
+
+
+def slim_event(found: LiveObject) -> LiveObject:
+    """Which object it is about, what it says, how often, and when it was last seen."""
+    series = child(found, "series")
+    moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
+    return {
+        "uid": str(child(found, "involvedObject").get("uid") or ""),
+        "message": str(found.get("message") or ""),
+        "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
+        "count": series.get("count") or found.get("count") or 1,
+    }
+
+
+def _state(found: LiveObject) -> LiveObject:
+    waiting = child(found, "state", "waiting").get("reason")
+    return {"name": found.get("name"), "restartCount": found.get("restartCount") or 0, "waiting": waiting}
+
+
+def _picked(data: LiveObject, names: Iterable[str]) -> dict[str, Any]:
+    return {name: data[name] for name in names if data.get(name)}
+
+
+SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
+    "externalsecrets": slim_external_secret,
+    "events": slim_event,
+    "pods": slim_pod,
+    **dict.fromkeys(("secrets", "configmaps"), slim_secret),
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), slim_workload),
+}
+
+
+def child(data: LiveObject, *path: str) -> LiveObject:
+    """The map under `path`, an empty one where there is none."""
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, dict) else {}
+    return data
+
+
+def ready_of(found: LiveObject) -> LiveObject:
+    """The Ready condition of an object of the operator, an empty one where there is none."""
+    conditions = child(found, "status").get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
+
+
+def keys_of(secret: LiveObject) -> frozenset[str]:
+    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
+    entries = child(secret, "metadata").get("managedFields") or ()
+    return frozenset(
+        name.removeprefix("f:")
+        for entry in entries
+        for name in child(entry, "fieldsV1", "f:data")
+        if name.startswith("f:")
+    )
+
+
+def target_of(external_secret: LiveObject) -> str | None:
+    """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
+    target = child(external_secret, "spec", "target")
+    if target.get("creationPolicy") == "None" or child(target, "manifest").get("kind", "Secret") != "Secret":
+        return None
+    return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
+
+
+def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveObject]]:
+    """When each manager last changed the spec, by ISO 8601, its name and the fields that it wrote."""
+    for each in child(external_secret, "metadata").get("managedFields") or ():
+        if fields := child(each, "fieldsV1", "f:spec"):
+            yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
+
+
+def selects_by_labels(store: LiveObject | None) -> bool:
+    """Whether it takes the namespace's labels to judge its access."""
+    return any("namespaceSelector" in each for each in child(store or {}, "spec").get("conditions") or ())
+
+
+# With room on both sides for what is added and taken away here.
+_YEARS = range(1970, 9000)
+
+
+def moment_of(text: object) -> datetime | None:
+    """A time of the API, in UTC; None for what is none, and for the zero time of Go."""
+    try:
+        found = datetime.fromisoformat(str(text))
+        return found.astimezone(UTC) if found.tzinfo is not None and found.year in _YEARS else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def refreshed_at(external_secret: LiveObject) -> datetime | None:
+    """When the operator began its last success."""
+    return moment_of(child(external_secret, "status").get("refreshTime"))
+
+
+def asked_at(external_secret: LiveObject) -> datetime | None:
+    """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
+    metadata = child(external_secret, "metadata")
+    mark = child(metadata, "annotations").get(FORCE_SYNC)
+    if mark is None:
+        return None
+    fields = f"f:{FORCE_SYNC}"
+    noted = [
+        moment_of(each.get("time"))
+        for each in metadata.get("managedFields") or ()
+        if fields in child(each, "fieldsV1", "f:metadata", "f:annotations")
+    ]
+    if known := [each for each in noted if each is not None]:
+        return max(known)
+    try:
+        asked = datetime.fromtimestamp(int(mark), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return asked if asked.year in _YEARS else None
+
+
+def sign_of(external_secret: LiveObject) -> datetime | None:
+    """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
+    status = child(external_secret, "status")
+    conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
+    return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
+
+
+def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
+    """The newest sign in the status of any of them that the operator runs."""
+    return max(filter(None, map(sign_of, external_secrets)), default=None)
+
+
+# Before every value.
+EVER = datetime.min.replace(tzinfo=UTC)
+# Of a message of the operator: what a person reads.
+_LONGEST = 300
+_ENTRA = re.compile(r"AADSTS[0-9]{3,9}", re.ASCII)
+_AGE = re.compile(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
+    """Every value of a remote secret, those within nested documents too."""
+    waiting = [*remote.properties.values(), *((remote.whole,) if remote.whole is not None else ())]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        waiting += (*object_members(value).values(), *array_items(value))
+
+
+class Quotes:
+    """Quotes what the operator says of live objects, under one rule for every command.
+
+    A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
+    newer than the message: `since` is the date of the newest one, None where one could not be read. A long one is cut
+    to its sentence, unless `is_whole`.
+    """
+
+    def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
+        self._is_whole = is_whole
+        self._mask = Mask(value for remote in remotes for value in values_of(remote))
+
+    def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
+        """The message of an object's Ready condition, empty for none; the command `line` shows it."""
+        condition = ready_of(found)
+        moment = moment_of(condition.get("lastTransitionTime"))
+        return self._quoted(str(condition.get("message") or ""), moment, since, line)
+
+    def of_failure(
+        self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
+    ) -> str:
+        """What the newest warning says, with its age, as it says more than the condition; else the condition's."""
+        metadata = child(external_secret, "metadata")
+        where, name = str(metadata.get("namespace")), str(metadata.get("name"))
+        line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
+        moment = moment_of(warning["moment"]) if warning is not None else None
+        changed = moment_of(max((time for time, _, _ in spec_writers(external_secret)), default=None))
+        is_before = moment is not None and changed is not None and moment < changed
+        if warning is None or is_before or not warning["message"]:
+            # The spec before may have read other values.
+            return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
+        return _age(moment, now) + self._quoted(warning["message"], moment, since, line)
+
+    def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
+        text = said.strip()
+        if not text or (since is not None and (moment or EVER) >= since):
+            # Masked first: a value may have more than one line, and end behind the cut.
+            shown = " ".join(self._mask.hides(text).split())
+            return shown if self._is_whole else _sentence(shown)
+        why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
+        return f"its message is not shown, as {why}: {line}"
+
+
+def is_of_credential(said: str) -> bool:
+    """Whether a message is about the log-in of the operator itself, by a code of Entra."""
+    return _ENTRA.search(said) is not None
+
+
+def without_age(said: str) -> str:
+    """A quoted message without how long ago it was said."""
+    return _AGE.sub("", said, count=1)
+
+
+def _sentence(text: str) -> str:
+    """A long text as its first sentence, or as the one that Entra's code begins; with the way to the rest."""
+    if len(text) <= _LONGEST:
+        return text
+    code = _ENTRA.search(text)
+    rest = text[code.start() :] if code is not None else text
+    end = rest.find(". ", 0, _LONGEST)
+    return f"{rest[: end + 1] if end >= 0 else rest[:_LONGEST]} … (the rest with --debug)"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    # Clocks differ.
+    seconds = max(0, round((now - moment).total_seconds()))
+    unit = next((each for each in _UNITS if seconds >= each[0]), None)
+    return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
-from compiler.cluster.objects import child, keys_of, target_of
-from compiler.cluster.view import SECRETS, ClusterError, ClusterView
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView, child, keys_of, target_of
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.refusal import Refusal

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from compiler.cluster.objects import keys_of
-from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView
+from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
 from compiler.consumers.look import STDIN, read_documents
 from compiler.consumers.readers import Inventory, objects_in, take
 from compiler.edit.new_project import option_span

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from compiler.cluster.objects import LiveObject
-from compiler.cluster.view import ClusterError, ClusterView
+from compiler.cluster.view import ClusterError, ClusterView, LiveObject
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store

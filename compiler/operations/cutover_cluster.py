@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from compiler.cluster.judge import ClusterProblem, ClusterState, Unread, clock, doubts, problems, unread
-from compiler.cluster.objects import (
-    LiveObject,
+from compiler.cluster.judge import (
+    ClusterProblem,
+    ClusterState,
     StoreLack,
+    Unread,
     another_store,
-    child,
+    clock,
     controller_of,
+    doubts,
     kubectl_line,
+    problems,
     sameness_of,
     store_doubts,
     store_lacks,
+    unread,
 )
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live
+from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Sameness

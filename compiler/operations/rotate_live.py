@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from compiler.change.journal import Run
-from compiler.cluster.judge import ClusterState, refreshed_at
-from compiler.cluster.objects import child
-from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView
+from compiler.cluster.judge import ClusterState
+from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refreshed_at
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment

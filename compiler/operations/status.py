@@ -10,25 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
-from compiler.cluster.objects import PodOwner
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of, with_own_count
-from compiler.operations.verify import (
-    CLOSED,
-    UNSET,
-    KeyState,
-    KeyStatus,
-    Verification,
-    known_since,
-    verify,
-)
+from compiler.operations.verify import CLOSED, UNSET, KeyState, KeyStatus, Verification, known_since, verify
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import BLANK, command_line, shell_line
@@ -36,6 +27,15 @@ from compiler.text.wording import BLANK, command_line, shell_line
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
     from compiler.operations.due import DueKey, Rotation
+
+
+class PodOwner(NamedTuple):
+    """What runs a pod: its workload, or the pod itself where nothing does."""
+
+    kind: str
+    namespace: str
+    name: str
+
 
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 

@@ -12,22 +12,17 @@ from compiler.cluster.judge import (
     FAILING,
     ClusterProblem,
     ClusterState,
-    Quotes,
+    credential_of,
     doubts,
     is_answered,
     is_immutable,
-    is_of_credential,
-    moment_of,
-    newest_sign,
     older_value,
     problems,
     ready_reason,
-    refreshed_at,
     silence,
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.objects import LiveObject, PodOwner, child, credential_of, keys_of, ready_of
 from compiler.cluster.view import (
     EVENTS,
     EXTERNAL_SECRETS,
@@ -38,10 +33,19 @@ from compiler.cluster.view import (
     ClusterError,
     ClusterView,
     Live,
+    LiveObject,
+    Quotes,
+    child,
+    is_of_credential,
+    keys_of,
+    moment_of,
+    newest_sign,
+    ready_of,
+    refreshed_at,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.model.values import Manifest
-from compiler.operations.status import LiveState, Status
+from compiler.operations.status import LiveState, PodOwner, Status
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import command_line, listed, quoted, shell_line
 

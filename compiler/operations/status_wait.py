@@ -13,20 +13,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, problems, unread
-from compiler.cluster.objects import LiveObject, child
-from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest
 from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state, with_values
-from compiler.operations.status_live import (
-    Pod,
-    Snapshot,
-    StatusJudge,
-    keepers,
-    restart_commands,
-)
+from compiler.operations.status_live import Pod, Snapshot, StatusJudge, keepers, restart_commands
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.cluster.objects import keys_of
+from compiler.cluster.view import keys_of
 from compiler.text.wording import listed
 from scripts.end_to_end.watching import Failed, Follower, Listed
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import ApiClient
 
-from compiler.cluster import client, view
-from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.objects import kept
+from compiler.cluster import client
+from compiler.cluster.client import KubernetesCluster, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +50,8 @@ class RunCluster(KubernetesCluster):
     def listed(self, plural: str, namespace: str) -> tuple[tuple[LiveObject, ...], str]:
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()
-        page = self._got(f"list {plural} in {namespace}", view._path(plural, namespace), view._accepted(plural)) or {}  # noqa: SLF001
+        path, accepted = client._path(plural, namespace), client._accepted(plural)  # noqa: SLF001
+        page = self._got(f"list {plural} in {namespace}", path, accepted) or {}
         found = tuple(kept(plural, each) for each in page.get("items") or ())
         return found, str(page["metadata"]["resourceVersion"])
 
@@ -60,9 +60,9 @@ class RunCluster(KubernetesCluster):
 
         Raises ClusterError, and WatchEndedError where one has to list again.
         """
-        permission, accepted = f"watch {plural} in {namespace}", view._accepted(plural).replace("List;", ";")  # noqa: SLF001
+        permission, accepted = f"watch {plural} in {namespace}", client._accepted(plural).replace("List;", ";")  # noqa: SLF001
         query = [("resourceVersion", version), ("watch", "true"), ("timeoutSeconds", str(seconds))]
-        path, timeout = view._path(plural, namespace), (5, seconds + _GRACE)  # noqa: SLF001
+        path, timeout = client._path(plural, namespace), (5, seconds + _GRACE)  # noqa: SLF001
         ask = partial(self._watching._asked, "GET", path, accepted, query, timeout)  # noqa: SLF001
         reply: Any = _answered(permission, ask)
         lines = _lines(reply.stream(decode_content=False))
@@ -80,7 +80,7 @@ class RunCluster(KubernetesCluster):
 def _answered(permission: str, ask: Any) -> Any:  # noqa: ANN401 - the client has no types
     try:
         found = client._answer(permission, ask)  # noqa: SLF001
-    except view.ExpiredError:
+    except client.ExpiredError:
         found = None
     if found is None:
         raise WatchEndedError

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.cluster.objects import is_ready
-from compiler.cluster.view import ClusterError, connected
+from compiler.cluster.view import ClusterError, connected, ready_of
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
@@ -131,7 +130,7 @@ def _stores(cluster: RunCluster, environ: Mapping[str, str]) -> Iterator[tuple[s
             lines.append(f'{variable}: the cluster has no ClusterSecretStore "{name}" of external-secrets.io/v1')
         elif provider not in (found["spec"].get("provider") or {}):
             lines.append(f'{variable}: the ClusterSecretStore "{name}" is of another provider than {provider}')
-        elif not is_ready(found):
+        elif ready_of(found).get("status") != "True":
             lines.append(f'{variable}: the ClusterSecretStore "{name}" is not ready')
         else:
             yield provider, found

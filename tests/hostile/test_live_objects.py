@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from compiler.cluster.client import _TYPES, KubernetesCluster
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
-from compiler.cluster.view import _TYPES, ApiReader, ClusterError, ClusterView
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.consumers.readers import OPTIONAL as CONSUMERS
 from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import ReadIndex, in_cluster
@@ -34,7 +35,7 @@ ODD: tuple[Any, ...] = (None, -1.5, "x", ["x"], [None], {"x": ["y"]}, [{"x": 1}]
 Place = tuple[str | int, ...]
 
 
-class Held(ApiReader):
+class Held(KubernetesCluster):
     """Gives the `objects` of each plural, in lists and one by one, and a watch of nothing."""
 
     def __init__(self, objects: dict[str, dict[str, Any]]) -> None:

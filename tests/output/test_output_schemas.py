@@ -15,7 +15,6 @@ from jsonschema import Draft7Validator
 from compiler.cli.commands.backup import backup_report
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
-from compiler.cluster.objects import PodOwner
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
@@ -24,7 +23,7 @@ from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList, Rotation
-from compiler.operations.status import LiveState, NextStep, Values, from_files
+from compiler.operations.status import LiveState, NextStep, PodOwner, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Data

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.objects import FORCE_SYNC
+from compiler.cluster.view import FORCE_SYNC
 from compiler.operations import rotate_live, status_wait
 from compiler.pipeline import compile_project
 from compiler.stores.interface import ROTATION

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cluster.judge import is_synced, ready_reason
-from compiler.cluster.objects import is_ready, keys_of
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, keys_of, ready_of
 from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
@@ -28,7 +27,7 @@ def listed(cluster: RunCluster, _double: ClusterDouble) -> None:
 
 
 def stores(_cluster: RunCluster, double: ClusterDouble) -> None:
-    assert [is_ready(each) for each in recorded("clustersecretstores-list")["items"]] == [True, True]
+    assert [ready_of(each)["status"] for each in recorded("clustersecretstores-list")["items"]] == ["True", "True"]
     assert json.loads(got(double, "/apis/external-secrets.io/v1/clustersecretstores")) == recorded(
         "clustersecretstores-list"
     )

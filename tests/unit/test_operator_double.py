@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.objects import keys_of
+from compiler.cluster.view import keys_of
 from tests.operator_double import DATA_HASH
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
 from tests.recorded_cluster import NAMESPACE, by_name, recorded, watched

@@ -16,8 +16,8 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.dialogue import Item, Waiting
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
-from compiler.cluster.judge import ClusterState, without_age
-from compiler.cluster.view import SECRETS, connected
+from compiler.cluster.judge import ClusterState
+from compiler.cluster.view import SECRETS, connected, without_age
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store

@@ -13,9 +13,8 @@ import pytest
 from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.cluster.client import KubernetesCluster, _Reply
-from compiler.cluster.objects import keys_of
-from compiler.cluster.view import AnswerTooLargeError, ClusterError
+from compiler.cluster.client import AnswerTooLargeError, KubernetesCluster, _Reply
+from compiler.cluster.view import ClusterError, keys_of
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
 from tests.trickling_gateway import TricklingGateway

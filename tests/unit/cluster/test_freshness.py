@@ -4,19 +4,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import (
-    ClusterState,
-    Unread,
-    asked_at,
-    clock,
-    is_answered,
-    moment_of,
-    older_value,
-    refreshed_at,
-    sign_of,
-    silence,
-    unread,
-)
+from compiler.cluster.judge import ClusterState, Unread, clock, is_answered, older_value, silence, unread
+from compiler.cluster.view import asked_at, moment_of, refreshed_at, sign_of
 from tests.recorded_cluster import by_name
 
 NOW = datetime(2026, 11, 28, 7, 30, tzinfo=UTC)

@@ -17,8 +17,7 @@ from compiler.cluster.judge import (
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.cluster.objects import keys_of
-from compiler.cluster.view import Live
+from compiler.cluster.view import Live, keys_of
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest, manifests_of
 from compiler.pipeline import compile_project

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.cluster.judge import EVER, Quotes, is_of_credential, values_of, without_age
+from compiler.cluster.view import EVER, Quotes, is_of_credential, values_of, without_age
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import JsonKind, Mask, SecretValue
 from tests.pace import allowed

@@ -1,7 +1,7 @@
 import inspect
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.view import ApiReader, ClusterError
+from compiler.cluster.view import ClusterError
 
 
 def test_an_error_is_its_reason_and_names_the_way_out_and_the_permission_only_where_one_is_missing() -> None:
@@ -20,9 +20,8 @@ def questions(kind: type) -> dict[str, list[str]]:
 
 
 def test_the_client_is_asked_by_few_questions_of_which_one_changes_something() -> None:
-    assert questions(KubernetesCluster) == questions(ApiReader)
     # That one sets an annotation, and no other name of a member says it writes.
-    assert set(questions(ApiReader)) == {
+    assert set(questions(KubernetesCluster)) == {
         "collection",
         "every_object",
         "force_sync",

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.objects import ready_of
-from compiler.cluster.view import AnswerTooLargeError, ApiReader, ClusterError, ExpiredError
+from compiler.cluster.client import AnswerTooLargeError, ExpiredError, KubernetesCluster
+from compiler.cluster.view import ClusterError, ready_of
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
 
@@ -89,7 +88,7 @@ def test_a_server_that_gives_a_mark_twice_is_not_followed(
 
 
 def test_a_list_without_an_end_is_given_up(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.cluster.view._MOST_OBJECTS", 10)
+    monkeypatch.setattr("compiler.cluster.client._MOST_OBJECTS", 10)
 
     def answer(query: dict[str, str]) -> dict[str, Any]:
         return listed("ExternalSecretList", A, A, A, mark=f"{query.get('continue', '')}x")
@@ -204,7 +203,7 @@ def test_each_kind_of_workload_is_asked_for_in_its_group(
     assert double.asked[-1].path == f"/apis/{root}/namespaces/team/{plural}"
 
 
-class Answering(ApiReader):
+class Answering(KubernetesCluster):
     """Gives one answer to whatever is asked."""
 
     def __init__(self, answer: object) -> None:
@@ -212,9 +211,6 @@ class Answering(ApiReader):
 
     def _got(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
         return self.answer
-
-    def _patched(self, *_: object) -> bool:
-        return True
 
 
 ESO, METADATA = "external-secrets.io/v1", "meta.k8s.io/v1"
@@ -241,11 +237,11 @@ OF_ALL = {
     "vaultdynamicsecrets": (f"generators.{ESO}alpha1", "VaultDynamicSecretList"),
     "clustergenerators": (f"generators.{ESO}alpha1", "ClusterGeneratorList"),
 }
-LISTED: list[tuple[tuple[str, str], Callable[[ApiReader], object]]] = [
+LISTED: list[tuple[tuple[str, str], Callable[[KubernetesCluster], object]]] = [
     *((kind, lambda cluster, plural=plural: cluster.collection(plural, "team")) for plural, kind in TYPES.items()),
     *((kind, lambda cluster, plural=plural: cluster.every_object(plural)) for plural, kind in OF_ALL.items()),
 ]
-ONE: dict[str, Callable[[ApiReader], object]] = {
+ONE: dict[str, Callable[[KubernetesCluster], object]] = {
     "store": lambda cluster: cluster.store_object("ClusterSecretStore", "a", ""),
     "namespace": lambda cluster: cluster.namespace_object("team"),
 }
@@ -260,7 +256,7 @@ ODD = [
 ]
 
 
-def said(ask: Callable[[ApiReader], object], answer: object) -> str:
+def said(ask: Callable[[KubernetesCluster], object], answer: object) -> str:
     with pytest.raises(ClusterError) as caught:
         ask(Answering(answer))
     assert caught.value.__context__ is None
@@ -315,7 +311,7 @@ def test_an_empty_list_of_metadata_alone_may_be_null_as_a_real_server_writes_it(
             assert said(ask, page) == "its answer is not in the form of the API"
 
 
-MALFORMED: list[tuple[Callable[[ApiReader], object], dict[str, object]]] = [
+MALFORMED: list[tuple[Callable[[KubernetesCluster], object], dict[str, object]]] = [
     (
         lambda cluster: cluster.every_object("clustersecretstores"),
         listed("ClusterSecretStoreList", {"spec": {"provider": "x"}}),
@@ -340,5 +336,7 @@ MALFORMED: list[tuple[Callable[[ApiReader], object], dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("ask", "answer"), MALFORMED)
-def test_a_field_of_another_type_is_no_answer(ask: Callable[[ApiReader], object], answer: dict[str, object]) -> None:
+def test_a_field_of_another_type_is_no_answer(
+    ask: Callable[[KubernetesCluster], object], answer: dict[str, object]
+) -> None:
     assert said(ask, answer) == "its answer is not in the form of the API"

@@ -1,7 +1,7 @@
 import pytest
 
-from compiler.cluster.objects import (
-    checked,
+from compiler.cluster.client import checked
+from compiler.cluster.view import (
     keys_of,
     slim_event,
     slim_external_secret,

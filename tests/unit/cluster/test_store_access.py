@@ -2,16 +2,15 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.objects import (
-    Access,
-    access_of,
+from compiler.cluster.judge import (
+    allows_namespace,
     another_store,
     controller_of,
     credential_of,
-    selects_by_labels,
     store_doubts,
     store_lacks,
 )
+from compiler.cluster.view import selects_by_labels
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Store
 from compiler.stores.registry import PROVIDERS
@@ -49,7 +48,7 @@ def store(*conditions: dict[str, Any], kind: str = "ClusterSecretStore") -> dict
 
 def test_a_recorded_store_is_ready_and_open_to_all() -> None:
     assert list(store_lacks(KEY_VAULT, AZURE, "agents")) == list(store_doubts(KEY_VAULT, AZURE, "agents")) == []
-    assert access_of(AZURE, "agents") is Access.ALLOWED
+    assert allows_namespace(AZURE, "agents") is True
     assert controller_of(AZURE) == "default"
     assert controller_of({"spec": {"controller": "dev"}}) == "dev"
 
@@ -57,48 +56,48 @@ def test_a_recorded_store_is_ready_and_open_to_all() -> None:
 @pytest.mark.parametrize(
     ("conditions", "expected"),
     [
-        ([{"namespaces": ["agents"]}], Access.ALLOWED),
-        ([{"namespaces": ["other"]}], Access.DENIED),
-        ([{"namespaces": ["other"]}, {"namespaces": ["agents"]}], Access.ALLOWED),
-        ([{"namespaceRegexes": ["gen"]}], Access.ALLOWED),
-        ([{"namespaceRegexes": ["^gen"]}], Access.DENIED),
-        ([{"namespaceRegexes": ["^[a-z]+s$"]}], Access.ALLOWED),
-        ([{"namespaceRegexes": ["^(agents|team)$"]}], Access.ALLOWED),
-        ([{"namespaceRegexes": [r"^age\d"]}], Access.DENIED),
-        ([{"namespaceRegexes": ["[[:alpha:]]"]}], Access.UNKNOWN),
-        ([{"namespaceRegexes": ["(a+)+$"]}], Access.UNKNOWN),
-        ([{"namespaceRegexes": ["*a"]}], Access.UNKNOWN),
-        ([{"namespaceRegexes": ["[z-a]"]}], Access.UNKNOWN),
-        ([{"namespaceRegexes": ["("]}, {"namespaces": ["agents"]}], Access.ALLOWED),
-        ([{}], Access.DENIED),
+        ([{"namespaces": ["agents"]}], True),
+        ([{"namespaces": ["other"]}], False),
+        ([{"namespaces": ["other"]}, {"namespaces": ["agents"]}], True),
+        ([{"namespaceRegexes": ["gen"]}], True),
+        ([{"namespaceRegexes": ["^gen"]}], False),
+        ([{"namespaceRegexes": ["^[a-z]+s$"]}], True),
+        ([{"namespaceRegexes": ["^(agents|team)$"]}], True),
+        ([{"namespaceRegexes": [r"^age\d"]}], False),
+        ([{"namespaceRegexes": ["[[:alpha:]]"]}], None),
+        ([{"namespaceRegexes": ["(a+)+$"]}], None),
+        ([{"namespaceRegexes": ["*a"]}], None),
+        ([{"namespaceRegexes": ["[z-a]"]}], None),
+        ([{"namespaceRegexes": ["("]}, {"namespaces": ["agents"]}], True),
+        ([{}], False),
     ],
 )
-def test_conditions_are_joined_by_or(conditions: list[dict[str, Any]], expected: Access) -> None:
-    assert access_of(store(*conditions), "agents") is expected
+def test_conditions_are_joined_by_or(conditions: list[dict[str, Any]], expected: object) -> None:
+    assert allows_namespace(store(*conditions), "agents") is expected
 
 
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
-        ({"matchLabels": {"team": "ai"}}, Access.ALLOWED),
-        ({"matchLabels": {"team": "other"}}, Access.DENIED),
-        ({}, Access.ALLOWED),
-        ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["ai"]}]}, Access.ALLOWED),
-        ({"matchExpressions": [{"key": "x", "operator": "In", "values": ["ai"]}]}, Access.DENIED),
-        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["ai"]}]}, Access.DENIED),
-        ({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["ai"]}]}, Access.ALLOWED),
-        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, Access.ALLOWED),
-        ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, Access.DENIED),
-        ({"matchExpressions": [{"key": "team", "operator": "Gt"}]}, Access.DENIED),
+        ({"matchLabels": {"team": "ai"}}, True),
+        ({"matchLabels": {"team": "other"}}, False),
+        ({}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["ai"]}]}, True),
+        ({"matchExpressions": [{"key": "x", "operator": "In", "values": ["ai"]}]}, False),
+        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["ai"]}]}, False),
+        ({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["ai"]}]}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, False),
+        ({"matchExpressions": [{"key": "team", "operator": "Gt"}]}, False),
     ],
 )
-def test_a_selector_is_met_by_the_labels_of_the_namespace(selector: dict[str, Any], expected: Access) -> None:
-    assert access_of(store({"namespaceSelector": selector}), "agents", LABELLED) is expected
-    assert access_of(store({"namespaceSelector": selector}), "agents") is Access.UNKNOWN
+def test_a_selector_is_met_by_the_labels_of_the_namespace(selector: dict[str, Any], expected: object) -> None:
+    assert allows_namespace(store({"namespaceSelector": selector}), "agents", LABELLED) is expected
+    assert allows_namespace(store({"namespaceSelector": selector}), "agents") is None
 
 
 def test_a_secret_store_serves_its_own_namespace() -> None:
-    assert access_of(store({"namespaces": ["other"]}, kind="SecretStore"), "agents") is Access.ALLOWED
+    assert allows_namespace(store({"namespaces": ["other"]}, kind="SecretStore"), "agents") is True
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import EVER
 from compiler.cluster.verify import OPTIONAL, cluster_checker, verify_cluster
-from compiler.cluster.view import ClusterError, ClusterView
+from compiler.cluster.view import EVER, ClusterError, ClusterView
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store

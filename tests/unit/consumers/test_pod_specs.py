@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.objects import slim_pod
+from compiler.cluster.view import slim_pod
 from compiler.consumers.readers import SecretRead, Way, secret_reads
 from compiler.model.document import Source, Span
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import ApiReader, ClusterError, ClusterView
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.readers import KINDS, ReadIndex, in_cluster, readers_of
 from compiler.refusal import Refusal
 from tests.unit.operations.retire.conftest import Bench, bench
@@ -14,7 +15,7 @@ OTHER = {"kind": "ClusterSecretStore", "name": "other"}
 VAULT = {"kind": "ClusterSecretStore", "name": "vault-store"}
 
 
-class Cluster(ApiReader):
+class Cluster(KubernetesCluster):
     """Holds objects by their plural; None for a kind that the cluster does not have. Nothing else is asked for."""
 
     def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
@@ -25,9 +26,6 @@ class Cluster(ApiReader):
         if isinstance(found, Exception):
             raise found
         return None if found is None else tuple(found)
-
-    _got: Any = None
-    _patched: Any = None
 
 
 def external_secret(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

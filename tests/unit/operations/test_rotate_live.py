@@ -6,8 +6,8 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
-from compiler.cluster.judge import ClusterState, refreshed_at
-from compiler.cluster.view import ClusterView
+from compiler.cluster.judge import ClusterState
+from compiler.cluster.view import ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     OldPods,

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.objects import slim_pod
+from compiler.cluster.view import slim_pod
 from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands, unready
 
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.cluster.judge import EVER
+from compiler.cluster.view import EVER
 from compiler.live.read_many import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, Values, from_files, with_values
