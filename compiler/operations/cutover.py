@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from compiler.cluster.judge import Unread
+from compiler.cluster.view import ClusterView
 from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import REST, Environment, MoveProgress, Project, Store, moves_of, progress_of
+from compiler.model.environment import REST, Environment, MoveProgress, Project, Secret, Store, moves_of, progress_of
+from compiler.model.store import Place
 from compiler.model.values import SecretChange, compare
 from compiler.operations.cutover_gate import (
     MOST,
@@ -27,15 +29,18 @@ from compiler.operations.cutover_gate import (
     StoreComparison,
     Switch,
     Verdict,
+    answered,
+    check_cluster,
     check_destination,
     check_distinct_stores,
     check_endings,
     check_equal_values,
-    check_guard_order,
-    check_shared_places,
+    check_in_effect,
     compare_stores,
     is_closed,
+    note_unread,
     one_line,
+    readers_of,
     way_out,
 )
 from compiler.operations.diff import differences, side_of_environment
@@ -44,10 +49,6 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
 from compiler.text.wording import command_line, listed, quoted, shell_line
-
-if TYPE_CHECKING:
-    from compiler.cluster.judge import Unread
-    from compiler.cluster.view import ClusterView
 
 _TWO = 2
 _CONTEXT = 3
@@ -259,6 +260,74 @@ def _check_same_keys(preview: Preview) -> Check:
     return Check(About.SAME_KEYS, Verdict.PASSED, what)
 
 
+def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
+    """A refusal for each environment in which a secret that stays reads a place that a switching one reads.
+
+    A value rotated later would have to be written to both stores.
+    """
+    for environment, going in _by_environment(switches).items():
+        named, together = {each.secret for each in going}, _together(going)
+        if stays := [name for name in together if name not in named]:
+            message = f"they read one remote place, so they move together: {listed(sorted(named))} and {listed(stays)}"
+            ordered = [name for name in environment.secrets if name in together]
+            yield Check(About.TOGETHER, Verdict.REFUSED, message, request.switch(environment.name, ordered, to))
+
+
+def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
+    """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
+    for environment, going in _by_environment(switches).items():
+        guards = [each for each in going if each.before.entry.guards]
+        for each in guards:
+            message = f"{quoted(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
+            yield Check(About.GUARDS, Verdict.NOTED, message)
+        if not guards or request.is_back:
+            continue
+        destination, alone = guards[0].destination.id, _together(guards[:1])
+        others = [each.secret for each in going if each.secret not in alone]
+        behind = [
+            name
+            for name, secret in environment.secrets.items()
+            if not (secret.entry.guards or secret.store is None or secret.store.id == destination or name in alone)
+        ]
+        if others:
+            message = f"what guards a store moves alone: {listed(each.secret for each in guards)}"
+            first = [name for name in others if not environment.secrets[name].entry.guards] or alone
+            yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, first, to))
+        elif behind:
+            message = f"{quoted(guards[0].secret)} guards a store, so it moves last; not there yet: {listed(behind)}"
+            yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, behind, to))
+
+
+def _by_environment(switches: Iterable[Switch]) -> dict[Environment, list[Switch]]:
+    found: dict[Environment, list[Switch]] = {}
+    for switch in switches:
+        found.setdefault(switch.environment, []).append(switch)
+    return found
+
+
+def _together(switches: Sequence[Switch]) -> tuple[str, ...]:
+    """The secrets of those switches of one environment, and all that read a place with one of them or of these."""
+    secrets = switches[0].environment.secrets
+    # By the id of the store that is left; a secret that joins leaves the store in which the place is shared.
+    together = {each.secret: each.source.id for each in switches}
+    while more := {
+        name: secret.store.id
+        for name, secret in secrets.items()
+        if name not in together
+        and secret.store is not None
+        and any(
+            left == secret.store.id and not _places(secret).isdisjoint(_places(secrets[other]))
+            for other, left in together.items()
+        )
+    }:
+        together |= more
+    return tuple(together)
+
+
+def _places(secret: Secret) -> set[Place | None]:
+    return {item.place for item in secret.keys}
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
@@ -345,11 +414,8 @@ def plan_cutover(
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),
     ]
-    if view is not None:
-        from compiler.operations import cutover_cluster as live  # noqa: PLC0415 - most switches do not ask the cluster
-
-        if switches.progress is not None:
-            checks += live.answered(live.check_in_effect(preview.environment, switches.progress.done, view))
+    if view is not None and switches.progress is not None:
+        checks += answered(check_in_effect(preview.environment, switches.progress.done, view))
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
@@ -362,10 +428,10 @@ def plan_cutover(
     readers: Mapping[Switch, tuple[str, ...] | None] = {}
     unread: dict[Switch, Unread] = {}
     if switched and view is not None:
-        checks += live.answered(live.check_cluster(switched, view, is_back=request.is_back))
-        readers = live.readers_of(switched, view)
+        checks += answered(check_cluster(switched, view, is_back=request.is_back))
+        readers = readers_of(switched, view)
         written = comparison.written if comparison is not None else {}
-        checks += live.answered(live.note_unread(switched, view, written, unread, datetime.now(UTC)))
+        checks += answered(note_unread(switched, view, written, unread, datetime.now(UTC)))
     effects = tuple(_effect(each, comparison, readers, unread, is_live=view is not None) for each in switched)
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 

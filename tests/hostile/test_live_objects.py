@@ -18,9 +18,8 @@ from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import ReadIndex, in_cluster
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
-from compiler.operations.cutover_cluster import OPTIONAL as GATE
-from compiler.operations.cutover_cluster import check_cluster, check_in_effect, note_unread
-from compiler.operations.cutover_gate import Switch
+from compiler.operations.cutover_gate import OPTIONAL as GATE
+from compiler.operations.cutover_gate import Switch, check_cluster, check_in_effect, note_unread
 from compiler.operations.status import from_files, manifests_for, with_values
 from compiler.operations.status_live import OPTIONAL as STATUS
 from compiler.operations.status_live import Snapshot, StatusJudge

@@ -22,16 +22,16 @@ from compiler.cli.invocation import (
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cluster.view import connected
 from compiler.live.read_many import WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_gate import CutoverRequest, DeleterOf, Mode
+from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, DeleterOf, Mode
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
 
 if TYPE_CHECKING:
     from compiler.change.journal import RunHistory
-    from compiler.cluster.view import ClusterView
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -103,7 +103,7 @@ def run(invocation: Invocation) -> int:
             with refusals():
                 stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", _waits))
         (environment,) = live_environments([arguments.environment], invocation)
-        view = _view(arguments.context) if arguments.cluster else None
+        view = connected(os.environ, arguments.context, OPTIONAL) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request, past = _request(arguments, mode), _past_runs(invocation.root)
             cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
@@ -120,13 +120,6 @@ def _past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
         return history_of(runs(root))
 
     return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
-
-
-def _view(context: str | None) -> ClusterView:
-    from compiler.cluster.view import connected  # noqa: PLC0415 - most switches do not ask the cluster
-    from compiler.operations.cutover_cluster import OPTIONAL  # noqa: PLC0415 - see above
-
-    return connected(os.environ, context, OPTIONAL)
 
 
 def _waits(holder: str) -> None:

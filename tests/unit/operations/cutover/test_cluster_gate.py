@@ -8,13 +8,14 @@ import pytest
 from compiler.cluster.judge import Unread
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
-from compiler.operations.cutover_cluster import (
+from compiler.operations.cutover_gate import (
     OPTIONAL,
+    Check,
+    Switch,
     check_cluster,
     check_in_effect,
     note_unread,
 )
-from compiler.operations.cutover_gate import Check, Switch
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers

@@ -4,8 +4,7 @@ import pytest
 
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.operations.cutover import refuse_contradictions
-from compiler.operations.cutover_cluster import OPTIONAL
-from compiler.operations.cutover_gate import Mode
+from compiler.operations.cutover_gate import OPTIONAL, Mode
 from compiler.refusal import Refusal
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, said
