@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
@@ -27,14 +27,6 @@ from compiler.text.wording import BLANK, command_line, shell_line
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
     from compiler.operations.due import DueKey, Rotation
-
-
-class PodOwner(NamedTuple):
-    """What runs a pod: its workload, or the pod itself where nothing does."""
-
-    kind: str
-    namespace: str
-    name: str
 
 
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
@@ -195,8 +187,8 @@ class LiveState:
     seconds the operator tries again, `helps` the commands that mend it; `not_asked` says what may not be asked.
     `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
     effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
-    ready, and `unlisted` the keys that such pods read and the environment does not have. `readers` run the pods; None
-    where those were not asked for.
+    ready, and `unlisted` the keys that such pods read and the environment does not have. `readers` run the pods, by
+    kind and name; None where those were not asked for.
     """
 
     problems: tuple[ClusterProblem, ...] = ()
@@ -209,7 +201,7 @@ class LiveState:
     refreshed: datetime | None = None
     looks: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
-    readers: tuple[PodOwner, ...] | None = None
+    readers: tuple[tuple[str, str], ...] | None = None
 
     @property
     def state(self) -> ClusterState:

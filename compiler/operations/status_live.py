@@ -45,7 +45,7 @@ from compiler.cluster.view import (
 )
 from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.model.values import Manifest
-from compiler.operations.status import LiveState, PodOwner, Status
+from compiler.operations.status import LiveState, Status
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import command_line, listed, quoted, shell_line
 
@@ -250,7 +250,7 @@ class StatusJudge:
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
-            pod_owners(pods, namespace) if pods is not None else None,
+            tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
         )
 
     def _stale(
@@ -393,26 +393,19 @@ def keepers(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Po
     return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
 
 
-def pod_owners(pods: Iterable[Pod], namespace: str) -> tuple[PodOwner, ...]:
-    """What runs the pods, each once; a pod that nothing runs is named itself."""
-    return tuple(dict.fromkeys(_owner(pod, namespace) for pod in pods))
-
-
-def _owner(pod: Pod, namespace: str) -> PodOwner:
+def owner_of(pod: Pod) -> tuple[str, str]:
+    """Kind and name of what runs a pod; of the pod itself where nothing does."""
     kind, name = pod.owner or ("Pod", pod.name)
     # A Deployment names its ReplicaSets by itself and a hash.
-    if kind == "ReplicaSet":
-        kind, name = "Deployment", name.rpartition("-")[0] or name
-    return PodOwner(kind, namespace, name)
+    return ("Deployment", name.rpartition("-")[0] or name) if kind == "ReplicaSet" else (kind, name)
 
 
 def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
     """The lines that start the pods anew, one for each workload."""
-    return tuple(dict.fromkeys(_restart(pod, namespace) for pod in pods))
-
-
-def _restart(pod: Pod, namespace: str) -> str:
-    owner = _owner(pod, namespace)
-    restarts = owner.kind in ("Deployment", "StatefulSet", "DaemonSet")
-    words = ("rollout", "restart", f"{owner.kind.lower()}/{owner.name}") if restarts else ("delete", "pod", pod.name)
-    return shell_line("kubectl", "-n", namespace, *words)
+    lines = dict[str, None]()
+    for pod in pods:
+        kind, name = owner_of(pod)
+        restarts = kind in ("Deployment", "StatefulSet", "DaemonSet")
+        words = ("rollout", "restart", f"{kind.lower()}/{name}") if restarts else ("delete", "pod", pod.name)
+        lines[shell_line("kubectl", "-n", namespace, *words)] = None
+    return tuple(lines)

@@ -23,7 +23,7 @@ from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList, Rotation
-from compiler.operations.status import LiveState, NextStep, PodOwner, Values, from_files
+from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Data
@@ -371,7 +371,7 @@ def test_status(tmp_path: Path) -> None:
         ("note",),
         datetime.now(UTC),
     )
-    found = replace(found, readers=(PodOwner("Deployment", "agents", "agent"),))
+    found = replace(found, readers=(("Deployment", "agent"),))
     states = {"JIRA_TOKEN": {"vault": KeyState.PRESENT, "azure": KeyState.MISSING}}
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))

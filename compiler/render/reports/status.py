@@ -394,7 +394,10 @@ def _key_overview(key: KeyOverview) -> dict[str, Any]:
 
 def _readers(row: Row) -> dict[str, Any]:
     readers = row.live.readers if row.live is not None else None
-    shown = [members(each, "kind", "namespace", "name") for each in readers] if readers is not None else None
+    space = row.secret.namespace
+    shown = (
+        [{"kind": kind, "namespace": space, "name": name} for kind, name in readers] if readers is not None else None
+    )
     return {"secret": row.secret.id, "workloads": shown}
 
 
