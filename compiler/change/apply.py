@@ -31,14 +31,7 @@ from compiler.change.run_log import (
 )
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
-from compiler.stores.errors import (
-    Action,
-    ConflictError,
-    StoreError,
-    StoreLocation,
-    UnfinishedWriteError,
-    UnverifiedError,
-)
+from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import numbered
@@ -251,7 +244,7 @@ def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError
     """The error of a version that reads back differently from what was written."""
     reason = f"version {version} reads back with a different value than was written"
     remedy = "check that version by hand, and do not trust this address"
-    return UnverifiedError(StoreLocation(store.address.absolute, name), Action.WRITE, reason, remedy, version)
+    return UnverifiedError(StoreLocation(store.address.absolute, name), Action.WRITE, reason, remedy, version=version)
 
 
 _BY_HAND = "check it by hand, and do not trust this address"
@@ -349,7 +342,7 @@ def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
             written = _stored(write, store)
         except UnverifiedError as error:
             # The store itself reports it as different: it exists all the same, and is recorded.
-            written, doubt = Written(error.version), error
+            written, doubt = Written(error.version or ""), error
         log.stored(line, write, written)
     if doubt is not None:
         return _doubtful(write, doubt)
@@ -444,10 +437,10 @@ def refusal(write: Write, error: StoreError) -> WriteResult:
     return WriteResult(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
-def _unread(write: Write, store: SecretWriter, error: StoreError) -> UnfinishedWriteError:
+def _unread(write: Write, store: SecretWriter, error: StoreError) -> StoreError:
     """Not the error itself: it would deny that the secret is there again, and the run's undo would leave it there."""
     place, reason = StoreLocation(store.address.absolute, write.name), f"it is recovered, but {error.reason}"
-    return UnfinishedWriteError(place, Action.READ, reason, error.remedy, write.deleted or "")
+    return StoreError(place, Action.READ, reason, error.remedy, Code.UNFINISHED_WRITE, version=write.deleted or "")
 
 
 def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:

@@ -19,18 +19,7 @@ from typing import Any, TypeVar
 
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import (
-    Code,
-    ForbiddenCause,
-    ForbiddenError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    ThrottledError,
-    UnavailableError,
-    UnexpectedReplyError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue, stringified
 from compiler.text.wording import command_line, quoted, shell_line
@@ -46,14 +35,10 @@ WriterOf = Callable[["StoredVersion"], "PastRun | None"]
 WORKERS = 16
 # Seconds after the failure of a store in which the others may fail too.
 _FAIL_TOGETHER = 0.5
-# The store did not answer, and would not for any other secret either.
-_SILENT = (
-    UnavailableError,
-    ThrottledError,
-    UnexpectedReplyError,
-)
-_SILENT_CODES = frozenset(
+# The store did not answer, and would not for any other secret either. So it is of all that may pass.
+_SILENT = frozenset(
     {
+        Code.UNEXPECTED_REPLY,
         Code.TLS_FAILURE,
         Code.REDIRECT_REFUSED,
         Code.MISSING_DEPENDENCY,
@@ -65,18 +50,16 @@ _SILENT_CODES = frozenset(
 # How a store says that it does not hold a remote secret, as opposed to not saying whether it does.
 NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
 
-_ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
-
 
 def is_silence(error: StoreError) -> bool:
     """Whether the store said nothing about its secrets: unreachable, another server, or closed to the caller."""
-    return isinstance(error, _SILENT) or error.code in _SILENT_CODES
+    return error.retryable or error.code in _SILENT
 
 
 def is_of_store(error: StoreError) -> bool:
     """Whether every other secret of the store would meet the same error."""
     if isinstance(error, ForbiddenError):
-        return error.cause in _ALL_FORBIDDEN
+        return error.is_of_store
     return is_silence(error) or error.code in (Code.WRONG_MOUNT, Code.UNSUPPORTED_ENGINE)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Final
 
 from compiler.refusal import Refusal
 
@@ -34,8 +34,26 @@ class StoreLocation:
 
 
 class Code(StrEnum):
-    """Tells the errors apart that have no class of their own, as nobody catches one of them alone."""
+    """Tells the kinds of errors apart, in reports and journals too. A kind that is caught by itself has a class."""
 
+    NOT_FOUND = "not-found"
+    SOFT_DELETED = "soft-deleted"
+    DISABLED = "disabled"
+    VERSION_GONE = "version-gone"
+    FORBIDDEN = "forbidden"
+    CONFLICT = "conflict"
+    UNVERIFIED = "unverified"
+    UNAVAILABLE = "unavailable"  # no answer, or a server's failure, until patience ended
+    # No connection came about: the host's name is unknown here, or nothing listens on this machine. Nothing was sent.
+    UNREACHABLE = "unreachable"
+    SEALED = "sealed"  # Vault is sealed or not initialised; it stores nothing in this state
+    LEADERLESS = "leaderless"  # Vault: no node leads for a moment, after a seal or while another is chosen
+    BUSY = "busy"  # Key Vault: the name is being deleted or recovered, which takes seconds; it stores nothing meanwhile
+    THROTTLED = "throttled"  # too many requests
+    # A write was stored, and what belongs to it (tags, a look for other writers) could not be done.
+    UNFINISHED_WRITE = "unfinished-write"
+    # Something answered that is not the store, such as a proxy's page, or it stored other bytes than were sent.
+    UNEXPECTED_REPLY = "unexpected-reply"
     INVALID_NAME = "invalid-name"  # a name, or a property's name, cannot be used in this store; nothing was sent
     INVALID_VALUE = "invalid-value"  # no store may be given it: empty, or the store would change it (NUL)
     TOO_LARGE = "too-large"  # the document, a tag or the content type
@@ -55,32 +73,60 @@ class Code(StrEnum):
     OUTCOME_UNKNOWN = "outcome-unknown"
 
 
+_RETRYABLE: Final = frozenset(
+    {Code.UNAVAILABLE, Code.UNREACHABLE, Code.SEALED, Code.LEADERLESS, Code.BUSY, Code.THROTTLED}
+)
+_MAYBE_DONE: Final = frozenset(
+    {Code.UNAVAILABLE, Code.UNVERIFIED, Code.UNFINISHED_WRITE, Code.UNEXPECTED_REPLY, Code.OUTCOME_UNKNOWN}
+)
+_TOLD_AT_ONCE: Final = frozenset({Code.UNREACHABLE, Code.SEALED})
+
+
 class StoreError(Refusal):
     """Ends an action on a store. `code` tells the kinds apart in reports and journals.
 
     `message` has place, action and reason, and `help` is the remedy: what a command shows where nothing catches it.
-
-    `retryable` says that the same request may succeed later; `maybe_done` that a write may have been stored although
-    no success was reported, so that it must be settled by reading before it is sent again. `told_at_once` says that a
-    store which has not answered once is not asked again: somebody has to do something first.
+    `version` is the version that it is about, when known; `retry_after` the store's wish in seconds, where it named one
+    that makes sense.
     """
 
-    code: str
-    retryable: ClassVar[bool] = False
-    maybe_done: bool = False
-    told_at_once: ClassVar[bool] = False
+    code: Code
 
     def __init__(
-        self, place: StoreLocation, action: Action, reason: str, remedy: str, code: Code | None = None
+        self,
+        place: StoreLocation,
+        action: Action,
+        reason: str,
+        remedy: str,
+        code: Code | None = None,
+        *,
+        version: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
-        if code is not None:
-            self.code, self.maybe_done = code, code is Code.OUTCOME_UNKNOWN
+        self.code = code or self.code
         target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
         super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
         self.place = place
         self.action = action
         self.reason = reason
         self.remedy = remedy
+        self.version = version
+        self.retry_after = retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.code in _RETRYABLE
+
+    @property
+    def maybe_done(self) -> bool:
+        """Whether a write may have been stored although no success was reported: it is settled by reading first."""
+        return self.code in _MAYBE_DONE
+
+    @property
+    def told_at_once(self) -> bool:
+        """Whether a store that never answered is not asked again: somebody has to do something first."""
+        return self.code in _TOLD_AT_ONCE
 
     def __str__(self) -> str:
         # Of a traceback; what is shown to a person is made of the parts.
@@ -90,56 +136,35 @@ class StoreError(Refusal):
 class NotFoundError(StoreError):
     """The store answers, the caller may look, and no such secret is there."""
 
-    code = "not-found"
+    code = Code.NOT_FOUND
 
 
 class SoftDeletedError(StoreError):
-    """The secret was deleted and can be recovered. `version` is the deleted one, when known."""
+    """The secret was deleted and can be recovered; `version` is the deleted one."""
 
-    code = "soft-deleted"
-
-    def __init__(
-        self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str | None = None
-    ) -> None:
-        super().__init__(place, action, reason, remedy)
-        self.version = version
+    code = Code.SOFT_DELETED
 
 
 class DisabledError(StoreError):
     """Key Vault: the secret is there, its `enabled` attribute is false."""
 
-    code = "disabled"
+    code = Code.DISABLED
 
 
 class VersionGoneError(StoreError):
-    """The asked version is evicted, destroyed or deleted; the secret itself may be readable."""
+    """The asked `version` is evicted, destroyed or deleted; the secret itself may be readable."""
 
-    code = "version-gone"
-
-    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
-        super().__init__(place, action, reason, remedy)
-        self.version = version
-
-
-class ForbiddenCause(StrEnum):
-    """Why a known caller was refused."""
-
-    ROLE = "role"  # Key Vault with Azure RBAC: a role assignment is missing
-    ACCESS_POLICY = "access-policy"  # Key Vault with access policies: a permission is missing
-    FIREWALL = "firewall"  # Key Vault: the network is not allowed
-    POLICY = "policy"  # Vault: no policy of the token gives the capability on the path
-    MOUNT_UNKNOWN = "mount-unknown"  # Vault: the mount is missing or hidden from the token; the server does not tell
-    OTHER = "other"
+    code = Code.VERSION_GONE
 
 
 class ForbiddenError(StoreError):
-    """The caller is known and may not do this.
+    """The caller is known and may not do this; `is_of_store` where every other secret is refused for the same cause.
 
     `permission` is what is missing, in the store's own words: `secrets/get`, `read on secret/data/x`. Where the remedy
     is to add `rules` to a policy, they follow its words.
     """
 
-    code = "forbidden"
+    code = Code.FORBIDDEN
 
     def __init__(
         self,
@@ -148,80 +173,34 @@ class ForbiddenError(StoreError):
         reason: str,
         remedy: str,
         *,
-        cause: ForbiddenCause,
         permission: str,
         rules: Sequence[str] = (),
+        is_of_store: bool = False,
     ) -> None:
         super().__init__(place, action, reason, " ".join((remedy, *rules)))
-        self.cause = cause
         self.permission = permission
         self.rules = tuple(rules)
+        self.is_of_store = is_of_store
         self._words = remedy
 
     def with_rules_of(self, others: Sequence["ForbiddenError"]) -> "ForbiddenError":
         """This error, with the rules that the other ones need as well."""
         rules = dict.fromkeys((*self.rules, *(rule for each in others for rule in each.rules)))
-        cause, permission = self.cause, self.permission
         return ForbiddenError(
-            self.place, self.action, self.reason, self._words, cause=cause, permission=permission, rules=tuple(rules)
+            self.place,
+            self.action,
+            self.reason,
+            self._words,
+            permission=self.permission,
+            rules=tuple(rules),
+            is_of_store=self.is_of_store,
         )
-
-
-class UnavailableError(StoreError):
-    """The store did not answer, or answered with a server's failure, until patience ended."""
-
-    code = "unavailable"
-    retryable = True
-    maybe_done = True
-
-
-class UnreachableError(UnavailableError):
-    """No connection came about: the host's name is unknown here, or nothing listens on this machine. None was sent."""
-
-    code = "unreachable"
-    maybe_done = False
-    told_at_once = True
-
-
-class SealedError(UnavailableError):
-    """Vault is sealed or not initialised; it stores nothing in this state."""
-
-    code = "sealed"
-    maybe_done = False
-    told_at_once = True
-
-
-class LeaderlessError(UnavailableError):
-    """Vault: no node leads for a moment, after a seal or while another is chosen; nothing is stored meanwhile."""
-
-    code = "leaderless"
-    maybe_done = False
-
-
-class BusyError(UnavailableError):
-    """Key Vault: the name is being deleted or recovered, which takes seconds; it stores nothing in this state."""
-
-    code = "busy"
-    maybe_done = False
-
-
-class ThrottledError(StoreError):
-    """Too many requests. `retry_after` is the store's wish in seconds, None when it named none that makes sense."""
-
-    code = "throttled"
-    retryable = True
-
-    def __init__(
-        self, place: StoreLocation, action: Action, reason: str, remedy: str, retry_after: float | None = None
-    ) -> None:
-        super().__init__(place, action, reason, remedy)
-        self.retry_after = retry_after
 
 
 class ConflictError(StoreError):
     """Another writer was there: the newest version, `found` when known, is not the one that was read, `expected`."""
 
-    code = "conflict"
+    code = Code.CONFLICT
 
     def __init__(
         self, place: StoreLocation, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
@@ -234,30 +213,7 @@ class ConflictError(StoreError):
 class UnverifiedError(StoreError):
     """A write was stored as `version`, and what the store says of it is not what was sent."""
 
-    code = "unverified"
-    maybe_done = True
-
-    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
-        super().__init__(place, action, reason, remedy)
-        self.version = version
-
-
-class UnfinishedWriteError(StoreError):
-    """A write was stored as `version`, and what belongs to it (tags, a look for other writers) could not be done."""
-
-    code = "unfinished-write"
-    maybe_done = True
-
-    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
-        super().__init__(place, action, reason, remedy)
-        self.version = version
-
-
-class UnexpectedReplyError(StoreError):
-    """Something answered that is not the store, such as a proxy's page, or it stored other bytes than were sent."""
-
-    code = "unexpected-reply"
-    maybe_done = True
+    code = Code.UNVERIFIED
 
 
 def _shown(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from compiler.model.files import NamedFileError, as_file, shown_file
 from compiler.model.store import is_loopback, service_of
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError, UnreachableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import ConnectionDeniedError, UnknownHostError
 from compiler.text.wording import shell_line
 
@@ -63,14 +63,14 @@ class Server:
 
 
 def no_answer(problem: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    """The error of an exchange that brought no reply; UnreachableError where asking again soon would not help."""
+    """The error of an exchange that brought no reply; unreachable where asking again soon would not help."""
     if isinstance(problem, UnknownHostError):
         return _unknown_host(problem, server, place, action)
     if isinstance(problem, ConnectionDeniedError):
         return _denied(problem, server, place, action)
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
         return _untrusted(problem, server, place, action)
-    return UnavailableError(place, action, *_other(problem))
+    return StoreError(place, action, *_other(problem), Code.UNAVAILABLE)
 
 
 def _untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -91,12 +91,14 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
     host = problem.host.lower()
     if host != server.host:
         # Without its name: people put a password where a proxy's address belongs.
-        kind = UnreachableError if problem.is_final else UnavailableError
+        code = Code.UNREACHABLE if problem.is_final else Code.UNAVAILABLE
         reason = "the proxy's host name does not resolve here"
-        return kind(place, action, reason, _PROXY)
+        return StoreError(place, action, reason, _PROXY, code)
     if not problem.is_final:
         reason = f"the name server gives no answer for the host name {host}"
-        return UnavailableError(place, action, reason, "check this machine's DNS and network, then run again")
+        return StoreError(
+            place, action, reason, "check this machine's DNS and network, then run again", Code.UNAVAILABLE
+        )
     reason = f"the host name {host} does not resolve here"
     remedy = f"correct {server.setting}, or join the network that knows the name (VPN, DNS)"
     if service := service_of(host):
@@ -106,20 +108,20 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
     elif server.unresolved is not None:
         why, way_out = server.unresolved
         reason, remedy = f"{reason}: {why}", f"correct {server.setting}, or {way_out}"
-    return UnreachableError(place, action, reason, remedy)
+    return StoreError(place, action, reason, remedy, Code.UNREACHABLE)
 
 
 def _denied(problem: ConnectionDeniedError, server: Server, place: StoreLocation, action: Action) -> StoreError:
     host, at = problem.host.lower(), f"{server.host}:{server.port}"
     is_here = is_loopback(host)
     if (host, problem.port) != (server.host, server.port):
-        kind = UnreachableError if is_here else UnavailableError
-        return kind(place, action, *_PROXY_REFUSES)
+        code = Code.UNREACHABLE if is_here else Code.UNAVAILABLE
+        return StoreError(place, action, *_PROXY_REFUSES, code)
     if is_here:
         remedy = f"start the server or the port-forward there, or correct {server.setting}"
-        return UnreachableError(place, action, f"nothing listens at {at}", remedy)
+        return StoreError(place, action, f"nothing listens at {at}", remedy, Code.UNREACHABLE)
     remedy = f"check that the server runs, and the port in {server.setting}"
-    return UnavailableError(place, action, f"{at} refuses the connection", remedy)
+    return StoreError(place, action, f"{at} refuses the connection", remedy, Code.UNAVAILABLE)
 
 
 def _other(problem: BaseException) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from compiler.stores.errors import BusyError, StoreError, StoreLocation, ThrottledError, UnavailableError
+from compiler.stores.errors import Code, StoreError, StoreLocation
 
 
 class Clock(Protocol):
@@ -415,7 +415,7 @@ class Retrier:
         self._limiter = limiter
         self._chance = chance
         self._silence: StoreError | None = None
-        self._throttled: ThrottledError | None = None
+        self._throttled: StoreError | None = None
 
     def read(self, send: Callable[[], T], kind: RequestClass = RequestClass.OTHER) -> T:
         """Send something that changes nothing, again after every retryable error."""
@@ -470,7 +470,7 @@ class Retrier:
             if not failure.retryable or left <= 0:
                 raise self._given_up(failure)
             attempt += 1
-            if isinstance(failure, ThrottledError):
+            if failure.code is Code.THROTTLED:
                 if wait > left:
                     # The store is not asked again before the time that it names.
                     raise failure
@@ -491,8 +491,15 @@ class Retrier:
                 return send()
         except NoTurnError:
             # Another worker was told to wait, longer than this one can; its request was for another secret.
-            told = cast("ThrottledError", self._throttled)
-        raise ThrottledError(StoreLocation(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
+            told = cast("StoreError", self._throttled)
+        raise StoreError(
+            StoreLocation(told.place.store),
+            told.action,
+            told.reason,
+            told.remedy,
+            Code.THROTTLED,
+            retry_after=told.retry_after,
+        )
 
     def _left(self, keep: float = 0.0) -> float:
         """Seconds in which another attempt may begin."""
@@ -504,7 +511,7 @@ class Retrier:
 
     def _require_worth_waiting(self, failure: StoreError) -> None:
         """Note what the failure tells of the store; raise one that is told at once where the store never answered."""
-        if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
+        if not failure.retryable or failure.code in (Code.BUSY, Code.THROTTLED):
             self._note_answer()
         elif failure.told_at_once and not self.deadlines.answered.is_set():
             # Of a store that has answered before, the same is a restart or a seal in the middle, to be sat out.
@@ -512,25 +519,26 @@ class Retrier:
 
     def _given_up(self, failure: StoreError) -> StoreError:
         """The failure, and for how long an answer was waited for, where that is what ended it."""
-        if not isinstance(failure, UnavailableError):
+        if not failure.retryable or failure.code is Code.THROTTLED:
             return failure
         seconds = max(1, round(self.deadlines.elapsed()))
         if self.deadlines.answered.is_set():
             said = f"still so after {seconds} s of retries"
-            return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
+            return StoreError(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy, failure.code)
         reason = failure.reason if failure.told_at_once else f"{failure.reason}, tried for {seconds} s"
-        self._silence = type(failure)(StoreLocation(failure.place.store), failure.action, reason, failure.remedy)
-        return type(failure)(failure.place, failure.action, reason, failure.remedy)
+        told = failure.action, reason, failure.remedy, failure.code
+        self._silence = StoreError(StoreLocation(failure.place.store), *told)
+        return StoreError(failure.place, *told)
 
     def _settle_wait(self, attempt: int) -> float:
         # Unlike other waits never zero: at least half of the ceiling.
         return (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
 
     def _wait(self, attempt: int, failure: StoreError) -> float:
-        throttled = isinstance(failure, ThrottledError)
+        throttled = failure.code is Code.THROTTLED
         first = self.policy.first_throttled_wait if throttled else self.policy.first_wait
         wait = self._chance() * self._ceiling(attempt, first)
-        asked = failure.retry_after if isinstance(failure, ThrottledError) else None
+        asked = failure.retry_after
         return wait if asked is None else min(asked, self.policy.longest_retry_after) + wait
 
     def _ceiling(self, attempt: int, first: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.errors import Code, ConflictError, SealedError, StoreError, UnavailableError
+from compiler.stores.errors import Code, ConflictError, StoreError
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.secret_value import SecretValue
@@ -53,10 +53,14 @@ def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: RaftOpenBao, 
     base = store.read(name)
     raft.seal()
     try:
-        with pytest.raises(SealedError, match="unseal"):
+        with pytest.raises(StoreError, match="unseal", check=is_refused(Code.SEALED)):
             store.write(name, {"A": SecretValue("2")}, base)
         clock = VirtualClock()
-        with pytest.raises(SealedError, match="the server runs, but is sealed") as caught:
+        with pytest.raises(
+            StoreError,
+            match="the server runs, but is sealed",
+            check=is_refused(Code.SEALED),
+        ) as caught:
             open_vault(raft.url, environ_of(raft), StoreOptions(clock=clock)).whoami()
         # Somebody has to unseal it first: nobody waits for that at a first contact.
         assert (clock.now(), "bao operator unseal" in caught.value.remedy) == (0, True)
@@ -70,7 +74,11 @@ def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft: RaftOpenBao, 
 
 def test_a_server_that_nobody_has_initialised_is_told_from_a_sealed_one(open_vault: OpenVault, tmp_path: Path) -> None:
     with RaftOpenBao.start_new(tmp_path) as server:
-        with pytest.raises(SealedError, match="the server is not initialised") as caught:
+        with pytest.raises(
+            StoreError,
+            match="the server is not initialised",
+            check=is_refused(Code.SEALED),
+        ) as caught:
             open_vault(server.url, {"VAULT_TOKEN": "hvs.any", "VAULT_CACERT": str(server.ca_file)}).whoami()
         assert "bao operator init" in caught.value.remedy
 
@@ -146,5 +154,5 @@ def test_a_file_of_authorities_that_is_no_such_file_is_told(open_vault: OpenVaul
 
 
 def test_nothing_listening_is_unavailable(open_vault: OpenVault) -> None:
-    with pytest.raises(UnavailableError, match="nothing listens at "):
+    with pytest.raises(StoreError, match="nothing listens at ", check=is_refused(Code.UNREACHABLE)):
         open_vault("https://127.0.0.1:1", {"VAULT_TOKEN": "hvs.any"}).read("a")

@@ -16,7 +16,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.errors import ThrottledError, UnavailableError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
@@ -26,6 +26,7 @@ from tests.faulty_key_vault import FaultKind, FaultyKeyVault
 from tests.pace import allowed_wall
 from tests.proofs.conftest import World
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
+from tests.refusals import is_refused
 
 FIRST_CONTACT, PATIENCE = 1.0, 1.2
 SHORT = StoreOptions(retry=RetryPolicy(patience=PATIENCE, first_contact=FIRST_CONTACT, first_wait=0.05))
@@ -97,7 +98,7 @@ def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: Fau
     took = time.monotonic() - began
     over.set()
     store.close()
-    reasons = {error.reason for error in found.values() if isinstance(error, UnavailableError)}
+    reasons = {error.reason for error in found.values() if isinstance(error, StoreError)}
     # Not the first contact: the vault has answered with its challenge.
     assert reasons == {"Slow returned no token in time, still so after 3 s of retries"}
     assert took < allowed_wall(patience + AROUND, below=OTHERWISE)
@@ -109,7 +110,7 @@ def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: FaultyKeyV
     key_vault.add_fault(KeyVaultFault(FaultKind.DELAY, times=None, seconds=1))
     store = key_vault_at(key_vault)
     began = time.monotonic()
-    with pytest.raises(UnavailableError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         store.describe("k")
     took = time.monotonic() - began
     store.close()
@@ -130,7 +131,7 @@ def test_endless_throttling_ends_with_the_operation(world: World, provider: Prov
             world.azure.add_fault(KeyVaultFault(FaultKind.STATUS, times=None, status=429, retry_after=retry_after))
             store = key_vault_at(world.azure)
         began = time.monotonic()
-        with pytest.raises(ThrottledError):
+        with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)):
             store.read("k")
         took = time.monotonic() - began
         store.close()

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
+from compiler.stores.errors import Action, ForbiddenError, StoreLocation
 from compiler.stores.interface import RENEW_DATE, ROTATION, VALUE_SINCE, StoreOptions
 from tests.commands import run_command
 from tests.leaks import leaks
@@ -37,7 +37,7 @@ def test_nothing_planted_in_a_store_is_in_a_list_or_a_label(
         ends.vault.versions[name][-1] = replace(newest, attributes=attributes, version=secret)
     place = StoreLocation(f"https://vault/{secret}", "ai-platform-engineering/jira-secret")
     ends.vault.failures["read", "ai-platform-engineering/jira-secret"] = ForbiddenError(
-        place, Action.READ, f"you may not: {secret}", "get a role", cause=ForbiddenCause.ROLE, permission="get"
+        place, Action.READ, f"you may not: {secret}", "get a role", permission="get"
     )
 
     def stores(environ: Mapping[str, str], options: StoreOptions | None = None) -> LiveStores:

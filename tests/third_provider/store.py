@@ -79,7 +79,7 @@ class ShelfStore:
         self._require_name(name, Action.READ)
         found = next((each for each in self._shelf.books.get(name, []) if each.version == version), None)
         if found is None or name in self._shelf.away:
-            raise VersionGoneError(self._place(name), Action.READ, "it is not there", "use another", version)
+            raise VersionGoneError(self._place(name), Action.READ, "it is not there", "use another", version=version)
         return found
 
     def describe(self, name: str) -> SecretState:
@@ -219,7 +219,7 @@ class ShelfStore:
             raise NotFoundError(self._place(name), action, "it is not there", "write it")
         if name in self._shelf.away:
             version = versions[-1].version
-            raise SoftDeletedError(self._place(name), action, "it is taken away", "recover it", version)
+            raise SoftDeletedError(self._place(name), action, "it is taken away", "recover it", version=version)
         return versions[-1]
 
     def _require_only(self, name: str, expected: Sequence[str], action: Action) -> None:

@@ -94,7 +94,7 @@ class MemoryStore:
             raise NotFoundError(self.place(name), Action.READ, "it is not there", "create it")
         if name in self.deleted:
             remedy, newest = "recover it (`migrate --recover`)", self.versions[name][-1].version
-            raise SoftDeletedError(self.place(name), Action.READ, "it is soft-deleted", remedy, newest)
+            raise SoftDeletedError(self.place(name), Action.READ, "it is soft-deleted", remedy, version=newest)
         return self.versions[name][-1]
 
     def read_version(self, name: str, version: str) -> RemoteSecret:
@@ -102,7 +102,7 @@ class MemoryStore:
         for found in self.versions.get(name, []):
             if found.version == version and version not in self.gone.get(name, ()):
                 return found
-        raise VersionGoneError(self.place(name), Action.READ, "it is evicted", "use another", version)
+        raise VersionGoneError(self.place(name), Action.READ, "it is evicted", "use another", version=version)
 
     def describe(self, name: str) -> SecretState:
         self._called("describe", name)

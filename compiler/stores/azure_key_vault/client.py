@@ -32,18 +32,13 @@ from compiler.stores.azure_key_vault.provider import cloud_of
 from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, ForeignHostError, VaultTransport
 from compiler.stores.errors import (
     Action,
-    BusyError,
     Code,
     DisabledError,
-    ForbiddenCause,
     ForbiddenError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    ThrottledError,
-    UnavailableError,
-    UnexpectedReplyError,
 )
 from compiler.stores.http import silence
 from compiler.stores.interface import Attributes, Identity, StoreOptions
@@ -129,14 +124,18 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     if status == 429:  # noqa: PLR2004
         reason = "the vault is throttling requests"
         remedy = "run again later, or with fewer workers"
-        return ThrottledError(place, action, reason, remedy, parse_retry_after(answer.retry_after))
+        return StoreError(
+            place, action, reason, remedy, Code.THROTTLED, retry_after=parse_retry_after(answer.retry_after)
+        )
     if status >= 500 or status == 408:  # noqa: PLR2004
-        return UnavailableError(place, action, f"it answered with status {status}", "run again later")
+        return StoreError(place, action, f"it answered with status {status}", "run again later", Code.UNAVAILABLE)
     if status == 401:  # noqa: PLR2004
         return _unauthenticated(answer, place, action)
     if not answer.is_key_vaults:
         reason = f"a server that is not Key Vault answered with status {status}"
-        return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+        return StoreError(
+            place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY
+        )
     if status == 403:  # noqa: PLR2004
         return _forbidden(answer, place, action)
     if status == 404:  # noqa: PLR2004
@@ -181,7 +180,7 @@ def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     if answer.code == _ABSENT and place.name is not None:
         return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
     reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
-    return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+    return StoreError(place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY)
 
 
 def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
@@ -192,6 +191,7 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
         way = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
         remedy = f"{way}, or ask for {permission}"
         return StoreError(place, action, _DENIED, remedy, Code.REFUSED_BY_POLICY)
+    is_of_store = False
     match answer.denial if answer.inner == "ForbiddenByPolicy" and answer.denial is not None else answer.inner:
         case "SecretDisabled":
             words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")
@@ -201,48 +201,45 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
         case "ForbiddenByRbac":
             # Of a role this is a right of its own; an access policy has one for both.
             permission = "secrets/update" if action is Action.TAG else permission
-            cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller grants {permission}"
+            reason = f"no role assignment of the caller grants {permission}"
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
             remedy = f"assign {role}, with {permission}, and wait some minutes until it takes effect"
         case "AccessDenied" | Denial.ACCESS_POLICY:
-            cause, reason = (
-                ForbiddenCause.ACCESS_POLICY,
-                f"the vault's access policy does not grant the caller {permission}",
-            )
+            reason = f"the vault's access policy does not grant the caller {permission}"
             word = permission.partition("/")[2]
             command = shell_line("az", "keyvault", "set-policy", "--secret-permissions", word)
             remedy = f"add it (`{command}`)"
         case "ForbiddenByFirewall":
-            cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall blocks this network"
+            is_of_store, reason = True, "the vault's firewall blocks this network"
             remedy = "add this address to the vault's network rules, or run from an allowed network"
         case Denial.ON_BEHALF_OF:
-            cause = ForbiddenCause.OTHER
             reason = "the vault's access policy grants it only to an application that acts on behalf of the caller"
             remedy = f"add an access policy with {permission} for the caller alone, without an application"
         case _:
-            cause = ForbiddenCause.OTHER
             reason = f'the vault denies it with code "{_word(answer.inner or answer.code)}"'
             remedy = f"ask the vault's owner for {permission}"
             if action is Action.WRITE:
                 remedy += "; a policy of the vault may want an expiry date"
-    return ForbiddenError(place, action, reason, remedy, cause=cause, permission=permission)
+    return ForbiddenError(place, action, reason, remedy, permission=permission, is_of_store=is_of_store)
 
 
 def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.inner == "ObjectIsDeletedButRecoverable":
         return soft_deleted(place, action)
     if answer.inner in _BUSY:
-        return BusyError(place, action, "the name is still being deleted or recovered", "run again in a minute")
+        return StoreError(
+            place, action, "the name is still being deleted or recovered", "run again in a minute", Code.BUSY
+        )
     reason = f'Key Vault reports a conflict with code "{_word(answer.inner or answer.code)}"'
-    return BusyError(place, action, reason, "run again when nobody else is changing this secret")
+    return StoreError(place, action, reason, "run again when nobody else is changing this secret", Code.BUSY)
 
 
 def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
     command = shell_line("az", "keyvault", "secret", "recover", "--id", _id(place, "deletedsecrets"))
     remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
-    return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
+    return SoftDeletedError(place, action, "it is soft-deleted", remedy, version=version)
 
 
 def _id(place: StoreLocation, kind: str) -> str:
@@ -451,7 +448,9 @@ class SdkClient:
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return StoreError(StoreLocation(self._store), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
         reason = "the reply is not Key Vault's JSON"
-        return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+        return StoreError(
+            place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY
+        )
 
 
 def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:

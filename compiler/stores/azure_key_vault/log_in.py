@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
 from compiler.stores.no_answer import named_authorities, trusting
 from compiler.stores.pacing import call_in_time, held
@@ -84,7 +84,7 @@ def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreErr
 def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
     """The error of a credential that was waited for until the operation had to end."""
     remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnavailableError(place, Action.LOG_IN, f"{_without(method)} in time", remedy)
+    return StoreError(place, Action.LOG_IN, f"{_without(method)} in time", remedy, Code.UNAVAILABLE)
 
 
 def _without(method: str) -> str:

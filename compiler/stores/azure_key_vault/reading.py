@@ -17,13 +17,10 @@ from compiler.stores.errors import (
     Code,
     ConflictError,
     DisabledError,
-    ForbiddenCause,
     ForbiddenError,
     NotFoundError,
     StoreError,
     StoreLocation,
-    UnavailableError,
-    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
@@ -117,24 +114,24 @@ _REMEDY: Final = "check the vault's URL and the proxy in between, and do not tru
 def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
     """Return the bundle where it is of the place's secret, in whatever case, and its version, if any, is a vault's.
 
-    Raises UnexpectedReplyError.
+    Raises a StoreError, unexpected-reply.
     """
     if bundle.name.lower() != (place.name or "").lower():
         other = f', "{bundle.name}"' if is_name(bundle.name) else ""
-        raise UnexpectedReplyError(place, action, f"the reply is for another secret{other}", _REMEDY)
+        raise StoreError(place, action, f"the reply is for another secret{other}", _REMEDY, Code.UNEXPECTED_REPLY)
     if bundle.version is not None and not is_version(bundle.version):
-        raise UnexpectedReplyError(place, action, "the reply has an invalid version id", _REMEDY)
+        raise StoreError(place, action, "the reply has an invalid version id", _REMEDY, Code.UNEXPECTED_REPLY)
     return bundle
 
 
 def require_version(bundle: Bundle, version: str | None, place: StoreLocation, action: Action) -> Bundle:
-    """The same for one version: `version`, or any where that is None. Raises UnexpectedReplyError."""
+    """The same for one version: `version`, or any where that is None. Raises a StoreError, unexpected-reply."""
     require_name(bundle, place, action)
     if bundle.version is None:
-        raise UnexpectedReplyError(place, action, "the reply has no version", _REMEDY)
+        raise StoreError(place, action, "the reply has no version", _REMEDY, Code.UNEXPECTED_REPLY)
     if version is not None and bundle.version != version:
         reason = f"the reply has version {bundle.version}, version {version} was requested"
-        raise UnexpectedReplyError(place, action, reason, _REMEDY)
+        raise StoreError(place, action, reason, _REMEDY, Code.UNEXPECTED_REPLY)
     return bundle
 
 
@@ -200,7 +197,7 @@ class KeyVaultReader:
         self._require_name(name, Action.READ)
         place = self._place(name)
         reason = f"it has no version {version}"
-        gone = VersionGoneError(place, Action.READ, reason, "choose a version that the vault lists", version)
+        gone = VersionGoneError(place, Action.READ, reason, "choose a version that the vault lists", version=version)
         if not is_version(version):
             raise gone
         try:
@@ -308,7 +305,9 @@ class KeyVaultReader:
     def _require_end(self, token: str, followed: set[str], place: StoreLocation, action: Action) -> None:
         if token in followed or len(followed) == _MOST_PAGES:
             reason = "its list does not end: a page was repeated, or there are too many"
-            raise UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+            raise StoreError(
+                place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY
+            )
         followed.add(token)
 
     def _deleted(self, name: str, action: Action) -> Bundle | None:
@@ -347,10 +346,7 @@ class KeyVaultReader:
             raise
         if newest is not None and not newest.attributes.is_recoverable:
             reason, remedy = _FINAL
-            cause = ForbiddenCause.OTHER
-            raise ForbiddenError(
-                self._place(name), Action.DELETE, reason, remedy, cause=cause, permission="soft delete"
-            )
+            raise ForbiddenError(self._place(name), Action.DELETE, reason, remedy, permission="soft delete")
         self._change(name, Action.DELETE, self._client.delete, lambda: self._newest(name, Action.DELETE) is None)
         # Until then it can neither be recovered nor told from a name that never was.
         try:
@@ -379,7 +375,7 @@ class KeyVaultReader:
             newest = self._newest(name, Action.RECOVER)
             if newest is None:
                 reason = "it is not among the deleted secrets: it was purged"
-                raise VersionGoneError(place, Action.RECOVER, reason, "restore it from a backup", versions[-1])
+                raise VersionGoneError(place, Action.RECOVER, reason, "restore it from a backup", version=versions[-1])
             if newest.version not in versions:
                 raise self._conflict(name, Action.RECOVER, versions[-1], newest.version)
             return
@@ -454,5 +450,5 @@ class KeyVaultReader:
         while not is_done():
             if clock.now() + _POLL_SECONDS >= self._deadlines.end():
                 reason = "the vault did not finish it in time"
-                raise UnavailableError(self._place(name), action, reason, "run again in a minute")
+                raise StoreError(self._place(name), action, reason, "run again in a minute", Code.UNAVAILABLE)
             clock.sleep(_POLL_SECONDS)

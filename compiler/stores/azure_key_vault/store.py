@@ -19,15 +19,7 @@ from compiler.stores.azure_key_vault.reading import (
     size_problems,
     value_problems,
 )
-from compiler.stores.errors import (
-    Action,
-    Code,
-    NotFoundError,
-    StoreError,
-    UnexpectedReplyError,
-    UnfinishedWriteError,
-    UnverifiedError,
-)
+from compiler.stores.errors import Action, Code, NotFoundError, StoreError, UnverifiedError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
 from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits, one_operation
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
@@ -168,7 +160,7 @@ class AzureKeyVaultStore(KeyVaultReader):
         if made.value is not None and made.value.reveal() != value.reveal():
             reason = f"version {made.version} was stored, with another value than the one sent"
             remedy = "check that version by hand, and do not trust this address"
-            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, made.version or "")
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
         return Written(made.version or "", self._slipped(name, made.version or "", is_new))
 
@@ -182,7 +174,7 @@ class AzureKeyVaultStore(KeyVaultReader):
             return tuple(version.version or "" for version in found if version.version != own)
         # Not that error: it would deny a version that was stored.
         reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
-        raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, failure.remedy, own)
+        raise StoreError(self._place(name), Action.WRITE, reason, failure.remedy, Code.UNFINISHED_WRITE, version=own)
 
     def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
         """Raise where the reply to a write is about another secret, or about the version that was there before."""
@@ -192,13 +184,13 @@ class AzureKeyVaultStore(KeyVaultReader):
             if made.version != expected:
                 return
             reason = f"the reply has version {expected}, which existed before"
-            mismatch = UnexpectedReplyError(place, Action.WRITE, reason, "do not trust this address")
-        except UnexpectedReplyError as error:
+            mismatch = StoreError(place, Action.WRITE, reason, "do not trust this address", Code.UNEXPECTED_REPLY)
+        except StoreError as error:
             mismatch = error
         if (stored := settle()) is None:
             raise mismatch
         reason = f"{mismatch.reason}, but version {stored.version} has the value that was sent"
-        raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, stored.version or "")
+        raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, version=stored.version or "")
 
     def _settled(
         self,

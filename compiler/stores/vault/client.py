@@ -15,17 +15,7 @@ from typing import Any, Final, TypeVar
 
 from compiler.model.facts import has_more_values
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import (
-    Action,
-    Code,
-    ForbiddenCause,
-    ForbiddenError,
-    LeaderlessError,
-    SealedError,
-    StoreError,
-    StoreLocation,
-    UnavailableError,
-)
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, no_answer
@@ -174,10 +164,9 @@ class VaultConnection:
                     try:
                         self._retrier.read(self._open)
                         self._ready = True
-                    except SealedError as error:
-                        self._failure = self.questions.explain_sealed(error)
                     except StoreError as error:
-                        self._failure = error
+                        is_sealed = error.code == Code.SEALED
+                        self._failure = self.questions.explain_sealed(error) if is_sealed else error
         if self._failure is not None:
             # Kept for all threads: each would add its frames to it.
             raise self._failure.with_traceback(None)
@@ -261,11 +250,11 @@ class VaultConnection:
 
     def _after_trouble(self, failure: StoreError) -> StoreError:
         """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
-        if isinstance(failure, UnavailableError):
+        if failure.retryable and failure.code is not Code.THROTTLED:
             self._in_trouble_until = self._clock.now() + _ELECTION
         elif failure.code == Code.REDIRECT_REFUSED and self._clock.now() < self._in_trouble_until:
             reason = "it redirects to another node, as while a leader is elected"
-            return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
+            return StoreError(failure.place, failure.action, reason, failure.remedy, Code.LEADERLESS)
         return failure
 
     def _denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
@@ -281,7 +270,6 @@ class VaultConnection:
             request.action,
             f'"{wanted}" is denied',
             "ask Vault's administrator",
-            cause=ForbiddenCause.POLICY,
             permission=wanted,
         )
 
@@ -387,4 +375,4 @@ class VaultConnection:
 # What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
 # none. Whatever comes with another status is no Vault's refusal.
 _REFUSING: Final = frozenset({400, 403, 404, 405})
-_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", Code.WRONG_MOUNT})
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})

@@ -17,7 +17,6 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
@@ -283,7 +282,7 @@ class VaultReading:
             reason = f"version {version} was evicted or never existed"
         except SoftDeletedError:
             reason = f"version {version} is deleted"
-        raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version)
+        raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version=version)
 
     @one_operation
     def describe(self, name: str) -> SecretState:
@@ -368,7 +367,7 @@ class VaultReading:
         if found.version != str(number):
             reason = f"the reply has version {found.version}, version {number} was requested"
             remedy = "check for a proxy or a cache in between, and do not trust this address"
-            raise UnexpectedReplyError(self._place(found.name), Action.READ, reason, remedy)
+            raise StoreError(self._place(found.name), Action.READ, reason, remedy, Code.UNEXPECTED_REPLY)
         return found
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
@@ -443,7 +442,9 @@ class VaultReading:
         for version in versions:
             if states.get(version, VersionState.DESTROYED) is VersionState.DESTROYED:
                 reason = f"version {version} is destroyed or evicted for good"
-                raise VersionGoneError(self._place(name), Action.RECOVER, reason, "restore it from a backup", version)
+                raise VersionGoneError(
+                    self._place(name), Action.RECOVER, reason, "restore it from a backup", version=version
+                )
         deleted = [int(version) for version in versions if version not in readable]
         if deleted:
             self._repeatable(

@@ -17,17 +17,11 @@ from compiler.stores.errors import (
     Action,
     Code,
     ConflictError,
-    ForbiddenCause,
     ForbiddenError,
-    LeaderlessError,
     NotFoundError,
-    SealedError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    ThrottledError,
-    UnavailableError,
-    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.http import TOO_LARGE_REPLY
@@ -131,7 +125,9 @@ def error_of_reply(reply: Reply, place: StoreLocation, action: Action, *, is_abo
 def _by_status(reply: Reply, place: StoreLocation, action: Action) -> StoreError:
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = parse_retry_after(reply.retry_after)
-        return ThrottledError(place, action, "the server is throttling requests", "run again later", asked)
+        return StoreError(
+            place, action, "the server is throttling requests", "run again later", Code.THROTTLED, retry_after=asked
+        )
     if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _too_large(place, action)
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
@@ -144,12 +140,18 @@ def _by_status(reply: Reply, place: StoreLocation, action: Action) -> StoreError
         return _foreign("status 401", place, action)
     if not reply.is_vaults:
         return _foreign(f"status {reply.status} without Vault's JSON", place, action)
-    return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
+    return StoreError(
+        place, action, f"the server answered {reply.status}", "see the server's log", Code.UNEXPECTED_REPLY
+    )
 
 
-def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyError:
-    return UnexpectedReplyError(
-        place, action, f"the server that answered is not Vault: {how}", "check the address and the proxy in between"
+def _foreign(how: str, place: StoreLocation, action: Action) -> StoreError:
+    return StoreError(
+        place,
+        action,
+        f"the server that answered is not Vault: {how}",
+        "check the address and the proxy in between",
+        Code.UNEXPECTED_REPLY,
     )
 
 
@@ -178,14 +180,14 @@ def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_s
     version = str(reply.metadata.get("version", ""))
     if reply.metadata.get("destroyed"):
         return VersionGoneError(
-            place, action, f"version {version} is destroyed for good", "write a new version", version
+            place, action, f"version {version} is destroyed for good", "write a new version", version=version
         )
     return SoftDeletedError(
         place,
         action,
         f"its version {version} is deleted",
         f"recover it (`{shell_line('bao', 'kv', 'undelete')}`, or `--recover` of put, restore or migrate)",
-        version,
+        version=version,
     )
 
 
@@ -195,7 +197,9 @@ def _bad_request(reply: Reply, place: StoreLocation, action: Action) -> StoreErr
     if reply.says("HTTP request to an HTTPS server"):
         return StoreError(place, action, "the server speaks TLS only", "use https:// in its address", Code.TLS_FAILURE)
     if reply.says("Upgrading from non-versioned"):
-        return UnavailableError(place, action, "the mount is being upgraded to version 2", "run again in a moment")
+        return StoreError(
+            place, action, "the mount is being upgraded to version 2", "run again in a moment", Code.UNAVAILABLE
+        )
     return _by_status(reply, place, action)
 
 
@@ -214,38 +218,45 @@ def _unavailable(reply: Reply, place: StoreLocation, action: Action) -> StoreErr
         # Vault says so with a 500, which must not be sent again for two minutes.
         return _too_large(place, action)
     if reply.is_vaults and (reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED):
-        return SealedError(place, action, *NOT_INITIALISED)
+        return StoreError(place, action, *NOT_INITIALISED, Code.SEALED)
     if reply.is_vaults and reply.says("sealed"):
-        return SealedError(place, action, *SEALED)
+        return StoreError(place, action, *SEALED, Code.SEALED)
     if reply.is_vaults and reply.says("node not active"):
-        return LeaderlessError(place, action, *_LEADERLESS)
+        return StoreError(place, action, *_LEADERLESS, Code.LEADERLESS)
     if reply.status in _NOT_THIS_NODE:
-        return UnavailableError(place, action, *_NOT_THIS_NODE[reply.status])
+        return StoreError(place, action, *_NOT_THIS_NODE[reply.status], Code.UNAVAILABLE)
     if reply.status in _GATEWAYS and not reply.is_vaults:
         reason = f"what stands before the server answers {reply.status}: it reaches no server that is ready"
-        return UnavailableError(place, action, reason, "check that the server runs and is unsealed, then run again")
-    return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
+        return StoreError(
+            place, action, reason, "check that the server runs and is unsealed, then run again", Code.UNAVAILABLE
+        )
+    return StoreError(
+        place, action, f"the server answered {reply.status}", "see the server's log, and run again", Code.UNAVAILABLE
+    )
 
 
 def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises, or of a reply that is no store's by size."""
     if is_too_large:
-        return UnexpectedReplyError(place, action, TOO_LARGE_REPLY, "check the address and the proxy in between")
+        return StoreError(
+            place, action, TOO_LARGE_REPLY, "check the address and the proxy in between", Code.UNEXPECTED_REPLY
+        )
     if action is Action.LOG_IN:
         reason = "the server that answered is not Vault: its success lacks Vault's fields"
-        return UnexpectedReplyError(place, action, reason, "check the address and the proxy in between")
-    return UnexpectedReplyError(
+        return StoreError(place, action, reason, "check the address and the proxy in between", Code.UNEXPECTED_REPLY)
+    return StoreError(
         place,
         action,
         "the reply lacks fields of KV version 2",
         "check for a proxy in between, or another engine",
+        Code.UNEXPECTED_REPLY,
     )
 
 
 _CAPABILITIES: Final = "sys/capabilities-self"
 _ADD: Final = "add to a policy:"
 # What a question is answered with by a proxy that bars it, or where the path is not known.
-_BARRED: Final = frozenset({UnexpectedReplyError.code, Code.WRONG_MOUNT})
+_BARRED: Final = frozenset({Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})
 # The name of no secret: what a token may do there, it may do with any name.
 _OTHERS: Final = "any-other-secret-of-this-mount"
 # Paths in one question: a few tens of KB.
@@ -319,7 +330,7 @@ class VaultQuestions:
             )
         return facts
 
-    def explain_sealed(self, failure: SealedError) -> SealedError:
+    def explain_sealed(self, failure: StoreError) -> StoreError:
         """The failure with its state: to all other questions a server that was never initialised says "sealed" too."""
         request = Request(failure.action, None, "sys/seal-status", "read")
 
@@ -332,11 +343,11 @@ class VaultQuestions:
         except StoreError:
             return failure
         if not is_initialised:
-            return SealedError(failure.place, failure.action, *NOT_INITIALISED)
+            return StoreError(failure.place, failure.action, *NOT_INITIALISED, Code.SEALED)
         reason, remedy = SEALED
         if needed > 1:
             reason += f" ({entered} of {needed} unseal keys are entered)"
-        return SealedError(failure.place, failure.action, reason, remedy)
+        return StoreError(failure.place, failure.action, reason, remedy, Code.SEALED)
 
     def check_mount(self) -> None:
         """Raise unless KV version 2 is mounted at exactly the address' mount."""
@@ -390,7 +401,6 @@ class VaultQuestions:
                 f'{self._login.token} has "{wanted}", but something else denies it (parameters, an address, a control '
                 "group)",
                 "ask Vault's administrator",
-                cause=ForbiddenCause.OTHER,
                 permission=wanted,
             )
         return self._no_policy(request, place, accesses, found)
@@ -490,7 +500,7 @@ class VaultQuestions:
             Action.CONNECT,
             f'there is no mount "{mount}", or {self._login.token} has no policy on it (the server does not say which)',
             "correct the store's mount, or give the token a policy on it",
-            cause=ForbiddenCause.MOUNT_UNKNOWN,
+            is_of_store=True,
             permission=f"any capability below {mount}/",
         )
 
@@ -534,7 +544,6 @@ class VaultQuestions:
             request.action,
             f'no policy of {self._login.token} grants "{request.capability}" on "{request.path}"',
             _ADD,
-            cause=ForbiddenCause.POLICY,
             permission=f"{request.capability} on {request.path}",
             # Of a path where it is not known what is granted, a rule could take something away.
             rules=_rules(accesses if found is not None else accesses[:1], found or {}),

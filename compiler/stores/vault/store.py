@@ -20,7 +20,6 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.http import HttpReply, Proxy, Transport, parse_proxy
@@ -167,7 +166,7 @@ class VaultStore(VaultReading):
         if state.state is StoreState.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
             remedy = f"recover it (`{shell_line('bao', 'kv', 'undelete')}`), or plan again with `--recover`"
-            raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
+            raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, version=state.version)
         if state.state is StoreState.DESTROYED and base is None and state.version is not None:
             # No version is left to be lost; only the numbering goes on.
             return self._put_over(name, properties, int(state.version))
@@ -204,7 +203,7 @@ class VaultStore(VaultReading):
         if written.version != str(version + 1):
             reason = f"version {written.version} was stored, and {version + 1} was expected after {version}"
             remedy = "check that version by hand, and do not trust this address"
-            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, written.version)
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=written.version)
         return written
 
     def _settled(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
@@ -272,7 +271,9 @@ class VaultStore(VaultReading):
         reason = f"version {written.version} is stored, but its tags are not: {failure.reason}"
         command = shell_line("bao", "kv", "metadata", "patch", "-custom-metadata")
         remedy = f"{failure.remedy}; then write the tags (`{command}`)"
-        raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
+        raise StoreError(
+            self._place(request.name), Action.WRITE, reason, remedy, Code.UNFINISHED_WRITE, version=written.version
+        )
 
 
 def _is_same(one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:

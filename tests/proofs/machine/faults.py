@@ -12,7 +12,7 @@ import pytest
 
 from compiler.change.run_files import LineFile
 from compiler.stages import files
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from tests.proofs.machine.shelves import Shelf
 
 
@@ -104,10 +104,9 @@ class Faults:
             raise self._unavailable(store, name)
         match self._due(moment):
             case Fault.FORBIDDEN_READ | Fault.FORBIDDEN_WRITE:
-                cause = ForbiddenCause.POLICY if store.is_vault else ForbiddenCause.ROLE
                 action = Action.READ if moment is Moment.ASKED else Action.WRITE
                 place = StoreLocation(store.address.absolute, name)
-                raise ForbiddenError(place, action, "not allowed", "ask for it", cause=cause, permission=method)
+                raise ForbiddenError(place, action, "not allowed", "ask for it", permission=method)
             case Fault.LOST_REPLY:
                 raise self._unavailable(store, name)
             case Fault.STORE_DOWN:
@@ -162,9 +161,9 @@ class Faults:
         self._is_dead = True
         raise Killed
 
-    def _unavailable(self, store: Shelf, name: str) -> UnavailableError:
+    def _unavailable(self, store: Shelf, name: str) -> StoreError:
         place = StoreLocation(store.address.absolute, name)
-        return UnavailableError(place, Action.CONNECT, "it does not answer", "wait until it does")
+        return StoreError(place, Action.CONNECT, "it does not answer", "wait until it does", Code.UNAVAILABLE)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Stand between the program and the disk. Nothing is waited for there: here a kill loses no line."""

@@ -17,12 +17,12 @@ from typing import Protocol
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnfinishedWriteError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
@@ -154,7 +154,7 @@ class Shelf:
             raise NotFoundError(self._place(name), Action.READ, "it is not there", "create it")
         if versions[-1].is_gone:
             deleted = versions[-1].secret.version
-            raise SoftDeletedError(self._place(name), Action.READ, "it is soft-deleted", "recover it", deleted)
+            raise SoftDeletedError(self._place(name), Action.READ, "it is soft-deleted", "recover it", version=deleted)
         return self._tagged(versions[-1].secret)
 
     def read_version(self, name: str, version: str) -> RemoteSecret:
@@ -162,7 +162,7 @@ class Shelf:
         for each in self.kept.get(name, []):
             if each.secret.version == version and not each.is_gone:
                 return self._tagged(each.secret)
-        raise VersionGoneError(self._place(name), Action.READ, "it is gone", "use another", version)
+        raise VersionGoneError(self._place(name), Action.READ, "it is gone", "use another", version=version)
 
     def describe(self, name: str) -> SecretState:
         self.moments.asked(self, "describe", name)
@@ -353,7 +353,9 @@ class Shelf:
             self.moments.written(self, "set_tags", name)
         except StoreError as error:
             reason = f"version {version} is stored, but its tags are not"
-            raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, error.remedy, version) from error
+            raise StoreError(
+                self._place(name), Action.WRITE, reason, error.remedy, Code.UNFINISHED_WRITE, version=version
+            ) from error
 
     def _require(self, name: str, expected: str | None) -> None:
         versions = self.kept.get(name)

@@ -13,7 +13,7 @@ from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Opt
 from compiler.live.ages import age_keys, since_text
 from compiler.live.stores import PlaceLimits
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, ForbiddenError, UnavailableError
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
 from compiler.stores.interface import VALUE_SINCE, Attributes, Problem, RemoteSecret, Use
 from compiler.text.wording import shell_line
 from tests import providers
@@ -107,7 +107,9 @@ def test_a_date_goes_on_where_another_program_wrote_a_version_without_it() -> No
     found = plan_with(store_with(tagged, newest), step("A", version(YOUNG, A="1")), options=options)
     assert since(found) == [since_text(OLD)]
     silent = store_with(tagged, newest)
-    silent.failures["list_versions", "remote"] = UnavailableError(silent.place("remote"), Action.READ, "no", "wait")
+    silent.failures["list_versions", "remote"] = StoreError(
+        silent.place("remote"), Action.READ, "no", "wait", Code.UNAVAILABLE
+    )
     found = plan_with(silent, step("A", version(YOUNG, A="1")), options=options)
     assert since(found) == ["unknown"]
 

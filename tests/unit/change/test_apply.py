@@ -15,7 +15,7 @@ from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.journal import read_run
 from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
-from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
+from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -82,7 +82,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
 
     def before(method: str, name: str) -> None:
         if (method, name) == ("write", "a"):
-            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
         if (method, name) == ("read", "b"):
             # Until the failure of the first is known, so that the third begins after it.
             assert failed.wait(10)
@@ -112,7 +112,7 @@ def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
 
     def before(method: str, name: str) -> None:
         if method == "write":
-            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = before
     writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
@@ -508,7 +508,9 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
     store = MemoryStore()
     for name in ("done", "lost", "refused"):
         store.seed(name, A="old")
-    store.failures["write", "lost"] = UnavailableError(store.place("lost"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "lost"] = StoreError(
+        store.place("lost"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE
+    )
     store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
     writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
     apply(store, plan_of(*writes), continue_on_error=True, workers=1)
@@ -625,7 +627,7 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
     )
     plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
+    two.failures["write", "b"] = StoreError(two.place("b"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     outcome = apply_plan(plan, RunLog(opened[0].run), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
         ("azure", "a", State.DONE, "v1"),
@@ -646,7 +648,9 @@ def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_nex
     tmp_path: Path, apply: Callable[..., Outcome]
 ) -> None:
     store = MemoryStore()
-    left = UnfinishedWriteError(store.place("a"), Action.WRITE, "its tags are not", "write them", "v9")
+    left = StoreError(
+        store.place("a"), Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"
+    )
     store.failures["write", "a"] = left
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), continue_on_error=True)
     assert [(result.state, result.reason, result.remedy) for result in outcome.results] == [
@@ -661,7 +665,7 @@ def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(
     tmp_path: Path, apply: Callable[..., Outcome]
 ) -> None:
     store = MemoryStore()
-    store.failures["read", "a"] = VersionGoneError(store.place("a"), Action.READ, "it is gone", "look", "v1")
+    store.failures["read", "a"] = VersionGoneError(store.place("a"), Action.READ, "it is gone", "look", version="v1")
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert [(result.state, result.version) for result in outcome.results] == [
         (State.FAILED, "v1"),

@@ -21,12 +21,12 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnavailableError,
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
+from tests.refusals import is_refused
 from tests.unit.changes import planned, step_of
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
@@ -241,7 +241,7 @@ def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_
 def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update() -> None:
     store = memory()
     place = StoreLocation("memory", "remote")
-    store.failures["read", "remote"] = VersionGoneError(place, Action.READ, "it is destroyed", "write", "3")
+    store.failures["read", "remote"] = VersionGoneError(place, Action.READ, "it is destroyed", "write", version="3")
     assert len(planned(store, step_of("A")).writes) == 1
     assert store.access_asked == [{"remote": {Use.UPDATE}}]
 
@@ -521,8 +521,8 @@ def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
 
 def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
-    stores.vault.failures["read", "jira"] = stores.failure(UnavailableError, "jira")
-    with pytest.raises(UnavailableError):
+    stores.vault.failures["read", "jira"] = stores.failure(Code.UNAVAILABLE, "jira")
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         given(stores, environment, step_of("A", place="vault:jira"))
 
 

@@ -14,8 +14,9 @@ from compiler.change.journal import Run, RunEntry, find_run
 from compiler.change.plan import Kind, MissingLine, Target, Write
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog, missing_lines, record_missing, unaudited
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
+from compiler.stores.errors import Action, Code, DisabledError, StoreError
 from tests import providers
+from tests.refusals import refusal
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
@@ -160,13 +161,13 @@ def test_a_deleted_version_was_written_all_the_same(resumed: Resumed) -> None:
     assert [json.loads(line)["state"] for line in (resumed.root / "audit").read_text().splitlines()] == ["written"]
 
 
-@pytest.mark.parametrize("error", [DisabledError, UnavailableError])
+@pytest.mark.parametrize("error", [DisabledError, Code.UNAVAILABLE])
 @pytest.mark.parametrize("resumed", [NOTED], indirect=True)
 def test_a_disabled_version_is_known_and_a_store_that_tells_nothing_leaves_the_line_missing(
-    resumed: Resumed, error: type[StoreError]
+    resumed: Resumed, error: type[StoreError] | Code
 ) -> None:
     store = resumed.store
-    store.failures["read_version", "a"] = error(store.place("a"), Action.READ, "it is so", "wait")
+    store.failures["read_version", "a"] = refusal(error, store.place("a"), Action.READ, "it is so", "wait")
     resumed.record()
     is_known = error is DisabledError
     assert (len(unaudited(resumed.journal.run)), len(resumed.lines)) == ((0, 1) if is_known else (1, 0))

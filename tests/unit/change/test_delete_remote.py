@@ -8,7 +8,7 @@ from compiler.change.journal import RunEntry, read_run
 from compiler.change.plan import Kind, State, Write, WriteResult
 from compiler.change.run_log import AuditLog, RunLog, UndoLog
 from compiler.model.provider import Provider
-from compiler.stores.errors import Action, ConflictError, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
 from compiler.stores.interface import VersionState
 from tests.unit.change.deleting import ID, PROVIDERS, deletion, recovery, three
 from tests.unit.changes import begin_journal, plan_of
@@ -179,7 +179,7 @@ def test_a_store_that_falls_silent_after_the_deletion_leaves_it_recorded_and_fai
 
     def before(method: str, name: str) -> None:
         if method == "version_states" and name in store.deleted:
-            raise UnavailableError(PLACE, Action.DESCRIBE, "no answer", "wait")
+            raise StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = before
     result = deleting(tmp_path, store, write)

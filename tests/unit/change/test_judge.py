@@ -11,13 +11,13 @@ WHERE = errors.StoreLocation("https://store", "name")
 ADD = "the way to add it"
 PROPERTY, WHOLE = Location("store", "name", "KEY"), Location("store", "name", None)
 NEW = SecretValue("new")
-GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", "v1")
+GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", version="v1")
 NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.NULL)
 AS_STRING = "store it as a string in the source"
 
 
-def refusal(kind: type[errors.StoreError]) -> errors.StoreError:
-    return kind(WHERE, errors.Action.READ, "the reason", "the remedy")
+def refusal(kind: type[errors.StoreError], code: errors.Code | None = None) -> errors.StoreError:
+    return kind(WHERE, errors.Action.READ, "the reason", "the remedy", code)
 
 
 def remote(value: SecretValue | None = None, whole: str | None = None, *, is_object: bool = True) -> RemoteSecret:
@@ -51,7 +51,7 @@ def test_nothing_is_said_of_what_an_unused_key_lacks(reading: Reading) -> None:
 
 
 def test_an_unused_key_whose_source_does_not_answer_is_refused() -> None:
-    step = source(refusal(errors.UnavailableError), PROPERTY, in_use=False)
+    step = source(refusal(errors.StoreError, errors.Code.UNAVAILABLE), PROPERTY, in_use=False)
     assert (step and (step.kind, step.remedy)) == (Kind.REFUSE, "the remedy")
 
 
@@ -59,7 +59,7 @@ def test_an_unused_key_whose_source_does_not_answer_is_refused() -> None:
     ("reading", "place", "options", "told"),
     [
         (
-            refusal(errors.UnavailableError),
+            refusal(errors.StoreError, errors.Code.UNAVAILABLE),
             PROPERTY,
             Options(),
             (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),

@@ -14,7 +14,7 @@ from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
 from compiler.live.stores import LiveStores
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError
 from tests.unit.changes import Listening, plan_of, write_of
 from tests.unit.memory_store import MemoryStore
 
@@ -128,7 +128,7 @@ def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(
 def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     first = carry_out(change(applies=True), listening)
     assert first.outcome is not None
     assert first.outcome.is_incomplete
@@ -144,7 +144,7 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
 def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     carry_out(change(applies=True), listening)
     assert find_unfinished(tmp_path, IDENTITY) is not None
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
@@ -158,7 +158,7 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
 def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
@@ -170,7 +170,7 @@ def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
 def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
     store.seed("a", A="old")
     # It was killed between the recovery and the line of it.
@@ -195,7 +195,7 @@ def test_others_see_which_command_and_run_is_writing(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening, *, is_resumed: bool
 ) -> None:
     if is_resumed:
-        store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+        store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
         carry_out(change(applies=True), listening)
         store.failures.clear()
     holders: list[str] = []
@@ -211,7 +211,9 @@ def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(
 ) -> None:
     names = [f"a{number}" for number in range(100)]
     for name in names:
-        store.failures["write", name] = UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+        store.failures["write", name] = StoreError(
+            store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE
+        )
     plan = plan_of(*(write_of(store, name, A="1") for name in names))
     ended = carry_out(change(plan=lambda: plan, applies=True, goes_on=goes_on), listening)
     assert ended.outcome is not None
@@ -250,7 +252,7 @@ def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
     end: End,
     state: str,
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     carry_out(change(applies=True), listening)
     listening.shown.clear()
     # Otherwise whoever is asked would be shown the end of that run for ever.

@@ -7,13 +7,7 @@ from compiler.change.journal import Run, RunEntry, RunHistory
 from compiler.change.plan import Kind, LossKind, Options
 from compiler.change.undo import undo_command
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import (
-    Action,
-    DisabledError,
-    StoreError,
-    UnavailableError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Action, Code, DisabledError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Dropped
 from tests import providers
 from tests.unit.change.undoing import (
@@ -169,7 +163,7 @@ def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:
 
     def before(method: str, name: str) -> None:
         if method == "read_version":
-            raise UnavailableError(store.place(name), Action.READ, "no answer", "wait")
+            raise StoreError(store.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = before
     step, _write = only(run_of(a=updated()), store)
@@ -302,11 +296,11 @@ def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
             "restore it from a backup",
         ),
         (
-            VersionGoneError(PLACE, Action.READ, "it is evicted", "use another", "v1"),
+            VersionGoneError(PLACE, Action.READ, "it is evicted", "use another", version="v1"),
             "the value before the run, version v1, cannot be read: it is evicted",
             "restore it from a backup",
         ),
-        (UnavailableError(PLACE, Action.READ, "no answer", "wait"), "no answer", "wait"),
+        (StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE), "no answer", "wait"),
     ],
 )
 def test_a_value_before_the_run_that_cannot_be_read_is_told_with_the_way_out(

@@ -12,14 +12,7 @@ from compiler.change.journal import Run, RunEntry, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
 from compiler.change.undo import plan_undo
-from compiler.stores.errors import (
-    Action,
-    ConflictError,
-    ForbiddenCause,
-    ForbiddenError,
-    StoreError,
-    UnavailableError,
-)
+from compiler.stores.errors import Action, Code, ConflictError, ForbiddenError, StoreError
 from compiler.stores.interface import Written
 from tests.unit.change.undoing import (
     ID,
@@ -123,8 +116,8 @@ def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]
     ("raised", "state"),
     [
         (ConflictError(PLACE, Action.WRITE, "r", "m", expected=None, found=None), "failed"),
-        (ForbiddenError(PLACE, Action.WRITE, "r", "m", cause=ForbiddenCause.ROLE, permission="p"), "failed"),
-        (UnavailableError(PLACE, Action.WRITE, "r", "m"), "unknown"),
+        (ForbiddenError(PLACE, Action.WRITE, "r", "m", permission="p"), "failed"),
+        (StoreError(PLACE, Action.WRITE, "r", "m", Code.UNAVAILABLE), "unknown"),
     ],
 )
 @pytest.mark.parametrize("method", ["restore", "soft_delete"])
@@ -220,7 +213,7 @@ def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str)
 
     def before(method: str, name: str) -> None:
         if method == failing:
-            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = before
     outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
@@ -292,7 +285,9 @@ def test_each_result_says_why(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("a", A="theirs")
     store.seed("b", A="x")
-    store.failures["soft_delete", "b"] = UnavailableError(store.place("b"), Action.DELETE, "no answer", "wait")
+    store.failures["soft_delete", "b"] = StoreError(
+        store.place("b"), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
+    )
     outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
     assert outcome.results == (WriteResult("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
     assert outcome.is_incomplete
@@ -347,7 +342,7 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
     if method == "describe":
         store.seed("a", A="x")
     plan, journal = plan_for(run_of(a=entry), store), journal_of(tmp_path, run_of(a=entry))
-    store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
+    store.failures[method, "a"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
     outcome = apply_plan(plan, UndoLog(journal.run), continue_on_error=True)
     journal.close()
     assert [result.state for result in outcome.results] == [State.FAILED]

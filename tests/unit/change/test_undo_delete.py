@@ -7,7 +7,7 @@ from compiler.change.plan import Kind
 from compiler.change.undo import doubt_of_deletion, judge_recovery, plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
-from compiler.stores.errors import Action, StoreLocation, UnavailableError, VersionGoneError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, VersionGoneError
 from compiler.stores.interface import VersionState, VersionStates
 from tests import providers
 from tests.unit.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three
@@ -79,7 +79,7 @@ def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
 
 
 def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
-    error = UnavailableError(PLACE, Action.DESCRIBE, "no answer", "wait")
+    error = StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
     for found in (judge_recovery(deleted("1"), error), doubt_of_deletion(deleted("1"), error, SETTLE)):
         assert found is not None
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
@@ -128,7 +128,7 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
     step, write = only(writing_run(a=updated()), store, history)
     assert (step.kind, write) == (Kind.REFUSE, None)
     assert step.remedy == f"undo that run first: platform-secrets retire staging --undo {ID}"
-    store.failures["read", "a"] = VersionGoneError(PLACE, Action.READ, "evicted", "restore it", "v1")
+    store.failures["read", "a"] = VersionGoneError(PLACE, Action.READ, "evicted", "restore it", version="v1")
     assert only(writing_run(a=updated()), store, history)[0].remedy == "restore it"
 
 

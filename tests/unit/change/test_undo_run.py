@@ -18,7 +18,7 @@ from compiler.model.environment import Environment
 from compiler.model.store import Place
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
-from compiler.stores.errors import UnavailableError
+from compiler.stores.errors import Code
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
@@ -259,7 +259,7 @@ def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
     assert apply_plan.__kwdefaults__ is not None
     monkeypatch.setitem(apply_plan.__kwdefaults__, "workers", 1)
     first, second = (result.name for result in ended.outcome.results)
-    azure.failures["soft_delete", first] = stores.failure(UnavailableError, first)
+    azure.failures["soft_delete", first] = stores.failure(Code.UNAVAILABLE, first)
     undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
     assert undone.outcome is not None
     assert [result.state for result in undone.outcome.results] == [State.FAILED, State.DONE]

@@ -6,9 +6,10 @@ import pytest
 
 from compiler.change.plan import LossKind, VersionLoss, Write, losses_of
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
 from tests import providers
+from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -75,7 +76,7 @@ def test_a_store_that_keeps_all_is_not_asked() -> None:
 
 def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
     vault.failures["dropped_by_write", "a"] = ForbiddenError(
-        vault.place("a"), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+        vault.place("a"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
     assert found(vault) == VersionLoss(LossKind.UNKNOWN, "kv", "a", (), None, "no policy; add one")
 
@@ -96,7 +97,7 @@ def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_
 def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault: MemoryStore) -> None:
     for name in "ab":
         vault.failures["dropped_by_write", name] = ForbiddenError(
-            vault.place(name), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+            vault.place(name), Action.DESCRIBE, "no policy", "add one", permission="read"
         )
     assert losses_of([write("a", None), write("b", None)], {"kv": vault}, {("kv", "a"), ("kv", "b")}, workers=1) == ()
     # Each refusal is asked about at length: one is enough to know.
@@ -104,9 +105,9 @@ def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault:
 
 
 def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
-    gone = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
+    gone = StoreError(vault.place("a"), Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
     vault.failures["dropped_by_write", "a"] = gone
-    with pytest.raises(UnavailableError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         losses_of([write("a"), write("b")], {"kv": vault})
 
 
@@ -136,12 +137,12 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
     def before(_method: str, name: str) -> None:
         if name == "a":
             assert begun.wait(10)
-            raise UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
+            raise StoreError(vault.place("a"), Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
         begun.set()
         was_over.append(over.wait(5))
 
     vault.before = before
-    with pytest.raises(UnavailableError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         losses_of([write(name) for name in "abcdefgh"], {"kv": vault}, workers=2)
     over.set()
     for thread in threading.enumerate():

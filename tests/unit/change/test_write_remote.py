@@ -8,18 +8,10 @@ from compiler.change.apply import other_bytes, refusal, write_remote
 from compiler.change.journal import read_run
 from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog
-from compiler.stores.errors import (
-    Action,
-    Code,
-    ConflictError,
-    NotFoundError,
-    StoreError,
-    StoreLocation,
-    UnavailableError,
-    UnfinishedWriteError,
-)
+from compiler.stores.errors import Action, Code, ConflictError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Written
 from compiler.stores.secret_value import SecretValue
+from tests.refusals import is_refused
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 
@@ -114,8 +106,8 @@ def test_a_deleted_secret_comes_back_and_only_what_it_lacks_is_written(
 def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
-    store.failures["write", "a"] = UnavailableError(PLACE, Action.WRITE, "no answer", "wait")
-    with pytest.raises(UnavailableError):
+    store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         move(Write("azure", "a", (), secrets(NEW="n")))
     assert noted(tmp_path) == ("planned", None)
 
@@ -185,8 +177,10 @@ def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
 ) -> None:
     deleted = store.seed("a", SAME="s")
     store.deleted.add("a")
-    store.failures["read", "a"] = UnavailableError(store.place("a"), Action.READ, "it does not answer", "wait")
-    with pytest.raises(UnfinishedWriteError) as caught:
+    store.failures["read", "a"] = StoreError(
+        store.place("a"), Action.READ, "it does not answer", "wait", Code.UNAVAILABLE
+    )
+    with pytest.raises(StoreError, check=is_refused(Code.UNFINISHED_WRITE)) as caught:
         move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
     assert (caught.value.maybe_done, caught.value.version, store.deleted) == (True, deleted, set())
     assert (caught.value.reason, caught.value.remedy) == ("it is recovered, but it does not answer", "wait")
@@ -418,7 +412,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
         "restore": putting_back(store),
         "delete": deleting(store),
     }[kind]
-    store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
+    store.failures[method, "a"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
     version = "v2" if kind == "delete" else "v3"
     reason = "it cannot be read back: no answer"
     assert move(write) == WriteResult("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
@@ -430,9 +424,12 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     [
         (ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"), "failed"),
         (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
-        (UnavailableError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE), "unknown"),
         (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.OUTCOME_UNKNOWN), "unknown"),
-        (UnfinishedWriteError(PLACE, Action.WRITE, "its tags are not", "write them", "v9"), "unknown"),
+        (
+            StoreError(PLACE, Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"),
+            "unknown",
+        ),
         (KeyboardInterrupt(), "unknown"),
     ],
 )

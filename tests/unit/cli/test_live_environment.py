@@ -5,8 +5,9 @@ import pytest
 
 from compiler.cli.invocation import InputError, live_environments, refusals
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.commands import invocation_of
+from tests.refusals import is_refused
 
 
 def test_an_environment_is_what_its_files_say_and_the_variable_is_said_to_be_ignored(
@@ -56,8 +57,8 @@ def test_what_a_runs_files_fail_with_is_a_refusal(error: OSError, message: str) 
 
 
 def test_a_refusal_passes_as_it_is() -> None:
-    refused = UnavailableError(StoreLocation("https://a"), Action.READ, "no answer", "wait")
-    with pytest.raises(UnavailableError) as caught, refusals():
+    refused = StoreError(StoreLocation("https://a"), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)) as caught, refusals():
         raise refused
     assert caught.value is refused
 

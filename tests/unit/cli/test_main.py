@@ -14,7 +14,7 @@ from compiler.cli import invocation
 from compiler.cli.commands import COMMANDS
 from compiler.cli.terminal.interrupts import interruption
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +196,9 @@ def test_a_refusal_is_told_with_its_way_out_and_ends_with_the_code_of_its_kind(
 
 def test_a_stores_remedy_is_told_once_and_whole(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # The remedy has a semicolon, as that of an unknown mount has.
-    error = UnavailableError(StoreLocation("https://store"), Action.CONNECT, "no answer; none", "wait; then run again")
+    error = StoreError(
+        StoreLocation("https://store"), Action.CONNECT, "no answer; none", "wait; then run again", Code.UNAVAILABLE
+    )
     monkeypatch.setattr(invocation, "invoke", _fail(error))
     done = run("compile")
     assert done.code == 3

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiler.change.run_files import run_lock
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError
 from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 from tests.unit.memory_store import MemoryStore
@@ -176,7 +176,9 @@ def test_what_another_command_noted_before_this_one_had_the_lock_counts(
 
 def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, done: str) -> None:
     store = writing.ends.azure
-    store.failures["soft_delete", AZURE] = UnavailableError(store.place(AZURE), Action.DELETE, "no answer", "wait")
+    store.failures["soft_delete", AZURE] = StoreError(
+        store.place(AZURE), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
+    )
     found = writing.undo(done, "--apply", "--quiet")
     assert (found.code, f"azure:{AZURE} failed: no answer" in found.out) == (4, True)
     store.failures.clear()

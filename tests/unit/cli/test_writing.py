@@ -11,7 +11,7 @@ import pytest
 
 from compiler.change.run_files import run_lock
 from compiler.cli.terminal.dialogue import Progress
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
 from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, Ends, Writing, journal, journals, lines
@@ -84,7 +84,7 @@ def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
 
 def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
     def refuse(name: str) -> None:
-        raise UnavailableError(writing.ends.azure.place(name), Action.WRITE, "no answer", "wait")
+        raise StoreError(writing.ends.azure.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
 
     at_the_write(writing.ends, refuse)
     found = writing("--apply")

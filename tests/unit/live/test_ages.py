@@ -12,11 +12,11 @@ from compiler.live.read_many import value_at
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     DisabledError,
-    ForbiddenCause,
     ForbiddenError,
+    StoreError,
     StoreLocation,
-    UnavailableError,
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -227,12 +227,10 @@ def test_a_vault_with_ten_versions_is_searched_by_halves() -> None:
 @pytest.mark.parametrize(
     "why",
     [
-        VersionGoneError(StoreLocation("s", NAME), Action.READ, "version 1 is deleted", "use another", "1"),
-        ForbiddenError(
-            StoreLocation("s", NAME), Action.READ, "denied", "ask", cause=ForbiddenCause.ROLE, permission="secrets/get"
-        ),
+        VersionGoneError(StoreLocation("s", NAME), Action.READ, "version 1 is deleted", "use another", version="1"),
+        ForbiddenError(StoreLocation("s", NAME), Action.READ, "denied", "ask", permission="secrets/get"),
         DisabledError(StoreLocation("s", NAME), Action.READ, "it is disabled", "enable it"),
-        UnavailableError(StoreLocation("s"), Action.READ, "no answer", "run again"),
+        StoreError(StoreLocation("s"), Action.READ, "no answer", "run again", Code.UNAVAILABLE),
     ],
     ids=lambda error: error.code,
 )
@@ -254,7 +252,9 @@ def test_a_store_that_falls_silent_is_not_asked_again(make: type[MemoryStore]) -
     store = make()
     for day in range(60, 0, -1):
         add(store, day, {"A": "same"})
-    store.failures[("read_version", NAME)] = UnavailableError(StoreLocation("s"), Action.READ, "no answer", "run again")
+    store.failures[("read_version", NAME)] = StoreError(
+        StoreLocation("s"), Action.READ, "no answer", "run again", Code.UNAVAILABLE
+    )
     found = ages(store, {"A": 40})["A"]
     assert (found.state, reads(store)) == (NOT_KNOWN, 2)
 
@@ -273,9 +273,7 @@ def test_a_list_that_is_denied_leaves_only_what_the_newest_date_decides() -> Non
     store = key_vault()
     add(store, 200, {"A": "old", "B": "old"})
     add(store, 50, {"A": "old", "B": "old"})
-    denied = ForbiddenError(
-        StoreLocation("s", NAME), Action.LIST, "denied", "ask", cause=ForbiddenCause.ROLE, permission="secrets/list"
-    )
+    denied = ForbiddenError(StoreLocation("s", NAME), Action.LIST, "denied", "ask", permission="secrets/list")
     store.failures[("list_versions", NAME)] = denied
     found = ages(store, {"A": 90, "B": 30})
     assert (found["A"].state, found["A"].why) == (NOT_KNOWN, "its versions cannot be listed: denied")

@@ -38,9 +38,9 @@ WHERE = errors.StoreLocation("https://store", "name"), errors.Action.READ, "the 
     [
         (errors.NotFoundError(*WHERE), Likeness.MISSING),
         (errors.SoftDeletedError(*WHERE), Likeness.MISSING),
-        (errors.VersionGoneError(*WHERE, "v1"), Likeness.MISSING),
+        (errors.VersionGoneError(*WHERE, version="v1"), Likeness.MISSING),
         (errors.DisabledError(*WHERE), Likeness.UNKNOWN),
-        (errors.UnavailableError(*WHERE), Likeness.UNKNOWN),
+        (errors.StoreError(*WHERE, errors.Code.UNAVAILABLE), Likeness.UNKNOWN),
     ],
 )
 def test_a_store_that_does_not_say_what_it_holds_is_no_store_without_it(

@@ -6,7 +6,7 @@ import pytest
 from compiler.live.read_many import end_before, keep_command, lasting_command
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError
+from compiler.stores.errors import Action, ForbiddenError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
 from tests import providers
 from tests.unit.memory_store import MemoryStore
@@ -74,6 +74,6 @@ def test_the_settings_that_say_so_are_asked_for_and_all_are_named_where_that_is_
     own = "bao kv metadata put -mount=kv -delete-version-after=0s x"
     assert keep_command(store, "x", "3") == f"{own} && {undelete}"
     store.failures["dropped_by_write", "x"] = ForbiddenError(
-        store.place("x"), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+        store.place("x"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
     assert keep_command(store, "x", "3") == f"bao write kv/config delete_version_after=0s && {own} && {undelete}"

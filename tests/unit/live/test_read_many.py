@@ -4,25 +4,16 @@ from typing import cast
 import pytest
 
 from compiler.live.read_many import is_of_store, is_silence, read_all, read_many
-from compiler.stores.errors import (
-    Action,
-    Code,
-    ForbiddenCause,
-    ForbiddenError,
-    NotFoundError,
-    SealedError,
-    StoreError,
-    StoreLocation,
-    UnavailableError,
-)
+from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
+from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore
 
 PLACE = StoreLocation("https://vault.example.com/secret", "x")
 
 
-def forbidden(cause: ForbiddenCause) -> ForbiddenError:
-    return ForbiddenError(PLACE, Action.READ, "no", "ask", cause=cause, permission="read")
+def forbidden(*, is_of_store: bool) -> ForbiddenError:
+    return ForbiddenError(PLACE, Action.READ, "no", "ask", permission="read", is_of_store=is_of_store)
 
 
 class Reader:
@@ -71,7 +62,7 @@ def test_the_rest_is_read_by_as_many_as_there_are_workers_and_no_more() -> None:
 
 @pytest.mark.parametrize("failing", ["a", "b"])
 def test_a_store_that_fails_as_a_whole_is_not_asked_again(failing: str) -> None:
-    sealed = SealedError(PLACE, Action.READ, "sealed", "unseal")
+    sealed = StoreError(PLACE, Action.READ, "sealed", "unseal", Code.SEALED)
     broken, sound = Reader(**{failing: sealed}), Reader()
     names = [chr(ord("a") + number) for number in range(20)]
     found = read_all([*((as_reader(broken), name) for name in names), (as_reader(sound), "a")], workers=1)
@@ -101,9 +92,9 @@ def test_a_store_that_is_known_not_to_answer_is_told_before_another_has_answered
             over.wait(5)
             return super().read(name)
 
-    sealed = SealedError(PLACE, Action.READ, "sealed", "unseal")
+    sealed = StoreError(PLACE, Action.READ, "sealed", "unseal", Code.SEALED)
     slow = Slow()
-    with pytest.raises(SealedError):
+    with pytest.raises(StoreError, check=is_refused(Code.SEALED)):
         read_many([(as_reader(slow), "a"), (as_reader(Reader(a=sealed)), "a")], 4)
     assert slow.asked == []
     over.set()
@@ -128,12 +119,11 @@ def test_another_exception_is_not_swallowed() -> None:
 @pytest.mark.parametrize(
     ("error", "of_store", "silence"),
     [
-        (SealedError(PLACE, Action.READ, "sealed", "unseal"), True, True),
+        (StoreError(PLACE, Action.READ, "sealed", "unseal", Code.SEALED), True, True),
         (StoreError(PLACE, Action.CONNECT, "no mount", "correct it", Code.WRONG_MOUNT), True, False),
         (NotFoundError(PLACE, Action.READ, "none", "create it"), False, False),
-        (forbidden(ForbiddenCause.POLICY), False, False),
-        (forbidden(ForbiddenCause.FIREWALL), True, False),
-        (forbidden(ForbiddenCause.MOUNT_UNKNOWN), True, False),
+        (forbidden(is_of_store=False), False, False),
+        (forbidden(is_of_store=True), True, False),
     ],
 )
 def test_an_error_is_one_secrets_or_the_stores_and_tells_something_or_not(
@@ -151,7 +141,6 @@ def forbid(store: MemoryStore, *names: str) -> None:
                 Action.READ,
                 "no right",
                 "add",
-                cause=ForbiddenCause.ROLE,
                 permission="get",
                 rules=[f"rule {name}"],
             )
@@ -173,10 +162,10 @@ def test_those_who_need_every_store_hear_of_a_dead_one_at_once() -> None:
     store, other = MemoryStore(), MemoryStore()
 
     def dead(_method: str, name: str) -> None:
-        raise UnavailableError(store.place(name), Action.READ, "no answer", "wait")
+        raise StoreError(store.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = dead
-    with pytest.raises(UnavailableError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         read_many([(each, str(number)) for number in range(50) for each in (store, other)], 8)
     assert store.calls == [("read", "0")]
     # Both are asked at the same time, and none a second time.
@@ -196,7 +185,7 @@ def test_one_forbidden_name_is_that_names_matter_and_all_of_them_the_stores() ->
 
 @pytest.mark.parametrize("failing", ["a", "b"])
 def test_those_who_need_every_store_hear_of_one_that_dies_in_the_middle(failing: str) -> None:
-    sealed = SealedError(PLACE, Action.READ, "sealed", "unseal")
+    sealed = StoreError(PLACE, Action.READ, "sealed", "unseal", Code.SEALED)
     sound, broken = Reader(), Reader(**{failing: sealed})
-    with pytest.raises(SealedError):
+    with pytest.raises(StoreError, check=is_refused(Code.SEALED)):
         read_many([(as_reader(each), name) for each in (sound, broken) for name in ("a", "b", "c")], 2)

@@ -11,7 +11,7 @@ from compiler.operations.due import ages_of, limits_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter
 from tests.agents_project import write_agents_project
 from tests.unit.memory_store import MemoryStore, secrets
@@ -85,7 +85,9 @@ def test_what_was_not_read_is_not_known_and_says_why(tmp_path: Path) -> None:
     assert found["jira/JIRA_TOKEN"].state is found["bot/BOT_TOKEN"].state is AgeState.NOT_KNOWN
     assert found["jira/JIRA_TOKEN"].why == '"agents/jira" is not in "vault"'
     assert found["jira/JIRA_URL"] == KeyAge(AgeState.NO_LIMIT)
-    silent = UnavailableError(StoreLocation("https://vault"), Action.READ, "it does not answer", "run again")
+    silent = StoreError(
+        StoreLocation("https://vault"), Action.READ, "it does not answer", "run again", Code.UNAVAILABLE
+    )
     store.failures = {("read", NAME): silent, ("read", "agents/github"): silent}
     assert "it does not answer" in world.ages()["jira/JIRA_TOKEN"].why
     assert not [call for call in store.calls if call[0] != "read" and call[1]]

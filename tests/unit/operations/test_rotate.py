@@ -20,9 +20,10 @@ from compiler.operations.rotate import (
     undo_rotation,
 )
 from compiler.refusal import Refusal
-from compiler.stores.errors import Code, UnavailableError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import ROTATION
 from compiler.stores.secret_value import SecretValue
+from tests.refusals import is_refused
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
@@ -57,7 +58,7 @@ def test_a_random_value_of_a_run_that_was_stopped_is_kept_and_goes_everywhere(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
     vault, azure = ends(stores)
-    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     first = carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
     assert first.outcome is not None
     assert first.outcome.is_incomplete
@@ -91,14 +92,14 @@ def test_a_store_that_does_not_answer_is_named_and_the_others_go_on(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
     vault, azure = ends(stores)
-    azure.failures["read", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["read", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     asked = rotation(target, options, "new")
     assert carry_out(asked.change(), listening).end is End.APPLIED
     assert asked.kept == (
         "azure:agents-jira#JIRA_TOKEN keeps what it has: it is refused, so that it may hold the old value",
     )
-    vault.failures["read", JIRA] = stores.failure(UnavailableError, JIRA)
-    with pytest.raises(UnavailableError):
+    vault.failures["read", JIRA] = stores.failure(Code.UNAVAILABLE, JIRA)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         carry_out(rotation(target, options, "newer").change(), listening)
 
 
@@ -106,7 +107,7 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
     _, azure = ends(stores)
-    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert done.outcome is not None
     assert open_rotation(options, target.environment, "jira", None) is None
@@ -118,7 +119,7 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
     vault, azure = ends(stores)
-    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert done.outcome is not None
     environment = target.environment
@@ -137,8 +138,8 @@ def test_a_rotation_is_recorded_as_closed_before_its_tag_goes(
     vault, _ = ends(stores)
     done = carry_out(rotation(target, options, "new").change(), listening)
     assert done.outcome is not None
-    vault.failures["set_tags", JIRA] = stores.failure(UnavailableError, JIRA)
-    with pytest.raises(UnavailableError):
+    vault.failures["set_tags", JIRA] = stores.failure(Code.UNAVAILABLE, JIRA)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         close_rotation(done.outcome.run, target.environment, options)
     (run,) = runs(options.root)
     assert run.phase is RotationPhase.CLOSED
@@ -149,7 +150,7 @@ def test_a_value_that_is_kept_beside_a_new_one_is_kept_after_a_stop_too(
 ) -> None:
     vault, azure = ends(stores)
     azure.seed("agents-jira", JIRA_TOKEN="old", JIRA_URL="theirs")
-    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     target = target_of_rotation(environment, "jira", ("JIRA_TOKEN", "JIRA_URL"))
     values = {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("v")}
     carry_out(NewValues(target, values, options).change(), listening)
@@ -163,7 +164,7 @@ def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(
     target: Target, options: Options, stores: Stores, listening: Listening
 ) -> None:
     vault, azure = ends(stores)
-    azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
     azure.failures.clear()
     written = vault.versions[JIRA][-1]

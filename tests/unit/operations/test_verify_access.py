@@ -11,7 +11,7 @@ from compiler.model.store import StoreAddress
 from compiler.operations.references import collect_references
 from compiler.operations.verify import verify_access
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Problem, Role, Use
 from tests.agents_project import write_agents_project
 from tests.unit.memory_store import MemoryStore
@@ -82,7 +82,7 @@ def test_what_a_store_does_not_say_is_a_note(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_answer_is_left_to_what_reads_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    error = UnavailableError(StoreLocation("https://memory"), Action.CONNECT, "it is down", "start it")
+    error = StoreError(StoreLocation("https://memory"), Action.CONNECT, "it is down", "start it", Code.UNAVAILABLE)
 
     def fails(_uses: object) -> None:
         raise error

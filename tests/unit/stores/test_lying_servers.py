@@ -15,12 +15,13 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store import Address, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.errors import UnavailableError
+from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import Transport
 from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 
 
@@ -181,7 +182,7 @@ def test_a_reply_that_leaves_open_where_it_ends_is_an_error_that_ends_the_connec
     tmp_path: Path, opened: Callable[..., object], lie: Callable[[bytes], bytes]
 ) -> None:
     with opened(tmp_path, lie) as (server, store):  # type: ignore[attr-defined] # a context of both
-        with pytest.raises(UnavailableError, match="does not speak HTTP") as caught:
+        with pytest.raises(StoreError, match="does not speak HTTP", check=is_refused(Code.UNAVAILABLE)) as caught:
             store.read("github")
         assert SENTINEL.decode() not in "".join(map(str, (caught.value, caught.value.__context__)))
     lied = [asked for asked in server.connections if any(map(is_target, asked))]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
 from tests import providers
 from tests.commands import Done
@@ -71,7 +71,7 @@ def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
         raise AssertionError
 
     def unavailable() -> Identity:
-        raise UnavailableError(StoreLocation("vault"), Action.CONNECT, "it does not answer", "start it")
+        raise StoreError(StoreLocation("vault"), Action.CONNECT, "it does not answer", "start it", Code.UNAVAILABLE)
 
     on_terminal(monkeypatch, "y\n")
     monkeypatch.setattr(getpass, "getpass", refuse)

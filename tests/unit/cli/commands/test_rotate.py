@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import ROTATION, ROTATION_BY
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
@@ -257,7 +257,7 @@ def test_the_old_value_goes_into_the_key_for_it_after_a_stop_too(world: World) -
             is_written.set()
         if (method, name) == ("write", "agents/mail-old"):
             assert is_written.wait(5)
-            raise UnavailableError(vault.place(name), Action.WRITE, "it does not answer", "wait")
+            raise StoreError(vault.place(name), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE)
 
     vault.before = before
     assert world.rotate("mail", "MAIL", given=NEW).code == 4
@@ -271,8 +271,8 @@ def test_the_old_value_goes_into_the_key_for_it_after_a_stop_too(world: World) -
 
 
 def test_a_former_value_that_cannot_be_read_any_more_is_not_replaced_by_the_new_one(world: World) -> None:
-    world.vault.failures["write", "agents/mail-old"] = UnavailableError(
-        world.vault.place("agents/mail-old"), Action.WRITE, "it does not answer", "wait"
+    world.vault.failures["write", "agents/mail-old"] = StoreError(
+        world.vault.place("agents/mail-old"), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE
     )
     while "agents/mail" not in world.vault.writes:
         assert world.rotate("mail", "MAIL", given=NEW).code == 4
@@ -329,8 +329,8 @@ def test_an_undo_that_another_writer_limits_takes_the_tag_away_too(world: World)
 def test_an_undo_that_was_stopped_keeps_the_tag_and_is_named(world: World) -> None:
     world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
     run = world.begin()
-    world.azure.failures["restore", "agents-slack"] = UnavailableError(
-        world.azure.place("agents-slack"), Action.WRITE, "it does not answer", "wait"
+    world.azure.failures["restore", "agents-slack"] = StoreError(
+        world.azure.place("agents-slack"), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE
     )
     assert world.rotate("--undo", run, "--apply").code == 4
     assert world.tag(world.azure, "agents-slack") == run

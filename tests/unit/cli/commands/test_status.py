@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.api_double import ApiDouble
 from tests.commands import Done
 from tests.live_platform import PLANTED, LivePlatform
@@ -112,7 +112,7 @@ def test_a_planned_difference_is_none_and_a_missing_value_is(status: Callable[..
 
 def test_no_store_in_use_that_answers_is_3(status: Callable[..., Done], ends: Ends) -> None:
     place = StoreLocation("https://vault")
-    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    refused = StoreError(place, Action.CONNECT, "the connection was refused", "check the address", Code.UNAVAILABLE)
     ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
     done = status("dev")
     assert done.code == 3
@@ -279,7 +279,9 @@ def test_a_request_without_an_answer_is_remembered_by_the_next_command(
 def test_a_silent_store_is_3_where_it_is_in_use_and_nothing_where_it_is_not(
     status: Callable[..., Done], ends: Ends, only: list[str]
 ) -> None:
-    refused = UnavailableError(StoreLocation("https://x"), Action.CONNECT, "the connection was refused", "check")
+    refused = StoreError(
+        StoreLocation("https://x"), Action.CONNECT, "the connection was refused", "check", Code.UNAVAILABLE
+    )
     failures = {("read", name): refused for name in ends.azure.versions}
     ends.azure.failures.update(failures)
     assert status("dev", *only).code == 0
@@ -391,7 +393,7 @@ def test_what_is_overdue_or_may_be_is_1_and_a_silent_store_3(
     assert [(each["secret"], each["state"]) for each in dev["due"]["keys"]] == [("jira", "not-known")]
     assert (test["environment"], test["due"]["withoutLimit"]) == ("test", 11)
     place = StoreLocation("https://vault")
-    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    refused = StoreError(place, Action.CONNECT, "the connection was refused", "check the address", Code.UNAVAILABLE)
     ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
     done = status("dev", "--due", "0d")
     assert (done.code, done.out.count("the connection was refused")) == (3, 1)
@@ -436,7 +438,7 @@ def test_metrics_of_a_silent_store_are_3_and_of_a_broken_secret_0(
     in_effect = measured(done.out)["platform_secret_in_effect"]
     assert (in_effect.pop("jira"), set(in_effect.values())) == (0, {1})
     place = StoreLocation("https://vault")
-    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    refused = StoreError(place, Action.CONNECT, "the connection was refused", "check the address", Code.UNAVAILABLE)
     ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
     done = status("dev", another(project), "--format", "openmetrics")
     assert (done.code, done.err.count("the connection was refused")) == (3, 2)

@@ -6,8 +6,9 @@ import pytest
 from compiler.model.environment import Environment
 from compiler.operations.backup import Gathered, gather
 from compiler.refusal import Refusal
-from compiler.stores.errors import DisabledError, UnavailableError
+from compiler.stores.errors import Code, DisabledError, StoreError
 from compiler.stores.secret_value import JsonKind, SecretValue
+from tests.refusals import is_refused
 from tests.unit.conftest import Stores, taking
 
 
@@ -96,8 +97,8 @@ def test_a_secret_that_cannot_be_read_is_told_and_a_dead_store_ends_all(
         "JIRA_TOKEN": "it is refused; do something",
         "JIRA_URL": "it is refused; do something",
     }
-    filled.vault.failures["read", "agents/github"] = filled.failure(UnavailableError, "agents/github")
-    with pytest.raises(UnavailableError):
+    filled.vault.failures["read", "agents/github"] = filled.failure(Code.UNAVAILABLE, "agents/github")
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         gather(environment, (), filled.live)
 
 

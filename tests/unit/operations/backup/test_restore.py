@@ -11,7 +11,7 @@ from compiler.change.plan import Kind, OnConflict, Options, Plan, State
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
-from compiler.stores.errors import SoftDeletedError, UnavailableError
+from compiler.stores.errors import Code, SoftDeletedError
 from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores, taking
@@ -213,7 +213,7 @@ def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -
 def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> Change:
     """A restoring of two remote secrets into the Key Vault, of which the first was written and the other was not."""
     assert stores.azure is not None
-    stores.azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    stores.azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
     ended = carry_out(change, listening)
     assert ended.outcome is not None

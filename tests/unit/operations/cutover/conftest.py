@@ -15,7 +15,7 @@ from compiler.operations.cutover import Cutover, plan_cutover
 from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
-from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.agents_project import write_agents_project
 from tests.unit.memory_store import MemoryStore
 
@@ -80,8 +80,12 @@ class Bench:
             store = self.again
         store.address = address
         if address.provider.id in self.silent:
-            raise UnavailableError(
-                StoreLocation(address.absolute), Action.CONNECT, "the connection was refused", "check the address"
+            raise StoreError(
+                StoreLocation(address.absolute),
+                Action.CONNECT,
+                "the connection was refused",
+                "check the address",
+                Code.UNAVAILABLE,
             )
         return store
 

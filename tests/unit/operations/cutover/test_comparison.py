@@ -2,7 +2,7 @@ import pytest
 
 from compiler.live.read_many import Likeness
 from compiler.operations.cutover_gate import StoreComparison, Switch, compare_stores
-from compiler.stores.errors import Action, DisabledError, ForbiddenCause, ForbiddenError, StoreLocation
+from compiler.stores.errors import Action, DisabledError, ForbiddenError, StoreLocation
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
@@ -38,7 +38,7 @@ def test_what_the_present_store_does_not_hold_is_told_from_what_it_does_not_tell
     bench.vault.failures["read", "agents/jira"] = DisabledError(place, Action.READ, "it is disabled", "enable it")
     assert set(likenesses(bench).values()) == {"only-there"}
     bench.vault.failures["read", "agents/jira"] = ForbiddenError(
-        place, Action.READ, "it is forbidden", "get a role", cause=ForbiddenCause.POLICY, permission="read"
+        place, Action.READ, "it is forbidden", "get a role", permission="read"
     )
     found = comparison(bench)
     assert {each.likeness for each in found.keys} == {Likeness.UNKNOWN}

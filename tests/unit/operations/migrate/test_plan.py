@@ -12,9 +12,10 @@ from compiler.model.catalogue import KeyRemote
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import plan_migration, routes_of
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit
 from tests import providers
+from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore
 
 
@@ -204,10 +205,10 @@ def test_two_stores_that_are_one_place_are_refused(environment: Environment, end
 
 def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:
     def dead(_method: str, name: str) -> None:
-        raise UnavailableError(ends.azure.place(name), Action.READ, "no answer", "wait")
+        raise StoreError(ends.azure.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
 
     ends.azure.before = dead
-    with pytest.raises(UnavailableError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         plan(environment, ends)
 
 

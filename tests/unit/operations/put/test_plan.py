@@ -9,7 +9,7 @@ from compiler.change.plan import Kind, Options, State
 from compiler.model.environment import Environment
 from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
-from compiler.stores.errors import UnavailableError
+from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
@@ -143,7 +143,7 @@ class TestGivenAgain:
             values = {"GITHUB_APP_KEY": SecretValue(app_key), "GITHUB_TOKEN": SecretValue(token)}
             return carry_out(putting(target, values, stores, root=tmp_path), listening)
 
-        azure.failures["write", "agents-github"] = stores.failure(UnavailableError, "agents-github")
+        azure.failures["write", "agents-github"] = stores.failure(Code.UNAVAILABLE, "agents-github")
         first = put_again()
         assert first.outcome is not None
         assert {result.state for result in first.outcome.results} == {State.DONE, State.FAILED}

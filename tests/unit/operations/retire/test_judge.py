@@ -4,21 +4,15 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.plan import Kind
-from compiler.stores.errors import (
-    Action,
-    ForbiddenCause,
-    ForbiddenError,
-    StoreLocation,
-    UnavailableError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation, VersionGoneError
 from compiler.stores.interface import Attributes, Problem
 from compiler.stores.secret_value import JsonKind, SecretValue
+from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore, secrets
 from tests.unit.operations.retire.conftest import Bench
 
 PLACE = StoreLocation("vault", "agents/jira")
-DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="p")
+DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", permission="p")
 
 
 def test_a_key_that_differs_or_is_lacking_keeps_its_whole_remote_secret(bench: Bench) -> None:
@@ -45,8 +39,8 @@ def test_a_serving_store_that_has_it_deleted_or_does_not_say_keeps_it(bench: Ben
     steps = bench.steps()
     assert steps["JIRA_URL"].reason == 'it cannot be compared with "azure": no policy'
     assert (steps["GITHUB_TOKEN"].reason, steps["GITHUB_TOKEN"].remedy) == ("it cannot be read: no policy", "add one")
-    bench.azure.failures["read", "agents-jira"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
-    with pytest.raises(UnavailableError):
+    bench.azure.failures["read", "agents-jira"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         bench.plan("jira")
 
 
@@ -126,7 +120,9 @@ def test_an_earlier_version_below_a_deleted_one_is_not_passed_over(bench: Bench)
     step = bench.steps("jira")["JIRA_URL"]
     assert step.kind is Kind.REFUSE
     assert step.reason == "it is soft-deleted, but version v1 can still be read, so that it cannot be compared"
-    bench.vault.failures["read", "agents/jira"] = VersionGoneError(PLACE, Action.READ, "it is destroyed", "write", "v2")
+    bench.vault.failures["read", "agents/jira"] = VersionGoneError(
+        PLACE, Action.READ, "it is destroyed", "write", version="v2"
+    )
     assert "it is destroyed, but version v1 can still be read" in bench.steps("jira")["JIRA_URL"].reason
 
 

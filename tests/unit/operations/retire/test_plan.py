@@ -8,12 +8,7 @@ from compiler.change.plan import Kind, State
 from compiler.change.run_log import RunLog
 from compiler.model.provider import Provider
 from compiler.operations.retire import plan_retirement
-from compiler.stores.errors import (
-    Action,
-    ForbiddenCause,
-    ForbiddenError,
-    StoreLocation,
-)
+from compiler.stores.errors import Action, ForbiddenError, StoreLocation
 from compiler.stores.interface import Problem, Use
 from tests import providers
 from tests.unit.changes import begin_journal
@@ -21,7 +16,7 @@ from tests.unit.operations.retire.conftest import Bench
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("vault", "agents/jira")
-DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="p")
+DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", permission="p")
 
 
 def test_what_the_serving_store_holds_too_is_deleted_with_every_version(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import pytest
 from compiler.cluster.judge import ClusterState
 from compiler.operations.status import with_values
 from compiler.operations.status_live import StatusJudge
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
+from compiler.stores.errors import Action, ForbiddenError, StoreLocation
 from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
 VALUE = "s3ntinel-value"
@@ -187,7 +187,6 @@ def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> N
         Action.READ,
         "you are not allowed to",
         "get a role",
-        cause=ForbiddenCause.ROLE,
         permission="get",
     )
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")

@@ -7,7 +7,7 @@ from compiler.cluster.view import EVER
 from compiler.live.read_many import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, Values, from_files, with_values
-from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
+from compiler.stores.errors import Action, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
 
@@ -68,7 +68,6 @@ def test_a_store_that_may_not_be_read_is_neither_missing_nor_different(world: Wo
         Action.READ,
         "you are not allowed to",
         "get a role",
-        cause=ForbiddenCause.ROLE,
         permission="get",
     )
     jira = read(world).values["jira"]

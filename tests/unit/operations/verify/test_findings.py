@@ -26,7 +26,7 @@ from compiler.render.formats import render_text
 from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
-from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
+from compiler.stores.errors import Action, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
@@ -65,8 +65,7 @@ def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secr
 MORE: dict[type[StoreError] | errors.Code, dict[str, Any]] = {
     errors.VersionGoneError: {"version": "3"},
     errors.UnverifiedError: {"version": "3"},
-    errors.UnfinishedWriteError: {"version": "3"},
-    errors.ForbiddenError: {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
+    errors.ForbiddenError: {"permission": "secrets/get"},
     errors.ConflictError: {"expected": "1", "found": "2"},
 }
 
@@ -77,7 +76,8 @@ def refused(kind: type[StoreError] | errors.Code, name: str | None = "gh") -> St
 
 
 CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
-KINDS = [*(each for each in CLASSES if each is not StoreError), *errors.Code]
+OF_CLASS = {each.code: each for each in CLASSES if each is not StoreError}
+KINDS = [OF_CLASS.get(code, code) for code in errors.Code]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 key not checked"), (3, "3 keys not checked")])
 def test_a_store_as_a_whole_is_said_once_at_its_own_line(count: int, words: str) -> None:
-    diagnostic = of_store(AZURE, [asked()] * count, refused(errors.SealedError, None))
+    diagnostic = of_store(AZURE, [asked()] * count, refused(errors.Code.SEALED, None))
     assert diagnostic.message == (f'the store "azure" (https://x.vault.azure.net) cannot be read: the reason; {words}')
     assert (diagnostic.span, diagnostic.help) == (at(40), "the remedy")
 

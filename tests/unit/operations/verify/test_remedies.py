@@ -34,7 +34,7 @@ def test_a_put_names_all_that_is_known() -> None:
 def test_a_deleted_secret_of_vault_is_recovered_by_a_command_that_can_be_pasted(
     namespace: str | None, option: str
 ) -> None:
-    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", "3")
+    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", version="3")
     reference = asked(store=replace(VAULT, vault_namespace=namespace))
     assert way_out_of([reference], error) == (
         f"`bao kv undelete {option}-mount=kv -versions=3 'platform/a b'` recovers it"
@@ -42,7 +42,7 @@ def test_a_deleted_secret_of_vault_is_recovered_by_a_command_that_can_be_pasted(
 
 
 def test_a_deleted_secret_may_be_copied_again_from_another_store() -> None:
-    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", "3")
+    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", version="3")
     copy = "platform-secrets migrate dev --to vault --from azure --only github --recover"
     own = "`bao kv undelete -mount=kv -versions=3 'platform/a b'` recovers it"
     assert way_out_of([replace(asked(), source="azure")], error) == f"{own}; or `{copy}` copies it there again"
@@ -64,7 +64,7 @@ def test_of_other_refusals_the_stores_own_remedy_is_kept() -> None:
     for error in (
         DisabledError(PLACE, Action.READ, "it is disabled", "enable it"),
         SoftDeletedError(PLACE, Action.READ, "it is deleted", "enable it"),
-        SoftDeletedError(StoreLocation("https://v/kv"), Action.READ, "it is deleted", "enable it", "3"),
+        SoftDeletedError(StoreLocation("https://v/kv"), Action.READ, "it is deleted", "enable it", version="3"),
     ):
         assert way_out_of([asked()], error) == "enable it"
     missing = NotFoundError(PLACE, Action.READ, "it is not there", "create it")

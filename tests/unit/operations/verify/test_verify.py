@@ -13,7 +13,7 @@ from compiler.model.store import StoreAddress
 from compiler.operations.references import Reference
 from compiler.operations.verify import Verification, dates_of, verify
 from compiler.stores import errors
-from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
+from compiler.stores.errors import Action, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, SecretWriter
 from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
@@ -167,7 +167,7 @@ def test_a_missing_property_names_itself_where_it_has_another_name() -> None:
         (refused(errors.SoftDeletedError), "soft-deleted-secret"),
         (refused(errors.VersionGoneError, version="3"), "soft-deleted-secret"),
         (refused(errors.Code.INVALID_NAME), "invalid-reference"),
-        (refused(errors.ForbiddenError, cause=ForbiddenCause.ROLE, permission="secrets/get"), "forbidden"),
+        (refused(errors.ForbiddenError, permission="secrets/get"), "forbidden"),
     ],
 )
 def test_a_secret_that_is_not_given_is_said_once_with_all_its_keys(error: StoreError, rule: str) -> None:
@@ -192,17 +192,17 @@ def test_two_secrets_of_one_remote_are_each_told_from_one_read() -> None:
 @pytest.mark.parametrize(
     ("error", "rule", "answered"),
     [
-        (refused(errors.UnavailableError), "no-answer", False),
-        (refused(errors.SealedError), "no-answer", False),
-        (refused(errors.ThrottledError), "no-answer", False),
+        (refused(errors.Code.UNAVAILABLE), "no-answer", False),
+        (refused(errors.Code.SEALED), "no-answer", False),
+        (refused(errors.Code.THROTTLED), "no-answer", False),
         (refused(errors.Code.TLS_FAILURE), "no-answer", False),
         (refused(errors.Code.REDIRECT_REFUSED), "no-answer", False),
-        (refused(errors.UnexpectedReplyError), "no-answer", False),
+        (refused(errors.Code.UNEXPECTED_REPLY), "no-answer", False),
         (refused(errors.Code.UNAUTHENTICATED), "unauthenticated", False),
         (refused(errors.Code.EXPIRED_TOKEN), "unauthenticated", False),
         (refused(errors.Code.WRONG_MOUNT), "wrong-mount", True),
         (refused(errors.Code.UNSUPPORTED_ENGINE), "wrong-mount", True),
-        (refused(errors.ForbiddenError, cause=ForbiddenCause.FIREWALL, permission="secrets/get"), "forbidden", True),
+        (refused(errors.ForbiddenError, is_of_store=True, permission="secrets/get"), "forbidden", True),
     ],
 )
 def test_a_store_that_tells_nothing_is_said_once_at_its_line(error: StoreError, rule: str, *, answered: bool) -> None:
@@ -225,7 +225,7 @@ def test_a_store_that_falls_silent_is_told_whatever_it_said_of_other_secrets_at_
                 both.wait(60)
             return super().read(name)
 
-    held = {"github": '{"TOKEN": "x1"}', "silent": refused(errors.ThrottledError)}
+    held = {"github": '{"TOKEN": "x1"}', "silent": refused(errors.Code.THROTTLED)}
     references = (asked(), asked("A", "silent"), asked("B", "absent"))
     with LiveStores({}, lambda address, _environ: cast("SecretWriter", Failing(address, held))) as stores:
         found = verify(references, stores, now=NOW, workers=2)
@@ -233,7 +233,7 @@ def test_a_store_that_falls_silent_is_told_whatever_it_said_of_other_secrets_at_
 
 
 def test_one_store_that_answers_is_an_answer() -> None:
-    sealed = refused(errors.SealedError)
+    sealed = refused(errors.Code.SEALED)
     found, _ = run({"team/x": sealed, "github": '{"TOKEN": "x1"}'}, asked(remote="team/x", of=VAULT), asked())
     assert [each.rule for each in found.diagnostics] == ["no-answer"]
     assert found.answered
@@ -322,7 +322,7 @@ def test_a_bundle_fails_for_properties_that_no_key_asks_for() -> None:
 
 
 def test_who_asked_may_stay_unknown() -> None:
-    found, _ = run({"github": '{"TOKEN": "x1"}', "whoami": refused(errors.UnavailableError)}, asked())
+    found, _ = run({"github": '{"TOKEN": "x1"}', "whoami": refused(errors.Code.UNAVAILABLE)}, asked())
     assert [seen.identity for seen in found.seen] == [None]
 
 
@@ -381,7 +381,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
         ({}, None),
         ({"github": refused(errors.SoftDeletedError)}, None),
         ({"github": refused(errors.DisabledError)}, None),
-        ({"github": refused(errors.UnavailableError)}, None),
+        ({"github": refused(errors.Code.UNAVAILABLE)}, None),
     ],
 )
 def test_the_newest_value_of_each_secret_is_dated_where_all_were_read(
@@ -392,7 +392,7 @@ def test_the_newest_value_of_each_secret_is_dated_where_all_were_read(
 
 
 def test_what_is_read_from_two_stores_is_dated_by_each() -> None:
-    held = {"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "a/github": refused(errors.UnavailableError)}
+    held = {"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "a/github": refused(errors.Code.UNAVAILABLE)}
     found, _ = run(held, asked(), asked(remote="a/github", of=VAULT), asked(by="jira"))
     assert dates_of(found) == {("github", "azure"): NOW, ("github", "vault"): None, ("jira", "azure"): NOW}
 

@@ -2,8 +2,9 @@ import pytest
 
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.reading import require_name, require_version
-from compiler.stores.errors import Action, StoreLocation, UnexpectedReplyError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Attributes
+from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://vault", "github")
 VERSION = "1f" * 16
@@ -29,7 +30,7 @@ def test_a_bundle_of_the_secret_that_was_asked_for_passes(found: Bundle) -> None
     ],
 )
 def test_one_of_another_is_refused_and_its_name_shown_where_it_is_one(found: Bundle, reason: str) -> None:
-    with pytest.raises(UnexpectedReplyError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNEXPECTED_REPLY)) as caught:
         require_name(found, PLACE, Action.READ)
     assert (caught.value.reason, caught.value.place, caught.value.action) == (reason, PLACE, Action.READ)
     assert "do not trust this address" in caught.value.remedy
@@ -39,9 +40,13 @@ def test_one_of_another_is_refused_and_its_name_shown_where_it_is_one(found: Bun
 def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> None:
     found = bundle()
     assert require_version(found, version, PLACE, Action.READ) is found
-    with pytest.raises(UnexpectedReplyError, match=r"has (no )?version"):
+    with pytest.raises(StoreError, match=r"has (no )?version", check=is_refused(Code.UNEXPECTED_REPLY)):
         require_version(bundle(version=None), version, PLACE, Action.READ)
-    with pytest.raises(UnexpectedReplyError, match="another secret"):
+    with pytest.raises(StoreError, match="another secret", check=is_refused(Code.UNEXPECTED_REPLY)):
         require_version(bundle("other"), version, PLACE, Action.READ)
-    with pytest.raises(UnexpectedReplyError, match=f"version {VERSION}, version {'0' * 32} was requested"):
+    with pytest.raises(
+        StoreError,
+        match=f"version {VERSION}, version {'0' * 32} was requested",
+        check=is_refused(Code.UNEXPECTED_REPLY),
+    ):
         require_version(found, "0" * 32, PLACE, Action.READ)

@@ -20,7 +20,7 @@ from compiler.stores.azure_key_vault.log_in import (
     shared_credential,
 )
 from compiler.stores.azure_key_vault.transport import SdkTransport
-from compiler.stores.errors import Code, StoreError, StoreLocation, UnavailableError
+from compiler.stores.errors import Code, StoreError, StoreLocation
 from tests.refusals import is_refused
 
 PLACE = StoreLocation("https://v.vault.azure.net")
@@ -169,7 +169,7 @@ def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytes
 
 def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
     error = no_token_in_time(PLACE, "AzureCliCredential")
-    assert isinstance(error, UnavailableError)
+    assert error.code is Code.UNAVAILABLE
     assert error.retryable
     assert str(error).startswith(
         "cannot log in to https://v.vault.azure.net: AzureCliCredential returned no token in time; "

@@ -10,15 +10,7 @@ import pytest
 from compiler.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.errors import (
-    Action,
-    Code,
-    DisabledError,
-    NotFoundError,
-    StoreError,
-    UnexpectedReplyError,
-    VersionGoneError,
-)
+from compiler.stores.errors import Action, Code, DisabledError, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import UNLIMITED, rest
 from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
@@ -85,14 +77,14 @@ def test_a_list_that_points_back_to_a_page_of_its_own_ends(
     store.read("github")
     page = store._client.page_of_versions("github", None, Action.LIST)[0]
     monkeypatch.setattr(store._client, "page_of_versions", lambda *_: (page, f"{vault.url}/again"))
-    with pytest.raises(UnexpectedReplyError, match="does not end"):
+    with pytest.raises(StoreError, match="does not end", check=is_refused(Code.UNEXPECTED_REPLY)):
         store.describe("github")
 
 
 def test_a_list_of_ever_new_pages_ends(store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = count()
     monkeypatch.setattr(store._client, "page_of_versions", lambda *_: ([], str(next(asked))))
-    with pytest.raises(UnexpectedReplyError, match="does not end"):
+    with pytest.raises(StoreError, match="does not end", check=is_refused(Code.UNEXPECTED_REPLY)):
         store.describe("github")
     assert next(asked) == 10_001
 
@@ -177,7 +169,9 @@ def test_a_reply_about_another_secret_is_an_error_of_the_store(
     version = vault.seed("github", "x")
     vault.seed_deleted("gone", "y")
     vault.add_fault(Fault(FaultKind.ALTER, old="/secrets/(github|gone)", value="/secrets/other", times=None))
-    with pytest.raises(UnexpectedReplyError, match='the reply is for another secret, "other"') as caught:
+    with pytest.raises(
+        StoreError, match='the reply is for another secret, "other"', check=is_refused(Code.UNEXPECTED_REPLY)
+    ) as caught:
         ask(store, version)
     assert is_of_store(caught.value)
 
@@ -186,7 +180,9 @@ def test_a_reply_about_another_secret_is_an_error_of_the_store(
 def test_so_is_one_about_another_version(vault: FaultyKeyVault, store: AzureKeyVaultStore, other: str) -> None:
     version = vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.ALTER, old=version, value=other, times=None))
-    with pytest.raises(UnexpectedReplyError, match=r"the reply has (no |an invalid )?version"):
+    with pytest.raises(
+        StoreError, match=r"the reply has (no |an invalid )?version", check=is_refused(Code.UNEXPECTED_REPLY)
+    ):
         store.read_version("github", version)
 
 
@@ -202,7 +198,7 @@ def test_a_value_that_is_no_text_is_not_taken_for_one(
 ) -> None:
     vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.ALTER, old='"value": "x"', value=f'"value": {token}', times=None))
-    with pytest.raises(UnexpectedReplyError, match="not Key Vault's JSON"):
+    with pytest.raises(StoreError, match="not Key Vault's JSON", check=is_refused(Code.UNEXPECTED_REPLY)):
         store.read("github")
 
 
@@ -222,7 +218,7 @@ def test_a_404_in_other_words_than_key_vaults_does_not_make_a_secret_absent(
     vault: FaultyKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object], fault: Fault
 ) -> None:
     vault.add_fault(fault)
-    with pytest.raises(UnexpectedReplyError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNEXPECTED_REPLY)) as caught:
         ask(store, "0" * 32)
     assert is_of_store(caught.value)
 

@@ -5,15 +5,11 @@ import pytest
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
-    BusyError,
     Code,
     ConflictError,
     DisabledError,
     ForbiddenError,
     StoreError,
-    UnavailableError,
-    UnexpectedReplyError,
-    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, StoreOptions
@@ -114,7 +110,11 @@ def test_a_name_that_stays_busy_ends_with_busy(vault: FaultyKeyVault, store: Azu
         secret = vault.state.stored("github")
         assert secret is not None
         secret.phase, secret.phase_ends = "recovering", 1e12
-    with pytest.raises(BusyError, match="still being deleted or recovered"):
+    with pytest.raises(
+        StoreError,
+        match="still being deleted or recovered",
+        check=is_refused(Code.BUSY),
+    ):
         store.write("github", {"A": SecretValue("x")}, None)
 
 
@@ -137,7 +137,7 @@ def test_a_lost_reply_after_which_another_writer_stands_there_is_a_conflict(
 
     def other_writes(name: str, _value: SecretValue, _attributes: Attributes) -> object:
         vault.seed(name, '{"A": "of another"}')
-        raise UnavailableError(store._place(name), Action.WRITE, "lost", "again")
+        raise StoreError(store._place(name), Action.WRITE, "lost", "again", Code.UNAVAILABLE)
 
     monkeypatch.setattr(store._client, "set", other_writes)
     with pytest.raises(ConflictError) as caught:
@@ -218,7 +218,11 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: FaultyKeyVa
     with pytest.MonkeyPatch.context() as patch:
         # A cache before the vault: the version that was there, shown again.
         patch.setattr(client, "set", lambda name, *_: client.get(name, None, Action.WRITE))
-        with pytest.raises(UnexpectedReplyError, match=f"the reply has version {old}, which existed before"):
+        with pytest.raises(
+            StoreError,
+            match=f"the reply has version {old}, which existed before",
+            check=is_refused(Code.UNEXPECTED_REPLY),
+        ):
             store.write("github", {"A": SecretValue("x")}, base)
 
 
@@ -227,7 +231,9 @@ def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
 ) -> None:
     vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
     with pytest.raises(
-        UnfinishedWriteError, match="is stored, but another writer's may have come in between"
+        StoreError,
+        match="is stored, but another writer's may have come in between",
+        check=is_refused(Code.UNFINISHED_WRITE),
     ) as caught:
         store.write("github", {"A": SecretValue("x")}, None)
     (stored,) = vault.versions("github")

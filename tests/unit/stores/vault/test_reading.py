@@ -12,7 +12,6 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, Limit, StoreState
@@ -258,7 +257,9 @@ def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_stor
     scripted_vault: ScriptedVault, answered: int
 ) -> None:
     scripted_vault.on("GET", "secret/data/github", version(answered, A="other"))
-    with pytest.raises(UnexpectedReplyError, match=f"version {answered}, version 3 was requested") as caught:
+    with pytest.raises(
+        StoreError, match=f"version {answered}, version 3 was requested", check=is_refused(Code.UNEXPECTED_REPLY)
+    ) as caught:
         scripted_vault.open().read_version("github", "3")
     assert is_of_store(caught.value)
 
@@ -284,7 +285,7 @@ def test_a_404_in_other_words_than_vaults_does_not_make_a_secret_absent(
 ) -> None:
     for path in (READ, DESCRIBE):
         vault.on("GET", path, answer)
-    with pytest.raises(UnexpectedReplyError) as caught:
+    with pytest.raises(StoreError, check=is_refused(Code.UNEXPECTED_REPLY)) as caught:
         ask(store)
     assert is_of_store(caught.value)
 
@@ -298,7 +299,7 @@ def test_a_404_to_a_question_beside_it_does_so_neither(
     for where in (READ, DESCRIBE):
         vault.on("GET", where, denied())
     vault.on("POST" if path == CAPABILITIES else "GET", path, answer)
-    with pytest.raises(UnexpectedReplyError):
+    with pytest.raises(StoreError, check=is_refused(Code.UNEXPECTED_REPLY)):
         ask(vault.open())
 
 
@@ -307,5 +308,7 @@ def test_a_proxys_403_is_neither_a_dead_token_nor_a_policy(vault: ScriptedVault,
     vault.on("GET", READ, denied())
     page = Answer(403, b"<html>permission denied</html>")
     vault.on("POST" if path == CAPABILITIES else "GET", path, page)
-    with pytest.raises(UnexpectedReplyError, match="the server that answered is not Vault: status 403"):
+    with pytest.raises(
+        StoreError, match="the server that answered is not Vault: status 403", check=is_refused(Code.UNEXPECTED_REPLY)
+    ):
         vault.open().read("github")

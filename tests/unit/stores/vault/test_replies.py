@@ -3,7 +3,7 @@ from http.client import BadStatusLine
 
 import pytest
 
-from compiler.stores.errors import Action, StoreError, StoreLocation, ThrottledError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
 
@@ -323,5 +323,5 @@ def test_a_name_that_does_not_match_is_known_in_each_wording() -> None:
 
 def test_the_wait_that_a_server_asks_for_is_kept() -> None:
     error = error_of_reply(Reply(429, retry_after="7"), PLACE, Action.READ)
-    assert isinstance(error, ThrottledError)
+    assert error.code is Code.THROTTLED
     assert error.retry_after == 7
