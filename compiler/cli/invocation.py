@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Project
     from compiler.pipeline import Result
-    from compiler.render.content import CommandRun, Line, ShownKey
+    from compiler.render.content import CommandRun, Line
 
     class Command(Protocol):
         """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
@@ -76,22 +76,20 @@ class Invocation(NamedTuple):
         """Print what is for people, on standard output or on standard error; nothing beside a report for programs."""
         if not self.is_json:
             outlet = standard_error() if is_error else standard_output()
-            outlet.lines(lines)
+            outlet.show(lines)
             outlet.flush()
 
     def report(self, content: Callable[[], Mapping[str, Any]]) -> None:
         """Print what is for programs, where that is asked for: the whole of standard output."""
         if self.is_json:
-            from compiler.render.content import Data  # noqa: PLC0415 - only where it is asked for
-
-            standard_output().show(Data(content()))
+            standard_output().show(content())
 
     def findings(
         self,
         diagnostics: Sequence[Diagnostic],
         environment: str | None = None,
         *,
-        keys: tuple[ShownKey, ...] | None = None,
+        cases: Mapping[str, Sequence[int]] | None = None,
         content: Mapping[str, Any] | None = None,
         is_answered: bool = True,
         least: int = OK,
@@ -103,14 +101,14 @@ class Invocation(NamedTuple):
             # Most runs have nothing to show, and do not import what would render it.
             from compiler.render.content import CommandRun  # noqa: PLC0415
 
-            run = CommandRun(self.name, environment, code, keys, content or {})
+            run = CommandRun(self.name, environment, code, cases or {}, content or {})
             report(diagnostics, run, given.format, see_all(given))
         return code
 
     def summary(self, lines: Iterable[Line]) -> None:
         """Print the end of the output, which stays on the screen; where programs read that, on standard error."""
         if not self.arguments.quiet:
-            (standard_output() if self.arguments.format == "text" else standard_error()).lines(lines)
+            (standard_output() if self.arguments.format == "text" else standard_error()).show(lines)
 
     def require_own_project(self, *, sends: bool) -> None:
         """Notes that a project which was found above, and not named, may be another user's.
@@ -281,12 +279,12 @@ def by_compile() -> str:
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
-    from compiler.render.content import Lines, first_of_each_rule, show  # noqa: PLC0415
+    from compiler.render.content import first_of_each_rule, show  # noqa: PLC0415
     from compiler.render.formats import lines  # noqa: PLC0415
 
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
     first, omission = first_of_each_rule(errors, by_compile())
-    standard_error().show(Lines(lines(show(first, diagnostics), omission)))
+    standard_error().show(lines(show(first, diagnostics), omission))
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:

@@ -42,7 +42,7 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         from compiler.cli.terminal.interrupts import left_behind  # noqa: PLC0415 - only where it is needed
 
-        standard_error().lines([f"interrupted; {left_behind()}"])
+        standard_error().show([f"interrupted; {left_behind()}"])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         return _defect(error, is_debug=is_debug)
@@ -142,8 +142,8 @@ def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
 
 def _tell(refusal: Refusal) -> None:
     outlet = standard_error()
-    outlet.lines([f"error: {refusal.message}"])
+    outlet.show([f"error: {refusal.message}"])
     # Another program's words: what is wrapped in them over several lines is seen only in all of them.
     outlet.write("".join(f"  {line}\n" for line in refusal.details.splitlines()))
     if refusal.help:
-        outlet.lines([f"help: {refusal.help}"])
+        outlet.show([f"help: {refusal.help}"])

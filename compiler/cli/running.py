@@ -132,7 +132,7 @@ class RunOutput:
         if outcome.unrecorded:
             outlet.error(f"the end of the run could not be recorded: {outcome.unrecorded}")
         if outcome.unaudited:
-            outlet.lines(unaudited_lines(outcome.unaudited))
+            outlet.show(unaudited_lines(outcome.unaudited))
         self._lines(outcome_lines(outcome))
         if outcome.is_incomplete:
             word = "interrupted" if outcome.interrupted else "incomplete"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -23,7 +23,7 @@ from compiler.text.credential import CONCEALED, credential_parts
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from compiler.model.diagnostic import Diagnostic, Related, Severity
     from compiler.model.document import Source, Span
@@ -94,18 +94,6 @@ class Fitted(NamedTuple):
 Line = str | tuple[Piece, ...] | Wrapped | Fitted
 
 
-class Lines(NamedTuple):
-    """Text for people. A line break inside a piece is shown as an escape: no name can make a line of its own."""
-
-    lines: Iterable[Line]
-
-
-class Data(NamedTuple):
-    """One object for programs, printed as JSON; a Fingerprint may stand in it wherever a text may."""
-
-    content: Mapping[str, Any]
-
-
 class Fingerprint(NamedTuple):
     """A short hash of `parts` after concealing, so never of a secret; a repeated one gets another number."""
 
@@ -121,34 +109,32 @@ class Element(NamedTuple):
     text: Sequence[Line] | None = None
 
 
-class WorkflowCommand(NamedTuple):
-    """A workflow command of GitHub: `::name key=value,…::message`, where the message is of the lines `lines`."""
-
-    name: str
-    properties: Mapping[str, str]
-    lines: Sequence[str]
-
-
 class WorkflowCommands(NamedTuple):
-    """Workflow commands, one a line."""
+    """Workflow commands of GitHub, one a line: the name, the properties and the lines of the message of each.
 
-    commands: Iterable[WorkflowCommand]
+    A line of the output is `::name key=value,…::message`.
+    """
+
+    commands: Iterable[tuple[str, Mapping[str, str], Sequence[str]]]
 
 
-Content = Lines | Data | Element | WorkflowCommands
+# One object for programs, printed as JSON, in which a Fingerprint may stand wherever a text may; or lines for people.
+# A line break inside a piece of a line is shown as an escape: no name can make a line of its own.
+Content = Mapping[str, Any] | Element | WorkflowCommands | Iterable[Line]
 
 
 class CommandRun(NamedTuple):
     """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
 
-    `keys` are all that `verify` checked, None for other commands; `content` are further members of the JSON report.
-    `omission` counts the diagnostics that the text format does not show; the other formats show all.
+    `cases` are the secrets that `verify` checked, each with the indexes of its diagnostics among all; `content` are
+    further members of the JSON report. `omission` counts the diagnostics that the text format does not show; the other
+    formats show all.
     """
 
     command: str
     environment: str | None = None
     exit_code: int = 0
-    keys: tuple[ShownKey, ...] | None = None
+    cases: Mapping[str, Sequence[int]] = MappingProxyType({})
     content: Mapping[str, Any] = MappingProxyType({})
     omission: Omission | None = None
 
@@ -167,29 +153,12 @@ class ShownRelated(NamedTuple):
     key: str = ""
 
 
-class ShownKey(NamedTuple):
-    """The status and place of one key that `verify` checked; `found` are the indexes of its diagnostics among all.
-
-    `status` is ok, warning or error.
-    """
-
-    secret: str
-    key: str
-    store: str
-    name: str
-    property: str | None
-    status: str
-    found: tuple[int, ...] = ()
-
-
 class Shown(NamedTuple):
     """One diagnostic as formats get it, with the secrets that its places mark concealed; the outlet does the rest.
 
-    Lines and columns are 1-based, count characters and name places in
-    the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
-    line of at most 160 terminal cells, None where the file could not be read; `brief` tells that people need not see
-    it. `caret` and `caret_width` are in
-    cells of `source_line`.
+    Lines and columns are 1-based, count characters and name places in the file; the end is exclusive, and does not tell
+    the length of what is concealed. `source_line` is a part of the line of at most 160 terminal cells, None where the
+    file could not be read; `brief` tells that people need not see it. `caret` and `caret_width` are in cells of it.
     """
 
     rule: str

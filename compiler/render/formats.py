@@ -10,14 +10,11 @@ from urllib.parse import quote
 import compiler
 from compiler.model.diagnostic import Severity
 from compiler.render.content import (
-    Data,
     Element,
     Fingerprint,
     Fitted,
-    Lines,
     Painted,
     Style,
-    WorkflowCommand,
     WorkflowCommands,
     envelope,
     members,
@@ -26,9 +23,9 @@ from compiler.text.characters import cells
 from compiler.text.wording import PROGRAM, counted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from compiler.render.content import CommandRun, Content, Line, Omission, Shown, ShownKey, ShownRelated
+    from compiler.render.content import CommandRun, Content, Line, Omission, Shown, ShownRelated
     from compiler.rules.api import Rule
 
     # `rules` are all there are, for formats that describe them.
@@ -39,10 +36,10 @@ _SCREEN = 80
 _HANG = 2
 
 
-def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Lines:
+def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Iterable[Line]:
     """Every diagnostic with an empty line after it, then the counts, with those omitted; empty without diagnostics."""
     del rules
-    return Lines(lines(shown, run.omission))
+    return lines(shown, run.omission)
 
 
 def lines(shown: Sequence[Shown], omission: Omission | None = None, *, each_place: bool = False) -> Iterator[Line]:
@@ -115,10 +112,7 @@ def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
     return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", (first.path, places)
 
 
-_STATUSES = ("ok", "warning", "error")
-
-
-def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
+def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
     """Lines and columns are 1-based, count characters, and ends are exclusive.
 
     Every diagnostic has all keys; `help` is null where there is none.
@@ -127,25 +121,10 @@ def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) 
     counts = Counter(each.severity for each in shown)
     content = {
         **run.content,
-        **(_json_keys(run.keys, shown) if run.keys is not None else {}),
         "diagnostics": [_json_diagnostic(each) for each in shown],
         "summary": {f"{severity.value}s": counts[severity] for severity in Severity},
     }
-    return Data(envelope(run.command, run.environment, run.exit_code, content))
-
-
-def _json_keys(keys: Sequence[ShownKey], shown: Sequence[Shown]) -> dict[str, Any]:
-    counts = Counter(each.status for each in keys)
-    return {
-        "counts": {"keys": len(keys), **{status: counts[status] for status in _STATUSES}},
-        "keys": [
-            {
-                **members(each, "secret", "key", "store", "name", "property", "status"),
-                "rules": list(dict.fromkeys(shown[index].rule for index in each.found)),
-            }
-            for each in keys
-        ],
-    }
+    return envelope(run.command, run.environment, run.exit_code, content)
 
 
 def _json_diagnostic(each: Shown) -> dict[str, Any]:
@@ -162,8 +141,7 @@ def render_github(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun
     """An `::error …::message`, `::warning` or `::notice` for each diagnostic; related places and help follow in it."""
     del rules, run
     return WorkflowCommands(
-        WorkflowCommand(_GITHUB_COMMANDS[each.severity], _github_properties(each), _github_lines(each))
-        for each in shown
+        (_GITHUB_COMMANDS[each.severity], _github_properties(each), _github_lines(each)) for each in shown
     )
 
 
@@ -188,7 +166,7 @@ def render_junit(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun)
     servers take an empty suite for a broken run.
     """
     del rules
-    cases = _junit_cases(shown, run.keys or ()) or {"environments": []}
+    cases = _junit_cases(shown, run.cases) or {"environments": []}
     failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
     counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
     suite = Element(
@@ -197,11 +175,8 @@ def render_junit(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun)
     return Element("testsuites", {"name": PROGRAM, **counts}, [suite])
 
 
-def _junit_cases(shown: Sequence[Shown], keys: Sequence[ShownKey]) -> dict[str, list[Shown]]:
-    of_secrets: dict[str, set[int]] = {}
-    for key in keys:
-        of_secrets.setdefault(key.secret, set()).update(key.found)
-    cases = {secret: [shown[index] for index in sorted(found)] for secret, found in of_secrets.items()}
+def _junit_cases(shown: Sequence[Shown], of_secrets: Mapping[str, Sequence[int]]) -> dict[str, list[Shown]]:
+    cases = {secret: [shown[index] for index in sorted(set(found))] for secret, found in of_secrets.items()}
     told = set().union(*of_secrets.values())
     for index, each in enumerate(shown):
         if index not in told:
@@ -230,11 +205,11 @@ _SARIF_ROOT = "%SRCROOT%"
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Data:
+def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
     """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
     del run
     index = {rule.id: position for position, rule in enumerate(rules)}
-    log = {
+    return {
         "$schema": _SARIF_SCHEMA,
         "version": "2.1.0",
         "runs": [
@@ -252,7 +227,6 @@ def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun)
             }
         ],
     }
-    return Data(log)
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:

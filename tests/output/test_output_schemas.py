@@ -26,7 +26,6 @@ from compiler.operations.due import DueKey, DueList, Rotation
 from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
-from compiler.render.content import Data
 from compiler.render.reports.cutover import cutover_report
 from compiler.render.reports.status import ShownStatus, status_report
 from scripts.build_docs import output_schemas
@@ -276,11 +275,11 @@ def test_cutover(tmp_path: Path) -> None:
     bench.write("canary", "extends: [prod]\n")
     more: dict[str, Any] = {"accepted": ("JIRA_TOKEN",), "with_dependants": True}
     for plan in (bench.plan(Mode.NEXT, **more), bench.to_azure("jira", "github", **more)):
-        report = json.loads(text_of(Data(cutover_report(plan, ("environments/prod.yaml",), commit(plan), 0))))
+        report = json.loads(text_of(cutover_report(plan, ("environments/prod.yaml",), commit(plan), 0)))
         holds("cutover", report)
     assert {each["verdict"] for each in report["checks"]} == {"passed", "noted"}
     bench.silent.add("vault")
-    closed = json.loads(text_of(Data(cutover_report(bench.plan(Mode.NEXT), (), None, 1))))
+    closed = json.loads(text_of(cutover_report(bench.plan(Mode.NEXT), (), None, 1)))
     assert errors("cutover", closed) == []
     abouts = SCHEMAS["cutover"]["definitions"]["check"]["properties"]["about"]["enum"]
     assert abouts == [str(each) for each in About]
@@ -381,10 +380,10 @@ def test_status(tmp_path: Path) -> None:
     looked = StatusResult(replace(status, rows=rows, closed=("no",), is_live=True), waited, ("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
     shown = ShownStatus(looked, step, {"jira": step}, DueList(now, (key,), 2))
-    holds("status", json.loads(text_of(Data(status_report([shown], 4, now)))))
+    holds("status", json.loads(text_of(status_report([shown], 4, now))))
     unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
     bare = ShownStatus(StatusResult(replace(status, progress=None), unheard), NextStep())
-    assert errors("status", json.loads(text_of(Data(status_report([bare, bare], 0, now))))) == []
+    assert errors("status", json.loads(text_of(status_report([bare, bare], 0, now)))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][1:]
@@ -405,7 +404,7 @@ def test_backup() -> None:
     )
     lacking = (Lacking(("c", "D"), Place("agents/c", "D"), "why"), Lacking(("c", "E"), None, "why"))
     gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/a", "X"),))
-    report = json.loads(text_of(Data(backup_report(gathered, "dev.age", 0, is_written=True))))
+    report = json.loads(text_of(backup_report(gathered, "dev.age", 0, is_written=True)))
     holds("backup", report)
 
 

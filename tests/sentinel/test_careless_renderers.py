@@ -17,15 +17,12 @@ from compiler.render import formats
 from compiler.render.content import (
     CodeSpan,
     Content,
-    Data,
     Element,
     Fingerprint,
     Line,
-    Lines,
     Painted,
     Style,
     Words,
-    WorkflowCommand,
     WorkflowCommands,
 )
 from compiler.render.formats import FORMATS
@@ -62,12 +59,10 @@ def careless(form: str, secret: str) -> Content:
     """What a renderer of that format could make of a secret."""
     member = {"a": secret, secret: [secret, {"b": f"x {secret}"}], "version": secret, "f": Fingerprint((secret,))}
     contents: dict[str, Content] = {
-        "text": Lines(careless_lines(secret)),
-        "json": Data(member),
-        "sarif": Data({"version": "2.1.0", "runs": [member]}),
-        "github": WorkflowCommands(
-            [WorkflowCommand("error", {"file": secret, "title": secret}, [secret, f"help: {secret}"])]
-        ),
+        "text": careless_lines(secret),
+        "json": member,
+        "sarif": {"version": "2.1.0", "runs": [member]},
+        "github": WorkflowCommands([("error", {"file": secret, "title": secret}, [secret, f"help: {secret}"])]),
         "junit": Element("testsuites", {"name": secret}, [Element("failure", {"a": secret}, text=[secret, (secret,)])]),
     }
     return contents[form]

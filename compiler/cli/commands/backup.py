@@ -141,10 +141,10 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
     for lacking in gathered.lacking:
         place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
         secret, key = lacking.name
-        standard_error().lines([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
+        standard_error().show([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
         command = command_line("put", gathered.backup.environment, *gathered.lacking[0].name)
-        standard_error().lines(
+        standard_error().show(
             [f"help: no file was written; set each key, as with `{command}`, or leave them out with --partial"]
         )
 

@@ -86,7 +86,7 @@ def run(invocation: Invocation) -> int:
             # Last: the end of the output is what stays on the screen.
             _tell(arguments, root, result.project, outcome)
         if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
-            standard_error().lines([NOTHING_WRITTEN])
+            standard_error().show([NOTHING_WRITTEN])
     return code
 
 
@@ -119,7 +119,7 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOut
             standard_error().note(note)
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
-    outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
+    outlet.show(f"{shown}: removed" for shown in outcome.pruned)
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:
@@ -134,7 +134,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
             continue
         keys = sum(len(secret.keys) for secret in environment.secrets.values())
         counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
-        outlet.lines([(file.output.shown, ": ", state, ", ", counts), *changes])
+        outlet.show([(file.output.shown, ": ", state, ", ", counts), *changes])
         if differs:
             from compiler.operations.diff import differing_lines  # noqa: PLC0415 - only a check needs it
 
@@ -142,7 +142,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
             outlet.write("".join(f"{line}\n" for line in differing_lines(file)))
     for state, count in plain.items():
         if count > _MOST_FILES and not arguments.all:
-            outlet.lines([f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}"])
+            outlet.show([f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}"])
 
 
 def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:

@@ -77,7 +77,7 @@ def _print_names(invocation: Invocation) -> None:
     names: Iterable[str] = library.names
     if environment is not None and (words[0] in TAKE_SECRETS or words[-1] in TAKE_SECRET):
         names = _secrets_or_keys(library, environment, words)
-    standard_output().lines(name for name in names if name not in words and _NAME.fullmatch(name))
+    standard_output().show(name for name in names if name not in words and _NAME.fullmatch(name))
 
 
 def _secrets_or_keys(library: Library, environment: str, words: list[str]) -> Iterable[str]:

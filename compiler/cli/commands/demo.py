@@ -83,7 +83,7 @@ def _tell_story(stores: DemoStores, *, has_pauses: bool) -> None:
         for number, chapter in enumerate(CHAPTERS, 1):
             if number > 1:
                 _pause(has_pauses=has_pauses)
-            standard_output().lines(["", (Painted(f"{number}. {chapter.title}", Style.STRONG),), chapter.text])
+            standard_output().show(["", (Painted(f"{number}. {chapter.title}", Style.STRONG),), chapter.text])
             for command in chapter.commands:
                 _run(command)
 
@@ -185,5 +185,5 @@ def _state_folder() -> Path:
 
 
 def _say(*lines: str | tuple[Painted]) -> None:
-    standard_output().lines(lines)
+    standard_output().show(lines)
     standard_output().flush()

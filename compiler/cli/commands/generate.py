@@ -198,7 +198,7 @@ def _argocd(invocation: Invocation) -> int:
     code = _say_states(states, found, is_check=arguments.check)
     for note, commands in hand_over(before, texts.values(), chosen, options):
         standard_error().note(note)
-        standard_error().lines(f"  {line}" for line in commands)
+        standard_error().show(f"  {line}" for line in commands)
     return code
 
 
@@ -209,11 +209,11 @@ def _say_states(
     report(found, CommandRun("generate"))
     code = code_of(found)
     if code and not is_check:
-        standard_error().lines([NOTHING_WRITTEN])
+        standard_error().show([NOTHING_WRITTEN])
     else:
         # A report for a program has standard output to itself.
         outlet = standard_output() if form in (None, "text") else standard_error()
-        outlet.lines(f"{name}: {state}" for name, state in states.items())
+        outlet.show(f"{name}: {state}" for name, state in states.items())
     return code
 
 
@@ -240,7 +240,7 @@ def _platform(invocation: Invocation) -> int:
         values = [Path(each) for each in arguments.values]
         chart = read_chart(forms, folder, values, arguments.under, arguments.against)
     made = platform_values(environment, forms, arguments.chart_version, release, arguments.under, words, chart)
-    standard_error().lines(f"warning: {warning}" for warning in made.warnings)
+    standard_error().show(f"warning: {warning}" for warning in made.warnings)
     for note in made.notes:
         standard_error().note(note)
     code = OK
@@ -323,7 +323,7 @@ def _compare(
     told = platform_content(look, made, arguments.chart_version, release, arguments.against)
     report(look.diagnostics, CommandRun("generate", environment.name, code, content=told), form)
     outlet = standard_output() if form == "text" else standard_error()
-    outlet.lines(lines(look))
+    outlet.show(lines(look))
     return code
 
 

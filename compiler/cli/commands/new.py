@@ -182,8 +182,8 @@ def _project(arguments: Namespace) -> int:
         return FOUND
     for kept in (path for path in KEPT if path not in {output.shown for output in outputs}):
         to_add = f"; add {', '.join(IGNORED)}" if kept == IGNORE_FILE else ""
-        standard_output().lines([f"{kept}: kept as it is{to_add}"])
-    standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
+        standard_output().show([f"{kept}: kept as it is{to_add}"])
+    standard_output().show([f'the platform is "{name}", its namespace "{namespace}"'])
     _warn_of_project_around(folder)
     # From there on the project is found without being named.
     name_project(None)
@@ -198,7 +198,7 @@ def _warn_of_project_around(folder: Path) -> None:
         # Not by Path: a folder that may not be read is an error to it.
         if os.path.isdir(each / FOLDER):  # noqa: PTH112
             another = command_line("new", "environment", "NAME")
-            standard_error().lines(
+            standard_error().show(
                 [
                     f'warning: this project is inside the project in "{each}", and shares nothing with it',
                     f"help: for one more environment there, run `{another}` in that folder; else move this project out",
@@ -259,12 +259,12 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
     if not _judged_and_written(outputs, result, root):
         return FOUND
-    standard_output().lines(f"{path}: lists {name} already" for path in unchanged)
+    standard_output().show(f"{path}: lists {name} already" for path in unchanged)
     environments = result.project.environments if result.project is not None else ()
     if listed_by := [each.name for each in environments if name in each.secrets]:
         _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
     else:
-        standard_output().lines([f'no environment lists "{name}" yet'])
+        standard_output().show([f'no environment lists "{name}" yet'])
         line = listing(name, request.namespace)
         _say_next(f"write `{line}` under `secrets:` of environments/base.yaml, or of one environment")
     return OK
@@ -306,7 +306,7 @@ def _judged_and_written(outputs: Sequence[Output], result: Result, root: Path) -
     """Shows what was found, and writes `outputs` where none of it is an error."""
     report(result.diagnostics, CommandRun("new"))
     if result.failed:
-        standard_error().lines(["nothing was written"])
+        standard_error().show(["nothing was written"])
         return False
     _write(outputs, root)
     return True
@@ -327,7 +327,7 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
             if file not in current:
                 _tell_upgrade(file, is_check=is_check)
         if current:
-            standard_output().lines([f"{counted(len(current), 'file')} of {__version__}: up to date"])
+            standard_output().show([f"{counted(len(current), 'file')} of {__version__}: up to date"])
         if outputs:
             _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("compile", "--parity")))
     return FOUND if left or (is_check and outputs) else OK
@@ -340,7 +340,7 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
         FileState.EDITED: "edited, or of no release; kept as it is, merge by hand what you need of this:",
         FileState.UNREADABLE: f"kept as it is: {file.problem}",
     }
-    standard_output().lines([f"{file.path}: {said[file.state]}"])
+    standard_output().show([f"{file.path}: {said[file.state]}"])
     if file.state is FileState.EDITED:
         old = file.old.replace("\r\n", "\n")
         if file.path == VALUES:
@@ -355,7 +355,7 @@ def _write(outputs: Sequence[Output], root: Path) -> None:
     with interruption("either all files were written or none"):
         write_new(outputs, root)
     with interruption("the files were written"):
-        standard_output().lines(f"{output.shown}: written" for output in outputs)
+        standard_output().show(f"{output.shown}: written" for output in outputs)
 
 
 def _note_unmade(result: Result, environment: str | None = None) -> None:
@@ -368,4 +368,4 @@ def _note_unmade(result: Result, environment: str | None = None) -> None:
 
 
 def _say_next(step: str) -> None:
-    standard_output().lines([f"next: {step}"])
+    standard_output().show([f"next: {step}"])

@@ -48,5 +48,5 @@ def run(invocation: Invocation) -> int:
         standard_output().write_raw(text)
     else:
         write_private(Path(arguments.out), text.encode(), replaces=True)
-        standard_output().lines([f"{arguments.out}: written"])
+        standard_output().show([f"{arguments.out}: written"])
     return OK

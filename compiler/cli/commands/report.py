@@ -20,7 +20,6 @@ from compiler.operations.status import StepContext, from_files, next_step
 from compiler.operations.status_keys import next_of_secrets
 from compiler.operations.status_wait import StatusResult
 from compiler.refusal import Refusal
-from compiler.render.content import Lines
 from compiler.render.reports.page import matrix_markdown, report_page
 from compiler.render.reports.status import ShownStatus, status_report
 
@@ -84,9 +83,9 @@ def run(invocation: Invocation) -> int:
     reports = _read(arguments.reports) if arguments.reports else _from_files(invocation, now)
     data = merge_reports(reports, now, arguments.without)
     if arguments.out is None:
-        standard_output().lines(matrix_markdown(data))
+        standard_output().show(matrix_markdown(data))
         return OK
-    text = report_page(data) if is_page else text_of(Lines(matrix_markdown(data)))
+    text = report_page(data) if is_page else text_of(matrix_markdown(data))
     write_private(Path(arguments.out), text.encode(), replaces=arguments.replace)
     left_out = f"; left out: {', '.join(data['without'])}" if data["without"] else ""
     invocation.lines([f"{arguments.out}: written; contains {', '.join(data['contains'])}{left_out}"])

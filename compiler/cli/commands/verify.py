@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
@@ -26,7 +27,7 @@ from compiler.operations.verify import (
 )
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import Line, ShownKey, members
+from compiler.render.content import Line, members
 from compiler.stages.resolve import STORE_VARIABLE
 from compiler.stores.interface import Role
 from compiler.text.wording import counted
@@ -156,7 +157,7 @@ def _tell_findings(
     return invocation.findings(
         every,
         invocation.arguments.environment if values is None else None,
-        keys=shown_keys(found, every),
+        cases=cases_of(found, every),
         content=verification_content(values, found),
         is_answered=is_answered,
     )
@@ -195,17 +196,15 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
 
 def verification_content(values_file: str | None, found: Verification | None) -> dict[str, Any]:
     """The members of the report beside diagnostics; `found` is None where the input kept `verify` from asking."""
+    keys = found.keys if found is not None else ()
+    counts = Counter(status.word for status in keys)
     return {
         "valuesFile": values_file,
         "stores": [_store(seen) for seen in found.seen] if found is not None else [],
         "remoteSecrets": found.remotes if found is not None else 0,
+        "counts": {"keys": len(keys), **{word: counts[word] for word in ("ok", "warning", "error")}},
+        "keys": [_key(status) for status in keys],
     }
-
-
-def shown_keys(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> tuple[ShownKey, ...]:
-    """Every key with its status; `diagnostics` are all that `verify` tells."""
-    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
-    return tuple(_key(status, positions) for status in found.keys) if found is not None else ()
 
 
 def _store(seen: ReadStore) -> dict[str, Any]:
@@ -216,14 +215,22 @@ def _store(seen: ReadStore) -> dict[str, Any]:
     }
 
 
-def _key(status: KeyStatus, positions: Mapping[int, int]) -> ShownKey:
+def _key(status: KeyStatus) -> dict[str, Any]:
     reference = status.reference
-    return ShownKey(
-        reference.secret,
-        reference.key,
-        reference.store.id,
-        reference.remote_key,
-        reference.property,
-        status.word,
-        tuple(positions[id(diagnostic)] for diagnostic in status.found),
-    )
+    return {
+        **members(reference, "secret", "key"),
+        "store": reference.store.id,
+        "name": reference.remote_key,
+        **members(reference, "property"),
+        "status": status.word,
+        "rules": list(dict.fromkeys(status.rules)),
+    }
+
+
+def cases_of(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> dict[str, list[int]]:
+    """The secrets that were checked, each with the indexes of its findings among `diagnostics`, all that are told."""
+    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
+    cases: dict[str, list[int]] = {}
+    for status in found.keys if found is not None else ():
+        cases.setdefault(status.reference.secret, []).extend(positions[id(each)] for each in status.found)
+    return cases

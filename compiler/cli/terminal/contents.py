@@ -22,9 +22,9 @@ from compiler.text.credential import CONCEALED, conceal
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, WorkflowCommand, Wrapped
+    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
@@ -100,18 +100,19 @@ class _Writer:
         self._fingerprints: Counter[str] = Counter()
 
     def text(self, content: Content) -> str:
-        from compiler.render.content import Data, Lines, WorkflowCommands  # noqa: PLC0415 - plain lines need none of them
-
-        if isinstance(content, Lines):
-            return _harmless("".join(f"{self.line(line)}\n" for line in content.lines))
-        # The others are for programs, also those that hold lines for people.
-        self._colour, self._width = False, None
-        if isinstance(content, Data):
+        if isinstance(content, Mapping):
             # Outside of strings there is no such text, and in them the escape means the same.
-            return json.dumps(self._members(content.content), indent=2).replace("##[", r"##\u005b") + "\n"
-        if isinstance(content, WorkflowCommands):
-            return "".join(f"{self._command(command)}\n" for command in content.commands)
-        return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
+            return json.dumps(self._members(content), indent=2).replace("##[", r"##\u005b") + "\n"
+        if isinstance(content, tuple):
+            from compiler.render.content import Element, WorkflowCommands  # noqa: PLC0415 - plain lines need neither
+
+            if isinstance(content, WorkflowCommands):
+                return "".join(f"{self._command(*command)}\n" for command in content.commands)
+            if isinstance(content, Element):
+                # It is for programs, and so are the lines for people in it.
+                self._colour, self._width = False, None
+                return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
+        return _harmless("".join(f"{self.line(line)}\n" for line in cast("Iterable[Line]", content)))
 
     def line(self, line: Line) -> str:
         if isinstance(line, str):
@@ -212,9 +213,9 @@ class _Writer:
         self._fingerprints[digest] += 1
         return f"{digest}:{self._fingerprints[digest]}"
 
-    def _command(self, command: WorkflowCommand) -> str:
-        properties = ",".join(f"{name}={self._property(value)}" for name, value in command.properties.items())
-        return f"::{command.name} {properties}::{'%0A'.join(map(self._data, command.lines))}"
+    def _command(self, name: str, properties: Mapping[str, str], lines: Sequence[str]) -> str:
+        shown = ",".join(f"{each}={self._property(value)}" for each, value in properties.items())
+        return f"::{name} {shown}::{'%0A'.join(map(self._data, lines))}"
 
     # The escapes of GitHub's own toolkit (actions/toolkit, packages/core/src/command.ts); line breaks are none here.
     def _data(self, text: str) -> str:

@@ -96,7 +96,7 @@ def hidden_values(keys: Sequence[str]) -> dict[str, SecretValue]:
     """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
         raise Refusal("usage", "no terminal to ask for values on", "give the values with --stdin or --from-file")
-    standard_error().lines(["Input is hidden. Leave a value empty to keep the key unchanged."])
+    standard_error().show(["Input is hidden. Leave a value empty to keep the key unchanged."])
     typed = {key: hidden(f"{key}: ") for key in keys}
     return {key: value for key, value in typed.items() if value is not None}
 
@@ -162,7 +162,7 @@ class Progress:
         if self._is_quiet:
             return
         if not self._is_bar:
-            self._outlet.lines([f"{self._done}/{self._total} {line}"])
+            self._outlet.show([f"{self._done}/{self._total} {line}"])
             self._outlet.flush()
             return
         now = self._now()
@@ -213,12 +213,12 @@ class Waiting:
             old = before.get(name, Item(self._fine))
             # At the start only what is waited for: of thousands nobody reads that all is well.
             if not self._is_line and old.word != item.word:
-                self._outlet.lines([(f"{name}: ", item.word)])
+                self._outlet.show([(f"{name}: ", item.word)])
             if item.lines and not self._told.issuperset(item.causes):
                 # Once a wait, also where many have the same one.
                 self._told.update(item.causes)
                 self._clear()
-                self._outlet.lines(item.lines)
+                self._outlet.show(item.lines)
         if self._is_line:
             self._outlet.progress(self._line(items, left))
         self._outlet.flush()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TextIO
 
-    from compiler.render.content import Content, Line
+    from compiler.render.content import Content
 
 _CLEAR = "\r\x1b[K"
 
@@ -35,32 +35,24 @@ class Outlet:
         self._begun = ""
         self._is_progress = False
 
-    def lines(self, lines: Iterable[Line]) -> None:
-        """Print each on a line of its own, whatever it holds."""
-        from compiler.cli.terminal.contents import line_text  # noqa: PLC0415 - only where it is needed
+    def show(self, content: Content) -> None:
+        """Print what a renderer made; each line is on a line of its own, whatever it holds."""
+        from compiler.cli.terminal.contents import text_of  # noqa: PLC0415 - only where it is needed
 
         self._end_begun()
         if self._is_progress:
             # What is said meanwhile takes its place; the next progress stands below.
             self._is_progress = False
             self._stream.write(_CLEAR)
-        colour, width = self.may_colour, self._width
-        self._stream.writelines(f"{line_text(line, colour=colour, width=width)}\n" for line in lines)
+        self._stream.write(text_of(content, colour=self.may_colour, width=self._width))
 
     def note(self, text: str) -> None:
         """Something to know that changes nothing."""
-        self.lines([f"note: {text}"])
+        self.show([f"note: {text}"])
 
     def error(self, message: str, help_text: str | None = None) -> None:
         """What went wrong, and the way out below it."""
-        self.lines([f"error: {message}", *([f"help: {help_text}"] if help_text else [])])
-
-    def show(self, content: Content) -> None:
-        """Print what a renderer made."""
-        from compiler.cli.terminal.contents import text_of  # noqa: PLC0415 - only where it is needed
-
-        self._end_begun()
-        self._stream.write(text_of(content, colour=self.may_colour, width=self._width))
+        self.show([f"error: {message}", *([f"help: {help_text}"] if help_text else [])])
 
     def progress(self, text: str = "") -> None:
         """Put `text` in place of the line that the cursor is in, and send it at once; none takes that line away."""

@@ -1,7 +1,7 @@
 import json
 
 from compiler.cli.terminal.contents import text_of
-from compiler.render.content import CommandRun, Shown, ShownKey
+from compiler.render.content import CommandRun, Shown
 from compiler.render.formats import render_json
 
 
@@ -57,20 +57,8 @@ def test_no_diagnostics_are_an_object_too() -> None:
     }
 
 
-def test_a_verification_has_counts_and_the_status_of_each_key(two: tuple[Shown, ...]) -> None:
-    keys = (
-        ShownKey("github", "TOKEN", "vault", "team/github", "TOKEN", "error", (0, 0, 1)),
-        ShownKey("slack", "TOKEN", "vault", "team/slack", None, "ok"),
-    )
-    data = json.loads(text_of(render_json(two, (), CommandRun("verify", "prod", 1, keys, {"valuesFile": None}))))
-    assert data["counts"] == {"keys": 2, "ok": 1, "warning": 0, "error": 1}
-    assert data["keys"][0] == {
-        "secret": "github",
-        "key": "TOKEN",
-        "store": "vault",
-        "name": "team/github",
-        "property": "TOKEN",
-        "status": "error",
-        "rules": ["unknown-secret", "insecure-address"],
-    }
+def test_the_commands_own_members_stand_before_the_diagnostics(two: tuple[Shown, ...]) -> None:
+    run = CommandRun("verify", "prod", 1, content={"valuesFile": None})
+    data = json.loads(text_of(render_json(two, (), run)))
+    assert list(data) == ["format", "command", "environment", "valuesFile", "diagnostics", "summary", "exitCode"]
     assert (data["environment"], data["exitCode"], data["valuesFile"]) == ("prod", 1, None)

@@ -2,7 +2,7 @@ from xml.etree import ElementTree as ET
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.content import CommandRun, Shown, ShownKey, ShownRelated
+from compiler.render.content import CommandRun, Shown, ShownRelated
 from compiler.render.formats import render_junit
 
 
@@ -52,21 +52,18 @@ def test_what_xml_cannot_hold_is_escaped(two: tuple[Shown, ...]) -> None:
 
 
 def test_each_secret_that_was_verified_is_a_case(two: tuple[Shown, ...]) -> None:
-    def key(secret: str, *found: int) -> ShownKey:
-        return ShownKey(secret, "KEY", "vault", f"team/{secret}", None, "ok", found)
-
-    keys = (key("github", 0), key("slack"), key("github", 0, 1), key("jira", 1))
-    result = suite(text_of(render_junit([*two, two[0]], (), CommandRun("verify", keys=keys))))
+    cases = {"github": (0, 0, 1), "slack": (), "jira": (1,)}
+    result = suite(text_of(render_junit([*two, two[0]], (), CommandRun("verify", cases=cases))))
     assert (result.get("tests"), result.get("failures")) == ("4", "2")
-    cases = result.findall("testcase")
-    assert [case.get("name") for case in cases] == ["github", "slack", "jira", "environments/prod.yaml"]
-    assert [[child.tag for child in case] for case in cases] == [
+    found = result.findall("testcase")
+    assert [case.get("name") for case in found] == ["github", "slack", "jira", "environments/prod.yaml"]
+    assert [[child.tag for child in case] for case in found] == [
         ["failure", "system-out"],
         [],
         ["system-out"],
         ["failure"],
     ]
-    assert (cases[0][0].text or "").count("error[unknown-secret]") == 1
+    assert (found[0][0].text or "").count("error[unknown-secret]") == 1
 
 
 def test_each_key_of_a_finding_has_its_place(two: tuple[Shown, ...]) -> None:

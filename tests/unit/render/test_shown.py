@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.render.content import Shown, ShownKey, ShownRelated
+from compiler.render.content import Shown, ShownRelated
 
 
 def test_what_is_shown_of_a_diagnostic_stays_as_it_was_made() -> None:
@@ -11,7 +11,3 @@ def test_what_is_shown_of_a_diagnostic_stays_as_it_was_made() -> None:
         shown.source_line = "a: b"  # type: ignore[misc]
     assert (shown.source_line, shown.help, shown.related, shown.brief) == (None, None, (), False)
     assert shown._replace(related=(related,)).related[0].about == ""
-
-
-def test_a_key_without_findings_refers_to_none() -> None:
-    assert ShownKey("github", "TOKEN", "vault", "team/github", "TOKEN", "ok").found == ()

@@ -2,7 +2,7 @@ import re
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.content import CommandRun, Lines, Omission, Shown, ShownRelated
+from compiler.render.content import CommandRun, Omission, Shown, ShownRelated
 from compiler.render.formats import lines, render_text, summary
 
 EXPECTED = """\
@@ -117,6 +117,6 @@ def test_keys_of_one_line_have_that_line() -> None:
 
 
 def test_each_place_has_a_note_where_that_is_asked_for() -> None:
-    text = text_of(Lines(lines([brief("A", "B")], each_place=True)))
+    text = text_of(lines([brief("A", "B")], each_place=True))
     assert text.count("  note: ") == 2
     assert 'note: "B" of "github" at environments/catalogue.yaml:9:7\n' in text

@@ -5,7 +5,6 @@ from compiler.cli.commands.backup import backup_data, backup_report, opened_line
 from compiler.cli.terminal.contents import text_of
 from compiler.model.store import Place
 from compiler.operations.backup import Backup, Gathered, Lacking
-from compiler.render.content import Lines
 from compiler.stores.secret_value import SecretValue
 
 
@@ -49,7 +48,7 @@ BACKUP = Backup(
 
 
 def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
-    assert text_of(Lines(opened_lines("dev.age", BACKUP))).splitlines() == [
+    assert text_of(opened_lines("dev.age", BACKUP)).splitlines() == [
         "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 2 keys",
         "  not in the backup, unreadable when it was made: jira/EMAIL",
     ]

@@ -11,7 +11,6 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.model.files import is_temporary
 from compiler.operations.report import merge_reports
-from compiler.render.content import Lines
 from compiler.render.reports.page import matrix_markdown
 from tests.commands import Done
 from tests.unit.operations.report.conftest import HERE, NOW
@@ -138,7 +137,7 @@ def test_no_name_ends_a_cell_or_becomes_a_mark() -> None:
     found["keys"][1]["decidedBy"]["layer"] = HOSTILE
     found["notAnswered"] = [HOSTILE]
     found["moves"] = {"to": HOSTILE, "steps": [[HOSTILE]], "next": 1}
-    text = text_of(Lines(matrix_markdown(merge_reports([("a", report)], NOW))))
+    text = text_of(matrix_markdown(merge_reports([("a", report)], NOW)))
     outside = "".join(text.replace("\\`", "").split("`")[::2])
     assert "<" not in outside
     assert "alert(1)" in outside
@@ -153,6 +152,6 @@ def test_a_long_table_is_cut_and_says_so() -> None:
     (found,) = report["environments"]
     found["secrets"] = [{**found["secrets"][0], "secret": f"s-{number}"} for number in range(5002)]
     found["notAnswered"] = ["no"] * 103
-    lines = text_of(Lines(matrix_markdown(merge_reports([("a", report)], NOW)))).splitlines()
+    lines = text_of(matrix_markdown(merge_reports([("a", report)], NOW))).splitlines()
     assert "2 more secrets not shown." in lines
     assert lines[-1].endswith("more problems not shown")

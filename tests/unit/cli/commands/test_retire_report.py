@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from compiler.cli.commands.retire import retirement_lines, retirement_part, unseen_readers
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.retire import Candidates
-from compiler.render.content import Lines, as_json
+from compiler.render.content import as_json
 from tests.unit.operations.retire.conftest import Bench, bench
 
 __all__ = ["bench"]
@@ -15,7 +15,7 @@ UNASKED = unseen_readers(asked_cluster=False, without_cluster=False)
 
 
 def told(found: Candidates, unseen: Sequence[str], not_the_same: Sequence[str] = ()) -> str:
-    return " ".join(text_of(Lines(retirement_lines(found, not_the_same, unseen))).split())
+    return " ".join(text_of(retirement_lines(found, not_the_same, unseen)).split())
 
 
 def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench: Bench) -> None:

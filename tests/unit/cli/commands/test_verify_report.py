@@ -1,11 +1,10 @@
 from types import SimpleNamespace
 from typing import Any
 
-from compiler.cli.commands.verify import shown_keys, verification_content
+from compiler.cli.commands.verify import cases_of, verification_content
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.operations.verify import KeyStatus, ReadStore, Verification
-from compiler.render.content import ShownKey
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
 
 REFERENCE: Any = SimpleNamespace(
@@ -26,12 +25,8 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
     read = (RemoteSecret("a", "1", {}, Attributes()),) * 3
     found = Verification(statuses, (ERROR, WARNING), seen, answered=True, read=read)
-    place = ("github", "TOKEN", "vault", "team/github", "TOKEN")
-    assert shown_keys(found, (ERROR, WARNING)) == (
-        ShownKey(*place, "warning", (1,)),
-        ShownKey(*place, "error", (0, 1)),
-        ShownKey(*place, "ok"),
-    )
+    assert cases_of(found, (ERROR, WARNING)) == {"github": [1, 0, 1]}
+    place = {"secret": "github", "key": "TOKEN", "store": "vault", "name": "team/github", "property": "TOKEN"}
     assert verification_content(None, found) == {
         "valuesFile": None,
         "stores": [
@@ -39,9 +34,15 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
             {"store": "azure", "address": "https://v.vault.azure.net", "caller": None, "clusterId": None},
         ],
         "remoteSecrets": 3,
+        "counts": {"keys": 3, "ok": 1, "warning": 1, "error": 1},
+        "keys": [
+            {**place, "status": "warning", "rules": ["r"]},
+            {**place, "status": "error", "rules": ["r"]},
+            {**place, "status": "ok", "rules": []},
+        ],
     }
 
 
 def test_where_nothing_could_be_asked_there_are_no_keys() -> None:
     content = verification_content("values.yaml", None)
-    assert (shown_keys(None, (ERROR,)), content["stores"], content["valuesFile"]) == ((), [], "values.yaml")
+    assert (cases_of(None, (ERROR,)), content["keys"], content["valuesFile"]) == ({}, [], "values.yaml")

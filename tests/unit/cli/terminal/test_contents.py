@@ -8,15 +8,12 @@ import pytest
 from compiler.cli.terminal.contents import block_text, line_text, text_of
 from compiler.render.content import (
     CodeSpan,
-    Data,
     Element,
     Fingerprint,
     Fitted,
-    Lines,
     Painted,
     Style,
     Words,
-    WorkflowCommand,
     WorkflowCommands,
     Wrapped,
 )
@@ -29,7 +26,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nshort\n-----END PR
 
 def test_a_line_stays_one_line_and_drives_no_terminal() -> None:
     assert line_text("a\nb\x1b[31m\u202e\tc") == "a\\x0ab\\x1b[31m\\u202e    c"
-    assert text_of(Lines(["a\n::error::x", ("b", "\n")])) == "a\\x0a::error::x\nb\\x0a\n"
+    assert text_of(["a\n::error::x", ("b", "\n")]) == "a\\x0a::error::x\nb\\x0a\n"
 
 
 def test_a_credential_over_several_lines_of_one_piece_is_seen_whole() -> None:
@@ -84,32 +81,32 @@ def test_a_block_keeps_its_lines() -> None:
 
 
 def test_data_is_concealed_before_it_is_escaped_and_stays_valid() -> None:
-    text = text_of(Data({"a": f'"\n{AWS}', "b": [TOKEN, {"c": (TOKEN, 1, None, True)}], "page": "one\ntwo é"}))
+    text = text_of({"a": f'"\n{AWS}', "b": [TOKEN, {"c": (TOKEN, 1, None, True)}], "page": "one\ntwo é"})
     assert text.isascii()
     assert json.loads(text) == {"a": '"\n…', "b": ["…", {"c": ["…", 1, None, True]}], "page": "one\ntwo é"}
 
 
 def test_names_of_members_are_concealed_and_none_is_lost() -> None:
-    assert json.loads(text_of(Data({TOKEN: 1, f"{TOKEN}x": 2, "a": 3}))) == {"…": 1, "……": 2, "a": 3}
+    assert json.loads(text_of({TOKEN: 1, f"{TOKEN}x": 2, "a": 3})) == {"…": 1, "……": 2, "a": 3}
 
 
 @pytest.mark.parametrize("name", ["version", "otherVersions"])
 def test_a_version_is_shown_under_its_name_alone(name: str) -> None:
     data = {name: VERSION, "other": VERSION, "results": [{name: [VERSION, TOKEN, f"{VERSION}a"]}]}
-    assert json.loads(text_of(Data(data))) == {name: VERSION, "other": "…", "results": [{name: [VERSION, "…", "…"]}]}
+    assert json.loads(text_of(data)) == {name: VERSION, "other": "…", "results": [{name: [VERSION, "…", "…"]}]}
     assert line_text(f"written, version {VERSION}") == f"written, version {VERSION}"
 
 
 def test_a_fingerprint_is_of_what_is_shown_and_tells_equal_ones_apart() -> None:
     first, second = Fingerprint(("a", TOKEN)), Fingerprint(("a", TOKEN.replace("0", "1")))
-    found = json.loads(text_of(Data({"found": [first, second, Fingerprint(("b",))]})))["found"]
+    found = json.loads(text_of({"found": [first, second, Fingerprint(("b",))]}))["found"]
     digest = hashlib.sha256("a\0…".encode()).hexdigest()[:16]
     assert found[:2] == [f"{digest}:1", f"{digest}:2"]
     assert not found[2].startswith(digest)
 
 
 def test_a_command_is_concealed_before_it_is_escaped_and_cannot_be_ended() -> None:
-    command = WorkflowCommand("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
+    command = ("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
     assert text_of(WorkflowCommands([command])) == "::error file=a%2Cb%3Ac%25\\x0a…,line=1::x\\x0d\\x0a::error::y%0A…\n"
 
 
@@ -132,7 +129,7 @@ def test_ten_thousand_lines_cost_linear_time() -> None:
             (f"environments/prod-{number}.yaml", ":3:9: ", f'"team-{number}/x" is read') for number in range(count)
         ]
         begin = time.process_time()
-        text_of(Lines(lines))
+        text_of(lines)
         return time.process_time() - begin
 
     # Quadratic time would be 25 times as much; in turns, as a machine is quick at one moment and slow at the next.
@@ -152,15 +149,15 @@ def test_a_line_gives_a_runner_of_github_no_command(monkeypatch: pytest.MonkeyPa
     assert [line_text(line) for line in HOSTILE] == harmless
     text = "".join(f"{line}\n" for line in harmless)
     assert block_text("".join(f"{line}\n" for line in HOSTILE)) == text
-    assert text_of(Lines(HOSTILE)) == text
+    assert text_of(HOSTILE) == text
     # What is wrapped may begin a line with any of its words.
     assert "\n  : :error::x" in line_text(Wrapped(("a" * 78, " ::error::x"), 2))
-    assert text_of(WorkflowCommands([WorkflowCommand("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
+    assert text_of(WorkflowCommands([("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
 
 
 def test_nor_does_json_or_xml_which_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    text = text_of(Data({"a": list(HOSTILE)}))
+    text = text_of({"a": list(HOSTILE)})
     assert "##[" not in text
     assert json.loads(text) == {"a": list(HOSTILE)}
     text = text_of(Element("a", {"b": HOSTILE[2]}, text=HOSTILE))

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.cli.terminal.outlet import Outlet, outlet_of, outlets, standard_error, standard_output
 from compiler.refusal import Refusal
-from compiler.render.content import Data, Fitted, Lines, Painted, Style
+from compiler.render.content import Fitted, Painted, Style
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 
@@ -54,9 +54,9 @@ def test_methods_keep_the_order_of_what_is_written() -> None:
     stream = io.StringIO()
     outlet = Outlet(stream)
     outlet.write("a ")
-    outlet.lines(["b\nc"])
+    outlet.show(["b\nc"])
     outlet.write("d")
-    outlet.show(Data({}))
+    outlet.show({})
     outlet.write("e")
     outlet.write_raw("f\n")
     assert stream.getvalue() == "a b\\x0ac\nd{}\nef\n"
@@ -108,7 +108,7 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     terminal = Terminal()
-    Outlet(terminal).lines([Painted("a", Style.RED).text, (Painted("a", Style.RED),)])
+    Outlet(terminal).show([Painted("a", Style.RED).text, (Painted("a", Style.RED),)])
     assert terminal.getvalue() == "a\n\x1b[31ma\x1b[0m\n"
     assert not Outlet(io.StringIO()).may_colour
     assert not Outlet(Terminal(), is_colourless=True).may_colour
@@ -136,13 +136,13 @@ def test_a_finding_is_as_wide_as_the_terminal_and_elsewhere_one_line(monkeypatch
     monkeypatch.setenv("COLUMNS", "18")
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        Outlet(stream, is_colourless=True).show(Lines([finding]))
-        Outlet(stream, is_colourless=True).lines([finding])
+        Outlet(stream, is_colourless=True).show([finding])
+        Outlet(stream, is_colourless=True).show([finding])
     assert terminal.getvalue() == 2 * "a.yaml:1:2: one\n  two three\n"
     assert pipe.getvalue() == 2 * "a.yaml:1:2: one two three\n"
     monkeypatch.delenv("COLUMNS")
     unknown = Terminal()
-    Outlet(unknown, is_colourless=True).lines([finding])
+    Outlet(unknown, is_colourless=True).show([finding])
     assert unknown.getvalue() == "a.yaml:1:2: one two three\n"
 
 
@@ -151,7 +151,7 @@ def test_a_finding_is_as_wide_as_the_window(monkeypatch: pytest.MonkeyPatch) -> 
     reader, writer = pty.openpty()
     termios.tcsetwinsize(writer, (24, 18))
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
-        Outlet(stream, is_colourless=True).lines([Fitted(("a.yaml:1:2: one two three",), 2)])
+        Outlet(stream, is_colourless=True).show([Fitted(("a.yaml:1:2: one two three",), 2)])
     assert os.read(reader, 100) == b"a.yaml:1:2: one\r\n  two three\r\n"
     os.close(reader)
 
@@ -160,7 +160,7 @@ def test_an_outlet_is_not_put_before_an_outlet(capsys: pytest.CaptureFixture[str
     with outlets():
         assert standard_output() is outlet_of(sys.stdout)
         assert standard_error() is not standard_output()
-    standard_error().lines(["a"])
+    standard_error().show(["a"])
     assert capsys.readouterr().err == "a\n"
 
 
@@ -192,6 +192,6 @@ def test_a_block_inside_of_another_one_keeps_its_outlets(monkeypatch: pytest.Mon
         outlet = standard_output()
         with outlets():
             assert standard_output() is outlet
-            standard_output().lines([(Painted("red", Style.RED),)])
+            standard_output().show([(Painted("red", Style.RED),)])
         assert stream.getvalue() == "\x1b[31mred\x1b[0m\n"
     assert sys.stdout is stream

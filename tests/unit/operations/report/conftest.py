@@ -14,7 +14,6 @@ from compiler.operations.status import Status, StepContext, next_step, with_live
 from compiler.operations.status_keys import next_of_secrets
 from compiler.operations.status_live import StatusJudge
 from compiler.operations.status_wait import StatusResult, with_ages
-from compiler.render.content import Data
 from compiler.render.reports.status import ShownStatus, status_report
 from compiler.stores.interface import RENEW_DATE
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World, world
@@ -57,7 +56,7 @@ class Reports:
         shown = [
             ShownStatus(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found
         ]
-        return text_of(Data(status_report(shown, code, NOW)))
+        return text_of(status_report(shown, code, NOW))
 
     def offline(self) -> str:
         """Two environments, from their files alone: one inherits its store, the other one has a secret of its own."""

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
-from compiler.render.content import Data, Line, Lines, as_json
+from compiler.render.content import Line, as_json
 from compiler.render.reports.changes import as_data, change_lines, change_row
 from tests.leaks import leaks
 
@@ -18,7 +18,7 @@ CHANGED = SecretChange(
 
 
 def told(lines: Iterable[Line]) -> list[str]:
-    return text_of(Lines(lines)).splitlines()
+    return text_of(lines).splitlines()
 
 
 def test_a_change_is_told_in_words() -> None:
@@ -83,7 +83,7 @@ def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -
         fields=((SENTINEL, SENTINEL, "a\nb\x1b"),),
     )
     assert len(told(change_lines(change))) == 5
-    for content in (Lines(change_lines(change)), Lines([change_row(change)]), Data(as_data(change))):
+    for content in (change_lines(change), [change_row(change)], as_data(change)):
         text = text_of(content)
         assert not leaks(text, SENTINEL)
         assert "\x1b" not in text

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
 from compiler.operations.diff import AddressChange, EnvironmentDiff
-from compiler.render.content import Line, Lines, as_json
+from compiler.render.content import Line, as_json
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 ADDED = SecretChange("n/s", "added", keys_added=("A_B",))
@@ -11,7 +11,7 @@ ELSEWHERE = AddressChange("SecretStore/a", "https://one", "https://two, mount kv
 
 
 def told(lines: Iterable[Line]) -> list[str]:
-    return text_of(Lines(lines)).splitlines()
+    return text_of(lines).splitlines()
 
 
 def test_a_store_that_is_elsewhere_is_one_line() -> None:

@@ -9,7 +9,7 @@ from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look, Upgrade, UpgradeNeed
 from compiler.consumers.readers import Inventory, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
-from compiler.render.content import Lines, as_json
+from compiler.render.content import as_json
 from compiler.render.reports.consumers import consumers_content, lines
 from tests.agents_project import write_agents_project
 
@@ -31,7 +31,7 @@ def look(tmp_path: Path) -> Look:
 
 
 def told(look: Look) -> list[str]:
-    return text_of(Lines(lines(look))).splitlines()
+    return text_of(lines(look)).splitlines()
 
 
 def test_each_secret_that_is_read_has_a_line(look: Look) -> None:

@@ -7,7 +7,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import Unread
 from compiler.operations.cutover import Cutover, commit
 from compiler.operations.cutover_gate import Mode
-from compiler.render.content import Line, Lines
+from compiler.render.content import Line
 from compiler.render.reports.cutover import end_lines, head_lines, values_lines
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench, bench
@@ -16,7 +16,7 @@ __all__ = ["bench"]
 
 
 def told(lines: Iterable[Line]) -> list[str]:
-    return text_of(Lines(lines)).splitlines()
+    return text_of(lines).splitlines()
 
 
 def end(cutover: Cutover, *written: str) -> list[str]:

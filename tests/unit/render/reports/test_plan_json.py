@@ -19,7 +19,6 @@ from compiler.change.plan import (
 )
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
-from compiler.render.content import Data
 from compiler.render.reports.plan import plan_report
 from compiler.stores.interface import Cluster
 from tests.unit.changes import plan_of
@@ -162,7 +161,7 @@ def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() ->
     report = plan_report("put", Ended(plan, End.SHOWN), 0)
     (note,) = report["notes"]
     assert note["remedy"].endswith("--expires DATE")
-    assert token not in text_of(Data(report))
+    assert token not in text_of(report)
 
 
 def test_the_versions_that_a_retirement_deletes_are_told_and_those_of_its_undo_are_not() -> None:

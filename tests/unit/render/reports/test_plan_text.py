@@ -23,7 +23,7 @@ from compiler.change.plan import (
 )
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
-from compiler.render.content import Line, Lines
+from compiler.render.content import Line
 from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
@@ -44,7 +44,7 @@ def step(key: str, kind: Kind = Kind.CREATE, name: str = "jira", why: tuple[str,
 
 
 def told(lines: Iterable[Line], *, colour: bool = False) -> list[str]:
-    return text_of(Lines(lines), colour=colour).splitlines()
+    return text_of(lines, colour=colour).splitlines()
 
 
 def lines(*steps: Step, verbose: bool = False, colour: bool = False) -> list[str]:

@@ -12,7 +12,7 @@ from compiler.live.read_many import Likeness, PastRun, StoredVersion
 from compiler.operations.due import DueKey, DueList, Rotation
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
-from compiler.render.content import Line, Lines, Painted, Style
+from compiler.render.content import Line, Painted, Style
 from compiler.render.reports.status import due_lines, status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
 
@@ -23,7 +23,7 @@ MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
 
 
 def told(lines: Iterable[Line]) -> list[str]:
-    return text_of(Lines(lines)).splitlines()
+    return text_of(lines).splitlines()
 
 
 def shown(status: Status, *commands: str) -> list[str]:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 from compiler.change.plan import LossKind, VersionLoss
 from compiler.cli.terminal.contents import text_of
-from compiler.render.content import Data, Lines, as_json
+from compiler.render.content import as_json
 from compiler.render.reports.plan import loss_lines, loss_note
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
@@ -11,7 +11,7 @@ VERSIONS = "the store will permanently drop earlier versions:"
 
 
 def told(losses: list[VersionLoss]) -> list[str]:
-    return text_of(Lines(loss_lines(losses))).splitlines()
+    return text_of(loss_lines(losses)).splitlines()
 
 
 def loss(name: str, *versions: str, kind: LossKind = LossKind.VERSIONS, keeps: int | None = 10) -> VersionLoss:
@@ -74,5 +74,5 @@ def test_a_note_has_all_of_it_and_no_credential() -> None:
         "keeps": 10,
         "remedy": REMEDY,
     }
-    shown = text_of(Data(loss_note(loss(token, "1")))) + text_of(Lines(loss_lines([loss(token, "1")])))
+    shown = text_of(loss_note(loss(token, "1"))) + text_of(loss_lines([loss(token, "1")]))
     assert token not in shown
