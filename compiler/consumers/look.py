@@ -32,7 +32,7 @@ from compiler.model.document import Node
 from compiler.model.environment import Environment
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.refusal import Refusal, system_reason
-from compiler.stages.load_manifests import load_manifests
+from compiler.stages.load import load_manifests
 from compiler.text.characters import printable
 from compiler.text.wording import command_line, shell_line
 

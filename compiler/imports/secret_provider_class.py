@@ -22,7 +22,7 @@ from compiler.imports.found import (
     unnamed_store,
 )
 from compiler.model.document import Node, Span
-from compiler.stages.load_manifests import load_manifests
+from compiler.stages.load import load_manifests
 from compiler.stores.registry import provider_called
 from compiler.text.wording import quoted
 

@@ -46,18 +46,6 @@ class Mistake(NamedTuple):
     rule: str = "invalid-yaml"
 
 
-class Rejection(NamedTuple):
-    """The parser's answer: the problem, where, and where what it was reading began; None where it does not say.
-
-    `quote` is the beginning of the last quoted value, where that goes over several lines and ends before `at`.
-    """
-
-    problem: str
-    at: int
-    opened: int | None = None
-    quote: int | None = None
-
-
 def conflict_marker(text: str) -> Mistake | None:
     """The first marker that git left of a conflict."""
     found = _CONFLICT.search(text)
@@ -83,28 +71,30 @@ def length_to_show(line: str) -> int:
     return shown.end() if shown is not None else 0
 
 
-def explained(text: str, rejection: Rejection) -> Mistake:
-    """The likely mistake, or else the parser's own sentence. Its place is inside the text."""
+def explained(text: str, problem: str, at: int, opened: int | None = None, quote: int | None = None) -> Mistake:
+    """The likely mistake, or else the parser's own sentence. Its place is inside the text.
+
+    The parser answered with `problem` at the character `at`; what it was reading began at `opened`, None where it does
+    not say. `quote` is the beginning of the last quoted value, where that goes over several lines and ends before `at`.
+    """
     last = len(text.rstrip())
-    rejection = rejection._replace(at=min(rejection.at, last))
-    start, line = _line_of(text, rejection.at)
+    at = min(at, last)
+    start, line = _line_of(text, at)
     braces = line.find("{{")
     found = template(text, start + braces) if braces >= 0 else None
-    found = found or _known(text, rejection)
+    if found is None and quote is not None:
+        message = f"the quote opened here is closed only in line {_number(text, at)}"
+        found = _at(quote, message, "close it where its value ends")
+    found = found or _known(text, problem, at, opened)
     if found is None:
-        return Mistake(rejection.problem, None, rejection.at, rejection.at)
+        return Mistake(problem, None, at, at)
     begin = min(found.start, last)
     return found._replace(start=begin, end=max(begin, min(found.end, last)))
 
 
-def _known(text: str, rejection: Rejection) -> Mistake | None:
-    problem, at = rejection.problem, rejection.at
-    opened = _open_at_end(text, at) if problem == _NO_CONTENT else rejection.opened
-    if rejection.quote is not None:
-        line = _number(text, at)
-        return _at(
-            rejection.quote, f"the quote opened here is closed only in line {line}", "close it where its value ends"
-        )
+def _known(text: str, problem: str, at: int, opened: int | None) -> Mistake | None:
+    if problem == _NO_CONTENT:
+        opened = _open_at_end(text, at)
     match problem:
         case "mapping values are not allowed in this context":
             return _colon(text, at)

@@ -10,7 +10,7 @@ from compiler.consumers.readers import Inventory, take
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
-from compiler.stages.load_manifests import load_manifests
+from compiler.stages.load import load_manifests
 from compiler.stages.resolve import Outside
 from tests.agents_project import write_agents_project
 

@@ -6,7 +6,7 @@ from compiler.imports.external_secrets import is_of_operator
 from compiler.imports.sources import named_stores
 from compiler.model.document import Node
 from compiler.refusal import Refusal
-from compiler.stages.load_manifests import load_manifests
+from compiler.stages.load import load_manifests
 from tests.commands import Done
 from tests.unit.imports.conftest import STORE, external_secret
 

@@ -6,8 +6,8 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.document import Node
 from compiler.model.facts import MAX_MANIFEST_DEPTH
 from compiler.render.content import show
-from compiler.stages import load_manifests as module
-from compiler.stages.load_manifests import load_manifests
+from compiler.stages import load as module
+from compiler.stages.load import load_manifests
 
 
 def loaded(text: str) -> list[Node]:
