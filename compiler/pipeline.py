@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Project
 from compiler.model.facts import MAX_BYTES
 from compiler.model.values import SecretChange, compare, located, nested, nesting_change, outlines_of_values, values_of
 from compiler.project_files import Library
-from compiler.stages.check import Checker
+from compiler.rules import RULES, shadowed_variable, unused_waiver
+from compiler.rules.api import Scope
 from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from compiler.model.catalogue import Catalogue
     from compiler.model.document import Document, Node
     from compiler.model.facts import ValuesData
+    from compiler.rules.api import Finding, Rule
 
 VALUES_FOLDER = "chart"
 
@@ -164,6 +167,92 @@ def _result(project: Project | None, library: Library, run: _Run) -> Result:
     # Each environment without a vaultUrl gets the one Key Vault that the variable names.
     notes = (note if count == 1 else f"{note} in {count} environments" for note, count in Counter(run.notes).items())
     return Result(project, tuple(ordered), tuple(notes))
+
+
+_BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope) for scope in Scope}
+# Without what `consumers` finds too, from evidence that is not here: a waiver may be needed there alone.
+_KNOWN = frozenset(rule.id for rule in RULES) - {shadowed_variable.check.id}
+
+
+class Checker:
+    """Runs every rule on the parts of one run, and remembers which waivers were needed."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+
+    def document(self, document: Document) -> tuple[Diagnostic, ...]:
+        """Findings of the rules in one file by itself."""
+        return tuple(self._judge(Scope.DOCUMENT, document, document.root))
+
+    def catalogue(self, catalogue: Catalogue) -> tuple[Diagnostic, ...]:
+        """Findings of the rules in the catalogue, independent of environments."""
+        root = catalogue.document.root
+        found = list(self._judge(Scope.CATALOGUE, catalogue, root))
+        for rule in RULES:
+            found += self._kept(rule, rule.catalogue_check(catalogue), (root,))
+        return tuple(found)
+
+    def environment(self, environment: Environment) -> tuple[Diagnostic, ...]:
+        """Findings of the rules in one environment."""
+        catalogue_root = environment.catalogue.document.root
+        return tuple(self._judge(Scope.ENVIRONMENT, environment, environment.root, catalogue_root))
+
+    def project(self, project: Project) -> tuple[Diagnostic, ...]:
+        """Findings across environments, and the waivers that no finding of this run needed."""
+        # Once, not searched for each finding: a thousand environments on one vault have thousands of them.
+        roots = {environment.document.source: (environment.root,) for environment in project.environments}
+        found: list[Diagnostic] = []
+        for rule in _BY_SCOPE[Scope.PROJECT]:
+            findings = rule.check(project)
+            kept = [each for each in findings if not self._is_waived(rule, each, roots.get(each.span.source, ()))]
+            found += map(rule.diagnostic, rule.gather(kept))
+        return (*found, *self._unused_waivers(project))
+
+    def _judge(self, scope: Scope, subject: object, *roots: Node) -> Iterator[Diagnostic]:
+        for rule in _BY_SCOPE[scope]:
+            yield from self._kept(rule, rule.check(subject), roots)
+
+    def _kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+        kept = 0
+        for finding in findings:
+            if not self._is_waived(rule, finding, roots):
+                kept += 1
+                diagnostic = rule.diagnostic(finding)
+                if kept > MOST_OF_A_KIND:
+                    yield and_more(diagnostic)
+                    return
+                yield diagnostic
+
+    def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
+        reasons = rule.waivers(finding, roots)
+        self._used.update(map(id, reasons))
+        return bool(reasons)
+
+    def _unused_waivers(self, project: Project) -> Iterator[Diagnostic]:
+        # What several environments share is reported once.
+        waivers: dict[int, tuple[str, Node]] = {}
+        for environment in project.environments:
+            own = environment.document.source
+            for rule_id, reason in _waivers(environment.root):
+                if project.is_whole or reason.source is own:
+                    waivers[id(reason)] = rule_id, reason
+        if project.is_whole:
+            waivers |= {id(reason): (rule_id, reason) for rule_id, reason in _waivers(project.catalogue.document.root)}
+        for rule_id, reason in waivers.values():
+            if id(reason) not in self._used and rule_id in _KNOWN:
+                yield from unused_waiver.check.diagnostics(rule_id, reason)
+
+
+def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
+    places = [root]
+    for group in ("secrets", "stores"):
+        node = root.children.get(group)
+        if node is not None:
+            places.extend(node.children.values())
+    for place in places:
+        waive = place.children.get("waive")
+        if waive is not None:
+            yield from waive.children.items()
 
 
 def plan_values(

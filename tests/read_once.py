@@ -14,9 +14,9 @@ from compiler.edit.yaml_edit import _second_reading
 from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document
+from compiler.pipeline import Checker
 from compiler.rules.forms.schema_error import Surroundings
 from compiler.stages import load, validate
-from compiler.stages.check import Checker
 from compiler.stages.resolve import catalogue_of
 from compiler.text import credential
 

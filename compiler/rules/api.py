@@ -68,6 +68,11 @@ class Finding(NamedTuple):
 Findings: TypeAlias = Iterator[Finding]
 
 
+def find_nothing(*_: object) -> Findings:
+    """The check of a rule that is found elsewhere, and of the catalogue for most."""
+    return iter(())
+
+
 class Rule(NamedTuple):
     """One rule.
 
@@ -82,9 +87,9 @@ class Rule(NamedTuple):
     severity: Severity
     scope: Scope
     page: str
-    check: Callable[..., Findings] | None = None
-    gather: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None
-    catalogue_check: Callable[[Catalogue], Findings] | None = None
+    check: Callable[..., Findings] = find_nothing
+    gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple
+    catalogue_check: Callable[[Catalogue], Findings] = find_nothing
     waivable: bool = False
 
     @property
@@ -103,8 +108,8 @@ class Rule(NamedTuple):
         return [reason for reason in found if reason is not None]
 
     def diagnostics(self, *subject: object) -> Iterator[Diagnostic]:
-        """What its function finds in `subject`, whatever is waived; nothing where it has no function."""
-        return map(self.diagnostic, self.check(*subject) if self.check is not None else ())
+        """What its function finds in `subject`, whatever is waived."""
+        return map(self.diagnostic, self.check(*subject))
 
     def diagnostic(self, finding: Finding) -> Diagnostic:
         return Diagnostic(
@@ -125,8 +130,8 @@ def rule(
     severity: Severity,
     scope: Scope,
     *,
-    gather: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None,
-    catalogue_check: Callable[[Catalogue], Findings] | None = None,
+    gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple,
+    catalogue_check: Callable[[Catalogue], Findings] = find_nothing,
     waivable: bool = False,
 ) -> Callable[[Callable[..., Findings]], Rule]:
     """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""

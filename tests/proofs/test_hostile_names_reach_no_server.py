@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from compiler import pipeline
 from compiler.rules import RULES
 from compiler.rules.api import Scope
-from compiler.stages import check
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway
 from tests.proofs.conftest import World
@@ -101,9 +101,9 @@ def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rule judges names: the adapters must refuse by themselves."""
     kept = tuple(rule for rule in RULES if rule.id not in JUDGES)
     assert len(kept) == len(RULES) - len(JUDGES)
-    by_scope = {scope: tuple(rule for rule in kept if rule.scope is scope and rule.check) for scope in Scope}
-    monkeypatch.setattr(check, "RULES", kept)
-    monkeypatch.setattr(check, "_BY_SCOPE", by_scope)
+    by_scope = {scope: tuple(rule for rule in kept if rule.scope is scope) for scope in Scope}
+    monkeypatch.setattr(pipeline, "RULES", kept)
+    monkeypatch.setattr(pipeline, "_BY_SCOPE", by_scope)
 
 
 @pytest.mark.parametrize("judge", ["rules", "stores"])

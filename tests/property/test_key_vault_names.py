@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compiler.model.document import Document
 from compiler.model.environment import Environment, Project
-from compiler.stages.check import Checker
+from compiler.pipeline import Checker
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate

@@ -129,25 +129,23 @@ def judge_project() -> JudgeProject:
 
 
 def _judge(rule: Rule, text: str = "", *, base: str | None = BASE, catalogue: str = CATALOGUE) -> Found:
-    assert rule.check is not None
     if rule.scope is Scope.DOCUMENT:
         schema = "catalogue" if text == CATALOGUE else "environment"
         return Found(map(rule.diagnostic, rule.check(_document(f"environments/{schema}.yaml", text, schema))))
     if rule.scope is Scope.CATALOGUE:
         return Found(map(rule.diagnostic, rule.check(_catalogue(text))))
     secrets = _catalogue(catalogue)
-    findings = list(rule.catalogue_check(secrets)) if rule.catalogue_check is not None else []
+    findings = list(rule.catalogue_check(secrets))
     findings += rule.check(_environment("prod", text, base, secrets))
     return Found(map(rule.diagnostic, findings))
 
 
 def _judge_project(rule: Rule, texts: Mapping[str, str], values_files: Mapping[str, str] | None = None) -> Found:
-    assert rule.check is not None
     secrets = _catalogue(CATALOGUE)
     environments = tuple(_environment(name, text, BASE, secrets) for name, text in texts.items())
     project = Project(secrets, environments, tuple(texts), values_files or {})
     findings = list(rule.check(project))
-    return Found(map(rule.diagnostic, rule.gather(findings) if rule.gather is not None else findings))
+    return Found(map(rule.diagnostic, rule.gather(findings)))
 
 
 def _document(path: str, text: str, schema: str) -> Document:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules import RULES
-from compiler.rules.api import Scope
+from compiler.rules.api import Scope, find_nothing
 from compiler.rules.input_rules import INPUT_RULES
 
 COMPILER = Path(__file__).resolve().parents[3] / "compiler"
@@ -12,7 +12,7 @@ COMPILER = Path(__file__).resolve().parents[3] / "compiler"
 def test_each_is_an_error_without_a_check_that_nobody_may_waive() -> None:
     for rule in INPUT_RULES:
         severity = Severity.WARNING if rule.id == "unconfirmed-prune" else Severity.ERROR
-        assert (rule.severity, rule.scope, rule.check, rule.waivable) == (severity, Scope.INPUT, None, False)
+        assert (rule.severity, rule.scope, rule.check, rule.waivable) == (severity, Scope.INPUT, find_nothing, False)
 
 
 def test_each_page_has_a_summary_an_example_and_a_way_out() -> None:

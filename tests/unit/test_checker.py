@@ -3,7 +3,7 @@ import pytest
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
 from compiler.model.document import Document
 from compiler.model.environment import Environment, Project
-from compiler.stages.check import Checker
+from compiler.pipeline import Checker
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.stages.conftest import load
