@@ -13,8 +13,8 @@ from pathlib import Path
 
 from compiler.live.read_many import ask_many, is_of_store, lasting_command
 from compiler.live.stores import LiveStores, Served
-from compiler.model.environment import Environment
-from compiler.model.store import StoreAddress
+from compiler.model.environment import Environment, Store
+from compiler.model.store import Place, StoreAddress
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import (
     VALIDITY_DAYS,
@@ -194,6 +194,11 @@ class Location:
 
     def __str__(self) -> str:
         return f"{self.store}:{self.name}" + (f"#{self.property}" if self.property is not None else "")
+
+
+def location_of(store: Store, place: Place | None) -> Location | None:
+    """The place of a key in `store`; None for none."""
+    return Location(store.id, place.remote_key, place.property) if place is not None else None
 
 
 # A remote secret of a run: the id of its store and its name there.

@@ -118,8 +118,9 @@ class RunOutput:
             elif ended.outcome is not None and not ended.outcome.is_incomplete:
                 if code == INCOMPLETE:
                     self._lines([f"incomplete; {GOES_ON}"])
-                elif times is not None:
-                    self._lines(in_cluster_lines(ended, times, missing_for_cluster(os.environ)))
+                else:
+                    if times is not None:
+                        self._lines(in_cluster_lines(ended, times, missing_for_cluster(os.environ)))
                     self._lines(undo_lines(ended) if not is_undo else ())
         return code
 

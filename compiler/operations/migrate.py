@@ -10,7 +10,7 @@ from compiler.change.apply import Change
 from compiler.change.attributes import Ages, since_in_sources
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
-from compiler.change.plan import Kind, Location, Options, Plan, Step
+from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
 from compiler.live.stores import (
     LiveStores,
@@ -24,7 +24,7 @@ from compiler.live.stores import (
     value_names,
 )
 from compiler.model.environment import Environment, Store
-from compiler.model.store import Place, remote_of, way_to_place
+from compiler.model.store import remote_of, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import SecretWriter
@@ -83,7 +83,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             called = names.get((secret.id, key), (secret.id, key))
             if secret.entry.keys[key].held.variants:
                 optional.add(called)
-            step = Step(*called, Kind.UPDATE, _location(origin, place), _location(to, there[key]))
+            step = Step(*called, Kind.UPDATE, location_of(origin, place), location_of(to, there[key]))
             steps[called] = step if place is not None else _unplaced(step, origin)
         own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
         if own is not None and theirs is not None:
@@ -270,7 +270,3 @@ def _way_to_add(step: Step, source: str, routes: Routes) -> str:
     put = command_line("put", routes.environment, step.secret, "--store", source)
     is_optional = (step.secret, step.key) in routes.optional
     return f"{'choose variants without it, or ' if is_optional else ''}set it in the source: {put}"
-
-
-def _location(store: Store, place: Place | None) -> Location | None:
-    return Location(store.id, place.remote_key, place.property) if place is not None else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import Change
 from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
-from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write
+from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write, location_of
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import (
     NOT_HELD,
@@ -25,191 +25,38 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
-from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, Sameness, compare_stores, remote_of
+from compiler.model.environment import Environment, Store
+from compiler.model.store import Sameness, compare_stores, remote_of
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, Use, VersionState, VersionStates
+from compiler.stores.interface import RemoteSecret, SecretReader, Use, VersionState, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, numbered, quoted
 
+COMMAND = "retire"
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """The store `left`, open as `writer`, and the serving stores by their ids, with everything that was read."""
-
-    environment: str
-    left: Store
-    writer: SecretWriter
-    serving: Mapping[str, SecretWriter]
-    readings: Mapping[tuple[SecretReader, str], Reading]
-    states: Mapping[tuple[SecretReader, str], States]
-
-    def there(self, store: Store, name: str) -> Reading:
-        return self.readings[self.serving[store.id], name]
-
-
-class Judging:
-    """Judges one remote secret; `steps` is a step for each key that it holds, `readable` what a deletion takes."""
-
-    def __init__(self, remote: Remote, sides: Sides, comparer: Comparer) -> None:
-        self._remote = remote
-        self._sides = sides
-        self._comparer = comparer
-        states = sides.states.get((sides.writer, remote.name), VersionStates())
-        self._unknown = states if isinstance(states, StoreError) else None
-        known = states if not isinstance(states, StoreError) else VersionStates()
-        self.readable = tuple(version for version, state in known.items() if state is VersionState.READABLE)
-        self.made = {version: known.made[version] for version in self.readable if version in known.made}
-        self.deleted = tuple(version for version, state in known.items() if state is VersionState.DELETED)
-
-    def steps(self) -> tuple[Step, ...]:
-        reading = self._sides.readings[self._sides.writer, self._remote.name]
-        if self._unknown is not None:
-            reason = f"which versions of it can be read is not known: {self._unknown.reason}"
-            return self._all(Kind.REFUSE, reason, self._unknown.remedy)
-        if isinstance(reading, StoreError):
-            return self._unreadable(reading)
-        if not self.readable or self.readable[-1] != reading.version:
-            return self._all(Kind.REFUSE, "it changed while it was looked at", "run the command again")
-        for problem in self._sides.writer.check_deletion(reading):
-            return self._all(Kind.REFUSE, problem.reason, problem.remedy)
-        found = tuple(self._compared(reading))
-        if not found:
-            reason = "what it holds cannot be compared: no key of the catalogue is in it"
-            return self._all(Kind.REFUSE, reason, "look at it by hand")
-        if all(step.kind is Kind.DELETE for step in found):
-            return found
-        return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
-
-    def _unreadable(self, error: StoreError) -> tuple[Step, ...]:
-        if not isinstance(error, NOT_HELD):
-            return self._all(Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
-        if not self.readable:
-            is_absent = isinstance(error, NotFoundError)
-            return self._all(Kind.KEEP, "it is not there" if is_absent else "it is deleted already")
-        reason = f"{error.reason}, but {numbered(self.readable)} can still be read, so that it cannot be compared"
-        return self._all(Kind.REFUSE, reason, "recover its newest version, and run the command again")
-
-    def _all(self, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
-        return tuple(self._step(key.secret, key.key, key.property, kind, reason, remedy) for key in self._remote.keys)
-
-    def _step(self, secret: str, key: str, prop: str | None, kind: Kind, reason: str = "", remedy: str = "") -> Step:
-        place = Location(self._sides.left.id, self._remote.name, prop)
-        return Step(secret, key, kind, None, place, reason, remedy)
-
-    def _compared(self, reading: RemoteSecret) -> Iterator[Step]:
-        named = set()
-        for held in self._remote.keys:
-            named.add(held.property)
-            value = value_at(reading, held.property)
-            if value is not None:
-                yield self._judged(held, value, reading)
-        if None in named:
-            # Apparent properties are a part of the whole value.
-            return
-        if not reading.is_object:
-            reason = "its value is not a JSON object, so that it cannot be compared"
-            yield from self._all(Kind.REFUSE, reason, "look at it by hand")
-            return
-        for prop in reading.properties:
-            if prop not in named:
-                yield self._extra(prop, reading)
-
-    def _extra(self, prop: str, reading: RemoteSecret) -> Step:
-        """A property that no key of the catalogue names; a migration with all properties copies it as it is."""
-        for secret, serving, name in self._remote.mains:
-            held = Held(secret, prop, prop, serving, Place(name, prop))
-            return self._judged(held, reading.properties[prop], reading, is_extra=True)
-        secret = self._remote.keys[0].secret
-        reason = "no key of the environment names it, so that it cannot be compared"
-        return self._step(secret, prop, prop, Kind.REFUSE, reason, "add it to the catalogue, or look at it by hand")
-
-    def _judged(self, held: Held, value: SecretValue, reading: RemoteSecret, *, is_extra: bool = False) -> Step:
-        serving, more = held.serving, ("--all-properties",) if is_extra else ()
-        kind, reason, remedy = self._verdict(held, value, reading, more)
-        step = self._step(held.secret, held.key, held.property, kind, reason, remedy)
-        if held.there is None:
-            return step
-        return replace(step, source=Location(serving.id, held.there.remote_key, held.there.property))
-
-    def _verdict(
-        self, held: Held, value: SecretValue, reading: RemoteSecret, more: tuple[str, ...]
-    ) -> tuple[Kind, str, str]:
-        serving = quoted(held.serving.id)
-        copy = self._migrate(held.serving, self._sides.left, held, *more)
-        if held.there is None:
-            return Kind.REFUSE, f"the catalogue gives it no place in {serving}, which serves it", "add one"
-        there = self._sides.there(held.serving, held.there.remote_key)
-        if self._is_same_place(held, reading, there):
-            reason = f"it is the same remote secret in {serving}, seen from this machine"
-            return Kind.REFUSE, reason, "check the addresses of the stores, and VAULT_ADDR"
-        found = compare_value(value, there, held.there.property, self._comparer, or_its_text=True)
-        if isinstance(there, StoreError) and found is Likeness.UNKNOWN:
-            return Kind.REFUSE, f"it cannot be compared with {serving}: {there.reason}", there.remedy
-        if isinstance(there, StoreError) or found is Likeness.MISSING:
-            why = f": {there.reason}" if isinstance(there, StoreError) else ""
-            return Kind.REFUSE, f"{serving}, which serves it, does not hold it{why}", copy
-        if found is Likeness.DIFFERENT:
-            over = self._migrate(self._sides.left, held.serving, held, *more, "--on-conflict", "overwrite")
-            remedy = f"if {serving} is right, write its value here first: {over}"
-            return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
-        if (ends := end_before(held.serving, there, self._sides.left, reading)) is not None:
-            what = f"version {there.version} deletes itself on {ends:%Y-%m-%d}"
-            store = self._sides.serving[held.serving.id]
-            remedy = f"to have it stay: {keep_command(store, there.name, there.version)}"
-            return Kind.REFUSE, f"in {serving}, which serves it, {what}", remedy
-        taken = numbered(self.readable) if self._sides.left.provider.deletes_by_version else "all versions"
-        return Kind.DELETE, f"{taken}; {serving} holds the same", ""
-
-    def _is_same_place(self, held: Held, reading: RemoteSecret, there: Reading) -> bool:
-        """Whether both are one remote secret, by address, or as the store itself tells of them."""
-        writer, serving = self._sides.writer, self._sides.serving[held.serving.id]
-        provider = writer.address.provider
-        if serving.address.provider is not provider:
-            return False
-        name = held.there.remote_key if held.there is not None else ""
-        if compare_stores(serving.address.identity, writer.address.identity) is Sameness.SAME:
-            return provider.remote_name(name) == provider.remote_name(self._remote.name)
-        # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
-        made = reading.attributes.created
-        return (
-            not isinstance(there, StoreError)
-            and made is not None
-            and (there.version, there.attributes.created) == (reading.version, made)
-        )
-
-    def _migrate(self, to: Store, source: Store, held: Held, *more: str) -> str:
-        words = ("migrate", self._sides.environment, "--to", to.id, "--from", source.id, "--only", held.secret)
-        return command_line(*words, *more, "--apply")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A key in the store that is left, and the place that serves it now; `there` is None where it has none."""
-
-    secret: str
-    key: str
-    property: str | None
-    serving: Store
-    there: Place | None
-
-
-@dataclass(frozen=True, slots=True)
 class Remote:
-    """A remote secret of the store. `mains` are the secrets whose own it is, with the one that serves them now.
+    """A remote secret of the store. `mains` are the secrets whose own it is, each with where it is served now.
 
-    `keys` are its values, each once, and `secrets` all that have one of them. `readers` still read it.
+    `keys` are its values, each once: a step from the place that serves it now, refused where that store has none.
+    `secrets` are all that have one of them, and `readers` still read it.
     """
 
     name: str
-    keys: tuple[Held, ...]
-    mains: tuple[tuple[str, Store, str], ...]
+    keys: tuple[Step, ...]
+    mains: tuple[tuple[str, Location], ...]
     readers: tuple[Reader, ...]
     secrets: tuple[str, ...]
+
+    @property
+    def served_at(self) -> Iterator[Location]:
+        """Where what it holds is served now."""
+        yield from (step.source for step in self.keys if step.source is not None)
+        yield from (place for _, place in self.mains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +66,7 @@ class Candidates:
     `only` are the secrets that were named, if any.
     """
 
-    environment: str
+    environment: Environment
     store: Store
     only: tuple[str, ...]
     free: tuple[Remote, ...]
@@ -231,27 +78,36 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
     for name in only:
         secret_named(environment, name)
-    groups: dict[str, tuple[str, dict[ValueName, Held], list[str]]] = {}
+    groups: dict[str, tuple[str, dict[ValueName, Step], list[str]]] = {}
     names = value_names(environment)
-    mains: dict[str, list[tuple[str, Store, str]]] = {}
+    mains: dict[str, list[tuple[str, Location]]] = {}
     skipped: list[tuple[str, str]] = []
     # By name: the readers of this environment whose own place is read and compared before anything is deleted.
     compared: dict[str, set[tuple[str, str]]] = {}
     for secret in environment.secrets.values():
-        if secret.store is None:
+        serving = secret.store
+        if serving is None:
             continue
-        held = _held(environment, secret, store, secret.store)
-        for name, each in held:
-            _, values, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, []))
-            called = names.get((each.secret, each.key), (each.secret, each.key))
-            values.setdefault(called, replace(each, secret=called[0], key=called[1]))
+        there = key_places(environment, secret, serving)
+        held = [(key, place) for key, place in key_places(environment, secret, store).items() if place is not None]
+        for key, place in held:
+            _, values, secrets = groups.setdefault(
+                store.provider.remote_name(place.remote_key), (place.remote_key, {}, [])
+            )
+            called = names.get((secret.id, key), (secret.id, key))
+            source = location_of(serving, there[key])
+            step = Step(*called, Kind.DELETE, source, location_of(store, place))
+            if source is None:
+                reason = f"the catalogue gives it no place in {quoted(serving.id)}, which serves it"
+                step = step.refused(reason, "add one")
+            else:
+                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
+                compared.setdefault(source.name, set()).add(reader)
+            values.setdefault(called, step)
             secrets.append(secret.id)
-            if each.there is not None:
-                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{secret.store.id}")
-                compared.setdefault(each.there.remote_key, set()).add(reader)
-        own, theirs = (remote_of(secret.entry, each.provider.id, secret.node) for each in (store, secret.store))
+        own, theirs = (remote_of(secret.entry, each.provider.id, secret.node) for each in (store, serving))
         if own is not None and theirs is not None:
-            main = (secret.id, secret.store, secret.store.prefix + theirs)
+            main = (secret.id, Location(serving.id, serving.prefix + theirs, None))
             mains.setdefault(store.provider.remote_name(store.prefix + own), []).append(main)
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
@@ -260,14 +116,18 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             name,
             tuple(values.values()),
             tuple(mains.get(key, ())),
-            _but(readers.of(name), compared.get(name, set())),
+            tuple(
+                each
+                for each in readers.of(name)
+                if each.is_proven or (each.name, each.store) not in compared.get(name, set())
+            ),
             tuple(dict.fromkeys(secrets)),
         )
         for key, (name, values, secrets) in groups.items()
     ]
     wanted = [each for each in remotes if not only or not set(only).isdisjoint(each.secrets)]
     return Candidates(
-        environment.name,
+        environment,
         store,
         tuple(only),
         tuple(each for each in wanted if not each.readers),
@@ -276,21 +136,147 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     )
 
 
-def _but(readers: tuple[Reader, ...], compared: set[tuple[str, str]]) -> tuple[Reader, ...]:
-    return tuple(each for each in readers if each.is_proven or (each.name, each.store) not in compared)
+class _Judge:
+    """Reads the free candidates and what serves them now, and judges each.
+
+    Raises AddressError, and the StoreError of a store that cannot be used at all.
+    """
+
+    def __init__(self, candidates: Candidates, stores: LiveStores, workers: int) -> None:
+        self._environment = candidates.environment
+        self._left = candidates.store
+        self.writer = stores.open(candidates.store)
+        self.writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
+        served_at = [place for remote in candidates.free for place in remote.served_at]
+        self.serving = {each.store: stores.open(self._environment.stores[each.store]) for each in served_at}
+        wanted: list[tuple[SecretReader, str]] = [(self.writer, remote.name) for remote in candidates.free]
+        wanted += [(self.serving[each.store], each.name) for each in served_at]
+        self._readings = read_many(wanted, workers)
+        asked = [(self.writer, each.name) for each in candidates.free if _may_have_versions(self.reading(each))]
+        self._states = version_states(asked, workers)
+        self._comparer = Comparer()
+
+    def reading(self, remote: Remote) -> Reading:
+        return self._readings[self.writer, remote.name]
+
+    def states(self, remote: Remote) -> States:
+        return self._states.get((self.writer, remote.name), VersionStates())
+
+    def steps(self, remote: Remote, readable: tuple[str, ...]) -> tuple[Step, ...]:
+        """A step for each value that it holds; `readable` are the versions that a deletion takes."""
+        reading, states = self.reading(remote), self.states(remote)
+        if isinstance(states, StoreError):
+            return _all(
+                remote, Kind.REFUSE, f"which versions of it can be read is not known: {states.reason}", states.remedy
+            )
+        if isinstance(reading, StoreError):
+            return _unreadable(remote, reading, readable)
+        if not readable or readable[-1] != reading.version:
+            return _all(remote, Kind.REFUSE, "it changed while it was looked at", "run the command again")
+        for problem in self.writer.check_deletion(reading):
+            return _all(remote, Kind.REFUSE, problem.reason, problem.remedy)
+        found = tuple(self._compared(remote, reading, readable))
+        if not found:
+            reason = "what it holds cannot be compared: no key of the catalogue is in it"
+            return _all(remote, Kind.REFUSE, reason, "look at it by hand")
+        if all(step.kind is Kind.DELETE for step in found):
+            return found
+        return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
+
+    def _compared(self, remote: Remote, reading: RemoteSecret, readable: tuple[str, ...]) -> Iterator[Step]:
+        named = {step.place.property for step in remote.keys}
+        for step in remote.keys:
+            value = value_at(reading, step.place.property)
+            if value is not None:
+                yield self._judged(step, value, reading, readable)
+        if None in named:
+            # Apparent properties are a part of the whole value.
+            return
+        if not reading.is_object:
+            reason = "its value is not a JSON object, so that it cannot be compared"
+            yield from _all(remote, Kind.REFUSE, reason, "look at it by hand")
+            return
+        for prop in reading.properties:
+            if prop not in named:
+                yield self._extra(remote, prop, reading, readable)
+
+    def _extra(self, remote: Remote, prop: str, reading: RemoteSecret, readable: tuple[str, ...]) -> Step:
+        """A property that no key of the catalogue names; a migration with all properties copies it as it is."""
+        place = Location(self._left.id, remote.name, prop)
+        for secret, main in remote.mains:
+            step = Step(secret, prop, Kind.DELETE, replace(main, property=prop), place)
+            return self._judged(step, reading.properties[prop], reading, readable, "--all-properties")
+        reason = "no key of the environment names it, so that it cannot be compared"
+        step = Step(remote.keys[0].secret, prop, Kind.REFUSE, None, place)
+        return step.refused(reason, "add it to the catalogue, or look at it by hand")
+
+    def _judged(
+        self, step: Step, value: SecretValue, reading: RemoteSecret, readable: tuple[str, ...], *more: str
+    ) -> Step:
+        """The step of a value that is held; `more` are the options that a migration of it needs."""
+        if step.source is None:
+            return step
+        store, left = self._environment.stores[step.source.store], self._left
+        serving, writer = quoted(store.id), self.serving[store.id]
+        there = self._readings[writer, step.source.name]
+        if self._is_same_place(step.source, reading, there):
+            reason = f"it is the same remote secret in {serving}, seen from this machine"
+            return step.refused(reason, "check the addresses of the stores, and VAULT_ADDR")
+        found = compare_value(value, there, step.source.property, self._comparer, or_its_text=True)
+        if isinstance(there, StoreError) and found is Likeness.UNKNOWN:
+            return step.refused(f"it cannot be compared with {serving}: {there.reason}", there.remedy)
+        if isinstance(there, StoreError) or found is Likeness.MISSING:
+            why = f": {there.reason}" if isinstance(there, StoreError) else ""
+            copy = self._migrate(store, left, step.secret, *more)
+            return step.refused(f"{serving}, which serves it, does not hold it{why}", copy)
+        if found is Likeness.DIFFERENT:
+            over = self._migrate(left, store, step.secret, *more, "--on-conflict", "overwrite")
+            remedy = f"if {serving} is right, write its value here first: {over}"
+            reason = f"{serving}, which serves it, holds another value"
+            return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
+        if (ends := end_before(store, there, left, reading)) is not None:
+            what = f"version {there.version} deletes itself on {ends:%Y-%m-%d}"
+            remedy = f"to have it stay: {keep_command(writer, there.name, there.version)}"
+            return step.refused(f"in {serving}, which serves it, {what}", remedy)
+        taken = numbered(readable) if left.provider.deletes_by_version else "all versions"
+        return replace(step, reason=f"{taken}; {serving} holds the same")
+
+    def _is_same_place(self, served: Location, reading: RemoteSecret, there: Reading) -> bool:
+        """Whether both are one remote secret, by address, or as the store itself tells of them."""
+        here, other = self.writer.address, self.serving[served.store].address
+        if other.provider is not here.provider:
+            return False
+        if compare_stores(other.identity, here.identity) is Sameness.SAME:
+            return here.provider.remote_name(served.name) == here.provider.remote_name(reading.name)
+        # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
+        made = reading.attributes.created
+        return (
+            not isinstance(there, StoreError)
+            and made is not None
+            and (there.version, there.attributes.created) == (reading.version, made)
+        )
+
+    def _migrate(self, to: Store, source: Store, secret: str, *more: str) -> str:
+        words = ("migrate", self._environment.name, "--to", to.id, "--from", source.id, "--only", secret)
+        return command_line(*words, *more, "--apply")
 
 
-def _held(environment: Environment, secret: Secret, store: Store, serving: Store) -> list[tuple[str, Held]]:
-    """The remote name and the key of each place of `secret` in `store`."""
-    there = key_places(environment, secret, serving)
-    return [
-        (place.remote_key, Held(secret.id, key, place.property, serving, there[key]))
-        for key, place in key_places(environment, secret, store).items()
-        if place is not None
-    ]
+def _may_have_versions(reading: Reading) -> bool:
+    return not isinstance(reading, StoreError) or isinstance(reading, SoftDeletedError | VersionGoneError)
 
 
-COMMAND = "retire"
+def _all(remote: Remote, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
+    return tuple(replace(step, kind=kind, source=None, reason=reason, remedy=remedy) for step in remote.keys)
+
+
+def _unreadable(remote: Remote, error: StoreError, readable: tuple[str, ...]) -> tuple[Step, ...]:
+    if not isinstance(error, NOT_HELD):
+        return _all(remote, Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
+    if not readable:
+        is_absent = isinstance(error, NotFoundError)
+        return _all(remote, Kind.KEEP, "it is not there" if is_absent else "it is deleted already")
+    reason = f"{error.reason}, but {numbered(readable)} can still be read, so that it cannot be compared"
+    return _all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
 
 
 def plan_retirement(
@@ -300,29 +286,27 @@ def plan_retirement(
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
-    writer = stores.open(candidates.store)
-    writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
-    sides = _read(candidates, writer, stores, workers)
-    steps = [step for remote in candidates.read if candidates.only for step in _read_by(remote, candidates)]
+    judge = _Judge(candidates, stores, workers)
+    steps = [step for remote in candidates.read if candidates.only for step in _still_read(remote)]
     writes: list[Write] = []
     gone: dict[Target, str] = {}
-    comparer = Comparer()
     for remote in candidates.free:
-        judging = Judging(remote, sides, comparer)
-        own = judging.steps()
+        target, reading, states = (candidates.store.id, remote.name), judge.reading(remote), judge.states(remote)
+        known = VersionStates() if isinstance(states, StoreError) else states
+        readable = tuple(version for version, state in known.items() if state is VersionState.READABLE)
+        deleted = tuple(version for version, state in known.items() if state is VersionState.DELETED)
+        own = judge.steps(remote, readable)
         steps += own
-        target = (candidates.store.id, remote.name)
-        reading = sides.readings[writer, remote.name]
         if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
-            versions, others, made = judging.readable, judging.deleted, judging.made
-            writes.append(Write(*target, own, {}, base=reading, versions=versions, others=others, made=made))
-        elif not judging.readable and judging.deleted:
-            gone[target] = judging.deleted[-1]
+            made = {version: known.made[version] for version in readable if version in known.made}
+            writes.append(Write(*target, own, {}, base=reading, versions=readable, others=deleted, made=made))
+        elif not readable and deleted:
+            gone[target] = deleted[-1]
     plan = Plan(
         command=COMMAND,
-        environment=candidates.environment,
-        stores={candidates.store.id: writer},
-        sources={name: each.address.absolute for name, each in sides.serving.items()},
+        environment=candidates.environment.name,
+        stores={candidates.store.id: judge.writer},
+        sources={name: each.address.absolute for name, each in judge.serving.items()},
         options=Options(candidates.only),
         steps=tuple(steps),
         writes=tuple(writes),
@@ -331,89 +315,52 @@ def plan_retirement(
     # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
     plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
     if plan.writes:
-        plan = replace(plan, who={candidates.store.id: writer.whoami().subject})
+        plan = replace(plan, who={candidates.store.id: judge.writer.whoami().subject})
     return plan
 
 
-def _read(candidates: Candidates, writer: SecretWriter, stores: LiveStores, workers: int) -> Sides:
-    serving = {
-        store.id: stores.open(store)
-        for remote in candidates.free
-        for store in (*(key.serving for key in remote.keys), *(each for _, each, _ in remote.mains))
-    }
-    wanted: list[tuple[SecretReader, str]] = [(writer, remote.name) for remote in candidates.free]
-    for remote in candidates.free:
-        wanted += [(serving[key.serving.id], key.there.remote_key) for key in remote.keys if key.there is not None]
-        wanted += [(serving[store.id], name) for _, store, name in remote.mains]
-    readings = read_many(wanted, workers)
-    asked = [(writer, each.name) for each in candidates.free if _may_have_versions(readings[writer, each.name])]
-    states = version_states(asked, workers)
-    return Sides(candidates.environment, candidates.store, writer, serving, readings, states)
-
-
-def _may_have_versions(reading: RemoteSecret | StoreError) -> bool:
-    if isinstance(reading, StoreError):
-        return isinstance(reading, SoftDeletedError | VersionGoneError)
-    return True
-
-
-def _read_by(remote: Remote, candidates: Candidates) -> Iterator[Step]:
+def _still_read(remote: Remote) -> tuple[Step, ...]:
     """Of a secret that was named: it is not in silence that it stays."""
-    reason, other = read_by(remote.readers, "still read by"), way_out(remote.readers)
+    other = way_out(remote.readers)
     remedy = "switch whoever reads it to another store first" + (f"; {other}" if other else "")
-    for key in remote.keys:
-        place = Location(candidates.store.id, remote.name, key.property)
-        yield Step(key.secret, key.key, Kind.REFUSE, None, place, reason, remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class Retirement:
-    """What is asked for: the secrets `only` to delete from the store `store_id`, of all where none is named.
-
-    `cluster` is None where no cluster is asked.
-    """
-
-    store_id: str
-    only: Sequence[str] = ()
-    cluster: ClusterView | None = None
+    return _all(remote, Kind.REFUSE, read_by(remote.readers, "still read by"), remedy)
 
 
 def retire(
-    asked: Retirement,
     environment: Environment,
+    store_id: str,
+    only: Sequence[str],
+    cluster: ClusterView | None,
     options: Options,
     outside: Outside,
     tell: Callable[[Candidates], None] = lambda _found: None,
 ) -> Change:
-    """The deletion from the store of what no environment, and nothing in the cluster, reads in it any more.
+    """The deletion from a store of what no environment, and nothing in the cluster, reads in it any more.
 
+    It is of the secrets `only`, of all where none is named; `cluster` is None where no cluster is asked.
     Who reads is found out as it is planned, which is under the lock where it is applied: until then a switch may put to
     use what is to be deleted. `tell` is called with it before the plan is shown. Raises Refusal for names that the
     environment does not have, and AddressError; planning raises Refusal where who reads the store is not known.
     """
-    store = store_named(environment, asked.store_id)
+    store = store_named(environment, store_id)
     address = options.stores.address(store).absolute
-    for secret in asked.only:
+    for secret in only:
         secret_named(environment, secret)
     more = {"notTheSame": sorted(options.not_the_same)} if options.not_the_same else {}
-    what = {"only": sorted(asked.only), "cluster": asked.cluster is not None, **more}
+    what = {"only": sorted(only), "cluster": cluster is not None, **more}
     identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
     def planned(run: Run | None) -> Plan:
-        found = _candidates(asked, environment.name, address, options, outside)
+        # As all files and the cluster are now.
+        now = one_environment(options.root, environment.name, outside)
+        every = {each.name: each for each in (*every_environment(options.root, outside), now)}
+        store = store_named(now, store_id)
+        if options.stores.address(store).absolute != address:
+            raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
+        readers = readers_of(store, every.values(), options.stores, cluster, options.not_the_same)
+        readers.check_excluded()
+        found = candidates_of(now, store, only, readers)
         tell(found)
         return plan_retirement(found, options.stores, run=run)
 
     return Change(identity, planned, options)
-
-
-def _candidates(asked: Retirement, name: str, address: str, options: Options, outside: Outside) -> Candidates:
-    """What may be deleted, as all files and the cluster are now."""
-    environment = one_environment(options.root, name, outside)
-    every = {each.name: each for each in (*every_environment(options.root, outside), environment)}
-    store = store_named(environment, asked.store_id)
-    if options.stores.address(store).absolute != address:
-        raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
-    readers = readers_of(store, every.values(), options.stores, asked.cluster, options.not_the_same)
-    readers.check_excluded()
-    return candidates_of(environment, store, asked.only, readers)

@@ -12,7 +12,7 @@ from compiler.change.apply import Change, End, Ended, Listener, expect_servers
 from compiler.change.attributes import COMMAND, Ages, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, find_run, identity_of, new_id, runs
-from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step, location_of
 from compiler.change.run_files import caller, caller_of, run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
@@ -31,7 +31,6 @@ from compiler.live.readers import readers_of
 from compiler.live.stores import AddressError, LiveStores, key_places, place_limits, secret_named, value_names
 from compiler.model.catalogue import SELF, UNLIMITED
 from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
-from compiler.model.store import Place
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
@@ -280,13 +279,9 @@ def _places(target: Target, keys: Iterable[str]) -> Iterator[_Place]:
         previous = target.secret.entry.keys[key].lifetime.previous_key
         for store in _stores(target, key):
             places = key_places(target.environment, target.secret, store)
-            location, beside = (_location(store, places.get(name or "")) for name in (key, previous))
+            location, beside = (location_of(store, places.get(name or "")) for name in (key, previous))
             if location is not None:
                 yield _Place(key, store, location, beside)
-
-
-def _location(store: Store, place: Place | None) -> Location | None:
-    return Location(store.id, place.remote_key, place.property) if place is not None else None
 
 
 def _stores(target: Target, key: str) -> Iterator[Store]:

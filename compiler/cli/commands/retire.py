@@ -14,7 +14,7 @@ from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connected
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
-from compiler.operations.retire import Candidates, Remote, Retirement, retire
+from compiler.operations.retire import Candidates, Remote, retire
 from compiler.refusal import Refusal
 from compiler.render.content import HANGING, Line, Wrapped
 
@@ -68,7 +68,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
         invocation.lines(retirement_lines(found, others, unseen))
         part.update(retirement_part(found, others, unseen, asked_cluster=arguments.cluster))
 
-    return retire(Retirement(store, arguments.secrets, cluster), environment, options, files_alone(), tell), part
+    return retire(environment, store, arguments.secrets, cluster, options, files_alone(), tell), part
 
 
 run = partial(run_writing, _answer, deletes=True)

@@ -13,7 +13,7 @@ from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
-from compiler.operations.retire import Candidates, Retirement, retire
+from compiler.operations.retire import Candidates, retire
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.agents_project import write_agents_project
@@ -66,8 +66,7 @@ class Bench:
 
     def change(self, *only: str, cluster: ClusterView | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
         setting = Options(root=self.root, stores=self.live(), **more)
-        wanted = Retirement(store, only, cluster)
-        return retire(wanted, self.environment(), setting, self.outside, self.candidates.append)
+        return retire(self.environment(), store, only, cluster, setting, self.outside, self.candidates.append)
 
     def found(self, *only: str, **more: Any) -> Candidates:  # noqa: ANN401 - as above
         self.change(*only, **more).plan(None)

@@ -22,12 +22,12 @@ def test_each_remote_secret_has_its_keys_and_where_they_are_served(bench: Bench)
     github, jira = found(bench).free
     assert (github.name, github.secrets, jira.name) == ("agents/github", ("github",), "agents/jira")
     assert [key.key for key in github.keys] == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY"]
-    assert [(key.there.remote_key, key.there.property) for key in github.keys if key.there is not None] == [
-        ("agents-github", "GITHUB_TOKEN"),
-        ("agents-github", "GITHUB_APP_ID"),
-        ("github-app-key", None),
+    assert [str(key.source) for key in github.keys] == [
+        "azure:agents-github#GITHUB_TOKEN",
+        "azure:agents-github#GITHUB_APP_ID",
+        "azure:github-app-key",
     ]
-    assert [(secret, store.id, name) for secret, store, name in github.mains] == [("github", "azure", "agents-github")]
+    assert [(secret, str(place)) for secret, place in github.mains] == [("github", "azure:agents-github")]
 
 
 def test_what_is_read_stays_apart_and_only_what_was_named_is_looked_at(bench: Bench) -> None:
@@ -46,7 +46,7 @@ def test_a_remote_secret_of_two_secrets_comes_with_both_when_one_is_named(bench:
     path.write_text(path.read_text("utf-8").replace("vault: agents/jira", "vault: agents/github"), "utf-8")
     (both,) = found(bench, "jira").free
     assert (both.name, both.secrets) == ("agents/github", ("github", "jira"))
-    assert [secret for secret, _, _ in both.mains] == ["github", "jira"]
+    assert [secret for secret, _ in both.mains] == ["github", "jira"]
 
 
 def test_a_secret_without_a_place_in_the_store_is_passed_over(bench: Bench) -> None:

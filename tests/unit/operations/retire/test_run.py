@@ -3,7 +3,7 @@ import pytest
 from compiler.change.plan import Kind, Options
 from compiler.cluster.view import ClusterView
 from compiler.live.stores import AddressError
-from compiler.operations.retire import Retirement, retire
+from compiler.operations.retire import retire
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.interface import Cluster
@@ -90,8 +90,8 @@ def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
     monkeypatch.setattr(MemoryStore, "cluster", lambda _self: Cluster("rebuilt", ""))
     stores = bench.live()
     stores.accept("rebuilt")
-    setting, wanted = Options(root=bench.root, stores=stores), Retirement("vault", ("jira",))
-    plan = retire(wanted, bench.environment(), setting, bench.outside).plan(None)
+    setting = Options(root=bench.root, stores=stores)
+    plan = retire(bench.environment(), "vault", ("jira",), None, setting, bench.outside).plan(None)
     assert (plan.writes, plan.steps[0].reason) == ((), 'still read by "staging/jira"')
 
 
