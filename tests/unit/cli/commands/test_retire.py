@@ -63,6 +63,13 @@ def test_only_what_nobody_reads_is_deleted_and_it_comes_back(
         assert not schema.is_valid({name: value for name, value in done.items() if name != own})
 
 
+def test_a_deletion_names_the_line_that_takes_it_back(retire: Callable[..., Done], project: Path) -> None:
+    found = retire("--store", "vault", "github", "--without-cluster", "--apply")
+    undo = f"platform-secrets retire dev --undo {journal(project).stem} --apply"
+    assert found.out.splitlines()[-1] == f"to undo it: {undo}"
+    assert "to undo it" not in retire("--undo", journal(project).stem, "--apply").out
+
+
 def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done], ends: Ends) -> None:
     ends.vault.seed("ai-platform-engineering/jira-secret", ATLASSIAN_TOKEN="t")
     found = retire("--store", "vault")
