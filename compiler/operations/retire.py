@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import Change
@@ -25,7 +25,7 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness, compare_stores, remote_of
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
@@ -61,17 +61,22 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The remote secrets of `store` that may be deleted, those that are still read, and secrets with none there.
-
-    `only` are the secrets that were named, if any.
-    """
+    """The remote secrets of `store`, and secrets with none there. `only` are the secrets that were named, if any."""
 
     environment: Environment
     store: Store
     only: tuple[str, ...]
-    free: tuple[Remote, ...]
-    read: tuple[Remote, ...]
+    remotes: tuple[Remote, ...]
     skipped: tuple[tuple[str, str], ...]
+
+    @property
+    def free(self) -> tuple[Remote, ...]:
+        """Those that may be deleted."""
+        return tuple(each for each in self.remotes if not each.readers)
+
+    @property
+    def read(self) -> tuple[Remote, ...]:
+        return tuple(each for each in self.remotes if each.readers)
 
 
 def candidates_of(environment: Environment, store: Store, only: Sequence[str], readers: ReadIndex) -> Candidates:
@@ -88,23 +93,15 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         serving = secret.store
         if serving is None:
             continue
-        there = key_places(environment, secret, serving)
-        held = [(key, place) for key, place in key_places(environment, secret, store).items() if place is not None]
-        for key, place in held:
-            _, values, secrets = groups.setdefault(
-                store.provider.remote_name(place.remote_key), (place.remote_key, {}, [])
-            )
-            called = names.get((secret.id, key), (secret.id, key))
-            source = location_of(serving, there[key])
-            step = Step(*called, Kind.DELETE, source, location_of(store, place))
-            if source is None:
-                reason = f"the catalogue gives it no place in {quoted(serving.id)}, which serves it"
-                step = step.refused(reason, "add one")
-            else:
-                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
-                compared.setdefault(source.name, set()).add(reader)
-            values.setdefault(called, step)
+        held = list(_values_in(store, environment, secret, serving, names))
+        for step in held:
+            name = step.place.name
+            _, values, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, []))
+            values.setdefault((step.secret, step.key), step)
             secrets.append(secret.id)
+            if step.source is not None:
+                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
+                compared.setdefault(step.source.name, set()).add(reader)
         own, theirs = (remote_of(secret.entry, each.provider.id, secret.node) for each in (store, serving))
         if own is not None and theirs is not None:
             main = (secret.id, Location(serving.id, serving.prefix + theirs, None))
@@ -125,18 +122,26 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         )
         for key, (name, values, secrets) in groups.items()
     ]
-    wanted = [each for each in remotes if not only or not set(only).isdisjoint(each.secrets)]
-    return Candidates(
-        environment,
-        store,
-        tuple(only),
-        tuple(each for each in wanted if not each.readers),
-        tuple(each for each in wanted if each.readers),
-        tuple(skipped),
-    )
+    wanted = tuple(each for each in remotes if not only or not set(only).isdisjoint(each.secrets))
+    return Candidates(environment, store, tuple(only), wanted, tuple(skipped))
 
 
-class _Judge:
+def _values_in(
+    store: Store, environment: Environment, secret: Secret, serving: Store, names: Mapping[ValueName, ValueName]
+) -> Iterator[Step]:
+    """A step for each key that has a place in `store`, by the name of its value."""
+    there = key_places(environment, secret, serving)
+    for key, place in key_places(environment, secret, store).items():
+        if place is None:
+            continue
+        called: ValueName = names.get((secret.id, key), (secret.id, key))
+        step = Step(*called, Kind.DELETE, location_of(serving, there[key]), location_of(store, place))
+        if step.source is None:
+            step = step.refused(f"the catalogue gives it no place in {quoted(serving.id)}, which serves it", "add one")
+        yield step
+
+
+class _HeldValues:
     """Reads the free candidates and what serves them now, and judges each.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
@@ -286,7 +291,7 @@ def plan_retirement(
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
-    judge = _Judge(candidates, stores, workers)
+    judge = _HeldValues(candidates, stores, workers)
     steps = [step for remote in candidates.read if candidates.only for step in _still_read(remote)]
     writes: list[Write] = []
     gone: dict[Target, str] = {}
