@@ -6,7 +6,6 @@ Manifests are read within the usual limits. Of an upgrade it says what must exis
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,11 +31,11 @@ from compiler.model.document import Node
 from compiler.model.environment import Environment
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.refusal import Refusal, system_reason
+from compiler.rules.forms.names import as_label
 from compiler.stages.load import load_manifests
 from compiler.text.characters import printable
 from compiler.text.wording import command_line, shell_line
 
-_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
 _TARGET_ENDINGS = ("-secrets", "-secret")
 STDIN = "-"
 SHOWN_STDIN = "<stdin>"
@@ -332,5 +331,5 @@ def _steps(own: EnvironmentSecrets, name: Name, keys: list[str], *, is_new: bool
 def _free_id(own: EnvironmentSecrets, target: str) -> str:
     """A name for a new entry of the catalogue: the target's without its ending, where that is free."""
     short = next((target.removesuffix(end) for end in _TARGET_ENDINGS if target.endswith(end)), target)
-    candidates = [_NO_ID.sub("-", each)[:_LONGEST_ID].strip("-") for each in (short, target)]
+    candidates = [as_label(each) for each in (short, target)]
     return next((each for each in candidates if each and each not in own.environment.catalogue.entries), "NAME")

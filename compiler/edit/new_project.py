@@ -170,7 +170,7 @@ def new_project(
     for each in PROVIDERS.values():
         origins["stores", each.store_id, each.address] = option_span(each.option, addresses.get(each.id, ""))
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
-    result = compile_drafts(folder, [_draft(path, text, origins) for path, text in inputs.items()])
+    result = compile_drafts(folder, [new_draft(path, text, origins) for path, text in inputs.items()])
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
 
 
@@ -219,7 +219,7 @@ def new_environment(
     origins: dict[tuple[str, ...], Span] = {
         ("stores", store_id, key): option_span(options[key], address) for store_id, (key, address) in placed.items()
     }
-    result = compile_drafts(root, [_draft(shown, text, origins)])
+    result = compile_drafts(root, [new_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
     said = tuple(each for each in result.diagnostics if each.span in origins.values())
     return Output(root / shown, shown, text), result._replace(diagnostics=said), lacks
@@ -265,7 +265,7 @@ def _addressed(provider: str, store: str | None, providers: Mapping[str, str]) -
     raise Refusal("usage", message, f"choose one with --store, or write its `{key}` into the file")
 
 
-def _draft(path: str, text: str, origins: Mapping[tuple[str, ...], Span]) -> Draft:
+def new_draft(path: str, text: str, origins: Mapping[tuple[str, ...], Span]) -> Draft:
     """A file that is not there yet."""
     source = Source(path)
     return Draft(source, (Splice(0, 0, text),), {(): Span(source), **origins})

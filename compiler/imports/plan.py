@@ -6,91 +6,40 @@ with a Secret refuses the object that makes it, and the rest is planned again.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from compiler.edit.new_project import Draft, address_scalar, compile_drafts, environment_text
-from compiler.edit.yaml_edit import Edit, Splice, add_members, apply_edits, apply_splices, in_braces
-from compiler.imports.found import OWN_STORE, FoundKey, FoundObject, FoundSecret, Reason, SourceStore
+from compiler.edit.new_entry import SecretRequest, new_secret
+from compiler.edit.new_project import (
+    Draft,
+    address_scalar,
+    compile_drafts,
+    new_draft,
+)
+from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
+from compiler.imports.forms import OWN_STORE, FoundKey, FoundObject, FoundSecret, SourceStore
+from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Severity
-from compiler.model.document import Document, Node, Source, Span
+from compiler.model.document import Node, Span
+from compiler.model.environment import Secret, Store
 from compiler.model.facts import NEW_SECRET_WAVE, parse_duration
-from compiler.model.store import DEFAULT_MOUNT, one_spelling, place_of
+from compiler.model.store import DEFAULT_MOUNT, Place, one_spelling, place_of
 from compiler.model.values import CHART_LABELS
-from compiler.pipeline import Result, compile_project
-from compiler.project_files import FOLDER, Library
+from compiler.pipeline import Result
 from compiler.refusal import Refusal
+from compiler.rules.api import Finding
+from compiler.rules.forms.names import as_label
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
-from compiler.stages.resolve import Outside, catalogue_of, merge
-from compiler.stores.registry import provider_of
-from compiler.text.wording import command_line, quoted
+from compiler.stores.registry import PROVIDERS
+from compiler.text.wording import quoted
 
-_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
 _SEPARATORS = "-._"
 _Setting = str | Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ImportTarget:
-    """The environment as it is, its own file and the catalogue; the file of a new environment is not there yet."""
-
-    root: Path
-    name: str
-    own: Document
-    merged: Node
-    catalogue: Document
-    entries: Mapping[str, Entry]
-    is_new: bool
-
-    @property
-    def namespace(self) -> str:
-        return self.merged.text("namespace") or ""
-
-    @property
-    def listed(self) -> Mapping[str, Node]:
-        return self.merged.nearest("secrets").children if self.merged.get("secrets") is not None else {}
-
-    @property
-    def stores(self) -> Mapping[str, Node]:
-        return self.merged.nearest("stores").children if self.merged.get("stores") is not None else {}
-
-    def known_stores(self) -> dict[tuple[str, str], SourceStore]:
-        """The environment's stores by the kind and name of their objects."""
-        found = {}
-        for node in self.stores.values():
-            provider = provider_of(node.text("provider"))
-            mount = {"mount": node.text("mount") or DEFAULT_MOUNT} if provider.has_mounts else {}
-            written = {name: text for name in provider.settings if (text := node.text(name)) is not None}
-            settings = tuple({**written, **mount}.items())
-            name, kind = node.text("name") or "", store_kind(node)
-            found[kind, name] = SourceStore(kind, name, provider, settings, node.key_span)
-        return found
-
-
-def store_kind(store: Node) -> str:
-    """The kind of the object of an environment's store."""
-    return store.text("kind") or "ClusterSecretStore"
-
-
-def open_target(root: Path, name: str, outside: Outside | None = None) -> ImportTarget:
-    """The environment `name`, there or new. Raises Refusal where the input has errors, with `outside` what it lacks."""
-    shown = f"{FOLDER}/{name}.yaml"
-    is_new = name not in Library(root).names
-    has_errors = not is_new and compile_project(root, [name], outside).failed
-    library = Library(root, {shown: environment_text(name, ())} if is_new else None)
-    catalogue, layers = library.catalogue(may_be_empty=True), library.layers(name)
-    is_damaged = catalogue is None or any(document.damaged for document in (catalogue, *layers))
-    if catalogue is None or has_errors or is_damaged or not layers:
-        raise Refusal("found", "the input has errors", f"`{command_line('compile')}` says which; nothing was written")
-    entries = catalogue_of(catalogue).entries
-    return ImportTarget(root, name, layers[-1], merge(layers)[0], catalogue, entries, is_new)
 
 
 class PlannedStore(NamedTuple):
@@ -132,6 +81,43 @@ class ImportPlan:
     result: Result
 
 
+def plan_names(here: ImportTarget, secret: str, names: Sequence[str], file: FoundObject) -> ImportPlan:
+    """The plan of a secret with the `names` of an example as keys, where `file` is not refused. Raises Refusal.
+
+    A new one is named by the catalogue's patterns; one that the catalogue has is listed, if it has these keys.
+    """
+    if not names and not file.reasons:
+        raise Refusal("cannot run", f"there is no name in {file.name}", "write NAME= on a line of its own")
+    if file.reasons:
+        return ImportPlan(here.name, (file,), (), (), (), Result(None, ()))
+    entry = here.entries.get(secret)
+    if entry is not None:
+        chosen = here.stores[here.merged.text("store") or ""]
+        source = here.known_stores()[store_kind(chosen), chosen.text("name") or ""]
+        prefix, provider = chosen.text("prefix") or "", source.provider.id
+        keys = []
+        for name in names:
+            known = entry.keys.get(name)
+            place = place_of(known, provider, entry.remote.get(provider), prefix) if known is not None else None
+            place = place or Place(f"{prefix}{name}", name)
+            keys.append(FoundKey(name, source, place.remote_key, place.property, file.at))
+        found = FoundSecret(here.namespace, entry.target, tuple(keys), file.at)
+        return plan_import(here, [replace(file, secrets=(found,))])
+    request = SecretRequest(secret, None, dict.fromkeys(("target", *PROVIDERS)), tuple(names), (here.name,))
+    outputs, _, result = new_secret(here.root, request)
+    environments = result.project.environments if result.project is not None else ()
+    made = [each.secrets[secret] for each in environments if each.name == here.name and secret in each.secrets]
+    planned = tuple(_of_compiled(each, each.store, file.at) for each in made if each.store is not None)
+    return ImportPlan(here.name, (file,), planned, (), tuple(outputs), result)
+
+
+def _of_compiled(secret: Secret, store: Store, at: Span) -> PlannedSecret:
+    source = SourceStore(store.kind, store.name, store.provider)
+    keys = tuple(FoundKey(each.key.name, source, *each.place, at) for each in secret.keys if each.place is not None)
+    found = FoundSecret(secret.namespace or "", secret.entry.target, keys, at)
+    return PlannedSecret(secret.id, found, PlannedStore(store.id, source, is_new=False, changes={}), None, {}, ())
+
+
 def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPlan:
     """The plan for `objects`. Raises Refusal for a file that cannot be edited."""
     left = list(objects)
@@ -148,9 +134,8 @@ def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPla
         refused = _refused_by_rules(left, result)
         if not refused:
             outputs = tuple(_outputs(here, drafts)) if drafted.secrets else ()
-            return ImportPlan(
-                here.name, tuple(left), tuple(drafted.secrets), tuple(drafted.stores.values()), outputs, result
-            )
+            stores = tuple(drafted.stores.values())
+            return ImportPlan(here.name, tuple(left), tuple(drafted.secrets), stores, outputs, result)
         left = [each.refused(*refused.get(each, ())) for each in left]
 
 
@@ -163,19 +148,19 @@ def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:
             yield Output((here.root / shown).resolve(), shown, draft.text, replaces=None if is_new else old[shown])
 
 
-def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Reason]]:
+def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Finding]]:
     """The objects whose Secrets would break a rule, with what it says."""
     places: dict[tuple[int, int], list[FoundObject]] = {}
     for each in objects:
         if not each.reasons:
             for span in _spans(each):
                 places.setdefault((id(span.source), span.start), []).append(each)
-    found: dict[FoundObject, list[Reason]] = {}
+    found: dict[FoundObject, list[Finding]] = {}
     for diagnostic in result.diagnostics:
         if diagnostic.severity is Severity.ERROR:
             span = diagnostic.span
             for each in places.get((id(span.source), span.start), ()):
-                found.setdefault(each, []).append(Reason(span, diagnostic.message, diagnostic.help))
+                found.setdefault(each, []).append(Finding(diagnostic.message, span, diagnostic.help))
     return found
 
 
@@ -200,9 +185,7 @@ class _Drafting:
     store: str = ""
 
     def __post_init__(self) -> None:
-        message = "it makes a Secret without keys, or with keys that have no name or share one"
-        sound = [each for each in self.objects if each.reasons or all(map(_has_keys, each.secrets))]
-        self._refuse({each: Reason(each.at, message) for each in self.objects if each not in sound})
+        self._refuse_without_keys()
         self._choose_stores()
         self._refuse_repeated()
         taken = [secret for each in self.objects if not each.reasons for secret in each.secrets]
@@ -216,7 +199,17 @@ class _Drafting:
         used = {each.store.id for each in self.secrets}
         self.stores = {source: each for source, each in self.stores.items() if each.id in used}
 
-    def _refuse(self, reasons: Mapping[FoundObject, Reason]) -> None:
+    def _refuse_without_keys(self) -> None:
+        message = "it makes a Secret without keys, or with keys that have no name or share one"
+        reasons = {}
+        for each in self.objects:
+            for secret in () if each.reasons else each.secrets:
+                names = {key.name for key in secret.keys}
+                if not names or "" in names or len(names) < len(secret.keys):
+                    reasons[each] = Finding(message, each.at)
+        self._refuse(reasons)
+
+    def _refuse(self, reasons: Mapping[FoundObject, Finding]) -> None:
         self.objects = [each.refused(reasons[each]) if each in reasons else each for each in self.objects]
 
     def _choose_stores(self) -> None:
@@ -234,7 +227,7 @@ class _Drafting:
         problems = [(each, key) for each in taken for one in each.secrets for key in one.keys if key.store in reasons]
         way_out = "import what reads it with --store NAME={}"
         self._refuse(
-            {each: Reason(key.at, reasons[key.store], way_out.format(key.store.provider.id)) for each, key in problems}
+            {each: Finding(reasons[key.store], key.at, way_out.format(key.store.provider.id)) for each, key in problems}
         )
 
     def _refuse_repeated(self) -> None:
@@ -247,17 +240,17 @@ class _Drafting:
                 name = secret.namespace, secret.name
                 if name in first:
                     message = f"{first[name].title} makes the Secret {quoted(secret.name)} too"
-                    reasons[each] = Reason(secret.at, message, "remove one of them")
+                    reasons[each] = Finding(message, secret.at, "remove one of them")
                 first.setdefault(name, each)
         self._refuse(reasons)
 
     def _new_ids(self, taken: Sequence[FoundSecret]) -> dict[FoundSecret, str]:
         """An id for each that may be new: its name without the common prefix, with its namespace on a clash."""
         prefix = _common_prefix([secret.name for secret in taken])
-        short = {secret: _as_id(secret.name.removeprefix(prefix)) for secret in taken}
+        short = {secret: as_label(secret.name.removeprefix(prefix)) for secret in taken}
         counts = Counter(short.values())
         return {
-            secret: short[secret] if counts[short[secret]] == 1 else _as_id(f"{secret.namespace}-{short[secret]}")
+            secret: short[secret] if counts[short[secret]] == 1 else as_label(f"{secret.namespace}-{short[secret]}")
             for secret in taken
         }
 
@@ -267,39 +260,43 @@ class _Drafting:
         planned: list[PlannedSecret] = []
         for secret in each.secrets:
             found = self._plan_secret(secret, ids[secret], [*self.secrets, *planned])
-            if isinstance(found, Reason):
+            if isinstance(found, Finding):
                 return each.refused(found)
             planned.append(found)
         self.secrets += planned
         return each
 
-    def _plan_secret(self, secret: FoundSecret, new_id: str, others: Sequence[PlannedSecret]) -> PlannedSecret | Reason:
+    def _plan_secret(
+        self, secret: FoundSecret, new_id: str, others: Sequence[PlannedSecret]
+    ) -> PlannedSecret | Finding:
         store = self.stores[secret.keys[0].store]
         if store.prefix and not all(key.remote_key.startswith(store.prefix) for key in secret.keys):
-            return Reason(secret.at, f"its names do not begin with the prefix {quoted(store.prefix)} of the store")
+            return Finding(f"its names do not begin with the prefix {quoted(store.prefix)} of the store", secret.at)
         entry = self._entry_of(secret, new_id, {each.id for each in others})
-        if isinstance(entry, Reason):
+        if isinstance(entry, Finding):
             return entry
         settings = self._settings(secret, store, entry)
         if entry is not None:
             listed = self.here.listed.get(entry.id)
             if listed is not None and listed.nearest("enabled").value is False:
-                return Reason(secret.at, f"the environment has {quoted(entry.id)} disabled", "remove `enabled: false`")
+                return Finding(f"the environment has {quoted(entry.id)} disabled", secret.at, "remove `enabled: false`")
             fitted = _fit(entry, secret, store, listed)
-            if isinstance(fitted, Reason):
+            if isinstance(fitted, Finding):
                 return fitted
             remote, additions = fitted
-            if remote is not None and self._remote(entry, store) != remote:
-                settings["remote"] = {store.source.provider.id: remote}
+            provider = store.source.provider.id
+            own = listed.text("remote", provider) if listed is not None else None
+            if remote not in (None, own if own is not None else entry.remote.get(provider)):
+                settings["remote"] = {provider: remote}
             return PlannedSecret(entry.id, secret, store, entry, settings, additions)
-        candidates = (new_id, _as_id(f"{secret.namespace}-{new_id}"))
+        candidates = (new_id, as_label(f"{secret.namespace}-{new_id}"))
         taken = {*self.here.entries, *(each.id for each in others)}
         free = next((each for each in candidates if each and each not in taken), None)
         if free is None:
-            return Reason(secret.at, f"the catalogue has another secret {quoted(new_id)}", "rename that one")
+            return Finding(f"the catalogue has another secret {quoted(new_id)}", secret.at, "rename that one")
         return PlannedSecret(free, secret, store, None, settings, ())
 
-    def _entry_of(self, secret: FoundSecret, new_id: str, assigned: set[str]) -> Entry | Reason | None:
+    def _entry_of(self, secret: FoundSecret, new_id: str, assigned: set[str]) -> Entry | Finding | None:
         same = [entry for entry in self.here.entries.values() if entry.target == secret.name]
         listed = {entry.id: self.here.listed[entry.id] for entry in same if entry.id in self.here.listed}
         for entry in same:
@@ -311,14 +308,8 @@ class _Drafting:
         if len(free) > 1 and len(named) != 1:
             names = ", ".join(entry.id for entry in free)
             help_text = f"list the one that is meant in {self.here.own.source.path}, with its namespace"
-            return Reason(secret.at, f"the catalogue has several entries for this Secret: {names}", help_text)
+            return Finding(f"the catalogue has several entries for this Secret: {names}", secret.at, help_text)
         return next(iter(named or free), None)
-
-    def _remote(self, entry: Entry, store: PlannedStore) -> str | None:
-        provider = store.source.provider.id
-        listed = self.here.listed.get(entry.id)
-        own = listed.text("remote", provider) if listed is not None else None
-        return own if own is not None else entry.remote.get(provider)
 
     def _settings(self, secret: FoundSecret, store: PlannedStore, entry: Entry | None) -> dict[str, _Setting]:
         """What the environment has to say of a Secret beyond what its layers say."""
@@ -345,7 +336,7 @@ class _Drafting:
 
     def drafts(self) -> list[Draft]:
         catalogue, own = self.here.catalogue, self.here.own
-        origins: dict[tuple[str, ...], Span] = {(): Span(Source(own.source.path))}
+        origins: dict[tuple[str, ...], Span] = {}
         for each in self.secrets:
             origins["secrets", each.id] = each.found.at
             origins |= {("secrets", each.id, "keys", key.name): key.at for key in each.found.keys}
@@ -354,7 +345,7 @@ class _Drafting:
                 origins["stores", store.id] = store.source.at
         texts = ((catalogue, self._catalogue_text()), (own, self._environment_text()))
         # As if all of a file were new: each place is found by its keys.
-        return [Draft(Source(each.source.path), (Splice(0, 0, text),), origins) for each, text in texts]
+        return [new_draft(each.source.path, text, origins) for each, text in texts]
 
     def _catalogue_text(self) -> str:
         document = self.here.catalogue
@@ -368,7 +359,7 @@ class _Drafting:
         document = self.here.own
         changed = {"namespace": self.namespace, "store": self.store}
         edits = [Edit((name,), new) for name, new in changed.items() if new and self.here.merged.text(name) != new]
-        listed = document.root.nearest("secrets").children if document.root.get("secrets") is not None else {}
+        listed = document.root.members_at("secrets")
         for store in self.stores.values():
             if not store.is_new:
                 edits += (Edit(("stores", store.id, name), value) for name, value in store.changes.items())
@@ -378,19 +369,17 @@ class _Drafting:
         text = apply_edits(document, edits) if edits else document.source.text
         stores = [line for each in self.stores.values() if each.is_new for line in _store_lines(each)]
         text = _with_members(document.source.path, text, ("stores",), stores, "store")
-        new = [each for each in self.secrets if each.id not in listed and self._is_needed(each)]
-        lines = [line for each in new for line in _listing_lines(each)]
+        # A lower layer may list a secret as it is.
+        new = [each for each in self.secrets if each.id not in listed]
+        needed = [each for each in new if each.id not in self.here.listed or each.settings]
+        lines = [line for each in needed for line in _listing_lines(each)]
         return _with_members(document.source.path, text, ("secrets",), lines, "secret")
-
-    def _is_needed(self, each: PlannedSecret) -> bool:
-        """Whether the environment's own file has to name the secret: a lower layer may list it as it is."""
-        return each.id not in self.here.listed or bool(each.settings)
 
 
 def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str:
     """The environment's store for `source`, there or new; why it has none, in words."""
     provider, settings = source.provider, dict(source.settings)
-    store_id = _as_id(source.name) if source.name else _unnamed(here, source)
+    store_id = as_label(source.name) if source.name else _unnamed(here, source)
     if store_id is None:
         return f"the environment has no store for this {provider.title}"
     named = [
@@ -435,7 +424,7 @@ def _changes(node: Node, source: SourceStore) -> dict[str, str]:
 
 def _fit(
     entry: Entry, secret: FoundSecret, store: PlannedStore, listed: Node | None
-) -> tuple[str | None, tuple[Edit, ...]] | Reason:
+) -> tuple[str | None, tuple[Edit, ...]] | Finding:
     """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider.
 
     `listed` is what the environment says of the secret, the variants that it uses among it.
@@ -452,7 +441,7 @@ def _fit(
         words += [f"the entry has the key {quoted(name)} as well" for name in fewer[:1]]
         line = entry.node.key_span
         way_out = f"give keys `variants` in {line.path}, line {line.line}, list {entry.id} with `use`, and import again"
-        return Reason(secret.at, "; ".join(words), way_out)
+        return Finding("; ".join(words), secret.at, way_out)
     if provider not in entry.remote and not any(provider in key.remote for key in entry.keys.values()):
         return None, tuple(_additions(entry.id, secret, store))
     remote = _main_remote(secret, store)
@@ -463,7 +452,7 @@ def _fit(
         wanted = found[name]
         if place is None or (place.remote_key, place.property) != (wanted.remote_key, wanted.property):
             message = f"the catalogue has {quoted(name)} in another place, which an environment cannot change"
-            return Reason(wanted.at, message, f"make it a secret of its own beside {entry.id}")
+            return Finding(message, wanted.at, f"make it a secret of its own beside {entry.id}")
     return remote, ()
 
 
@@ -544,11 +533,6 @@ def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str],
     return apply_splices(text, add_members(document, at, lines, noun))
 
 
-def _has_keys(secret: FoundSecret) -> bool:
-    names = {key.name for key in secret.keys}
-    return bool(names) and "" not in names and len(names) == len(secret.keys)
-
-
 def _commonest(names: Iterable[str]) -> str:
     return Counter(names).most_common(1)[0][0]
 
@@ -558,7 +542,3 @@ def _common_prefix(names: Sequence[str]) -> str:
     first, last = min(names, default=""), max(names, default="")
     length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), 0)
     return first[: max(map(first[:length].rfind, _SEPARATORS)) + 1]
-
-
-def _as_id(name: str) -> str:
-    return _NO_ID.sub("-", name.lower())[:_LONGEST_ID].strip("-")

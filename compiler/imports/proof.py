@@ -8,25 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from compiler.imports.found import FoundObject, SourceStore
+from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreIdentity
 from compiler.model.values import manifests_of
 from compiler.refusal import Refusal
-from compiler.text.wording import counted
+from compiler.text.wording import counted, quoted
 
 # The namespace, the Secret and the key.
-Name = tuple[str, str, str]
-
-
-class PlaceRead(NamedTuple):
-    """Where a key is read: the store, the name in it as it compares names, and the property, None for the whole."""
-
-    store: StoreIdentity
-    name: str
-    property: str | None
+_Name = tuple[str, str, str]
+# Where a key is read: the store, the name in it as it compares names, and the property, None for the whole.
+_Place = tuple[StoreIdentity, str, str | None]
 
 
 class Counts(NamedTuple):
@@ -36,22 +30,16 @@ class Counts(NamedTuple):
     keys: int
 
 
-class Proof(NamedTuple):
-    """What was found, and how much of it was taken and refused; `keys` are the places that are equal."""
-
-    found: Counts
-    taken: Counts
-    refused: Counts
-    keys: int
+# What was found, and how much of it was taken and refused, by these words.
+Proof = dict[str, Counts]
 
 
 def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
-    """The proof of a plan; `lost` are the places of objects that nobody read.
+    """The proof of a plan; `lost` are the places of objects that nobody read. Each key that is taken is read as before.
 
     Raises Refusal where a key would be read elsewhere, or where something found is neither taken nor refused.
     """
-    environments = plan.result.project.environments if plan.result.project is not None else ()
-    environment = next((each for each in environments if each.name == plan.environment), None)
+    environment = _compiled(plan)
     old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
     new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
@@ -66,7 +54,24 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
         message = f"found {found.keys} keys, but took {taken.keys} and refused {refused.keys}"
         details = "".join(f"  {each.where}\n" for each in lost)
         raise Refusal("found", message, "nothing was written; report this with the manifests' form", details)
-    return Proof(found, taken, refused, len(old))
+    return {"found": found, "taken": taken, "refused": refused}
+
+
+def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
+    """The proof of a plan for `names`, none of which says where a value is. Raises Refusal for other keys."""
+    found, nothing = Counts(1, len(names)), Counts(0, 0)
+    if not plan.secrets:
+        return {"found": found, "taken": nothing, "refused": found}
+    environment = _compiled(plan)
+    made = environment.secrets.get(secret) if environment is not None else None
+    if made is None or [key.key.name for key in made.keys] != [*names]:
+        raise Refusal("found", f"the compiled secret {quoted(secret)} would not have these keys", "nothing was written")
+    return {"found": found, "taken": found, "refused": nothing}
+
+
+def _compiled(plan: ImportPlan) -> Environment | None:
+    environments = plan.result.project.environments if plan.result.project is not None else ()
+    return next((each for each in environments if each.name == plan.environment), None)
 
 
 def _counts(objects: Sequence[FoundObject]) -> Counts:
@@ -77,22 +82,18 @@ def _counts(objects: Sequence[FoundObject]) -> Counts:
     return Counts(len(objects), keys)
 
 
-def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[Name, PlaceRead]]:
+def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]]:
     for each in objects:
         for secret in () if each.reasons else each.secrets:
             for key in secret.keys:
-                provider = key.store.provider
-                name = provider.remote_name(key.remote_key)
-                yield (secret.namespace, secret.name, key.name), PlaceRead(_identity(key.store), name, key.property)
+                provider, settings = key.store.provider, dict(key.store.settings)
+                url, namespace = settings.get(provider.address), settings.get("vaultNamespace")
+                store = provider.identity(url, settings.get("mount"), namespace)
+                place = store, provider.remote_name(key.remote_key), key.property
+                yield (secret.namespace, secret.name, key.name), place
 
 
-def _identity(store: SourceStore) -> StoreIdentity:
-    settings = dict(store.settings)
-    url = settings.get(store.provider.address)
-    return store.provider.identity(url, settings.get("mount"), settings.get("vaultNamespace"))
-
-
-def _new_places(environment: Environment) -> Iterator[tuple[Name, PlaceRead]]:
+def _new_places(environment: Environment) -> Iterator[tuple[_Name, _Place]]:
     """What the operator would read for the ExternalSecrets as the chart renders them."""
     for manifest in manifests_of(environment).values():
         spec: Any = manifest.object["spec"]
@@ -104,12 +105,13 @@ def _new_places(environment: Environment) -> Iterator[tuple[Name, PlaceRead]]:
             yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
 
 
-def _place(store: Store, reference: Any) -> PlaceRead:  # noqa: ANN401 - a part of a manifest
+def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of a manifest
     name = store.provider.remote_name(store.provider.asked_name(store.mount, reference["key"]))
-    return PlaceRead(store.identity._replace(cluster_id=None), name, reference.get("property"))
+    return store.identity._replace(cluster_id=None), name, reference.get("property")
 
 
-def _is_same(old: PlaceRead, new: PlaceRead) -> bool:
+def _is_same(old: _Place, new: _Place) -> bool:
     """Whether both are one place; an address that the old objects do not tell is the environment's."""
-    server = old.store.server or new.store.server
-    return new == old._replace(store=old.store._replace(server=server))
+    store, *rest = old
+    server = store.server or new[0].server
+    return new == (store._replace(server=server), *rest)

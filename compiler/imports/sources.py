@@ -1,39 +1,118 @@
-"""Reads what an import is given: manifests of files and folders, or a cluster's objects; never a Secret's value."""
+"""Reads what an import is given: manifests, a cluster's objects or names of variables, and the environment to write.
+
+It never reads a Secret's value, and shows no text that may be one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
-from compiler.consumers.look import STDIN, read_documents
+from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents
 from compiler.consumers.readers import Inventory, objects_in, take
-from compiler.edit.new_project import option_span
-from compiler.imports import kubernetes_external_secrets, secret_provider_class
-from compiler.imports.external_secrets import (
+from compiler.edit.new_project import environment_text, option_span
+from compiler.imports.forms import (
+    KINDS,
+    OWN_STORE,
     STORES,
+    FoundObject,
     KeyNames,
-    StoreObjects,
-    is_of_operator,
-    is_store,
-    read_external_secret,
+    SourceStore,
+    Stores,
+    bare_object,
+    read_object,
 )
-from compiler.imports.found import FoundObject, Reason, SourceStore
-from compiler.imports.plan import ImportTarget
+from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node, Source, Span, extent
-from compiler.model.facts import MAX_MANIFEST_DEPTH
+from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.facts import MAX_INPUT_BYTES, MAX_MANIFEST_DEPTH
 from compiler.model.store import DEFAULT_MOUNT
+from compiler.pipeline import compile_project
+from compiler.project_files import FOLDER, Library
 from compiler.refusal import Refusal
-from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import counted, shell_line, suggest
+from compiler.rules.api import Finding
+from compiler.stages.resolve import Outside, catalogue_of, merge
+from compiler.stores.registry import PROVIDERS, provider_of
+from compiler.text.wording import command_line, counted, shell_line, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
 # Kinds that are refused as such. Who may not list them is not told of them.
 _OTHERS = {"clusterexternalsecrets": "ClusterExternalSecret", "pushsecrets": "PushSecret"}
 OPTIONAL = frozenset({SECRETS, *_OTHERS})
+# The stores of `--store`, whose kind is not known, by kind and name.
+NamedStores = dict[tuple[str, str], SourceStore]
 _NAMES_ALONE = 'go-template={{range $key, $value := .data}}{{$key}}{{"\\n"}}{{end}}'
+_CHARACTERS = re.compile(r"[^\r\n]")
+# In one case, or without a digit: Base64 with its padding looks like a name with its equals sign. A name alone is in
+# capitals, and neither is as long as a key in Base32.
+_NAME = r"(?!(?:[A-Z0-9]{16,}|[a-z0-9]{16,})(?![A-Za-z0-9_]))([A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|[A-Za-z_]+)"
+_LINE = re.compile(rf"\s*(?:export\s+)?{_NAME}\s*=(.*)", re.ASCII | re.DOTALL)
+_NAME_ALONE = re.compile(rf"\s*(?:export\s+)?{_NAME}(?<![a-z])\s*", re.ASCII)
+# Nothing, quotes around nothing, and a comment behind a space.
+_NO_VALUE = re.compile(r"\s*+(?:\"\"|'')?\s*+(?:(?<=\s)#.*)?", re.DOTALL)
+_PASSED_OVER = re.compile(r"\s*(?:#.*)?")
+_PRINT_NAMES = ("sed", "-nE", "s/^(export )?([A-Z][A-Z0-9_]*=).*/\\2/p")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTarget:
+    """The environment as it is, its own file and the catalogue; the file of a new environment is not there yet."""
+
+    root: Path
+    name: str
+    own: Document
+    merged: Node
+    catalogue: Document
+    entries: Mapping[str, Entry]
+    is_new: bool
+
+    @property
+    def namespace(self) -> str:
+        return self.merged.text("namespace") or ""
+
+    @property
+    def listed(self) -> Mapping[str, Node]:
+        return self.merged.members_at("secrets")
+
+    @property
+    def stores(self) -> Mapping[str, Node]:
+        return self.merged.members_at("stores")
+
+    def known_stores(self) -> dict[tuple[str, str], SourceStore]:
+        """The environment's stores by the kind and name of their objects."""
+        found = {}
+        for node in self.stores.values():
+            provider = provider_of(node.text("provider"))
+            mount = {"mount": node.text("mount") or DEFAULT_MOUNT} if provider.has_mounts else {}
+            written = {name: text for name in provider.settings if (text := node.text(name)) is not None}
+            settings = tuple({**written, **mount}.items())
+            name, kind = node.text("name") or "", store_kind(node)
+            found[kind, name] = SourceStore(kind, name, provider, settings, node.key_span)
+        return found
+
+
+def store_kind(store: Node) -> str:
+    """The kind of the object of an environment's store."""
+    return store.text("kind") or "ClusterSecretStore"
+
+
+def open_target(root: Path, name: str, outside: Outside | None = None) -> ImportTarget:
+    """The environment `name`, there or new. Raises Refusal where the input has errors, with `outside` what it lacks."""
+    shown = f"{FOLDER}/{name}.yaml"
+    is_new = name not in Library(root).names
+    has_errors = not is_new and compile_project(root, [name], outside).failed
+    library = Library(root, {shown: environment_text(name, ())} if is_new else None)
+    catalogue, layers = library.catalogue(may_be_empty=True), library.layers(name)
+    is_damaged = catalogue is None or any(document.damaged for document in (catalogue, *layers))
+    if catalogue is None or has_errors or is_damaged or not layers:
+        raise Refusal("found", "the input has errors", f"`{command_line('compile')}` says which; nothing was written")
+    entries = catalogue_of(catalogue).entries
+    return ImportTarget(root, name, layers[-1], merge(layers)[0], catalogue, entries, is_new)
 
 
 @dataclass(slots=True)
@@ -46,45 +125,38 @@ class Findings:
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What a reader of one object asks for: stores, those of `--store` by name, and the names of a Secret's keys."""
-
-    stores: StoreObjects
-    named: Mapping[str, SourceStore]
-    key_names: KeyNames
-
-    def read(self, form: str, documents: Iterable[Node], default: str, found: Findings) -> None:
-        """Adds the objects of the form; one without a namespace is in `default`."""
-        every = [(each, each.text("metadata", "namespace") or default) for each in documents]
-        for each, inside in every:
-            if is_store(each):
-                self.stores.take(each, inside)
-        for each, inside in every:
-            read = _secret_with_values(each, inside) or _READERS[form](each, inside, self)
-            known = Inventory()
-            take(each, known, inside)
-            made = [one for every in known.made.values() for one in every]
-            if read is not None:
-                keys = [one.keys for one in made if one.keys is not None]
-                found.objects.append(replace(read, counted=sum(map(len, keys)) if len(keys) == len(made) else None))
-            elif any(one.kind == _KINDS[form] for one in made):
-                found.lost.append(each.span)
+def _take_documents(
+    found: Findings, form: str, documents: Iterable[Node], default: str, stores: Stores, key_names: KeyNames
+) -> None:
+    """Add the objects of the form; one without a namespace is in `default`."""
+    every = [(each, each.text("metadata", "namespace") or default) for each in documents]
+    for each, inside in every:
+        stores.take(each, inside)
+    for each, inside in every:
+        read = _secret_with_values(each, inside) or read_object(form, each, inside, stores, key_names)
+        known = Inventory()
+        take(each, known, inside)
+        made = [one for every in known.made.values() for one in every]
+        if read is not None:
+            keys = [one.keys for one in made if one.keys is not None]
+            found.objects.append(replace(read, counted=sum(map(len, keys)) if len(keys) == len(made) else None))
+        elif any(one.kind == KINDS[form] for one in made):
+            found.lost.append(each.span)
 
 
 def read_sources(
-    form: str, paths: Sequence[str], namespace: str | None, here: ImportTarget, named: Mapping[str, SourceStore]
+    form: str, paths: Sequence[str], namespace: str | None, here: ImportTarget, named: NamedStores
 ) -> Findings:
     """The objects of `form` in the manifests of `paths`. Raises Refusal for what cannot be read or names no namespace.
 
-    `namespace` is that of objects without one, by default the environment's. `named` are stores by the names of their
-    objects.
+    `namespace` is that of objects without one, by default the environment's.
     """
     documents: list[Node] = []
     piped = ("import", form, STDIN, "--environment", here.name)
     is_whole, diagnostics = read_documents(paths, lambda each: documents.extend(objects_in(each)), piped)
     found = Findings(diagnostics=diagnostics, is_whole=is_whole)
-    _context(here, named, _unknown_names).read(form, documents, namespace or here.namespace, found)
+    known = Stores({**named, **here.known_stores()})
+    _take_documents(found, form, documents, namespace or here.namespace, known, _unknown_names)
     if not found.objects and is_whole:
         raise Refusal(
             "cannot run", f"{', '.join(paths)} has no object of the form {form}", "check the form and the files"
@@ -96,14 +168,7 @@ def read_sources(
     return found
 
 
-def _context(here: ImportTarget, named: Mapping[str, SourceStore], key_names: KeyNames) -> _Context:
-    known = {**{("", name): store for name, store in named.items()}, **here.known_stores()}
-    return _Context(StoreObjects(known), named, key_names)
-
-
-def read_cluster(
-    view: ClusterView, namespace: str | None, here: ImportTarget, named: Mapping[str, SourceStore]
-) -> Findings:
+def read_cluster(view: ClusterView, namespace: str | None, here: ImportTarget, named: NamedStores) -> Findings:
     """The ExternalSecrets of a cluster, or of one namespace, and the stores that they name. Raises Refusal."""
     found = Findings()
     try:
@@ -113,12 +178,13 @@ def read_cluster(
             for each in documents
             for node in each.walk()
             for member in _REFERENCES
-            if (name := node.text(member, "name")) and (kind := node.text(member, "kind") or STORES[1]) in STORES
+            if (name := node.text(member, "name")) and (kind := node.text(member, "kind") or OWN_STORE) in STORES
         }
         for kind, inside, name in sorted(stores):
             if (store := view.store(kind, name, inside)) is not None:
                 documents.append(_node({**store, "apiVersion": "external-secrets.io/v1", "kind": kind}, kind))
-        _context(here, named, lambda *at: _live_names(view, *at)).read("external-secrets", documents, "", found)
+        known = Stores({**named, **here.known_stores()})
+        _take_documents(found, "external-secrets", documents, "", known, partial(_live_names, view))
     except ClusterError as error:
         raise Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy) from None
     if not found.objects:
@@ -159,38 +225,20 @@ def _node(found: Mapping[str, object], kind: str) -> Node:
     return built(found)
 
 
-def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> frozenset[str] | Reason:
+def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> frozenset[str] | Finding:
     """The keys that a Secret has, by the metadata that says who wrote them: its values are never asked for."""
     secret = (view.by_name(SECRETS, namespace) or {}).get(name)
     if secret is not None and (names := keys_of(secret)):
         return names
     line = shell_line("kubectl", "--namespace", namespace, "get", "secret", name, "-o", _NAMES_ALONE)
     message = "the Secret's metadata does not name the keys that its `dataFrom` gives it"
-    return Reason(at, message, f"`{line}` prints their names; name each under `data`")
+    return Finding(message, at, f"`{line}` prints their names; name each under `data`")
 
 
-def _unknown_names(namespace: str, name: str, at: Span) -> Reason:
+def _unknown_names(namespace: str, name: str, at: Span) -> Finding:
     del namespace, name
     help_text = "read them from the cluster with --cluster, or name each under `data`"
-    return Reason(at, "the manifest does not name the keys of its `dataFrom`", help_text)
-
-
-def _group(document: Node) -> str:
-    return (document.text("apiVersion") or "").partition("/")[0]
-
-
-def _external_secret(document: Node, namespace: str, context: _Context) -> FoundObject | None:
-    if (_group(document), document.text("kind")) == (kubernetes_external_secrets.GROUP, "ExternalSecret"):
-        return kubernetes_external_secrets.read_kubernetes_external_secret(document, namespace, context.named)
-    if is_of_operator(document):
-        return read_external_secret(document, namespace, context.stores, context.key_names)
-    return None
-
-
-def _secret_provider_class(document: Node, namespace: str, context: _Context) -> FoundObject | None:
-    if _group(document) == secret_provider_class.GROUP and document.text("kind") == "SecretProviderClass":
-        return secret_provider_class.read_secret_provider_class(document, namespace, context.named)
-    return None
+    return Finding("the manifest does not name the keys of its `dataFrom`", at, help_text)
 
 
 def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
@@ -198,28 +246,42 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
     held = next((found for member in _HELD if (found := document.get(member)) is not None and found.children), None)
     if (document.text("apiVersion"), document.text("kind")) != ("v1", "Secret") or held is None:
         return None
-    name = document.nearest("metadata", "name")
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
-    reason = Reason(held.key_span, "it holds values in the clear", help_text)
-    return FoundObject("Secret", namespace, document.text("metadata", "name") or "", name.span, reasons=(reason,))
+    return bare_object(document, namespace).refused(Finding("it holds values in the clear", held.key_span, help_text))
 
 
-_READERS: dict[str, Callable[[Node, str, _Context], FoundObject | None]] = {
-    "external-secrets": _external_secret,
-    "secret-provider-class": _secret_provider_class,
-}
-# The kind whose objects are read in each form.
-_KINDS = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
-ENV_EXAMPLE = "env-example"
-FORMS = (*_READERS, ENV_EXAMPLE)
+def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
+    """The names, in order, and the file as an object with what is refused of it; no refusal shows a name.
+
+    Raises Refusal for a file that is too large.
+    """
+    if len(text) > MAX_INPUT_BYTES:
+        raise Refusal("usage", f"{shown} is larger than {MAX_INPUT_BYTES} bytes", "name a file of names alone")
+    source = Source(shown, _CHARACTERS.sub(" ", text))
+    names, reasons = dict[str, None](), list[Finding]()
+    prints = f": `{shell_line(*_PRINT_NAMES, shown)}` prints them" if shown != SHOWN_STDIN else ""
+    help_text = f"keep the names alone{prints}; a real value counts as exposed"
+    for number, line in enumerate(text.split("\n"), start=1):
+        if _PASSED_OVER.fullmatch(line):
+            continue
+        at = Span(source, *source.line_bounds(number))
+        found = _LINE.fullmatch(line) or _NAME_ALONE.fullmatch(line)
+        if found is None:
+            reasons.append(Finding(f"line {number} is not of the form NAME=", at, help_text))
+        elif found.re is _LINE and not _NO_VALUE.fullmatch(found[2]):
+            reasons.append(Finding("a value stands beside its name", at, help_text))
+        elif found[1] in names:
+            reasons.append(Finding("its name is in a line above too", at, "name each once"))
+        names |= {found[1]: None} if found is not None else {}
+    return tuple(names), FoundObject("file", "", shown, Span(source), reasons=tuple(reasons))
 
 
-def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> dict[str, SourceStore]:
+def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedStores:
     """The stores of `--store NAME=PROVIDER`, at the usual mount, which the plan shows. Raises Refusal.
 
     `addresses` are those that options give, by provider.
     """
-    found = {}
+    found: NamedStores = {}
     for word in words:
         name, _, provider = word.partition("=")
         if not name or provider not in PROVIDERS:
@@ -229,5 +291,5 @@ def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> dict[str
         chosen = PROVIDERS[provider]
         settings = {chosen.address: addresses[provider]} if provider in addresses else {}
         settings |= {"mount": DEFAULT_MOUNT} if chosen.has_mounts else {}
-        found[name] = SourceStore("", name, chosen, tuple(settings.items()), option_span("--store", word))
+        found["", name] = SourceStore("", name, chosen, tuple(settings.items()), option_span("--store", word))
     return found

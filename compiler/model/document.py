@@ -158,6 +158,16 @@ class Node:
             node = node.children.get(key) if node is not None else None
         return node
 
+    def members_at(self, *path: str) -> Mapping[str, Node]:
+        """The members of the map under `path`; empty where there is none."""
+        node = self.get(*path)
+        return node.children if node is not None else {}
+
+    def items_at(self, *path: str) -> tuple[Node, ...]:
+        """The items of the sequence under `path`; empty where there is none."""
+        node = self.get(*path)
+        return node.items if node is not None else ()
+
     def nearest(self, *path: str) -> Node:
         """The deepest node that exists on `path`: where a diagnostic about a missing part points."""
         node = self

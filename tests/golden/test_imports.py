@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from compiler.imports.sources import FORMS
+from compiler.imports.forms import FORMS
 from compiler.model.values import outlines_of_values
 from tests.commands import run_command
 from tests.golden.conftest import HERE, Expectation

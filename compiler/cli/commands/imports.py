@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
@@ -13,13 +14,14 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connected
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
-from compiler.imports.env_example import plan_names
-from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore, open_target, plan_import
-from compiler.imports.proof import Counts, Proof, prove
-from compiler.imports.sources import ENV_EXAMPLE, FORMS, OPTIONAL, named_stores, read_cluster, read_sources
+from compiler.imports.forms import ENV_EXAMPLE, FORMS, FoundObject
+from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore, plan_import, plan_names
+from compiler.imports.proof import Counts, Proof, prove, prove_names
+from compiler.imports.sources import OPTIONAL, named_stores, open_target, read_cluster, read_names, read_sources
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
+from compiler.rules.api import Finding
 from compiler.rules.live_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import command_line, counted, pieces_of
@@ -82,9 +84,10 @@ def run(invocation: Invocation) -> int:
         raise Refusal("usage", f"--secret is only for {ENV_EXAMPLE}", "leave --secret out")
     here = open_target(invocation.root, name, files_alone())
     if given.form == ENV_EXAMPLE:
-        shown, text = _one_file(given.files)
-        plan, proof = plan_names(here, checked_name("secret", given.secret), shown, text)
-        return _finish(invocation, name, plan, lambda: proof)
+        secret = checked_name("secret", given.secret)
+        names, file = read_names(*_one_file(given.files))
+        plan = plan_names(here, secret, names, file)
+        return _finish(invocation, name, plan, partial(prove_names, plan, secret, names))
     urls = {each.id: getattr(given, each.option.removeprefix("--").replace("-", "_")) for each in PROVIDERS.values()}
     stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
@@ -95,7 +98,7 @@ def run(invocation: Invocation) -> int:
         nothing = import_content(given.form, None, None, applied=False)
         return invocation.findings(found.diagnostics, name, content=nothing)
     plan = plan_import(here, found.objects)
-    return _finish(invocation, name, plan, lambda: prove(plan, found.lost), found.diagnostics)
+    return _finish(invocation, name, plan, partial(prove, plan, found.lost), found.diagnostics)
 
 
 def _one_file(paths: Sequence[str]) -> tuple[str, str]:
@@ -120,15 +123,19 @@ def _finish(
             write_new(plan.outputs, invocation.root)
     content = import_content(given.form, plan, proof, applied=applies)
     code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)
-    invocation.summary([*import_lines(plan, proof), *_ending(plan, given.apply)])
+    invocation.summary([*import_lines(given.form, plan, proof), *_ending(plan, given.apply)])
     return code
 
 
 def _refusals(plan: ImportPlan) -> list[Diagnostic]:
-    found = [NOT_IMPORTED.diagnostic(each.finding(reason)) for each in plan.objects for reason in each.reasons]
+    found = [NOT_IMPORTED.diagnostic(_refusal(each, reason)) for each in plan.objects for reason in each.reasons]
     # Each key of an object says the same of the store that they share.
     once = {(each.span.path, each.span.start, each.message): each for each in found}
     return sorted(once.values(), key=lambda each: (each.span.path, each.span.start))
+
+
+def _refusal(each: FoundObject, reason: Finding) -> Finding:
+    return reason._replace(message=f"{each.title} is refused: {reason.message}", brief=True)
 
 
 def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT001 - a parsed option
@@ -141,7 +148,7 @@ def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT0
     return [*lines, f"next: {command_line('compile', plan.environment)}, then {verify}"]
 
 
-def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
+def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     """The stores, the secrets, the counts, and the proof."""
     for store in plan.stores:
         changes = ", ".join(f"{name} {value}" for name, value in store.changes.items())
@@ -152,10 +159,15 @@ def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield "  ", _entry(each), ", in ", each.store.id
     for owner, names in _owners(plan).items():
         yield "hand over when you deploy: ", *pieces_of(names), f" of the {owner}"
-    yield f"found {_said(proof.found)}: {_said(proof.taken)} taken, {_said(proof.refused)} refused"
-    if proof.keys:
-        keys = f"{counted(proof.keys, 'key')} read as before by the compiled environment"
+    yield f"found {_said(proof['found'])}: {_said(proof['taken'])} taken, {_said(proof['refused'])} refused"
+    if equal := _equal_keys(form, proof):
+        keys = f"{counted(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
+
+
+def _equal_keys(form: str, proof: Proof) -> int:
+    """How many keys are read where they were; no name of an example says where its value is."""
+    return proof["taken"].keys if form != ENV_EXAMPLE else 0
 
 
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:
@@ -195,10 +207,8 @@ def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, a
         "stores": [_store(each) for each in plan.stores] if plan is not None else [],
         "secrets": [_secret(each) for each in plan.secrets] if plan is not None else [],
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
-        "counts": {name: members(getattr(proof, name), "objects", "keys") for name in ("found", "taken", "refused")}
-        if proof is not None
-        else None,
-        "equalKeys": proof.keys if proof is not None else None,
+        "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
+        "equalKeys": _equal_keys(form, proof) if proof else None,
     }
 
 

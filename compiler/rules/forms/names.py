@@ -32,6 +32,11 @@ def namespace_problem(name: str) -> str | None:
     return _problem(name, _LABEL, LONGEST_LABEL, "lower-case letters, digits and inner hyphens")
 
 
+def as_label(text: str) -> str:
+    """The DNS-1123 label that comes closest to `text`; empty where nothing of that can stand in one."""
+    return re.sub("[^a-z0-9-]+", "-", text.lower())[:LONGEST_LABEL].strip("-")
+
+
 def object_name_problem(name: str, longest: int = LONGEST_NAME) -> str | None:
     """The mistake in the name of an object (a DNS-1123 subdomain)."""
     return _problem(name, _SUBDOMAIN, longest, "lower-case letters, digits, inner hyphens and dots")

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.imports.env_example import read_names
-from compiler.imports.kubernetes_external_secrets import GROUP
-from compiler.imports.secret_provider_class import GROUP as CSI_GROUP
+from compiler.imports.sources import read_names
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.csi import settings as of_azure
 from compiler.stores.vault.csi import settings as of_vault
@@ -15,13 +13,13 @@ from tests.commands import Done, run_command
 from tests.pace import allowed
 
 SENTINEL = "sentinel-4711"
-CLASS = f"""\
-apiVersion: {CSI_GROUP}/v1
+CLASS = """\
+apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
-metadata: {{name: a, namespace: shop}}
+metadata: {name: a, namespace: shop}
 spec:
   provider: %s
-  secretObjects: [{{secretName: a, data: [{{objectName: word, key: WORD}}]}}]
+  secretObjects: [{secretName: a, data: [{objectName: word, key: WORD}]}]
   parameters:
     %s
     objects: |
@@ -91,7 +89,6 @@ def test_the_parameters_mean_settings_of_a_store() -> None:
         "vaultNamespace": "n",
     }
     assert of_azure({}) == of_vault({}) == {}
-    assert GROUP == "kubernetes-client.io"
 
 
 @pytest.mark.parametrize(
@@ -128,8 +125,8 @@ def test_a_line_is_a_name_or_refused_and_never_shown(line: str, names: tuple[str
     assert (found, len(file.reasons)) == (names, refused)
     for each in file.reasons:
         assert not any(shown in each.message for shown in ("sentinel", "MIIE", "c2Vu", "JBSW"))
-        assert SENTINEL not in each.message + (each.help or "") + each.at.source.text
-        assert each.at.line == 1
+        assert SENTINEL not in each.message + (each.help or "") + each.span.source.text
+        assert each.span.line == 1
 
 
 @pytest.mark.parametrize("line", [f"A={' ' * 900_000}b", "export " * 120_000, "A" * 900_000, f"{' ' * 900_000}=#"])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.imports.plan import open_target
+from compiler.imports.sources import open_target
 from compiler.refusal import Refusal
 from tests.commands import Done, run_command
 from tests.unit.imports.conftest import STORE, external_secret

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.imports.found import FoundKey
-from compiler.imports.plan import ImportPlan, open_target, plan_import
+from compiler.imports.forms import FoundKey
+from compiler.imports.plan import ImportPlan, plan_import
 from compiler.imports.proof import Counts, prove
-from compiler.imports.sources import _READERS, Findings, read_sources
+from compiler.imports.sources import Findings, open_target, read_sources
 from compiler.refusal import Refusal
 from tests.unit.imports.conftest import STORE, external_secret
 
@@ -26,7 +26,7 @@ def planned(project: Path) -> tuple[ImportPlan, Findings]:
 
 def test_what_is_equal_is_counted(planned: tuple[ImportPlan, Findings]) -> None:
     plan, _ = planned
-    assert prove(plan) == (Counts(2, 2), Counts(1, 2), Counts(1, 0), 2)
+    assert prove(plan) == {"found": Counts(2, 2), "taken": Counts(1, 2), "refused": Counts(1, 0)}
 
 
 def changed(plan: ImportPlan, change: Callable[[FoundKey], FoundKey]) -> ImportPlan:
@@ -79,7 +79,7 @@ def test_an_object_that_nobody_took_ends_the_import(
 ) -> None:
     plan, found = planned
     assert found.lost == []
-    monkeypatch.setitem(_READERS, "external-secrets", lambda *_: None)
+    monkeypatch.setattr("compiler.imports.sources.read_object", lambda *_: None)
     (project / "in.yaml").write_text(external_secret("a", KEYS) + CLEAR, "utf-8")
     lost = read_sources("external-secrets", ["in.yaml"], None, open_target(project, "dev"), {}).lost
     with pytest.raises(Refusal) as raised:

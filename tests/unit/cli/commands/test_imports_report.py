@@ -1,7 +1,7 @@
 from compiler.cli.commands.imports import import_content, import_lines
-from compiler.imports.found import FoundKey, FoundSecret, SourceStore
+from compiler.imports.forms import FoundKey, FoundSecret, SourceStore
 from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore
-from compiler.imports.proof import Counts, Proof
+from compiler.imports.proof import Counts
 from compiler.model.document import Source, Span
 from compiler.pipeline import Result
 from compiler.stores.registry import PROVIDERS
@@ -11,11 +11,11 @@ STORE = PlannedStore("backend", SourceStore("", "backend", PROVIDERS["vault"]), 
 KEYS = tuple(FoundKey(f"KEY_{number}", STORE.source, "a", None, AT) for number in range(14))
 SECRET = PlannedSecret("db", FoundSecret("shop", "shop-db", KEYS, AT), STORE, None, {}, ())
 PLAN = ImportPlan("dev", (), (SECRET,), (STORE,), (), Result(None, ()))
-PROOF = Proof(Counts(2, 15), Counts(1, 14), Counts(1, 1), 14)
+PROOF = {"found": Counts(2, 15), "taken": Counts(1, 14), "refused": Counts(1, 1)}
 
 
 def test_the_plan_names_what_it_takes_and_what_it_does_not_know() -> None:
-    lines = ["".join(map(str, line)) for line in import_lines(PLAN, PROOF)]
+    lines = ["".join(map(str, line)) for line in import_lines("external-secrets", PLAN, PROOF)]
     assert lines[0] == "store backend: new, mount kv; the manifests do not say its address"
     assert lines[1].startswith("secret db: shop/shop-db with KEY_0, KEY_1")
     assert lines[1].endswith(" and 2 more")

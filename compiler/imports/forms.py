@@ -1,0 +1,477 @@
+"""Reads the objects from which an import makes entries: ExternalSecrets, also older ones, and SecretProviderClasses.
+
+Each object is taken whole or refused by line. A template is followed only where it renames keys: any other text in one
+may be a value, and is never shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from compiler.model.document import Node, Span
+from compiler.model.facts import parse_duration
+from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
+from compiler.rules.api import Finding
+from compiler.stages.load import load_manifests
+from compiler.stores.registry import PROVIDERS, provider_called
+from compiler.text.wording import quoted
+
+CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
+STORES = (CLUSTER_STORE, OWN_STORE)
+# The kind whose objects are read in each form.
+KINDS: Mapping[str, str] = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
+ENV_EXAMPLE = "env-example"
+FORMS = (*KINDS, ENV_EXAMPLE)
+# Of the operator, of its generators, of kubernetes-external-secrets, which nobody maintains any more, and of the CSI
+# driver.
+_OPERATOR, _GENERATORS = "external-secrets.io", "generators.external-secrets.io"
+_FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"
+_LEAVE = "leave the object as it is, and list its Secret under `madeElsewhere` of the environment"
+_UNSUPPORTED = {
+    "ClusterExternalSecret": "list the secret in each environment, with its namespace",
+    "PushSecret": "it writes to a store, which `put` and `migrate` do",
+    "ClusterPushSecret": "it writes to a store, which `put` and `migrate` do",
+}
+
+# What may stand at a path and means what the chart makes; anything else is refused.
+_Only = Mapping[tuple[str, ...], Sequence[object]]
+_SPEC, _TARGET, _TEMPLATE = ("spec",), ("spec", "target"), ("spec", "target", "template")
+_ONLY: _Only = {
+    (*_SPEC, "refreshPolicy"): ("Periodic",),
+    (*_TARGET, "creationPolicy"): ("Owner", "Orphan"),
+    (*_TARGET, "immutable"): (False,),
+    (*_TARGET, "manifest", "kind"): ("Secret",),
+    (*_TEMPLATE, "type"): ("Opaque",),
+    (*_TEMPLATE, "engineVersion"): ("v2",),
+    (*_TEMPLATE, "mergePolicy"): ("Replace",),
+    (*_TEMPLATE, "templateFrom"): (),
+}
+_ONLY_OF_REFERENCE: _Only = {
+    ("version",): (),
+    ("decodingStrategy",): ("None",),
+    ("metadataPolicy",): ("None",),
+}
+_ONLY_OF_FORMER: _Only = {
+    ("type",): ("Opaque",),
+    ("kvVersion",): ("2",),
+    ("dataFrom",): (),
+    ("dataFromWithOptions",): (),
+    **{("template", member): () for member in ("type", "data", "stringData")},
+}
+_ONLY_OF_FORMER_KEY: _Only = {
+    ("version",): (),
+    ("isBinary",): (False,),
+    ("path",): (),
+    ("recursive",): (False,),
+}
+_WORD = re.compile(r"[A-Za-z0-9]{1,24}")
+# `{{ .name }}`, which gives a key another name and no other value.
+_RENAMED = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)\s*(?:\|\s*toString\s*)?-?\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStore:
+    """A store that found keys are read from; equal for all that lead to one.
+
+    `name` is that of its object, empty for a form that names none, and `kind` is empty for one of `--store`.
+    `settings` are those of an environment's store, as far as they are found: for Vault the mount too, where a path says
+    it.
+    """
+
+    kind: str
+    name: str
+    provider: Provider
+    settings: tuple[tuple[str, str], ...] = ()
+    at: Span | None = field(default=None, compare=False)
+
+    def with_setting(self, name: str, value: str) -> SourceStore:
+        return replace(self, settings=tuple({**dict(self.settings), name: value}.items()))
+
+
+class FoundKey(NamedTuple):
+    """A key of a Secret and its place; `remote_key` is without the mount, and a property of None means the whole."""
+
+    name: str
+    store: SourceStore
+    remote_key: str
+    property: str | None
+    at: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundSecret:
+    """A Secret that an object makes. `refresh` is how often its values are read again, None where that is not said."""
+
+    namespace: str
+    name: str
+    keys: tuple[FoundKey, ...]
+    at: Span
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    refresh: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundObject:
+    """An object that an import understands, or refuses for its `reasons`; with one of them, none of it is taken.
+
+    `counted` is how many keys its Secrets get by the reader of `consumers`, None where nothing names them.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    at: Span
+    secrets: tuple[FoundSecret, ...] = ()
+    reasons: tuple[Finding, ...] = ()
+    counted: int | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} {quoted(self.name)}"
+
+    def refused(self, *reasons: Finding) -> FoundObject:
+        """The same object, not taken for these reasons too."""
+        return replace(self, reasons=(*self.reasons, *reasons))
+
+
+# The names of the keys that a Secret has in the cluster, by its namespace and name; a reason where they are unknown.
+KeyNames = Callable[[str, str, Span], frozenset[str] | Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores that objects name: those among the manifests, and those that the environment and `--store` name.
+
+    `known` has the latter by kind and name.
+    """
+
+    known: Mapping[tuple[str, str], SourceStore]
+    found: dict[tuple[str, str, str], SourceStore | Finding] = field(default_factory=dict)
+
+    def take(self, document: Node, namespace: str) -> None:
+        """Add the document, where it is a ClusterSecretStore or SecretStore."""
+        kind = document.text("kind") or ""
+        if kind not in STORES or _group(document) != _OPERATOR:
+            return
+        name = document.text("metadata", "name") or ""
+        fields, at = document.nearest("spec", "provider"), document.nearest("metadata", "name").span
+        provider = next((each for each in PROVIDERS.values() if each.id in fields.children), None)
+        found: SourceStore | Finding
+        if provider is None:
+            known = ", ".join(each.title for each in PROVIDERS.values())
+            found = Finding(f"the store {quoted(name)} is of another provider", fields.span, f"supported are {known}")
+        else:
+            plain = fields.nearest(provider.id).plain_data()
+            written = plain if isinstance(plain, dict) else {}
+            found = SourceStore(kind, name, provider, _settings_of(provider, written), at)
+            if provider.read_spec(written).version not in (None, "v2"):
+                line = fields.nearest(provider.id, "version").span
+                found = Finding(f"the store {quoted(name)} has version 1 of the KV engine", line, "upgrade the engine")
+        self.found[kind, namespace if kind == OWN_STORE else "", name] = found
+
+    def named(self, reference: Node, namespace: str) -> SourceStore | Finding:
+        """The store that a reference names."""
+        kind, name = reference.text("kind") or OWN_STORE, reference.text("name") or ""
+        own = self.found.get((kind, namespace if kind == OWN_STORE else "", name))
+        found = own or self.known.get((kind, name)) or self.known.get(("", name))
+        if isinstance(found, Finding):
+            return found._replace(at=reference.nearest("name").span)
+        if found is None:
+            message = f"its store {quoted(name)} is not among what was read"
+            return Finding(message, reference.span, "add the store's manifest, or give --store NAME=PROVIDER")
+        return found if own is not None else replace(found, kind=kind, name=name)
+
+    def unnamed(self, provider: Provider, settings: Mapping[str, str], at: Span) -> SourceStore:
+        """The store of a form that names no object of the operator: the one of `--store`, where that has one."""
+        given = next((each for (kind, _), each in self.known.items() if not kind and each.provider is provider), None)
+        address = [(key, text) for key, text in given.settings if key == provider.address] if given is not None else []
+        every = tuple((dict(address) | dict(settings)).items())
+        return SourceStore(CLUSTER_STORE, given.name if given is not None else "", provider, every, at)
+
+
+def _settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The settings of an environment's store that the operator's fields of one mean."""
+    spec = provider.read_spec(fields)
+    found = {provider.address: spec.url.rstrip("/") if spec.url else None}
+    if provider.has_mounts:
+        found |= {"mount": spec.mount.strip("/") if spec.mount else None, "vaultNamespace": spec.namespace}
+    found |= {name: text for name in provider.others if isinstance(text := fields.get(name), str)}
+    return tuple((name, text) for name, text in found.items() if text)
+
+
+def read_object(form: str, document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject | None:
+    """The object as its form is read, None where it is of another form."""
+    group, kind = _group(document), document.text("kind") or ""
+    if form == "secret-provider-class":
+        is_class = kind == KINDS[form] and group == _CSI_DRIVER
+        return _secret_provider_class(document, namespace, stores) if is_class else None
+    if kind == KINDS[form] and group == _FORMER_OPERATOR:
+        return _former_external_secret(document, namespace, stores)
+    if group not in (_OPERATOR, _GENERATORS) or kind in STORES:
+        return None
+    if kind != KINDS[form]:
+        message, way_out = "it is not an ExternalSecret", _UNSUPPORTED.get(kind, _LEAVE)
+        return bare_object(document, namespace).refused(Finding(message, document.nearest("kind").span, way_out))
+    return _external_secret(document, namespace, stores, key_names)
+
+
+def bare_object(document: Node, namespace: str) -> FoundObject:
+    """The object without what it makes."""
+    name, at = document.text("metadata", "name") or "", document.nearest("metadata", "name").span
+    return FoundObject(document.text("kind") or "", namespace, name, at)
+
+
+def _group(document: Node) -> str:
+    return (document.text("apiVersion") or "").partition("/")[0]
+
+
+def _external_secret(document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject:
+    """An ExternalSecret of the operator, v1 or v1beta1."""
+    bare = bare_object(document, namespace)
+    target = document.text(*_TARGET, "name") or bare.name
+    data, extracts, reasons = _references(document, namespace, stores)
+    reasons = [*_departures(document, _ONLY), *reasons]
+    template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
+    if template is not None:
+        keys, found = _renamed(template, data, extracts)
+        reasons += found
+    elif len(extracts) > 1:
+        reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
+    elif extracts:
+        names, extract = key_names(namespace, target, bare.at), extracts[0]
+        if isinstance(names, Finding):
+            reasons.append(names._replace(at=extract.at))
+        else:
+            keys += (extract._replace(name=name, property=name) for name in sorted(names - data.keys()))
+    if len({each.store for each in keys}) > 1:
+        reasons.append(Finding("its keys are in several stores", bare.at, "make a Secret for each of them"))
+    refresh = document.get(*_SPEC, "refreshInterval")
+    if refresh is not None and parse_duration(str(refresh.value)) is None:
+        reasons.append(Finding("its `refreshInterval` never reads a value again", refresh.span, _LEAVE))
+    metadata = (*_TEMPLATE, "metadata")
+    secret = FoundSecret(
+        namespace,
+        target,
+        tuple(keys),
+        bare.at,
+        _texts_at(document, *metadata, "labels"),
+        _texts_at(document, *metadata, "annotations"),
+        str(refresh.value) if refresh is not None else None,
+    )
+    return replace(bare, secrets=(secret,), reasons=tuple(reasons))
+
+
+def _references(
+    document: Node, namespace: str, stores: Stores
+) -> tuple[dict[str, FoundKey], list[FoundKey], list[Finding]]:
+    """What an ExternalSecret reads by name, and the whole remote secrets that it takes apart."""
+    reasons: list[Finding] = []
+    data: dict[str, FoundKey] = {}
+    extracts: list[FoundKey] = []
+    for item in document.items_at(*_SPEC, "data"):
+        key, remote = item.text("secretKey"), item.nearest("remoteRef")
+        found = _reference(document, item, remote, namespace, stores)
+        if not key or key in data:
+            reasons.append(Finding("a key has no name, or the same name as another", item.nearest("secretKey").span))
+        elif isinstance(found, list):
+            reasons += found
+        else:
+            data[key] = found._replace(name=key)
+    for item in document.items_at(*_SPEC, "dataFrom"):
+        extract = item.get("extract")
+        if extract is None or item.get("rewrite") is not None:
+            forms = [form for form in ("find", "rewrite", "sourceRef") if item.get(form) is not None]
+            message = f"`dataFrom` with `{forms[0] if forms else 'extract'}` is not supported"
+            reasons.append(Finding(message, item.span, "name each key under `data`"))
+            continue
+        found = _reference(document, item, extract, namespace, stores)
+        if isinstance(found, list):
+            reasons += found
+        else:
+            extracts.append(found)
+    return data, extracts, reasons
+
+
+def _reference(document: Node, item: Node, remote: Node, namespace: str, stores: Stores) -> FoundKey | list[Finding]:
+    generator = item.get("sourceRef", "generatorRef")
+    if generator is not None:
+        return [Finding("generators are not supported", generator.key_span, _LEAVE)]
+    reasons = [*_departures(remote, _ONLY_OF_REFERENCE)]
+    named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
+    key = remote.text("key")
+    if named is None or key is None:
+        return [*reasons, Finding("it lacks a store or a remote key", item.span)]
+    store = stores.named(named, namespace)
+    if isinstance(store, Finding):
+        return [*reasons, store]
+    at = remote.nearest("key").span
+    place = _place_of(store, key, at)
+    if isinstance(place, Finding):
+        return [*reasons, place]
+    return reasons or FoundKey("", *place, remote.text("property"), at)
+
+
+def _renamed(
+    template: Node, data: Mapping[str, FoundKey], extracts: Sequence[FoundKey]
+) -> tuple[list[FoundKey], list[Finding]]:
+    keys: list[FoundKey] = []
+    reasons: list[Finding] = []
+    for name, node in template.children.items():
+        renamed = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
+        if renamed is None:
+            message = f"the template writes text of its own into {quoted(name)}"
+            reasons.append(Finding(message, node.key_span, "store the finished text as one value"))
+        elif renamed[1] in data:
+            keys.append(data[renamed[1]]._replace(name=name))
+        elif len(extracts) == 1:
+            keys.append(extracts[0]._replace(name=name, property=renamed[1]))
+        else:
+            reasons.append(Finding(f"nothing is read for the template's {quoted(name)}", node.key_span))
+    return keys, reasons
+
+
+def _former_external_secret(document: Node, namespace: str, stores: Stores) -> FoundObject:
+    """An ExternalSecret of kubernetes-external-secrets, also in the older form with `secretDescriptor`."""
+    bare = bare_object(document, namespace)
+    spec = document.nearest("spec" if document.get("spec") is not None else "secretDescriptor")
+    back_end = spec.nearest("backendType").span
+    provider = provider_called(spec.text("backendType") or "")
+    if provider is None:
+        return bare.refused(Finding("its back end is not supported", back_end))
+    vault = spec.text("keyVaultName")
+    settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
+    store = stores.unnamed(provider, settings, back_end)
+    reasons, keys = [*_departures(spec, _ONLY_OF_FORMER)], list[FoundKey]()
+    for item in spec.items_at("data"):
+        reasons += _departures(item, _ONLY_OF_FORMER_KEY)
+        key, at = item.text("name"), item.nearest("key").span
+        place = _api_place_of(store, item.text("key") or "", at)
+        if isinstance(place, Finding):
+            reasons.append(place)
+        elif not key:
+            reasons.append(Finding("a key has no `name`", item.span, "write it beside `key`"))
+        else:
+            keys.append(FoundKey(key, *place, item.text("property"), at))
+    labels = _texts_at(spec, "template", "metadata", "labels")
+    annotations = _texts_at(spec, "template", "metadata", "annotations")
+    secret = FoundSecret(namespace, bare.name, tuple(keys), bare.at, labels, annotations)
+    return replace(bare, secrets=(secret,), reasons=tuple(reasons))
+
+
+def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> FoundObject:
+    """A SecretProviderClass of the Secrets Store CSI driver: the Secrets that its `secretObjects` make.
+
+    What pods mount as files alone makes no Secret, and has no place in an environment.
+    """
+    bare = bare_object(document, namespace)
+    provider = provider_called(document.text("spec", "provider") or "")
+    if provider is None:
+        return bare.refused(Finding("its provider is not supported", document.nearest("spec", "provider").span))
+    made = document.items_at("spec", "secretObjects")
+    if not made:
+        help_text = "pods read it as files of a volume; add `secretObjects` to make a Secret of it"
+        return bare.refused(Finding("it has no `secretObjects`", bare.at, help_text))
+    csi, parameters = provider.load("csi"), document.nearest("spec", "parameters")
+    store = stores.unnamed(provider, csi.settings(_texts_at(parameters)), parameters.span)
+    items: dict[str, Node] = {}
+    for item in _csi_objects(parameters):
+        alias = next((text for name in csi.NAMES if (text := item.text(name))), None)
+        if alias is not None:
+            items[alias] = item
+    secrets, reasons = list[FoundSecret](), list[Finding]()
+    for each in made:
+        reasons += _departures(each, {("type",): ("Opaque",)})
+        keys: list[FoundKey] = []
+        for data in each.items_at("data"):
+            found = _csi_key(data, items, csi, store)
+            if isinstance(found, Finding):
+                reasons.append(found)
+            else:
+                keys.append(found)
+        labels, annotations = _texts_at(each, "labels"), _texts_at(each, "annotations")
+        name, at = each.text("secretName") or "", each.nearest("secretName").span
+        secrets.append(FoundSecret(namespace, name, tuple(keys), at, labels, annotations))
+    return replace(bare, secrets=tuple(secrets), reasons=tuple(reasons))
+
+
+def _csi_objects(parameters: Node) -> Iterator[Node]:
+    """The objects of the provider: YAML in a text of its own, and for Azure each item of it is again.
+
+    A text that is not YAML has none.
+    """
+    for root in _parsed(parameters.get("objects")):
+        array = root.get("array")
+        for item in (array if array is not None else root).items:
+            yield from _parsed(item) if isinstance(item.value, str) else (item,)
+
+
+def _parsed(node: Node | None) -> list[Node]:
+    found: list[Node] = []
+    if node is not None and isinstance(node.value, str):
+        load_manifests(node.source.path, node.value, found.append)
+    return found
+
+
+def _csi_key(data: Node, items: Mapping[str, Node], csi: ModuleType, store: SourceStore) -> FoundKey | Finding:
+    wanted, at = data.text("objectName") or "", data.nearest("objectName").span
+    item = items.get(wanted)
+    if item is None:
+        return Finding(f"`objects` has no {quoted(wanted)}", at)
+    # The item's own lines are those of a text in the text: the line that names it is shown.
+    for reason in _departures(item, {(member,): allowed for member, allowed in csi.ONLY.items()}):
+        return reason._replace(at=at)
+    place = _api_place_of(store, item.text(csi.KEY) or "", at)
+    if isinstance(place, Finding):
+        return place
+    property_name = item.text(csi.PROPERTY) if csi.PROPERTY is not None else None
+    if csi.PROPERTY is not None and property_name is None:
+        return Finding(f"its object has no `{csi.PROPERTY}`: it would be the whole reply of the API", at)
+    return FoundKey(data.text("key") or "", *place, property_name, at)
+
+
+def _place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str] | Finding:
+    """The store and the name that the operator asks it for; a Vault without a mount has it in front of the key."""
+    mount = dict(store.settings).get("mount", "")
+    if store.provider.has_mounts and not mount:
+        mount, slash, key = key.partition("/data/") if "/data/" in key else key.partition("/")
+        if not slash:
+            return Finding("its key has no mount in front, and the store has no `path`", at)
+        return store.with_setting("mount", mount), key
+    try:
+        name = store.provider.asked_name(mount, key)
+        # `/team/db` is the path `team/db`; a name without paths keeps its capitals.
+        return store, store.provider.remote_name(name) if store.provider.has_paths else name
+    except (InvalidReferenceError, UnprovenReferenceError) as error:
+        return Finding(str(error), at)
+
+
+def _api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore, str] | Finding:
+    """The same of a path of Vault's API, `MOUNT/data/NAME`, or of the name of a Key Vault's secret."""
+    path = path.strip("/")
+    if store.provider.has_mounts and "/data/" not in path:
+        message = f"{quoted(path)} is not a path of version 2 of the KV engine"
+        return Finding(message, at, "only MOUNT/data/NAME is supported")
+    return _place_of(store, path, at)
+
+
+def _departures(node: Node, only: _Only) -> Iterator[Finding]:
+    """What `node` says at the paths of `only` and is not among the values allowed there."""
+    for path, allowed in only.items():
+        found = node.get(*path)
+        if found is None or found.value in (None, *allowed):
+            continue
+        # A word of a closed set; any other text may be anything.
+        is_word = isinstance(found.value, str) and _WORD.fullmatch(found.value)
+        shown = f": {found.value}" if is_word and allowed else ""
+        words = path[1:] if path[0] == "spec" else path
+        yield Finding(f"`{'.'.join(words)}{shown}` is not supported", found.key_span, _LEAVE)
+
+
+def _texts_at(node: Node, *path: str) -> dict[str, str]:
+    """The texts of the map at `path`, such as labels."""
+    return {key: each.value for key, each in node.members_at(*path).items() if isinstance(each.value, str)}
