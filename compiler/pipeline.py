@@ -13,7 +13,7 @@ from compiler.model.facts import MAX_BYTES
 from compiler.model.values import SecretChange, compare, located, nested, nesting_change, outlines_of_values, values_of
 from compiler.project_files import Library
 from compiler.rules import RULES, shadowed_variable, unused_waiver
-from compiler.rules.api import Scope
+from compiler.rules.api import Scope, places_below
 from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
@@ -155,7 +155,7 @@ def _notes(top: Document) -> Iterable[str]:
     store = top.root.get("store")
     if store is not None:
         yield f"{store.source.path} chooses the store {quoted(str(store.value))}"
-    for name, node in (top.root.nearest("stores").children if top.root.get("stores") else {}).items():
+    for name, node in top.root.below("stores").items():
         yield f"{node.source.path} gives the vaultUrl of the store {quoted(name)}"
 
 
@@ -244,15 +244,8 @@ class Checker:
 
 
 def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
-    places = [root]
-    for group in ("secrets", "stores"):
-        node = root.children.get(group)
-        if node is not None:
-            places.extend(node.children.values())
-    for place in places:
-        waive = place.children.get("waive")
-        if waive is not None:
-            yield from waive.children.items()
+    for place, _ in places_below(root, "secrets", "stores"):
+        yield from place.below("waive").items()
 
 
 def plan_values(

@@ -181,8 +181,7 @@ class Library:
         for secret_id, entry in self._entries().items():
             yield secret_id
             for key, options in entry.nearest("keys").children.items():
-                variants = options.get("variants")
-                yield from (key, *(str(item.value) for item in (variants.items if variants is not None else ())))
+                yield from (key, *options.texts("variants"))
 
     def _stores(self) -> Iterator[str]:
         for document in tuple(self._documents.values()):

@@ -84,15 +84,7 @@ def moves_of(root: Node) -> Moves | None:
     node = root.get(KEY)
     if node is None or not isinstance(node.value, dict):
         return None
-    steps = node.get("steps")
-    return Moves(
-        node.text("to") or "",
-        tuple(
-            tuple(item.value for item in step.items if isinstance(item.value, str))
-            for step in (steps.items if steps is not None else ())
-        ),
-        node,
-    )
+    return Moves(node.text("to") or "", tuple(step.texts() for step in node.nearest("steps").items), node)
 
 
 # The values of `fetch`: one read for each key, which is the default, or one for each secret.

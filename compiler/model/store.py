@@ -351,8 +351,8 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
     if store.kind == "SecretStore":
         data["namespace"] = namespace
     else:
-        namespaces = _texts(store.node.get("conditions", "namespaces"))
-        data["conditions"] = [{"namespaces": namespaces}]
+        namespaces = store.node.texts("conditions", "namespaces")
+        data["conditions"] = [{"namespaces": [*namespaces]}]
     data["provider"] = {store.provider.id: store.provider.spec(store, operator)}
     return data
 
@@ -360,9 +360,8 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
 def service_account_of(node: Node) -> ValuesData:
     """The operator's fields of a reference to a ServiceAccount."""
     data = fields_of(node, "name", "namespace")
-    audiences = _texts(node.get("audiences"))
-    if audiences:
-        data["audiences"] = audiences
+    if audiences := node.texts("audiences"):
+        data["audiences"] = [*audiences]
     return data
 
 
@@ -374,7 +373,3 @@ def reference_of(node: Node) -> ValuesData:
 def fields_of(node: Node, *names: str) -> dict[str, ValuesData]:
     """The texts of those names that `node` has."""
     return {name: text for name in names if (text := node.text(name))}
-
-
-def _texts(node: Node | None) -> list[ValuesData]:
-    return [item.value for item in node.items if isinstance(item.value, str)] if node is not None else []

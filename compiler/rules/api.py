@@ -143,6 +143,13 @@ def rule(
     return made
 
 
+def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ...]]]:
+    """The tree itself, then each member of the maps `groups`, such as secrets, with the scope of a waiver there."""
+    yield root, ()
+    for group in groups:
+        yield from ((node, (group, name)) for name, node in root.below(group).items())
+
+
 def top_of(document: Document) -> Span:
     """Where a file begins to say something: the place of what is missing from it as a whole."""
     return Span(document.source, document.root.start, document.root.start)

@@ -20,18 +20,8 @@ Let one of them have the value itself:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from compiler.rules.api import (
-    CATALOGUE,
-    ERROR,
-    Catalogue,
-    CatalogueKey,
-    Finding,
-    Findings,
-    Related,
-    counted,
-    quoted,
-    rule,
-)
+from compiler.model.diagnostic import Related
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Finding, Findings, counted, quoted, rule
 
 # A longer circle is a made one; its other places help nobody.
 _MOST_PLACES = 5

@@ -19,20 +19,8 @@ have a value in common (`from` in the catalogue) stand in one step, as they only
 
 from collections.abc import Mapping, Sequence
 
-from compiler.model.environment import KEY, REST
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    CatalogueKey,
-    Entry,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    quoted,
-    rule,
-)
+from compiler.model.environment import KEY, REST, Environment
+from compiler.rules.api import ENVIRONMENT, ERROR, CatalogueKey, Entry, Finding, Findings, Node, Related, quoted, rule
 
 
 @rule("contradictory-moves", ERROR, ENVIRONMENT)

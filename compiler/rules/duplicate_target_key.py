@@ -22,19 +22,9 @@ Where one value is wanted under two names, say so, and nothing is reported:
       SLACK_MCP_XOXB_TOKEN: {from: slack/SLACK_BOT_TOKEN}
 """
 
+from compiler.model.diagnostic import Related
 from compiler.model.store import Place, place_of
-from compiler.rules.api import (
-    CATALOGUE,
-    WARNING,
-    Catalogue,
-    CatalogueKey,
-    Entry,
-    Finding,
-    Findings,
-    Related,
-    quoted,
-    rule,
-)
+from compiler.rules.api import CATALOGUE, WARNING, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
 from compiler.stores.registry import PROVIDERS
 
 

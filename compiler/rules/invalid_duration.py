@@ -14,7 +14,7 @@ Write hours, minutes or seconds:
 import re
 
 from compiler.model.facts import days_in_words, parse_duration, seconds_in_words, short_duration
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, rule
 from compiler.text.wording import typing_mistake
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
@@ -26,15 +26,10 @@ _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 def check(environment: Environment) -> Findings:
     # A secret's duration was parsed already.
     valid = {secret.refresh_node for secret in environment.secrets.values() if secret.refresh is not None}
-    root = environment.root.children
-    node = root.get("refreshInterval")
-    if node is not None and node not in valid:
-        yield from _judge(node, ())
-    secrets = root.get("secrets")
-    for secret_id, secret in secrets.children.items() if secrets is not None else ():
-        node = secret.children.get("refreshInterval")
+    for place, scope in places_below(environment.root, "secrets"):
+        node = place.children.get("refreshInterval")
         if node is not None and node not in valid:
-            yield from _judge(node, ("secrets", secret_id))
+            yield from _judge(node, scope)
 
 
 def _judge(node: Node, scope: tuple[str, ...]) -> Findings:

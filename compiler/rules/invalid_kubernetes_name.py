@@ -18,19 +18,8 @@ Use the forms that Kubernetes takes:
 
 from collections.abc import Mapping
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Catalogue,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Secret,
-    Store,
-    quoted,
-    rule,
-)
+from compiler.model.environment import Environment, Secret, Store
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Finding, Findings, Node, places_below, rule
 from compiler.rules.forms.names import (
     LONGEST_LABEL,
     LONGEST_NAME,
@@ -41,7 +30,7 @@ from compiler.rules.forms.names import (
     secret_key_problem,
 )
 from compiler.text.characters import foreign_character
-from compiler.text.wording import typing_mistake
+from compiler.text.wording import quoted, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
@@ -68,23 +57,18 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     root = environment.root.children
-    yield from _namespace(root.get("namespace"), ())
+    for node, scope in places_below(environment.root, "secrets"):
+        if node.children:
+            yield from _namespace(node.children.get("namespace"), scope)
+            yield from _metadata(node, scope)
     part_of = root.get("partOf")
     if part_of is not None and isinstance(part_of.value, str) and (problem := label_value_problem(part_of.value)):
         yield _finding("the value of `partOf`", part_of.value, problem, part_of, ())
     project = environment.root.text("argocdProject")
     if project is not None and (problem := object_name_problem(project, LONGEST_LABEL)):
         yield _finding("the AppProject's name", project, problem, root["argocdProject"], ())
-    yield from _metadata(environment.root, ())
     for store in environment.stores.values():
         yield from _store(store)
-    secrets = root.get("secrets")
-    for secret_id, node in secrets.children.items() if secrets is not None else ():
-        own = node.children
-        if own:
-            scope = ("secrets", secret_id)
-            yield from _namespace(own.get("namespace"), scope)
-            yield from _metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
             yield from _annotation_size(secret, environment, "annotations", secret.annotations)
@@ -118,8 +102,7 @@ def _store(store: Store) -> Findings:
 
 def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in _METADATA.items():
-        node = owner.children.get(member)
-        for key, value in node.children.items() if node is not None else ():
+        for key, value in owner.below(member).items():
             if problem := label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)

@@ -21,19 +21,8 @@ Write what is missing, in the layer that should set it for all:
       github: {}
 """
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Catalogue,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    quoted,
-    rule,
-    top_of,
-)
+from compiler.model.catalogue import Catalogue
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule, top_of
 
 _ENVIRONMENT = {
     "namespace": "namespace: my-platform",
@@ -90,8 +79,7 @@ def _found(environment: Environment) -> Findings:
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):
             yield from _missing(f'environment "{environment.name}" has no "{name}"', environment, name, example)
-    stores = root.children.get("stores")
-    for store_id, node in stores.children.items() if stores is not None else ():
+    for store_id, node in root.below("stores").items():
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
                 message = f'the store {quoted(store_id)} has no "{name}"'
@@ -103,9 +91,9 @@ def _found(environment: Environment) -> Findings:
 
 def _missing(message: str, environment: Environment, name: str, example: str) -> Findings:
     if not _is_empty(environment.root, name):
-        stores = environment.root.get("stores")
-        if name == "store" and stores is not None and stores.children:
-            example = f"store: {next(iter(stores.children))}"
+        stores = environment.root.below("stores")
+        if name == "store" and stores:
+            example = f"store: {next(iter(stores))}"
         way_out = f"add it here or in a layer it extends, such as `{example}`"
         yield Finding(message, top_of(environment.document), help=way_out, related=_removal(environment.root, name))
 

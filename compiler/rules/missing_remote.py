@@ -19,20 +19,8 @@ Add the name to the entry, or to the environment's secret where it differs from 
 """
 
 from compiler.model.provider import Provider
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Entry,
-    Environment,
-    Finding,
-    Findings,
-    Related,
-    Secret,
-    Store,
-    listed,
-    quoted,
-    rule,
-)
+from compiler.rules.api import ENVIRONMENT, ERROR, Entry, Environment, Finding, Findings, Related, Secret, Store, rule
+from compiler.text.wording import listed, quoted
 
 
 @rule("missing-remote", ERROR, ENVIRONMENT)

@@ -18,7 +18,7 @@ Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is
 """
 
 from compiler.model.facts import ANNOTATION, LABEL
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, quoted, rule
 
 _INSTANCE = "app.kubernetes.io/instance"
 _CHART, _OPERATOR, _ARGO_CD = "the chart", "External Secrets Operator", "Argo CD"
@@ -44,18 +44,14 @@ _WAYS_OUT = {
 
 @rule("reserved-label", ERROR, ENVIRONMENT)
 def check(environment: Environment) -> Findings:
-    root = environment.root
-    yield from _judge(root, ())
-    secrets = root.children.get("secrets")
-    for secret_id, node in secrets.children.items() if secrets is not None else ():
+    for node, scope in places_below(environment.root, "secrets"):
         if node.children:
-            yield from _judge(node, ("secrets", secret_id))
+            yield from _judge(node, scope)
 
 
 def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
     for member, (kind, reserved) in _RESERVED.items():
-        written = node.children.get(member)
-        for key, found in written.children.items() if written is not None else ():
+        for key, found in node.below(member).items():
             domain, slash, _ = key.partition("/")
             owner = reserved.get(key) or reserved.get(domain + slash)
             if owner is not None:

@@ -19,19 +19,8 @@ Keys that read the same place are not reported. `compile` goes by `mountedBy` in
 same in what pods really mount, with whatever hides a key there.
 """
 
-from compiler.model.environment import SecretKey
-from compiler.rules.api import (
-    ENVIRONMENT,
-    WARNING,
-    Environment,
-    Finding,
-    Findings,
-    Related,
-    Secret,
-    listed,
-    rule,
-    waiver,
-)
+from compiler.model.environment import Environment, Secret, SecretKey
+from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Related, listed, rule, waiver
 
 _LLM = "llm"
 # The components of CAIPE's chart that do not mount the LLM's Secret before their own.

@@ -26,26 +26,11 @@ findings, not half a million.
 
 from collections.abc import Iterable
 
+from compiler.model.diagnostic import Related
+from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreIdentity, is_cluster_internal, parse_address
-from compiler.rules.api import (
-    PROJECT,
-    WARNING,
-    Environment,
-    Finding,
-    Findings,
-    Project,
-    Related,
-    Secret,
-    Span,
-    Store,
-    counted,
-    listed,
-    quoted,
-    rule,
-    top_of,
-    waiver,
-)
+from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
 
 # Provider, address, mount, Vault namespace and cluster's id, as written.
 _Written = tuple[Provider, str | None, str, str | None, str | None]

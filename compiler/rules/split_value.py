@@ -24,15 +24,14 @@ Where both stores are kept alike by other means, waive it:
         waive: {split-value: a pipeline writes both stores}
 """
 
+from compiler.model.environment import Environment, Secret
 from compiler.rules.api import (
     ENVIRONMENT,
     WARNING,
     CatalogueKey,
-    Environment,
     Finding,
     Findings,
     Related,
-    Secret,
     listed,
     quoted,
     rule,

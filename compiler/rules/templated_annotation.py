@@ -11,24 +11,15 @@ Write plain text, without `{{`:
     secretAnnotations: {reloader.stakater.com/match: "true"}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, places_below, quoted, rule
 
 _OPENING = "{{"
 
 
 @rule("templated-annotation", ERROR, ENVIRONMENT)
 def check(environment: Environment) -> Findings:
-    root = environment.root
-    yield from _judge(root, ())
-    secrets = root.children.get("secrets")
-    for secret_id, node in secrets.children.items() if secrets is not None else ():
-        if node.children:
-            yield from _judge(node, ("secrets", secret_id))
-
-
-def _judge(owner: Node, scope: tuple[str, ...]) -> Findings:
-    written = owner.children.get("secretAnnotations")
-    for key, value in written.children.items() if written is not None else ():
-        if isinstance(value.value, str) and _OPENING in value.value:
-            message = f"the Secret's annotation {quoted(key)} is a template, which the operator would execute"
-            yield Finding(message, value, help="write it without `{{`", scope=scope)
+    for node, scope in places_below(environment.root, "secrets"):
+        for key, value in node.below("secretAnnotations").items():
+            if isinstance(value.value, str) and _OPENING in value.value:
+                message = f"the Secret's annotation {quoted(key)} is a template, which the operator would execute"
+                yield Finding(message, value, help="write it without `{{`", scope=scope)

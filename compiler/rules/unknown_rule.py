@@ -12,32 +12,26 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
       insecure-address: the lab's Vault has no certificate yet
 """
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule
+from collections.abc import Mapping
+
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, places_below, quoted, rule
 from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES
 from compiler.text.wording import closest, command_line
 
 
 @rule("unknown-rule", ERROR, DOCUMENT)
 def check(document: Document) -> Findings:
-    root = document.root.children
-    yield from _judge(root.get("waive"), ())
-    for group in ("secrets", "stores"):
-        members = root.get(group)
-        if members is not None:
-            for member_id, member in members.children.items():
-                waive = member.children.get("waive")
-                if waive is not None:
-                    yield from _judge(waive, (group, member_id))
+    for place, scope in places_below(document.root, "secrets", "stores"):
+        if waivers := place.below("waive"):
+            yield from _judge(waivers, scope)
 
 
-def _judge(waive: Node | None, scope: tuple[str, ...]) -> Findings:
-    if waive is None or not waive.children:
-        return
+def _judge(waivers: Mapping[str, Node], scope: tuple[str, ...]) -> Findings:
     # Here, because the list of rules holds this rule.
     from compiler.rules import RULES  # noqa: PLC0415
 
     waivable = {rule.id: rule.waivable for rule in (*RULES, *LIVE_RULES, *CONSUMER_RULES)}
-    for rule_id, reason in waive.children.items():
+    for rule_id, reason in waivers.items():
         if rule_id not in waivable:
             match = closest(rule_id, (known for known, may in waivable.items() if may))
             way_out = f'did you mean "{match}"?' if match else f"`{command_line('rules')}` lists them"

@@ -26,10 +26,9 @@ def check(environment: Environment) -> Findings:
     if environment.catalogue.document.damaged:
         return
     root = environment.root
-    for secret_id, node in root.nearest("secrets").children.items() if "secrets" in root.children else ():
+    for secret_id, node in root.below("secrets").items():
         yield from _judge(environment, secret_id, node.key_span, ("secrets", secret_id))
-    steps = root.get(KEY, "steps")
-    for item in (item for step in (steps.items if steps is not None else ()) for item in step.items):
+    for item in (item for step in root.nearest(KEY, "steps").items for item in step.items):
         if item.value != REST:
             yield from _judge(environment, str(item.value), item.span, ())
 

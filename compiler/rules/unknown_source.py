@@ -16,19 +16,8 @@ Write the entry's id and its key as the catalogue has them:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from compiler.rules.api import (
-    CATALOGUE,
-    ERROR,
-    Catalogue,
-    CatalogueKey,
-    Entry,
-    Finding,
-    Findings,
-    Related,
-    quoted,
-    rule,
-)
-from compiler.text.wording import closest, suggest
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, Related, rule
+from compiler.text.wording import closest, quoted, suggest
 
 
 @rule("unknown-source", ERROR, CATALOGUE)

@@ -14,9 +14,18 @@ Write the id:
       github: {store: azure}
 """
 
-from collections.abc import Mapping
-
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    places_below,
+    quoted,
+    rule,
+)
 from compiler.stores.registry import suggest_store
 from compiler.text.credential import looks_like_credential
 
@@ -25,24 +34,17 @@ from compiler.text.credential import looks_like_credential
 def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
-    root = environment.root.children
-    node = root.get("store")
-    if node is not None:
-        yield from _judge(environment, node, ())
-    secrets = root.get("secrets")
-    if secrets is not None:
-        for secret_id, secret in secrets.children.items():
-            node = secret.children.get("store")
-            if node is not None:
-                yield from _judge(environment, node, ("secrets", secret_id))
+    for place, scope in places_below(environment.root, "secrets"):
+        node = place.children.get("store")
+        if node is not None:
+            yield from _judge(environment, node, scope)
     node = environment.root.get("moves", "to")
     if node is not None:
         yield from _judge(environment, node, ())
 
 
 def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Findings:
-    word, stores = node.value, environment.root.get("stores")
-    known = stores.children if stores is not None else {}
+    word, known = node.value, environment.root.below("stores")
     if not isinstance(word, str) or word in known:
         return
     by_name = [store_id for store_id, store in known.items() if store.text("name") == word]
@@ -50,18 +52,16 @@ def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Find
         message = f"{quoted(word)} is the name of a store in the cluster, not the id of one here"
         yield Finding(message, node, help=f'write its id, "{by_name[0]}"', scope=scope)
         return
+    stores = environment.root.get("stores")
     removed = stores.removed.get(word) if stores is not None else None
+    providers = {store_id: store.text("provider") for store_id, store in known.items()}
     yield Finding(
         f"no store has the id {quoted(word)}",
         node,
-        help=(suggest_store(word, _providers(known)) if known else None) or _added(word),
+        help=(suggest_store(word, providers) if known else None) or _added(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),
         scope=scope,
     )
-
-
-def _providers(stores: Mapping[str, Node]) -> dict[str, str | None]:
-    return {store_id: store.text("provider") for store_id, store in stores.items()}
 
 
 def _added(word: str) -> str:

@@ -18,20 +18,8 @@ Leave it out, and name the place where the value is; every secret that takes it 
       ui: {}
 """
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Catalogue,
-    Entry,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    listed,
-    quoted,
-    rule,
-)
+from compiler.model.catalogue import Catalogue, Entry
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, listed, quoted, rule
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:

@@ -22,18 +22,8 @@ while the rest move. Neither are the `use` and `remote` of a disabled secret fro
 count there.
 """
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    WARNING,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    quoted,
-    rule,
-    waiver_scope,
-)
+from compiler.model.environment import Environment
+from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Node, Related, quoted, rule, waiver_scope
 
 _SECRET_SETTING = 3
 _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
@@ -116,7 +106,7 @@ def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Fi
             message = f"`use` repeats the default of {quoted(secret_id)}"
             related = (Related("the default", entry.node.nearest("use").span),)
             yield Finding(message, use.key_span, help="remove the line", related=related, scope=scope)
-    for provider, node in own.nearest("remote").children.items() if "remote" in own.children else ():
+    for provider, node in own.below("remote").items():
         if node.value == entry.remote.get(provider) and not secret.node.nearest("remote", provider).overrode:
             message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
             related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)

@@ -98,8 +98,7 @@ def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
 
 def catalogue_of(document: Document) -> Catalogue:
     """The entries of a validated catalogue, in the order of the file."""
-    secrets = document.root.get("secrets")
-    entries = {name: _entry(name, node) for name, node in (secrets.children if secrets else {}).items()}
+    entries = {name: _entry(name, node) for name, node in document.root.below("secrets").items()}
     known: dict[tuple[str, str], Origin | None] = {}
     for entry in entries.values():
         _link(entry, entries, known)
@@ -158,10 +157,10 @@ def _entry(name: str, node: Node) -> Entry:
         id=name,
         description=node.text("description") or "",
         target=node.text("target") or "",
-        remote={provider: str(child.value) for provider, child in _members(node, "remote").items()},
+        remote={provider: str(child.value) for provider, child in node.below("remote").items()},
         sync_wave=wave.value if wave is not None and isinstance(wave.value, int) else 0,
-        default_variants=_texts(use) if use is not None else None,
-        mounted_by=_texts(node.get("mountedBy")),
+        default_variants=node.texts("use") if use is not None else None,
+        mounted_by=node.texts("mountedBy"),
         keys=keys,
         variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
         node=node,
@@ -173,9 +172,9 @@ def _key(name: str, node: Node, common: Lifetime) -> CatalogueKey:
     return CatalogueKey(
         name=name,
         description=node.text("description") or "",
-        variants=_texts(node.get("variants")),
+        variants=node.texts("variants"),
         lifetime=_lifetime(node, common),
-        remote={provider: _key_remote(child) for provider, child in _members(node, "remote").items()},
+        remote={provider: _key_remote(child) for provider, child in node.below("remote").items()},
         node=node,
     )
 
@@ -201,7 +200,7 @@ def _lifetime(node: Node, common: Lifetime) -> Lifetime:
     own: dict[str, Any] = {name: text for key, name in _LIFETIME.items() if (text := node.text(key)) is not None}
     for days in own.keys() & {"rotate_days", "max_age_days"}:
         own[days] = _days(own[days])
-    if together := _texts(node.get("rotateWith")):
+    if together := node.texts("rotateWith"):
         own["rotate_with"] = together
     if (made := node.get("generate")) is not None:
         length = made.get("length")
@@ -215,15 +214,6 @@ def _key_remote(node: Node) -> KeyRemote:
         return KeyRemote(name=node.value)
     whole = node.get("whole")
     return KeyRemote(node.text("name"), node.text("property"), whole is not None and whole.value is True)
-
-
-def _members(node: Node, name: str) -> dict[str, Node]:
-    child = node.get(name)
-    return dict(child.children) if child is not None else {}
-
-
-def _texts(node: Node | None) -> tuple[str, ...]:
-    return tuple(item.value for item in node.items if isinstance(item.value, str)) if node is not None else ()
 
 
 STORE_OPTION = "--store"
@@ -262,7 +252,7 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
     An id of a store beats a Kubernetes name. A provider's variable gives the address where none is written; where
     another is written for a store in use, that is `conflicting-vault-url`.
     """
-    stores = root.nearest("stores").children if root.get("stores") is not None else {}
+    stores = root.below("stores")
     members: dict[str, Node] = {}
     diagnostics: list[Diagnostic] = []
     if outside.store is not None:
@@ -300,12 +290,11 @@ def _choose(
 
 
 def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], diagnostics: list[Diagnostic]) -> None:
-    stores = root.nearest("stores").children if root.get("stores") is not None else {}
+    stores = root.below("stores")
     source = Source(provider.variable)
     chosen = members.get("store") or root.get("store")
     used = {chosen.value} if chosen is not None else set()
-    secrets = root.get("secrets")
-    used |= {node.text("store") for node in (secrets.children.values() if secrets is not None else ())}
+    used |= {node.text("store") for node in root.below("secrets").values()}
     filled: dict[str, Node] = {}
     for store_id, node in stores.items():
         if provider_of(node.text("provider")) is not provider:
@@ -366,7 +355,7 @@ class Resolver:
         # `labels` are the Secret's too.
         shared_count = sum(len(texts) * (1 + (name == "labels")) for name, texts in shared.items())
         count = 0
-        for secret_id, node in _maps(root.get("secrets")):
+        for secret_id, node in _maps(root.below("secrets")):
             entry, enabled = self._catalogue.entries.get(secret_id), node.children.get("enabled")
             if entry is None or (enabled is not None and enabled.value is False):
                 continue
@@ -379,12 +368,12 @@ class Resolver:
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
-        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.get("stores"))}
+        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.below("stores"))}
         top, listed = root.children, root.get("secrets")
         texts = {name: _text_map(top.get(name)) for name in _TEXTS}
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
-        for secret_id, node in _maps(listed):
+        for secret_id, node in _maps(root.below("secrets")):
             enabled = node.children.get("enabled")
             if enabled is not None and enabled.value is False:
                 disabled.append(secret_id)
@@ -501,9 +490,8 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
     )
 
 
-def _maps(node: Node | None) -> list[tuple[str, Node]]:
-    children = node.children if node is not None else {}
-    return [(key, child) for key, child in children.items() if isinstance(child.value, dict)]
+def _maps(members: Mapping[str, Node]) -> list[tuple[str, Node]]:
+    return [(key, child) for key, child in members.items() if isinstance(child.value, dict)]
 
 
 def _text(node: Node | None) -> str | None:

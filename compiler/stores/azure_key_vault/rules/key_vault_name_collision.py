@@ -24,23 +24,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+from compiler.model.document import Node
 from compiler.model.store import Place, place_of, remote_of
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Catalogue,
-    CatalogueKey,
-    Entry,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    Secret,
-    Store,
-    quoted,
-    rule,
-)
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, Store, quoted, rule
 from compiler.stores.azure_key_vault.provider import PROVIDER
 from compiler.stores.registry import PROVIDERS
 

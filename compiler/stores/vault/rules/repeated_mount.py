@@ -18,19 +18,8 @@ Write the path below the mount:
 
 from collections.abc import Iterator
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Entry,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Secret,
-    Store,
-    quoted,
-    rule,
-)
+from compiler.model.catalogue import Entry
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Secret, Store, quoted, rule
 from compiler.stores.vault.provider import PROVIDER
 
 
