@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler import __version__  # noqa: E402 - found only with the path above
-from compiler.packaged import RELEASED, chart_files, checksum, released, schema_files  # noqa: E402
+from compiler.edit.chart import RELEASED, chart_files, checksum, released, schema_files  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Makes the files of a new project, chart or environment, compiles them before they are written, and overwrites none.
+"""Makes the files of a new project or environment, compiles them before they are written, and overwrites none.
 
 A finding at a line that no file has yet helps nobody: it points at the option that was given, at the naming pattern
 that made the name, or at the line as it stands now.
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from compiler.edit.chart import chart_files, schema_files
 from compiler.edit.yaml_edit import Splice, Splices, apply_splices, offset_before
 from compiler.model.document import Node, Source, Span
 from compiler.model.facts import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.provider import Provider
 from compiler.model.store import DEFAULT_MOUNT
-from compiler.packaged import chart_files, schema_files
 from compiler.pipeline import VALUES_FOLDER, Result, compile_edited
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal, system_reason
@@ -172,17 +172,6 @@ def new_project(
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     result = compile_drafts(folder, [new_draft(path, text, origins) for path, text in inputs.items()])
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
-
-
-def new_chart(root: Path) -> list[Output]:
-    """The chart's files for the project in `root`. Raises Refusal where one is there."""
-    outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
-    for output in outputs:
-        if output.path.exists() or output.path.is_symlink():
-            upgrade = command_line("new", "chart", "--upgrade")
-            way_out = f"`{upgrade}` brings the chart to this release; to add it again, move it away first"
-            raise Refusal("usage", f"{output.shown} already exists", way_out)
-    return outputs
 
 
 def new_environment(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any
 
+from compiler.edit.chart import values_schema
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Store
@@ -28,7 +29,6 @@ from compiler.model.values import (
     subchart_of,
     values_of,
 )
-from compiler.packaged import values_schema
 from compiler.pipeline import ValuesFile
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests, values_tree

@@ -110,7 +110,7 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOut
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
     if arguments.check:
-        from compiler.edit.upgrade import chart_notes  # noqa: PLC0415 - only a check needs it
+        from compiler.edit.chart import chart_notes  # noqa: PLC0415 - only a check needs it
 
         for note in chart_notes(root):
             standard_error().note(note)

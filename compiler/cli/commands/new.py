@@ -15,6 +15,7 @@ from compiler.cli.invocation import Invocation, by_compile, report, working_fold
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
 from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
 from compiler.edit.new_project import (
     IGNORE_FILE,
@@ -23,12 +24,10 @@ from compiler.edit.new_project import (
     checked_name,
     known_provider,
     name_of_folder,
-    new_chart,
     new_environment,
     new_project,
     write_new,
 )
-from compiler.edit.upgrade import VALUES, FileState, ShippedFile, plan_upgrade, replacements
 from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
 from compiler.operations.values_files import unmade_stores
@@ -320,8 +319,7 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
             write_new(outputs, root)
     with interruption("nothing was replaced" if is_check or not outputs else "the files were replaced"):
         current, left = (
-            [file for file in files if file.state in states]
-            for states in ((FileState.CURRENT,), (FileState.EDITED, FileState.UNREADABLE))
+            [file for file in files if file.state in states] for states in (("current",), ("edited", "unreadable"))
         )
         for file in files:
             if file not in current:
@@ -335,13 +333,13 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
 
 def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
     said = {
-        FileState.OLD: f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
-        FileState.MISSING: f"missing{'' if is_check else ', written'}",
-        FileState.EDITED: "edited, or of no release; kept as it is, merge by hand what you need of this:",
-        FileState.UNREADABLE: f"kept as it is: {file.problem}",
+        "old": f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
+        "missing": f"missing{'' if is_check else ', written'}",
+        "edited": "edited, or of no release; kept as it is, merge by hand what you need of this:",
+        "unreadable": f"kept as it is: {file.problem}",
     }
     standard_output().show([f"{file.path}: {said[file.state]}"])
-    if file.state is FileState.EDITED:
+    if file.state == "edited":
         old = file.old.replace("\r\n", "\n")
         if file.path == VALUES:
             # Whatever somebody set for all environments may be a value in the clear.

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.commands import COMMANDS
+from compiler.edit.chart import chart_files, new_chart
 from compiler.edit.new_project import (
     address_scalar,
     checked_name,
     environment_text,
     name_of_folder,
-    new_chart,
     new_environment,
     new_project,
     project_files,
     write_new,
 )
-from compiler.packaged import chart_files
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import Output

@@ -12,10 +12,9 @@ import pytest
 
 from compiler import __version__
 from compiler.cli.commands import new
-from compiler.edit import upgrade
+from compiler.edit import chart
+from compiler.edit.chart import VALUES, chart_files, chart_notes, checksum, compare_files, released, schema_files
 from compiler.edit.new_project import project_files
-from compiler.edit.upgrade import VALUES, FileState, chart_notes, compare_files
-from compiler.packaged import chart_files, checksum, released, schema_files
 from tests.commands import Done, run_command
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,11 +33,11 @@ THEIRS = {
 
 
 def of_next_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (upgrade, new):
+    for module in (chart, new):
         monkeypatch.setattr(module, "__version__", NEXT)
     for name, folder in (("chart_files", "chart/"), ("schema_files", "schemas/")):
         files = {path: text for path, text in THEIRS.items() if path.startswith(folder)}
-        monkeypatch.setattr(upgrade, name, lambda files=files: files)
+        monkeypatch.setattr(chart, name, lambda files=files: files)
 
 
 @pytest.fixture
@@ -239,5 +238,5 @@ def test_the_chart_of_each_release_is_upgraded(version: str, tmp_path: Path) -> 
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, "utf-8")
     states = {each.path: each.state for each in compare_files(tmp_path)}
-    assert set(states.values()) <= {FileState.CURRENT, FileState.OLD, FileState.MISSING}
-    assert states[CHART] is (FileState.CURRENT if version == __version__ else FileState.OLD)
+    assert set(states.values()) <= {"current", "old", "missing"}
+    assert states[CHART] == ("current" if version == __version__ else "old")

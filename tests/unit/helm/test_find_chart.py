@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from compiler.edit.chart import chart_files
 from compiler.helm import HelmError, chart_at, find_chart
-from compiler.packaged import chart_files
 from tests.conftest import Helm
 from tests.pace import allowed
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler import __version__, packaged
-from compiler.packaged import released
+from compiler import __version__
+from compiler.edit import chart
+from compiler.edit.chart import released
 from scripts import record_release
 from scripts.record_release import is_released, main
 
@@ -19,7 +20,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A record that knows an older release alone, of a project that no tag has released."""
     path = tmp_path / "released.json"
     path.write_text(json.dumps(OLD), "utf-8")
-    for module in (packaged, record_release):
+    for module in (chart, record_release):
         monkeypatch.setattr(module, "RELEASED", path)
     monkeypatch.setattr(record_release, "is_released", lambda _version: False)
     return path

@@ -3,7 +3,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from compiler import __version__
-from compiler.packaged import FILES, SCHEMAS, chart_files, checksum, decides, released, schema_files
+from compiler.edit.chart import FILES, SCHEMAS, chart_files, checksum, decides, released, schema_files
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,37 +1,107 @@
-"""Compares a project's chart and schemas with those of every release, and plans to replace the ones nobody edited.
+"""Knows the chart and the schemas of this release, and plans to replace those of a project that nobody edited.
 
-A file is known by its checksum: of the texts of older releases the package has no copy.
+They are read from the installed package, or from the checkout. A project's file is known by its checksum: of the texts
+of older releases the package has no copy.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
+from typing import Any, Literal
 
 from compiler import __version__
-from compiler.packaged import chart_files, checksum, decides, released, schema_files
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, read_text
 from compiler.stages.load import load_text
+from compiler.stages.validate import schema_text, with_every_provider
 from compiler.text.wording import command_line, listed
 
 CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
+# What a file of the project is, compared with the releases.
+FileState = Literal["current", "old", "edited", "missing", "unreadable"]
+SCHEMA = "values.schema.json"
+# A checkout's folder also holds its environments' values files, and what an editor leaves there.
+FILES = (
+    ".helmignore",
+    "Chart.yaml",
+    "README.md",
+    "values.yaml",
+    SCHEMA,
+    "templates/NOTES.txt",
+    "templates/_helpers.tpl",
+    "templates/cluster-secret-store.yaml",
+    "templates/external-secret.yaml",
+    "templates/secret-store.yaml",
+)
+# Of the project's schemas those of its own files; of the chart's files those that decide what is printed.
+SCHEMAS = ("environment", "catalogue", "values")
+_SAY_NOTHING = (".helmignore", "README.md", "NOTES.txt")
+_PROGRAM = Path(__file__).parents[1]
+_PACKAGED = _PROGRAM / "chart"
+RELEASED = _PROGRAM / "released.json"
+_CHECKED_OUT = _PROGRAM.parent / "chart"
 
 
-class FileState(Enum):
-    """What a file of the project is, compared with the releases."""
+def chart_files() -> dict[str, str]:
+    """Every file of the chart by its path in a project."""
+    texts = {name: (_folder() / name).read_text("utf-8") for name in FILES}
+    return {f"chart/{name}": text for name, text in {**texts, SCHEMA: _complete("values", texts[SCHEMA])}.items()}
 
-    CURRENT = auto()
-    OLD = auto()
-    EDITED = auto()
-    MISSING = auto()
-    UNREADABLE = auto()
+
+def schema_files() -> dict[str, str]:
+    """The schemas of a project by their paths in it."""
+    return {f"schemas/{name}.schema.json": _complete(name, schema_text(name)) for name in SCHEMAS}
+
+
+def decides(path: str) -> bool:
+    """Whether a file of the project can change what the chart prints."""
+    return path.startswith("chart/") and not path.endswith(_SAY_NOTHING)
+
+
+def checksum(text: str) -> str:
+    """The SHA-256 of a text, whichever line breaks Git gave it."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
+
+
+def released() -> dict[str, dict[str, str]]:
+    """The checksum of each file of the chart and the schemas by its path, of every release, the oldest first."""
+    found: dict[str, dict[str, str]] = json.loads(RELEASED.read_text("utf-8"))
+    return found
+
+
+def _complete(name: str, text: str) -> str:
+    """The text of a schema, written anew only where the registry has a provider that the shipped one lacks."""
+    shipped = json.loads(text)
+    complete = with_every_provider(name, shipped)
+    return text if complete is shipped else json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
+
+
+def values_schema() -> dict[str, Any]:
+    """The JSON Schema of the chart's values."""
+    return with_every_provider("values", json.loads((_folder() / SCHEMA).read_text("utf-8")))
+
+
+def _folder() -> Path:
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
+
+
+def new_chart(root: Path) -> list[Output]:
+    """The chart's files for the project in `root`. Raises Refusal where one is there."""
+    outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
+    for output in outputs:
+        if output.path.exists() or output.path.is_symlink():
+            upgrade = command_line("new", "chart", "--upgrade")
+            way_out = f"`{upgrade}` brings the chart to this release; to add it again, move it away first"
+            raise Refusal("usage", f"{output.shown} already exists", way_out)
+    return outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +126,34 @@ def compare_files(root: Path) -> list[ShippedFile]:
     chart = [_compared(root, path, text, releases) for path, text in chart_files().items()]
     schemas = [_compared(root, path, text, releases) for path, text in schema_files().items()]
     # `new chart` writes no schemas, and a project of its own that has none wants none.
-    return [*chart, *(schemas if any(each.state is not FileState.MISSING for each in schemas) else ())]
+    return [*chart, *(schemas if any(each.state != "missing" for each in schemas) else ())]
 
 
 def _compared(root: Path, path: str, new: str, releases: Mapping[str, Mapping[str, str]]) -> ShippedFile:
     try:
         mode = (root / path).lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return ShippedFile(path, new, FileState.MISSING)
+        return ShippedFile(path, new, "missing")
     except OSError:
         mode = 0
     if stat.S_ISLNK(mode):
-        return ShippedFile(path, new, FileState.UNREADABLE, problem="it is a link")
+        return ShippedFile(path, new, "unreadable", problem="it is a link")
     old, problems = read_text(root, path)
     if old is None:
-        return ShippedFile(path, new, FileState.UNREADABLE, problem=problems[0].message)
+        return ShippedFile(path, new, "unreadable", problem=problems[0].message)
     mark = checksum(old)
     if mark == checksum(new):
-        return ShippedFile(path, new, FileState.CURRENT, old)
+        return ShippedFile(path, new, "current", old)
     known = [version for version, marks in releases.items() if marks.get(path) == mark]
     if not known:
-        return ShippedFile(path, new, FileState.EDITED, old)
-    return ShippedFile(path, new, FileState.OLD, old, known[-1])
+        return ShippedFile(path, new, "edited", old)
+    return ShippedFile(path, new, "old", old, known[-1])
 
 
 def newer_release(files: Sequence[ShippedFile]) -> str | None:
     """The release of the project's chart where that is newer than this program."""
     chart = next(each for each in files if each.path == CHART)
-    document, _ = load_text(CHART, chart.old) if chart.state is FileState.EDITED else (None, ())
+    document, _ = load_text(CHART, chart.old) if chart.state == "edited" else (None, ())
     said = document.root.text("appVersion") if document is not None else None
     return said if said is not None and _parts(said) > _parts(__version__) else None
 
@@ -97,7 +167,7 @@ def _parts(version: str) -> tuple[int, ...]:
 def plan_upgrade(root: Path) -> list[ShippedFile]:
     """The compared files of a project that can be upgraded. Raises Refusal where it has no chart, or a newer one."""
     files = compare_files(root)
-    if all(each.state is FileState.MISSING for each in files if each.path.startswith("chart/")):
+    if all(each.state == "missing" for each in files if each.path.startswith("chart/")):
         raise Refusal("usage", 'there is no chart in "chart/"', f"add it with `{command_line('new', 'chart')}`")
     if newer := newer_release(files):
         message = f"{CHART} is of {newer}, newer than this program, which is {__version__}"
@@ -108,8 +178,8 @@ def plan_upgrade(root: Path) -> list[ShippedFile]:
 
 def replacements(files: Sequence[ShippedFile], root: Path) -> list[Output]:
     """The files to write: those of an older release, with the line breaks they have, and those that are missing."""
-    old = [each for each in files if each.state is FileState.OLD]
-    missing = [each for each in files if each.state is FileState.MISSING]
+    old = [each for each in files if each.state == "old"]
+    missing = [each for each in files if each.state == "missing"]
     return [
         *(Output(root / each.path, each.path, _with_breaks_of(each.old, each.new), each.old) for each in old),
         *(Output(root / each.path, each.path, each.new) for each in missing),
@@ -129,13 +199,13 @@ def chart_notes(root: Path) -> Iterator[str]:
     if newer := newer_release(files):
         yield f"the chart is of {newer}, and this program writes for {__version__}: install {newer} or newer"
         return
-    old = [each for each in files if each.state is FileState.OLD]
+    old = [each for each in files if each.state == "old"]
     if old:
         versions = ", ".join(dict.fromkeys(each.release for each in old))
         shown = listed([each.path for each in old], len(old))
         yield f"of {versions}, and this program writes for {__version__}: {shown}; run `{upgrade}`"
-    if missing := [each.path for each in files if each.state is FileState.MISSING and decides(each.path)]:
+    if missing := [each.path for each in files if each.state == "missing" and decides(each.path)]:
         yield f"missing: {listed(missing, len(missing))}; run `{upgrade}`"
-    if edited := [each.path for each in files if each.state is FileState.EDITED and decides(each.path)]:
+    if edited := [each.path for each in files if each.state == "edited" and decides(each.path)]:
         shows = f"`{upgrade} --check` shows the differences, and `--parity` proves what the chart renders"
         yield f"edited, or of no release: {listed(edited, len(edited))}; {shows}"
