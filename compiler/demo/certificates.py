@@ -29,10 +29,10 @@ class CertificateAuthority:
     _key: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def create(cls, folder: Path, common_name: str = "platform-secrets local authority") -> CertificateAuthority:
+    def create(cls, folder: Path) -> CertificateAuthority:
         """A new authority whose certificate is `folder`/ca.pem. Its key stays in memory."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "platform-secrets local authority")])
         now = dt.datetime.now(dt.UTC)
         certificate = (
             x509.CertificateBuilder()
@@ -79,7 +79,10 @@ class CertificateAuthority:
         )
         certificate_file, key_file = self.folder / f"{file_stem}.pem", self.folder / f"{file_stem}.key"
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        _write_private(key_file, _pem_of(key))
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            form = serialization.PrivateFormat.PKCS8
+            file.write(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
         return certificate_file, key_file
 
 
@@ -102,17 +105,3 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
