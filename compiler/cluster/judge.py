@@ -9,7 +9,7 @@ times.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -110,35 +110,28 @@ def doubts(manifest: Manifest, live: Live) -> tuple[str, ...]:
     And who else owns keys of the Secret: one that the operator wrote again as it was keeps its earlier owner, too.
     """
     found = store_doubts(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
-    owners = [each for each in strangers(live) if not each.is_newer]
     return (
         *(f"{doubt.message}; {doubt.mend}" for doubt in found),
-        *(f"{quoted(each.manager)} owns {listed(each.keys)} of its Secret, too" for each in owners),
+        *(
+            f"{quoted(manager)} owns {listed(keys)} of its Secret, too"
+            for manager, keys, _, is_newer in strangers(live)
+            if not is_newer
+        ),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """A manager that is not the operator and owns keys of a Secret; `is_newer` than the operator's last success."""
+def strangers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]]:
+    """Who beside the operator owns keys of the live Secret, which, since when, and whether since its last success.
 
-    manager: str
-    keys: tuple[str, ...]
-    time: str
-    is_newer: bool
-
-
-def strangers(live: Live) -> tuple[Stranger, ...]:
-    """Who beside the operator owns keys of the live Secret. A changed resourceVersion alone is nobody's writing."""
+    A changed resourceVersion alone is nobody's writing.
+    """
     refreshed = refreshed_at(live.external_secret or {})
-    found: list[Stranger] = []
     for each in child(live.secret or {}, "metadata").get("managedFields") or ():
         manager, time = str(each.get("manager") or ""), str(each.get("time") or "")
         keys = [name.removeprefix("f:") for name in child(each, "fieldsV1", "f:data") if name.startswith("f:")]
-        if not keys or manager == _OPERATOR or manager.startswith(_OPERATORS_PREFIX):
-            continue
-        wrote = moment_of(time)
-        found.append(Stranger(manager, tuple(keys), time, wrote is None or refreshed is None or wrote > refreshed))
-    return tuple(found)
+        if keys and manager != _OPERATOR and not manager.startswith(_OPERATORS_PREFIX):
+            wrote = moment_of(time)
+            yield manager, keys, time, wrote is None or refreshed is None or wrote > refreshed
 
 
 def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:
@@ -277,12 +270,10 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
         yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
-    for each in strangers(live) if owners and has_synced else ():
-        if each.is_newer:
-            who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {title}"
-            yield ClusterProblem(
-                ClusterState.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}"
-            )
+    for manager, keys, time, is_newer in strangers(live) if owners and has_synced else ():
+        if is_newer:
+            who = f"{quoted(manager)} has written {listed(keys)} of the Secret {title}"
+            yield ClusterProblem(ClusterState.EDITED, f"{who} since the operator did{f', at {time}' if time else ''}")
 
 
 def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
@@ -486,19 +477,6 @@ _SAME = timedelta(seconds=2)
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A value that was `written` after the operator last read it, at `refreshed`."""
-
-    written: datetime
-    refreshed: datetime
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether clocks that differ cannot explain it."""
-        return self.written - self.refreshed > CLOCKS
-
-
 def clock(when: datetime, now: datetime) -> str:
     """A time as people read it: without its date where that is today's."""
     try:
@@ -513,8 +491,10 @@ def operator_pods() -> str:
     return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
 
 
-def unread(external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True) -> Unread | None:
-    """The value that the operator has not read since it was `written`.
+def last_read_before(
+    external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True
+) -> datetime | None:
+    """When the operator last read a value, where that was before it was `written`; else None.
 
     The operator's times are whole seconds: a value of the same second counts as read, or not, by `in_same_second`.
     """
@@ -523,7 +503,7 @@ def unread(external_secret: LiveObject, written: datetime | None, *, in_same_sec
         return None
     second = written.replace(microsecond=0)
     is_read = second < refreshed or (second == refreshed and in_same_second)
-    return None if is_read else Unread(written, refreshed)
+    return None if is_read else refreshed
 
 
 def is_answered(external_secret: LiveObject) -> bool:
@@ -535,11 +515,11 @@ def is_answered(external_secret: LiveObject) -> bool:
 def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
-    """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `unread`."""
-    found = unread(external_secret, written, in_same_second=in_same_second)
-    if found is None:
+    """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `last_read_before`."""
+    read = last_read_before(external_secret, written, in_same_second=in_same_second)
+    if read is None or written is None:
         return
-    times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
+    times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
     yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 

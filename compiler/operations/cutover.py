@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
 
-from compiler.cluster.judge import Unread
 from compiler.cluster.view import ClusterView
 from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
@@ -333,14 +332,15 @@ class Effect:
     """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
 
     `readers` are the live workloads that read it; where the cluster was not asked, which `is_live` tells, or may not
-    be, those that the catalogue names. `unread` is a value that the operator has not read yet.
+    be, those that the catalogue names. `takes` says whether it takes a value that the operator has not read yet, or may
+    take one; empty where there is none.
     """
 
     switch: Switch
     changing: tuple[str, ...]
     unknown: tuple[str, ...]
     readers: tuple[str, ...]
-    unread: Unread | None = None
+    takes: str = ""
     is_live: bool = False
 
     @property
@@ -426,13 +426,13 @@ def plan_cutover(
         checks += check_equal_values(comparison, accepted, request, writer_of)
         checks += check_endings(comparison, request, stores)
     readers: Mapping[Switch, tuple[str, ...] | None] = {}
-    unread: dict[Switch, Unread] = {}
+    takes: dict[Switch, str] = {}
     if switched and view is not None:
         checks += answered(check_cluster(switched, view, is_back=request.is_back))
         readers = readers_of(switched, view)
         written = comparison.written if comparison is not None else {}
-        checks += answered(note_unread(switched, view, written, unread, datetime.now(UTC)))
-    effects = tuple(_effect(each, comparison, readers, unread, is_live=view is not None) for each in switched)
+        checks += answered(note_unread(switched, view, written, takes, datetime.now(UTC)))
+    effects = tuple(_effect(each, comparison, readers, takes, is_live=view is not None) for each in switched)
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 
 
@@ -440,7 +440,7 @@ def _effect(
     switch: Switch,
     comparison: StoreComparison | None,
     readers: Mapping[Switch, tuple[str, ...] | None],
-    unread: Mapping[Switch, Unread],
+    takes: Mapping[Switch, str],
     *,
     is_live: bool,
 ) -> Effect:
@@ -451,7 +451,7 @@ def _effect(
     unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
     live = readers.get(switch)
     mounted = live if live is not None else switch.before.entry.mounted_by
-    return Effect(switch, changing, unknown, mounted, unread.get(switch), is_live=is_live)
+    return Effect(switch, changing, unknown, mounted, takes.get(switch, ""), is_live=is_live)
 
 
 def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> frozenset[tuple[str, str]]:
@@ -539,7 +539,7 @@ def _remarks(cutover: Cutover) -> Iterator[str]:
         if found := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is likeness):
             yield f"{what}: {', '.join(found)}."
     endings = cutover.comparison.endings if cutover.comparison is not None else ()
-    if ending := dict.fromkeys(each.switch.secret for each in endings):
+    if ending := dict.fromkeys(switch.secret for switch, _ in endings):
         yield f"Deletes itself there: {', '.join(ending)}."
     if also := [before.name for before, _ in cutover.preview.pairs[1:]]:
         yield f"Also of {', '.join(also)}."

@@ -11,20 +11,20 @@ from datetime import datetime
 from enum import StrEnum
 
 from compiler.cluster.judge import (
+    CLOCKS,
     ClusterProblem,
     ClusterState,
     StoreLack,
-    Unread,
     another_store,
     clock,
     controller_of,
     doubts,
     kubectl_line,
+    last_read_before,
     problems,
     sameness_of,
     store_doubts,
     store_lacks,
-    unread,
 )
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.consumers.readers import readers_in
@@ -207,25 +207,17 @@ class ComparedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """A version in the new store that deletes itself, at `ends`, before the one that serves the switch's secret now."""
-
-    switch: Switch
-    name: str
-    version: str
-    ends: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class StoreComparison:
     """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there.
 
-    `written` is when the present store last got a value of each switch, as far as it says.
+    `endings` are the versions in the new store, by switch and remote secret, that delete themselves before the one
+    that serves the switch's secret now, with the time. `written` is when the present store last got a value of each
+    switch, as far as it says.
     """
 
     found: Verification
     keys: tuple[ComparedKey, ...]
-    endings: tuple[Ending, ...] = ()
+    endings: Mapping[tuple[Switch, str], tuple[str, datetime]] = field(default_factory=dict)
     written: Mapping[Switch, datetime] = field(default_factory=dict)
 
     def of(self, switch: Switch) -> tuple[ComparedKey, ...]:
@@ -241,7 +233,7 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
     comparer = Comparer()
     statuses = {status.reference: status for status in present.keys}
     keys: list[ComparedKey] = []
-    endings: dict[Ending, None] = {}
+    endings: dict[tuple[Switch, str], tuple[str, datetime]] = {}
     written: dict[Switch, datetime] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
         by_key = {reference.key: statuses[reference] for reference in old}
@@ -258,8 +250,8 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
             if remote is None:
                 continue
             if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
-                endings[Ending(switch, remote.name, remote.version, ends)] = None
-    return StoreComparison(found, tuple(keys), tuple(endings), written)
+                endings[switch, remote.name] = remote.version, ends
+    return StoreComparison(found, tuple(keys), endings, written)
 
 
 def _versions(
@@ -431,15 +423,15 @@ def _not_compared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Itera
 
 def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: LiveStores) -> Iterator[Check]:
     """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
-    for switch in dict.fromkeys(each.switch for each in comparison.endings):
-        found = [each for each in comparison.endings if each.switch is switch]
+    for switch in dict.fromkeys(switch for switch, _ in comparison.endings):
+        found = [(name, *end) for (each, name), end in comparison.endings.items() if each is switch]
         there, here = quoted(switch.destination.id), quoted(switch.source.id)
-        versions = ", ".join(f"version {each.version} of {quoted(each.name)}" for each in found)
-        first, of = min(each.ends for each in found), quoted(switch.secret)
+        versions = ", ".join(f"version {version} of {quoted(name)}" for name, version, _ in found)
+        first, of = min(ends for _, _, ends in found), quoted(switch.secret)
         ends = f"{versions} in {there} deletes itself on {first:%Y-%m-%d %H:%M:%S} UTC"
         message = f"{ends}, before what {here} holds of {of}"
         store = stores.open(switch.destination)
-        stay = [f"to have it stay: {keep_command(store, each.name, each.version)}" for each in found]
+        stay = [f"to have it stay: {keep_command(store, name, version)}" for name, version, _ in found]
         if request.is_back:
             yield Check(About.COMPARED, Verdict.NOTED, message, stay[0], tuple(stay[1:]))
         elif switch.secret in request.ending:
@@ -543,23 +535,25 @@ def note_unread(
     switches: Sequence[Switch],
     view: ClusterView,
     written: Mapping[Switch, datetime],
-    found: dict[Switch, Unread],
+    found: dict[Switch, str],
     now: datetime,
 ) -> Iterator[Check]:
     """That a Secret is older than the value in its present store, and takes that one with the switch.
 
-    That is not the switch's doing. Adds each such value to `found`. Raises ClusterError.
+    That is not the switch's doing. Adds to `found` whether it takes that, or may take it. Raises ClusterError.
     """
     for switch in switches:
         live = view.external_secrets(_namespace(switch)).get(switch.before.entry.target, {})
         serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
-        if not serves or (newer := unread(live, written.get(switch))) is None:
+        put = written.get(switch)
+        read = last_read_before(live, put) if serves else None
+        if put is None or read is None:
             continue
-        found[switch] = newer
-        put, read = clock(newer.written, now), clock(newer.refreshed, now)
-        takes = "takes" if newer.is_certain else "may take"
-        times = f"the value of {quoted(switch.secret)} was put {put}, and the operator last read it {read}"
-        message = f"{times}: with the switch the Secret {takes} the newer one"
+        # Within these, clocks that differ may explain it.
+        found[switch] = "takes" if put - read > CLOCKS else "may take"
+        what = f"the value of {quoted(switch.secret)} was put {clock(put, now)}"
+        times = f"{what}, and the operator last read it {clock(read, now)}"
+        message = f"{times}: with the switch the Secret {found[switch]} the newer one"
         yield Check(About.IN_EFFECT, Verdict.NOTED, message)
 
 

@@ -1,4 +1,4 @@
-"""Determines the state of each secret of an environment from its files and stores, and the next command.
+"""Describes the state of each secret of an environment, in its files, stores and cluster, and decides what to run next.
 
 The only place that decides what to run next. What is wrong leads by its state to a remedy, and the remedies to command
 lines; never to what has just failed.
@@ -13,23 +13,16 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
-from compiler.live.read_many import Likeness, StoredVersion, compare_held, version_of
-from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, value_names
-from compiler.model.diagnostic import Severity
+from compiler.live.read_many import Likeness, StoredVersion
+from compiler.live.stores import ValueName, key_places, secret_named, value_names
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
-from compiler.operations.references import Reference, references_of, with_own_count
-from compiler.operations.verify import CLOSED, UNSET, KeyState, KeyStatus, Verification, known_since, verify
-from compiler.stores.interface import RemoteSecret
-from compiler.stores.secret_value import Comparer
+from compiler.operations.verify import KeyState
 from compiler.text.wording import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
     from compiler.operations.due import DueKey, Rotation
-
-
-_GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,105 +59,6 @@ class Values:
     def is_sound(self) -> bool:
         """Whether the store in use was read, and gives every key as the operator needs it."""
         return self.known_since is not None and not self.faults
-
-
-def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
-    statuses: dict[str, dict[str, KeyStatus]] = {}
-    for status in found.keys:
-        reference = status.reference
-        if reference.is_elsewhere is is_elsewhere:
-            statuses.setdefault(reference.secret, {})[reference.key] = status
-    return statuses
-
-
-def _values(
-    here: Mapping[str, KeyStatus],
-    there: Mapping[str, KeyStatus] | None,
-    found: Verification,
-    comparer: Comparer,
-    stores: LiveStores,
-) -> Values:
-    origins, dates = _origins(here, found), _dates(here, found)
-    faults = [
-        each.message
-        for status in here.values()
-        if not status.is_sound
-        for each in status.found
-        if each.rule not in CLOSED
-    ]
-    unread = [status for status in here.values() if status.why_closed]
-    closed = tuple(
-        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
-    )
-    likeness, keys = _likeness(here, there, found, comparer)
-    different = keys[Likeness.DIFFERENT]
-    versions = None
-    if different and there is not None:
-        sides = (here[different[0]].reference, there[different[0]].reference)
-        one, other = (version_of(s.store.id, stores.address(s.store), found.origins[s]) for s in sides)
-        versions = (one, other)
-    return Values(
-        likeness,
-        different,
-        keys[Likeness.MISSING],
-        tuple(dict.fromkeys(faults)),
-        _unset(here),
-        closed,
-        known_since(here.values(), found.origins) if here else None,
-        min(dates, default=None),
-        min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
-        max(dates, default=None),
-        max(_dates(there or {}, found), default=None),
-        any(each.is_silent for each in here.values()),
-        there is not None and all(key in there and there[key].reference in found.values for key in here),
-        keys[Likeness.ONLY_THERE],
-        versions,
-        {
-            key: {each.reference.store.id: each.state for each in (status, (there or {}).get(key)) if each}
-            for key, status in here.items()
-        },
-    )
-
-
-def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[RemoteSecret]:
-    """The remote secrets that were read for the keys, each once."""
-    read = (found.origins.get(status.reference) for status in statuses.values())
-    return list({id(each): each for each in read if each}.values())
-
-
-def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
-    return [date for each in _origins(statuses, found) if (date := _written(each)) is not None]
-
-
-def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
-    broken = {key: status for key, status in here.items() if not status.is_sound}
-    lacks_alone = all(
-        each.rule in UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
-    )
-    return tuple(broken) if lacks_alone else ()
-
-
-def _likeness(
-    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
-) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
-    """How the other store compares, and the keys that make it so, the gravest first."""
-    keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
-    if there is None:
-        return Likeness.NOT_ASKED, keys
-    # Where the catalogue gives no key a place in the other store, that one is not asked.
-    if any(each.why_closed for each in (*there.values(), *(here.values() if there else ()))):
-        return Likeness.NO_ACCESS, keys
-    for key, status in here.items():
-        other = there.get(key)
-        new = found.values.get(other.reference) if other is not None else None
-        old = found.values.get(status.reference)
-        if (likeness := compare_held(new, old, comparer)) in keys:
-            keys[likeness] += (key,)
-    return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
-
-
-def _written(remote: RemoteSecret) -> datetime | None:
-    return remote.attributes.created or remote.attributes.updated
 
 
 # What waiting does not mend: a person has to.
@@ -298,46 +192,6 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     return Status(environment, tuple(rows), progress)
 
 
-def with_values(
-    status: Status,
-    stores: LiveStores,
-    *,
-    compares: bool = True,
-    judge: Callable[[Status, Verification], Status] = lambda status, _: status,
-) -> tuple[Status, tuple[RemoteSecret, ...]]:
-    """The rows with what the stores hold, and the remote secrets that were read, to hide their values by.
-
-    Every remote secret of both sides is read once, as the operator would; only those of the store in use where nothing
-    `compares` them. `judge` adds what else the values say.
-    """
-    environment = status.environment
-    others = {row.secret.id: row.other if compares else None for row in status.rows}
-    own = references_of(environment, tuple(others))[0]
-    there: list[Reference] = []
-    for store in {other.id: other for other in others.values() if other is not None}.values():
-        going = [name for name, other in others.items() if other is not None and other.id == store.id]
-        there += references_of(environment, going, store)[0]
-    found = verify((*own, *there), stores)
-    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
-    comparer = Comparer()
-
-    def values_of(name: str, other: Store | None) -> Values:
-        compared = elsewhere.get(name, {}) if other is not None else None
-        return _values(here.get(name, {}), compared, found, comparer, stores)
-
-    silent = {each.reference.store.id for each in found.keys if each.is_silent}
-    in_use = {reference.store.id for reference in own}
-    asked = replace(
-        status,
-        rows=tuple(replace(row, values=values_of(row.secret.id, others[row.secret.id])) for row in status.rows),
-        silent=tuple(sorted(in_use & silent)),
-        is_asked=True,
-        closed=tuple(dict.fromkeys(message for each in found.keys for message in each.why_closed)),
-        helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
-    )
-    return judge(asked, found), found.read
-
-
 def with_live_state(status: Status, states: Mapping[str, LiveState]) -> Status:
     """The rows with their live state."""
     rows = tuple(replace(row, live=states.get(row.secret.id)) for row in status.rows)
@@ -430,6 +284,20 @@ def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
         return NextStep((_silent(status, asked) if asked.has_waited else _wait(status.environment, asked),))
     restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
     return NextStep(tuple(dict.fromkeys((*restarts, *_move(status, asked), *next_rotation(status)))))
+
+
+def next_of_secrets(status: Status, asked: StepContext) -> dict[str, NextStep]:
+    """What comes next for each secret alone, by id: what mends it, or prepares it for the next step of the move.
+
+    What is done for an environment as a whole, as the end of a move, is no secret's.
+    """
+    progress = status.progress
+    step = progress.steps[progress.next] if progress is not None and progress.next is not None else ()
+    found: dict[str, NextStep] = {}
+    for row in status.rows:
+        alone = replace(status, rows=(row,), progress=progress if row.secret.id in step else None)
+        found[row.secret.id] = next_step(alone, replace(asked, only=(row.secret.id,)))
+    return found
 
 
 def next_rotation(status: Status) -> Iterator[str]:

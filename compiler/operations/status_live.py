@@ -1,9 +1,12 @@
-"""Judges an environment's secrets by one reading of the cluster: whether each is in effect, why not, and the remedy."""
+"""Reads what the stores hold of an environment's secrets, and judges by one reading of the cluster if it runs on that.
+
+Where a secret is not in effect, it says why, and what mends it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil, inf
 from time import monotonic
@@ -44,9 +47,16 @@ from compiler.cluster.view import (
     refreshed_at,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
+from compiler.live.read_many import Likeness, compare_held, version_of
+from compiler.live.stores import LiveStores
+from compiler.model.diagnostic import Severity
+from compiler.model.environment import Store
 from compiler.model.values import Manifest
-from compiler.operations.status import LiveState, Status
+from compiler.operations.references import Reference, references_of, with_own_count
+from compiler.operations.status import LiveState, Status, Values
+from compiler.operations.verify import CLOSED, UNSET, KeyStatus, Verification, known_since, verify
 from compiler.stores.interface import RemoteSecret
+from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, listed, quoted, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
@@ -67,6 +77,147 @@ _ABOUT = {
     NAMESPACES: "the namespace's labels",
     **dict.fromkeys(STORES.values(), "the store"),
 }
+
+
+_GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
+
+
+def with_values(
+    status: Status,
+    stores: LiveStores,
+    *,
+    compares: bool = True,
+) -> tuple[Status, Verification]:
+    """The rows with what the stores hold, and what was found there.
+
+    Every remote secret of both sides is read once, as the operator would; only those of the store in use where nothing
+    `compares` them.
+    """
+    environment = status.environment
+    others = {row.secret.id: row.other if compares else None for row in status.rows}
+    own = references_of(environment, tuple(others))[0]
+    there: list[Reference] = []
+    for store in {other.id: other for other in others.values() if other is not None}.values():
+        going = [name for name, other in others.items() if other is not None and other.id == store.id]
+        there += references_of(environment, going, store)[0]
+    found = verify((*own, *there), stores)
+    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
+    comparer = Comparer()
+
+    def values_of(name: str, other: Store | None) -> Values:
+        compared = elsewhere.get(name, {}) if other is not None else None
+        return _values(here.get(name, {}), compared, found, comparer, stores)
+
+    silent = {each.reference.store.id for each in found.keys if each.is_silent}
+    in_use = {reference.store.id for reference in own}
+    asked = replace(
+        status,
+        rows=tuple(replace(row, values=values_of(row.secret.id, others[row.secret.id])) for row in status.rows),
+        silent=tuple(sorted(in_use & silent)),
+        is_asked=True,
+        closed=tuple(dict.fromkeys(message for each in found.keys for message in each.why_closed)),
+        helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
+    )
+    return asked, found
+
+
+def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
+    statuses: dict[str, dict[str, KeyStatus]] = {}
+    for status in found.keys:
+        reference = status.reference
+        if reference.is_elsewhere is is_elsewhere:
+            statuses.setdefault(reference.secret, {})[reference.key] = status
+    return statuses
+
+
+def _values(
+    here: Mapping[str, KeyStatus],
+    there: Mapping[str, KeyStatus] | None,
+    found: Verification,
+    comparer: Comparer,
+    stores: LiveStores,
+) -> Values:
+    origins, dates = _origins(here, found), _dates(here, found)
+    faults = [
+        each.message
+        for status in here.values()
+        if not status.is_sound
+        for each in status.found
+        if each.rule not in CLOSED
+    ]
+    unread = [status for status in here.values() if status.why_closed]
+    closed = tuple(
+        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
+    )
+    likeness, keys = _likeness(here, there, found, comparer)
+    different = keys[Likeness.DIFFERENT]
+    versions = None
+    if different and there is not None:
+        sides = (here[different[0]].reference, there[different[0]].reference)
+        one, other = (version_of(s.store.id, stores.address(s.store), found.origins[s]) for s in sides)
+        versions = (one, other)
+    return Values(
+        likeness,
+        different,
+        keys[Likeness.MISSING],
+        tuple(dict.fromkeys(faults)),
+        _unset(here),
+        closed,
+        known_since(here.values(), found.origins) if here else None,
+        min(dates, default=None),
+        min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
+        max(dates, default=None),
+        max(_dates(there or {}, found), default=None),
+        any(each.is_silent for each in here.values()),
+        there is not None and all(key in there and there[key].reference in found.values for key in here),
+        keys[Likeness.ONLY_THERE],
+        versions,
+        {
+            key: {each.reference.store.id: each.state for each in (status, (there or {}).get(key)) if each}
+            for key, status in here.items()
+        },
+    )
+
+
+def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[RemoteSecret]:
+    """The remote secrets that were read for the keys, each once."""
+    read = (found.origins.get(status.reference) for status in statuses.values())
+    return list({id(each): each for each in read if each}.values())
+
+
+def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
+    return [date for each in _origins(statuses, found) if (date := _written(each)) is not None]
+
+
+def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
+    broken = {key: status for key, status in here.items() if not status.is_sound}
+    lacks_alone = all(
+        each.rule in UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
+    )
+    return tuple(broken) if lacks_alone else ()
+
+
+def _likeness(
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
+    """How the other store compares, and the keys that make it so, the gravest first."""
+    keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
+    if there is None:
+        return Likeness.NOT_ASKED, keys
+    # Where the catalogue gives no key a place in the other store, that one is not asked.
+    if any(each.why_closed for each in (*there.values(), *(here.values() if there else ()))):
+        return Likeness.NO_ACCESS, keys
+    for key, status in here.items():
+        other = there.get(key)
+        new = found.values.get(other.reference) if other is not None else None
+        old = found.values.get(status.reference)
+        if (likeness := compare_held(new, old, comparer)) in keys:
+            keys[likeness] += (key,)
+    return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
+
+
+def _written(remote: RemoteSecret) -> datetime | None:
+    return remote.attributes.created or remote.attributes.updated
 
 
 class Snapshot:
@@ -187,7 +338,7 @@ class StatusJudge:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_whole: bool = False,
-        again: Callable[[], tuple[Status, Iterable[RemoteSecret]]] | None = None,
+        again: Callable[[], tuple[Status, Verification]] | None = None,
         follows_write: bool = False,
     ) -> None:
         self._follows_write = follows_write
@@ -288,9 +439,9 @@ class StatusJudge:
         # One reading for all that fail at a time: what is said of them is in hand before it.
         if monotonic() - self._read_at < _AT_ONCE:
             return
-        status, remotes = self._again()
+        status, found = self._again()
         self._read_at = monotonic()
-        self._quotes = Quotes(remotes, is_whole=self._is_whole)
+        self._quotes = Quotes(found.read, is_whole=self._is_whole)
         self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
 
     def _next_try(self, said: str, count: int) -> int:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, problems, unread
+from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, last_read_before, problems
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest
-from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state, with_values
-from compiler.operations.status_live import Pod, Snapshot, StatusJudge, keepers, restart_commands
+from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state
+from compiler.operations.status_live import Pod, Snapshot, StatusJudge, keepers, restart_commands, with_values
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
@@ -77,7 +77,7 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name
     written = row.values.newest if was_own else row.values.other_newest if was_other else None
-    pending = written if unread(live.external_secret or {}, written) is not None else None
+    pending = written if last_read_before(live.external_secret or {}, written) is not None else None
     saw = live.external_secret is not None and bool(states & _BEFORE_CHANGE)
     return Baseline(
         saw=saw,
@@ -198,35 +198,11 @@ class WaitResult:
     unanswered: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """One reading and what was judged by it."""
-
-    snapshot: Snapshot
-    states: States
-
-    def facts(self) -> dict[str, tuple[object, ...]]:
-        """What two rounds have in common where nothing that counts has changed between them."""
-        view, manifests = self.snapshot.view, self.snapshot.manifests
-        facts = dict[str, tuple[object, ...]]()
-        for secret, found in self.states.items():
-            made = (view.by_name(SECRETS, manifests[secret].namespace) or {}).get(manifests[secret].name)
-            facts[secret] = ({each.state for each in found.problems}, _identity(made))
-        return facts
-
-    @property
-    def end(self) -> WaitEnd | None:
-        """How a wait would end by it, None while waiting may help."""
-        if any(each.is_final for each in self.states.values()):
-            return WaitEnd.FAILED
-        lacking = {problem.state for each in self.states.values() for problem in each.problems}
-        if not lacking:
-            return WaitEnd.IN_EFFECT if self.snapshot.is_whole else WaitEnd.UNPROVEN
-        return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
-
-
 class Wait:
-    """One wait. Make it of a snapshot from before anything changes: that is what is compared with."""
+    """One wait, and what its last round has shown.
+
+    Make it of a snapshot from before anything changes: that is what is compared with.
+    """
 
     def __init__(
         self,
@@ -238,7 +214,8 @@ class Wait:
         on_round: Callable[[ClusterView], None] = lambda _: None,
     ) -> None:
         self._judge = judge
-        self._first = snapshot
+        self._snapshot = snapshot
+        self._states: States = {}
         self._is_forced = is_forced
         self._clock = clock
         self._on_round = on_round
@@ -260,52 +237,70 @@ class Wait:
         not even the first snapshot can be judged.
         """
         end = (self._clock() if since is None else since) + seconds
-        last, error, is_proven, took = self._judged(self._first), None, False, 0.0
+        error, is_proven, took = None, False, 0.0
+        self._judge_round(self._snapshot)
         while True:
             left = end - self._clock()
-            tell(last.states, left)
+            tell(self._states, left)
             if is_proven or left <= 0:
-                how = last.end if is_proven else None
-                return WaitResult(how or WaitEnd.TIME_UP, seconds, last.states, self.not_compared, error)
+                how = self._end() if is_proven else None
+                return WaitResult(how or WaitEnd.TIME_UP, seconds, self._states, self.not_compared, error)
             if took >= left:
                 # Another round would not end in time.
                 time.sleep(left)
                 continue
             if took:
                 time.sleep(min(max(_PAUSE, _SHARE * took), left - took))
-            begun = time.monotonic()
+            begun, end_before, facts_before = time.monotonic(), self._end(), self._facts()
             try:
-                found = self._next(last)
+                self._read_round()
                 # All that is waited for was listed once the last round had shown an end, pods too.
-                is_proven = last.end is not None and found.end is not None and found.facts() == last.facts()
-                last, error = found, None
+                is_proven = None not in (end_before, self._end()) and self._facts() == facts_before
+                error = None
             except ClusterError as failure:
                 is_proven, error = False, failure
             took = time.monotonic() - begun
 
-    def _next(self, last: _Round) -> _Round:
-        """The next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
-        is_whole = last.end is not None
+    def _end(self) -> WaitEnd | None:
+        """How the wait would end by its last round, None while waiting may help."""
+        if any(each.is_final for each in self._states.values()):
+            return WaitEnd.FAILED
+        lacking = {problem.state for each in self._states.values() for problem in each.problems}
+        if not lacking:
+            return WaitEnd.IN_EFFECT if self._snapshot.is_whole else WaitEnd.UNPROVEN
+        return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
+
+    def _facts(self) -> dict[str, tuple[object, ...]]:
+        """What two rounds have in common where nothing that counts has changed between them."""
+        view, facts = self._snapshot.view, dict[str, tuple[object, ...]]()
+        for secret, found in self._states.items():
+            manifest = self._snapshot.manifests[secret]
+            made = (view.by_name(SECRETS, manifest.namespace) or {}).get(manifest.name)
+            facts[secret] = ({each.state for each in found.problems}, _identity(made))
+        return facts
+
+    def _read_round(self) -> None:
+        """Read the next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
+        last, is_whole = self._snapshot, self._end() is not None
         waiting = {
-            self._first.manifests[secret].namespace
-            for secret, found in last.states.items()
+            last.manifests[secret].namespace
+            for secret, found in self._states.items()
             if any(problem.state in _OF_PODS for problem in found.problems)
         }
 
+        def has_new_data(view: ClusterView, namespace: str) -> bool:
+            names = [each.name for each in last.manifests.values() if each.namespace == namespace]
+            old, new = (each.by_name(SECRETS, namespace) or {} for each in (last.view, view))
+            return any(_identity(old.get(name)) != _identity(new.get(name)) for name in names)
+
         def needs_pods(view: ClusterView, namespace: str) -> bool:
-            return is_whole or namespace in waiting or self._has_new_data(last.snapshot.view, view, namespace)
+            return is_whole or namespace in waiting or has_new_data(view, namespace)
 
-        view = last.snapshot.view.fresh()
+        view = last.view.fresh()
         self._on_round(view)
-        return self._judged(Snapshot(view, self._first.manifests, last.snapshot, needs_pods))
+        self._judge_round(Snapshot(view, last.manifests, last, needs_pods))
 
-    def _has_new_data(self, before: ClusterView, view: ClusterView, namespace: str) -> bool:
-        """Whether a Secret was replaced, or its data changed, from one round to the other."""
-        names = [each.name for each in self._first.manifests.values() if each.namespace == namespace]
-        old, new = (each.by_name(SECRETS, namespace) or {} for each in (before, view))
-        return any(_identity(old.get(name)) != _identity(new.get(name)) for name in names)
-
-    def _judged(self, snapshot: Snapshot) -> _Round:
+    def _judge_round(self, snapshot: Snapshot) -> None:
         states = dict[str, LiveState]()
         for secret, before in self._baselines.items():
             manifest = snapshot.manifests[secret]
@@ -317,7 +312,7 @@ class Wait:
                 needs_refresh=self._is_forced or before.saw,
             )
             states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self._is_forced)
-        return _Round(snapshot, states)
+        self._snapshot, self._states = snapshot, states
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,17 +397,12 @@ class StatusReading:
         if self.options.is_offline:
             return ()
         self.asked = "the stores"
-        self.status, remotes = with_values(
-            self.status, self.stores, compares=self.options.compares, judge=self._with_ages
-        )
-        self.asked = ""
-        return remotes
-
-    def _with_ages(self, status: Status, found: Verification) -> Status:
-        if self.options.seconds is not None:
+        status, found = with_values(self.status, self.stores, compares=self.options.compares)
+        if self.options.seconds is None:
             # A wait is for the cluster, and has its seconds.
-            return status
-        return with_ages(status, found, self.stores, datetime.now(UTC))
+            status = with_ages(status, found, self.stores, datetime.now(UTC))
+        self.status, self.asked = status, ""
+        return found.read
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> StatusResult:
         seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None

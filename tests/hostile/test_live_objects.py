@@ -20,9 +20,9 @@ from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.cutover_gate import OPTIONAL as GATE
 from compiler.operations.cutover_gate import Switch, check_cluster, check_in_effect, note_unread
-from compiler.operations.status import from_files, manifests_for, with_values
+from compiler.operations.status import from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL as STATUS
-from compiler.operations.status_live import Snapshot, StatusJudge
+from compiler.operations.status_live import Snapshot, StatusJudge, with_values
 from compiler.operations.status_wait import Wait
 from compiler.refusal import Refusal
 from tests.live_platform import compiled_objects, provider_of
@@ -165,7 +165,8 @@ class Commands:
 
     def __init__(self, bench: Bench) -> None:
         self.environment = bench.environment()
-        self.status, self.remotes = with_values(from_files(self.environment), bench.live())
+        self.status, found = with_values(from_files(self.environment), bench.live())
+        self.remotes = found.read
         self.expected = tuple(manifests_of(self.environment).values())
         stores = self.environment.stores
         self.switches = [
@@ -179,7 +180,8 @@ class Commands:
     def judge(self, cluster: Held) -> None:
         snapshot = Snapshot(ClusterView(cluster, STATUS), manifests_for(self.status))
         wait = Wait(StatusJudge(self.status, self.remotes), snapshot)
-        wait._next(wait._judged(snapshot))
+        wait._judge_round(snapshot)
+        wait._read_round()
 
     def verify(self, cluster: Held) -> None:
         dates = {(each.secret, each.store.id): None for each in self.expected}

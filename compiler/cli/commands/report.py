@@ -16,8 +16,7 @@ from compiler.cli.terminal.outlet import standard_output
 from compiler.model.files import NamedFileError, read_named
 from compiler.operations.age_file import write_private
 from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
-from compiler.operations.status import StepContext, from_files, next_step
-from compiler.operations.status_keys import next_of_secrets
+from compiler.operations.status import StepContext, from_files, next_of_secrets, next_step
 from compiler.operations.status_wait import StatusResult
 from compiler.refusal import Refusal
 from compiler.render.reports.page import matrix_markdown, report_page

@@ -22,7 +22,15 @@ from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration
-from compiler.operations.status import LiveState, NextStep, Status, StepContext, next_rotation, next_step
+from compiler.operations.status import (
+    LiveState,
+    NextStep,
+    Status,
+    StepContext,
+    next_of_secrets,
+    next_rotation,
+    next_step,
+)
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
@@ -229,8 +237,6 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
             invocation.lines(wait_lines(each.waited, _unread(each)))
 
     def shown() -> list[ShownStatus]:
-        from compiler.operations.status_keys import next_of_secrets  # noqa: PLC0415 - for the JSON alone
-
         every = zip(looked, steps, asked, strict=True)
         return [ShownStatus(each, step, next_of_secrets(each.status, how)) for each, step, how in every]
 

@@ -76,9 +76,8 @@ def _meaning(effect: Effect) -> tuple[Piece, ...]:
         return "it changes ", listed(effect.changing, len(effect.changing)), readers
     if effect.unknown:
         return "not known whether it changes ", listed(effect.unknown, len(effect.unknown)), readers
-    if effect.unread is not None:
-        takes = "takes" if effect.unread.is_certain else "may take"
-        return f"it {takes} the value that the operator has not read yet", readers
+    if effect.takes:
+        return f"it {effect.takes} the value that the operator has not read yet", readers
     return ("content equal, so no pod sees a change",)
 
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
 from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
+from compiler.live.stores import key_places
+from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
+from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
-    from compiler.model.environment import Store
+    from compiler.model.environment import Environment, Secret, Store
     from compiler.operations.due import DueKey, DueList
-    from compiler.operations.status_keys import KeyOverview
 
 _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
@@ -334,8 +336,6 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
 
 
 def _status(shown: ShownStatus) -> dict[str, Any]:
-    from compiler.operations.status_keys import keys_of  # noqa: PLC0415 - for the JSON alone
-
     result, due = shown.result, shown.due
     status, progress = result.status, result.status.progress
     environment = status.environment
@@ -351,7 +351,7 @@ def _status(shown: ShownStatus) -> dict[str, Any]:
             "next": progress.next + 1 if progress.next is not None else None,
         },
         "secrets": [_row(row, shown.of_secrets.get(row.secret.id, NextStep())) for row in status.rows],
-        "keys": [_key_overview(each) for each in keys_of(status)],
+        "keys": list(_keys(status)),
         "readers": [_readers(row) for row in status.rows] if status.is_live else None,
         "due": None
         if due is None
@@ -382,14 +382,61 @@ def _key(key: DueKey) -> dict[str, Any]:
     return {**members(key, "key", "owner"), **members(key.age, "state", "changed", "due", "why")}
 
 
-def _key_overview(key: KeyOverview) -> dict[str, Any]:
-    age, of_age = key.age, ("changed", "due", "why")
-    return {
-        **members(key, "secret", "key", "state"),
-        "age": age.state if age is not None else None,
-        **(members(age, *of_age) if age is not None else dict.fromkeys(of_age)),
-        **members(key, "owner", "issuer", "places", "decided_by"),
-    }
+def _keys(status: Status) -> Iterator[dict[str, Any]]:
+    """Each key with its age, its place in each store, and the line that chose its store, in the order of the input."""
+    environment, of_age = status.environment, ("changed", "due", "why")
+    for row in status.rows:
+        ages = {each.key: each.age for each in row.keys}
+        decided_by = _deciding_line(row.secret, environment)
+        stores = [each for each in environment.stores.values() if each is row.store or each.addresses]
+        places = {each.id: key_places(environment, row.secret, each) for each in stores}
+        for item in row.secret.keys:
+            key, lifetime = item.key.name, item.key.lifetime
+            age, states = ages.get(key), row.values.states.get(key, {})
+            yield {
+                "secret": row.secret.id,
+                "key": key,
+                "state": _key_state(row, key),
+                "age": age.state if age is not None else None,
+                **(members(age, *of_age) if age is not None else dict.fromkeys(of_age)),
+                "owner": lifetime.owner,
+                "issuer": lifetime.issuer if lifetime.issuer != SELF else None,
+                "places": [
+                    {
+                        "store": store.id,
+                        **members(place, "remote_key", "property"),
+                        "inUse": store is row.store,
+                        "state": states.get(store.id, KeyState.NOT_ASKED),
+                    }
+                    for store in stores
+                    if (place := places[store.id].get(key)) is not None
+                ],
+                "decidedBy": decided_by,
+            }
+
+
+def _key_state(row: Row, key: str) -> KeyState:
+    found = row.values.states.get(key, {}).get(row.store.id, KeyState.NOT_ASKED)
+    if found is not KeyState.PRESENT:
+        return found
+    if row.has_problem:
+        return KeyState.NOT_IN_EFFECT
+    return KeyState.DIFFERS if key in row.values.different else found
+
+
+def _deciding_line(secret: Secret, environment: Environment) -> dict[str, Any] | None:
+    """The line that chose a secret's store; `layer` is the layer's name where it is not in the environment's own file.
+
+    Where an option or a variable chose it, that is `file`, and there is no line.
+    """
+    if secret.store_node is None:
+        return None
+    span, layer = secret.store_node.span, None
+    if "/" not in span.path:
+        return {"file": span.path, "line": None, "column": None, "layer": None}
+    if span.path != environment.document.source.path:
+        layer = span.path.rpartition("/")[2].removesuffix(".yaml")
+    return {"file": span.path, "line": span.line, "column": span.column, "layer": layer}
 
 
 def _readers(row: Row) -> dict[str, Any]:

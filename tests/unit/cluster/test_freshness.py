@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import ClusterState, Unread, clock, is_answered, older_value, silence, unread
+from compiler.cluster.judge import ClusterState, clock, is_answered, last_read_before, older_value, silence
 from compiler.cluster.view import asked_at, moment_of, refreshed_at, sign_of
 from tests.recorded_cluster import by_name
 
@@ -82,15 +82,10 @@ def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> 
 
 
 def test_a_value_of_the_same_second_counts_as_read() -> None:
-    assert unread(made(ago(seconds=5)), ago(seconds=4.5)) is None
-    assert unread(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
-    assert unread(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
-    assert unread(made(ago(seconds=5)), ago(seconds=4)) == Unread(ago(seconds=4), ago(seconds=5))
-
-
-def test_clocks_that_differ_by_minutes_may_explain_a_value_that_seems_unread() -> None:
-    assert not Unread(ago(minutes=1), ago(minutes=5)).is_certain
-    assert Unread(ago(minutes=1), ago(minutes=7)).is_certain
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5)) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4)) == ago(seconds=5)
 
 
 def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:

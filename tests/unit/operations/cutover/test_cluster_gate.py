@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import Unread
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
 from compiler.operations.cutover_gate import (
@@ -335,9 +334,9 @@ def test_a_value_that_the_operator_has_not_read_is_noted(
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
     cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
     given: Any = cluster
-    view, now, unread = ClusterView(given, OPTIONAL), READ + timedelta(hours=1), dict[Switch, Unread]()
+    view, now, unread = ClusterView(given, OPTIONAL), READ + timedelta(hours=1), dict[Switch, str]()
     (note,) = note_unread([switch], view, {switch: READ + after}, unread, now)
-    assert list(unread) == [switch]
+    assert unread == {switch: word}
     times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
     assert (str(note.verdict), note.message) == ("noted", f"{times}: with the switch the Secret {word} the newer one")
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.status import Status, StepContext, next_step, with_live_state, with_values
-from compiler.operations.status_keys import next_of_secrets
-from compiler.operations.status_live import StatusJudge
+from compiler.operations.status import Status, StepContext, next_of_secrets, next_step, with_live_state
+from compiler.operations.status_live import StatusJudge, with_values
 from compiler.operations.status_wait import StatusResult, with_ages
 from compiler.render.reports.status import ShownStatus, status_report
 from compiler.stores.interface import RENEW_DATE
@@ -77,8 +76,9 @@ class Reports:
         self.world.platform.pod(SPACE, "agent-github", GITHUB)
         self.world.platform.pod(SPACE, "agent-jira", JIRA, ready=False, waiting="CrashLoopBackOff")
         status, stores = self.world.status(), bench.live()
-        status, remotes = with_values(status, stores, judge=lambda each, found: with_ages(each, found, stores, NOW))
-        live = StatusJudge(status, remotes).every(self.world.snapshot())
+        status, found = with_values(status, stores)
+        status = with_ages(status, found, stores, NOW)
+        live = StatusJudge(status, found.read).every(self.world.snapshot())
         return self.of(
             with_live_state(status, {name: replace(each, refreshed=NOW) for name, each in live.items()}), code=1
         )
@@ -90,8 +90,8 @@ class Reports:
         bench.silent.add("vault")
         bench.azure.deleted.add("agents-jira")
         stores = bench.live()
-        judge = lambda each, found: with_ages(each, found, stores, NOW)  # noqa: E731 - a callback
-        return self.of(with_values(self.world.status("staging"), stores, judge=judge)[0], code=3)
+        status, found = with_values(self.world.status("staging"), stores)
+        return self.of(with_ages(status, found, stores, NOW), code=3)
 
 
 @pytest.fixture

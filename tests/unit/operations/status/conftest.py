@@ -9,8 +9,8 @@ import pytest
 
 from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterView
-from compiler.operations.status import LiveState, Status, from_files, manifests_for, with_values
-from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
+from compiler.operations.status import LiveState, Status, from_files, manifests_for
+from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge, with_values
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.unit.operations.cutover.conftest import Bench
@@ -40,7 +40,8 @@ class World:
 
     def judge(self) -> StatusJudge:
         """One who knows what the stores hold now."""
-        return StatusJudge(*with_values(self.status(), self.bench.live()))
+        status, found = with_values(self.status(), self.bench.live())
+        return StatusJudge(status, found.read)
 
     def live_state(self) -> LiveState:
         """jira's state now."""

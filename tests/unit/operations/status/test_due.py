@@ -7,7 +7,8 @@ import pytest
 
 from compiler.live.ages import AgeState
 from compiler.operations.due import DueKey, DueList, Rotation, due_list, values_of
-from compiler.operations.status import Status, next_rotation, next_step, with_values
+from compiler.operations.status import Status, next_rotation, next_step
+from compiler.operations.status_live import with_values
 from compiler.operations.status_wait import with_ages
 from compiler.stores.interface import ROTATION
 from tests.unit.operations.status.conftest import World
@@ -46,8 +47,8 @@ def written(world: World, tags: dict[str, str] | None = None, **dates: datetime 
 
 def aged(world: World, *, compares: bool = False) -> Status:
     stores = world.bench.live()
-    judge = lambda status, found: with_ages(status, found, stores, NOW)  # noqa: E731 - a callback
-    return with_values(world.status(), stores, compares=compares, judge=judge)[0]
+    status, found = with_values(world.status(), stores, compares=compares)
+    return with_ages(status, found, stores, NOW)
 
 
 def due_until(status: Status, until: datetime) -> DueList:

@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.cluster.judge import ClusterState
-from compiler.operations.status import with_values
-from compiler.operations.status_live import StatusJudge
+from compiler.operations.status_live import StatusJudge, with_values
 from compiler.stores.errors import Action, ForbiddenError, StoreLocation
 from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
@@ -168,8 +167,8 @@ def test_an_event_says_how_old_it_is(world: World) -> None:
 
 
 def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -> None:
-    status, remotes = with_values(world.status(), world.bench.live())
-    judge = StatusJudge(status, remotes, again=lambda: with_values(status, world.bench.live()))
+    status, found = with_values(world.status(), world.bench.live())
+    judge = StatusJudge(status, found.read, again=lambda: with_values(status, world.bench.live()))
     world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
     seen = judge.live_state(world.snapshot(), "jira")

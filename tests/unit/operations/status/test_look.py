@@ -1,7 +1,8 @@
 import pytest
 
 from compiler.live.read_many import Likeness
-from compiler.operations.status import LiveState, from_files, manifests_for, with_live_state, with_values
+from compiler.operations.status import LiveState, from_files, manifests_for, with_live_state
+from compiler.operations.status_live import with_values
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import JIRA, World
 
@@ -30,10 +31,10 @@ def test_some_secrets_alone_are_looked_at(world: World) -> None:
 
 
 def test_values_and_live_states_join_their_rows(world: World) -> None:
-    status, remotes = with_values(world.status(), world.bench.live())
+    status, found = with_values(world.status(), world.bench.live())
     assert status.is_asked
     assert {row.values.likeness for row in status.rows} == {Likeness.EQUAL}
-    assert len(remotes) == 4
+    assert len(found.read) == 4
     seen = LiveState(pods=3)
     joined = with_live_state(status, {"jira": seen})
     assert [row.live for row in joined.rows] == [None, seen]

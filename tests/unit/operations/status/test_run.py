@@ -101,14 +101,13 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
 ) -> None:
     world = hung.world
     world.switch()
-    judged = Wait._judged
+    judged = Wait._judge_round
 
-    def hang_next(wait: Wait, snapshot: Snapshot) -> object:
-        found = judged(wait, snapshot)
+    def hang_next(wait: Wait, snapshot: Snapshot) -> None:
+        judged(wait, snapshot)
         world.double.hung.add("get clustersecretstores")
-        return found
 
-    monkeypatch.setattr(Wait, "_judged", hang_next)
+    monkeypatch.setattr(Wait, "_judge_round", hang_next)
     monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
     found = hung.look(1)
     assert found.waited is not None

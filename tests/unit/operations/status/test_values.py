@@ -6,7 +6,8 @@ import pytest
 from compiler.cluster.view import EVER
 from compiler.live.read_many import Likeness
 from compiler.model.environment import other_store, progress_of
-from compiler.operations.status import Status, Values, from_files, with_values
+from compiler.operations.status import Status, Values, from_files
+from compiler.operations.status_live import with_values
 from compiler.stores.errors import Action, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
@@ -16,7 +17,8 @@ class Read:
     """What the stores hold, by secret, and what they did not say."""
 
     def __init__(self, status: Status, world: World) -> None:
-        asked, self.remotes = with_values(status, world.bench.live())
+        asked, found = with_values(status, world.bench.live())
+        self.remotes = found.read
         self.values = {row.secret.id: row.values for row in asked.rows}
         self.answered, self.closed, self.helps = not asked.silent, asked.closed, asked.helps
 

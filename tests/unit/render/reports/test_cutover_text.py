@@ -1,10 +1,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import Unread
 from compiler.operations.cutover import Cutover, commit
 from compiler.operations.cutover_gate import Mode
 from compiler.render.content import Line
@@ -75,9 +73,8 @@ def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None
 def test_of_pods_is_said_what_the_cluster_showed(bench: Bench) -> None:
     cutover = live(bench.to_azure("jira"))
     assert told(values_lines(cutover))[-1] == f"  agents/agent-jira-secrets: {SAME}, so no pod sees a change"
-    read = datetime(2026, 11, 26, tzinfo=UTC)
-    for later, takes in ((timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")):
-        cutover = live(cutover, unread=Unread(read + later, read), readers=("deployment/jira",))
+    for takes in ("may take", "takes"):
+        cutover = live(cutover, takes=takes, readers=("deployment/jira",))
         assert told(values_lines(cutover))[-1] == (
             "  agents/agent-jira-secrets: the Secret is updated in place; "
             f"it {takes} the value that the operator has not read yet, read by deployment/jira"
