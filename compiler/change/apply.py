@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from compiler.change.journal import Run, find_unfinished, new_id, new_run
-from compiler.change.plan import Kind, Options, Outcome, Plan, State, Target, Write, WriteResult
+from compiler.change.plan import End, Kind, Options, Outcome, Plan, State, Target, Write, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import (
     AGAIN,
@@ -35,19 +35,6 @@ from compiler.stores.errors import Action, Code, ConflictError, StoreError, Stor
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import numbered
-
-
-class End(StrEnum):
-    """How a writing command ended."""
-
-    SHOWN = "shown"  # nobody said --apply
-    BLOCKED = "blocked"  # the plan has what stops it
-    NOTHING = "nothing"  # there is nothing to write
-    UNDONE = "undone"  # there is nothing left to undo
-    STUCK = "stuck"  # what is left to undo cannot be
-    DECLINED = "declined"  # a person said no
-    CHANGED = "changed"  # the stores changed while a person was asked
-    APPLIED = "applied"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,16 +72,7 @@ class Listener(Protocol):
         """Surrounds the writes: the event ends them after those under way, and the function is told each result."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ended:
-    """How the command ended; `outcome` where a write was started, now or in an earlier part of a blocked run."""
-
-    plan: Plan
-    end: End
-    outcome: Outcome | None = None
-
-
-def carry_out(change: Change, listener: Listener) -> Ended:
+def carry_out(change: Change, listener: Listener) -> Outcome:
     """Plan, and write where the command applies and the plan allows it.
 
     Raises what planning raises, and Refusal and OSError, before the first write.
@@ -105,12 +83,12 @@ def carry_out(change: Change, listener: Listener) -> Ended:
     if change.options.asks:
         unfinished = find_unfinished(change.options.root, change.identity)
         seen = _planned(change, unfinished)
-        ended = _shown(change, seen, listener)
+        outcome = _shown(change, seen, listener)
         # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
-        if ended.end is not End.SHOWN and unfinished is None:
-            return ended
-        if ended.end is End.SHOWN and not listener.agrees(seen):
-            return Ended(seen, End.DECLINED)
+        if outcome.end is not End.SHOWN and unfinished is None:
+            return outcome
+        if outcome.end is End.SHOWN and not listener.agrees(seen):
+            return Outcome(seen, End.DECLINED)
     return _locked(change, listener, seen)
 
 
@@ -128,35 +106,53 @@ def expect_servers(run: Run, stores: LiveStores) -> None:
     stores.expect(run.environment, run.clusters, f"the run {run.id}")
 
 
-def _shown(change: Change, plan: Plan, listener: Listener) -> Ended:
+def _shown(change: Change, plan: Plan, listener: Listener) -> Outcome:
     listener.shows(plan)
-    return Ended(plan, _obstacle(change, plan) or (End.SHOWN if plan.writes else End.NOTHING))
+    if _is_blocked(change, plan):
+        return Outcome(plan, End.BLOCKED)
+    return Outcome(plan, End.SHOWN if plan.writes else End.NOTHING)
 
 
-def _obstacle(change: Change, plan: Plan) -> End | None:
-    return End.BLOCKED if plan.is_blocked and not change.options.continue_on_error else None
+def _is_blocked(change: Change, plan: Plan) -> bool:
+    return plan.is_blocked and not change.options.continue_on_error
 
 
-def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
-    run_id = change.run_id or new_id()
-    with run_lock(change.options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
-        unfinished = find_unfinished(change.options.root, change.identity)
+def _locked(change: Change, listener: Listener, seen: Plan | None) -> Outcome:
+    options, run_id = change.options, change.run_id or new_id()
+    with run_lock(options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
+        unfinished = find_unfinished(options.root, change.identity)
         if unfinished is not None:
-            run_id = unfinished.id
-            rename(f"{change.command}, run {run_id}")
-            listener.resumes(run_id)
+            rename(f"{change.command}, run {unfinished.id}")
+            listener.resumes(unfinished.id)
         plan = _planned(change, unfinished)
         if seen is None:
             listener.shows(plan)
         elif _shape(seen) != _shape(plan):
             listener.shows(plan)
-            return Ended(plan, End.CHANGED)
-        if (obstacle := _obstacle(change, plan)) is not None:
-            ended = _ended_unfinished(change, plan, unfinished) if unfinished is not None else None
-            return Ended(plan, obstacle, ended)
+            return Outcome(plan, End.CHANGED)
+        begin = partial(_begin, change, plan, run_id, unfinished)
+        if _is_blocked(change, plan):
+            if unfinished is None:
+                return Outcome(plan, End.BLOCKED)
+            with recording(plan, options, unfinished, begin) as run_log:
+                return end_blocked(plan, run_log)
         if not plan.writes and unfinished is None:
-            return Ended(plan, End.NOTHING)
-        return _applied(change, plan, run_id, unfinished, listener)
+            return Outcome(plan, End.NOTHING)
+        with listener.applying(plan) as (stop, report), recording(plan, options, unfinished, begin) as run_log:
+            return apply_plan(plan, run_log, continue_on_error=options.continue_on_error, stop=stop, report=report)
+
+
+def _begin(
+    change: Change,
+    plan: Plan,
+    run_id: str,
+    unfinished: Run | None,
+    audit: AuditLog | None,
+    who: Mapping[str, str],
+) -> RunLog:
+    if unfinished is not None:
+        return RunLog(unfinished, audit, who, is_audited=unfinished.is_audited)
+    return RunLog(new_run(change.options.root, run_id, plan, change.identity), audit, who, begins=plan)
 
 
 def _shape(plan: Plan) -> tuple[object, ...]:
@@ -164,161 +160,29 @@ def _shape(plan: Plan) -> tuple[object, ...]:
     return plan.steps, tuple((write.target, write.before, write.deleted) for write in plan.writes)
 
 
-def _applied(change: Change, plan: Plan, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
-    with listener.applying(plan) as (stop, report), _recording(change, plan, run_id, unfinished) as run_log:
-        outcome = apply_plan(
-            plan,
-            run_log,
-            continue_on_error=change.options.continue_on_error,
-            stop=stop,
-            report=report,
-        )
-    return Ended(plan, End.APPLIED, outcome)
-
-
-def _ended_unfinished(change: Change, plan: Plan, unfinished: Run) -> Outcome | None:
-    """End a run that cannot be resumed; returns its outcome where a part of it is still unrecorded."""
-    with _recording(change, plan, unfinished.id, unfinished) as run_log:
-        outcome = end_blocked(plan, run_log)
-    return outcome if outcome.is_incomplete else None
-
-
 @contextmanager
-def _recording(change: Change, plan: Plan, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
-    """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
-    options = change.options
+def recording(
+    plan: Plan, options: Options, run: Run | None, begin: Callable[[AuditLog | None, Mapping[str, str]], RunLog]
+) -> Iterator[RunLog]:
+    """Opens the audit file and then the log, as a run that the file cannot record must not start.
+
+    `run` is that which goes on or is undone. `begin` gets the audit file and the caller's name by store.
+    """
     with ExitStack() as stack:
-        log = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
-        who = callers_of(plan, unfinished, log)
-        if unfinished is None:
-            run_log = RunLog(new_run(options.root, run_id, plan, change.identity), log, who, begins=plan)
-        else:
-            run_log = RunLog(unfinished, log, who, is_audited=unfinished.is_audited)
+        audit = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
+        run_log = begin(audit, _callers_of(plan, run) if audit is not None else {})
         stack.callback(run_log.close)
-        if unfinished is not None:
+        if run is not None:
             run_log.went_on(plan)
         yield run_log
 
 
-def callers_of(plan: Plan, run: Run | None, log: AuditLog | None) -> dict[str, str]:
-    """The caller's name in each store that the audit file has lines of; empty without one, which alone needs it."""
-    if log is None:
-        return {}
+def _callers_of(plan: Plan, run: Run | None) -> dict[str, str]:
+    """The caller's name in each store that the audit file has lines of, which alone needs it."""
     missing = [each.target for each in missing_lines(run)] if run is not None else []
     targets = (*(write.target for write in plan.writes), *plan.stored, *missing)
     stores = dict.fromkeys(store for store, _ in targets)
     return {store: plan.who.get(store) or plan.stores[store].whoami().subject for store in stores}
-
-
-def read_back(write: Write, version: str, look: Callable[[], WriteResult]) -> WriteResult:
-    """What `look` finds of a write that is stored and recorded as `version`; a failure where it cannot look."""
-    try:
-        return look()
-    except StoreError as error:
-        # Whether it holds what it should is still unknown.
-        reason = f"it cannot be read back: {error.reason}"
-        return WriteResult(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
-
-
-def is_as_meant(
-    found: RemoteSecret,
-    base: RemoteSecret | None,
-    changes: Mapping[str, SecretValue],
-    whole: SecretValue | None,
-    comparer: Comparer,
-) -> bool:
-    """Whether `found` is `whole`, or the properties of `base` with `changes` and no other."""
-    if whole is not None:
-        return found.whole is not None and comparer.same(found.whole, whole)
-    before: Mapping[str, SecretValue] = base.properties if base is not None else {}
-    meant = {**before, **changes}
-    return meant.keys() == found.properties.keys() and all(holds(found, *member, comparer) for member in meant.items())
-
-
-def holds(found: RemoteSecret, key: str, value: SecretValue, comparer: Comparer) -> bool:
-    """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
-    return key in found.properties and comparer.same(found.properties[key], value)
-
-
-def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError:
-    """The error of a version that reads back differently from what was written."""
-    reason = f"version {version} reads back with a different value than was written"
-    remedy = "check that version by hand, and do not trust this address"
-    return UnverifiedError(StoreLocation(store.address.absolute, name), Action.WRITE, reason, remedy, version=version)
-
-
-_BY_HAND = "check it by hand, and do not trust this address"
-
-
-def delete_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
-    """Delete the write's versions, and check that they are, and that what else there was can still be recovered.
-
-    Raises AuditError, OSError, and StoreError if no version is known to be deleted.
-    """
-    newest = write.versions[-1]
-    with log.writing(store, write, str(Kind.DELETE)) as line:
-        store.delete_versions(write.name, write.versions)
-        log.stored(line, write, Written(newest))
-    return read_back(write, newest, lambda: _gone(write, store, log))
-
-
-def recover_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
-    """Bring the write's versions back, and check that they and no others can be read. Raises as `delete_versions`."""
-    newest = write.versions[-1]
-    with log.writing(store, write, str(Kind.RECOVER)) as line:
-        store.recover_versions(write.name, write.versions)
-        log.stored(line, write, Written(newest))
-    return read_back(write, newest, lambda: _back(write, store))
-
-
-def _gone(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
-    states, newest = store.version_states(write.name), write.versions[-1]
-    left = [version for version in write.versions if states.get(version) is VersionState.READABLE]
-    if left:
-        return _unverified(write, f"the store reported it as deleted, but {numbered(left)} can still be read")
-    later = tuple(version for version, state in states.items() if state is VersionState.READABLE)
-    if later:
-        # Deleted by their numbers, so that a version that came in between stays.
-        reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
-        remedy = "find out who still uses it, then run the command again for a new plan"
-        return WriteResult(*write.target, State.CONFLICT, newest, later, "conflict", reason, remedy)
-    # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each one.
-    unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
-    if states and newest not in states and unseen is VersionState.DELETED:
-        covered = tuple(states)
-        log.note_version(write, Written(newest, covered))
-        reason = f"another writer's {numbered(covered)} came in between and was deleted too"
-        return WriteResult(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
-    kept = (*write.versions, *write.others)
-    lost = [version for version in kept if states.get(version, unseen) is not VersionState.DELETED]
-    if lost:
-        return _unverified(write, f"{numbered(lost)} cannot be recovered any more, and was only to be deleted")
-    return WriteResult(*write.target, State.DONE, newest)
-
-
-def _back(write: Write, store: SecretWriter) -> WriteResult:
-    states, newest = store.version_states(write.name), write.versions[-1]
-    left = [version for version in write.versions if states.get(version) is not VersionState.READABLE]
-    if left:
-        return _unverified(write, f"the store reported it as recovered, but {numbered(left)} cannot be read")
-    others = tuple(_readable(states.items(), write))
-    if others:
-        reason = f"another writer wrote or recovered {numbered(others)} meanwhile"
-        return WriteResult(
-            *write.target, State.CONFLICT, newest, others, "conflict", reason, "compare the versions by hand"
-        )
-    return WriteResult(*write.target, State.DONE, newest)
-
-
-def _readable(states: Iterable[tuple[str, VersionState]], write: Write) -> Iterable[str]:
-    return (version for version, state in states if state is VersionState.READABLE and version not in write.versions)
-
-
-def _unverified(write: Write, reason: str) -> WriteResult:
-    return WriteResult(*write.target, State.UNVERIFIED, write.versions[-1], (), "unverified", reason, _BY_HAND)
-
-
-_NEW_PLAN = "run the command again for a new plan"
 
 
 def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
@@ -326,12 +190,8 @@ def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
 
     Raises AuditError, OSError, and StoreError where nothing is known to be stored.
     """
-    if write.versions:
-        return (recover_versions if write.recover else delete_versions)(write, store, log)
-    if write.kind is Kind.DELETE:
-        return _deleted(write, store, log)
-    action = "restore" if write.earlier is not None else str(Kind.CREATE if write.kind is Kind.CREATE else Kind.UPDATE)
-    if write.recover:
+    action = "restore" if write.earlier is not None else str(write.kind)
+    if write.recover and not write.versions:
         write, action = _recovered(write, store, log), str(Kind.UPDATE)
         if not write.changes and write.whole is None:
             log.note_version(write, Written(write.before or ""))
@@ -345,11 +205,23 @@ def write_remote(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
             written, doubt = Written(error.version or ""), error
         log.stored(line, write, written)
     if doubt is not None:
-        return _doubtful(write, doubt)
-    return read_back(write, written.version, lambda: _verified(write, written, store))
+        return _unverified(write, written.version, doubt.reason, doubt.remedy)
+    try:
+        return _read_back(write, written, store, log)
+    except StoreError as error:
+        # Whether it holds what it should is still unknown.
+        reason = f"it cannot be read back: {error.reason}"
+        return WriteResult(*write.target, State.FAILED, written.version, (), error.code, reason, error.remedy)
 
 
 def _stored(write: Write, store: SecretWriter) -> Written:
+    if write.versions:
+        change = store.recover_versions if write.recover else store.delete_versions
+        change(write.name, write.versions)
+        return Written(write.versions[-1])
+    if write.kind is Kind.DELETE:
+        store.soft_delete(write.name, write.before or "")
+        return Written(write.before or "")
     if write.earlier is not None and write.base is not None:
         earlier = replace(write.earlier, attributes=write.stored_attributes or write.earlier.attributes)
         return store.restore(earlier, write.base)
@@ -358,27 +230,25 @@ def _stored(write: Write, store: SecretWriter) -> Written:
     return store.write(write.name, write.changes, write.base, write.stored_attributes)
 
 
-def _deleted(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
-    version = write.before or ""
-    with log.writing(store, write, str(Kind.DELETE)) as line:
-        store.soft_delete(write.name, version)
-        log.stored(line, write, Written(version))
-    return read_back(write, version, lambda: _is_gone(write, version, store))
-
-
 def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
     """Recovers the deleted secret, and returns what is left to write."""
+    place = StoreLocation(store.address.absolute, write.name)
     with log.writing(store, write, str(Kind.RECOVER)) as line:
         store.recover(write.name)
         try:
             base = store.read(write.name)
         except StoreError as error:
-            raise _unread(write, store, error) from None
+            # Not the error itself: it would deny that the secret is there again, and the run's undo would leave it so.
+            reason = f"it is recovered, but {error.reason}"
+            code = Code.UNFINISHED_WRITE
+            raise StoreError(place, Action.READ, reason, error.remedy, code, version=write.deleted or "") from None
         if base.version == write.deleted:
             log.recovered(write.target, base.version, base.attributes.created)
         line(base.version)
     if write.deleted is not None and base.version != write.deleted:
-        raise _recovered_by_another(write, store, base.version)
+        found = base.version
+        reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
+        raise ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)
     if write.expires is not None and (write.redates or base.attributes.expires is None):
         # Also where the value is there already, it lacks its date.
         return replace(write, base=base)
@@ -390,44 +260,113 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
     return replace(write, base=base, changes=changes)
 
 
-def _verified(write: Write, written: Written, store: SecretWriter) -> WriteResult:
-    found, target = store.read(write.name), write.target
+def _read_back(write: Write, written: Written, store: SecretWriter, log: RunLog) -> WriteResult:
+    if write.versions:
+        return _recovered_versions(write, store) if write.recover else _deleted_versions(write, store, log)
+    if write.kind is Kind.DELETE:
+        return _deleted(write, written.version, store)
+    found = store.read(write.name)
     if written.slipped:
         reason = f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
-        remedy = "compare the two versions by hand"
-        return WriteResult(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
+        return _conflict(write, written.version, written.slipped, reason, "compare the two versions by hand")
     if found.version != written.version:
         return _overtaken(write, written.version, found.version)
-    if not _is_as_meant(write, found):
-        return _doubtful(write, other_bytes(store, write.name, written.version))
-    return WriteResult(*target, State.DONE, written.version)
+    if not is_as_meant(write, found):
+        reason = f"version {written.version} reads back with a different value than was written"
+        remedy = "check that version by hand, and do not trust this address"
+        return _unverified(write, written.version, reason, remedy)
+    return WriteResult(*write.target, State.DONE, written.version)
 
 
-def _is_as_meant(write: Write, found: RemoteSecret) -> bool:
+def is_as_meant(write: Write, found: RemoteSecret) -> bool:
+    """Whether `found` is what the write was to store, with what else its base has and no other property."""
     if write.earlier is not None:
-        return is_as_meant(found, None, write.earlier.properties, write.earlier.whole, Comparer())
-    return is_as_meant(found, write.base, write.changes, write.whole, Comparer())
+        return is_same(found, write.earlier.properties, write.earlier.whole)
+    before: Mapping[str, SecretValue] = write.base.properties if write.base is not None else {}
+    return is_same(found, {**before, **write.changes}, write.whole)
 
 
-def _is_gone(write: Write, version: str, store: SecretWriter) -> WriteResult:
+def is_same(found: RemoteSecret, properties: Mapping[str, SecretValue], whole: SecretValue | None) -> bool:
+    """Whether `found` is `whole`, or has these properties alone."""
+    comparer = Comparer()
+    if whole is not None:
+        return found.whole is not None and comparer.same(found.whole, whole)
+    return found.properties.keys() == properties.keys() and all(
+        holds(found, *member, comparer) for member in properties.items()
+    )
+
+
+def holds(found: RemoteSecret, key: str, value: SecretValue, comparer: Comparer) -> bool:
+    """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
+    return key in found.properties and comparer.same(found.properties[key], value)
+
+
+def _deleted(write: Write, version: str, store: SecretWriter) -> WriteResult:
     found = store.describe(write.name)
     if found.state is not StoreState.PRESENT:
         return WriteResult(*write.target, State.DONE, version)
     if found.version not in {None, version}:
         # A Vault deletes one version, and not the one that another writer adds meanwhile.
         return _overtaken(write, version, str(found.version))
-    reason = "the store reported it as deleted, but it still exists"
-    remedy = "check it by hand, and do not trust this address"
-    return WriteResult(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
+    return _unverified(write, version, "the store reported it as deleted, but it still exists")
+
+
+def _deleted_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
+    """Whether the write's versions are deleted, and what else there was can still be recovered."""
+    states, newest = store.version_states(write.name), write.versions[-1]
+    left = [version for version in write.versions if states.get(version) is VersionState.READABLE]
+    if left:
+        reason = f"the store reported it as deleted, but {numbered(left)} can still be read"
+        return _unverified(write, newest, reason)
+    later = tuple(version for version, state in states.items() if state is VersionState.READABLE)
+    if later:
+        # Deleted by their numbers, so that a version that came in between stays.
+        reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
+        remedy = "find out who still uses it, then run the command again for a new plan"
+        return _conflict(write, newest, later, reason, remedy)
+    # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each one.
+    unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
+    if states and newest not in states and unseen is VersionState.DELETED:
+        covered = tuple(states)
+        log.note_version(write, Written(newest, covered))
+        reason = f"another writer's {numbered(covered)} came in between and was deleted too"
+        return _conflict(write, newest, covered, reason, "undo this run")
+    kept = (*write.versions, *write.others)
+    lost = [version for version in kept if states.get(version, unseen) is not VersionState.DELETED]
+    if lost:
+        reason = f"{numbered(lost)} cannot be recovered any more, and was only to be deleted"
+        return _unverified(write, newest, reason)
+    return WriteResult(*write.target, State.DONE, newest)
+
+
+def _recovered_versions(write: Write, store: SecretWriter) -> WriteResult:
+    """Whether the write's versions and no others can be read."""
+    states, newest = store.version_states(write.name), write.versions[-1]
+    left = [version for version in write.versions if states.get(version) is not VersionState.READABLE]
+    if left:
+        reason = f"the store reported it as recovered, but {numbered(left)} cannot be read"
+        return _unverified(write, newest, reason)
+    readable = (version for version, state in states.items() if state is VersionState.READABLE)
+    others = tuple(version for version in readable if version not in write.versions)
+    if others:
+        reason = f"another writer wrote or recovered {numbered(others)} meanwhile"
+        return _conflict(write, newest, others, reason, "compare the versions by hand")
+    return WriteResult(*write.target, State.DONE, newest)
 
 
 def _overtaken(write: Write, version: str, found: str) -> WriteResult:
     reason = f"another writer wrote version {found} right after version {version}"
-    return WriteResult(*write.target, State.CONFLICT, version, (found,), "conflict", reason, _NEW_PLAN)
+    return _conflict(write, version, (found,), reason, _NEW_PLAN)
 
 
-def _doubtful(write: Write, doubt: UnverifiedError) -> WriteResult:
-    return WriteResult(*write.target, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
+def _conflict(write: Write, version: str, others: tuple[str, ...], reason: str, remedy: str) -> WriteResult:
+    return WriteResult(*write.target, State.CONFLICT, version, others, "conflict", reason, remedy)
+
+
+def _unverified(
+    write: Write, version: str, reason: str, remedy: str = "check it by hand, and do not trust this address"
+) -> WriteResult:
+    return WriteResult(*write.target, State.UNVERIFIED, version, (), UnverifiedError.code, reason, remedy)
 
 
 def refusal(write: Write, error: StoreError) -> WriteResult:
@@ -437,18 +376,7 @@ def refusal(write: Write, error: StoreError) -> WriteResult:
     return WriteResult(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
-def _unread(write: Write, store: SecretWriter, error: StoreError) -> StoreError:
-    """Not the error itself: it would deny that the secret is there again, and the run's undo would leave it there."""
-    place, reason = StoreLocation(store.address.absolute, write.name), f"it is recovered, but {error.reason}"
-    return StoreError(place, Action.READ, reason, error.remedy, Code.UNFINISHED_WRITE, version=write.deleted or "")
-
-
-def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:
-    place = StoreLocation(store.address.absolute, write.name)
-    reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
-    return ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)
-
-
+_NEW_PLAN = "run the command again for a new plan"
 WORKERS = 16
 DEFECT = "defect"
 # Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
@@ -494,15 +422,20 @@ def apply_plan(
     interrupted = interrupted or (stop is not None and stop.is_set())
     run = run_log.run
     lacking = unaudited(run, lacks_file=run_log.lacks_file)
-    outcome = Outcome(run.id, results, interrupted, work.defect, reason, lacking)
+    outcome = Outcome(plan, End.APPLIED, run.id, results, interrupted, work.defect, reason, lacking)
     return _ended(outcome, run_log, _end(outcome))
 
 
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
-    """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
+    """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first.
+
+    The outcome is of that run only where it still lacks something.
+    """
     reason, run = record_missing(plan, run_log), run_log.run
-    outcome = Outcome(run.id, (), unrecorded=reason, unaudited=unaudited(run, lacks_file=run_log.lacks_file))
-    return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
+    lacking = unaudited(run, lacks_file=run_log.lacks_file)
+    outcome = Outcome(plan, End.BLOCKED, run.id, unrecorded=reason, unaudited=lacking)
+    outcome = _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
+    return outcome if outcome.is_incomplete else Outcome(plan, End.BLOCKED)
 
 
 def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:

@@ -487,16 +487,32 @@ class WriteResult:
     remedy: str = ""
 
 
+class End(StrEnum):
+    """How a writing command ended."""
+
+    SHOWN = "shown"  # nobody said --apply
+    BLOCKED = "blocked"  # the plan has what stops it
+    NOTHING = "nothing"  # there is nothing to write
+    UNDONE = "undone"  # there is nothing left to undo
+    STUCK = "stuck"  # what is left to undo cannot be
+    DECLINED = "declined"  # a person said no
+    CHANGED = "changed"  # the stores changed while a person was asked
+    APPLIED = "applied"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a run or an undo.
+    """How a command ended and, where a write was started, what became of its `run`; "" where none was.
 
-    `defect` is an error of this program that ended it before its end; `unrecorded` says why the journal lacks its end
-    or a stored write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
+    Of a blocked command that is the run which it was to resume, and which lacks something still. `defect` is an error
+    of this program that ended the run before its end; `unrecorded` says why the journal lacks its end or a stored
+    write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
     """
 
-    run: str
-    results: tuple[WriteResult, ...]
+    plan: Plan
+    end: End
+    run: str = ""
+    results: tuple[WriteResult, ...] = ()
     interrupted: bool = False
     defect: Exception | None = None
     unrecorded: str = ""

@@ -8,10 +8,10 @@ has put it to use, its deletion would be an outage.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
-from compiler.change.apply import End, Ended, Listener, apply_plan, callers_of, expect_servers
+from compiler.change.apply import Listener, apply_plan, expect_servers, is_same, recording
 from compiler.change.attributes import carry_back_ages, date_writes, drop_ended_tags, notes_of_undone, stores_with_dates
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import (
@@ -24,9 +24,11 @@ from compiler.change.journal import (
 )
 from compiler.change.plan import (
     WRITING,
+    End,
     Kind,
     Location,
     Options,
+    Outcome,
     Plan,
     Step,
     Target,
@@ -35,7 +37,7 @@ from compiler.change.plan import (
     refuse_targets,
 )
 from compiler.change.run_files import run_lock
-from compiler.change.run_log import AuditLog, UndoLog, unaudited
+from compiler.change.run_log import UndoLog, unaudited
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
 from compiler.live.readers import Reader, ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
@@ -43,7 +45,6 @@ from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
-from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, numbered
 
 _REASON = "the catalogue has no key there: the run or its journal is of something else"
@@ -350,7 +351,7 @@ class _OneUndo:
             verdict = self._restoration(current)
             if verdict.earlier is None:
                 return verdict
-            if _same(current, verdict.earlier):
+            if is_same(current, verdict.earlier.properties, verdict.earlier.whole):
                 return Reversal(Kind.KEEP, "it is already undone", current=current, is_done=True)
         return self._changed(current, other)
 
@@ -390,7 +391,7 @@ class _OneUndo:
             reason = f"version {current.version} cannot be compared with the run's version {after}: {error.reason}"
             return Reversal(Kind.REFUSE, reason, _BY_HAND)
         # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
-        return None if _same(current, own) else self._changed(current, None)
+        return None if is_same(current, own.properties, own.whole) else self._changed(current, None)
 
     def _changed(self, current: RemoteSecret, other: PastRun | None) -> Reversal:
         reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
@@ -419,16 +420,7 @@ def _waiting(run: Run, verdict: Reversal) -> Reversal:
     return replace(waiting, remedy=_settle(run), earlier=None)
 
 
-def _same(one: RemoteSecret, other: RemoteSecret) -> bool:
-    comparer = Comparer()
-    if one.whole is not None and other.whole is not None:
-        return comparer.same(one.whole, other.whole)
-    return one.properties.keys() == other.properties.keys() and all(
-        comparer.same(value, other.properties[key]) for key, value in one.properties.items()
-    )
-
-
-def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Ended:
+def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
     """Undo what the run of `command` wrote, or only show the plan.
 
     Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
@@ -442,23 +434,19 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     if not options.applies:
         plan, _ = _planned(run, writers, environment, options)
         listener.shows(plan)
-        return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
+        return Outcome(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = own_run(find_run(options.root, run.id), command, environment.name)
         plan, run = _planned(run, writers, environment, options)
         listener.shows(plan)
         if not (plan.writes or plan.stored or unaudited(run)):
-            return Ended(plan, _unwritten(plan))
-        with listener.applying(plan) as (stop, report), ExitStack() as stack:
-            log = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
-            run_log = UndoLog(run, log, callers_of(plan, run, log))
-            stack.callback(run_log.close)
+            return Outcome(plan, _unwritten(plan))
+        begin = partial(UndoLog, run)
+        with listener.applying(plan) as (stop, report), recording(plan, options, run, begin) as run_log:
             if options.not_the_same:
                 run_log.excluded(options.not_the_same)
-            run_log.went_on(plan)
-            outcome = apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
-    return Ended(plan, End.APPLIED, outcome)
+            return apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
 
 
 def _planned(

@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from compiler.change.apply import Ended
+    from compiler.change.plan import Outcome
     from compiler.model.diagnostic import Diagnostic
 
 OK = 0
@@ -52,18 +52,17 @@ def code_of(
     return FOUND if is_different or any(each.severity in grave for each in diagnostics) else OK
 
 
-def code_of_run(ended: Ended) -> int:
+def code_of_run(outcome: Outcome) -> int:
     """The exit code of a writing command or an undo; never 0 where something stops its plan.
 
     A run that went on and has left out what it had not planned is as incomplete as one that was cut short.
     """
-    from compiler.change.apply import End  # noqa: PLC0415 - see above
+    from compiler.change.plan import End  # noqa: PLC0415 - see above
 
-    outcome = ended.outcome
-    if outcome is not None and outcome.interrupted:
+    if outcome.interrupted:
         return INTERRUPTED
-    is_partial = (ended.end is End.APPLIED and bool(ended.plan.left_out)) or bool(ended.plan.unsettled)
-    if is_partial or (outcome is not None and outcome.is_incomplete):
+    is_partial = (outcome.end is End.APPLIED and bool(outcome.plan.left_out)) or bool(outcome.plan.unsettled)
+    if is_partial or outcome.is_incomplete:
         return INCOMPLETE
-    is_found = ended.end in {End.BLOCKED, End.CHANGED} or not ended.plan.is_clean
-    return FOUND if is_found or (outcome is not None and outcome.has_differences) else OK
+    is_found = outcome.end in {End.BLOCKED, End.CHANGED} or not outcome.plan.is_clean
+    return FOUND if is_found or outcome.has_differences else OK

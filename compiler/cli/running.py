@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compiler.change.apply import Change, End, Ended, carry_out
-from compiler.change.plan import WRITING, OnConflict, Options, Outcome, Plan, State, WriteResult
+from compiler.change.apply import Change, carry_out
+from compiler.change.plan import WRITING, End, OnConflict, Options, Outcome, Plan, State, WriteResult
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
 from compiler.cli.parser import own_arguments
@@ -87,7 +87,7 @@ class RunOutput:
 
     def end(
         self,
-        ended: Ended,
+        outcome: Outcome,
         extra: Mapping[str, Any] | None = None,
         *,
         times: RefreshTimes | None = None,
@@ -97,31 +97,31 @@ class RunOutput:
 
         `times` are those of the secrets that read what is written, None where what is deleted is read by none.
         """
-        code = self.tell(ended, times=times, is_undo=is_undo)
-        self.report(ended, code, extra)
+        code = self.tell(outcome, times=times, is_undo=is_undo)
+        self.report(outcome, code, extra)
         return code
 
-    def report(self, ended: Ended, code: int, extra: Mapping[str, Any] | None = None) -> None:
+    def report(self, outcome: Outcome, code: int, extra: Mapping[str, Any] | None = None) -> None:
         """The report for programs, where one is asked for."""
-        self._invocation.report(lambda: plan_report(self._invocation.name, ended, code, extra))
+        self._invocation.report(lambda: plan_report(self._invocation.name, outcome, code, extra))
 
-    def tell(self, ended: Ended, *, times: RefreshTimes | None = None, is_undo: bool = False) -> int:
+    def tell(self, outcome: Outcome, *, times: RefreshTimes | None = None, is_undo: bool = False) -> int:
         """Tell people how the run ended, as `end` does; returns the exit code."""
-        code = code_of_run(ended)
-        with interruption(GOES_ON if ended.outcome is not None else NOTHING_WRITTEN):
-            if ended.outcome is not None:
-                self._tell(ended.outcome)
-            if ended.end is End.BLOCKED:
-                self._lines([blocked_reason(ended.plan, can_continue=hasattr(self._arguments, "continue_on_error"))])
-            elif ended.end is not End.APPLIED:
-                self._lines([_LAST[ended.end]])
-            elif ended.outcome is not None and not ended.outcome.is_incomplete:
+        code = code_of_run(outcome)
+        with interruption(GOES_ON if outcome.run else NOTHING_WRITTEN):
+            if outcome.run:
+                self._tell(outcome)
+            if outcome.end is End.BLOCKED:
+                self._lines([blocked_reason(outcome.plan, can_continue=hasattr(self._arguments, "continue_on_error"))])
+            elif outcome.end is not End.APPLIED:
+                self._lines([_LAST[outcome.end]])
+            elif not outcome.is_incomplete:
                 if code == INCOMPLETE:
                     self._lines([f"incomplete; {GOES_ON}"])
                 else:
                     if times is not None:
-                        self._lines(in_cluster_lines(ended, times, missing_for_cluster(os.environ)))
-                    self._lines(undo_lines(ended) if not is_undo else ())
+                        self._lines(in_cluster_lines(outcome, times, missing_for_cluster(os.environ)))
+                    self._lines(undo_lines(outcome) if not is_undo else ())
         return code
 
     def _tell(self, outcome: Outcome) -> None:
@@ -141,7 +141,7 @@ class RunOutput:
 
 
 # A change and the command's own part of the report, or the end of a command with nothing to do.
-Answer = tuple["Change | Ended", "Mapping[str, Any]"]
+Answer = tuple["Change | Outcome", "Mapping[str, Any]"]
 
 
 def run_writing(
@@ -159,13 +159,13 @@ def run_writing(
         if invocation.arguments.undo is not None:
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
 
-            ended = undo_run(invocation.name, invocation.arguments.undo, environment, options, output)
-            return output.end(ended, of_undo(options, invocation.arguments.undo), times=times, is_undo=True)
+            undone = undo_run(invocation.name, invocation.arguments.undo, environment, options, output)
+            return output.end(undone, of_undo(options, invocation.arguments.undo), times=times, is_undo=True)
         change, part = answer(invocation, environment, options)
         # From here on the change is enough; a large environment is more than all that is still to come.
         del environment
-        ended = change if isinstance(change, Ended) else carry_out(change, output)
-        return output.end(ended, part, times=times)
+        outcome = change if isinstance(change, Outcome) else carry_out(change, output)
+        return output.end(outcome, part, times=times)
 
 
 @contextmanager

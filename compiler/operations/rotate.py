@@ -8,11 +8,22 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from compiler.change.apply import Change, End, Ended, Listener, expect_servers
+from compiler.change.apply import Change, Listener, expect_servers
 from compiler.change.attributes import COMMAND, Ages, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, find_run, identity_of, new_id, runs
-from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, RotationPhase, Step, location_of
+from compiler.change.plan import (
+    End,
+    Kind,
+    Location,
+    OnConflict,
+    Options,
+    Outcome,
+    Plan,
+    RotationPhase,
+    Step,
+    location_of,
+)
 from compiler.change.run_files import caller, caller_of, run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
@@ -408,7 +419,7 @@ def _is_continued(run: Run, environment: Environment) -> bool:
     return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
 
 
-def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Ended:
+def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
     """Bring the old value back, as every undo does, and take the run's id away once nothing more can be brought back.
 
     Raises Refusal where the old value does not work any more, and what `undo_run` raises.
@@ -420,16 +431,16 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     if is_without_overlap(environment, keys_of(run)):
         message = f"the rotation {run.id} cannot be undone: the old value died when the new one was made"
         raise Refusal("found", message, "rotate once more, to a value that works")
-    ended = undo_run(COMMAND, run_id, environment, options, listener)
+    outcome = undo_run(COMMAND, run_id, environment, options, listener)
     run = find_run(options.root, run_id)
-    if options.applies and (run.is_undone or (run.is_undo_begun and _is_at_end(ended))):
+    if options.applies and (run.is_undone or (run.is_undo_begun and _is_at_end(outcome))):
         unmark(run, open_run(run, environment, options.stores))
-    return ended
+    return outcome
 
 
-def _is_at_end(undo: Ended) -> bool:
+def _is_at_end(undo: Outcome) -> bool:
     """Whether an undo did all that it can; what is left is another writer's, or has no earlier version any more."""
-    return undo.end is End.STUCK or (undo.outcome is not None and not undo.outcome.is_incomplete)
+    return undo.end is End.STUCK or (undo.end is End.APPLIED and not undo.is_incomplete)
 
 
 def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:

@@ -9,9 +9,10 @@ from typing import Any
 
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry, new_run
-from compiler.change.plan import Kind, Location, Plan, Step, Target, Write, WriteResult
+from compiler.change.plan import End, Kind, Location, Outcome, Plan, Step, Target, Write, WriteResult
 from compiler.change.run_log import RunLog
 from compiler.live.read_many import no_writer, read_all
+from compiler.stores.errors import Action, UnverifiedError
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import MemoryStore, secrets
@@ -29,6 +30,23 @@ def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # n
 def begin_journal(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> RunLog:
     """The log of a run that begins, without an audit file."""
     return RunLog(new_run(root, run_id, plan, identity), begins=plan)
+
+
+def outcome_of(
+    *results: WriteResult,
+    plan: Plan | None = None,
+    run: str = "run-1",
+    **rest: Any,  # noqa: ANN401
+) -> Outcome:
+    """The outcome of a run that was applied."""
+    return Outcome(plan if plan is not None else plan_of(), End.APPLIED, run, results, **rest)
+
+
+def unverified(store: MemoryStore, name: str, version: str) -> UnverifiedError:
+    """The store's own word that it holds something else than was sent."""
+    return UnverifiedError(
+        store.place(name), Action.WRITE, "it is a different value", "check it by hand", version=version
+    )
 
 
 def write_over(target: Target, before: str | None = None) -> Write:

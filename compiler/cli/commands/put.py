@@ -9,9 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from compiler.change.apply import End, Ended
 from compiler.change.attributes import AskedExpiry, parse_expiry, require_possible
-from compiler.change.plan import Options, Plan
+from compiler.change.plan import End, Options, Outcome, Plan
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_store, add_writing
 from compiler.cli.running import Answer, run_writing
@@ -124,7 +123,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     values = values_of(arguments, target, options.stores, arguments.keys, names)
     if not values:
         invocation.lines(["no value was entered"])
-        return Ended(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
+        return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
     change = put(target, values, environment.name, replace(options, asks=is_asked(arguments)))
     tell_forms(values)
     return change, _named(target, commons)

@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from compiler.change.apply import End, Ended, carry_out
+from compiler.change.apply import carry_out
 from compiler.change.attributes import COMMAND, secrets_of
 from compiler.change.journal import Run, find_run
-from compiler.change.plan import Options, Plan, RotationPhase
+from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, context_of, timeout_seconds, waiting_item
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
@@ -121,8 +121,8 @@ def run(invocation: Invocation) -> int:
     timeout_seconds(arguments.timeout)
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
-            ended = undo_rotation(arguments.undo, environment, options, output)
-            return output.end(ended, of_undo(options, arguments.undo), is_undo=True)
+            undone = undo_rotation(arguments.undo, environment, options, output)
+            return output.end(undone, of_undo(options, arguments.undo), is_undo=True)
         if arguments.confirm_revoked is not None:
             return _close(invocation, environment, options, output)
         if arguments.secret is None:
@@ -149,7 +149,7 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     if closed.ended != "complete":
         standard_error().note("the run did not finish: not every place has the new value")
     invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
-    output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
+    output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
     return OK
 
 
@@ -164,7 +164,7 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
     code = following.follow()
     part = _part(environment, found)
     part["rotation"] |= following.seen
-    output.report(Ended(Plan(COMMAND, environment.name), End.NOTHING), code, part)
+    output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, part)
     return code
 
 
@@ -180,25 +180,24 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
         _connect(arguments)()
     values = _values(arguments, target, options)
     if not values:
-        ended = Ended(Plan(COMMAND, environment.name), End.NOTHING)
         invocation.lines(["no value was entered"])
-        return output.end(ended, _part(environment, None, target))
+        return output.end(Outcome(Plan(COMMAND, environment.name), End.NOTHING), _part(environment, None, target))
     require_together(target, values)
     rotation = NewValues(target, values, replace(options, asks=is_asked(arguments)), is_generated=arguments.generate)
     change = rotation.change()
     tell_forms(values)
-    ended = carry_out(change, output)
+    outcome = carry_out(change, output)
     for line in rotation.kept:
         standard_error().note(line)
-    code = output.tell(ended)
-    done = find_run(options.root, ended.outcome.run) if ended.outcome is not None and code == OK else None
+    code = output.tell(outcome)
+    done = find_run(options.root, outcome.run) if outcome.run and code == OK else None
     seen = dict[str, Any]()
     if done is not None:
         following = _Following(invocation, environment, options, done)
         code, seen = following.follow(), following.seen
     part = _part(environment, done, target)
     part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere), **seen}
-    output.report(ended, code, part)
+    output.report(outcome, code, part)
     return code
 
 

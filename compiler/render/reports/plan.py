@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from compiler.change.apply import End, Ended
 from compiler.change.plan import (
     WRITING,
+    End,
     Kind,
     LossKind,
     MissingLine,
@@ -191,26 +191,25 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
     yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
 
 
-def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
+def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
     """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
-    results = ended.outcome.results if ended.outcome is not None else ()
-    written = {(each.store, each.name.lower()) for each in results if each.state is State.DONE}
+    written = {(each.store, each.name.lower()) for each in outcome.results if each.state is State.DONE}
     secrets = [secret for secret, (_, places) in times.items() if not written.isdisjoint(places)]
     if not secrets:
         return
     only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
-    line = command_line("status", ended.plan.environment, *only, "--wait", "--force-sync")
+    line = command_line("status", outcome.plan.environment, *only, "--wait", "--force-sync")
     within = short_duration(max(times[secret][0] for secret in secrets))
     yield f"the cluster gets it within {within}; to have it now: ", line
     if missing is not None:
         yield "  which needs ", missing
 
 
-def undo_lines(ended: Ended) -> Iterator[Line]:
+def undo_lines(outcome: Outcome) -> Iterator[Line]:
     """How to take back what a run wrote."""
-    outcome, plan = ended.outcome, ended.plan
-    if outcome is not None and outcome.count(State.DONE):
-        yield "to undo it: ", command_line(plan.command, plan.environment, "--undo", outcome.run, "--apply")
+    if outcome.count(State.DONE):
+        words = (outcome.plan.command, outcome.plan.environment, "--undo", outcome.run, "--apply")
+        yield "to undo it: ", command_line(*words)
 
 
 def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
@@ -353,9 +352,11 @@ def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(piece for part in parts for piece in ("; ", *part))[1:]
 
 
-def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def plan_report(
+    command: str, outcome: Outcome, exit_code: int, extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Everything about a plan, and about a run where there was one; `extra` is the command's own."""
-    plan, outcome = ended.plan, ended.outcome
+    plan = outcome.plan
     found = Counter(step.kind for step in plan.steps)
     secrets = {write.target: write.steps[0].secret for write in plan.writes if write.steps}
     content = {
@@ -382,11 +383,11 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
             *(loss_note(loss, secrets.get(loss.target)) for loss in plan.losses),
         ],
         "blocked": plan.is_blocked,
-        "applied": ended.end is End.APPLIED,
-        "run": outcome.run if outcome is not None else None,
-        "interrupted": outcome is not None and outcome.interrupted,
-        "results": [_result_object(result) for result in outcome.results] if outcome is not None else [],
-        "unaudited": [members(each, "store", "name", "version") for each in (outcome.unaudited if outcome else ())],
+        "applied": outcome.end is End.APPLIED,
+        "run": outcome.run or None,
+        "interrupted": outcome.interrupted,
+        "results": [_result_object(result) for result in outcome.results],
+        "unaudited": [members(each, "store", "name", "version") for each in outcome.unaudited],
     }
     return envelope(command, plan.environment, exit_code, content)
 

@@ -13,7 +13,7 @@ import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
 from compiler.change.journal import read_run
-from compiler.change.plan import MissingLine, Outcome, Plan, State, WriteResult
+from compiler.change.plan import End, MissingLine, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.secret_value import SecretValue
@@ -698,10 +698,12 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run, is_audited=is_audited))
+    plan = replace(plan, stores={"azure": store})
+    outcome = end_blocked(plan, RunLog(opened[0].run, is_audited=is_audited))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
     missing = MissingLine("azure", "a", "v1", ("A",), "create")
-    assert outcome == Outcome(RUN, (), unaudited=(missing,) if is_audited else ())
+    lacking = Outcome(plan, End.BLOCKED, RUN, unaudited=(missing,))
+    assert outcome == (lacking if is_audited else Outcome(plan, End.BLOCKED))
     run = read_run(journal_path(tmp_path))
     assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
     assert store.calls == []
@@ -723,9 +725,8 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
     monkeypatch.setattr(RunLog, "end", full)
-    assert end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run)) == Outcome(
-        RUN, (), unrecorded=reason
-    )
+    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
+    assert (outcome.end, outcome.run, outcome.results, outcome.unrecorded) == (End.BLOCKED, RUN, (), reason)
 
 
 def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(

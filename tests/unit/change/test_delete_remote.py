@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import delete_versions, recover_versions
+from compiler.change.apply import write_remote
 from compiler.change.journal import RunEntry, read_run
 from compiler.change.plan import Kind, State, Write, WriteResult
 from compiler.change.run_log import AuditLog, RunLog, UndoLog
@@ -22,7 +22,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
     journal = begin_journal(tmp_path, ID, plan_of(write, command="retire"), {})
     try:
         with AuditLog(tmp_path / "audit") as audit:
-            return delete_versions(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
+            return write_remote(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
     finally:
         journal.close()
 
@@ -30,7 +30,7 @@ def deleting(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
 def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
     journal = RunLog(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
     with AuditLog(tmp_path / "audit") as audit:
-        result = recover_versions(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
+        result = write_remote(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
     journal.close()
     return result
 

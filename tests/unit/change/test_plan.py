@@ -21,7 +21,7 @@ from compiler.change.plan import (
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
-from tests.unit.changes import plan_of
+from tests.unit.changes import outcome_of, plan_of
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
@@ -62,9 +62,9 @@ def test_a_conflict_that_is_skipped_stops_nothing_and_is_not_clean() -> None:
     ],
 )
 def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> None:  # noqa: FBT001
-    outcome = Outcome("run", (WriteResult("azure", "a", State.DONE), WriteResult("azure", "b", state)))
+    outcome = outcome_of(WriteResult("azure", "a", State.DONE), WriteResult("azure", "b", state))
     assert (outcome.is_incomplete, outcome.has_differences) == (incomplete, differs)
-    assert Outcome("run", (), interrupted=True).is_incomplete
+    assert outcome_of(interrupted=True).is_incomplete
 
 
 def test_a_place_is_shown_with_its_property_or_without_and_no_value_ever() -> None:
@@ -104,7 +104,6 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
 def test_what_nobody_says_is_the_careful_choice() -> None:
     assert Options() == Options((), False, OnConflict.FAIL, False, False, (), False)
     assert WriteResult("azure", "a", State.DONE) == WriteResult("azure", "a", State.DONE, None, (), "", "", "")
-    assert Outcome("run", ()) == Outcome("run", (), False, None, "", ())
     assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
     place = Location("azure", "a", None)
     assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
@@ -139,15 +138,15 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
 @pytest.mark.parametrize(
     "outcome",
     [
-        Outcome("run", (), interrupted=True),
-        Outcome("run", (), defect=KeyError()),
-        Outcome("run", (), unrecorded="full"),
-        Outcome("run", (), unaudited=(MissingLine("azure", "a", "1"),)),
+        outcome_of(interrupted=True),
+        outcome_of(defect=KeyError()),
+        outcome_of(unrecorded="full"),
+        outcome_of(unaudited=(MissingLine("azure", "a", "1"),)),
     ],
 )
 def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:
     assert outcome.is_incomplete
-    assert not Outcome("run", ()).is_incomplete
+    assert not outcome_of().is_incomplete
 
 
 def step_in(name: str, kind: Kind) -> Step:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import Change, End, carry_out
+from compiler.change.apply import Change, carry_out
 from compiler.change.journal import Run, find_unfinished, runs
-from compiler.change.plan import Kind, Options, Plan, State, Step
+from compiler.change.plan import End, Kind, Options, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
 from compiler.live.stores import LiveStores
@@ -55,7 +55,7 @@ def test_without_apply_the_plan_is_shown_and_nothing_is_left_behind(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
     ended = carry_out(change(), listening)
-    assert (ended.end, ended.outcome, listening.shown) == (End.SHOWN, None, [ended.plan])
+    assert (ended.end, ended.run, listening.shown) == (End.SHOWN, "", [ended.plan])
     assert store.writes == []
     assert list(tmp_path.iterdir()) == []
 
@@ -65,11 +65,10 @@ def test_with_apply_it_is_written_noted_and_ended(
 ) -> None:
     ended = carry_out(change(applies=True), listening)
     assert (ended.end, listening.shown) == (End.APPLIED, [ended.plan])
-    assert ended.outcome is not None
-    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert [result.state for result in ended.results] == [State.DONE]
     assert store.shown("a") == {"A": "1"}
     (run,) = runs(tmp_path)
-    assert (run.command, run.ended, run.identity, run.id) == ("put", "complete", IDENTITY, ended.outcome.run)
+    assert (run.command, run.ended, run.identity, run.id) == ("put", "complete", IDENTITY, ended.run)
     assert [result.name for result in listening.results] == ["a"]
 
 
@@ -130,14 +129,12 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
 ) -> None:
     store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     first = carry_out(change(applies=True), listening)
-    assert first.outcome is not None
-    assert first.outcome.is_incomplete
+    assert first.is_incomplete
     store.failures.clear()
     given: list[Run | None] = []
     again = carry_out(change(applies=True, given=given), listening)
-    assert again.outcome is not None
-    assert (again.outcome.run, listening.resumed) == (first.outcome.run, [first.outcome.run])
-    assert [run.id if run is not None else None for run in given] == [first.outcome.run]
+    assert (again.run, listening.resumed) == (first.run, [first.run])
+    assert [run.id if run is not None else None for run in given] == [first.run]
     assert find_unfinished(tmp_path, IDENTITY) is None
 
 
@@ -149,7 +146,7 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
     assert find_unfinished(tmp_path, IDENTITY) is not None
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
-    assert (ended.end, ended.outcome) == (End.BLOCKED, None)
+    assert (ended.end, ended.run) == (End.BLOCKED, "")
     assert find_unfinished(tmp_path, IDENTITY) is None
     # What it had stored without knowing it is known now, for its undo.
     assert [run.entries["azure", "a"].after for run in runs(tmp_path)] == ["7"]
@@ -163,8 +160,7 @@ def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
     assert ended.end is End.BLOCKED
-    assert ended.outcome is not None
-    assert [each.version for each in ended.outcome.unaudited] == ["7"]
+    assert [each.version for each in ended.unaudited] == ["7"]
 
 
 def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(
@@ -181,11 +177,10 @@ def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so
         file.writelines(f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1"}))
     plan = plan_of(steps=(REFUSED,), stores={"azure": store})
     ended = carry_out(change(plan=lambda: plan, applies=True), listening)
-    assert ended.outcome is not None
-    assert [(each.action, each.version) for each in ended.outcome.unaudited] == [("recover", "v1")]
+    assert [(each.action, each.version) for each in ended.unaudited] == [("recover", "v1")]
     assert find_unfinished(tmp_path, IDENTITY) is not None
     ended = carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
-    assert (ended.outcome, find_unfinished(tmp_path, IDENTITY)) == (None, None)
+    assert (ended.run, find_unfinished(tmp_path, IDENTITY)) == ("", None)
     last = json.loads((tmp_path / "audit").read_text("utf-8").splitlines()[-1])
     assert (last["state"], last["action"], last["version"]) == ("written", "recover", "v1")
 
@@ -216,8 +211,7 @@ def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(
         )
     plan = plan_of(*(write_of(store, name, A="1") for name in names))
     ended = carry_out(change(plan=lambda: plan, applies=True, goes_on=goes_on), listening)
-    assert ended.outcome is not None
-    assert (ended.outcome.count(State.PENDING) == 0) is goes_on
+    assert (ended.count(State.PENDING) == 0) is goes_on
 
 
 def test_a_command_that_is_told_to_stop_starts_no_write(
@@ -225,8 +219,7 @@ def test_a_command_that_is_told_to_stop_starts_no_write(
 ) -> None:
     listening.stop.set()
     ended = carry_out(change(applies=True), listening)
-    assert ended.outcome is not None
-    assert (ended.outcome.interrupted, store.writes) == (True, [])
+    assert (ended.interrupted, store.writes) == (True, [])
 
 
 def test_the_audit_file_has_the_caller_whom_planning_found(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import apply_plan, other_bytes
+from compiler.change.apply import apply_plan
 from compiler.change.journal import Run, RunEntry, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
@@ -28,7 +28,7 @@ from tests.unit.change.undoing import (
     two_versions,
     updated,
 )
-from tests.unit.changes import begin_journal, plan_of
+from tests.unit.changes import begin_journal, plan_of, unverified
 from tests.unit.memory_store import MemoryStore
 
 
@@ -100,7 +100,7 @@ def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) ->
 
 def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path) -> None:
     store = two_versions()
-    store.failures["restore", "a"] = other_bytes(store, "a", "v3")
+    store.failures["restore", "a"] = unverified(store, "a", "v3")
     with AuditLog(tmp_path / "audit") as audit:
         (result,) = undo(tmp_path, run_of(a=updated()), store, audit).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from compiler.change.apply import End, Ended, apply_plan, carry_out
+from compiler.change.apply import apply_plan, carry_out
 from compiler.change.journal import runs
-from compiler.change.plan import Kind, OnConflict, Options, State
+from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State
 from compiler.change.run_files import run_lock
 from compiler.change.undo import undo_run
 from compiler.model.environment import Environment
@@ -37,18 +37,17 @@ def run_id(environment: Environment, stores: Stores, tmp_path: Path, listening: 
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira",))), listening)
-    assert ended.outcome is not None
     listening.shown.clear()
-    return ended.outcome.run
+    return ended.run
 
 
 @pytest.fixture
 def undo(
     environment: Environment, stores: Stores, tmp_path: Path, run_id: str, listening: Listening
-) -> Callable[..., Ended]:
+) -> Callable[..., Outcome]:
     def invoke(
         command: str = "migrate", *, applies: bool = True, audit: Path | None = None, env: str = "prod"
-    ) -> Ended:
+    ) -> Outcome:
         setting = Options(root=tmp_path, stores=stores.live, applies=applies, audit=audit)
         return undo_run(command, run_id, replace(environment, name=env), setting, listening)
 
@@ -56,18 +55,17 @@ def undo(
 
 
 def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, run_id: str, listening: Listening
+    undo: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, run_id: str, listening: Listening
 ) -> None:
     shown = undo(applies=False)
     assert (shown.end, [step.kind for step in shown.plan.steps]) == (End.SHOWN, [Kind.DELETE] * 2)
     assert azure.deleted == set()
     listening.results.clear()
     done = undo(audit=tmp_path / "audit")
-    assert done.outcome is not None
-    assert [result.state for result in done.outcome.results] == [State.DONE]
+    assert [result.state for result in done.results] == [State.DONE]
     assert azure.deleted == {"agents-jira"}
     assert listening.shown == [shown.plan, done.plan]
-    assert (done.end, done.outcome.run, listening.results) == (End.APPLIED, run_id, list(done.outcome.results))
+    assert (done.end, done.run, listening.results) == (End.APPLIED, run_id, list(done.results))
     (run,) = runs(tmp_path)
     assert [entry.undo for entry in run.entries.values()] == ["done"]
     assert run.ended == "complete"
@@ -79,14 +77,14 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
     written = (tmp_path / "audit").read_text("utf-8")
     for applies in (False, True):
         again = undo(applies=applies, audit=tmp_path / "audit")
-        assert (again.end, again.outcome) == (End.UNDONE, None)
+        assert (again.end, again.run) == (End.UNDONE, "")
         assert {step.kind for step in again.plan.steps} == {Kind.KEEP}
     assert (tmp_path / "audit").read_text("utf-8") == written
 
 
 @pytest.mark.parametrize(("command", "env"), [("put", "prod"), ("migrate", "staging")])
 def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_use(
-    undo: Callable[..., Ended], azure: MemoryStore, run_id: str, command: str, env: str
+    undo: Callable[..., Outcome], azure: MemoryStore, run_id: str, command: str, env: str
 ) -> None:
     with pytest.raises(Refusal, match="belongs to `migrate prod`") as refused:
         undo(command, env=env)
@@ -96,7 +94,7 @@ def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_u
 
 @pytest.mark.parametrize("forged", [{"keys": []}, {"kind": "delete", "versions": []}, {"destinations": []}])
 def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, forged: dict[str, object]
+    undo: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, forged: dict[str, object]
 ) -> None:
     (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -109,7 +107,7 @@ def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
 
 
 def test_an_undo_that_can_take_nothing_back_of_a_run_stopped_after_a_recovery_says_so(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+    undo: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
 ) -> None:
     (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
     line = {"type": "step", "store": "azure", "name": "agents-jira"}
@@ -117,11 +115,11 @@ def test_an_undo_that_can_take_nothing_back_of_a_run_stopped_after_a_recovery_sa
     with path.open("a") as file:
         file.writelines(f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1"}))
     ended = undo()
-    assert (ended.end, ended.outcome, {step.kind for step in ended.plan.steps}) == (End.STUCK, None, {Kind.REFUSE})
+    assert (ended.end, ended.run, {step.kind for step in ended.plan.steps}) == (End.STUCK, "", {Kind.REFUSE})
     assert azure.deleted == set()
 
 
-def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
+def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Outcome], azure: MemoryStore) -> None:
     address = azure.address.absolute
     azure.address = MemoryStore("https://elsewhere").address
     with pytest.raises(Refusal) as refused:
@@ -169,18 +167,16 @@ def test_what_changed_since_stays_and_the_rest_is_taken_back(
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
-    assert ended.outcome is not None
     azure.seed("agents-jira", JIRA_TOKEN="theirs")
-    undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
-    assert undone.outcome is not None
+    undone = undo_run("migrate", ended.run, environment, setting, listening)
     assert not undone.plan.is_clean
-    assert [result.state for result in undone.outcome.results] == [State.DONE]
+    assert [result.state for result in undone.results] == [State.DONE]
     assert azure.deleted == {"agents-github"}
     assert azure.shown("agents-jira") == {"JIRA_TOKEN": "theirs"}
 
 
 def test_what_another_command_noted_before_this_one_had_the_lock_counts(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+    undo: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(*given: Any) -> AbstractContextManager[object]:  # noqa: ANN401
         noted = {"type": "undo", "store": "azure", "name": "agents-jira", "state": "done", "version": None}
@@ -195,7 +191,7 @@ def test_what_another_command_noted_before_this_one_had_the_lock_counts(
 
 @pytest.mark.parametrize("applies", [False, True])
 def test_a_run_that_a_newer_one_wrote_over_is_left_to_that_one(
-    undo: Callable[..., Ended],
+    undo: Callable[..., Outcome],
     environment: Environment,
     stores: Stores,
     azure: MemoryStore,
@@ -208,15 +204,14 @@ def test_a_run_that_a_newer_one_wrote_over_is_left_to_that_one(
     stores.vault.seed("agents/jira", JIRA_TOKEN="newer", JIRA_URL="u")
     options = Options(("jira",), on_conflict=OnConflict.OVERWRITE, root=tmp_path, stores=stores.live, applies=True)
     newer = carry_out(migration(environment, "azure", None, options), listening)
-    assert newer.outcome is not None
     refused = undo(applies=applies).plan.steps
-    remedy = f"undo that run first: platform-secrets migrate prod --undo {newer.outcome.run}"
+    remedy = f"undo that run first: platform-secrets migrate prod --undo {newer.run}"
     assert {(step.kind, step.remedy) for step in refused} == {(Kind.REFUSE, remedy)}
     assert azure.deleted == set()
 
 
 def test_others_see_which_run_is_undone_and_it_waits_for_them(
-    undo: Callable[..., Ended],
+    undo: Callable[..., Outcome],
     azure: MemoryStore,
     tmp_path: Path,
     run_id: str,
@@ -234,12 +229,11 @@ def test_others_see_which_run_is_undone_and_it_waits_for_them(
 
 
 def test_an_undo_that_is_told_to_stop_starts_nothing(
-    undo: Callable[..., Ended], azure: MemoryStore, listening: Listening
+    undo: Callable[..., Outcome], azure: MemoryStore, listening: Listening
 ) -> None:
     listening.stop.set()
     ended = undo()
-    assert ended.outcome is not None
-    assert (ended.outcome.interrupted, azure.deleted) == (True, set())
+    assert (ended.interrupted, azure.deleted) == (True, set())
 
 
 def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
@@ -255,14 +249,12 @@ def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
-    assert ended.outcome is not None
     assert apply_plan.__kwdefaults__ is not None
     monkeypatch.setitem(apply_plan.__kwdefaults__, "workers", 1)
-    first, second = (result.name for result in ended.outcome.results)
+    first, second = (result.name for result in ended.results)
     azure.failures["soft_delete", first] = stores.failure(Code.UNAVAILABLE, first)
-    undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
-    assert undone.outcome is not None
-    assert [result.state for result in undone.outcome.results] == [State.FAILED, State.DONE]
+    undone = undo_run("migrate", ended.run, environment, setting, listening)
+    assert [result.state for result in undone.results] == [State.FAILED, State.DONE]
     assert azure.deleted == {second}
 
 
@@ -326,8 +318,7 @@ def test_a_run_that_an_earlier_release_noted_is_undone(
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = undo_run("migrate", FIRST, environment, setting, listening)
     assert [(step.secret, step.key, step.kind) for step in ended.plan.steps] == [("jira", "JIRA_TOKEN", Kind.DELETE)]
-    assert ended.outcome is not None
-    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert [result.state for result in ended.results] == [State.DONE]
     assert azure.deleted == {"agents-jira"}
     again = undo_run("migrate", FIRST, environment, setting, listening)
     assert {step.kind for step in again.plan.steps} == {Kind.KEEP}
@@ -351,6 +342,5 @@ def test_a_run_that_an_earlier_release_was_stopped_in_goes_on_and_is_undone(
     assert azure.writes == ["agents-github"]
     assert [run.id for run in runs(tmp_path)] == [FIRST]
     undone = undo_run("migrate", FIRST, environment, setting, listening)
-    assert undone.outcome is not None
-    assert undone.outcome.count(State.DONE) == 2
+    assert undone.count(State.DONE) == 2
     assert azure.deleted == {"agents-jira", "agents-github"}

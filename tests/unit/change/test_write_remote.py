@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import other_bytes, refusal, write_remote
+from compiler.change.apply import refusal, write_remote
 from compiler.change.journal import read_run
 from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog
@@ -12,7 +12,7 @@ from compiler.stores.errors import Action, Code, ConflictError, NotFoundError, S
 from compiler.stores.interface import Attributes, Written
 from compiler.stores.secret_value import SecretValue
 from tests.refusals import is_refused
-from tests.unit.changes import begin_journal, plan_of
+from tests.unit.changes import begin_journal, plan_of, unverified
 from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
@@ -71,7 +71,7 @@ def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable
 def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
-    store.failures["write", "a"] = other_bytes(store, "a", "v9")
+    store.failures["write", "a"] = unverified(store, "a", "v9")
     result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
     assert noted(tmp_path) == ("written", "v9")

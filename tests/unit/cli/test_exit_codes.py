@@ -1,14 +1,14 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from compiler.change.apply import End, Ended
-from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
+from compiler.change.plan import End, Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
-from tests.unit.changes import plan_of, write_of
+from tests.unit.changes import outcome_of, plan_of, write_of
 from tests.unit.memory_store import MemoryStore
 
 ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
@@ -50,8 +50,8 @@ def plan(name: str) -> Plan:
     return plan_of(write_of(MemoryStore(), name, A="1"))
 
 
-def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
-    return Outcome("run-1", tuple(WriteResult("azure", str(state), state) for state in states), interrupted, defect)
+def outcome(*states: State, **rest: Any) -> Outcome:  # noqa: ANN401
+    return outcome_of(*(WriteResult("azure", str(state), state) for state in states), **rest)
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,19 @@ def outcome(*states: State, interrupted: bool = False, defect: Exception | None 
         (outcome(State.CONFLICT, State.FAILED), True, 4),
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
-        (replace(outcome(State.DONE), unrecorded="the disk is full"), True, 4),
-        (replace(outcome(State.DONE), unaudited=(MissingLine("azure", "a", "v1"),)), True, 4),
+        (outcome(State.DONE, unrecorded="the disk is full"), True, 4),
+        (outcome(State.DONE, unaudited=(MissingLine("azure", "a", "v1"),)), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],
 )
 def test_the_exit_code_says_how_a_run_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
-    made = plan("a") if is_clean else plan_of(steps=(REFUSED,))
-    assert code_of_run(Ended(made, End.APPLIED, found)) == code
+    assert code_of_run(found if is_clean else replace(found, plan=plan_of(steps=(REFUSED,)))) == code
 
 
 @pytest.mark.parametrize(("end", "code"), [(End.APPLIED, 4), (End.SHOWN, 0), (End.NOTHING, 0)])
 def test_a_run_that_leaves_something_to_the_next_one_is_incomplete(end: End, code: int) -> None:
     left = replace(plan("a"), left_out=(("azure", "b"),))
-    assert code_of_run(Ended(left, end, Outcome("id", ()) if end is End.APPLIED else None)) == code
+    assert code_of_run(Outcome(left, end)) == code
 
 
 @pytest.mark.parametrize(
@@ -93,4 +92,4 @@ def test_a_run_that_leaves_something_to_the_next_one_is_incomplete(end: End, cod
     ],
 )
 def test_the_exit_code_says_whether_a_plan_can_be_written(end: End, is_clean: bool, code: int) -> None:  # noqa: FBT001
-    assert code_of_run(Ended(plan("a") if is_clean else plan_of(steps=(REFUSED,)), end)) == code
+    assert code_of_run(Outcome(plan("a") if is_clean else plan_of(steps=(REFUSED,)), end)) == code

@@ -1,16 +1,16 @@
 import io
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from compiler.change.apply import End, Ended
-from compiler.change.plan import Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
+from compiler.change.plan import End, Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.dialogue import Progress
 from compiler.live.stores import Served
 from tests.commands import invocation_of
-from tests.unit.changes import plan_of, write_of
+from tests.unit.changes import outcome_of, plan_of, write_of
 from tests.unit.memory_store import MemoryStore
 
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
@@ -25,12 +25,12 @@ def plan(*names: str) -> Plan:
     return plan_of(*(write_of(MemoryStore(), name, A="1") for name in names), command="put")
 
 
-def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
-    return Outcome("run-1", tuple(WriteResult("azure", str(state), state) for state in states), interrupted, defect)
+def outcome(*states: State, **rest: Any) -> Outcome:  # noqa: ANN401
+    return outcome_of(*(WriteResult("azure", str(state), state) for state in states), **rest)
 
 
 def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
-    output().end(Ended(plan(), End.APPLIED, found))
+    output().end(found)
     shown = capsys.readouterr()
     return shown.out.splitlines(), shown.err
 
@@ -50,7 +50,7 @@ def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str],
 def test_where_nothing_was_written_the_last_line_says_why(
     capsys: pytest.CaptureFixture[str], end: End, said: str
 ) -> None:
-    output().end(Ended(plan_of(steps=(REFUSED,)), end))
+    output().end(Outcome(plan_of(steps=(REFUSED,)), end))
     (line,) = capsys.readouterr().out.splitlines()
     assert said in line
     assert "--continue-on-error" not in line
@@ -58,7 +58,7 @@ def test_where_nothing_was_written_the_last_line_says_why(
 
 def test_an_option_that_the_command_has_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     made = plan("a")
-    output(continue_on_error=False).end(Ended(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
+    output(continue_on_error=False).end(Outcome(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
     assert capsys.readouterr().out.endswith("; add --continue-on-error to write the rest\n")
 
 
@@ -85,7 +85,7 @@ def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    ended = Ended(plan("a"), End.SHOWN)
+    ended = Outcome(plan("a"), End.SHOWN)
     output().shows(ended.plan)
     assert capsys.readouterr().out.startswith('to   "azure" at ')
     shown = output("json")
@@ -135,7 +135,7 @@ def test_why_a_write_is_not_done_is_told_once_when_all_is_over(
             report(result)
         assert not stop.is_set()
     assert seen == [("azure:a done, version v1", True), ("azure:b conflict", False)]
-    assert told(Outcome("run-1", results), capsys)[0][:2] == ["azure:b conflict: why", "  help: how"]
+    assert told(outcome_of(*results), capsys)[0][:2] == ["azure:b conflict: why", "  help: how"]
 
 
 def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:

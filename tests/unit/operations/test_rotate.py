@@ -4,9 +4,9 @@ from threading import Event
 
 import pytest
 
-from compiler.change.apply import End, carry_out
+from compiler.change.apply import carry_out
 from compiler.change.journal import runs
-from compiler.change.plan import Kind, Options, RotationPhase
+from compiler.change.plan import End, Kind, Options, RotationPhase
 from compiler.model.catalogue import Lifetime
 from compiler.model.environment import Environment
 from compiler.operations.put import Target
@@ -60,12 +60,11 @@ def test_a_random_value_of_a_run_that_was_stopped_is_kept_and_goes_everywhere(
     vault, azure = ends(stores)
     azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     first = carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
-    assert first.outcome is not None
-    assert first.outcome.is_incomplete
+    assert first.is_incomplete
     azure.failures.clear()
     held = vault.shown(JIRA)["JIRA_TOKEN"]
     again = carry_out(rotation(target, options, "random-2", is_generated=True).change(), listening)
-    assert (again.end, listening.resumed) == (End.APPLIED, [first.outcome.run])
+    assert (again.end, listening.resumed) == (End.APPLIED, [first.run])
     new = vault.shown(JIRA)["JIRA_TOKEN"]
     assert azure.shown("agents-jira")["JIRA_TOKEN"] == new
     assert held in ("old", new)
@@ -76,11 +75,10 @@ def test_a_run_that_ended_before_its_tag_was_set_gets_it(
 ) -> None:
     vault, _ = ends(stores)
     done = carry_out(rotation(target, options, "new").change(), listening)
-    assert done.outcome is not None
     vault.set_tags(JIRA, vault.versions[JIRA][-1].version, {ROTATION: None})
     found = open_rotation(options, target.environment, "jira", ["JIRA_TOKEN"])
     assert found is not None
-    assert (found.id, found.phase) == (done.outcome.run, None)
+    assert (found.id, found.phase) == (done.run, None)
     begin_overlap(found, target.environment, options)
     assert vault.versions[JIRA][-1].attributes.tags[ROTATION] == found.id
     assert [run.phase for run in runs(options.root)] == [RotationPhase.WRITTEN]
@@ -109,10 +107,9 @@ def test_a_rotation_that_is_not_whole_is_not_closed(
     _, azure = ends(stores)
     azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     done = carry_out(rotation(target, options, "new").change(), listening)
-    assert done.outcome is not None
     assert open_rotation(options, target.environment, "jira", None) is None
     with pytest.raises(Refusal, match="is not complete"):
-        close_rotation(done.outcome.run, target.environment, options)
+        close_rotation(done.run, target.environment, options)
 
 
 def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
@@ -121,11 +118,10 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     vault, azure = ends(stores)
     azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     done = carry_out(rotation(target, options, "new").change(), listening)
-    assert done.outcome is not None
     environment = target.environment
     jira = replace(environment.secrets["jira"], store=environment.stores["azure"])
     switched = replace(environment, secrets={**environment.secrets, "jira": jira})
-    assert close_rotation(done.outcome.run, switched, options).phase is RotationPhase.CLOSED
+    assert close_rotation(done.run, switched, options).phase is RotationPhase.CLOSED
     assert vault.versions[JIRA][-1].attributes.tags == {}
     azure.failures.clear()
     again = carry_out(rotation(target, options, "newer").change(), listening)
@@ -137,10 +133,9 @@ def test_a_rotation_is_recorded_as_closed_before_its_tag_goes(
 ) -> None:
     vault, _ = ends(stores)
     done = carry_out(rotation(target, options, "new").change(), listening)
-    assert done.outcome is not None
     vault.failures["set_tags", JIRA] = stores.failure(Code.UNAVAILABLE, JIRA)
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        close_rotation(done.outcome.run, target.environment, options)
+        close_rotation(done.run, target.environment, options)
     (run,) = runs(options.root)
     assert run.phase is RotationPhase.CLOSED
 
@@ -191,8 +186,7 @@ def test_another_writers_value_is_not_taken_for_the_random_one(
 
     vault.before, azure.before = (before, refuse) if is_written else (refuse, refuse)
     first = carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
-    assert first.outcome is not None
-    assert first.outcome.is_incomplete
+    assert first.is_incomplete
     assert vault.shown(JIRA)["JIRA_TOKEN"] == ("random-1" if is_written else "old")
     tags = vault.versions[JIRA][-1].attributes.tags
     vault.seed(JIRA, JIRA_TOKEN="theirs", JIRA_URL="u")
@@ -227,10 +221,9 @@ def test_a_value_that_died_does_not_come_back(environment: Environment, options:
     world = living(environment, Lifetime(overlap="none"))
     target = target_of_rotation(world, "jira", ("JIRA_TOKEN",))
     done = carry_out(rotation(target, options, "new").change(), listening)
-    assert done.outcome is not None
     with pytest.raises(Refusal, match="the old value died when the new one was made"):
-        undo_rotation(done.outcome.run, world, options, listening)
-    assert undo_rotation(done.outcome.run, environment, options, listening).end is End.APPLIED
+        undo_rotation(done.run, world, options, listening)
+    assert undo_rotation(done.run, environment, options, listening).end is End.APPLIED
 
 
 def test_the_old_value_goes_into_its_key_in_every_store(

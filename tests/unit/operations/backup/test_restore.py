@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import Change, End, carry_out
+from compiler.change.apply import Change, carry_out
 from compiler.change.journal import runs
-from compiler.change.plan import Kind, OnConflict, Options, Plan, State
+from compiler.change.plan import End, Kind, OnConflict, Options, Plan, State
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import Backup, require_only, require_origin, restoration
 from compiler.refusal import Refusal
@@ -82,8 +82,7 @@ def test_into_an_empty_store_all_is_created_where_the_catalogue_says(
     ended = carry_out(change, listening)
     assert kinds(ended.plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Kind.CREATE)
     assert ended.end is End.APPLIED
-    assert ended.outcome is not None
-    assert [result.state for result in ended.outcome.results] == [State.DONE] * 3
+    assert [result.state for result in ended.results] == [State.DONE] * 3
     assert stores.azure is not None
     assert stores.vault is not None
     whole = stores.azure.held["github-app-key"].whole
@@ -105,8 +104,7 @@ def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_th
     ]
     ended = carry_out(changing(environment, stores, Options(("jira",), recover=True), root=tmp_path), listening)
     assert kinds(ended.plan) == {"JIRA_TOKEN": Kind.RECOVER}
-    assert ended.outcome is not None
-    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert [result.state for result in ended.results] == [State.DONE]
     assert stores.vault.shown("agents/jira") == {"JIRA_TOKEN": "t", "KEPT": "k"}
 
 
@@ -216,8 +214,7 @@ def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening:
     stores.azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
     ended = carry_out(change, listening)
-    assert ended.outcome is not None
-    assert ended.outcome.is_incomplete
+    assert ended.is_incomplete
     stores.azure.failures.clear()
     stores.azure.writes.clear()
     return change

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import Change, End, Ended, carry_out
+from compiler.change.apply import Change, carry_out
 from compiler.change.journal import runs
-from compiler.change.plan import Kind, Options, State
+from compiler.change.plan import End, Kind, Options, Outcome, State
 from compiler.model.environment import Environment
 from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
 from compiler.refusal import Refusal
@@ -135,24 +135,23 @@ class TestGivenAgain:
     @pytest.fixture
     def again(
         self, environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
-    ) -> Callable[..., Ended]:
+    ) -> Callable[..., Outcome]:
         """The same `put` of two remote secrets once more, of which the first was written and the other was not."""
         target = target_of(environment, "github", ("GITHUB_APP_KEY", "GITHUB_TOKEN"), "azure")
 
-        def put_again(app_key: str = "pem", token: str = "t") -> Ended:  # noqa: S107 - what a test writes
+        def put_again(app_key: str = "pem", token: str = "t") -> Outcome:  # noqa: S107 - what a test writes
             values = {"GITHUB_APP_KEY": SecretValue(app_key), "GITHUB_TOKEN": SecretValue(token)}
             return carry_out(putting(target, values, stores, root=tmp_path), listening)
 
         azure.failures["write", "agents-github"] = stores.failure(Code.UNAVAILABLE, "agents-github")
         first = put_again()
-        assert first.outcome is not None
-        assert {result.state for result in first.outcome.results} == {State.DONE, State.FAILED}
+        assert {result.state for result in first.results} == {State.DONE, State.FAILED}
         azure.failures.clear()
         azure.writes.clear()
         return put_again
 
     def test_with_the_same_values_the_rest_is_written_and_the_run_has_ended(
-        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, listening: Listening
+        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, listening: Listening
     ) -> None:
         ended = again()
         assert {step.key: step.kind for step in ended.plan.steps} == {
@@ -164,7 +163,7 @@ class TestGivenAgain:
         assert "pem" not in next(runs(tmp_path)).path.read_text("utf-8")
 
     def test_another_value_for_what_it_wrote_is_a_conflict_by_its_key_and_the_next_run_writes_it(
-        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
     ) -> None:
         ended = again(app_key="another pem")
         assert {step.key: step.kind for step in ended.plan.steps} == {
@@ -178,13 +177,13 @@ class TestGivenAgain:
         assert azure.writes == ["github-app-key", "agents-github"]
 
     def test_another_value_for_what_it_had_not_written_is_written(
-        self, again: Callable[..., Ended], azure: MemoryStore
+        self, again: Callable[..., Outcome], azure: MemoryStore
     ) -> None:
         assert again(token="another").end is End.APPLIED
         assert azure.shown("agents-github") == {"GITHUB_TOKEN": "another"}
 
     def test_what_was_stored_and_not_noted_is_the_runs_where_the_value_is_the_same(
-        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
     ) -> None:
         run = next(runs(tmp_path))
         kept = [line for line in run.path.read_text("utf-8").splitlines() if '"written"' not in line]

@@ -2,8 +2,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.change.apply import End, Ended
 from compiler.change.plan import (
+    End,
     Kind,
     Location,
     LossKind,
@@ -21,7 +21,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
 from compiler.render.reports.plan import plan_report
 from compiler.stores.interface import Cluster
-from tests.unit.changes import plan_of
+from tests.unit.changes import outcome_of, plan_of
 
 STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
 BARE = Step("jira", "OTHER", Kind.MISSING, None, None)
@@ -40,7 +40,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         notes=(Note(NoteKind.EXPIRED, "jira", Location("vault", "v", None), WHEN),),
         losses=(VersionLoss(LossKind.VERSIONS, "azure", "jira", ("1", "2"), 10, "keep more"),),
     )
-    report = plan_report("migrate", Ended(plan, End.BLOCKED), 1, {"undo": "run-0"})
+    report = plan_report("migrate", Outcome(plan, End.BLOCKED), 1, {"undo": "run-0"})
     assert json.loads(json.dumps(report)) == {
         "format": 1,
         "command": "migrate",
@@ -126,8 +126,8 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
         WriteResult("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
     )
     unaudited = (MissingLine("azure", "a", "v1"),)
-    outcome = Outcome("run-1", results, interrupted=True, unaudited=unaudited)
-    report = plan_report("put", Ended(plan_of(), End.APPLIED, outcome), 130)
+    outcome = outcome_of(*results, interrupted=True, unaudited=unaudited)
+    report = plan_report("put", outcome, 130)
     assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)
     assert report["results"] == [
         {
@@ -158,7 +158,7 @@ def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() ->
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
     place = Location("azure", token, None)
     plan = plan_of(notes=(Note(NoteKind.KEEPS_EXPIRES, "jira", place, WHEN, f"az --id {token} --expires DATE"),))
-    report = plan_report("put", Ended(plan, End.SHOWN), 0)
+    report = plan_report("put", Outcome(plan, End.SHOWN), 0)
     (note,) = report["notes"]
     assert note["remedy"].endswith("--expires DATE")
     assert token not in text_of(report)
@@ -168,5 +168,5 @@ def test_the_versions_that_a_retirement_deletes_are_told_and_those_of_its_undo_a
     place = {"store": "azure", "name": "a"}
     deletion = Write("azure", "a", (), {}, versions=("1", "2"))
     for write, told in ((deletion, [{**place, "versions": ["1", "2"]}]), (replace(deletion, recover=True), [])):
-        assert plan_report("retire", Ended(plan_of(write), End.SHOWN), 0)["deletions"] == told
-    assert plan_report("put", Ended(plan_of(Write("azure", "a", (), {})), End.SHOWN), 0)["deletions"] == []
+        assert plan_report("retire", Outcome(plan_of(write), End.SHOWN), 0)["deletions"] == told
+    assert plan_report("put", Outcome(plan_of(Write("azure", "a", (), {})), End.SHOWN), 0)["deletions"] == []

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.change.apply import End, Ended
 from compiler.change.plan import (
     Kind,
     Location,
@@ -14,7 +13,6 @@ from compiler.change.plan import (
     NoteKind,
     OnConflict,
     Options,
-    Outcome,
     State,
     Step,
     VersionLoss,
@@ -34,7 +32,7 @@ from compiler.render.reports.plan import (
     unaudited_lines,
     undo_lines,
 )
-from tests.unit.changes import plan_of
+from tests.unit.changes import outcome_of, plan_of
 
 PAST = datetime(2025, 1, 31, tzinfo=UTC)
 
@@ -106,7 +104,7 @@ def test_one_cause_is_said_once_for_all_writes_that_it_ended() -> None:
     sealed = ("unavailable", "the server is sealed or not initialised", "unseal it, and run again")
     results = [WriteResult("vault", f"team/number-{number}", State.FAILED, None, (), *sealed) for number in range(4)]
     other = WriteResult("vault", "team/other", State.FAILED, None, (), "forbidden", "words " * 20, "more words " * 10)
-    assert told(outcome_lines(Outcome("run-1", (*results, other)))) == [
+    assert told(outcome_lines(outcome_of(*results, other))) == [
         "vault:team/number-0, vault:team/number-1, vault:team/number-2,",
         "  vault:team/number-3 failed: the server is sealed or not initialised",
         "  help: unseal it, and run again",
@@ -171,7 +169,7 @@ def test_rules_of_a_policy_stand_on_a_line_of_their_own() -> None:
     shown = lines(step("A", Kind.REFUSE, why=("it is denied", f"add to a policy: {rules}")))
     assert shown[-2:] == ["            help: add to a policy:", f"            {rules}"]
     result = WriteResult("azure", "jira", State.FAILED, reason="it is denied", remedy=f"add to a policy: {rules}")
-    assert told(outcome_lines(Outcome("r", (result,))))[1:3] == ["  help: add to a policy:", f"  {rules}"]
+    assert told(outcome_lines(outcome_of(result)))[1:3] == ["  help: add to a policy:", f"  {rules}"]
 
 
 def test_what_looks_like_a_credential_is_not_shown() -> None:
@@ -251,7 +249,7 @@ def test_why_a_plan_is_not_applied(
 
 def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back() -> None:
     results = (WriteResult("azure", "jira", State.DONE, "v2"), WriteResult("azure", "other", State.FAILED))
-    ended = Ended(plan_of(command="put"), End.APPLIED, Outcome("20250131-120000-4fa1c2", results))
+    ended = outcome_of(*results, run="20250131-120000-4fa1c2", plan=plan_of(command="put"))
     jira, other = ("azure", "jira"), ("azure", "other")
     times = {"board": (5400, [jira]), "jira": (60, [jira]), "x": (60, [other])}
     now = "platform-secrets status prod --only board --only jira --wait --force-sync"
@@ -263,9 +261,9 @@ def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back()
 
 
 def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
-    ended = Ended(plan_of(), End.APPLIED, Outcome("run", (WriteResult("azure", "jira", State.DONE, "v2"),)))
+    ended = outcome_of(WriteResult("azure", "jira", State.DONE, "v2"))
     assert told(in_cluster_lines(ended, {"jira": (60, [("vault", "jira")])}, None)) == []
-    kept = Ended(plan_of(), End.APPLIED, Outcome("run", (WriteResult("azure", "jira", State.KEPT, "v2"),)))
+    kept = outcome_of(WriteResult("azure", "jira", State.KEPT, "v2"))
     assert told(in_cluster_lines(kept, {"jira": (60, [("azure", "jira")])}, None)) == []
     assert told(undo_lines(kept)) == []
 
@@ -276,7 +274,7 @@ def test_what_was_not_begun_is_one_line_however_many() -> None:
         WriteResult("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
         *(WriteResult("azure", f"p{number}", State.PENDING) for number in range(137)),
     )
-    assert told(outcome_lines(Outcome("run-1", results))) == [
+    assert told(outcome_lines(outcome_of(*results))) == [
         "azure:b conflict: why",
         "  help: how",
         "137 remote secrets not started",
@@ -316,8 +314,8 @@ def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_t
 
 
 def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
-    assert told(outcome_lines(Outcome("run-1", ()))) == ["run run-1: nothing was left to write"]
-    assert told(outcome_lines(Outcome("run-1", (), unaudited=(MissingLine("azure", "a", "v1"),)))) == []
+    assert told(outcome_lines(outcome_of())) == ["run run-1: nothing was left to write"]
+    assert told(outcome_lines(outcome_of(unaudited=(MissingLine("azure", "a", "v1"),)))) == []
 
 
 def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> None:
