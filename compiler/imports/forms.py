@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from compiler.model.document import Node, Span
@@ -341,7 +340,7 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
     spec = document.nearest("spec" if document.get("spec") is not None else "secretDescriptor")
     back_end = spec.nearest("backendType").span
     provider = provider_called(spec.text("backendType") or "")
-    if provider is None:
+    if provider is None or not provider.csi_names:
         return bare.refused(Finding("its back end is not supported", back_end))
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
@@ -370,17 +369,17 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
     """
     bare = bare_object(document, namespace)
     provider = provider_called(document.text("spec", "provider") or "")
-    if provider is None:
+    if provider is None or not provider.csi_names:
         return bare.refused(Finding("its provider is not supported", document.nearest("spec", "provider").span))
     made = document.items_at("spec", "secretObjects")
     if not made:
         help_text = "pods read it as files of a volume; add `secretObjects` to make a Secret of it"
         return bare.refused(Finding("it has no `secretObjects`", bare.at, help_text))
-    csi, parameters = provider.load("csi"), document.nearest("spec", "parameters")
-    store = stores.unnamed(provider, csi.settings(_texts_at(parameters)), parameters.span)
+    parameters = document.nearest("spec", "parameters")
+    store = stores.unnamed(provider, provider.csi_settings(_texts_at(parameters)), parameters.span)
     items: dict[str, Node] = {}
     for item in _csi_objects(parameters):
-        alias = next((text for name in csi.NAMES if (text := item.text(name))), None)
+        alias = next((text for name in provider.csi_names if (text := item.text(name))), None)
         if alias is not None:
             items[alias] = item
     secrets, reasons = list[FoundSecret](), list[Finding]()
@@ -388,7 +387,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
         reasons += _departures(each, {("type",): ("Opaque",)})
         keys: list[FoundKey] = []
         for data in each.items_at("data"):
-            found = _csi_key(data, items, csi, store)
+            found = _csi_key(data, items, store)
             if isinstance(found, Finding):
                 reasons.append(found)
             else:
@@ -417,20 +416,21 @@ def _parsed(node: Node | None) -> list[Node]:
     return found
 
 
-def _csi_key(data: Node, items: Mapping[str, Node], csi: ModuleType, store: SourceStore) -> FoundKey | Finding:
+def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> FoundKey | Finding:
+    provider = store.provider
     wanted, at = data.text("objectName") or "", data.nearest("objectName").span
     item = items.get(wanted)
     if item is None:
         return Finding(f"`objects` has no {quoted(wanted)}", at)
     # The item's own lines are those of a text in the text: the line that names it is shown.
-    for reason in _departures(item, {(member,): allowed for member, allowed in csi.ONLY.items()}):
+    for reason in _departures(item, {(member,): allowed for member, allowed in provider.csi_only.items()}):
         return reason._replace(at=at)
-    place = _api_place_of(store, item.text(csi.KEY) or "", at)
+    place = _api_place_of(store, item.text(provider.csi_key) or "", at)
     if isinstance(place, Finding):
         return place
-    property_name = item.text(csi.PROPERTY) if csi.PROPERTY is not None else None
-    if csi.PROPERTY is not None and property_name is None:
-        return Finding(f"its object has no `{csi.PROPERTY}`: it would be the whole reply of the API", at)
+    property_name = item.text(provider.csi_property) if provider.csi_property else None
+    if provider.csi_property and property_name is None:
+        return Finding(f"its object has no `{provider.csi_property}`: it would be the whole reply of the API", at)
     return FoundKey(data.text("key") or "", *place, property_name, at)
 
 

@@ -95,6 +95,10 @@ class Provider:
     `keeps_dates` where a secret has dates and a content type, which its next version takes over, and `holds_texts`
     where a remote secret may be one text, and no map of properties.
 
+    In a SecretProviderClass an object is called by the first of `csi_names` that it has; `csi_key` is its remote key,
+    and `csi_property` its property, empty where it is always whole. `csi_only` is what it may say beside that, with the
+    texts allowed: anything else is read in another way than the operator reads it. Without names none is read.
+
     What a property means to the operator: `by_name_first` where a name goes before a path of the same spelling, and
     `sorts_names` where it writes a whole document anew.
     """
@@ -131,6 +135,11 @@ class Provider:
     deletes_by_version = False
     keeps_dates = False
     holds_texts = False
+
+    csi_names: tuple[str, ...] = ()
+    csi_key = ""
+    csi_property = ""
+    csi_only: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     by_name_first = False
     sorts_names = False
@@ -234,6 +243,11 @@ class Provider:
         """Whether two servers that are spelt unlike are surely two."""
         del one, other
         return False
+
+    def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """The settings of an environment's store that the parameters of a SecretProviderClass mean."""
+        del parameters
+        return {}
 
     # Names.
 

@@ -163,7 +163,7 @@ def _store(environment: PlainMap, store: PlainMap) -> PlainMap:
     is_cluster = store.get("kind", "ClusterSecretStore") == "ClusterSecretStore"
     provider = store["provider"]
     operator = environment.get("externalSecretsOperator", "2.9")
-    derived = PROVIDERS[provider].load("parity").expected_spec(store, operator)
+    derived = PROVIDERS[provider].load("provider").expected_spec(store, operator)
     spec: PlainMap = {"provider": {provider: derived}}
     metadata: PlainMap = {
         "name": store["name"],

@@ -92,6 +92,21 @@ def test_its_schema_and_its_rules_count(root: Path) -> None:
     assert not (ROOT / "compiler").joinpath("stores/shelf").exists()
 
 
+CLASS = """\
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: a, namespace: team}
+spec: {provider: shelf, secretObjects: [{secretName: a, data: [{objectName: word, key: WORD}]}], parameters: {}}
+"""
+
+
+def test_a_secret_provider_class_of_it_is_refused_and_no_defect(root: Path) -> None:
+    (root / "in.yaml").write_text(CLASS, "utf-8")
+    words = ["import", "secret-provider-class", str(root / "in.yaml"), "--environment", "dev"]
+    _, said = run(root, words, code=1)
+    assert "its provider is not supported" in said
+
+
 NEW_STORE = ["new", "store", "third", "--provider", "shelf", "--auth", "card", "--shelf-url", NEW, "--floor", "2"]
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from compiler.model.document import Node
 from compiler.model.environment import Store
@@ -85,6 +85,19 @@ class _KeyVault(Provider):
     keeps_dates = True
     holds_texts = True
 
+    csi_names = ("objectAlias", "objectName")
+    csi_key = "objectName"
+    # No key, no certificate, no fixed version, no decoding.
+    csi_only = MappingProxyType(
+        {
+            "objectType": ("secret",),
+            "objectVersion": ("",),
+            "objectVersionHistory": (),
+            "objectFormat": ("pem",),
+            "objectEncoding": ("utf-8",),
+        }
+    )
+
     def url_of(self, value: str, text: Callable[[str], str | None]) -> str:
         return key_vault_url(value, text("environmentType"))
 
@@ -131,6 +144,12 @@ class _KeyVault(Provider):
         hosts = [server.partition(":")[0] for server in (one, other)]
         names, clouds = {host.partition(".")[0] for host in hosts}, {cloud_of(host) for host in hosts}
         return len(names) > 1 or (len(clouds) > 1 and None not in clouds)
+
+    def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        cloud = parameters.get("cloudName", "").removeprefix("Azure")
+        vault, tenant = parameters.get("keyvaultName", ""), parameters.get("tenantId") or parameters.get("tenantID")
+        found = {"vaultUrl": key_vault_url(vault, cloud)} if vault else {}
+        return found | ({"tenantId": tenant} if tenant else {}) | ({"environmentType": cloud} if cloud else {})
 
     def fitting_name(self, name: str) -> str:
         return re.sub(r"[^0-9A-Za-z]+", "-", name).strip("-")
@@ -207,3 +226,22 @@ _KeyVault.log_ins = MappingProxyType(
 )
 
 PROVIDER = _KeyVault()
+
+
+def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
+    """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
+    data: dict[str, Any] = {
+        "vaultUrl": store["vaultUrl"],
+        "environmentType": store.get("environmentType", "PublicCloud"),
+    }
+    if [int(number) for number in operator.split(".")] >= [0, 20]:
+        data["useAzureSDK"] = False
+    ((form, said),) = store["auth"].items()
+    data |= {"authType": form[0].upper() + form[1:], **_renamed(store, tenantId="tenantId")}
+    if form == "servicePrincipal":
+        return data | {"authSecretRef": said}
+    return data | _renamed(said, serviceAccount="serviceAccountRef", clientId="identityId")
+
+
+def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {new: said[old] for old, new in names.items() if old in said}

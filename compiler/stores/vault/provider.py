@@ -71,6 +71,11 @@ class _Vault(Provider):
     drops_versions = True
     deletes_by_version = True
 
+    csi_names = ("objectName",)
+    csi_key = "secretPath"
+    csi_property = "secretKey"
+    csi_only = MappingProxyType({"method": ("GET",), "secretArgs": (), "encoding": ("utf-8",)})
+
     by_name_first = True
     sorts_names = True
 
@@ -124,6 +129,10 @@ class _Vault(Provider):
         inside = below if first == _ROOT_NAMESPACE else inside
         server, path = one_spelling(url) if url else None, clean_path(mount) if mount else None
         return StoreIdentity(self, server, path, inside, version or _V2)
+
+    def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        known = {"server": parameters.get("vaultAddress"), "vaultNamespace": parameters.get("vaultNamespace")}
+        return {name: text for name, text in known.items() if text}
 
     def remote_name(self, name: str) -> str:
         return clean_path(name)
@@ -217,3 +226,28 @@ _Vault.log_ins = MappingProxyType(
 )
 
 PROVIDER = _Vault()
+
+
+def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
+    """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
+    del operator
+    data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
+    (login,) = store["auth"].items()
+    return data | _renamed(store, vaultNamespace="namespace", caProvider="caProvider") | {"auth": _vault_auth(*login)}
+
+
+def _vault_auth(form: str, said: dict[str, Any]) -> dict[str, Any]:
+    if form == "token":
+        return {"tokenSecretRef": said}
+    if form == "appRole":
+        return {form: {"path": said.get("path", "approle"), "roleId": said["roleId"], "secretRef": said["secretId"]}}
+    if form == "jwt":
+        token = {"serviceAccountRef": said["serviceAccount"]}
+        data = {"path": said.get("path", "jwt"), "role": said["role"], "kubernetesServiceAccountToken": token}
+        return {form: data}
+    data = {"mountPath": said.get("mountPath", "kubernetes"), "role": said["role"]}
+    return {form: data | _renamed(said, serviceAccount="serviceAccountRef")}
+
+
+def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {new: said[old] for old, new in names.items() if old in said}

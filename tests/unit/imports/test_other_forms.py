@@ -7,8 +7,7 @@ import pytest
 
 from compiler.imports.sources import read_names
 from compiler.refusal import Refusal
-from compiler.stores.azure_key_vault.csi import settings as of_azure
-from compiler.stores.vault.csi import settings as of_vault
+from tests import providers
 from tests.commands import Done, run_command
 from tests.pace import allowed
 
@@ -79,16 +78,16 @@ def test_a_vault_without_an_address_is_the_environments_only_one(bring_class: Ca
 
 
 def test_the_parameters_mean_settings_of_a_store() -> None:
-    assert of_azure({"keyvaultName": "a", "cloudName": "AzureChinaCloud", "tenantID": "t"}) == {
+    assert providers.KEY_VAULT.csi_settings({"keyvaultName": "a", "cloudName": "AzureChinaCloud", "tenantID": "t"}) == {
         "vaultUrl": "https://a.vault.azure.cn",
         "tenantId": "t",
         "environmentType": "ChinaCloud",
     }
-    assert of_vault({"vaultAddress": "https://v", "vaultNamespace": "n"}) == {
+    assert providers.VAULT.csi_settings({"vaultAddress": "https://v", "vaultNamespace": "n"}) == {
         "server": "https://v",
         "vaultNamespace": "n",
     }
-    assert of_azure({}) == of_vault({}) == {}
+    assert providers.KEY_VAULT.csi_settings({}) == providers.VAULT.csi_settings({}) == {}
 
 
 @pytest.mark.parametrize(

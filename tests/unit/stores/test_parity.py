@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from compiler.stores.azure_key_vault.parity import expected_spec as key_vault_spec
-from compiler.stores.vault.parity import expected_spec as vault_spec
+from compiler.stores.azure_key_vault.provider import expected_spec as key_vault_spec
+from compiler.stores.vault.provider import expected_spec as vault_spec
 
 KEY = {"name": "a", "key": "b"}
 
