@@ -1,15 +1,21 @@
-"""Says what each use of a remote secret asks of Vault, and writes the policies that grant it."""
+"""Says what each use of a remote secret asks of Vault, writes the policies that grant it, and explains a refusal."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
 
 from compiler.model.environment import Store
 from compiler.model.provider import OPERATOR
+from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
-from compiler.stores.interface import Role, Use
-from compiler.text.wording import quoted, shell_line
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
+from compiler.stores.interface import Problem, Role, Use
+from compiler.stores.vault.log_in import VaultLogin
+from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, either_line
+from compiler.text.wording import counted, quoted, shell_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +166,322 @@ def _folders(names: Iterable[str]) -> list[str]:
     folders = {folder for name in names if (folder := name.rpartition("/")[0])}
     inner = {each for each in folders for other in folders if each.startswith(f"{other}/")}
     return [*(f"{folder}/*" for folder in sorted(folders - inner)), *(name for name in names if "/" not in name)]
+
+
+_CAPABILITIES: Final = "sys/capabilities-self"
+_ADD: Final = "add to a policy:"
+# What a question is answered with by a proxy that bars it, or where the path is not known.
+_BARRED: Final = frozenset({Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})
+# The name of no secret: what a token may do there, it may do with any name.
+_OTHERS: Final = "any-other-secret-of-this-mount"
+# Paths in one question: a few tens of KB.
+_PATHS_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked, for the messages: the action, the remote name, and the API path with the capability it needs."""
+
+    action: Action
+    name: str | None
+    path: str
+    capability: str
+
+    @property
+    def is_about_a_secret(self) -> bool:
+        # No engine can be mounted at either of the other two.
+        return not self.path.startswith(("sys/", "auth/"))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a token says of itself. `lease` is the rest of its life in seconds, 0 when it has no end."""
+
+    subject: str
+    expires: datetime | None
+    lease: float
+    renewable: bool
+    is_root: bool
+
+
+class VaultQuestions:
+    """Asks by an hvac client, and through `attempt`, which sends once and raises StoreError."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        attempt: Callable[[Request, Callable[[], Any]], Any],
+    ) -> None:
+        self._address = address
+        self._login = login
+        self._client = client
+        self._attempt = attempt
+        self._expected: dict[str, frozenset[Use]] = {}
+
+    def token_facts(self, action: Action) -> TokenFacts | None:
+        """Return what the token says of itself, None when it may not ask. Raises a StoreError, expired-token."""
+        denied: list[RefusedError] = []
+
+        def ask() -> TokenFacts | None:
+            try:
+                return _facts(self._client.auth.token.lookup_self()["data"])
+            except RefusedError as refusal:
+                if refusal.status != HTTPStatus.FORBIDDEN or not refusal.is_vaults:
+                    raise
+                denied.append(refusal)
+                return None
+
+        facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
+        # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
+        if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
+            raise StoreError(
+                StoreLocation(self._address.absolute),
+                action,
+                f"{self._login.token} is unknown, expired, revoked or used up",
+                f"log in again ({either_line('login')}), and renew {self._login.source}",
+                Code.EXPIRED_TOKEN,
+            )
+        return facts
+
+    def explain_sealed(self, failure: StoreError) -> StoreError:
+        """The failure with its state: to all other questions a server that was never initialised says "sealed" too."""
+        request = Request(failure.action, None, "sys/seal-status", "read")
+
+        def ask() -> tuple[bool, int, int]:
+            told = self._client.adapter.get(f"/v1/{request.path}")
+            return bool(told["initialized"]), int(told["progress"]), int(told["t"])
+
+        try:
+            is_initialised, entered, needed = self._attempt(request, ask)
+        except StoreError:
+            return failure
+        if not is_initialised:
+            return StoreError(failure.place, failure.action, *NOT_INITIALISED, Code.SEALED)
+        reason, remedy = SEALED
+        if needed > 1:
+            reason += f" ({entered} of {needed} unseal keys are entered)"
+        return StoreError(failure.place, failure.action, reason, remedy, Code.SEALED)
+
+    def check_mount(self) -> None:
+        """Raise unless KV version 2 is mounted at exactly the address' mount."""
+        mount = self._address.mount
+        request = Request(Action.CONNECT, None, f"sys/internal/ui/mounts/{mount}", "read")
+
+        def ask() -> tuple[str, str, str | None]:
+            # Taken apart in here, where a reply of another shape becomes an error that says so.
+            data = self._client.adapter.get(f"/v1/{request.path}")["data"]
+            return data["path"].strip("/"), data["type"], (data.get("options") or {}).get("version")
+
+        found, engine, version = self._attempt(request, ask)
+        place = StoreLocation(self._address.absolute)
+        if found != mount:
+            raise StoreError(
+                place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount", Code.WRONG_MOUNT
+            )
+        if engine not in ("kv", "generic"):
+            reason = "the engine mounted there is not KV"
+            raise StoreError(place, Action.CONNECT, reason, "correct the store's mount", Code.WRONG_MOUNT)
+        if version != "2":
+            raise StoreError(
+                place,
+                Action.CONNECT,
+                "the mount is KV version 1, and version 2 is needed",
+                f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount",
+                Code.UNSUPPORTED_ENGINE,
+            )
+
+    def _enable_versioning(self) -> str:
+        namespace = [f"-namespace={each}"] if (each := self._address.vault_namespace) else []
+        return shell_line("bao", "kv", "enable-versioning", *namespace, self._address.mount)
+
+    def explain_denied(self, request: Request, place: StoreLocation) -> StoreError:
+        """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""
+        facts = self.token_facts(request.action)
+        if request.path.startswith("sys/internal/ui/mounts/"):
+            return self._mount_denied(place, facts)
+        wanted = f"{request.capability} on {request.path}"
+        accesses = self._accesses(request)
+        found = self._capabilities(request, [each.path for each in accesses])
+        held = (found or {}).get(request.path, frozenset())
+        if request.capability == "create" and "create" in held and "update" not in held:
+            # A name that has metadata, and no version: to Vault it is there already.
+            request = replace(request, capability="update")
+            accesses = self._accesses(request)
+        if request.capability in held:
+            return ForbiddenError(
+                place,
+                request.action,
+                f'{self._login.token} has "{wanted}", but something else denies it (parameters, an address, a control '
+                "group)",
+                "ask Vault's administrator",
+                permission=wanted,
+            )
+        return self._no_policy(request, place, accesses, found)
+
+    def require(self, request: Request, place: StoreLocation) -> None:
+        """Raise ForbiddenError where the token is known to lack what `request` needs.
+
+        A token that may not ask is not known to lack anything: the request itself will tell.
+        """
+        accesses = self._accesses(request)
+        found = self._capabilities(request, [each.path for each in accesses])
+        if found is not None and not found.get(request.path, frozenset()) & {request.capability, "root"}:
+            raise self._no_policy(request, place, accesses, found)
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """Take note of `uses` by names, for the help of a refusal."""
+        self._expected |= {name: frozenset(each) for name, each in uses.items()}
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        """The names that the token lacks access for, from one question for many paths; None where Vault does not say.
+
+        A token that may not ask, or a proxy in between that bars the question, is no reason to stop.
+        """
+        self.expect(uses)
+        accesses = {name: path_accesses(self._address.mount, name, each) for name, each in uses.items()}
+        found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
+        if found is None:
+            return None
+        checked = ((name, self._lacking(each, found)) for name, each in accesses.items())
+        return tuple(self._problem(name, accesses[name], lacking, found) for name, lacking in checked if lacking)
+
+    def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
+        """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them.
+
+        A name that no secret has stands for all others: a rule that grants it something is as wide as the mount.
+        """
+        mount = self._address.mount
+        used = {each.path: each.capabilities for name, its in uses.items() for each in path_accesses(mount, name, its)}
+        found = self._held(path for name in [*uses, _OTHERS] for path in every_path(mount, name)) if uses else {}
+        if found is None:
+            return None
+        if any("root" in held for held in found.values()):
+            return f"{self._login.token} is a root token, which may do everything"
+        beyond = {path: held - used.get(path, frozenset()) - {"deny"} for path, held in found.items()}
+        paths = [path for path, capabilities in beyond.items() if capabilities]
+        if not paths:
+            return ""
+        what = ", ".join(f'"{capability}"' for capability in sorted(beyond[paths[0]]))
+        more = f", and more than it takes on {counted(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
+        where = f'"{paths[0]}"' if _OTHERS not in paths[0] else f'all of "{paths[0].removesuffix(_OTHERS)}"'
+        return f"{self._login.token} has {what} on {where}{more}"
+
+    def _held(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
+        """What the token may do on each of these paths; None where Vault does not say it of all."""
+        paths, found = tuple(dict.fromkeys(wanted)), dict[str, frozenset[str]]()
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            asking = Request(Action.DESCRIBE, None, _CAPABILITIES, "update")
+            try:
+                told = self._capabilities(asking, paths[start : start + _PATHS_AT_ONCE])
+            except StoreError as error:
+                if error.code not in _BARRED:
+                    raise
+                return None
+            if told is None or not told.keys() >= set(paths[start : start + _PATHS_AT_ONCE]):
+                return None
+            found |= told
+        return found
+
+    def _lacking(self, accesses: Iterable[PathAccess], found: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
+        return [
+            (capability, each.path)
+            for each in accesses
+            if each.required and "root" not in found[each.path]
+            for capability in sorted(each.required - found[each.path])
+        ]
+
+    def _problem(
+        self,
+        name: str,
+        accesses: Iterable[PathAccess],
+        lacking: Sequence[tuple[str, str]],
+        found: Mapping[str, frozenset[str]],
+    ) -> Problem:
+        what = ", nor ".join(f'"{capability}" on "{path}"' for capability, path in lacking)
+        reason = f"no policy of {self._login.token} grants {what}"
+        return Problem(ForbiddenError.code, name, reason, " ".join((_ADD, *_rules(accesses, found))))
+
+    def _mount_denied(self, place: StoreLocation, facts: TokenFacts | None) -> StoreError:
+        mount = self._address.mount
+        if facts is not None and facts.is_root:
+            # Root may do everything, so what is refused to it does not exist.
+            return StoreError(
+                place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount", Code.WRONG_MOUNT
+            )
+        return ForbiddenError(
+            place,
+            Action.CONNECT,
+            f'there is no mount "{mount}", or {self._login.token} has no policy on it (the server does not say which)',
+            "correct the store's mount, or give the token a policy on it",
+            is_of_store=True,
+            permission=f"any capability below {mount}/",
+        )
+
+    def _accesses(self, request: Request) -> tuple[PathAccess, ...]:
+        """What the command takes on the request's path, and on the other paths of its remote secret."""
+        mount, name = self._address.mount, request.name
+        expected = path_accesses(mount, name, self._expected.get(name, ())) if name is not None else ()
+        route = request.path.removeprefix(f"{mount}/").partition("/")[0]
+        own = on_same_path(route, request.capability)
+        for each in expected:
+            own |= each.capabilities if each.path == request.path else frozenset()
+        others = (each for each in expected if each.path != request.path)
+        return PathAccess(request.path, own, frozenset({request.capability})), *others
+
+    def _capabilities(self, request: Request, paths: Sequence[str]) -> dict[str, frozenset[str]] | None:
+        """What the token may do on each of `paths` that Vault says something of; None where it says nothing."""
+
+        def ask() -> dict[str, frozenset[str]] | None:
+            try:
+                told = self._client.sys.get_capabilities(list(paths))["data"]
+                known = [path for path in paths if told.get(path, False) is not False]
+                return {path: frozenset(told[path]) for path in known} or None
+            except RefusedError as refusal:
+                if refusal.status != HTTPStatus.FORBIDDEN or not refusal.is_vaults:
+                    raise
+                return None
+
+        asking = Request(request.action, request.name, _CAPABILITIES, "update")
+        found: dict[str, frozenset[str]] | None = self._attempt(asking, ask)
+        return found
+
+    def _no_policy(
+        self,
+        request: Request,
+        place: StoreLocation,
+        accesses: Sequence[PathAccess],
+        found: Mapping[str, frozenset[str]] | None,
+    ) -> ForbiddenError:
+        return ForbiddenError(
+            place,
+            request.action,
+            f'no policy of {self._login.token} grants "{request.capability}" on "{request.path}"',
+            _ADD,
+            permission=f"{request.capability} on {request.path}",
+            # Of a path where it is not known what is granted, a rule could take something away.
+            rules=_rules(accesses if found is not None else accesses[:1], found or {}),
+        )
+
+
+def _rules(accesses: Iterable[PathAccess], found: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    """The rules for the paths of `accesses` that lack what they require.
+
+    A rule of an exact path takes the place of a wider one, so it has all that is used there and what is granted now.
+    """
+    known = [(each, found.get(each.path, frozenset()) - {"deny"}) for each in accesses]
+    return tuple(
+        policy_rule(each.path, each.capabilities | granted) for each, granted in known if each.required - granted
+    )
+
+
+def _facts(shown: Mapping[str, Any]) -> TokenFacts:
+    expires = shown.get("expire_time")
+    return TokenFacts(
+        str(shown.get("display_name") or "unknown"),
+        datetime.fromisoformat(expires).astimezone(UTC) if expires else None,
+        float(shown.get("ttl") or 0),
+        bool(shown.get("renewable")),
+        "root" in (shown.get("policies") or ()),
+    )

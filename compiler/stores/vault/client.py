@@ -1,4 +1,4 @@
-"""Runs calls on one Vault server through hvac: logs in once, checks the mount, renews, retries and explains a 403.
+"""Runs calls on one Vault server: logs in once, checks the mount, renews and retries. Only this module imports hvac.
 
 A Vault returns what it keeps. Made into Python's numbers and back, `1.10` would become `1.1`, `0.00001` `1e-05` and
 `1e400` `Infinity`: so a property that is no string is its raw JSON token, on the way in and on the way out.
@@ -10,25 +10,34 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPException
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+import hvac  # type: ignore[import-untyped]
+import hvac.adapters  # type: ignore[import-untyped]
 
 from compiler.model.facts import has_more_values
-from compiler.model.store import StoreAddress
+from compiler.model.store import Address, StoreAddress, is_near, parse_address
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
-from compiler.stores.http import MOST_VALUES, ReplyTooLargeError
-from compiler.stores.interface import Cluster, Identity, StoreOptions
-from compiler.stores.no_answer import Server, no_answer
-from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits, held
-from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
-from compiler.stores.vault.log_in import Token, VaultLogin
-from compiler.stores.vault.replies import (
-    RefusedError,
-    Request,
-    VaultQuestions,
-    error_of_reply,
-    malformed,
+from compiler.stores.http import (
+    MOST_VALUES,
+    TOO_LARGE_REPLY,
+    HttpReply,
+    Proxy,
+    ReplyTooLargeError,
+    Transport,
+    parse_proxy,
 )
+from compiler.stores.interface import Cluster, Identity, StoreOptions
+from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
+from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits, held, note_answer
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
+from compiler.stores.vault.access import Request, VaultQuestions
+from compiler.stores.vault.log_in import Token, VaultLogin
+from compiler.stores.vault.provider import variable
+from compiler.stores.vault.replies import HEALTHY, RefusedError, cluster_of, error_of_reply, is_trouble
 
 # A number in a Vault's own fields, a version or a lease, is shorter; Python refuses to make an int of thousands.
 _MOST_DIGITS: Final = 20
@@ -100,31 +109,30 @@ _ELECTION: Final = 30.0
 
 
 class VaultConnection:
-    """Sends requests by an hvac client whose adapter raises RefusedError. The first one logs in and checks the mount.
+    """Sends requests by `client`, which is hvac's with our adapter. The first one logs in and checks the mount.
 
     A `send` also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers
     and dates without bounds) in it is a reply of another shape.
     """
 
-    def __init__(
-        self,
-        address: StoreAddress,
-        login: VaultLogin,
-        options: StoreOptions,
-        client: Any,  # noqa: ANN401 - hvac has no types
-        server: Server,
-    ) -> None:
+    def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
+        transport, path = open_transport(address, environ, options)
+        self.client: Any = hvac.Client(
+            url=address.contact.rstrip("/"),
+            # Not None, for which hvac would look into the environment by itself.
+            token="",
+            adapter=lambda **_: JsonAdapter(transport, path, address.vault_namespace),
+        )
         self._address = address
-        self._login = login
+        self._login = VaultLogin(environ, StoreLocation(address.absolute))
+        self._server = server_of(address, environ)
         self._clock = options.clock
         self._policy = options.retry
-        self._client = client
-        self._server = server
         quotas = UNLIMITED if options.quotas is None else options.quotas
         limiter = Limiter(quotas, options.clock)
         waits = Waits(address.absolute, options.on_wait, options.silent)
         self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
-        self.questions = VaultQuestions(address, login, client, self._attempt)
+        self.questions = VaultQuestions(address, self._login, self.client, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
         self._ready_log_in: Callable[[Any], Token] | None = None
@@ -137,10 +145,11 @@ class VaultConnection:
         self._token_ends: float | None = None
         self._in_trouble_until = 0.0
         self.deadlines = self._retrier.deadlines
-        self.identity = Identity("unknown", login.method, source=login.token_source)
+        self.identity = Identity("unknown", self._login.method, source=self._login.token_source)
 
     def close(self) -> None:
         self._retrier.close()
+        self.client.adapter.close()
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return what `question` returns, which sends requests that change nothing by the methods of `questions`."""
@@ -185,7 +194,7 @@ class VaultConnection:
         if self._is_met:
             return
         request = Request(Action.CONNECT, None, "sys/health", "read")
-        cluster: Cluster | None = self._attempt(request, self._client.adapter.health)
+        cluster: Cluster | None = self._attempt(request, self.client.adapter.health)
         meant = self._address.cluster_ids
         if cluster is not None and meant and cluster.id not in meant:
             raise StoreError(
@@ -228,7 +237,8 @@ class VaultConnection:
             with self.deadlines.request():
                 return send()
         except RefusedError as refusal:
-            reply = refusal.reply
+            # Without its frames, which hold the request.
+            reply: RefusedError | None = refusal.with_traceback(None)
         except (OSError, HTTPException) as problem:
             failure: StoreError = no_answer(problem, self._server, self._place(request), request.action)
             reply = None
@@ -292,9 +302,9 @@ class VaultConnection:
         def send() -> Token:
             nonlocal is_a_vaults
             try:
-                return (ready or self._login.ready())(self._client)
+                return (ready or self._login.ready())(self.client)
             except RefusedError as refusal:
-                is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
+                is_a_vaults = refusal.status in _REFUSING and refusal.is_vaults
                 raise
 
         try:
@@ -313,7 +323,7 @@ class VaultConnection:
 
     def _take(self, token: Token) -> None:
         self._token = token
-        self._client.token = token.text.reveal()
+        self.client.token = token.text.reveal()
         self._token_ends = self._clock.now() + token.lease if token.lease else None
         self._generation += 1
 
@@ -334,7 +344,7 @@ class VaultConnection:
         except StoreError as error:
             return error.with_traceback(None)
         if before is not None and token.text.reveal() == before.text.reveal():
-            self._client.token = token.text.reveal()
+            self.client.token = token.text.reveal()
             return expired
         self._take(token)
         self._look_up_self()
@@ -368,7 +378,7 @@ class VaultConnection:
             self._lock.release()
 
     def _renewed(self) -> tuple[float, bool]:
-        auth = self._client.auth.token.renew_self()["auth"]
+        auth = self.client.auth.token.renew_self()["auth"]
         return float(auth["lease_duration"]), bool(auth["renewable"])
 
 
@@ -376,3 +386,190 @@ class VaultConnection:
 # none. Whatever comes with another status is no Vault's refusal.
 _REFUSING: Final = frozenset({400, 403, 404, 405})
 _LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})
+
+
+def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
+    """Return the error of a JSON object that lacks what the API promises, or of a reply that is no store's by size."""
+    if is_too_large:
+        return StoreError(
+            place, action, TOO_LARGE_REPLY, "check the address and the proxy in between", Code.UNEXPECTED_REPLY
+        )
+    if action is Action.LOG_IN:
+        reason = "the server that answered is not Vault: its success lacks Vault's fields"
+        return StoreError(place, action, reason, "check the address and the proxy in between", Code.UNEXPECTED_REPLY)
+    return StoreError(
+        place,
+        action,
+        "the reply lacks fields of KV version 2",
+        "check for a proxy in between, or another engine",
+        Code.UNEXPECTED_REPLY,
+    )
+
+
+_TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
+
+
+class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
+    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies.
+
+    `path` stands before that of every request.
+    """
+
+    def __init__(self, transport: Transport, path: str, namespace: str | None) -> None:
+        # Not hvac's own, which opens a session of requests.
+        self.token, self.namespace = "", namespace
+        self._transport = transport
+        self._path = path
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
+        return str(response["auth"]["client_token"])
+
+    def health(self) -> Cluster | None:
+        """Return who the server says it is, asked without token and namespace; None where it does not say.
+
+        Raises RefusedError where it shows no working server, or one that is to be asked again.
+        """
+        reply = self._transport.request("GET", f"{self._path}/v1/sys/health", {"X-Vault-Request": "true"})
+        found = read_reply(reply.content)
+        body = found or {}
+        is_vaults = "initialized" in body
+        if reply.status in HEALTHY and is_vaults:
+            return cluster_of(body)
+        if reply.status < HTTPStatus.BAD_REQUEST and (found is None or reply.status >= HTTPStatus.MULTIPLE_CHOICES):
+            # A page, or the way to another host: nothing else is sent there.
+            raise _refused(reply, None)
+        if not is_trouble(reply.status) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return None
+        if is_vaults and body.get("sealed") is True:
+            raise RefusedError(reply.status, ("Vault is sealed",))
+        refused = _refused(reply, body)
+        refused.is_vaults |= is_vaults
+        raise refused
+
+    def request(self, method: str, url: str, **given: Any) -> Any:  # noqa: ANN401 - hvac's signature
+        """Send what hvac means by `params` and `json`; of all else that it gives nothing is used."""
+        sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, "X-Vault-Namespace": self.namespace}
+        headers = {name: value for name, value in sent.items() if value}
+        query = f"?{urlencode(params)}" if (params := given.get("params")) else ""
+        content = None
+        if given.get("json") is not None:
+            headers["Content-Type"] = "application/json"
+            content = write_body(given["json"])
+        reply = self._transport.request(method.upper(), f"{self._path}{url}{query}", headers, content)
+        if not is_trouble(reply.status):
+            # Now: a log-in and the questions after it are one attempt, at whose end this would come too late.
+            note_answer()
+        if reply.status == HTTPStatus.NO_CONTENT:
+            return None
+        body = read_reply(reply.content)
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
+            return body
+        raise _refused(reply, body)
+
+
+def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> RefusedError:
+    errors, data = (body or {}).get("errors"), (body or {}).get("data")
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("version"), int):
+        metadata = {}
+    return RefusedError(
+        reply.status,
+        tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content),
+        metadata,
+        reply.headers.get("Retry-After"),
+        is_vaults=isinstance(errors, list) or bool(metadata),
+    )
+
+
+def _plain(content: bytes) -> tuple[str, ...]:
+    # Go says this itself, as plain text. No other text without JSON is a Vault's, whatever words are in it.
+    return (_TLS_ONLY.decode(),) if content.strip() == _TLS_ONLY else ()
+
+
+# The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
+_OTHER_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# Says that the network to a plain HTTP server is trusted; without it a token is sent to loopback and the cluster only.
+ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
+
+
+def open_transport(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> tuple[Transport, str]:
+    """Return the way to one server and the path that stands before all others there.
+
+    Raises a StoreError, tls-failure or invalid-name, for an address that must not be used.
+    """
+    place = StoreLocation(address.absolute)
+    url, setting = parse_address(address.contact), _setting(address, environ)
+    if url is None or url.extra:
+        is_quoted = address.contact.startswith(("'", '"'))
+        reason = "the address is not an http:// or https:// URL of a server"
+        reason = f"{reason}: it has quotes around it" if is_quoted else reason
+        raise StoreError(place, Action.CONNECT, reason, f"correct {setting}", Code.INVALID_NAME)
+    if url.is_api:
+        reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
+        raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
+    _check_trust(url, place, environ)
+    context = None
+    if url.scheme == "https":
+        certificate = environ.get("VAULT_CLIENT_CERT", ""), environ.get("VAULT_CLIENT_KEY", "")
+        context = trusting(_authorities(address, environ), place, certificate=certificate)
+    transport = Transport(
+        url,
+        context,
+        _proxy(url, place, environ),
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+    )
+    return transport, url.path
+
+
+def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
+    """What `address` names, for messages; of an address that `open_transport` takes."""
+    url = parse_address(address.contact)
+    scheme, host = ("https", "") if url is None else (url.scheme, url.host)
+    port = (url.port if url is not None else None) or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
+    advice = ": its port, or http:// in place of https://"
+    return Server(scheme, host, port, _setting(address, environ), _authorities(address, environ), port_advice=advice)
+
+
+def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
+    # In live commands the variable stands for what the environment writes.
+    if address.reachable_at:
+        return "the store's reachableAt"
+    name = variable(environ, "ADDR")
+    return name if environ.get(name) == address.url else "the store's server"
+
+
+def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str, str]:
+    return named_authorities(address.ca, environ, dict.fromkeys((variable(environ, "CACERT"), *_OTHER_CA_VARIABLES)))
+
+
+def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:
+    if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
+        raise StoreError(
+            place,
+            Action.CONNECT,
+            "plain http would send the token in the clear",
+            f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
+            Code.TLS_FAILURE,
+        )
+
+
+def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> Proxy | None:
+    name = f"{url.scheme.upper()}_PROXY"
+    wanted = environ.get(name) or environ.get(name.lower())
+    exempt = {"no": environ.get("NO_PROXY") or environ.get("no_proxy") or ""}
+    if not wanted or is_near(url.host) or proxy_bypass_environment(url.host, exempt):
+        return None
+    if (proxy := parse_proxy(wanted, "http")) is None:
+        # Its text is not shown: it may hold a password.
+        raise StoreError(
+            place,
+            Action.CONNECT,
+            f"{name} is not an http:// proxy address",
+            f"correct {name}, or set NO_PROXY",
+            Code.INVALID_NAME,
+        )
+    return proxy

@@ -1,60 +1,129 @@
-"""Implements SecretWriter for Vault and OpenBao, KV version 2, over hvac; the only module that imports hvac."""
+"""Implements SecretWriter for Vault and OpenBao, KV version 2, and finds what it would refuse."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from http import HTTPStatus
-from http.client import HTTP_PORT, HTTPS_PORT
+from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlencode
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-import hvac  # type: ignore[import-untyped]
-import hvac.adapters  # type: ignore[import-untyped]
-
-from compiler.model.store import Address, StoreAddress, is_near, parse_address
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
     Code,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     SoftDeletedError,
     StoreError,
     StoreLocation,
     UnverifiedError,
+    VersionGoneError,
 )
-from compiler.stores.http import HttpReply, Proxy, Transport, parse_proxy
 from compiler.stores.interface import (
     FROM_VERSION,
     VALUE_SINCE,
     Attributes,
     Cluster,
+    Dropped,
+    Identity,
     Problem,
     RemoteSecret,
+    SecretState,
     StoreOptions,
     StoreState,
     Use,
+    VersionState,
+    VersionStates,
     Written,
     with_tags,
 )
-from compiler.stores.no_answer import Server, named_authorities, trusting
-from compiler.stores.pacing import note_answer, one_operation
-from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.stores.vault.client import read_reply, write_body
-from compiler.stores.vault.log_in import VaultLogin, name_problem
+from compiler.stores.pacing import one_operation
+from compiler.stores.secret_value import UNWRITABLE, Comparer, SecretValue, traits, write_object
+from compiler.stores.vault.access import Request
+from compiler.stores.vault.client import VaultConnection
+from compiler.stores.vault.log_in import name_problem, property_problem
 from compiler.stores.vault.provider import variable
-from compiler.stores.vault.reading import (
-    VaultReading,
-    error_of_problem,
+from compiler.stores.vault.replies import (
+    MountSettings,
+    dropped_by_next,
     made_of,
-    problems_of_tags,
-    problems_of_whole,
-    problems_of_write,
+    mount_settings,
+    remote_secret,
+    secret_state,
+    version_states,
 )
-from compiler.stores.vault.replies import HEALTHY, RefusedError, Reply, Request, cluster_of, is_trouble
-from compiler.text.wording import shell_line
+from compiler.text.wording import numbered, shell_line
+
+# Raft's max_entry_size is 1 MiB by default, less what KV keeps beside the document.
+# https://developer.hashicorp.com/vault/docs/internals/limits
+_LARGEST_DOCUMENT: Final = 1024 * 1024 - 4096
+# JSON makes of one character at most six bytes, and puts eight around a name and its value.
+_LARGEST_CHARACTER, _LARGEST_FRAME = 6, 8
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#custom_metadata
+_MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
 
 
-class VaultStore(VaultReading):
+def problems_of_write(
+    name: str, changes: Mapping[str, SecretValue], base: RemoteSecret | None, attributes: Attributes | None
+) -> Iterator[Problem]:
+    """Go through the problems of setting `changes` over `base`."""
+    if problem := name_problem(name):
+        yield Problem(Code.INVALID_NAME, name, f"the name cannot be used in Vault: {problem}", "correct it")
+    if not changes:
+        yield Problem(Code.INVALID_VALUE, name, "no keys are given", "name a key")
+    sound = True
+    for key, value in changes.items():
+        if problem := property_problem(key):
+            yield Problem(Code.INVALID_NAME, name, problem, "rename it", key)
+            sound = False
+        if bad := traits(value) & (UNWRITABLE | {"not-a-string"}):
+            what = ", ".join(sorted(bad))
+            yield Problem(Code.INVALID_VALUE, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key)
+            sound = False
+    document = {**(base.properties if base is not None else {}), **changes}
+    if sound and _is_too_large(document):
+        yield Problem(
+            Code.TOO_LARGE, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
+        )
+    yield from problems_of_tags(name, attributes.tags if attributes is not None else {})
+
+
+def problem_of_whole(name: str) -> Problem:
+    """Vault holds documents of properties; a whole value exists in Key Vault only."""
+    reason = "a Vault secret has properties, not one whole value"
+    return Problem(Code.INVALID_VALUE, name, reason, "give the key a property in Vault")
+
+
+def error_of_problem(problem: Problem, place: StoreLocation) -> StoreError:
+    """Return the error that a write with this problem raises."""
+    return StoreError(place, Action.WRITE, problem.reason, problem.remedy, Code(problem.code))
+
+
+def _is_too_large(document: Mapping[str, SecretValue]) -> bool:
+    # Nearly every document is far below, which needs no second copy of it to know.
+    characters = sum(len(key) + value.length for key, value in document.items())
+    if characters * _LARGEST_CHARACTER + len(document) * _LARGEST_FRAME < _LARGEST_DOCUMENT:
+        return False
+    return len(write_object(document).encode("utf-8", "surrogatepass")) > _LARGEST_DOCUMENT
+
+
+def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Go through the problems of `tags` as all of a secret's custom_metadata."""
+    if len(tags) > _MOST_TAGS:
+        yield Problem(
+            Code.TOO_LARGE, name, f"it would have {len(tags)} tags, and Vault allows {_MOST_TAGS}", "remove tags"
+        )
+    for key, value in tags.items():
+        if not key or len(key.encode()) > _LONGEST_TAG_KEY or len(value.encode()) > _LONGEST_TAG_VALUE:
+            limits = f"{_LONGEST_TAG_KEY} and {_LONGEST_TAG_VALUE} bytes"
+            yield Problem(Code.TOO_LARGE, name, f'the tag "{key}" or its value is longer than {limits}', "shorten it")
+
+
+# No text of a journal becomes a number that takes long, or that Python refuses.
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+class VaultStore:
     """One KV version 2 mount. Of `attributes` it keeps the tags, as custom_metadata of all versions of a secret.
 
     Vault parses what it stores: numbers come back as its server prints them, strings byte for byte.
@@ -75,14 +144,12 @@ class VaultStore(VaultReading):
                     f"correct the {what}",
                     Code.INVALID_NAME,
                 )
-        transport, path = open_transport(address, environ, options)
-        client = hvac.Client(
-            url=address.contact.rstrip("/"),
-            # Not None, for which hvac would look into the environment by itself.
-            token="",
-            adapter=lambda **_: JsonAdapter(transport, path, namespace),
-        )
-        super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
+        self._address = address
+        self._connection = VaultConnection(address, environ, options)
+        self._kv = self._connection.client.secrets.kv.v2
+        self._deadlines = self._connection.deadlines
+        # Asked for once; None until then.
+        self._mount: MountSettings | None = None
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
         self._connection.questions.expect(uses)
@@ -112,8 +179,7 @@ class VaultStore(VaultReading):
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> Written:
-        for problem in problems_of_write(name, changes, base, attributes):
-            raise error_of_problem(problem, self._place(name))
+        self._require_sound(name, problems_of_write(name, changes, base, attributes))
         before = base.properties if base is not None else {}
         tags = base.attributes.tags if base is not None else {}
         return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
@@ -122,13 +188,13 @@ class VaultStore(VaultReading):
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del value, base, attributes
-        return tuple(problems_of_whole(name))
+        return (problem_of_whole(name),)
 
     def write_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         del value, base, attributes
-        raise error_of_problem(next(problems_of_whole(name)), self._place(name))
+        raise error_of_problem(problem_of_whole(name), self._place(name))
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
@@ -148,8 +214,7 @@ class VaultStore(VaultReading):
             # But the age is that of the new values.
             since_when = {VALUE_SINCE: tags[VALUE_SINCE]} if VALUE_SINCE in tags else {}
             tags = {**tags, **self.describe(name).attributes.tags, **since_when}
-            for problem in problems_of_tags(name, tags):
-                raise error_of_problem(problem, self._place(name))
+            self._require_sound(name, problems_of_tags(name, tags))
         written = self._put(name, properties, base)
         if (since := tags.get(VALUE_SINCE)) is not None and FROM_VERSION not in since:
             # Its tags are those of all versions: this one is about the values that came with this version.
@@ -244,15 +309,14 @@ class VaultStore(VaultReading):
         tags = with_tags(newest.attributes.tags, changes)
         if tags == newest.attributes.tags:
             return
-        for problem in problems_of_tags(name, tags):
-            raise error_of_problem(problem, self._place(name))
+        self._require_sound(name, problems_of_tags(name, tags))
         # Sent again after a lost reply: the same tags are the same once more.
         self._send_tags(self._request(Action.TAG, name, "metadata", "update"), tags)
         if (found := self.read(name)).version != version:
             raise self._conflict(name, Action.TAG, version, found.version)
 
     def _send_tags(self, request: Request, tags: Mapping[str, str]) -> None:
-        self._repeatable(
+        self._connection.read(
             request,
             # None: hvac's default would take away the time after which its owner lets versions delete themselves.
             lambda: self._kv.update_metadata(
@@ -275,175 +339,209 @@ class VaultStore(VaultReading):
             self._place(request.name), Action.WRITE, reason, remedy, Code.UNFINISHED_WRITE, version=written.version
         )
 
+    @property
+    def address(self) -> StoreAddress:
+        return self._address
+
+    @one_operation
+    def read(self, name: str) -> RemoteSecret:
+        request = self._request(Action.READ, name, "data", "read")
+        return self._connection.read(request, lambda: remote_secret(name, self._body_of(name, None)))
+
+    @one_operation
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        request = self._request(Action.READ, name, "data", "read")
+        # Vault takes 0 for the newest one.
+        number = int(version) if _NUMBER.fullmatch(version) else 0
+        try:
+            if number:
+                found = self._connection.read(request, lambda: remote_secret(name, self._body_of(name, number)))
+                return self._require_version(number, found)
+            reason = f'"{version}" is not a version number'
+        except NotFoundError:
+            reason = f"version {version} was evicted or never existed"
+        except SoftDeletedError:
+            reason = f"version {version} is deleted"
+        raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version=version)
+
+    @one_operation
+    def describe(self, name: str) -> SecretState:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        try:
+            return self._connection.read(request, lambda: secret_state(name, self._metadata_of(name)))
+        except NotFoundError:
+            return SecretState(name, StoreState.ABSENT)
+        except ForbiddenError:
+            # A policy for reading values need not give metadata: the value's reply tells the same.
+            return self._described_by_value(name)
+
+    @one_operation
+    def version_states(self, name: str) -> VersionStates:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        try:
+            return self._connection.read(request, lambda: version_states(self._metadata_of(name)))
+        except NotFoundError:
+            return VersionStates()
+
+    def list_versions(self, name: str) -> None:
+        """Return None: the list is metadata, and a policy for reading values need not give it."""
+        self._request(Action.DESCRIBE, name, "metadata", "read")
+
+    @one_operation
+    def dropped_by_write(self, name: str) -> Dropped | None:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        mount = self._mount_settings()
+        try:
+            return self._connection.read(request, lambda: dropped_by_next(self._metadata_of(name), mount))
+        except NotFoundError:
+            return dropped_by_next(None, mount)
+
+    @one_operation
+    def whoami(self) -> Identity:
+        self._connection.prepare()
+        return self._connection.identity
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @one_operation
+    def cluster(self) -> Cluster | None:
+        return self._connection.cluster()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _described_by_value(self, name: str) -> SecretState:
+        try:
+            found = self.read(name)
+        except NotFoundError:
+            return SecretState(name, StoreState.ABSENT)
+        except SoftDeletedError as error:
+            return SecretState(name, StoreState.SOFT_DELETED, error.version)
+        except VersionGoneError as error:
+            return SecretState(name, StoreState.DESTROYED, error.version)
+        return SecretState(name, StoreState.PRESENT, found.version, found.attributes)
+
+    def _mount_settings(self) -> MountSettings:
+        if self._mount is None:
+            request = Request(Action.DESCRIBE, None, f"{self._address.mount}/config", "read")
+            try:
+                self._mount = self._connection.read(
+                    request, lambda: mount_settings(self._kv.read_configuration(mount_point=self._address.mount))
+                )
+            except ForbiddenError:
+                # Few policies give it, and few mounts have settings of their own.
+                self._mount = None, 0
+        return self._mount
+
+    def _body_of(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
+        return self._kv.read_secret_version(
+            name, version=version, mount_point=self._address.mount, raise_on_deleted_version=True
+        )
+
+    def _metadata_of(self, name: str) -> Any:  # noqa: ANN401 - hvac has no types
+        return self._kv.read_secret_metadata(name, mount_point=self._address.mount)
+
+    def _require_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
+        if found.version != str(number):
+            reason = f"the reply has version {found.version}, version {number} was requested"
+            remedy = "check for a proxy or a cache in between, and do not trust this address"
+            raise StoreError(self._place(found.name), Action.READ, reason, remedy, Code.UNEXPECTED_REPLY)
+        return found
+
+    def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
+        if name is not None and (problem := name_problem(name)):
+            raise StoreError(
+                self._place(name),
+                action,
+                f"the name cannot be used in Vault: {problem}",
+                "correct it",
+                Code.INVALID_NAME,
+            )
+        return Request(action, name, f"{self._address.mount}/{route}/{name or ''}", capability)
+
+    def _place(self, name: str | None) -> StoreLocation:
+        return StoreLocation(self._address.absolute, name)
+
+    @one_operation
+    def soft_delete(self, name: str, version: str) -> None:
+        state = self.describe(name)
+        if state.state is StoreState.SOFT_DELETED and state.version == version:
+            return
+        if state.version != version or state.state is not StoreState.PRESENT:
+            raise self._conflict(name, Action.DELETE, version, state.version)
+        self._change_versions(name, Action.DELETE, [version])
+
+    @one_operation
+    def recover(self, name: str) -> SecretState:
+        state = self.describe(name)
+        if state.state is StoreState.PRESENT:
+            return state
+        if state.state is not StoreState.SOFT_DELETED or state.version is None:
+            raise NotFoundError(
+                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write a new version"
+            )
+        self._change_versions(name, Action.RECOVER, [state.version])
+        return replace(state, state=StoreState.PRESENT, version=self.read(name).version)
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        del base
+        return ()
+
+    @one_operation
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        states = self.version_states(name)
+        readable = [version for version, state in states.items() if state is VersionState.READABLE]
+        if not readable and all(states.get(version) is VersionState.DELETED for version in versions):
+            return
+        if readable != list(versions):
+            raise self._other_versions(name, Action.DELETE, versions, readable)
+        self._change_versions(name, Action.DELETE, versions)
+
+    @one_operation
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        states = self.version_states(name)
+        readable = [version for version, state in states.items() if state is VersionState.READABLE]
+        if not set(readable) <= set(versions):
+            raise self._other_versions(name, Action.RECOVER, versions, readable)
+        for version in versions:
+            if states.get(version, VersionState.DESTROYED) is VersionState.DESTROYED:
+                reason = f"version {version} is destroyed or evicted for good"
+                raise VersionGoneError(
+                    self._place(name), Action.RECOVER, reason, "restore it from a backup", version=version
+                )
+        if deleted := [version for version in versions if version not in readable]:
+            self._change_versions(name, Action.RECOVER, deleted)
+
+    def _change_versions(self, name: str, action: Action, versions: Iterable[str]) -> None:
+        """Delete or recover these versions, by their numbers: one that slips in after a look is not touched."""
+        kv, numbers = self._kv, [int(version) for version in versions]
+        is_deletion = action is Action.DELETE
+        send = kv.delete_secret_versions if is_deletion else kv.undelete_secret_versions
+        request = self._request(action, name, "delete" if is_deletion else "undelete", "update")
+        # Doing it twice is as doing it once, so it may be sent again like a read.
+        self._connection.read(request, lambda: send(name, numbers, mount_point=self._address.mount))
+
+    def _other_versions(
+        self, name: str, action: Action, expected: Sequence[str], found: Sequence[str]
+    ) -> ConflictError:
+        now = numbered(found) or "none can"
+        reason = f"another writer changed it: {numbered(expected)} could be read before, and now {now}"
+        newest = found[-1] if found else None
+        return ConflictError(
+            self._place(name), action, reason, "plan again", expected=expected[-1] if expected else None, found=newest
+        )
+
+    def _require_sound(self, name: str, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            raise error_of_problem(problem, self._place(name))
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f"version {expected}" if expected not in {None, "0"} else "no version"
+        reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
+        return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)
+
 
 def _is_same(one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:
     comparer = Comparer()
     return one.keys() == other.keys() and all(comparer.same(one[key], other[key]) for key in one)
-
-
-_TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
-
-
-class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
-    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies.
-
-    `path` stands before that of every request.
-    """
-
-    def __init__(self, transport: Transport, path: str, namespace: str | None) -> None:
-        # Not hvac's own, which opens a session of requests.
-        self.token, self.namespace = "", namespace
-        self._transport = transport
-        self._path = path
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
-        return str(response["auth"]["client_token"])
-
-    def health(self) -> Cluster | None:
-        """Return who the server says it is, asked without token and namespace; None where it does not say.
-
-        Raises RefusedError where it shows no working server, or one that is to be asked again.
-        """
-        reply = self._transport.request("GET", f"{self._path}/v1/sys/health", {"X-Vault-Request": "true"})
-        found = read_reply(reply.content)
-        body = found or {}
-        is_vaults = "initialized" in body
-        if reply.status in HEALTHY and is_vaults:
-            return cluster_of(body)
-        if reply.status < HTTPStatus.BAD_REQUEST and (found is None or reply.status >= HTTPStatus.MULTIPLE_CHOICES):
-            # A page, or the way to another host: nothing else is sent there.
-            raise RefusedError(_refused(reply, None))
-        if not is_trouble(reply.status) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
-            return None
-        if is_vaults and body.get("sealed") is True:
-            raise RefusedError(Reply(reply.status, ("Vault is sealed",)))
-        refused = _refused(reply, body)
-        raise RefusedError(replace(refused, is_vaults=is_vaults or refused.is_vaults))
-
-    def request(self, method: str, url: str, **given: Any) -> Any:  # noqa: ANN401 - hvac's signature
-        """Send what hvac means by `params` and `json`; of all else that it gives nothing is used."""
-        sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, "X-Vault-Namespace": self.namespace}
-        headers = {name: value for name, value in sent.items() if value}
-        query = f"?{urlencode(params)}" if (params := given.get("params")) else ""
-        content = None
-        if given.get("json") is not None:
-            headers["Content-Type"] = "application/json"
-            content = write_body(given["json"])
-        reply = self._transport.request(method.upper(), f"{self._path}{url}{query}", headers, content)
-        if not is_trouble(reply.status):
-            # Now: a log-in and the questions after it are one attempt, at whose end this would come too late.
-            note_answer()
-        if reply.status == HTTPStatus.NO_CONTENT:
-            return None
-        body = read_reply(reply.content)
-        if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
-            return body
-        raise RefusedError(_refused(reply, body))
-
-
-def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> Reply:
-    errors, data = (body or {}).get("errors"), (body or {}).get("data")
-    metadata = data.get("metadata") if isinstance(data, dict) else None
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("version"), int):
-        metadata = {}
-    return Reply(
-        reply.status,
-        tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content),
-        metadata,
-        reply.headers.get("Retry-After"),
-        is_vaults=isinstance(errors, list) or bool(metadata),
-    )
-
-
-def _plain(content: bytes) -> tuple[str, ...]:
-    # Go says this itself, as plain text. No other text without JSON is a Vault's, whatever words are in it.
-    return (_TLS_ONLY.decode(),) if content.strip() == _TLS_ONLY else ()
-
-
-# The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
-_OTHER_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-# Says that the network to a plain HTTP server is trusted; without it a token is sent to loopback and the cluster only.
-ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
-
-
-def open_transport(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> tuple[Transport, str]:
-    """Return the way to one server and the path that stands before all others there.
-
-    Raises a StoreError, tls-failure or invalid-name, for an address that must not be used.
-    """
-    place = StoreLocation(address.absolute)
-    url, setting = parse_address(address.contact), _setting(address, environ)
-    if url is None or url.extra:
-        is_quoted = address.contact.startswith(("'", '"'))
-        reason = "the address is not an http:// or https:// URL of a server"
-        reason = f"{reason}: it has quotes around it" if is_quoted else reason
-        raise StoreError(place, Action.CONNECT, reason, f"correct {setting}", Code.INVALID_NAME)
-    if url.is_api:
-        reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
-        raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
-    _check_trust(url, place, environ)
-    context = None
-    if url.scheme == "https":
-        certificate = environ.get("VAULT_CLIENT_CERT", ""), environ.get("VAULT_CLIENT_KEY", "")
-        context = trusting(_authorities(address, environ), place, certificate=certificate)
-    transport = Transport(
-        url,
-        context,
-        _proxy(url, place, environ),
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-    )
-    return transport, url.path
-
-
-def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
-    """What `address` names, for messages; of an address that `open_transport` takes."""
-    url = parse_address(address.contact)
-    scheme, host = ("https", "") if url is None else (url.scheme, url.host)
-    port = (url.port if url is not None else None) or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
-    advice = ": its port, or http:// in place of https://"
-    return Server(scheme, host, port, _setting(address, environ), _authorities(address, environ), port_advice=advice)
-
-
-def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
-    # In live commands the variable stands for what the environment writes.
-    if address.reachable_at:
-        return "the store's reachableAt"
-    name = variable(environ, "ADDR")
-    return name if environ.get(name) == address.url else "the store's server"
-
-
-def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str, str]:
-    return named_authorities(address.ca, environ, dict.fromkeys((variable(environ, "CACERT"), *_OTHER_CA_VARIABLES)))
-
-
-def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:
-    if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
-        raise StoreError(
-            place,
-            Action.CONNECT,
-            "plain http would send the token in the clear",
-            f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
-            Code.TLS_FAILURE,
-        )
-
-
-def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> Proxy | None:
-    name = f"{url.scheme.upper()}_PROXY"
-    wanted = environ.get(name) or environ.get(name.lower())
-    exempt = {"no": environ.get("NO_PROXY") or environ.get("no_proxy") or ""}
-    if not wanted or is_near(url.host) or proxy_bypass_environment(url.host, exempt):
-        return None
-    if (proxy := parse_proxy(wanted, "http")) is None:
-        # Its text is not shown: it may hold a password.
-        raise StoreError(
-            place,
-            Action.CONNECT,
-            f"{name} is not an http:// proxy address",
-            f"correct {name}, or set NO_PROXY",
-            Code.INVALID_NAME,
-        )
-    return proxy

@@ -13,7 +13,7 @@ from compiler.stores.http import StrictResponse
 from compiler.stores.interface import Cluster, StoreOptions
 from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
 from compiler.stores.secret_value import SecretValue
-from compiler.stores.vault.replies import Request
+from compiler.stores.vault.access import Request
 from compiler.stores.vault.store import VaultStore
 from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (

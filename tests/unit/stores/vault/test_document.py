@@ -5,8 +5,7 @@ import pytest
 
 from compiler.stores.interface import Dropped, Limit, StoreState, VersionState
 from compiler.stores.secret_value import JsonKind, SecretValue
-from compiler.stores.vault.reading import (
-    MountSettings,
+from compiler.stores.vault.replies import (
     dropped_by_next,
     made_of,
     mount_settings,
@@ -86,7 +85,7 @@ def history(current: int, oldest: int, own: int, **states: dict[str, Any]) -> di
     ],
 )
 def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, expected: Dropped | None) -> None:
-    assert dropped_by_next(body, MountSettings(mount)) == expected
+    assert dropped_by_next(body, (mount, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def test_what_is_written_deletes_itself_after_the_shorter_time(
 
 
 def test_a_name_that_is_not_there_yet_has_the_time_of_the_mount() -> None:
-    assert dropped_by_next(None, MountSettings(0, 60)) == Dropped((), 10, 60, (Limit.MOUNT,))
-    assert dropped_by_next(None, MountSettings()) is None
+    assert dropped_by_next(None, (0, 60)) == Dropped((), 10, 60, (Limit.MOUNT,))
+    assert dropped_by_next(None, (None, 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_a_name_that_is_not_there_yet_has_the_time_of_the_mount() -> None:
     ],
 )
 def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
-    found = dropped_by_next(history(2, 0, 2, v1=state), MountSettings(0))
+    found = dropped_by_next(history(2, 0, 2, v1=state), (0, 0))
     assert found == (Dropped(("1",), 2) if is_readable else None)
 
 

@@ -9,17 +9,14 @@ import pytest
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from compiler.stores.interface import Use
+from compiler.stores.vault.access import Request, TokenFacts, VaultQuestions
+from compiler.stores.vault.client import malformed
 from compiler.stores.vault.log_in import VaultLogin
 from compiler.stores.vault.replies import (
     NOT_INITIALISED,
     SEALED,
     RefusedError,
-    Reply,
-    Request,
-    TokenFacts,
-    VaultQuestions,
     error_of_reply,
-    malformed,
 )
 from tests import providers
 from tests.refusals import is_refused
@@ -29,10 +26,10 @@ PLACE = StoreLocation(ADDRESS.absolute, "github")
 READ = Request(Action.READ, "github", "team/kv/data/github", "read")
 MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")
 LOOKUP, CAPABILITIES, SEAL = "auth/token/lookup-self", "sys/capabilities-self", "sys/seal-status"
-POLICY_DENIES = RefusedError(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
-TOKEN_IS_DEAD = RefusedError(Reply(403, ("permission denied",)))
-DEAD_TO_VAULT = RefusedError(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
-INVALID_ALONE = RefusedError(Reply(403, ("1 error occurred:\n\t* invalid token\n\n",)))
+POLICY_DENIES = RefusedError(403, ("1 error occurred:\n\t* permission denied\n\n",))
+TOKEN_IS_DEAD = RefusedError(403, ("permission denied",))
+DEAD_TO_VAULT = RefusedError(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",))
+INVALID_ALONE = RefusedError(403, ("1 error occurred:\n\t* invalid token\n\n",))
 KV2 = {"path": "team/kv/", "type": "kv", "options": {"version": "2"}}
 
 
@@ -57,7 +54,7 @@ class Server:
         try:
             return send()
         except RefusedError as refusal:
-            reply = refusal.reply
+            reply = refusal
         except (KeyError, TypeError, ValueError, AttributeError):
             raise malformed(place, request.action) from None
         raise error_of_reply(reply, place, request.action)
@@ -108,7 +105,7 @@ def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:
     assert asking(lookup=POLICY_DENIES)[0].token_facts(Action.READ) is None
 
 
-@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, RefusedError(Reply(403))])
+@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, RefusedError(403)])
 def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> None:
     questions, _ = asking(lookup=refusal)
     with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN)) as caught:
@@ -122,8 +119,8 @@ def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> No
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_server_in_trouble_is_not_taken_for_a_refusal_of_the_token(status: int) -> None:
     for question in (
-        asking(lookup=RefusedError(Reply(status)))[0].token_facts,
-        lambda _action: explained(READ, lookup={"data": {}}, capabilities=RefusedError(Reply(status))),
+        asking(lookup=RefusedError(status))[0].token_facts,
+        lambda _action: explained(READ, lookup={"data": {}}, capabilities=RefusedError(status)),
     ):
         with pytest.raises(StoreError) as caught:
             question(Action.READ)
@@ -324,8 +321,8 @@ def test_what_is_beyond_is_unknown_where_vault_does_not_say() -> None:
         POLICY_DENIES,
         {"data": {}},
         {"data": {"team/kv/data/a": ["read", "update"]}},
-        RefusedError(Reply(404, is_vaults=False)),
-        RefusedError(Reply(403, is_vaults=False)),
+        RefusedError(404, is_vaults=False),
+        RefusedError(403, is_vaults=False),
     ],
 )
 def test_a_plans_access_that_is_not_told_is_unknown(capabilities: object) -> None:
@@ -334,7 +331,7 @@ def test_a_plans_access_that_is_not_told_is_unknown(capabilities: object) -> Non
 
 
 def test_a_server_that_fails_is_no_vault_that_does_not_say() -> None:
-    questions, _ = asking(capabilities=RefusedError(Reply(500)))
+    questions, _ = asking(capabilities=RefusedError(500))
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         questions.check_access({"a": {Use.UPDATE}})
 
@@ -416,7 +413,7 @@ def test_what_a_token_is_known_to_lack_is_refused_beforehand_with_the_permission
         ({"initialized": True, "progress": 2, "t": 3}, (f"{SEALED[0]} (2 of 3 unseal keys are entered)", SEALED[1])),
         # Of another shape, or refused: no more is known.
         ({"initialized": True}, ("as it said", "do")),
-        (RefusedError(Reply(503, is_vaults=False)), ("as it said", "do")),
+        (RefusedError(503, is_vaults=False), ("as it said", "do")),
     ],
 )
 def test_a_sealed_server_tells_how_far_it_is_from_open(state: object, told: tuple[str, str]) -> None:

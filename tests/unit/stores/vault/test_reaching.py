@@ -15,7 +15,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import Transport
 from compiler.stores.interface import StoreOptions
-from compiler.stores.vault.store import open_transport, server_of
+from compiler.stores.vault.client import open_transport, server_of
 from tests import providers
 from tests.refusals import is_refused
 

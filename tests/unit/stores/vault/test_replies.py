@@ -5,23 +5,24 @@ import pytest
 
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.no_answer import Server, no_answer
-from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
+from compiler.stores.vault.client import malformed
+from compiler.stores.vault.replies import RefusedError, error_of_reply
 
 PLACE = StoreLocation("https://vault/secret", "a")
 SERVER = Server("https", "vault", 443, "VAULT_ADDR", port_advice=": its port, or http:// in place of https://")
 SENTINEL = "s3ntinel-4711"
 
 
-def saying(status: int, *errors: str, **metadata: object) -> Reply:
-    return Reply(status, (*errors, SENTINEL), metadata)
+def saying(status: int, *errors: str, **metadata: object) -> RefusedError:
+    return RefusedError(status, (*errors, SENTINEL), metadata)
 
 
-def silent(status: int, **metadata: object) -> Reply:
+def silent(status: int, **metadata: object) -> RefusedError:
     """A reply without a text, as a Vault tells that a secret is not there."""
-    return Reply(status, (), metadata)
+    return RefusedError(status, (), metadata)
 
 
-def error_of(reply: Reply) -> StoreError:
+def error_of(reply: RefusedError) -> StoreError:
     return error_of_reply(reply, PLACE, Action.READ)
 
 
@@ -55,7 +56,7 @@ def error_of(reply: Reply) -> StoreError:
         (saying(503, "Vault is sealed"), "sealed"),
     ],
 )
-def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(reply: Reply, code: str) -> None:
+def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(reply: RefusedError, code: str) -> None:
     error = error_of(reply)
     assert error.code == code
     assert SENTINEL not in str(error)
@@ -76,7 +77,7 @@ def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 418])
 def test_a_page_that_is_not_in_a_vaults_json_is_another_servers(status: int) -> None:
-    error = error_of_reply(Reply(status, (), is_vaults=False), PLACE, Action.READ)
+    error = error_of_reply(RefusedError(status, (), is_vaults=False), PLACE, Action.READ)
     assert (error.code, error.retryable) == ("unexpected-reply", False)
     foreign = f"the server that answered is not Vault: status {status} without"
     assert str(error).startswith(f'cannot read "a" in https://vault/secret: {foreign}')
@@ -86,12 +87,12 @@ def test_a_page_that_is_not_in_a_vaults_json_is_another_servers(status: int) -> 
     ("status", "code"), [(412, "unavailable"), (413, "too-large"), (429, "throttled"), (501, "unavailable")]
 )
 def test_a_gateways_trouble_stays_trouble_and_seals_no_vault(status: int, code: str) -> None:
-    error = error_of_reply(Reply(status, ("Vault is sealed",), is_vaults=False), PLACE, Action.WRITE)
+    error = error_of_reply(RefusedError(status, ("Vault is sealed",), is_vaults=False), PLACE, Action.WRITE)
     assert error.code == code
 
 
 def test_nothing_but_a_secret_can_be_absent() -> None:
-    error = error_of_reply(Reply(404), PLACE, Action.READ, is_about_a_secret=False)
+    error = error_of_reply(RefusedError(404), PLACE, Action.READ, is_about_a_secret=False)
     assert (error.code, error.reason) == ("unexpected-reply", "the server answered 404")
 
 
@@ -230,13 +231,15 @@ GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
             "use the address of the active node",
         ),
         (
-            Reply(503, is_vaults=False),
+            RefusedError(503, is_vaults=False),
             "what stands before the server answers 503: it reaches no server that is ready",
             "check that the server runs and is unsealed, then run again",
         ),
     ],
 )
-def test_an_error_says_what_was_done_where_why_not_and_what_to_do(reply: Reply, reason: str, remedy: str) -> None:
+def test_an_error_says_what_was_done_where_why_not_and_what_to_do(
+    reply: RefusedError, reason: str, remedy: str
+) -> None:
     assert str(error_of(reply)) == f'cannot read "a" in https://vault/secret: {reason}; {remedy}'
 
 
@@ -290,7 +293,7 @@ def test_a_seal_is_told_by_its_words_or_its_status(status: int, said: str) -> No
     ("status", "code"), [(301, "redirect-refused"), (404, "not-found"), (429, "throttled"), (500, "unavailable")]
 )
 def test_a_server_that_says_no_reason_is_understood_too(status: int, code: str) -> None:
-    assert error_of_reply(Reply(status), PLACE, Action.READ).code == code
+    assert error_of_reply(RefusedError(status), PLACE, Action.READ).code == code
 
 
 def test_a_deleted_version_is_named_where_the_server_does() -> None:
@@ -302,10 +305,7 @@ def test_a_deleted_version_is_named_where_the_server_does() -> None:
 
 
 def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
-    reply = Reply(503, (SENTINEL,))
-    error = RefusedError(reply)
-    assert str(error) == "503"
-    assert error.reply is reply
+    assert str(RefusedError(503, (SENTINEL,))) == "503"
 
 
 @pytest.mark.parametrize(
@@ -322,6 +322,6 @@ def test_a_name_that_does_not_match_is_known_in_each_wording() -> None:
 
 
 def test_the_wait_that_a_server_asks_for_is_kept() -> None:
-    error = error_of_reply(Reply(429, retry_after="7"), PLACE, Action.READ)
+    error = error_of_reply(RefusedError(429, retry_after="7"), PLACE, Action.READ)
     assert error.code is Code.THROTTLED
     assert error.retry_after == 7

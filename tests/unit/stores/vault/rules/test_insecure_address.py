@@ -3,8 +3,8 @@ import pytest
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import StoreOptions
+from compiler.stores.vault.client import open_transport
 from compiler.stores.vault.rules.insecure_address import check
-from compiler.stores.vault.store import open_transport
 from tests import providers
 from tests.plain_http import FAR, NEAR
 from tests.unit.rules.conftest import Judge
