@@ -340,7 +340,7 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
     spec = document.nearest("spec" if document.get("spec") is not None else "secretDescriptor")
     back_end = spec.nearest("backendType").span
     provider = provider_called(spec.text("backendType") or "")
-    if provider is None or not provider.csi_names:
+    if provider is None:
         return bare.refused(Finding("its back end is not supported", back_end))
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
