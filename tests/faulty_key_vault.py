@@ -16,12 +16,15 @@ from typing import Any, NamedTuple
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault_state import (
-    Delays,
     KeyVaultState,
+    Phase,
     Policy,
     RefusedRequestError,
     SecretBody,
     SecretVersion,
+    StoredSecret,
+    absent,
+    absent_among_deleted,
 )
 from compiler.demo.local_key_vault import (
     DEFAULT_CALLER,
@@ -128,6 +131,134 @@ class ClosableThrottle(Throttle):
         return not self._closed_from <= now < self._closed_until and super().admits(kind, now)
 
 
+@dataclass(frozen=True)
+class Delays:
+    """Seconds that Key Vault takes: until a delete, recovery or purge is done, and until a recovered name takes a set.
+
+    A recovered secret can be read before it can be set (Azure/azure-sdk-for-net#31581): `settle` is that gap.
+    """
+
+    delete: float = 0.0
+    recover: float = 0.0
+    settle: float = 0.0
+    purge: float = 0.0
+
+
+_DELETING, _RECOVERING = "ObjectIsBeingDeleted", "ObjectIsBeingRecovered"
+
+
+class BusyState(KeyVaultState):
+    """A state whose operations take a while, with secrets that back certificates, and with purge protection if asked.
+
+    `busy` has for a name in lower case what is being done to it, in the word of the innererror, and until when.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        policy: Policy | None = None,
+        delays: Delays | None = None,
+        *,
+        purge_protection: bool = False,
+    ) -> None:
+        super().__init__(clock, policy)
+        self._delays = delays or Delays()
+        self._purge_protection = purge_protection
+        self._settled: dict[str, float] = {}
+        self._managed: set[str] = set()
+        self.busy: dict[str, tuple[str, float]] = {}
+
+    def add_certificate(self, name: str, value: str) -> None:
+        """The secret that backs a certificate: listed with `managed: true`, refused by set, update and delete."""
+        body = SecretBody(value, "application/x-pkcs12", None, None, None, None)
+        self._secrets[name.lower()] = StoredSecret(name, [self.new_version(body)])
+        self._managed.add(name.lower())
+
+    def set(self, base: str, name: str, body: SecretBody) -> dict[str, Any]:
+        self._refuse_managed(name)
+        doing = self._ongoing(name)
+        if doing is None and self._clock() < self._settled.get(name.lower(), 0.0):
+            doing = _RECOVERING
+        if doing is not None:
+            raise _busy(name, doing)
+        return super().set(base, name, body)
+
+    def get(self, base: str, name: str, version: str | None) -> dict[str, Any]:
+        return self._marked(super().get(base, name, version), name)
+
+    def update(self, base: str, name: str, version: str | None, body: SecretBody) -> dict[str, Any]:
+        self._refuse_managed(name)
+        return super().update(base, name, version, body)
+
+    def delete(self, base: str, name: str) -> dict[str, Any]:
+        self._refuse_managed(name)
+        shown = super().delete(base, name)
+        self.busy[name.lower()] = _DELETING, self._clock() + self._delays.delete
+        return shown
+
+    def list_secrets(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
+        items, marker = super().list_secrets(base, after, size)
+        return [self._marked(each, each["id"].rpartition("/")[2], has_key=False) for each in items], marker
+
+    def list_versions(self, base: str, name: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
+        items, marker = super().list_versions(base, name, after, size)
+        return [self._marked(each, name) for each in items], marker
+
+    def get_deleted(self, base: str, name: str) -> dict[str, Any]:
+        if self._ongoing(name) is not None:
+            # Also while it is being recovered: clients poll until this changes.
+            raise absent_among_deleted(name)
+        return super().get_deleted(base, name)
+
+    def recover(self, base: str, name: str) -> dict[str, Any]:
+        shown = super().recover(base, name)
+        ends = self._clock() + self._delays.recover
+        self.busy[name.lower()], self._settled[name.lower()] = (_RECOVERING, ends), ends + self._delays.settle
+        return shown
+
+    def purge(self, name: str) -> None:
+        self.deleted(name)
+        if self._purge_protection:
+            message = "Operation purge is not allowed because purge protection is enabled for this vault."
+            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
+        super().purge(name)
+        self.busy[name.lower()] = _DELETING, self._clock() + self._delays.purge
+
+    def keys_in(self, phase: Phase) -> list[str]:
+        return [key for key in super().keys_in(phase) if self._ongoing(key) is None]
+
+    def active(self, name: str) -> StoredSecret:
+        if self._ongoing(name) is not None:
+            raise absent(name)
+        return super().active(name)
+
+    def deleted(self, name: str) -> StoredSecret:
+        if (doing := self._ongoing(name)) is not None:
+            raise _busy(name, doing)
+        return super().deleted(name)
+
+    def _ongoing(self, name: str) -> str | None:
+        doing, ends = self.busy.get(name.lower(), ("", 0.0))
+        return doing if self._clock() < ends else None
+
+    def _refuse_managed(self, name: str) -> None:
+        if name.lower() in self._managed:
+            message = f"Secret {name} is managed by a certificate; this operation is not allowed on it."
+            raise RefusedRequestError(403, "Forbidden", message, "ManagedSecret")
+
+    def _marked(self, shown: dict[str, Any], name: str, *, has_key: bool = True) -> dict[str, Any]:
+        if name.lower() in self._managed:
+            shown["managed"] = True
+            if has_key:
+                shown["kid"] = shown["id"].replace("/secrets/", "/keys/")
+        return shown
+
+
+def _busy(name: str, doing: str) -> RefusedRequestError:
+    word = "deleted" if doing == _DELETING else "recovered and cannot be re-created; retry later"
+    return RefusedRequestError(409, "Conflict", f"Secret {name} is currently being {word}.", doing)
+
+
 class LocalAccessToken(NamedTuple):
     """What the SDK expects of a credential: the token and when it ends, in seconds since 1970."""
 
@@ -224,7 +355,7 @@ class FaultyKeyVault(LocalKeyVault):
         self.denied: dict[str, str] = {}
         self.log: list[LoggedRequest] = []
         self._clock = options.clock
-        self.state = KeyVaultState(
+        self.state: BusyState = BusyState(
             self._clock, options.policy, options.delays, purge_protection=options.purge_protection
         )
         self.issuer: RevocableIssuer = RevocableIssuer(options.resource, self._clock)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Phase = Literal["active", "deleting", "deleted", "recovering", "purging"]
+Phase = Literal["active", "deleted"]
 RECOVERY_LEVEL = "Recoverable+Purgeable"
 _RETENTION_DAYS = 90
 _DAY: Final = 86_400
@@ -33,15 +33,15 @@ class SecretVersion:
 
 @dataclass
 class StoredSecret:
-    """A name with its versions, oldest first."""
+    """A name with its versions, oldest first. `deleted_at` is None for one that is not deleted."""
 
     name: str
     versions: list[SecretVersion]
-    managed: bool = False
-    phase: Phase = "active"
-    phase_ends: float = 0.0
-    settled_at: float = 0.0
-    deleted_at: int = 0
+    deleted_at: int | None = None
+
+    @property
+    def phase(self) -> Phase:
+        return "active" if self.deleted_at is None else "deleted"
 
 
 def _attributes(version: SecretVersion) -> dict[str, Any]:
@@ -67,24 +67,21 @@ def bundle(base: str, secret: StoredSecret, version: SecretVersion, *, with_valu
         shown["contentType"] = version.content_type
     if version.tags:
         shown["tags"] = version.tags
-    if secret.managed:
-        shown["managed"] = True
-        shown["kid"] = f"{base}/keys/{secret.name}/{version.id}"
     return shown
 
 
 def item(base: str, secret: StoredSecret) -> dict[str, Any]:
     shown = bundle(base, secret, secret.versions[-1], with_value=False)
     shown["id"] = f"{base}/secrets/{secret.name}"
-    shown.pop("kid", None)
     return shown
 
 
 def deleted_bundle(base: str, secret: StoredSecret, *, versioned: bool) -> dict[str, Any]:
     shown = bundle(base, secret, secret.versions[-1], with_value=False) if versioned else item(base, secret)
     shown["recoveryId"] = f"{base}/deletedsecrets/{secret.name}"
-    shown["deletedDate"] = secret.deleted_at
-    shown["scheduledPurgeDate"] = secret.deleted_at + _RETENTION_SECONDS
+    deleted_at = secret.deleted_at or 0
+    shown["deletedDate"] = deleted_at
+    shown["scheduledPurgeDate"] = deleted_at + _RETENTION_SECONDS
     return shown
 
 
@@ -237,19 +234,6 @@ def _bad(message: str) -> RefusedRequestError:
 
 
 @dataclass(frozen=True)
-class Delays:
-    """Seconds that Key Vault takes: until a delete, recovery or purge is done, and until a recovered name takes a set.
-
-    A recovered secret can be read before it can be set (Azure/azure-sdk-for-net#31581): `settle` is that gap.
-    """
-
-    delete: float = 0.0
-    recover: float = 0.0
-    settle: float = 0.0
-    purge: float = 0.0
-
-
-@dataclass(frozen=True)
 class Policy:
     """What Azure Policy denies in one vault: days are counted as the built-in policies do, and None is no limit.
 
@@ -280,18 +264,9 @@ class KeyVaultState:
     `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        policy: Policy | None = None,
-        delays: Delays | None = None,
-        *,
-        purge_protection: bool = False,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], policy: Policy | None = None) -> None:
         self._clock = clock
         self.policy = policy or Policy()
-        self._delays = delays or Delays()
-        self._purge_protection = purge_protection
         self._secrets: dict[str, StoredSecret] = {}
 
     def require_allowed(self, name: str, version: str | None, body: SecretBody) -> None:
@@ -299,7 +274,7 @@ class KeyVaultState:
         now = self._clock()
         expires, content_type, made = body.expires, body.content_type, int(now)
         if body.value is None:
-            current = _version_of(self._active(name), version)
+            current = _version_of(self.active(name), version)
             expires = current.expires if expires is None else expires
             content_type = current.content_type if content_type is None else content_type
             made = current.created
@@ -308,17 +283,19 @@ class KeyVaultState:
             raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
 
     def set(self, base: str, name: str, body: SecretBody) -> dict[str, Any]:
-        secret = self._current(name)
-        if secret is not None:
-            self._require_settable(secret)
-        version = self._new_version(body)
-        if secret is None:
-            secret = self._secrets[name.lower()] = StoredSecret(name, [])
+        secret = self._secrets.setdefault(name.lower(), StoredSecret(name, []))
+        if secret.phase == "deleted":
+            message = (
+                f"Secret {secret.name} is currently in a deleted but recoverable state, and its name cannot be reused; "
+                "in this state, the secret can only be recovered or purged."
+            )
+            raise RefusedRequestError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
+        version = self.new_version(body)
         secret.versions.append(version)
         return bundle(base, secret, version, with_value=True)
 
     def get(self, base: str, name: str, version: str | None) -> dict[str, Any]:
-        secret = self._active(name)
+        secret = self.active(name)
         found = _version_of(secret, version)
         if not found.enabled:
             raise RefusedRequestError(
@@ -327,9 +304,7 @@ class KeyVaultState:
         return bundle(base, secret, found, with_value=True)
 
     def update(self, base: str, name: str, version: str | None, body: SecretBody) -> dict[str, Any]:
-        secret = self._active(name)
-        if secret.managed:
-            raise _managed(secret.name)
+        secret = self.active(name)
         found = _version_of(secret, version)
         found.content_type = found.content_type if body.content_type is None else body.content_type
         found.tags = found.tags if body.tags is None else dict(body.tags)
@@ -340,109 +315,60 @@ class KeyVaultState:
         return bundle(base, secret, found, with_value=False)
 
     def delete(self, base: str, name: str) -> dict[str, Any]:
-        secret = self._active(name)
-        if secret.managed:
-            raise _managed(secret.name)
-        now = self._clock()
-        secret.phase, secret.phase_ends, secret.deleted_at = "deleting", now + self._delays.delete, int(now)
+        secret = self.active(name)
+        secret.deleted_at = int(self._clock())
         return deleted_bundle(base, secret, versioned=True)
 
     def list_secrets(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        names = [key for key in sorted(self._secrets) if self._phase_of(key) == "active"]
-        page, marker = _page(names, after, size)
+        page, marker = _page(self.keys_in("active"), after, size)
         return [item(base, self._secrets[key]) for key in page], marker
 
     def list_versions(self, base: str, name: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
         """Versions in the order of their ids, which is not that of their age; the service does the same."""
-        secret = self._active(name)
+        secret = self.active(name)
         by_id = {version.id: version for version in secret.versions}
         page, marker = _page(sorted(by_id), after, size)
         return [bundle(base, secret, by_id[key], with_value=False) for key in page], marker
 
     def get_deleted(self, base: str, name: str) -> dict[str, Any]:
-        secret = self._current(name)
-        if secret is None or secret.phase != "deleted":
-            # Also while it is being deleted or recovered: clients poll until this changes.
-            raise _no_deleted(name)
-        return deleted_bundle(base, secret, versioned=True)
+        return deleted_bundle(base, self.deleted(name), versioned=True)
 
     def list_deleted(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        names = [key for key in sorted(self._secrets) if self._phase_of(key) == "deleted"]
-        page, marker = _page(names, after, size)
+        page, marker = _page(self.keys_in("deleted"), after, size)
         return [deleted_bundle(base, self._secrets[key], versioned=False) for key in page], marker
 
     def recover(self, base: str, name: str) -> dict[str, Any]:
-        secret = self._deleted(name)
-        now = self._clock()
-        secret.phase, secret.phase_ends = "recovering", now + self._delays.recover
-        secret.settled_at = secret.phase_ends + self._delays.settle
+        secret = self.deleted(name)
+        secret.deleted_at = None
         return bundle(base, secret, secret.versions[-1], with_value=False)
 
     def purge(self, name: str) -> None:
-        secret = self._deleted(name)
-        if self._purge_protection:
-            message = "Operation purge is not allowed because purge protection is enabled for this vault."
-            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
-        secret.phase, secret.phase_ends = "purging", self._clock() + self._delays.purge
+        self.deleted(name)
+        del self._secrets[name.lower()]
 
     def stored(self, name: str) -> StoredSecret | None:
-        """The secret as it is now, in whatever phase."""
-        return self._current(name)
+        return self._secrets.get(name.lower())
 
     def names(self) -> list[str]:
-        return [secret.name for key in sorted(self._secrets) if (secret := self._current(key)) is not None]
+        return [self._secrets[key].name for key in sorted(self._secrets)]
 
-    def add_certificate(self, name: str, value: str) -> None:
-        """The secret that backs a certificate: listed with `managed: true`, refused by set, update and delete."""
-        body = SecretBody(value, "application/x-pkcs12", None, None, None, None)
-        self._secrets[name.lower()] = StoredSecret(name, [self._new_version(body)], managed=True)
+    def keys_in(self, phase: Phase) -> list[str]:
+        """The names in lower case of the secrets in that phase, in order."""
+        return [key for key in sorted(self._secrets) if self._secrets[key].phase == phase]
 
-    def _current(self, name: str) -> StoredSecret | None:
-        secret = self._secrets.get(name.lower())
-        if secret is None:
-            return None
-        if secret.phase in ("deleting", "recovering", "purging") and self._clock() >= secret.phase_ends:
-            if secret.phase == "purging":
-                del self._secrets[name.lower()]
-                return None
-            secret.phase = "deleted" if secret.phase == "deleting" else "active"
-        return secret
-
-    def _phase_of(self, key: str) -> Phase | None:
-        secret = self._current(key)
-        return None if secret is None else secret.phase
-
-    def _active(self, name: str) -> StoredSecret:
-        secret = self._current(name)
+    def active(self, name: str) -> StoredSecret:
+        secret = self.stored(name)
         if secret is None or secret.phase != "active":
-            message = (
-                f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret "
-                "you may be able to recover it using the correct recovery command."
-            )
-            raise RefusedRequestError(404, "SecretNotFound", message)
+            raise absent(name)
         return secret
 
-    def _deleted(self, name: str) -> StoredSecret:
-        secret = self._current(name)
-        if secret is not None and secret.phase in ("deleting", "recovering", "purging"):
-            raise _busy(secret)
+    def deleted(self, name: str) -> StoredSecret:
+        secret = self.stored(name)
         if secret is None or secret.phase != "deleted":
-            raise _no_deleted(name)
+            raise absent_among_deleted(name)
         return secret
 
-    def _require_settable(self, secret: StoredSecret) -> None:
-        if secret.managed:
-            raise _managed(secret.name)
-        if secret.phase == "deleted":
-            message = (
-                f"Secret {secret.name} is currently in a deleted but recoverable state, and its name cannot be reused; "
-                "in this state, the secret can only be recovered or purged."
-            )
-            raise RefusedRequestError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
-        if secret.phase != "active" or self._clock() < secret.settled_at:
-            raise _busy(secret)
-
-    def _new_version(self, body: SecretBody) -> SecretVersion:
+    def new_version(self, body: SecretBody) -> SecretVersion:
         now = int(self._clock())
         return SecretVersion(
             id=secrets.token_hex(16),
@@ -457,19 +383,16 @@ class KeyVaultState:
         )
 
 
-def _busy(secret: StoredSecret) -> RefusedRequestError:
-    inner = "ObjectIsBeingDeleted" if secret.phase in ("deleting", "purging") else "ObjectIsBeingRecovered"
-    word = "deleted" if inner == "ObjectIsBeingDeleted" else "recovered and cannot be re-created; retry later"
-    return RefusedRequestError(409, "Conflict", f"Secret {secret.name} is currently being {word}.", inner)
+def absent(name: str) -> RefusedRequestError:
+    message = (
+        f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret "
+        "you may be able to recover it using the correct recovery command."
+    )
+    return RefusedRequestError(404, "SecretNotFound", message)
 
 
-def _no_deleted(name: str) -> RefusedRequestError:
+def absent_among_deleted(name: str) -> RefusedRequestError:
     return RefusedRequestError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
-
-
-def _managed(name: str) -> RefusedRequestError:
-    message = f"Secret {name} is managed by a certificate; this operation is not allowed on it."
-    return RefusedRequestError(403, "Forbidden", message, "ManagedSecret")
 
 
 def _version_of(secret: StoredSecret, version: str | None) -> SecretVersion:

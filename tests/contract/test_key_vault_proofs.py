@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.demo.key_vault_state import Delays
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
@@ -26,7 +25,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, StoreOptions, StoreState
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
-from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
+from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.pace import allowed_wall
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock

@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.key_vault_state import Delays
-from tests.faulty_key_vault import FaultyKeyVault, VaultOptions
+from tests.faulty_key_vault import Delays, FaultyKeyVault, VaultOptions
 from tests.proofs.conftest import World
 
 LARGEST = 25_600

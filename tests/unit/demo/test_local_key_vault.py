@@ -19,9 +19,9 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from compiler.demo.key_vault_state import Delays, Policy
+from compiler.demo.key_vault_state import Policy
 from compiler.demo.local_key_vault import LocalKeyVault, main
-from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
+from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
 from tests.pace import allowed_wall
 
 

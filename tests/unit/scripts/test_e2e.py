@@ -46,7 +46,7 @@ def assert_nothing_is_left(here: Platform) -> None:
     for plural in ("externalsecrets", "secrets", "pods", "configmaps"):
         assert here.cluster.everything(plural) == {}
     state = here.azure.state
-    assert [name for name in state._secrets if state._phase_of(name) == "active"] == []
+    assert state.keys_in("active") == []
     for room in here.bao.call("LIST", "secret/metadata")["data"]["keys"]:
         for name in here.bao.call("LIST", f"secret/metadata/{room}")["data"]["keys"]:
             versions = here.bao.call("GET", f"secret/metadata/{room}{name}")["data"]["versions"]

@@ -52,15 +52,6 @@ def test_a_list_shows_the_newest_version_under_the_name_alone(secret: StoredSecr
     assert "value" not in shown
 
 
-def test_only_what_backs_a_certificate_is_managed_and_its_key_is_not_listed(secret: StoredSecret) -> None:
-    assert "managed" not in bundle(BASE, secret, OLD, with_value=True) | item(BASE, secret)
-    backing = StoredSecret("tls", [OLD], managed=True)
-    shown = bundle(BASE, backing, OLD, with_value=True)
-    assert (shown["managed"], shown["kid"]) == (True, f"https://v.vault.azure.net/keys/tls/{'0' * 32}")
-    assert item(BASE, backing)["managed"] is True
-    assert "kid" not in item(BASE, backing)
-
-
 @pytest.mark.parametrize(("versioned", "end"), [(True, f"/Github/{'f' * 32}"), (False, "/Github")])
 def test_a_deleted_secret_says_where_and_how_long_it_can_be_recovered(
     secret: StoredSecret, end: str, *, versioned: bool

@@ -1,6 +1,7 @@
 import pytest
 
-from compiler.demo.key_vault_state import Delays, KeyVaultState, Policy, RefusedRequestError, SecretBody
+from compiler.demo.key_vault_state import Policy, RefusedRequestError, SecretBody
+from tests.faulty_key_vault import BusyState, Delays
 from tests.virtual_clock import VirtualClock
 
 BASE = "https://v"
@@ -23,11 +24,11 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def state(clock: VirtualClock) -> KeyVaultState:
-    return KeyVaultState(clock.now, delays=Delays(delete=4, recover=10, settle=3, purge=6))
+def state(clock: VirtualClock) -> BusyState:
+    return BusyState(clock.now, delays=Delays(delete=4, recover=10, settle=3, purge=6))
 
 
-def test_each_set_makes_a_version_and_times_are_whole_seconds(state: KeyVaultState, clock: VirtualClock) -> None:
+def test_each_set_makes_a_version_and_times_are_whole_seconds(state: BusyState, clock: VirtualClock) -> None:
     first = state.set(BASE, "a", body("1"))
     clock.sleep(5)
     second = state.set(BASE, "A", body("2"))
@@ -38,7 +39,7 @@ def test_each_set_makes_a_version_and_times_are_whole_seconds(state: KeyVaultSta
     assert state.get(BASE, "a", first["id"].rpartition("/")[2])["value"] == "1"
 
 
-def test_a_version_has_only_the_attributes_it_was_made_with(state: KeyVaultState) -> None:
+def test_a_version_has_only_the_attributes_it_was_made_with(state: BusyState) -> None:
     state.set(BASE, "a", body("1", content_type="t", tags={"x": "y"}, expires=9, not_before=8))
     assert state.get(BASE, "a", None)["tags"] == {"x": "y"}
     bundle = state.set(BASE, "a", body("2"))
@@ -46,7 +47,7 @@ def test_a_version_has_only_the_attributes_it_was_made_with(state: KeyVaultState
     assert not {"exp", "nbf"} & set(bundle["attributes"])
 
 
-def test_disabled_is_403_while_expired_and_not_yet_valid_are_served(state: KeyVaultState) -> None:
+def test_disabled_is_403_while_expired_and_not_yet_valid_are_served(state: BusyState) -> None:
     state.set(BASE, "off", body("1", enabled=False))
     state.set(BASE, "old", body("1", expires=1))
     state.set(BASE, "new", body("1", not_before=9_999_999))
@@ -54,7 +55,7 @@ def test_disabled_is_403_while_expired_and_not_yet_valid_are_served(state: KeyVa
     assert state.get(BASE, "old", None)["value"] == state.get(BASE, "new", None)["value"] == "1"
 
 
-def test_delete_takes_a_while_and_only_then_shows_among_the_deleted(state: KeyVaultState, clock: VirtualClock) -> None:
+def test_delete_takes_a_while_and_only_then_shows_among_the_deleted(state: BusyState, clock: VirtualClock) -> None:
     state.set(BASE, "a", body("1"))
     state.delete(BASE, "a")
     assert refusal(lambda: state.get(BASE, "a", None)) == (404, None)
@@ -66,7 +67,7 @@ def test_delete_takes_a_while_and_only_then_shows_among_the_deleted(state: KeyVa
     assert refusal(lambda: state.set(BASE, "a", body("2"))) == (409, "ObjectIsDeletedButRecoverable")
 
 
-def test_recover_takes_a_while_and_reading_comes_back_before_writing(state: KeyVaultState, clock: VirtualClock) -> None:
+def test_recover_takes_a_while_and_reading_comes_back_before_writing(state: BusyState, clock: VirtualClock) -> None:
     state.set(BASE, "a", body("1"))
     state.delete(BASE, "a")
     clock.sleep(4)
@@ -81,7 +82,7 @@ def test_recover_takes_a_while_and_reading_comes_back_before_writing(state: KeyV
 
 
 def test_purge_frees_the_name_after_a_while_unless_the_vault_is_protected(
-    state: KeyVaultState, clock: VirtualClock
+    state: BusyState, clock: VirtualClock
 ) -> None:
     state.set(BASE, "a", body("1"))
     state.delete(BASE, "a")
@@ -91,17 +92,21 @@ def test_purge_frees_the_name_after_a_while_unless_the_vault_is_protected(
     clock.sleep(6)
     state.set(BASE, "a", body("2"))
     assert len(state.stored("a").versions) == 1  # type: ignore[union-attr]
-    guarded = KeyVaultState(clock.now, purge_protection=True)
+    guarded = BusyState(clock.now, purge_protection=True)
     guarded.set(BASE, "a", body("1"))
     guarded.delete(BASE, "a")
     assert refusal(lambda: guarded.purge("a")) == (403, "ForbiddenByPolicy")
 
 
-def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: KeyVaultState) -> None:
+def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: BusyState) -> None:
     state.add_certificate("cert", "pem")
     items, _marker = state.list_secrets(BASE, "", 25)
     assert items[0]["managed"] is True
+    assert "kid" not in items[0]
     assert state.get(BASE, "cert", None)["kid"].startswith("https://v/keys/cert/")
+    versions, _marker = state.list_versions(BASE, "cert", "", 25)
+    assert versions[0]["kid"] == state.get(BASE, "cert", None)["kid"]
+    assert not {"managed", "kid"} & state.set(BASE, "plain", body("x")).keys()
     for call in (
         lambda: state.set(BASE, "cert", body("x")),
         lambda: state.update(BASE, "cert", None, body(None)),
@@ -110,7 +115,7 @@ def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: KeyV
         assert refusal(call) == (403, "ManagedSecret")
 
 
-def test_lists_hold_no_values_and_go_on_after_their_marker(state: KeyVaultState) -> None:
+def test_lists_hold_no_values_and_go_on_after_their_marker(state: BusyState) -> None:
     for number in range(60):
         state.set(BASE, f"n{number:02}", body("secret"))
     names: list[str] = []
@@ -125,14 +130,14 @@ def test_lists_hold_no_values_and_go_on_after_their_marker(state: KeyVaultState)
     assert names == [f"https://v/secrets/n{number:02}" for number in range(60)]
 
 
-def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(state: KeyVaultState) -> None:
+def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(state: BusyState) -> None:
     state.set(BASE, "a", body("1", content_type="t", tags={"x": "y"}))
     state.update(BASE, "a", None, body(None, enabled=False))
     (version,) = state.stored("a").versions  # type: ignore[union-attr]
     assert (version.value, version.content_type, version.tags, version.enabled) == ("1", "t", {"x": "y"}, False)
 
 
-def test_no_value_shows_in_a_repr(state: KeyVaultState) -> None:
+def test_no_value_shows_in_a_repr(state: BusyState) -> None:
     state.set(BASE, "a", body("s3ntinel"))
     assert "s3ntinel" not in repr(state.stored("a")) + repr(body("s3ntinel"))
 
@@ -156,7 +161,7 @@ DAY = 86_400
     ],
 )
 def test_a_policy_denies_what_a_request_would_make(
-    state: KeyVaultState, policy: Policy, parts: dict[str, object], *, denied: bool
+    state: BusyState, policy: Policy, parts: dict[str, object], *, denied: bool
 ) -> None:
     state.policy = policy
     asked = body("1", **parts)
@@ -166,7 +171,7 @@ def test_a_policy_denies_what_a_request_would_make(
         state.require_allowed("a", None, asked)
 
 
-def test_a_policy_judges_an_update_by_what_the_version_then_has(state: KeyVaultState, clock: VirtualClock) -> None:
+def test_a_policy_judges_an_update_by_what_the_version_then_has(state: BusyState, clock: VirtualClock) -> None:
     state.set(BASE, "a", body("1"))
     clock.sleep(DAY)
     state.policy = Policy(requires_expiry=True, longest_days=1)

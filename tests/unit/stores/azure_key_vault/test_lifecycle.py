@@ -1,11 +1,10 @@
 import pytest
 
-from compiler.demo.key_vault_state import Delays
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Code, ConflictError, ForbiddenError, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.interface import StoreOptions, StoreState, VersionState
 from compiler.stores.pacing import RetryPolicy
-from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
+from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of
 from tests.virtual_clock import VirtualClock
