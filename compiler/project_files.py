@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.document import Document, Node
-    from compiler.rules.forms.schema_error import Surroundings
+    from compiler.rules.forms.schema_error import InputPlace
 
 FOLDER = "environments"
 LAYERS_FOLDER = "environments/layers"
@@ -163,16 +163,17 @@ class Library:
                 document, found = load_text(path, text)
             self.diagnostics += found
             if document is not None and self._validates:
-                document, found = validate(document, schema, partial(self._surroundings, path))
+                document, found = validate(document, schema, partial(self._place, path, schema))
                 self.diagnostics += found
             self._documents[path] = document
         return self._documents[path]
 
-    def _surroundings(self, path: str) -> Surroundings:
-        from compiler.rules.forms.schema_error import Surroundings  # noqa: PLC0415 - only where something is wrong
+    def _place(self, path: str, schema: str) -> InputPlace:
+        from compiler.rules.forms.schema_error import InputPlace  # noqa: PLC0415 - only where something is wrong
 
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
-        return Surroundings(self.names, own, self._words, self._entries, self._stores)
+        known, stores = frozenset(self._words()), frozenset(self._stores())
+        return InputPlace(schema, (), self.names, own, known, self._entries(), stores)
 
     def _words(self) -> Iterator[str]:
         """The names that the project has, as far as it is read."""

@@ -15,7 +15,7 @@ from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document
 from compiler.pipeline import Checker
-from compiler.rules.forms.schema_error import Surroundings
+from compiler.rules.forms.schema_error import InputPlace
 from compiler.stages import load, validate
 from compiler.stages.resolve import catalogue_of
 from compiler.text import credential
@@ -42,7 +42,7 @@ def _is_valid(document: Document, schema: str) -> bool:
 
 
 def _validated_once(
-    document: Document, schema: str, surroundings: Callable[[], Surroundings] | None = None
+    document: Document, schema: str, surroundings: Callable[[], InputPlace] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:
     if len(document.source.text) < _CHARACTERS and _is_valid(document, schema):
         return document, ()

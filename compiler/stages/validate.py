@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node, Span
-    from compiler.rules.forms.schema_error import Surroundings
+    from compiler.rules.forms.schema_error import InputPlace
 
 _PACKAGED = Path(__file__).parent.parent / "schemas"
 _CHECKED_OUT = Path(__file__).parent.parent.parent / "schemas"
@@ -139,7 +139,7 @@ def first_error(schema: str, data: Any) -> str | None:  # noqa: ANN401 - any JSO
 
 
 def validate(
-    document: Document, schema: str, surroundings: Callable[[], Surroundings] | None = None
+    document: Document, schema: str, surroundings: Callable[[], InputPlace] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:
     """The document with every offending part taken out and `damaged` set, and all errors of the schema `schema`.
 
@@ -151,9 +151,9 @@ def validate(
     if first is None:
         return document, ()
     # Most files are as the schema wants them, and need no words for what is not.
-    from compiler.rules.forms.schema_error import explained, node_at, whole  # noqa: PLC0415
+    from compiler.rules.forms.schema_error import InputPlace, explained, node_at  # noqa: PLC0415
 
-    place = whole(schema, surroundings() if surroundings is not None else None)
+    place = surroundings() if surroundings is not None else InputPlace(schema)
     diagnostics: list[Diagnostic] = []
     broken: set[_Path] = set()
     unlisted: list[Span] = []

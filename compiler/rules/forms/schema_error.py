@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.facts import days_in_words, short_duration
@@ -19,7 +19,9 @@ from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Container, Iterator, Sequence
+
+    from jsonschema import ValidationError
 
     from compiler.model.document import Node, Span
 
@@ -51,52 +53,6 @@ def of_setting(key: str) -> str:
     return f"`{key}:` is a setting of the environment: it stands a level higher, beside `secrets:`"
 
 
-class Surroundings:
-    """The document's surroundings: the project's environments and names, and which environment it is.
-
-    `environment` is None for a document that several share. `words` is asked once, when a mistake is found; `secrets`
-    are the ids of the catalogue, and `stores` those of stores, as far as these are read.
-    """
-
-    def __init__(
-        self,
-        environments: Sequence[str] = (),
-        environment: str | None = None,
-        words: Callable[[], Iterable[str]] = tuple,
-        secrets: Callable[[], Iterable[str]] = tuple,
-        stores: Callable[[], Iterable[str]] = tuple,
-    ) -> None:
-        self._environments = environments
-        self._environment = environment
-        self._words = words
-        self._secrets = secrets
-        self._stores = stores
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """The names that may be shown wherever they stand."""
-        return _WORDS.union(self._words())
-
-    @cached_property
-    def secrets(self) -> frozenset[str]:
-        """The ids of the catalogue's entries."""
-        return frozenset(self._secrets())
-
-    def is_setting(self, key: str) -> bool:
-        """Whether the key is one of an environment and no secret's id."""
-        return key in SETTINGS and key not in self.secrets
-
-    def is_store(self, word: object) -> bool:
-        """Whether the word is the id of a store, as far as the stores are read."""
-        return isinstance(word, str) and (word in _STORES or word in self._stores())
-
-    def put(self, *names: str) -> str:
-        """The command that sets a value in the store of an environment of the project."""
-        known = self._environments
-        environment = self._environment or ("dev" if "dev" in known else next(iter(known), "ENV"))
-        return command_line("put", environment, *names)
-
-
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 # What is written as a number of days.
 _DAYS = frozenset({"rotate", "maxAge", "maxValidity", "minValidity"})
@@ -119,11 +75,20 @@ _LONGEST_NUMBER = 20
 
 
 class InputPlace(NamedTuple):
-    """Where a value stands: the schema's name, the path in the document, and what surrounds that."""
+    """Where a value stands: the schema's name, the path in the document, and the project around that.
+
+    `environments` are those of the project, and `environment` is the document's own, None for one that several share.
+    `words` are names that may be shown wherever they stand, `secrets` the ids of the catalogue, and `stores` those of
+    stores, as far as these are read.
+    """
 
     schema: str
-    path: tuple[str | int, ...]
-    surroundings: Surroundings
+    path: tuple[str | int, ...] = ()
+    environments: Sequence[str] = ()
+    environment: str | None = None
+    words: frozenset[str] = frozenset()
+    secrets: Collection[str] = ()
+    stores: Collection[str] = ()
 
     @property
     def key(self) -> str:
@@ -135,7 +100,17 @@ class InputPlace(NamedTuple):
         """Whether `word` may be shown here."""
         if not isinstance(word, str):
             return False
-        return word in self.surroundings.words or (self.path[-1:] == ("keys",) and _is_variable(word))
+        return word in _WORDS or word in self.words or (self.path[-1:] == ("keys",) and _is_variable(word))
+
+    def has_store(self, word: object) -> bool:
+        """Whether the word is the id of a store, as far as the stores are read."""
+        return isinstance(word, str) and (word in _STORES or word in self.stores)
+
+    def put(self, *names: str) -> str:
+        """The command that sets a value in the store of an environment of the project."""
+        known = self.environments
+        environment = self.environment or ("dev" if "dev" in known else next(iter(known), "ENV"))
+        return command_line("put", environment, *names)
 
 
 class Advice(NamedTuple):
@@ -205,25 +180,21 @@ def of_unknown_key(place: InputPlace, key: str, node: Node, known: Container[str
         value = glued[2] if place.knows(glued[2]) else "…"
         return f"write a space after the colon: `{glued[1]}: {value}`"
     match place.path:
-        case ("secrets", "secrets") if key in place.surroundings.secrets:
+        case ("secrets", "secrets") if key in place.secrets:
             return of_setting("secrets")
-        case () if key in place.surroundings.secrets or (place.schema == "catalogue" and _is_entry(node)):
+        case () if key in place.secrets or (place.schema == "catalogue" and not _OF_ENTRIES.isdisjoint(node.children)):
             return "did you mean to indent it under `secrets:`?"
         case ("secrets", str() as secret, "keys", str() as own) if (
             key in _VALUE_KEYS and _is_id(secret) and _is_key(own)
         ):
-            return f"values go into the store: `{place.surroundings.put(secret, own)}`; write `{own}: {{}}` here"
+            return f"values go into the store: `{place.put(secret, own)}`; write `{own}: {{}}` here"
         case ("secrets", str() as secret) if _is_id(secret) and _is_variable(key):
             if place.schema == "catalogue":
                 return f"keys stand under `keys:`: write `keys: {{{key}: {{}}}}`"
-            command = place.surroundings.put(secret, key)
+            command = place.put(secret, key)
             return f"keys are listed in the catalogue, and values go into the store: `{command}`"
         case _:
             return None
-
-
-def _is_entry(node: Node) -> bool:
-    return not _OF_ENTRIES.isdisjoint(node.children)
 
 
 def as_id(name: str) -> str | None:
@@ -267,15 +238,15 @@ def _without_space(value: object, schema: Mapping[str, Any]) -> str | None:
 def _instead_of_value(place: InputPlace, node: Node, schema: Mapping[str, Any]) -> str | None:
     match place.schema, place.path:
         case "catalogue", ("secrets", str() as secret, "keys", str() as key) if _is_id(secret) and _is_key(key):
-            return f"values go into the store: `{place.surroundings.put(secret, key)}`; write `{key}: {{}}` here"
-        case "environment", ("secrets", str() as secret) if place.surroundings.is_setting(secret):
+            return f"values go into the store: `{place.put(secret, key)}`; write `{key}: {{}}` here"
+        case "environment", ("secrets", str() as secret) if secret in SETTINGS and secret not in place.secrets:
             return of_setting(secret)
         case "environment", ("secrets", str() as secret) if _is_id(secret) and isinstance(node.value, bool):
             return f"write `{secret}: {{{'' if node.value else 'enabled: false'}}}`"
-        case "environment", ("secrets", str() as secret) if _is_id(secret) and place.surroundings.is_store(node.value):
+        case "environment", ("secrets", str() as secret) if _is_id(secret) and place.has_store(node.value):
             return f"write `{secret}: {{store: {node.value}}}`"
         case "environment", ("secrets", str() as secret) if _is_id(secret):
-            return f"values go into the store: `{place.surroundings.put(secret)}`; write `{secret}: {{}}` here"
+            return f"values go into the store: `{place.put(secret)}`; write `{secret}: {{}}` here"
         case _:
             return _of_properties(place, [], schema)
 
@@ -296,7 +267,7 @@ def _of_list(place: InputPlace, node: Node) -> Advice:
         hidden = tuple(span for child in node.value.values() for span in _whole(child))
         return Advice(_as_list(place, names[:_MOST_NAMES]), hidden if is_known else _whole(node))
     if place.key == "extends" and isinstance(node.value, str):
-        meant = closest(node.value, sorted(place.surroundings.words))
+        meant = closest(node.value, sorted(_WORDS | place.words))
         if meant is not None:
             return Advice(f"did you mean `extends: [{meant}]`?" if meant != node.value else _as_list(place, [meant]))
     if place.knows(node.value):
@@ -354,26 +325,9 @@ _TYPES = {
 _Path = tuple[str | int, ...]
 
 
-class SchemaError(Protocol):
-    """The validator's error: the keyword that is broken, its value, what breaks it, and where both are."""
-
-    validator: Any
-    validator_value: Any
-    instance: Any
-    schema: Any
-
-    @property
-    def absolute_path(self) -> Iterable[str | int]: ...
-    @property
-    def absolute_schema_path(self) -> Container[str | int]: ...
-
-
-def whole(schema: str, surroundings: Surroundings | None) -> InputPlace:
-    """The place of a whole document that the schema of that name is for."""
-    return InputPlace(schema, (), surroundings or Surroundings())
-
-
-def explained(root: Node, error: SchemaError, place: InputPlace) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
+def explained(
+    root: Node, error: ValidationError, place: InputPlace
+) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
     """The places that one error spoils, and what makes its diagnostic: looking for words alike takes time."""
     path: _Path = tuple(error.absolute_path)
     node, place = node_at(root, path), place._replace(path=path)
@@ -444,7 +398,7 @@ def _not_listed(node: Node, allowed: list[str]) -> Diagnostic:
     )
 
 
-def _bound(error: SchemaError) -> str:
+def _bound(error: ValidationError) -> str:
     limit = error.validator_value
     match error.validator:
         case "minLength":
@@ -463,11 +417,11 @@ def _bound(error: SchemaError) -> str:
             return _form(error) or "this has the wrong form"
 
 
-def _subschema(error: SchemaError) -> dict[str, Any]:
+def _subschema(error: ValidationError) -> dict[str, Any]:
     return dict(error.schema) if isinstance(error.schema, Mapping) else {}
 
 
-def _form(error: SchemaError) -> str | None:
+def _form(error: ValidationError) -> str | None:
     description = _subschema(error).get("description")
     if isinstance(description, str):
         return "expected " + description[0].lower() + description[1:].rstrip(".")
@@ -475,36 +429,22 @@ def _form(error: SchemaError) -> str | None:
 
 
 def _broken_name(name: str, form: str | None, node: Node) -> Diagnostic:
-    return Diagnostic(
-        "invalid-value",
-        Severity.ERROR,
-        form or "this is not a valid id",
-        node.key_span,
-        help=foreign_character(name) or _as_id(name),
-    )
+    meant = as_id(name)
+    way_out = foreign_character(name) or (f'write "{meant}"' if meant is not None else None)
+    return Diagnostic("invalid-value", Severity.ERROR, form or "this is not a valid id", node.key_span, help=way_out)
 
 
-def _in_ascii(error: SchemaError, advice: Advice, node: Node) -> Advice:
+def _in_ascii(error: ValidationError, advice: Advice, node: Node) -> Advice:
     """The advice, or where it is none for a name, which of its characters is not one of those that names have."""
     if advice.help is not None or error.validator != "pattern" or not isinstance(node.value, str):
         return advice
     return advice._replace(help=foreign_character(node.value))
 
 
-def _as_id(name: str) -> str | None:
-    form = as_id(name)
-    return f'write "{form}"' if form is not None else None
-
-
 def _contradiction(node: Node, key: str) -> Diagnostic:
-    return Diagnostic(
-        "contradictory-source",
-        Severity.ERROR,
-        f'{quoted(key)} cannot be combined with "from"',
-        node.key_span,
-        help="remove it: what the key that `from` names says of it holds for both",
-        conceals=(node.span,),
-    )
+    message = f'{quoted(key)} cannot be combined with "from"'
+    way_out = "remove it: what the key that `from` names says of it holds for both"
+    return Diagnostic("contradictory-source", Severity.ERROR, message, node.key_span, way_out, conceals=(node.span,))
 
 
 def _broken(message: str, node: Node, advice: Advice) -> Diagnostic:

@@ -10,7 +10,6 @@ from compiler.rules.forms.schema_error import (
     SETTINGS,
     Advice,
     InputPlace,
-    Surroundings,
     as_id,
     duration_help,
     of_form,
@@ -22,7 +21,7 @@ from compiler.stages.load import load_text
 
 NAMED = {"additionalProperties": {"type": "object"}}
 CLOSED: dict[str, Any] = {"properties": {"vault": {}, "azurekv": {}}}
-PROJECT = Surroundings(["dev", "prod"], None, lambda: ("github", "pat", "GITHUB_TOKEN", "prod"))
+PROJECT = InputPlace("environment", (), ["dev", "prod"], None, frozenset({"github", "pat", "GITHUB_TOKEN", "prod"}))
 
 
 def node_of(text: str, *path: str) -> Node:
@@ -31,8 +30,8 @@ def node_of(text: str, *path: str) -> Node:
     return document.root.nearest(*path)
 
 
-def place(*path: str | int, schema: str = "environment", surroundings: Surroundings = PROJECT) -> InputPlace:
-    return InputPlace(schema, path, surroundings)
+def place(*path: str | int, schema: str = "environment", known: InputPlace = PROJECT) -> InputPlace:
+    return known._replace(schema=schema, path=path)
 
 
 TEXT = node_of("a: b\n", "a")
@@ -124,8 +123,8 @@ def test_a_value_in_place_of_options_is_put_into_the_store() -> None:
 
 def test_a_store_in_place_of_options_is_the_secrets_store() -> None:
     assert advice("secrets.github: azure", "object", CLOSED).help == "write `github: {store: azure}`"
-    known = Surroundings(stores=lambda: ("kv-eu",))
-    at = place("secrets", "github", surroundings=known)
+    known = InputPlace("environment", stores=("kv-eu",))
+    at = place("secrets", "github", known=known)
     found = of_type(at, node_of("github: kv-eu\n", "github"), ["object"], CLOSED)
     assert found.help == "write `github: {store: kv-eu}`"
 
@@ -135,10 +134,8 @@ def test_a_setting_among_the_secrets_is_told_its_place_and_put_into_no_store(val
     found = advice(f"secrets.store: {value}", "object", CLOSED)
     assert found.help == "`store:` is a setting: write it beside `secrets:`, or indent it below one secret"
     # A secret may be called so.
-    known = Surroundings(["dev"], secrets=lambda: ("store",))
-    own = of_type(
-        place("secrets", "store", surroundings=known), node_of("store: hunter2\n", "store"), ["object"], CLOSED
-    )
+    known = InputPlace("environment", environments=["dev"], secrets=("store",))
+    own = of_type(place("secrets", "store", known=known), node_of("store: hunter2\n", "store"), ["object"], CLOSED)
     assert (own.help or "").startswith("values go into the store: `platform-secrets put dev store`")
 
 
@@ -167,8 +164,8 @@ def test_a_key_with_its_value_glued_to_it_lacks_a_space() -> None:
 
 
 def test_secrets_below_secrets_stand_twice() -> None:
-    known = Surroundings(secrets=lambda: ("jira",))
-    found = of_unknown_key(place("secrets", "secrets", surroundings=known), "jira", TEXT)
+    known = InputPlace("environment", secrets=("jira",))
+    found = of_unknown_key(place("secrets", "secrets", known=known), "jira", TEXT)
     assert found == "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"
 
 
@@ -234,10 +231,10 @@ def test_a_key_of_a_secret_among_its_settings() -> None:
 
 def test_a_secret_that_is_not_indented() -> None:
     indent = "did you mean to indent it under `secrets:`?"
-    known = Surroundings(secrets=lambda: ("jira",))
-    assert of_unknown_key(place(surroundings=known), "jira", TEXT) == indent
-    assert of_unknown_key(place(surroundings=known), "slack", TEXT) is None
-    assert of_unknown_key(place("stores", surroundings=known), "jira", TEXT) is None
+    known = InputPlace("environment", secrets=("jira",))
+    assert of_unknown_key(place(known=known), "jira", TEXT) == indent
+    assert of_unknown_key(place(known=known), "slack", TEXT) is None
+    assert of_unknown_key(place("stores", known=known), "jira", TEXT) is None
     entry = node_of("slack: {target: agent-slack}\n", "slack")
     assert of_unknown_key(place(schema="catalogue"), "slack", entry) == indent
     assert of_unknown_key(place(), "slack", entry) is None

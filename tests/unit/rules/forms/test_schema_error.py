@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from compiler.rules.forms.schema_error import Surroundings, explained, node_at, whole
+from compiler.rules.forms.schema_error import InputPlace, explained, node_at
 from tests.unit.stages.conftest import load
 
 SCHEMA: dict[str, Any] = {
@@ -20,7 +20,7 @@ def found(text: str) -> list[tuple[tuple[str | int, ...], str, str]]:
     """The path, rule and message of each part of `text` that the schema rejects."""
     root = load(text).root
     errors = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
-    every = [each for error in errors for each in explained(root, error, whole("environment", None))]
+    every = [each for error in errors for each in explained(root, error, InputPlace("environment"))]
     return [(path, diagnostic.rule, diagnostic.message) for path, explain in every for diagnostic in (explain(),)]
 
 
@@ -43,7 +43,7 @@ def test_each_error_tells_which_part_is_wrong_and_what_belongs_there(
 def test_what_is_glued_to_a_key_is_shown_only_where_it_is_a_name() -> None:
     root = load("{store:hunter2: 1, store:vault: 2}").root
     (error,) = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
-    secret, name = (explain() for _, explain in explained(root, error, whole("environment", None)))
+    secret, name = (explain() for _, explain in explained(root, error, InputPlace("environment")))
     assert (secret.message, secret.help) == ('unknown key "store:…"', "write a space after the colon: `store: …`")
     assert "store:hunter2" in {span.source.text[span.start : span.end] for span in secret.conceals}
     assert (name.message, name.help) == ('unknown key "store:vault"', "write a space after the colon: `store: vault`")
@@ -57,7 +57,16 @@ def test_a_node_is_found_by_names_and_places() -> None:
     assert node_at(load("waves: [1, 10]").root, ("waves", 1)).value == 10
 
 
-def test_a_whole_document_stands_in_surroundings_of_its_own_where_none_are_known() -> None:
-    known = Surroundings(["dev"])
-    assert whole("catalogue", known).surroundings is known
-    assert whole("catalogue", None).surroundings.put("a") == "platform-secrets put ENV a"
+def test_the_environment_of_a_command_is_the_documents_own_or_one_that_exists() -> None:
+    place = InputPlace("environment", environments=["dev", "prod"])
+    assert place._replace(environment="prod").put("a") == "platform-secrets put prod a"
+    assert place.put("a") == "platform-secrets put dev a"
+    assert place._replace(environments=["eu", "us"]).put("a") == "platform-secrets put eu a"
+    assert InputPlace("catalogue").put("a") == "platform-secrets put ENV a"
+
+
+def test_only_words_of_the_project_and_of_every_example_are_known() -> None:
+    place = InputPlace("environment", words=frozenset({"github"}))
+    assert place.knows("github")
+    assert place.knows("vault")
+    assert not place.knows("secret")
