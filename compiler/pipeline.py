@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
@@ -65,15 +64,6 @@ class ValuesFile(NamedTuple):
         return self.output.text != self.old
 
 
-@dataclass(slots=True)
-class _Run:
-    """Documents, environments and diagnostics of one run."""
-
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    merged: dict[tuple[int, ...], Node] = field(default_factory=dict)
-
-
 def compile_project(
     root: Path,
     names: Sequence[str] = (),
@@ -85,29 +75,38 @@ def compile_project(
     Raises Refusal for a name without a file. `outside` is what options and environment variables set, and `unwritten`
     the texts by path that take the place of files, to see what would be found in them before they are written.
     """
-    library, run, checker = Library(root, unwritten), _Run(), Checker()
+    library, checker = Library(root, unwritten), Checker()
+    diagnostics, notes = list[Diagnostic](), list[str]()
+    merged: dict[tuple[int, ...], Node] = {}
     wanted = library.select(names)
     document = library.catalogue()
     if document is None:
-        return _result(None, library, run)
+        return _result(None, library.diagnostics, notes)
     catalogue = catalogue_of(document)
-    run.diagnostics += checker.catalogue(catalogue)
+    diagnostics += checker.catalogue(catalogue)
     resolver, environments = Resolver(catalogue), list[Environment]()
     for name in wanted:
         layers = library.layers(name)
         if layers:
-            merged = _merged(layers, outside, run)
-            if (excess := resolver.excess(merged)) is not None:
-                run.diagnostics.append(_too_large(name, merged, *excess))
+            tree, found = _merged(layers, merged)
+            diagnostics += found
+            if outside is not None:
+                top, refused = outside_layer(tree, outside)
+                diagnostics += refused
+                if top is not None:
+                    notes += _notes(top)
+                    tree = merge_onto(tree, top, diagnostics)
+            if (excess := resolver.excess(name, tree)) is not None:
+                diagnostics.append(excess)
                 continue
-            environment = resolver.environment(name, merged, layers)
-            run.diagnostics += checker.environment(environment)
+            environment = resolver.environment(name, tree, layers)
+            diagnostics += checker.environment(environment)
             environments.append(environment)
     for loaded in library.loaded():
-        run.diagnostics += checker.document(loaded)
+        diagnostics += checker.document(loaded)
     project = Project(catalogue, tuple(environments), library.names, library.values_files(VALUES_FOLDER))
-    run.diagnostics += checker.project(project)
-    return _result(project, library, run)
+    diagnostics += checker.project(project)
+    return _result(project, [*library.diagnostics, *diagnostics], notes)
 
 
 def compile_edited(
@@ -129,26 +128,14 @@ def compile_edited(
     return before, after, tuple(new)
 
 
-def _too_large(name: str, root: Node, what: str, way_out: str) -> Diagnostic:
-    span = root.nearest("secrets").key_span
-    return Diagnostic("too-large", Severity.ERROR, f"{quoted(name)} {what}", span, help=way_out)
-
-
-def _merged(layers: Sequence[Document], outside: Outside | None, run: _Run) -> Node:
+def _merged(layers: Sequence[Document], known: dict[tuple[int, ...], Node]) -> tuple[Node, list[Diagnostic]]:
+    """The tree of the layers; those below the last one are merged once for all environments that have them."""
+    found: list[Diagnostic] = []
     shared = tuple(id(layer) for layer in layers[:-1])
-    if shared and shared not in run.merged:
-        run.merged[shared], found = merge(layers[:-1])
-        run.diagnostics += found
-    found_here: list[Diagnostic] = []
-    root = merge_onto(run.merged[shared] if shared else None, layers[-1], found_here)
-    run.diagnostics += found_here
-    if outside is not None:
-        top, found = outside_layer(root, outside)
-        run.diagnostics += found
-        if top is not None:
-            run.notes += _notes(top)
-            root = merge_onto(root, top, run.diagnostics)
-    return root
+    if shared and shared not in known:
+        known[shared], conflicts = merge(layers[:-1])
+        found += conflicts
+    return merge_onto(known.get(shared), layers[-1], found), found
 
 
 def _notes(top: Document) -> Iterable[str]:
@@ -159,13 +146,13 @@ def _notes(top: Document) -> Iterable[str]:
         yield f"{node.source.path} gives the vaultUrl of the store {quoted(name)}"
 
 
-def _result(project: Project | None, library: Library, run: _Run) -> Result:
+def _result(project: Project | None, diagnostics: Iterable[Diagnostic], from_outside: Iterable[str]) -> Result:
     seen: dict[tuple[str, str, int, str], Diagnostic] = {}
-    for diagnostic in (*library.diagnostics, *run.diagnostics):
+    for diagnostic in diagnostics:
         seen.setdefault((diagnostic.span.path, diagnostic.rule, diagnostic.span.start, diagnostic.message), diagnostic)
     ordered = sorted(seen.values(), key=lambda each: (each.span.path, each.span.start))
     # Each environment without a vaultUrl gets the one Key Vault that the variable names.
-    notes = (note if count == 1 else f"{note} in {count} environments" for note, count in Counter(run.notes).items())
+    notes = (note if count == 1 else f"{note} in {count} environments" for note, count in Counter(from_outside).items())
     return Result(project, tuple(ordered), tuple(notes))
 
 
@@ -283,7 +270,8 @@ def _changes(before: object, data: dict[str, ValuesData], subchart: str | None) 
     old = located(before, subchart)
     if old is None:
         return compare({}, outlines_of_values(data))
-    return (*nesting_change(old.subchart, subchart), *compare(outlines_of_values(old.values), outlines_of_values(data)))
+    old_subchart, values = old
+    return (*nesting_change(old_subchart, subchart), *compare(outlines_of_values(values), outlines_of_values(data)))
 
 
 def read_values_file(
@@ -302,15 +290,16 @@ def read_values_file(
     if excess is None:
         return text, data, ()
     source = Source(shown, text)
-    line = Span(source, *source.line_bounds(source.place(excess.offset)[0]))
-    message = f"{shown} was not written by this compiler: it has {excess.what}"
-    span, way_out = Span(source, excess.offset, excess.offset), "move it away, or name another folder with `--out`"
+    what, offset = excess
+    line = Span(source, *source.line_bounds(source.place(offset)[0]))
+    message = f"{shown} was not written by this compiler: it has {what}"
+    span, way_out = Span(source, offset, offset), "move it away, or name another folder with `--out`"
     return None, None, (Diagnostic("foreign-output", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
 
 
 def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
     found, excess = read_back(text)
-    what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess.what if excess is not None else ""
+    what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess[0] if excess is not None else ""
     span = Span(Source(shown))
     if what:
         message = f"{shown} would have {what}; nothing was written"

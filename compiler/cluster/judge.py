@@ -556,11 +556,11 @@ def _overdue(
     since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
     if interval is None or since is None or spec.get("refreshPolicy") in _UNTIMED:
         return
-    every = timedelta(seconds=min(interval.seconds, timedelta.max.total_seconds() / 4))
+    every = timedelta(seconds=min(interval, timedelta.max.total_seconds() / 4))
     allowed = every + max(every, CLOCKS)
     if now - since <= allowed:
         return
-    pace = f"since {clock(since, now)}, although its interval is {short_duration(round(interval.seconds))}"
+    pace = f"since {clock(since, now)}, although its interval is {short_duration(interval)}"
     runs = newest is not None and now - newest <= allowed
     who = "the operator" if runs else "the operator seems not to run: it"
     yield ClusterProblem(

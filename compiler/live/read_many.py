@@ -396,7 +396,7 @@ def refresh_times(environment: Environment) -> RefreshTimes:
     """Keeps only names: an environment may be large."""
     return {
         secret.id: (
-            round(secret.refresh.seconds),
+            secret.refresh,
             {(secret.store.id, item.place.remote_key.lower()) for item in secret.keys if item.place is not None},
         )
         for secret in environment.secrets.values()

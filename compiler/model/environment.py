@@ -9,15 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from compiler.refusal import Refusal
-from compiler.text.wording import quoted, suggest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
-    from compiler.model.facts import Duration
     from compiler.model.provider import Provider
     from compiler.model.store import Place, StoreIdentity
 
@@ -27,64 +23,23 @@ TARGET: Final = "target"
 # Stands for the id of the new secret: the only part of a pattern that differs between secrets.
 OWN_ID: Final = "secret"
 PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
-_PART = re.compile(r"\{([^{}]*)\}|[{}]")
-
-
-class PatternFault(NamedTuple):
-    """An error in a pattern: its start and end in the text, the message and the way out."""
-
-    start: int
-    end: int
-    message: str
-    help: str | None
-
-
-def faults(pattern: str) -> Iterator[PatternFault]:
-    """Why `pattern` cannot name secrets: braces that are not a placeholder, or no place for the secret's id."""
-    for part in _PART.finditer(pattern):
-        if part[1] is None:
-            message = f'a "{part[0]}" alone is not a placeholder'
-            yield PatternFault(part.start(), part.end(), message, f"the placeholders are {_LISTED}")
-        elif part[1] not in PLACEHOLDERS:
-            message = f"{quoted(part[1])} is not a placeholder"
-            yield PatternFault(part.start(), part.end(), message, suggest(part[1], PLACEHOLDERS, "placeholders"))
-    if OWN_ID not in placeholders(pattern):
-        message = f'the pattern has no "{{{OWN_ID}}}", so that every secret would have one name'
-        yield PatternFault(0, len(pattern), message, f"write {{{OWN_ID}}} where the secret's id belongs")
+# A placeholder, or a brace that is none.
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
 def placeholders(pattern: str) -> tuple[str, ...]:
     """The names in braces, in order."""
-    return tuple(part[1] for part in _PART.finditer(pattern) if part[1] is not None)
+    return tuple(part[1] for part in PLACEHOLDER.finditer(pattern) if part[1] is not None)
 
 
 def filled(pattern: str, meanings: Mapping[str, str]) -> str:
     """`pattern`, which has no faults, with each placeholder replaced by its meaning."""
-    return _PART.sub(lambda part: meanings[part[1]], pattern)
-
-
-_LISTED = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    return PLACEHOLDER.sub(lambda part: meanings[part[1]], pattern)
 
 
 KEY = "moves"
 # In a step: every secret that no other step names.
 REST = "all"
-
-
-class Moves(NamedTuple):
-    """The store that all go `to`, and the secrets of each step in order; empty where the input leaves them out."""
-
-    to: str
-    steps: tuple[tuple[str, ...], ...]
-    node: Node
-
-
-def moves_of(root: Node) -> Moves | None:
-    """The `moves:` of the merged tree `root`; None where it has none."""
-    node = root.get(KEY)
-    if node is None or not isinstance(node.value, dict):
-        return None
-    return Moves(node.text("to") or "", tuple(step.texts() for step in node.nearest("steps").items), node)
 
 
 # The values of `fetch`: one read for each key, which is the default, or one for each secret.
@@ -144,10 +99,10 @@ class Secret:
     """A secret that an environment has.
 
     `remote` is its own remote name in the chosen provider with the store's prefix, and `store` None where the id
-    that it or the environment names is unknown. `namespace` and `refresh` are None where they are missing or
-    invalid (a rule says so). `labels` and `annotations` are the ExternalSecret's, `secret_labels`, with `labels` below
-    them, and `secret_annotations` the Secret's. `refresh_node` and `store_node` are the nodes that decided. `variants`
-    are those in use and known. `node` is its merged mapping in the environment.
+    that it or the environment names is unknown. `namespace` and `refresh`, in seconds, are None where they are
+    missing or invalid (a rule says so). `labels` and `annotations` are the ExternalSecret's, `secret_labels`, with
+    `labels` below them, and `secret_annotations` the Secret's. `refresh_node` and `store_node` are the nodes that
+    decided. `variants` are those in use and known. `node` is its merged mapping in the environment.
     """
 
     id: str
@@ -155,7 +110,7 @@ class Secret:
     store: Store | None
     store_node: Node | None
     namespace: str | None
-    refresh: Duration | None
+    refresh: int | None
     refresh_node: Node | None
     fetch: str
     remote: str | None
@@ -246,15 +201,13 @@ class MoveProgress(NamedTuple):
         return tuple(secret for step in self.steps[: self.next] for secret in step)
 
 
-def progress_of(environment: Environment) -> MoveProgress:
-    """Raises Refusal where the environment has no `moves:`."""
-    moves = moves_of(environment.root)
-    to = environment.stores.get(moves.to) if moves is not None else None
-    if moves is None or to is None:
-        message = f'the environment "{environment.name}" has no `moves:`'
-        way_out = "add it, such as `moves: {to: azure, steps: [[jira], [all]]}`, or name secrets and --to ID"
-        raise Refusal("usage", message, way_out)
-    steps = tuple(_steps(moves.steps, environment))
+def progress_of(environment: Environment) -> MoveProgress | None:
+    """How far the moves are; None for an environment without `moves:`."""
+    to = environment.stores.get(environment.root.text(KEY, "to") or "")
+    if to is None:
+        return None
+    written = tuple(step.texts() for step in environment.root.nearest(KEY, "steps").items)
+    steps = tuple(_steps(written, environment))
     left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
     return MoveProgress(to, steps, next(left, None))
 

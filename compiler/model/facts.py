@@ -7,7 +7,8 @@ Argo CD applies the lowest wave first: the platform's secrets begin at -50, and 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -135,15 +136,9 @@ _EVERY = {"hourly": 3600, "daily": _DAY, "weekly": 7 * _DAY, "monthly": 30 * _DA
 _IN_WORDS = re.compile(r"([0-9]{1,4})[ _-]?([a-z]{1,6}?)s?", re.ASCII | re.IGNORECASE)
 
 
-class Duration(NamedTuple):
-    """A positive length of time: `seconds`, and `text` as Go's `Duration.String()` prints it."""
-
-    seconds: float
-    text: str
-
-
-def parse_duration(text: str) -> Duration | None:
-    """The duration that `text` means to Go, or None where Go refuses it or it is not positive.
+@lru_cache  # a project writes few, for thousands of secrets
+def parse_duration(text: str) -> int | None:
+    """The seconds of the duration that `text` means to Go, or None where Go refuses it or it is not positive.
 
     A fraction of a second is refused too: External Secrets Operator polls in whole seconds at best.
     """
@@ -153,13 +148,17 @@ def parse_duration(text: str) -> Duration | None:
     # Whole numbers only: all fractions are brought to the digits of the longest.
     digits = max(len(fraction) for _, fraction, _ in parts)
     total = sum(int(f"{whole}{fraction:0<{digits}}" or 0) * _UNITS[unit] for whole, fraction, unit in parts)
-    second = _SECOND * 10**digits
+    second: int = _SECOND * 10**digits
     if total <= 0 or total > _LONGEST * 10**digits or total % second:
         return None
-    minutes, seconds = divmod(total // second, 60)
+    return total // second
+
+
+def duration_text(seconds: int) -> str:
+    """A duration as Go's `Duration.String()` prints it: `1h0m0s`."""
+    minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    canonical = f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
-    return Duration(float(total // second), canonical)
+    return f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
 def seconds_in_words(text: str) -> int | None:

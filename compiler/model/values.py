@@ -23,6 +23,7 @@ from compiler.model.facts import (
     STORES,
     SYNC_OPTIONS,
     asks_before_pruning,
+    duration_text,
     parse_minor,
 )
 from compiler.model.store import store_object
@@ -81,7 +82,7 @@ def _external_secret(secret: Secret) -> ValuesData:
     data: dict[str, ValuesData] = {"name": secret.entry.target, "namespace": secret.namespace}
     data |= {member: dict(texts) for member, texts in _metadata(secret) if texts}
     data["storeRef"] = _store_ref(secret.store)
-    data["refreshInterval"] = secret.refresh.text
+    data["refreshInterval"] = duration_text(secret.refresh)
     data["syncWave"] = str(secret.entry.sync_wave)
     data["fetch"] = secret.fetch
     keys: list[ValuesData] = []
@@ -123,32 +124,25 @@ _MARKS = frozenset({EXTERNAL_SECRETS, *STORES})
 _NO_NAMES = frozenset({"global", "tags", "remoteRefDefaults", PART_OF_VALUE, ALLOW_EMPTY, *_MARKS})
 
 
-class Located(NamedTuple):
-    """This chart's values, and the name that they are nested under, None where they are not."""
-
-    subchart: str | None
-    values: Any
-
-
 def nested(values: dict[str, ValuesData], subchart: str | None) -> dict[str, ValuesData]:
     """The data of a values file: `values`, or a map of them alone under the name `subchart`."""
     return values if subchart is None else {subchart: values}
 
 
-def located(data: object, wanted: str | None = None) -> Located | None:
-    """This chart's values in a file's data; None where it has none.
+def located(data: object, wanted: str | None = None) -> tuple[str | None, Any] | None:
+    """The name that this chart's values are nested under, None where they are not, and the values in a file's data.
 
-    Under the name `wanted` they are found beside values of other charts too.
+    None where it has none. Under the name `wanted` they are found beside values of other charts too.
     """
     if not isinstance(data, dict):
         return None
     if _MARKS & data.keys():
-        return Located(None, data)
+        return None, data
     below = {name: value if isinstance(value, dict) else {} for name, value in data.items()}
     if wanted is not None and wanted not in _NO_NAMES and _MARKS & below.get(wanted, {}).keys():
-        return Located(wanted, data[wanted])
+        return wanted, data[wanted]
     name = subchart_of(below)
-    return Located(name, data[name]) if name is not None else None
+    return (name, data[name]) if name is not None else None
 
 
 def subchart_of(members: Mapping[Any, Collection[Any]]) -> str | None:

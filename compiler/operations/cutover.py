@@ -15,7 +15,7 @@ from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import REST, Environment, MoveProgress, Project, Secret, Store, moves_of, progress_of
+from compiler.model.environment import REST, Environment, MoveProgress, Project, Secret, Store, progress_of
 from compiler.model.store import Place
 from compiler.model.values import SecretChange, compare
 from compiler.operations.cutover_gate import (
@@ -96,6 +96,10 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
     secrets: Sequence[str] = tuple(environment.secrets if is_all else dict.fromkeys(request.secrets))
     if request.mode is Mode.NEXT:
         progress = progress_of(environment)
+        if progress is None:
+            message = f'the environment "{environment.name}" has no `moves:`'
+            way_out = "add it, such as `moves: {to: azure, steps: [[jira], [all]]}`, or name secrets and --to ID"
+            raise Refusal("usage", message, way_out)
         store, secrets = progress.to, progress.steps[progress.next] if progress.next is not None else ()
     elif request.to is not None:
         store = store_named(environment, request.to)
@@ -115,14 +119,14 @@ def _reads(environment: Environment, secret: str, store: Store) -> bool:
 def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
     """The store to go back to, which is the one before the last switch. Raises Refusal where it could be several."""
     reading = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
-    moves = moves_of(environment.root)
-    if moves is not None and moves.to in environment.stores:
-        left: set[str] = {moves.to}
+    to = environment.root.text("moves", "to")
+    if to is not None and to in environment.stores:
+        left: set[str] = {to}
         # A move leaves the environment's own store; at its end that one is in a lower layer, or in none.
         node = environment.root.get("store")
         names = [each.value for each in (node, *node.overrode)] if node is not None else []
         for name in names:
-            if isinstance(name, str) and name != moves.to and name in environment.stores:
+            if isinstance(name, str) and name != to and name in environment.stores:
                 return environment.stores[name]
     else:
         # Of secrets that read both, those with a `store:` of their own were switched last.

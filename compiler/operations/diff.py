@@ -18,7 +18,6 @@ from compiler.model.environment import Environment, Store
 from compiler.model.facts import ANNOTATION, LABEL, MAX_MANIFEST_BYTES, PART_OF, PART_OF_VALUE, STORES
 from compiler.model.store import StoreAddress
 from compiler.model.values import (
-    Located,
     Outlines,
     SecretChange,
     compare,
@@ -110,8 +109,8 @@ class EnvironmentDiff:
 
 def side_of_environment(environment: Environment) -> Side:
     """An environment that passed every rule, as its values have it."""
-    found = Located(environment.subchart, values_of(environment))
-    return replace(_side_of_values(found), addresses=addresses_of(environment))
+    side = _side_of_values(environment.subchart, values_of(environment))
+    return replace(side, addresses=addresses_of(environment))
 
 
 def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
@@ -131,14 +130,16 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
         raise Refusal("cannot run", f"{shown} is not UTF-8") from None
     documents, excess = read_manifests(text)
     if excess is not None:
-        line, column = Source("", text).place(excess.offset)
-        raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
+        what, offset = excess
+        line, column = Source("", text).place(offset)
+        raise _unreadable(shown, f"it has {what}, at line {line}, column {column}")
     if documents is None:
         raise _unreadable(shown, "it is not YAML")
     chart = ChartValues()
     found = located(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
-        return _side_of_values(found._replace(values=chart.known(found.values, chart.part())))
+        name, values = found
+        return _side_of_values(name, chart.known(values, chart.part()))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
@@ -171,8 +172,7 @@ def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
     return tuple(changes)
 
 
-def _side_of_values(found: Located) -> Side:
-    data = found.values
+def _side_of_values(subchart: str | None, data: dict[str, Any]) -> Side:
     part_of = data.get(PART_OF_VALUE, PART_OF)
     stores = {
         f"{kind} {store.get('name', '')}": _flat(
@@ -181,7 +181,7 @@ def _side_of_values(found: Located) -> Side:
         for member, kind in _STORE_KINDS.items()
         for store in _maps(data.get(member))
     }
-    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}), found.subchart or "")
+    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}), subchart or "")
 
 
 def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) -> Side:

@@ -389,7 +389,7 @@ def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
         # Helm's own words quote values, so they are not passed on.
         return [("", "Helm refuses the chart with these values")], {}
     if rendered is None:
-        what = f"has {excess.what}" if excess is not None else "is not YAML"
+        what = f"has {excess[0]}" if excess is not None else "is not YAML"
         return [("", f"the output of Helm {what}")], {}
     return list(differences(case.expected, rendered)), targets(rendered)
 

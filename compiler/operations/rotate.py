@@ -41,7 +41,7 @@ from compiler.live.read_many import (
 from compiler.live.readers import readers_of
 from compiler.live.stores import AddressError, LiveStores, key_places, place_limits, secret_named, value_names
 from compiler.model.catalogue import SELF, UNLIMITED
-from compiler.model.environment import Environment, Store, moves_of, other_store, progress_of
+from compiler.model.environment import Environment, Store, other_store, progress_of
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
@@ -298,7 +298,7 @@ def _places(target: Target, keys: Iterable[str]) -> Iterator[_Place]:
 def _stores(target: Target, key: str) -> Iterator[Store]:
     """The secret's own store, the other end of its move, and those from which others read the same value."""
     environment, found = target.environment, {target.store.id: target.store}
-    progress = progress_of(environment) if moves_of(environment.root) is not None else None
+    progress = progress_of(environment)
     held = target.secret.entry.keys[key].held
     for secret in environment.secrets.values():
         has_it = secret.id == target.secret.id or any(item.key.held is held for item in secret.keys)
@@ -460,7 +460,7 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
 
 def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
     """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
-    progress = progress_of(environment) if moves_of(environment.root) is not None else None
+    progress = progress_of(environment)
     secrets_at = dict[tuple[SecretReader, str], list[str]]()
     for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():
         for store in filter(None, (secret.store, other_store(secret, environment, progress))):

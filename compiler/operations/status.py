@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.live.read_many import Likeness, StoredVersion
 from compiler.live.stores import ValueName, key_places, secret_named, value_names
-from compiler.model.environment import Environment, MoveProgress, Secret, Store, moves_of, other_store, progress_of
+from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
 from compiler.text.wording import BLANK, command_line, shell_line
@@ -178,8 +178,7 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     """What the files alone say, of the secrets `only` or all. Raises Refusal for one that there is not."""
     for name in only:
         secret_named(environment, name)
-    moves = moves_of(environment.root)
-    progress = progress_of(environment) if moves is not None else None
+    progress = progress_of(environment)
     planned = progress.steps if progress is not None else ()
     steps = {secret: number for number, step in enumerate(planned, 1) for secret in step}
     rows: list[Row] = []

@@ -16,6 +16,7 @@ Read less often; the annotation `force-sync` refreshes at once after a rotation:
 import math
 
 from compiler.model.environment import BUNDLE
+from compiler.model.facts import duration_text
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Secret, Store, rule
 from compiler.stores.registry import PROVIDERS
 
@@ -31,7 +32,7 @@ def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         if secret.refresh is not None:
             reads += len(secret.keys)
-            fastest = min(fastest, secret.refresh.seconds)
+            fastest = min(fastest, secret.refresh)
     if fastest >= _SHORTEST_SECONDS and reads * _WINDOW_SECONDS <= _LEAST_QUOTA * fastest:
         return
     yield from _too_short(environment)
@@ -42,12 +43,12 @@ def _too_short(environment: Environment) -> Findings:
     said: set[Node] = set()
     for secret in environment.secrets.values():
         node = secret.refresh_node
-        if secret.refresh is None or secret.refresh.seconds >= _SHORTEST_SECONDS or node is None or node in said:
+        if secret.refresh is None or secret.refresh >= _SHORTEST_SECONDS or node is None or node in said:
             continue
         said.add(node)
         shared = node is environment.root.get("refreshInterval")
         yield Finding(
-            f"{secret.refresh.text} is too short, as pods read Secrets only when they start",
+            f"{duration_text(secret.refresh)} is too short, as pods read Secrets only when they start",
             node,
             help="use 1m or more",
             scope=() if shared else ("secrets", secret.id),
@@ -61,7 +62,7 @@ def _over_budget(environment: Environment) -> Findings:
         if store is not None and store.provider.quota is not None and secret.refresh is not None:
             place = (store.address or store.id).rstrip("/").lower()
             first, load = loads.get(place, (store, 0.0))
-            loads[place] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh.seconds)
+            loads[place] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh)
     for store, load in loads.values():
         quota = store.provider.quota
         if quota is not None and load > quota:

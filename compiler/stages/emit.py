@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import yaml
 
@@ -58,11 +58,8 @@ def values_text(
     return "\n".join((header, *lines)) + "\n"
 
 
-class Excess(NamedTuple):
-    """Why a text is not a file of this compiler, worded to follow "it has", and the character where that shows."""
-
-    what: str
-    offset: int
+# Why a text is not a file of this compiler, worded to follow "it has", and the character where that shows.
+Excess: TypeAlias = tuple[str, int]
 
 
 def read_values(text: str) -> ValuesData | None:
@@ -83,11 +80,7 @@ def read_manifests(text: str) -> tuple[list[Any] | None, Excess | None]:
 
 
 class _ExcessError(Exception):
-    """Ends the reading; never leaves this module."""
-
-    def __init__(self, excess: Excess) -> None:
-        super().__init__()
-        self.excess = excess
+    """Ends the reading with an Excess as its arguments; never leaves this module."""
 
 
 def _documents(text: str, most: Callable[[int], int]) -> tuple[list[object] | None, Excess | None]:
@@ -98,7 +91,8 @@ def _documents(text: str, most: Callable[[int], int]) -> tuple[list[object] | No
         finally:
             loader.dispose()
     except _ExcessError as error:
-        return None, error.excess
+        what, offset = error.args
+        return None, (what, offset)
     except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
         return None, _parsers_excess(error)
 
@@ -108,7 +102,7 @@ def _parsers_excess(error: Exception) -> Excess | None:
     mark = getattr(error, "problem_mark", None)
     if mark is None or getattr(error, "problem", None) != _PARSERS_OWN_LIMIT:
         return None
-    return Excess(_TOO_DEEP, mark.index)
+    return _TOO_DEEP, mark.index
 
 
 class _Reader:
@@ -171,7 +165,7 @@ class _Reader:
         return self._loader.construct_object(yaml.ScalarNode(tag, text, event.start_mark, event.end_mark))
 
     def _refuse(self, what: str, event: Any) -> NoReturn:  # noqa: ANN401
-        raise _ExcessError(Excess(what, event.start_mark.index))
+        raise _ExcessError(what, event.start_mark.index)
 
 
 def values_tree(text: str) -> Any | None:  # noqa: ANN401 - PyYAML types no node

@@ -13,7 +13,7 @@ from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
-from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, Duration, most_values, parse_duration
+from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
@@ -326,16 +326,15 @@ _VALUES_A_SECRET = 10
 
 
 class Resolver:
-    """Resolves the environments of one run. What many of them say alike is resolved once: durations and places."""
+    """Resolves the environments of one run. The places that many of them read are resolved once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._durations: dict[str, Duration | None] = {}
         self._keys: dict[tuple[object, ...], tuple[SecretKey, ...]] = {}
         self._left = MAX_RESOLVED
 
-    def excess(self, root: Node) -> tuple[str, str] | None:
-        """The limit that the environment of `root` exceeds, worded to follow its name, and a way out; None for most.
+    def excess(self, name: str, root: Node) -> Diagnostic | None:
+        """The limit that the environment `name` with the tree `root` exceeds; None for most.
 
         Asked before anything is built: 3,000 annotations of 3,000 secrets are half a megabyte of input, and gigabytes
         of values.
@@ -343,11 +342,15 @@ class Resolver:
         count = self._count(root)
         self._left -= count
         if count > (most := most_values(MAX_BYTES)):
-            return f"has more than {most} labels, annotations and keys in all of its secrets", "split it into several"
-        if self._left < 0:
+            what = f"has more than {most} labels, annotations and keys in all of its secrets"
+            way_out = "split it into several"
+        elif self._left < 0:
             what = f"and the environments before it have more than {MAX_RESOLVED} labels, annotations and keys"
-            return what, "name fewer environments on the command line, or split the project"
-        return None
+            way_out = "name fewer environments on the command line, or split the project"
+        else:
+            return None
+        at = root.nearest("secrets").key_span
+        return Diagnostic("too-large", Severity.ERROR, f"{quoted(name)} {what}", at, help=way_out)
 
     def _count(self, root: Node) -> int:
         """How many values the environment's secrets have, those that they share counted for each."""
@@ -417,7 +420,7 @@ class Resolver:
             store=store,
             store_node=store_node,
             namespace=_text(own.get("namespace") or top.get("namespace")),
-            refresh=self._duration(_text(refresh_node)),
+            refresh=parse_duration(_text(refresh_node) or ""),
             refresh_node=refresh_node,
             fetch=_text(own.get("fetch") or top.get("fetch")) or PER_KEY,
             remote=store.prefix + remote if store is not None and remote is not None else None,
@@ -453,13 +456,6 @@ class Resolver:
                 SecretKey(key, place_in(store, entry, key, listed)) for key in entry.keys_of(variants, of_origins)
             )
         return keys
-
-    def _duration(self, text: str | None) -> Duration | None:
-        if text is None:
-            return None
-        if text not in self._durations:
-            self._durations[text] = parse_duration(text)
-        return self._durations[text]
 
 
 def store_of(store_id: str, node: Node, environment: str = "") -> Store:

@@ -174,7 +174,7 @@ def timeout_seconds(given: str | None) -> float:
     """What `--timeout` asks for. Raises Refusal for what is no duration."""
     duration = parse_duration(given or TIMEOUT)
     if duration is not None:
-        return duration.seconds
+        return duration
     meant = f"add its unit, such as {given}s" if given is not None and given.isdecimal() and given.isascii() else None
     raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
 

@@ -350,7 +350,7 @@ def _seconds(text: str | None) -> int:
     if text and text.startswith("-"):
         return -1
     duration = parse_duration(text) if text else None
-    return int(duration.seconds) if duration is not None else 0
+    return duration or 0
 
 
 def _is_past(text: str | None, now: datetime) -> bool:

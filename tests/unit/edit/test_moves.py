@@ -6,7 +6,6 @@ from compiler.edit.moves import finishing, returning, switching
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.environment import Environment, progress_of
 from compiler.pipeline import compile_project
-from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project
 
 MORE = """\
@@ -60,18 +59,19 @@ def test_the_next_step_is_the_first_that_is_not_wholly_there(
     there = dict.fromkeys(on_azure.split(), "{store: azure}")
     listed = ", ".join(f"{name}: {there.get(name, '{}')}" for name in ("github", "jira", "slack"))
     progress = progress_of(environment(root, steps(written) + f"secrets: {{{listed}}}\n"))
+    assert progress is not None
     assert (progress.to.id, progress.steps, progress.next, progress.done) == ("azure", found, following, done)
 
 
 def test_a_secret_that_the_environment_does_not_have_is_passed_over(root: Path) -> None:
     progress = progress_of(environment(root, steps("[[jira], [slack]]") + "secrets: {jira: {enabled: false}}\n"))
+    assert progress is not None
     assert (progress.steps, progress.next) == ((), None)
 
 
-def test_without_moves_it_is_said_how_to_write_them(root: Path) -> None:
-    with pytest.raises(Refusal) as refused:
-        progress_of(environment(root, "labels: {}\n"))
-    assert (refused.value.kind, refused.value.message) == ("usage", 'the environment "prod" has no `moves:`')
+def test_without_moves_there_is_no_progress(root: Path) -> None:
+    assert progress_of(environment(root, "labels: {}\n")) is None
+    assert progress_of(environment(root, "moves: null\n")) is None
 
 
 def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from compiler.model.facts import ValuesData
-from compiler.model.values import Located, SecretChange, located, nested, nesting_change, subchart_of
+from compiler.model.values import SecretChange, located, nested, nesting_change, subchart_of
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "partOf": "shop"}
@@ -13,9 +13,9 @@ VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "
 
 @pytest.mark.parametrize("name", [None, "secrets", "platform-secrets", "y", "Shop_1"])
 def test_what_is_nested_is_found_again(name: str | None) -> None:
-    assert located(nested(VALUES, name)) == Located(name, VALUES)
-    assert located(nested(VALUES, name), "other") == Located(name, VALUES)
-    assert located(nested({"secretStores": {}}, name)) == Located(name, {"secretStores": {}})
+    assert located(nested(VALUES, name)) == (name, VALUES)
+    assert located(nested(VALUES, name), "other") == (name, VALUES)
+    assert located(nested({"secretStores": {}}, name)) == (name, {"secretStores": {}})
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,18 @@ def test_where_there_are_no_values_of_this_chart_alone_none_are_found(data: Any)
 
 def test_a_secret_with_an_id_like_a_member_is_no_nesting() -> None:
     values: dict[str, ValuesData] = {"externalSecrets": {"secretStores": {}}}
-    assert located(values) == Located(None, values)
+    assert located(values) == (None, values)
     assert subchart_of({"externalSecrets": ["secretStores"]}) is None
 
 
 def test_under_a_name_that_is_known_they_are_found_beside_others() -> None:
     parent = {"shop": {"password": "x"}, "secrets": VALUES, "more": VALUES}
-    assert located(parent, "secrets") == Located("secrets", VALUES)
+    assert located(parent, "secrets") == ("secrets", VALUES)
     assert located(parent, "shop") is None
     assert located(parent, "missing") is None
     assert located({"global": VALUES, "shop": {}}, "global") is None
     # The chart's own values come first: what they are nested under is no member of theirs.
-    assert located({**VALUES, "secrets": VALUES}, "secrets") == Located(None, {**VALUES, "secrets": VALUES})
+    assert located({**VALUES, "secrets": VALUES}, "secrets") == (None, {**VALUES, "secrets": VALUES})
 
 
 @pytest.mark.parametrize(

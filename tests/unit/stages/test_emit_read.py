@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from compiler.model import facts
-from compiler.stages.emit import Excess, read_back, read_manifests, read_values
+from compiler.stages.emit import read_back, read_manifests, read_values
 from tests.pace import allowed
 
 READABLE = (
@@ -57,7 +57,7 @@ def test_what_is_no_plain_yaml_is_nothing(text: str) -> None:
 @pytest.mark.parametrize("name", EXCESSIVE)
 def test_what_no_file_of_ours_has_is_said_with_its_place(name: str) -> None:
     text, what, offset = EXCESSIVE[name]
-    assert read_back(text) == (None, Excess(what, offset))
+    assert read_back(text) == (None, (what, offset))
 
 
 def test_a_file_of_ours_may_have_more_values_the_longer_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +66,13 @@ def test_a_file_of_ours_may_have_more_values_the_longer_it_is(monkeypatch: pytes
     sparse = "[" + "12345678," * 1_200 + "]"
     assert read_back(sparse) == ([12345678] * 1_200, None)
     dense = "[" + "1," * 1_200 + "]"
-    assert read_back(dense) == (None, Excess("more than 1000 values", 2_001 - 2))
+    assert read_back(dense) == (None, ("more than 1000 values", 2_001 - 2))
     # Long enough at its beginning, and too dense at its end.
     mixed = "[" + "12345678," * 1_200 + "1," * 3_000 + "]"
     _, excess = read_back(mixed)
     assert excess is not None
-    assert excess.what == f"more than {excess.offset // 8} values"
+    what, offset = excess
+    assert what == f"more than {offset // 8} values"
 
 
 def test_what_is_just_within_the_limits_is_read() -> None:
@@ -108,4 +109,4 @@ def test_manifests_are_read_without_empty_documents() -> None:
     assert read_manifests(text) == ([{"kind": "A"}, {"kind": "B"}], None)
     assert read_manifests("") == ([], None)
     assert read_manifests("{") == (None, None)
-    assert read_manifests("kind: A\n---\nkind: &x B\n") == (None, Excess("an anchor", 18))
+    assert read_manifests("kind: A\n---\nkind: &x B\n") == (None, ("an anchor", 18))

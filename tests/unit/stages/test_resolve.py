@@ -47,13 +47,7 @@ def places(environment: Environment, of: str = "github") -> dict[str, Place | No
 def test_a_secret_takes_what_the_environment_says() -> None:
     secret = resolved("secrets: {github: {}}\n").secrets["github"]
     assert secret.store is not None
-    assert secret.refresh is not None
-    assert (secret.store.id, secret.namespace, secret.refresh.text, secret.fetch) == (
-        "vault",
-        "ai-platform",
-        "1h30m0s",
-        "perKey",
-    )
+    assert (secret.store.id, secret.namespace, secret.refresh, secret.fetch) == ("vault", "ai-platform", 5400, "perKey")
     assert secret.labels == {"team": "platform", "a": "b"}
     assert secret.remote == "prod/platform/github"
     assert secret.store_node is not None
@@ -64,8 +58,7 @@ def test_what_a_secret_says_itself_goes_before() -> None:
     text = "secrets: {github: {store: azure, namespace: n, refreshInterval: 1m, fetch: bundle, labels: {a: c}}}\n"
     secret = resolved(text).secrets["github"]
     assert secret.store is not None
-    assert secret.refresh is not None
-    assert (secret.store.id, secret.namespace, secret.refresh.text, secret.fetch) == ("azure", "n", "1m0s", "bundle")
+    assert (secret.store.id, secret.namespace, secret.refresh, secret.fetch) == ("azure", "n", 60, "bundle")
     assert secret.labels == {"team": "platform", "a": "c"}
     assert secret.refresh_node is not None
     assert secret.refresh_node.source.path == "environments/prod.yaml"
@@ -230,8 +223,8 @@ def test_environments_that_say_otherwise_of_a_holder_share_no_places() -> None:
 def excess(text: str, most: int, monkeypatch: pytest.MonkeyPatch) -> str | None:
     """What is too much in an environment of which so many values may be written."""
     monkeypatch.setattr("compiler.stages.resolve.most_values", lambda _: most)
-    found = Resolver(catalogue_of(load(CATALOGUE))).excess(merge([load(text)])[0])
-    return found[0] if found is not None else None
+    found = Resolver(catalogue_of(load(CATALOGUE))).excess("prod", merge([load(text)])[0])
+    return found.message if found is not None else None
 
 
 @pytest.mark.parametrize(
@@ -247,14 +240,15 @@ def excess(text: str, most: int, monkeypatch: pytest.MonkeyPatch) -> str | None:
 def test_what_secrets_share_counts_for_each_of_them(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert excess(text, count, monkeypatch) is None
     if count:
-        words = f"has more than {count - 1} labels, annotations and keys in all of its secrets"
+        words = f'"prod" has more than {count - 1} labels, annotations and keys in all of its secrets'
         assert excess(text, count - 1, monkeypatch) == words
 
 
 def test_what_a_run_builds_has_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.stages.resolve.MAX_RESOLVED", 30)
     resolver, (root, _) = Resolver(catalogue_of(load(CATALOGUE))), merge([load("secrets: {github: {}}")])
-    assert [resolver.excess(root) for _ in range(2)] == [None, None]
-    what, way_out = resolver.excess(root) or ("", "")
-    assert what == "and the environments before it have more than 30 labels, annotations and keys"
-    assert way_out == "name fewer environments on the command line, or split the project"
+    assert [resolver.excess(name, root) for name in "ab"] == [None, None]
+    found = resolver.excess("c", root)
+    assert found is not None
+    assert found.message == '"c" and the environments before it have more than 30 labels, annotations and keys'
+    assert found.help == "name fewer environments on the command line, or split the project"
