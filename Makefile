@@ -39,8 +39,8 @@ parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the 
 migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
-test: .venv/.dev .tools/.helm ## Run all tests
-	@$(TESTS) $(WORKERS) -q
+test: .venv/.dev .tools/.helm ## Run all tests; COVERAGE=1 checks what unit tests cover too
+	@$(TESTS) $(WORKERS) -q $(if $(COVERAGE),--cov --cov-report=term)
 
 clean: ## Remove what the other tasks made, except the values files
 	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* dist build
@@ -57,9 +57,8 @@ test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no H
 		--ignore tests/unit/operations/status --ignore tests/unit/cluster --ignore tests/unit/cli/commands/test_status.py \
 		--deselect tests/golden/test_golden.py::test_what_passes_renders_alike_and_as_it_is_meant
 
-# Not what a chance or a measurement is in, nor scripts: a branch that chance alone reaches is not covered in every run.
 coverage: .venv/.dev .tools/.helm ## Fail where unit tests cover too few branches of the program
-	@$(TESTS) tests/unit $(WORKERS) -q -m "not heavy and not hypothesis" --ignore tests/unit/scripts --cov --cov-report=term
+	@$(TESTS) tests/unit $(WORKERS) -q -m measured --ignore tests/unit/scripts --cov --cov-report=term
 
 lint: .venv/.dev ## Check style and format
 	@$(BIN)/ruff check .

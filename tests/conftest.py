@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.openbao_servers import RaftOpenBao
@@ -92,6 +92,17 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what --cov measures, in `make coverage` and beside the whole suite: unit tests of the program.
+
+    Not what a chance or a measurement is in: a branch that chance alone reaches is not covered in every run.
+    """
+    file = item.nodeid.partition("::")[0]
+    is_of_program = _is_below(file, "tests/unit") and not _is_below(file, "tests/unit/scripts")
+    if is_of_program and not item.get_closest_marker("heavy") and not is_hypothesis_test(getattr(item, "obj", None)):
+        item.add_marker("measured")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest first, in the order of LONGEST, files kept whole for the servers that they share; then the rest."""
@@ -102,7 +113,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Trace a test, not what pytest does around it nor what fixtures prepare: a test covers what it runs itself."""
     tracer = _tracer(pyfuncitem.config)
-    if tracer is None:
+    if tracer is None or pyfuncitem.get_closest_marker("measured") is None:
         return (yield)
     tracer.resume()
     try:

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import (
     LONGEST,
     READ_ONCE,
     pytest_collection_modifyitems,
+    pytest_itemcollected,
     pytest_pyfunc_call,
     pytest_sessionstart,
 )
@@ -23,6 +26,14 @@ ROOT = Path(__file__).resolve().parents[2]
 class Item:
     nodeid: str
     config: pytest.Config | None = None
+    markers: tuple[str, ...] = ("measured",)
+    obj: object = None
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return name if name in self.markers else None
+
+    def add_marker(self, name: str) -> None:
+        self.markers += (name,)
 
 
 def ordered(*nodeids: str) -> list[Item]:
@@ -68,6 +79,33 @@ def test_a_test_is_traced_and_not_what_is_around_it() -> None:
     with pytest.raises(StopIteration, match="done"):
         running.send("done")
     assert tracer.calls == ["resume", "pause"]
+
+
+def test_a_test_that_is_not_measured_is_not_traced() -> None:
+    tracer = Tracer()
+    item = Item("tests/proofs/a.py::a", config_with(tracer), markers=())
+    next(pytest_pyfunc_call(cast("pytest.Function", item)))
+    assert tracer.calls == []
+
+
+@given(st.none())
+def generated(_: None) -> None:
+    """A test of generated examples."""
+
+
+@pytest.mark.parametrize(
+    ("item", "is_measured"),
+    [
+        (Item("tests/unit/cli/a.py::a", markers=()), True),
+        (Item("tests/unit/a.py::a", markers=("heavy",)), False),
+        (Item("tests/unit/a.py::a", markers=(), obj=generated), False),
+        (Item("tests/unit/scripts/a.py::a", markers=()), False),
+        (Item("tests/proofs/a.py::a", markers=()), False),
+    ],
+)
+def test_unit_tests_without_chance_and_measurement_are_measured(item: Item, *, is_measured: bool) -> None:
+    pytest_itemcollected(cast("pytest.Item", item))
+    assert ("measured" in item.markers) == is_measured
 
 
 @pytest.fixture
