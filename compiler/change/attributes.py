@@ -487,20 +487,20 @@ def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
         run = find_run(plan.options.root, run_id)
     except Refusal:
         line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
-        way = f"{journal_place(who)}: go on with it there, or close it there: {line}"
+        way = f"{journal_place(who)}: continue it there, or close it there: {line}"
         return f"{under_way(run_id, 'it', who)}, is under way", way
     words = [COMMAND, run.environment, *words_of(run)]
     if run.is_undo_begun:
         words[2:] = ["--undo", run_id, "--apply"]
     elif run.phase is RotationPhase.CLOSED or run.ended == "conflict":
         words[2:] = ["--confirm-revoked", run_id]
-    return f"{under_way(run_id, 'it', run.who)}, is under way", f"go on with it: {command_line(*words)}"
+    return f"{under_way(run_id, 'it', run.who)}, is under way", f"continue it: {command_line(*words)}"
 
 
 def under_way(run_id: str, of: str, who: str) -> str:
     """The rotation in words: of what it is, and who began it and when; `who` is empty where that is not known."""
     by = f" by {who}" if who else ""
-    return f"the rotation {run_id} of {of}, begun {short_age(datetime.now(UTC) - begun_at(run_id))} ago{by}"
+    return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - begun_at(run_id))} ago{by}"
 
 
 def journal_place(who: str) -> str:

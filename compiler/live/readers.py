@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from compiler.cluster.view import ClusterError, ClusterView, LiveObject
+from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
@@ -32,11 +32,17 @@ from compiler.text.wording import NOT_THE_SAME, command_line, listed, quoted, su
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
-_READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "clusterpushsecrets")
+# What they are called, and where the spec of what they make is in their own.
+_READERS = (
+    ("externalsecrets", "ExternalSecret", ()),
+    ("clusterexternalsecrets", "ClusterExternalSecret", ("externalSecretSpec",)),
+    ("pushsecrets", "PushSecret", ()),
+    ("clusterpushsecrets", "ClusterPushSecret", ("pushSecretSpec",)),
+)
 _GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
 _GENERATOR = "VaultDynamicSecret"
 # Every kind that is asked for; one that the cluster does not have is none.
-KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
+KINDS = ("clustersecretstores", "secretstores", *(plural for plural, _, _ in _READERS), *_GENERATORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,25 +248,20 @@ class _Search:
         for kind, plural in ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores")):
             for each in self._objects[plural]:
                 self._meet(kind, *_named(each), live_identity(each))
-        for each in self._objects["externalsecrets"]:
-            namespace, name = _named(each)
-            self._external_secret(each.get("spec") or {}, namespace, f"ExternalSecret {namespace}/{name}")
-        for each in self._objects["clusterexternalsecrets"]:
-            spec = (each.get("spec") or {}).get("externalSecretSpec") or {}
-            self._external_secret(spec, None, f"ClusterExternalSecret {_named(each)[1]}")
-        for each in self._objects["pushsecrets"]:
-            namespace, name = _named(each)
-            self._push_secret(each.get("spec") or {}, namespace, f"PushSecret {namespace}/{name}, which writes it")
-        for each in self._objects["clusterpushsecrets"]:
-            spec = (each.get("spec") or {}).get("pushSecretSpec") or {}
-            self._push_secret(spec, None, f"ClusterPushSecret {_named(each)[1]}, which writes it")
+        for plural, title, where in _READERS:
+            for each in self._objects[plural]:
+                namespace, name = _named(each)
+                spec, reader = child(each, "spec", *where), f"{title} {_label(namespace, name)}"
+                if "pushsecrets" in plural:
+                    self._push_secret(spec, namespace or None, f"{reader}, which writes it")
+                else:
+                    self._external_secret(spec, namespace or None, reader)
         for each in self._objects["vaultdynamicsecrets"]:
-            namespace, name = _named(each)
-            self._generator(each.get("spec") or {}, f"{_GENERATOR} {namespace}/{name}")
+            self._generator(child(each, "spec"), f"{_GENERATOR} {_label(*_named(each))}")
         for each in self._objects["clustergenerators"]:
-            spec = ((each.get("spec") or {}).get("generator") or {}).get("vaultDynamicSecretSpec")
-            if spec is not None:
-                self._generator(spec, f"ClusterGenerator {_named(each)[1]}")
+            generator = child(each, "spec", "generator")
+            if generator.get("vaultDynamicSecretSpec") is not None:
+                self._generator(child(generator, "vaultDynamicSecretSpec"), f"ClusterGenerator {_named(each)[1]}")
 
     def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
         is_named = (kind, name) == self._own
@@ -290,7 +291,7 @@ class _Search:
         for reference in spec.get("secretStoreRefs") or ():
             for label, identity in self._meant(reference, namespace):
                 for each in spec.get("data") or ():
-                    name = str(((each.get("match") or {}).get("remoteRef") or {}).get("remoteKey") or "")
+                    name = str(child(each, "match", "remoteRef").get("remoteKey") or "")
                     self._readers.add(remote_places(identity, name), writer, label)
                 if spec.get("dataTo"):
                     # It names what it writes by the keys of a Secret.
@@ -299,26 +300,26 @@ class _Search:
     def _generator(self, spec: LiveObject, reader: str) -> None:
         """What the store answers to a request of its own path."""
         provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
-        identity = provider.live_identity(spec.get("provider") or {})._replace(mount=None, version="v1")
+        identity = provider.live_identity(child(spec, "provider"))._replace(mount=None, version="v1")
         label = reader.replace(" ", "/")
         if self._readers.meet(label, identity):
             self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
 
 
 def _named(each: LiveObject) -> tuple[str, str]:
-    metadata = each.get("metadata") or {}
+    metadata = child(each, "metadata")
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
-def _label(kind: str, namespace: str, name: str) -> str:
-    return "/".join(part for part in (kind, namespace, name) if part)
+def _label(*parts: str) -> str:
+    return "/".join(filter(None, parts))
 
 
 def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
     """The reference, the name and whether it is the beginning of names, of everything that a spec reads of stores."""
-    default = spec.get("secretStoreRef") or {}
+    default = child(spec, "secretStoreRef")
     for each in spec.get("data") or ():
-        yield _reference(each, default), str((each.get("remoteRef") or {}).get("key") or ""), False
+        yield _reference(each, default), str(child(each, "remoteRef").get("key") or ""), False
     for each in spec.get("dataFrom") or ():
         extract, find = each.get("extract"), each.get("find")
         if extract is not None:
@@ -329,4 +330,4 @@ def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
 
 
 def _reference(each: LiveObject, default: LiveObject) -> LiveObject:
-    return (each.get("sourceRef") or {}).get("storeRef") or default
+    return child(each, "sourceRef").get("storeRef") or default

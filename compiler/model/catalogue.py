@@ -48,6 +48,11 @@ class Lifetime:
     alphabet: str = URL_SAFE
 
     @property
+    def issued_at(self) -> str | None:
+        """The link to where a new value is made, None for a value of our own and where it is not known."""
+        return self.issuer if self.issuer != SELF else None
+
+    @property
     def limit_days(self) -> int | None:
         """The age in days at which a new value is due: the smaller of the wish and the issuer's limit."""
         return min((days for days in (self.rotate_days, self.max_age_days) if days is not None), default=None)

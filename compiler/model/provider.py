@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class InvalidReferenceError(Exception):
-    """The operator refuses the reference whatever the store holds; the text says why."""
+    """The operator refuses the reference, or all of the remote secret. The text says why."""
 
 
 class UnprovenReferenceError(Exception):

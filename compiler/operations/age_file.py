@@ -10,7 +10,7 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,17 @@ _BEGIN, _END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END AGE ENCRYPTED F
 _ARMOR = re.compile(rb"\s*+" + _BEGIN + rb"\r?\n([A-Za-z0-9+/=\r\n]*+)" + _END + rb"\s*+")
 _LONGEST_HEADER = 64 * 1024
 _HEADER_END = b"\n---"
+_COPIED = "compare the file with the one that it was copied from"
 _STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
 
 
-class AgeHeaderError(Exception):
-    """The file is damaged or not an age file. The text quotes nothing of the file."""
+def _damaged(why: str) -> Refusal:
+    """Quotes nothing of the file."""
+    return Refusal("cannot run", f"the file cannot be opened: {why}", _COPIED)
 
 
 def unarmored(data: bytes) -> bytes:
-    """The binary file that `data` is, or that it holds as text (`age --armor`). Raises AgeHeaderError."""
+    """The binary file that `data` is, or that it holds as text (`age --armor`). Raises Refusal."""
     if not data.lstrip().startswith(_BEGIN):
         return data
     armor = _ARMOR.fullmatch(data)
@@ -47,29 +49,22 @@ def unarmored(data: bytes) -> bytes:
             return base64.b64decode(armor[1].replace(b"\r", b"").replace(b"\n", b""), validate=True)
     except binascii.Error:
         pass
-    raise AgeHeaderError("its armor is damaged")
+    raise _damaged("its armor is damaged")
 
 
 def work_factor(data: bytes) -> int:
-    """The scrypt work factor of a binary file that a passphrase opens. Raises AgeHeaderError."""
+    """The scrypt work factor of a binary file that a passphrase opens. Raises Refusal."""
     end = data.find(_HEADER_END, 0, _LONGEST_HEADER)
     stanzas = [line for line in data[: max(end, 0)].split(b"\n") if line.startswith(b"->")]
     # A passphrase is the only way into its file: a second stanza could ask for more than the one that was looked at.
     stanza = _STANZA.fullmatch(stanzas[0]) if len(stanzas) == 1 else None
     if stanza is None:
-        raise AgeHeaderError("its header is damaged")
+        raise _damaged("its header is damaged")
     return int(stanza[1])
-
-
-def memory_of(factor: int) -> int:
-    """The bytes that scrypt takes at that factor, with age's block size of 8."""
-    return (128 * 8) << factor
 
 
 # Whoever has the file can try passphrases for as long as they like.
 SHORTEST_PASSPHRASE = 12
-_GIBIBYTE = 2**30
-_COPIED = "compare the file with the one that it was copied from"
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
@@ -97,7 +92,13 @@ def require_passphrase(passphrase: SecretValue) -> None:
 
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
     """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
-    kind = _pyrage().x25519.Recipient
+    way_out = "give a public key that begins with age1, as age-keygen -y prints"
+    return _parsed(_pyrage().x25519.Recipient, texts, ("recipient", "an age recipient", way_out))
+
+
+def _parsed(kind: Any, texts: Iterable[str], words: tuple[str, str, str]) -> list[Any]:  # noqa: ANN401 - as of pyrage
+    """The texts as pyrage's objects; `words` are what each is called, what it is not, and what to give."""
+    called, expected, way_out = words
     found = []
     for number, text in enumerate(texts, 1):
         try:
@@ -105,17 +106,13 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
         except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
             found.append(None)
         if found[-1] is None:
-            message = f"recipient {number} is not an age recipient"
-            raise Refusal("cannot run", message, "give a public key that begins with age1, as age-keygen -y prints")
+            raise Refusal("cannot run", f"{called} {number} is not {expected}", way_out)
     return found
 
 
 def age_file(data: bytes) -> bytes:
     """The binary age file that `data` is, or holds as text. Raises Refusal for any other file."""
-    try:
-        binary = unarmored(data)
-    except AgeHeaderError as error:
-        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
+    binary = unarmored(data)
     if not binary.startswith(MAGIC):
         raise Refusal("cannot run", "the file is not a backup: it does not begin like an age file", "name another file")
     return binary
@@ -133,14 +130,12 @@ def needs_passphrase(data: bytes) -> bool:
 
 
 def _require_bounded(data: bytes) -> None:
-    try:
-        factor = work_factor(data)
-    except AgeHeaderError as error:
-        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
+    factor = work_factor(data)
     if factor > HIGHEST_WORK_FACTOR:
         raise Refusal(
             "cannot run",
-            f"the file's scrypt work factor is {factor}, which takes {memory_of(factor) // _GIBIBYTE} GiB of memory to "
+            # Of 128 bytes for each of age's blocks of 8.
+            f"the file's scrypt work factor is {factor}, which takes {(128 * 8 << factor) // 2**30} GiB of memory to "
             f"open; the highest that is accepted is {HIGHEST_WORK_FACTOR}",
             "if you trust it, encrypt it again, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
         )
@@ -154,17 +149,8 @@ def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
 
 def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
     """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
-    kind = _pyrage().x25519.Identity
-    keys = []
-    for number, identity in enumerate(identities, 1):
-        try:
-            keys.append(kind.from_str(identity.reveal()))
-        except Exception:  # noqa: BLE001 - see parsed_recipients
-            keys.append(None)
-        if keys[-1] is None:
-            raise Refusal(
-                "cannot run", f"identity {number} is not an age key", "give a key that begins with AGE-SECRET-KEY-1"
-            )
+    words = ("identity", "an age key", "give a key that begins with AGE-SECRET-KEY-1")
+    keys = _parsed(_pyrage().x25519.Identity, (each.reveal() for each in identities), words)
     return _opened(lambda: _pyrage().decrypt(data, keys), "key")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -226,12 +226,8 @@ class Gathered:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    name: KeyName
-    is_used: bool
-    reader: SecretReader
-    place: Place | None
+# Where each value is asked for, and whether a secret that has it uses it.
+_Asked = Mapping[KeyName, tuple[SecretReader, "Place | None", bool]]
 
 
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
@@ -242,37 +238,39 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
     asked = _asked(environment, chosen, stores)
-    names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
+    names = [(reader, place.remote_key) for reader, place, _ in asked.values() if place is not None]
     readings = read_many(names, _WORKERS)
     values: dict[KeyName, SecretValue] = {}
     lacking: list[Lacking] = []
-    for each in asked:
-        reading = readings[each.reader, each.place.remote_key] if each.place is not None else None
-        found = _value(each, reading)
-        if isinstance(found, Lacking):
-            lacking.append(found)
-        elif found is not None:
-            values[each.name] = found
+    for name, (reader, place, is_used) in asked.items():
+        reading = readings[reader, place.remote_key] if place is not None else None
+        found = _value(place, reading, is_used=is_used)
+        if isinstance(found, SecretValue):
+            values[name] = found
+        elif found:
+            lacking.append(Lacking(name, place, found))
     time = datetime.now(UTC).isoformat(timespec="seconds")
     missing = tuple(each.name for each in lacking)
     backup = Backup(environment.name, time, values, missing, _dates(environment, asked, readings, values))
-    return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
+    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
+    known = {(stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)}
+    return Gathered(backup, tuple(lacking), _left_out(asked, readings, known))
 
 
 def _dates(
     environment: Environment,
-    asked: Sequence[_Asked],
+    asked: _Asked,
     readings: Mapping[tuple[SecretReader, str], Reading],
     values: Mapping[KeyName, SecretValue],
 ) -> dict[KeyName, datetime | None]:
     """Since when each value with a limit is the same; stores are asked only where there is one."""
     limited: dict[tuple[SecretReader, str], dict[KeyName, tuple[int, Look]]] = {}
-    for each in asked:
-        secret, key = each.name
+    for name, (reader, place, _) in asked.items():
+        secret, key = name
         days = environment.secrets[secret].entry.keys[key].lifetime.limit_days
-        if days is not None and each.place is not None and each.name in values:
-            keys = limited.setdefault((each.reader, each.place.remote_key), {})
-            keys[each.name] = days, partial(value_at, property_=each.place.property)
+        if days is not None and place is not None and name in values:
+            keys = limited.setdefault((reader, place.remote_key), {})
+            keys[name] = days, partial(value_at, property_=place.property)
     now = datetime.now(UTC)
 
     def dates(pair: tuple[SecretReader, str]) -> dict[KeyName, datetime | None]:
@@ -282,51 +280,40 @@ def _dates(
     return {name: date for found in ask_many(dates, tuple(limited), _WORKERS) for name, date in found.items()}
 
 
-def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> list[_Asked]:
-    """Each value once, in use where one of the secrets that have it uses it."""
-    names, asked = value_names(environment), dict[KeyName, _Asked]()
+def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> _Asked:
+    names = value_names(environment)
+    asked: dict[KeyName, tuple[SecretReader, Place | None, bool]] = {}
     for secret in chosen:
         if secret.store is None:
             continue
         used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
         for key, place in key_places(environment, secret, secret.store).items():
             name = names.get((secret.id, key), (secret.id, key))
-            is_used = key in used or (name in asked and asked[name].is_used)
-            asked[name] = _Asked(name, is_used, reader, place)
-    return list(asked.values())
+            is_used = key in used or (name in asked and asked[name][2])
+            asked[name] = reader, place, is_used
+    return asked
 
 
-def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | None:
-    """The value, the reason why there is none, or None for an unused key without a value."""
-    if reading is None or asked.place is None or isinstance(reading, NotFoundError):
-        return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None
+def _value(place: Place | None, reading: Reading | None, *, is_used: bool) -> SecretValue | str:
+    """The value, or why there is none: nothing where an unused key has none."""
+    if reading is None or place is None or isinstance(reading, NotFoundError):
+        return "the store has no such secret" if is_used else ""
     if isinstance(reading, StoreError):
-        return Lacking(asked.name, asked.place, f"{reading.reason}; {reading.remedy}")
-    value = value_at(reading, asked.place.property)
+        return f"{reading.reason}; {reading.remedy}"
+    value = value_at(reading, place.property)
     if value is None:
-        return Lacking(asked.name, asked.place, "the secret has no such property") if asked.is_used else None
+        return "the secret has no such property" if is_used else ""
     if unfit := traits(value) & _UNFIT:
         what = ", ".join(sorted(trait.replace("-", " ") for trait in unfit))
-        return Lacking(asked.name, asked.place, f"its value is {what}, which could not be restored")
+        return f"its value is {what}, which could not be restored"
     return value
 
 
-def _known(
-    environment: Environment, chosen: Sequence[Secret], stores: LiveStores
-) -> frozenset[tuple[SecretReader, Place]]:
-    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
-    return frozenset(
-        (stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)
-    )
-
-
 def _left_out(
-    asked: Sequence[_Asked],
-    readings: Mapping[tuple[SecretReader, str], Reading],
-    known: frozenset[tuple[SecretReader, Place]],
+    asked: _Asked, readings: Mapping[tuple[SecretReader, str], Reading], known: Collection[tuple[SecretReader, Place]]
 ) -> tuple[tuple[str, str], ...]:
-    own = {(each.reader, each.place) for each in asked if each.place is not None}
-    named = {(reader, place.remote_key, place.property) for reader, place in known | own}
+    own = {(reader, place) for reader, place, _ in asked.values() if place is not None}
+    named = {(reader, place.remote_key, place.property) for reader, place in (*known, *own)}
     wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
     return tuple(
         (name, property_)

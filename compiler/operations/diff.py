@@ -40,15 +40,6 @@ _SCALARS = (str, bool, int, float)
 _NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
 
 
-@dataclass(frozen=True, slots=True)
-class AddressChange:
-    """A store, called as secrets refer to it, that is elsewhere in the other environment."""
-
-    store: str
-    before: str
-    after: str
-
-
 def addresses_of(environment: Environment) -> dict[str, str]:
     """The address of each store that a secret of the environment reads, by kind and name; in the order of the input."""
     read = {secret.store.id for secret in environment.secrets.values() if secret.store is not None}
@@ -57,11 +48,14 @@ def addresses_of(environment: Environment) -> dict[str, str]:
 
 def address_changes(
     before: Mapping[str, str], after: Mapping[str, str], known: Iterable[str] = ()
-) -> tuple[AddressChange, ...]:
-    """The stores that both sides read and that differ, without those that are `known` to be compared otherwise."""
+) -> tuple[tuple[str, str, str], ...]:
+    """The stores that both sides read, called as secrets refer to them, with both addresses where these differ.
+
+    Without those that are `known` to be compared otherwise.
+    """
     told = frozenset(known)
     return tuple(
-        AddressChange(store, address, after[store])
+        (store, address, after[store])
         for store, address in before.items()
         if store in after and after[store] != address and store not in told
     )
@@ -99,7 +93,7 @@ class EnvironmentDiff:
     """What differs. `uncompared` are the stores of the environment whose addresses the file does not tell."""
 
     changes: tuple[SecretChange, ...]
-    addresses: tuple[AddressChange, ...] = ()
+    addresses: tuple[tuple[str, str, str], ...] = ()
     uncompared: tuple[str, ...] = ()
 
     @property

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.read_many import WORKERS, ask_many, begun_at, rotation_of
+from compiler.live.read_many import WORKERS, ask_many, rotation_of
 from compiler.live.stores import LiveStores, value_names
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
-from compiler.model.provider import UnprovenReferenceError
+from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.operations.references import Reference
-from compiler.operations.verify import KeyStatus, UnextractedError, Verification, extracted, resolve
+from compiler.operations.verify import KeyStatus, Verification, extracted, resolve
 from compiler.stores.interface import RemoteSecret, SecretReader
-from compiler.stores.secret_value import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue
 from compiler.text.wording import command_line
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -46,20 +46,6 @@ class DueKey:
         """Overdue keys come first, then those whose age is not known, then the others by date."""
         rank = {AgeState.OVERDUE: 0, AgeState.NOT_KNOWN: 1}.get(self.age.state, 2)
         return rank, self.age.due or _NEVER, self.secret, self.key
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """A rotation that is under way, by its run, and since when."""
-
-    run: str
-    since: datetime
-
-
-def rotations_of(remotes: Iterable[RemoteSecret]) -> tuple[Rotation, ...]:
-    """The rotations whose tag the remote secrets carry, each once."""
-    found = dict.fromkeys(rotation_of(remote.attributes) for remote in remotes)
-    return tuple(Rotation(run, begun_at(run)) for run in found if run is not None)
 
 
 def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
@@ -124,10 +110,9 @@ def _value(asked: Reference, remote: RemoteSecret) -> SecretValue | None:
     """What the operator takes from a version of the remote secret."""
     try:
         source = extracted(remote) if asked.by_name else remote
-        value = resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
-    except (UnextractedError, UnprovenReferenceError):
+        return resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
+    except (InvalidReferenceError, UnprovenReferenceError, NotAnObjectError):
         return None
-    return value if isinstance(value, SecretValue) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +131,18 @@ class DueList:
 
 def keys_by_secret(
     environment: Environment, found: Verification, stores: LiveStores, now: datetime
-) -> dict[str, tuple[tuple[DueKey, ...], tuple[Rotation, ...]]]:
-    """The keys of each secret, the most urgent first, and the rotations that its store says are under way."""
+) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
+    """The keys of each secret, the most urgent first, and the runs of rotations that its store says are under way."""
     own = [each.reference for each in found.keys if not each.reference.is_elsewhere]
     by_secret: dict[str, dict[Reference, KeyAge]] = {}
     for each, age in ages_of(found, limits_of(environment, own), stores, now).items():
         by_secret.setdefault(each.secret, {})[each] = age
-    return {
-        secret: (
-            tuple(sorted((_due_key(environment, *each) for each in ages.items()), key=lambda key: key.urgency)),
-            rotations_of(found.origins[each] for each in ages if each in found.origins),
-        )
-        for secret, ages in by_secret.items()
-    }
+    keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
+    for secret, its in by_secret.items():
+        due = sorted((_due_key(environment, *each) for each in its.items()), key=lambda key: key.urgency)
+        runs = dict.fromkeys(rotation_of(found.origins[each].attributes) for each in its if each in found.origins)
+        keys[secret] = tuple(due), tuple(run for run in runs if run is not None)
+    return keys
 
 
 def _due_key(environment: Environment, key: Reference, age: KeyAge) -> DueKey:

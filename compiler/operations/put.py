@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import Change
@@ -54,19 +54,12 @@ def in_common(target: Target) -> tuple[Common, ...]:
         ]
         holder = f"{key.origin.entry.id}/{key.origin.key.name}" if key.origin is not None else None
         if same or holder is not None:
-            readers = tuple(shown for shown, secret in same if _reads(secret, store))
-            apart = tuple((shown, _serving(secret)) for shown, secret in same if not _reads(secret, store))
+            served = [(shown, secret.store.id if secret.store is not None else "") for shown, secret in same]
+            readers = tuple(shown for shown, serving in served if serving == store.id)
+            apart = tuple((shown, serving) for shown, serving in served if serving != store.id)
             where = place_text((place.remote_key, place.property)) if place is not None else ""
             found.append(Common(name, where, holder, readers, apart))
     return tuple(found)
-
-
-def _reads(secret: Secret, store: Store) -> bool:
-    return secret.store is not None and secret.store.id == store.id
-
-
-def _serving(secret: Secret) -> str:
-    return secret.store.id if secret.store is not None else ""
 
 
 COMMAND = "put"
@@ -76,6 +69,11 @@ _REFUSED = {
     Trait.NOT_A_STRING: "is not text",
     Trait.LONE_SURROGATE: "is not valid Unicode text",
     Trait.NUL: "contains a NUL character, which no environment variable can hold",
+}
+_ODD = {
+    Trait.SPACE_AT_END: "the value begins or ends with white space",
+    # They come along from a line of dotenv or YAML.
+    Trait.QUOTED: "the value has quotes around it, which are stored with it",
 }
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
@@ -187,11 +185,7 @@ def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
     return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
 
 
-def quoted_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
-    """The keys whose values stand in quotes, which come along from a line of dotenv or YAML."""
-    return tuple(key for key, value in values.items() if Trait.QUOTED in traits(value))
-
-
-def spaced_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
-    """The keys whose values begin or end with white space, which is rarely meant."""
-    return tuple(key for key, value in values.items() if Trait.SPACE_AT_END in traits(value))
+def odd_forms(values: Mapping[str, SecretValue]) -> Iterator[tuple[str, str]]:
+    """The keys whose values have an odd form, and what it is: they are stored as they are, which is rarely meant."""
+    for trait, what in _ODD.items():
+        yield from ((key, what) for key, value in values.items() if trait in traits(value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
@@ -224,19 +223,10 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
     raise Refusal("usage", message, f"set either {' or '.join(names)}")
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceSet:
-    """The references of `subject`, an environment or a file; None where it cannot be used, as `diagnostics` say."""
-
-    subject: str
-    references: tuple[Reference, ...] | None
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-
 def collect_references(
     environment: Environment, secrets: Sequence[str] = (), store: str | None = None, others: Container[str] = ()
-) -> ReferenceSet:
-    """The references of `secrets`, or of all, to their own stores or to the store that `store` names.
+) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
+    """As `references_of`, to the store that `store` names.
 
     Raises Refusal for a secret or a store that the environment does not have; `others` are names of environments, of
     which one may be meant.
@@ -247,8 +237,7 @@ def collect_references(
             raise _another_environment(name, its, store)
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
-    references, diagnostics = references_of(environment, secrets, chosen)
-    return ReferenceSet(environment.name, references, diagnostics)
+    return references_of(environment, secrets, chosen)
 
 
 def _another_environment(name: str, secrets: Sequence[str], store: str | None) -> Refusal:
@@ -257,15 +246,17 @@ def _another_environment(name: str, secrets: Sequence[str], store: str | None) -
     return Refusal("usage", message, f"for that one, run `{line}`")
 
 
-def collect_references_of_file(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> ReferenceSet:
-    """The references of `secrets`, or of all, in the values file `shown`.
+def collect_references_of_file(
+    shown: str, secrets: Sequence[str], environ: Mapping[str, str]
+) -> tuple[tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
+    """The references of `secrets`, or of all, in the values file `shown`; None where diagnostics say what is wrong.
 
     Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
     `environ` tells a store's provider.
     """
     document, diagnostics = _loaded(shown)
     if document is None:
-        return ReferenceSet(shown, None, diagnostics)
+        return None, diagnostics
     known = secrets_of_values(document)
     for name in secrets:
         if name not in known:
@@ -274,7 +265,7 @@ def collect_references_of_file(shown: str, secrets: Sequence[str], environ: Mapp
             raise Refusal(
                 "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
             )
-    return ReferenceSet(shown, references_of_values(document, environ, secrets))
+    return references_of_values(document, environ, secrets), ()
 
 
 def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -299,13 +290,6 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
 def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     span = diagnostic.span
     return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
-
-
-class Absence(Enum):
-    """Why there is no value although the remote secret was read."""
-
-    NO_PROPERTY = "no-property"
-    NOT_JSON = "not-json"
 
 
 def put_command(group: Sequence[Reference]) -> str:
@@ -410,19 +394,16 @@ def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text
     return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=help_text, related=related))
 
 
-def value_diagnostics(same: Sequence[Reference], value: SecretValue | Absence) -> Iterator[Diagnostic]:
-    """What is wrong with the value that keys get. A document asked for as a whole may be any JSON.
-
-    That a remote secret is not JSON at all is a finding about it, and not about a key.
-    """
+def value_diagnostics(same: Sequence[Reference], value: SecretValue | None) -> Iterator[Diagnostic]:
+    """What is wrong with the value that keys get, None for no property. A document as a whole may be any JSON."""
     reference = same[0]
-    if value is Absence.NO_PROPERTY:
+    if value is None:
         wanted = reference.property or ""
         lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
         message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
         way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
         yield key_diagnostic("missing-property", same, message, way_out)
-    elif not isinstance(value, Absence):
+    else:
         found = traits(value)
         for trait, rule, message, mend in _VALUE_FAULTS:
             if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):

@@ -121,14 +121,14 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
     environments = [each for _, each in found.values()]
     letters = _letters(dict.fromkeys(store["store"] for each in environments for store in each.data["stores"]))
     names = dict.fromkeys(name for each in environments for name in each.rows)
-    cells = _Cells()
+    cells: _Cells = {}
     data: dict[str, Any] = {
         "generated": generated.isoformat(timespec="seconds"),
         "contains": [*_contents(environments, without)],
         "without": [*without],
         "environments": [_column(each, letters, without) for each in environments],
         "secrets": [_secret(name, environments, cells, without) for name in names],
-        "cells": cells.every,
+        "cells": [*map(json.loads, cells)],
         "moves": [_move(each) for each in environments if each.data["moves"] is not None],
         "problems": sorted(
             (problem for each in environments for problem in _problems(each)), key=lambda each: each["severity"]
@@ -159,19 +159,12 @@ def _contents(environments: Sequence[ReportedEnvironment], without: Collection[s
         yield "links to issuers"
 
 
-class _Cells:
-    """Cells by number; those that are alike have one."""
+# The number of each cell, by its JSON: those that are alike have one.
+_Cells = dict[str, int]
 
-    def __init__(self) -> None:
-        self.every: list[Json] = []
-        self._numbers: dict[str, int] = {}
 
-    def number(self, cell: Json) -> int:
-        kept = {name: value for name, value in cell.items() if value is not None}
-        number = self._numbers.setdefault(json.dumps(kept), len(self.every))
-        if number == len(self.every):
-            self.every.append(kept)
-        return number
+def _number(cell: Json, cells: _Cells) -> int:
+    return cells.setdefault(json.dumps({name: each for name, each in cell.items() if each is not None}), len(cells))
 
 
 def _letters(stores: Iterable[str]) -> dict[str, str]:
@@ -218,7 +211,7 @@ def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cell
     return {
         "id": name,
         "differs": differs,
-        "cells": {each.name: cells.number(_cell(each, name, unlike[each.name])) for each in having},
+        "cells": {each.name: _number(_cell(each, name, unlike[each.name]), cells) for each in having},
         "keys": [_key(key, found, cells, without) for key, found in by_key.items()],
     }
 
@@ -262,14 +255,15 @@ def _key(name: str, found: Sequence[tuple[ReportedEnvironment, Json]], cells: _C
         "key": name,
         **{what: first[what] for what in ("owner", "issuer") if first[what] and f"{what}s" not in without},
         "cells": {
-            each.name: cells.number(
+            each.name: _number(
                 {
                     "store": each.rows[key["secret"]]["store"],
                     "state": key["state"],
                     "age": _days(key["changed"], each.moment),
                     **_due(key),
                     "places": key["places"],
-                }
+                },
+                cells,
             )
             for each, key in found
         },

@@ -40,8 +40,8 @@ from compiler.live.read_many import (
 )
 from compiler.live.readers import readers_of
 from compiler.live.stores import AddressError, LiveStores, key_places, place_limits, secret_named, value_names
-from compiler.model.catalogue import SELF, UNLIMITED
-from compiler.model.environment import Environment, Store, other_store, progress_of
+from compiler.model.catalogue import SELF, UNLIMITED, Lifetime
+from compiler.model.environment import Environment, other_store, progress_of
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
@@ -49,7 +49,7 @@ from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, U
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, listed
 
-NONE = "none"
+NONE, DISABLE_FIRST = "none", "disable-first"
 _USES = frozenset({Use.UPDATE, Use.TAG})
 
 
@@ -128,14 +128,8 @@ def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
             raise Refusal("usage", message, "give both; nothing was written")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A place that may hold the value of `key`; the old one goes into the place `beside`, where there is one."""
-
-    key: str
-    store: Store
-    location: Location
-    beside: Location | None
+# A place that may hold the value of a key, and the place beside it into which the old one goes; None for none.
+_Place = tuple[Location, "Location | None"]
 
 
 @dataclass(slots=True)
@@ -166,10 +160,11 @@ class NewValues:
     def _plan(self, run: Run | None, run_id: str) -> Plan:
         """Raises AddressError, and the StoreError of the secret's own store where that cannot be used at all."""
         target, options, kept = self.target, self.options, list[str]()
-        places = list(_places(target, self.values))
-        stores = {each.location.store: options.stores.open(each.store) for each in places}
+        known, places = target.environment.stores, {key: _places(target, key) for key in self.values}
+        used = dict.fromkeys(at.store for own in places.values() for at, _ in own)
+        stores = {store_id: options.stores.open(known[store_id]) for store_id in used}
         names = [
-            (stores[at.store], at.name) for each in places for at in (each.location, each.beside) if at is not None
+            (stores[at.store], at.name) for own in places.values() for each in own for at in each if at is not None
         ]
         for store, name in names:
             store.expect({name: _USES})
@@ -184,119 +179,112 @@ class NewValues:
             return found
 
         steps = list[Step]()
-        for key in self.values:
-            own = [each for each in places if each.key == key]
-            value = self._value(own, read, run)
-            old = _held(read(own[0].location), own[0].location)
+        for key, own in places.items():
+            value = self._value(key, own, read, run)
+            old = _held(read(own[0][0]), own[0][0])
             for each in own:
-                entry = run.entries.get((each.location.store, each.location.name)) if run is not None else None
+                at, _ = each
+                entry = run.entries.get((at.store, at.name)) if run is not None else None
                 # By key: beside it, a remote secret may keep another value.
                 is_planned = entry is not None and any(name == key for _, name, _ in entry.keys)
-                why = _why_kept(old, read(each.location), each) if each is not own[0] and run is None else ""
+                why = _why_kept(old, read(at), at) if each is not own[0] and run is None else ""
                 if why:
-                    kept.append(f"{each.location} keeps what it has: {why}")
+                    kept.append(f"{at} keeps what it has: {why}")
                 elif why is not None and (run is None or is_planned):
-                    steps += self._steps(each, value, read, run)
+                    steps += self._steps(key, each, value, read, run)
         self.kept = tuple(kept)
-        used = {step.place.store for step in steps}
+        written = {step.place.store for step in steps}
         draft = Plan(
             COMMAND,
             target.environment.name,
-            {store_id: store for store_id, store in stores.items() if store_id in used},
+            {store_id: store for store_id, store in stores.items() if store_id in written},
             options=replace(options, on_conflict=OnConflict.OVERWRITE),
             steps=tuple(steps),
             tags=tags_of(run_id, run.who if run is not None else caller()),
         )
-        dated = {each.store.id: each.store for each in places if each.store.id in used}
+        dated = {store_id: known[store_id] for store_id in used if store_id in written}
         limits = {store_id: place_limits(target.environment, store) for store_id, store in dated.items()}
         plan = plan_change(draft, readings, run, ages=Ages(limits, None, dated))
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
-    def _value(self, places: Sequence[_Place], read: Callable[[Location], Reading], run: Run | None) -> SecretValue:
-        """The new value; where a run that made a random one goes on, the one that it has written already."""
+    def _value(
+        self, key: str, places: Sequence[_Place], read: Callable[[Location], Reading], run: Run | None
+    ) -> SecretValue:
+        """The new value; where a run that made a random one continues, the one that it has written already."""
         if run is not None and self.is_generated:
-            for each in places:
-                found = read(each.location)
-                held = _held(found, each.location)
-                if held is not None and isinstance(found, RemoteSecret) and self._is_of_run(each, found, held, run):
+            for at, _ in places:
+                found = read(at)
+                held = _held(found, at)
+                if held is not None and isinstance(found, RemoteSecret) and self._is_of_run(at, found, held, run):
                     return held
-        return self.values[places[0].key]
+        return self.values[key]
 
-    def _is_of_run(self, place: _Place, found: RemoteSecret, held: SecretValue, run: Run) -> bool:
+    def _is_of_run(self, at: Location, found: RemoteSecret, held: SecretValue, run: Run) -> bool:
         """Whether the run wrote it; on a Vault it may have been stopped between a value and its tags."""
-        entry = run.entries.get((place.location.store, place.location.name))
+        entry = run.entries.get((at.store, at.name))
         if entry is not None and (entry.after is not None or not entry.maybe_stored):
             # Another writer's value may stand beside the run's tag, or where the run was refused.
             return entry.after == found.version
         if (rotated := rotation_of(found.attributes)) is not None:
             return rotated == run.id
-        former = self._former(place, found, run)
-        old = _held(former, place.location) if former is not None else None
+        former = self._former(at, found, run)
+        old = _held(former, at) if former is not None else None
         return old is not None and not Comparer().same(old, held)
 
-    def _former(self, place: _Place, found: RemoteSecret, run: Run) -> Reading | None:
+    def _former(self, at: Location, found: RemoteSecret, run: Run) -> Reading | None:
         """The version that the run has replaced by `found`, None where it has not."""
-        entry = run.entries.get((place.location.store, place.location.name))
+        entry = run.entries.get((at.store, at.name))
         if entry is None or entry.before is None or entry.before == found.version:
             return None
         try:
-            return self.options.stores.open(place.store).read_version(place.location.name, entry.before)
+            store = self.options.stores.open(self.target.environment.stores[at.store])
+            return store.read_version(at.name, entry.before)
         except StoreError as error:
             return error
 
     def _steps(
-        self, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None
+        self, key: str, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None
     ) -> Iterator[Step]:
         """The step that sets the value at a place, and the one that keeps the old value in the key for that."""
-        step = Step(self.target.secret.id, place.key, Kind.UPDATE, None, place.location, value=value)
-        found = read(place.location)
-        old = _held(found, place.location)
+        at, beside = place
+        step = Step(self.target.secret.id, key, Kind.UPDATE, None, at, value=value)
+        found = read(at)
+        old = _held(found, at)
         if old is None:
-            yield step.refused(*_nothing_old(self.target, place, found))
+            if isinstance(found, StoreError):
+                yield step.refused(f"it cannot be read: {found.reason}", found.remedy)
+            else:
+                line = command_line("put", self.target.environment.name, step.secret, key)
+                yield step.refused("it has no value to replace", f"set its first one: {line}")
             return
         is_set = Comparer().same(old, value)
         if is_set and run is None:
             yield step.refused("the new value is the one that is there already", "make a new one at its issuer")
             return
         yield step
-        if place.beside is not None:
-            name = self.target.secret.entry.keys[place.key].lifetime.previous_key or ""
-            keeping = replace(step, key=name, destination=place.beside, value=old)
+        if beside is not None:
+            name = self.target.secret.entry.keys[key].lifetime.previous_key or ""
+            keeping = replace(step, key=name, destination=beside, value=old)
             if not is_set:
                 yield keeping
                 return
             # Another remote secret may keep it, which the run did not come to.
-            former = self._former(place, found, run) if run is not None and isinstance(found, RemoteSecret) else None
+            former = self._former(at, found, run) if run is not None and isinstance(found, RemoteSecret) else None
             if isinstance(former, StoreError):
                 yield keeping.refused(f"the former value cannot be read: {former.reason}", former.remedy)
             elif former is not None:
-                yield replace(keeping, value=_held(former, place.location))
+                yield replace(keeping, value=_held(former, at))
 
 
 def _held(found: Reading, at: Location) -> SecretValue | None:
     return value_at(found, at.property) if isinstance(found, RemoteSecret) else None
 
 
-def _nothing_old(target: Target, place: _Place, found: Reading) -> tuple[str, str]:
-    if isinstance(found, StoreError):
-        return f"it cannot be read: {found.reason}", found.remedy
-    line = command_line("put", target.environment.name, target.secret.id, place.key)
-    return "it has no value to replace", f"set its first one: {line}"
+def _places(target: Target, key: str) -> list[_Place]:
+    """The places of the key: in the secret's own store, and then in those that may hold the same value.
 
-
-def _places(target: Target, keys: Iterable[str]) -> Iterator[_Place]:
-    """The place of each key in the secret's store, and then those in the stores that may hold the same value."""
-    for key in keys:
-        previous = target.secret.entry.keys[key].lifetime.previous_key
-        for store in _stores(target, key):
-            places = key_places(target.environment, target.secret, store)
-            location, beside = (location_of(store, places.get(name or "")) for name in (key, previous))
-            if location is not None:
-                yield _Place(key, store, location, beside)
-
-
-def _stores(target: Target, key: str) -> Iterator[Store]:
-    """The secret's own store, the other end of its move, and those from which others read the same value."""
+    These are the other end of its move, and the stores from which others read the same value.
+    """
     environment, found = target.environment, {target.store.id: target.store}
     progress = progress_of(environment)
     held = target.secret.entry.keys[key].held
@@ -305,14 +293,21 @@ def _stores(target: Target, key: str) -> Iterator[Store]:
         for store in (secret.store, other_store(secret, environment, progress)) if has_it else ():
             if store is not None:
                 found.setdefault(store.id, store)
-    yield from found.values()
+    places = list[_Place]()
+    previous = target.secret.entry.keys[key].lifetime.previous_key
+    for store in found.values():
+        own = key_places(environment, target.secret, store)
+        at, beside = (location_of(store, own.get(name or "")) for name in (key, previous))
+        if at is not None:
+            places.append((at, beside))
+    return places
 
 
-def _why_kept(old: SecretValue | None, found: Reading, place: _Place) -> str | None:
+def _why_kept(old: SecretValue | None, found: Reading, at: Location) -> str | None:
     """Why a place beside the secret's own is left as it is: empty where it is set too, None where nothing is there."""
     if old is None:
         return None
-    likeness = compare_value(old, found, place.location.property, Comparer())
+    likeness = compare_value(old, found, at.property, Comparer())
     if likeness is Likeness.MISSING:
         return None
     if isinstance(found, StoreError):
@@ -333,25 +328,14 @@ def other_environments(target: Target, environments: Iterable[Environment], stor
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """How the old value of a key is ended; `issuer` is a link, None where that is not known."""
-
-    key: str
-    issuer: str | None
-    is_disabled_first: bool
-
-
-def revocations(environment: Environment, run: Run) -> tuple[Revocation, ...]:
-    """What is to be revoked once nothing uses the old values; keys without an overlap have nothing left to revoke."""
-    found = list[Revocation]()
-    for secret, key in keys_of(run):
-        entry = environment.catalogue.entries.get(secret)
-        life = entry.keys[key].lifetime if entry is not None and key in entry.keys else UNLIMITED
-        if life.overlap != NONE:
-            issuer = life.issuer if life.issuer != SELF else None
-            found.append(Revocation(key, issuer, life.revoke == "disable-first"))
-    return tuple(found)
+def revocations(environment: Environment, run: Run) -> tuple[tuple[str, Lifetime], ...]:
+    """The keys whose old values are to be revoked once nothing uses them; without an overlap nothing is left of one."""
+    entries = environment.catalogue.entries
+    lives = [
+        (key, entries[secret].keys[key].lifetime if secret in entries and key in entries[secret].keys else UNLIMITED)
+        for secret, key in keys_of(run)
+    ]
+    return tuple((key, life) for key, life in lives if life.overlap != NONE)
 
 
 def keys_of(run: Run) -> tuple[tuple[str, str], ...]:
@@ -401,7 +385,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
         raise Refusal("found", message, f"run the same command again: {line}")
     if run.is_undo_begun:
-        message = f"the rotation {run.id} is undone, or its undo was begun: the old value is in use"
+        message = f"the rotation {run.id} is undone, or its undo was started: the old value is in use"
         line = command_line(COMMAND, environment.name, "--undo", run.id, "--apply")
         way = f"finish the undo: {line}; then rotate once more, if the old value was revoked all the same"
         raise Refusal("found", message, way)
@@ -414,7 +398,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
 
 
 def _is_continued(run: Run, environment: Environment) -> bool:
-    """Whether the command that began the run goes on with it, which it does not once the secret reads another store."""
+    """Whether the command that began the run continues it, which it does not once the secret reads another store."""
     secret = environment.secrets.get(str(run.identity.get("secret")))
     return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
 
@@ -447,12 +431,8 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
     """The run of this id. Raises Refusal, which names who began it elsewhere where a store says that."""
     try:
         return find_run(options.root, run_id)
-    except Refusal as error:
+    except Refusal:
         found = _tagged(run_id, environment, options.stores)
-        if not found and option != "--undo" and error.kind == "usage":
-            # Nothing is to be restored: how that is done by hand is for an undo to say.
-            here = f"`{command_line('runs', environment.name)}` lists those of this folder"
-            raise Refusal(error.kind, error.message, f"{here}; another machine has its own") from None
         if not found:
             raise
     who = next(filter(None, found.values()), "")

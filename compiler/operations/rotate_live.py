@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,24 +94,18 @@ def is_synced(found: StatusResult) -> bool:
     return all(problem.state in _OF_PODS for live in waited.states.values() for problem in live.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """An ExternalSecret that reads a rotated place, by namespace and name; `is_own` of the environment itself."""
-
-    namespace: str
-    name: str
-    is_own: bool
+# The ExternalSecrets that read rotated places, by namespace and name, and whether each is the environment's own.
+Readings = Mapping[tuple[str, str], bool]
 
 
 def readings_of(
     run: Run, environment: Environment, secrets: Sequence[str], stores: LiveStores, connect: Connect
-) -> tuple[tuple[Reading, ...], str]:
+) -> tuple[Readings, str]:
     """Whatever in the cluster reads what the run wrote, and why not all of it is known; empty where it is.
 
     Those of the environment are known from its files.
     """
-    own = {(each.namespace, each.name) for each in manifests_of(environment, secrets).values()}
-    others = dict[tuple[str, str], None]()
+    found = {(each.namespace, each.name): True for each in manifests_of(environment, secrets).values()}
     view, unknown = connect(), ""
     try:
         for store_id in run.destinations:
@@ -120,11 +114,10 @@ def readings_of(
             for reader in (each for name in names for each in index.of(name)):
                 if reader.name.startswith(_READER):
                     namespace, _, name = reader.name.removeprefix(_READER).partition("/")
-                    others[namespace, name] = None
+                    found.setdefault((namespace, name), False)
     except Refusal as error:
         unknown = f"only the secrets of {environment.name} are looked at: {error}"
-    every = [*own, *(each for each in others if each not in own)]
-    return tuple(Reading(*each, is_own=each in own) for each in sorted(every)), unknown
+    return dict(sorted(found.items())), unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,35 +151,37 @@ class OldPods:
         return counted(len(self.pods), "pod")
 
 
-def old_pods(view: ClusterView, readings: Sequence[Reading], since: datetime | None) -> OldPods:
+def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> OldPods:
     """The pods that keep what they read before their Secret changed; `since` is when the new value was written.
 
     Raises ClusterError.
     """
     unread, not_seen = list[str](), list[str]()
     found = dict[tuple[str, str], tuple[str, Pod]]()
-    for space in dict.fromkeys(each.namespace for each in readings):
+    for space in dict.fromkeys(space for space, _ in readings):
         secrets, pods = view.by_name(SECRETS, space), view.objects(PODS, space)
         external = view.by_name(EXTERNAL_SECRETS, space)
         not_seen += [str(error) for (_, where), error in view.refused.items() if where == space]
-        for each in readings if external is not None and secrets is not None and pods is not None else ():
-            made = external.get(each.name) if external is not None and each.namespace == space else None
+        if external is None or secrets is None or pods is None:
+            continue
+        for (where, called), is_own in readings.items():
+            made = external.get(called) if where == space else None
             if made is None:
                 continue
             refreshed = refreshed_at(made)
             # Of the same second counts as older, as for the pods below.
             is_read = since is None or (refreshed is not None and refreshed > since)
-            if not each.is_own and not is_read:
-                unread.append(f"{space}/{each.name}")
-            name = str(child(made, "spec", "target").get("name") or each.name)
-            secret = (secrets or {}).get(name)
+            if not is_own and not is_read:
+                unread.append(f"{space}/{called}")
+            name = str(child(made, "spec", "target").get("name") or called)
+            secret = secrets.get(name)
             if secret is None:
                 continue
             written = written_at(secret)
             if not written:
                 not_seen.append(f"when the Secret {space}/{name} changed is not known")
                 continue
-            own = [pod for pod in (pod_of(raw, {name}) for raw in pods or ()) if pod is not None]
+            own = [pod for pod in (pod_of(raw, {name}) for raw in pods) if pod is not None]
             # Of the same second counts as older.
             stale = {pod.uid for pod in own if not pod.created > written}
             found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
@@ -204,19 +199,18 @@ def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[Ol
             found = see()
         except ClusterError as error:
             failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
-        else:
-            tell(found)
-            left = end - time.monotonic()
-            if found.is_over or left <= 0:
-                return found
-            time.sleep(min(_PAUSE, left))
-            continue
-        raise failure
+            break
+        tell(found)
+        left = end - time.monotonic()
+        if found.is_over or left <= 0:
+            return found
+        time.sleep(min(_PAUSE, left))
+    raise failure
 
 
-def force_others(view: ClusterView, readings: Sequence[Reading]) -> None:
+def force_others(view: ClusterView, readings: Readings) -> None:
     """Have what lies beside the environment synchronised too, as far as that is allowed."""
-    for each in readings:
-        if not each.is_own:
+    for (namespace, name), is_own in readings.items():
+        if not is_own:
             with suppress(ClusterError):
-                view.force_sync(each.namespace, each.name, str(int(time.time())))
+                view.force_sync(namespace, name, str(int(time.time())))

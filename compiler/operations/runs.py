@@ -6,7 +6,7 @@ Nothing of a file is taken on trust: what is no line of a journal or an audit fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -114,13 +114,8 @@ def _state(run: Run) -> str:
     return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"
 
 
-@dataclass(slots=True)
-class _Audited:
-    """What the lines of one run say; `stages` are how far the newest write is, by store and name."""
-
-    who: str
-    environment: str
-    stages: dict[tuple[str, str], Stage] = field(default_factory=dict)
+# Of a run in an audit file: who asked, the environment, and how far the newest write is, by store and name.
+_Audited = tuple[str, str, dict[tuple[str, str], Stage]]
 
 
 def _of_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
@@ -146,21 +141,19 @@ def _take(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
     run, who, environment, store, name = map(str, texts)
     if not RUN_ID.fullmatch(run):
         return False
-    each = found.setdefault(run, _Audited(who, environment))
-    each.stages[store, name] = Stage(line["state"])
+    found.setdefault(run, (who, environment, {}))[2][store, name] = Stage(line["state"])
     return True
 
 
 def _of_lines(run: str, each: _Audited) -> PastWrites:
-    stages = [*each.stages.values()]
+    who, environment, by_place = each
+    stages = [*by_place.values()]
     # A line before a write without one behind it: nobody noted how that ended.
     unknown = sum(stage in (Stage.UNKNOWN, Stage.WRITING) for stage in stages)
     counts = {"failed": stages.count(Stage.FAILED), "not known": unknown}
     state = ", ".join(("by the audit file", *(f"{count} {what}" for what, count in counts.items() if count)))
-    names, written = tuple(dict.fromkeys(name for _, name in each.stages)), stages.count(Stage.WRITTEN)
-    return PastWrites(
-        run, begun_if_dated(run), each.who, None, each.environment, names, len(stages), written, state, None
-    )
+    names, written = tuple(dict.fromkeys(name for _, name in by_place)), stages.count(Stage.WRITTEN)
+    return PastWrites(run, begun_if_dated(run), who, None, environment, names, len(stages), written, state, None)
 
 
 def _broken_lines(numbers: list[int]) -> str:

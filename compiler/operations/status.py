@@ -22,7 +22,7 @@ from compiler.text.wording import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
-    from compiler.operations.due import DueKey, Rotation
+    from compiler.operations.due import DueKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class LiveState:
 class Row:
     """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
 
-    `live` is None where the cluster was not asked. `keys` have their ages, the most urgent first; none where nobody
-    asked for these.
+    `live` is None where the cluster was not asked. `keys` have their ages, the most urgent first, and `rotations` are
+    the runs of those under way; none where nobody asked for these.
     """
 
     secret: Secret
@@ -122,7 +122,7 @@ class Row:
     values: Values = field(default_factory=Values)
     live: LiveState | None = None
     keys: tuple[DueKey, ...] = ()
-    rotations: tuple[Rotation, ...] = ()
+    rotations: tuple[str, ...] = ()
 
     @property
     def state(self) -> ClusterState:

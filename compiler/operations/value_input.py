@@ -27,11 +27,9 @@ class InputForm(StrEnum):
     VALUE = "value"
 
 
-class ValueInputError(Refusal):
+def _unusable(message: str, help_text: str | None) -> Refusal:
     """The input does not have its format."""
-
-    def __init__(self, message: str, help_text: str | None) -> None:
-        super().__init__("usage", message, help_text)
+    return Refusal("usage", message, help_text)
 
 
 # Base64 with its padding looks like the name of a variable with its equals sign.
@@ -65,7 +63,7 @@ def read_values(
     `names` are the names in the text of keys that have another one there; these keys are among those that are named.
     Where `form` is None, one key means that the text is its value, also where only one is known and the text names
     none; otherwise a text that begins with a brace is a Kubernetes Secret or JSON, any other dotenv. One final line
-    break of a bare value is not part of it. Raises ValueInputError.
+    break of a bare value is not part of it. Raises Refusal.
     """
     text, names = _text(data), names or {}
     keys = tuple(dict.fromkeys((*keys, *names)))
@@ -75,14 +73,14 @@ def read_values(
     if form is InputForm.VALUE:
         if len(keys) != 1 or names:
             way_out = "leave --map out" if names else "name exactly one key"
-            raise ValueInputError("a bare value is for one key only", way_out)
+            raise _unusable("a bare value is for one key only", way_out)
         return {keys[0]: SecretValue(re.sub(r"\r?\n\Z", "", text))}
     found = _READERS[form](text)
     for key in keys:
         if names.get(key, key) not in found:
             raise _absent(key, is_mapped=key in names)
     if not found:
-        raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
+        raise _unusable("the input is empty", "provide KEY=value lines, or a JSON object")
     if not keys:
         _require_known(found, known, form)
     return _as_text({key: found[names.get(key, key)] for key in keys or found})
@@ -99,27 +97,23 @@ def read_several(
 
     JSON holds an object of keys for each secret, a List of Kubernetes Secrets one for each, whose name leads to the
     secret by `targets`, and dotenv lines name keys that one secret has. `names` are names in dotenv lines, by KEY or
-    SECRET/KEY; where there are any, the other lines are left out. Raises ValueInputError.
+    SECRET/KEY; where there are any, the other lines are left out. Raises Refusal.
     """
     text = _text(data)
     form = form or _guessed(text, ())
     if form is InputForm.VALUE:
-        raise ValueInputError("a bare value is for one key only", "name the secret and its key in place of --all")
+        raise _unusable("a bare value is for one key only", "name the secret and its key in place of --all")
     if names and form is not InputForm.DOTENV:
-        raise ValueInputError(
-            "--map with --all is for dotenv lines", "name secrets and keys in the input as they are here"
-        )
+        raise _unusable("--map with --all is for dotenv lines", "name secrets and keys in the input as they are here")
     if form is InputForm.DOTENV:
         return _by_owner(_dotenv(text), known, names)
     found = _secrets_of_json(text) if form is InputForm.JSON else _secrets_of_kubernetes(text, targets)
     if not found:
-        raise ValueInputError("the input is empty", 'write {"SECRET": {"KEY": "value", ...}, ...}')
+        raise _unusable("the input is empty", 'write {"SECRET": {"KEY": "value", ...}, ...}')
     for number, (secret, values) in enumerate(found.items(), 1):
         if secret not in known:
             shown = f'the secret "{secret}", which' if closest(secret, known) else f"a secret, number {number}, that"
-            raise ValueInputError(
-                f"the input has {shown} the environment does not have", suggest(secret, known, "secrets")
-            )
+            raise _unusable(f"the input has {shown} the environment does not have", suggest(secret, known, "secrets"))
         _require_known(values, known[secret], form, f'the secret "{secret}"')
     return {secret: _as_text(values) for secret, values in found.items()}
 
@@ -134,26 +128,24 @@ def _by_owner(
         owners = [each for each, keys in known.items() if key in keys and secret in ("", each)]
         if not owners:
             if names:
-                raise ValueInputError(
-                    "--map names a key that no secret of the environment has", "write SECRET/KEY=NAME"
-                )
+                raise _unusable("--map names a key that no secret of the environment has", "write SECRET/KEY=NAME")
             raise _unknown(key, {each for keys in known.values() for each in keys}, len(found), "the environment")
         if len(owners) > 1:
             message = f'"{key}" is a key of {listed(owners)}'
-            raise ValueInputError(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
+            raise _unusable(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
         if name not in found:
             raise _absent(key, is_mapped=True)
         by_secret.setdefault(owners[0], {})[key] = found[name]
     if not by_secret:
-        raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
+        raise _unusable("the input is empty", "provide KEY=value lines, or a JSON object")
     return by_secret
 
 
-def _absent(key: str, *, is_mapped: bool) -> ValueInputError:
+def _absent(key: str, *, is_mapped: bool) -> Refusal:
     if not is_mapped:
-        return ValueInputError(f'the input has no "{key}"', "add it to the input, or leave the key out")
+        return _unusable(f'the input has no "{key}"', "add it to the input, or leave the key out")
     # The name is not shown: it may be a value that somebody typed in its place.
-    return ValueInputError(f'the input does not have the name that --map gives for "{key}"', "correct the name")
+    return _unusable(f'the input does not have the name that --map gives for "{key}"', "correct the name")
 
 
 def _require_known(found: Values, known: Collection[str], form: InputForm, holder: str = _ITSELF) -> None:
@@ -165,35 +157,33 @@ def _require_known(found: Values, known: Collection[str], form: InputForm, holde
     # The API server lets no value be a name, so that each can be shown.
     message = f"the Kubernetes Secret has keys that {holder} does not have: {listed(unknown, len(unknown))}"
     way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
-    raise ValueInputError(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
+    raise _unusable(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
 
 
 def _as_text(found: Values) -> dict[str, SecretValue]:
     for key, value in found.items():
         if value is None:
             message = f'the value of "{key}" in the Kubernetes Secret is not UTF-8 text'
-            raise ValueInputError(message, "encode it, for example as Base64")
+            raise _unusable(message, "encode it, for example as Base64")
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> ValueInputError:
+def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> Refusal:
     message = f"the input has a key that {holder} does not have"
     # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
     if closest(name, known) is not None and _VARIABLE.fullmatch(name):
         message = f'the input has the key "{name}", which {holder} does not have'
-    return ValueInputError(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
+    return _unusable(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
 
 
 def _text(data: bytes) -> str:
     if len(data) > MAX_INPUT_BYTES:
-        raise ValueInputError(
-            f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size"
-        )
+        raise _unusable(f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    raise ValueInputError("the input is not UTF-8 text", "encode it, for example as Base64")
+    raise _unusable("the input is not UTF-8 text", "encode it, for example as Base64")
 
 
 def _guessed(text: str, keys: Sequence[str]) -> InputForm:
@@ -204,11 +194,11 @@ def _guessed(text: str, keys: Sequence[str]) -> InputForm:
         return InputForm.JSON if is_object else InputForm.DOTENV
     try:
         names_itself = keys[0] in (_json(text) if is_object else _dotenv(text))
-    except ValueInputError:
+    except Refusal:
         names_itself = False
     if names_itself:
         # Taken for the value, the name and its quotes would go into the store.
-        raise ValueInputError(
+        raise _unusable(
             f'the input names "{keys[0]}" itself, so it does not look like a bare value',
             "add --input json, --input dotenv or --input value",
         )
@@ -223,7 +213,7 @@ def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
         return tuple(known)
     try:
         _dotenv(text)
-    except ValueInputError:
+    except Refusal:
         return tuple(known)
     return ()
 
@@ -232,39 +222,32 @@ def _json(text: str) -> dict[str, SecretValue]:
     try:
         found = read_object(text)
     except NotAnObjectError:
-        raise ValueInputError(
-            "the input is not a JSON object with unique names", 'write {"KEY": "value", ...}'
-        ) from None
+        raise _unusable("the input is not a JSON object with unique names", 'write {"KEY": "value", ...}') from None
     for number, value in enumerate(found.values(), 1):
         if not value.is_string:
             message = f"value {number} of the input is a JSON {value.kind}, and only strings can be stored"
-            raise ValueInputError(message, "put the value in quotes")
+            raise _unusable(message, "put the value in quotes")
     return found
 
 
 def _is_kubernetes(text: str) -> bool:
     try:
         loaded = _loaded(text)
-    except ValueInputError:
+    except Refusal:
         return False
     return isinstance(loaded.get("apiVersion"), str) and isinstance(loaded.get("kind"), str)
 
 
 def _loaded(text: str) -> dict[str, Any]:
+    # A number is no text to store; whatever takes its place need not hold it.
     try:
-        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=_Token, parse_float=_Token)
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=bool, parse_float=bool)
     except (ValueError, RecursionError):
         # The error of the decoder holds the text.
         loaded = None
     if isinstance(loaded, dict):
         return loaded
-    raise ValueInputError("the input is not a JSON object with unique names", "give it as the program printed it")
-
-
-class _Token(str):
-    """A number of JSON, which is no text to store."""
-
-    __slots__ = ()
+    raise _unusable("the input is not a JSON object with unique names", "give it as the program printed it")
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -279,13 +262,13 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
     for number, (secret, members) in enumerate(_loaded(text).items(), 1):
         if not isinstance(members, dict):
             message = f"member {number} of the input is not an object of keys and values"
-            raise ValueInputError(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
+            raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
         for place, value in enumerate(members.values(), 1):
             if type(value) is not str:
                 message = (
                     f"value {place} in member {number} of the input is not a string, and only strings can be stored"
                 )
-                raise ValueInputError(message, "put the value in quotes")
+                raise _unusable(message, "put the value in quotes")
         found[secret] = {key: SecretValue(value) for key, value in members.items()}
     return found
 
@@ -299,7 +282,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 def _kubernetes(text: str) -> dict[str, SecretValue | None]:
     items = _kubernetes_items(text)
     if len(items) != 1:
-        raise ValueInputError(f"the input has {counted(len(items), 'Kubernetes Secret')}, not one", _PRINT)
+        raise _unusable(f"the input has {counted(len(items), 'Kubernetes Secret')}, not one", _PRINT)
     return _kubernetes_values(items[0])
 
 
@@ -310,17 +293,17 @@ def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, V
         if not isinstance(name, str) or name not in targets:
             shown = f" {quoted(name)}" if isinstance(name, str) and _NAME.fullmatch(name) else " of that name"
             message = f"the environment makes no Kubernetes Secret{shown}"
-            raise ValueInputError(message, suggest(str(name), targets, "Secrets"))
+            raise _unusable(message, suggest(str(name), targets, "Secrets"))
         if targets[name] in found:
             message = f"the input has the Kubernetes Secret {quoted(name)} twice"
-            raise ValueInputError(message, "print those of one namespace")
+            raise _unusable(message, "print those of one namespace")
         found[targets[name]] = _kubernetes_values(item)
     return found
 
 
 def _kubernetes_items(text: str) -> list[dict[str, Any]]:
     if not text.lstrip().startswith("{"):
-        raise ValueInputError("the input is not a Kubernetes Secret in JSON", _PRINT)
+        raise _unusable("the input is not a Kubernetes Secret in JSON", _PRINT)
     loaded = _loaded(text)
     listed_items = loaded.get("items")
     items = listed_items if loaded.get("kind") == "List" and isinstance(listed_items, list) else [loaded]
@@ -328,7 +311,7 @@ def _kubernetes_items(text: str) -> list[dict[str, Any]]:
         kind = item.get("kind") if isinstance(item, dict) else None
         if kind != "Secret" or item.get("apiVersion") != "v1":
             shown = f" but a {kind}" if isinstance(kind, str) and kind != "Secret" and _KIND.fullmatch(kind) else ""
-            raise ValueInputError(f"the input is not a Kubernetes Secret{shown}", _PRINT)
+            raise _unusable(f"the input is not a Kubernetes Secret{shown}", _PRINT)
     return items
 
 
@@ -338,7 +321,7 @@ def _member(item: Mapping[str, Any], name: str) -> dict[str, Any]:
         return {}
     if isinstance(found, dict):
         return found
-    raise ValueInputError(f"`{name}` of the Kubernetes Secret is not a map", _PRINT)
+    raise _unusable(f"`{name}` of the Kubernetes Secret is not a map", _PRINT)
 
 
 def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]:
@@ -346,21 +329,21 @@ def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]
     found: dict[str, SecretValue | None] = {}
     data, texts = _member(item, "data"), _member(item, "stringData")
     if not all(map(_NAME.fullmatch, (*data, *texts))):
-        raise ValueInputError("a key of the Kubernetes Secret has a name that no API server takes", _PRINT)
+        raise _unusable("a key of the Kubernetes Secret has a name that no API server takes", _PRINT)
     for key, value in data.items():
         try:
             held = base64.b64decode(value, validate=True) if type(value) is str else None
         except ValueError:
             held = None
         if held is None:
-            raise ValueInputError(f"`data` of {quoted(key)} in the Kubernetes Secret is not Base64", _PRINT)
+            raise _unusable(f"`data` of {quoted(key)} in the Kubernetes Secret is not Base64", _PRINT)
         try:
             found[key] = SecretValue(held.decode())
         except UnicodeDecodeError:
             found[key] = None
     for key, value in texts.items():
         if type(value) is not str:
-            raise ValueInputError(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
+            raise _unusable(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
         found[key] = SecretValue(value)
     return found
 
@@ -378,11 +361,9 @@ def _dotenv(text: str) -> dict[str, SecretValue]:
         counted = position
         name = _LINE.match(text, position)
         if name is None:
-            raise ValueInputError(
-                f"line {number} of the input is not KEY=value", "correct it, or set the format by --input"
-            )
+            raise _unusable(f"line {number} of the input is not KEY=value", "correct it, or set the format by --input")
         if name[1] in found:
-            raise ValueInputError(f"line {number} of the input repeats a key", "keep one of the two")
+            raise _unusable(f"line {number} of the input repeats a key", "keep one of the two")
         value, position = _dotenv_value(text, name.end(), number)
         found[name[1]] = SecretValue(value)
     return found
@@ -396,9 +377,7 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
         match = _QUOTED[quote].match(text, begin)
         rest = _BLANK.match(text, match.end()) if match else None
         if match is None or rest is None:
-            raise ValueInputError(
-                f"line {number} of the input has unbalanced quotes", "close them at the end of the value"
-            )
+            raise _unusable(f"line {number} of the input has unbalanced quotes", "close them at the end of the value")
         value = match[1]
         if quote == '"':
             value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)
@@ -411,7 +390,7 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
     if "\r" in value:
         # A line break of old: the next key and its value would become a part of this one.
         message = f"line {number} of the input has a carriage return in its value"
-        raise ValueInputError(message, "end lines by a line feed, or put the value in quotes")
+        raise _unusable(message, "end lines by a line feed, or put the value in quotes")
     return value, end + 1
 
 

@@ -22,7 +22,6 @@ from compiler.model.environment import Environment, Secret, Store
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.operations.references import (
-    Absence,
     Reference,
     date_diagnostic,
     key_diagnostic,
@@ -40,6 +39,7 @@ from compiler.stores.secret_value import (
     Comparer,
     JsonKind,
     Mark,
+    NotAnObjectError,
     SecretValue,
     Trait,
     object_members,
@@ -58,31 +58,27 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST = 253
 
 
-class UnextractedError(Exception):
-    """The operator refuses to make a bundle of the remote secret, whichever keys are wanted. The text says why."""
-
-
 def resolve(
     provider: Provider, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False
-) -> SecretValue | Absence:
-    """The value that the operator writes for the property `wanted`; None means the whole value.
+) -> SecretValue | None:
+    """The value that the operator writes for the property `wanted`, None without one; None means the whole value.
 
     `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
     path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
-    Raises UnprovenReferenceError.
+    Raises UnprovenReferenceError, and NotAnObjectError for a remote secret without properties.
     """
     if wanted is None:
         return remote.whole if remote.whole is not None else _whole_document(provider, remote)
     if not remote.is_object:
-        return Absence.NOT_JSON
+        raise NotAnObjectError
     named = remote.properties.get(wanted)
     if by_name or _PLAIN.fullmatch(wanted) or (provider.by_name_first and named is not None):
-        return named if named is not None else Absence.NO_PROPERTY
+        return named
     found = _find(remote.properties, wanted)
     if found is None and not provider.by_name_first and "." in wanted:
         # The operator's second try: every dot is part of a name.
         found = _find(remote.properties, wanted.replace(".", "\\."))
-    return found if found is not None else Absence.NO_PROPERTY
+    return found
 
 
 def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | None:
@@ -104,16 +100,16 @@ def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | Non
 def extracted(remote: RemoteSecret) -> RemoteSecret:
     """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
 
-    Raises UnextractedError where the operator then refuses all of it, whichever keys are wanted.
+    Raises InvalidReferenceError where the operator then refuses all of it, whichever keys are wanted.
     """
     found: dict[str, SecretValue] = {}
     names: dict[str, str] = {}
     for name, value in remote.properties.items():
         key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
         if key in found:
-            raise UnextractedError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
+            raise InvalidReferenceError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
         if len(key.encode()) > _LONGEST:
-            raise UnextractedError(f"the name of a property is longer than {_LONGEST} bytes")
+            raise InvalidReferenceError(f"the name of a property is longer than {_LONGEST} bytes")
         found[key], names[key] = value, name
     return replace(remote, properties=found)
 
@@ -244,31 +240,34 @@ def verify(
     answers = read_all(wanted, workers)
     moment = now if now is not None else datetime.now(UTC)
     values: dict[Reference, SecretValue] = {}
+    failures: dict[Store, tuple[list[Reference], StoreError]] = {}
     for pair, asking in wanted.items():
-        answer = answers[pair]
+        answer, groups = answers[pair], _by_holder(asking)
         if not isinstance(answer, StoreError):
-            found += _of_dates(asking, answer, pair[0].address.absolute, moment, expires_within)
+            found += _of_dates(groups, answer, pair[0].address.absolute, moment, expires_within)
             found += _of_values(asking, answer, values)
         elif not is_of_store(answer):
-            found += ((group, of_store_error(group, answer)) for group in _by_holder(asking))
-    # Another secret of the same store may have been refused for a reason of its own at the same time.
-    failures = {
-        reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError) and is_of_store(error)
-    }
-    for reader, error in failures.items():
-        found += _of_reader(reader, error, wanted, answers)
+            # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
+            found += ((group, of_store_error(group, answer)) for group in groups)
+        else:
+            for reference in asking:
+                failures.setdefault(reference.store, ([], answer))[0].append(reference)
+    found += ((unread, of_store(store, unread, error)) for store, (unread, error) in failures.items())
     by_key: dict[Reference, list[Diagnostic]] = {}
     for group, diagnostic in found:
         for reference in group:
             by_key.setdefault(reference, []).append(diagnostic)
-    answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
+    errors = {pair: answer for pair, answer in answers.items() if isinstance(answer, StoreError)}
     read = {pair: answer for pair, answer in answers.items() if not isinstance(answer, StoreError)}
+    silent = {pair for pair, error in errors.items() if is_silence(error)}
+    # A name that is refused before anything is sent tells nothing about the store, nor that it is silent.
+    unsent = {pair for pair, error in errors.items() if error.code == Code.INVALID_NAME}
+    answered = {pair[0] for pair in answers if pair not in silent | unsent}
     return Verification(
         tuple(KeyStatus(each, tuple(by_key.get(each, ()))) for each in references),
         tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
-        # A name that is refused before anything is sent does not mean that the store is silent.
-        bool(answered) or not _is_any_silent(references, readers, answers.values()),
+        bool(answered) or not (silent or any(each.store not in readers for each in references)),
         tuple(read.values()),
         values,
         {reference: remote for pair, remote in read.items() for reference in wanted[pair]},
@@ -332,9 +331,9 @@ def _names(
 
 
 def _of_dates(
-    asking: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
+    groups: Iterable[list[Reference]], remote: RemoteSecret, address: str, now: datetime, within: timedelta
 ) -> Iterator[Found]:
-    for group in _by_holder(asking):
+    for group in groups:
         if (diagnostic := date_diagnostic(group, remote, address, now, within)) is not None:
             yield group, diagnostic
 
@@ -347,7 +346,7 @@ def _of_values(
     bundle = remote
     try:
         bundle = extracted(remote) if bundled else remote
-    except UnextractedError as error:
+    except InvalidReferenceError as error:
         # The operator refuses all of it; the values are judged all the same.
         message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
         for group in _by_holder(bundled):
@@ -360,30 +359,15 @@ def _of_values(
         except UnprovenReferenceError as error:
             yield same, key_diagnostic("unproven-reference", same, f"cannot be resolved: {error}")
             continue
-        if isinstance(value, SecretValue):
-            values.update(dict.fromkeys(same, value))
-        elif value is Absence.NOT_JSON:
+        except NotAnObjectError:
             not_json += same
+            continue
+        if value is not None:
+            values.update(dict.fromkeys(same, value))
         yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
     for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
         yield group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`")
-
-
-def _of_reader(
-    reader: SecretReader,
-    error: StoreError,
-    wanted: Mapping[tuple[SecretReader, str], list[Reference]],
-    answers: Mapping[tuple[SecretReader, str], RemoteSecret | StoreError],
-) -> Iterator[Found]:
-    """That a store cannot be read, once for each name that it has here."""
-    by_store: dict[Store, list[Reference]] = {}
-    for pair, asking in wanted.items():
-        answer = answers[pair]
-        if pair[0] is reader and isinstance(answer, StoreError) and is_of_store(answer):
-            for reference in asking:
-                by_store.setdefault(reference.store, []).append(reference)
-    yield from ((asking, of_store(store, asking, error)) for store, asking in by_store.items())
 
 
 def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:
@@ -404,21 +388,6 @@ def _of_one_value(references: Iterable[Reference]) -> list[list[Reference]]:
 
 def _holder_first(group: list[Reference]) -> list[Reference]:
     return sorted(group, key=lambda each: each.holder is not None)
-
-
-def _is_any_silent(
-    references: Iterable[Reference],
-    readers: dict[Store, SecretReader],
-    answers: Iterable[RemoteSecret | StoreError],
-) -> bool:
-    return any(each.store not in readers for each in references) or any(
-        isinstance(answer, StoreError) and is_silence(answer) for answer in answers
-    )
-
-
-def _is_silent(answer: RemoteSecret | StoreError) -> bool:
-    # A name that is refused before anything is sent tells nothing about the store.
-    return isinstance(answer, StoreError) and (is_silence(answer) or answer.code == Code.INVALID_NAME)
 
 
 def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:
@@ -488,83 +457,76 @@ _RULE = BY_ID["shared-value"]
 _NO_VALUES = frozenset({Trait.EMPTY, Trait.PLACEHOLDER})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Holder:
-    """A key that has a value with a limited life, and the store where it was read, as reached from here."""
-
-    environment: Environment
-    reference: Reference
-    server: StoreIdentity
-
-    def is_at_place_of(self, other: _Holder) -> bool:
-        """Whether both are one place; a mount and a namespace may be written in two ways."""
-        if self.reference.property != other.reference.property:
-            return False
-        places = remote_places(self.server, self.reference.remote_key)
-        is_same = compare_servers(self.server, other.server) is Sameness.SAME
-        return is_same and not places.isdisjoint(remote_places(other.server, other.reference.remote_key))
+# A key that has a value with a limited life, and the store where it was read, as reached from here.
+_Holder = tuple[Environment, Reference, StoreIdentity]
 
 
-@dataclass(slots=True)
-class SharedValues:
-    """Compares values of one environment after another; of each it keeps a mark, and no value."""
+def shared_values(
+    environment: Environment, found: Verification, others: Iterable[Environment], stores: LiveStores
+) -> tuple[tuple[Diagnostic, ...], tuple[str, ...], bool]:
+    """Findings of keys with one value, in `environment`, of which `found` was read, and in `others`, which are read.
 
-    stores: LiveStores
-    comparer: Comparer = field(default_factory=Comparer)
-    holders: dict[Mark, list[_Holder]] = field(default_factory=dict)
-    servers: dict[tuple[str, str], StoreIdentity] = field(default_factory=dict)
-
-    def read(self, environment: Environment) -> Verification:
-        """Read the keys of `environment` whose values count, and add them."""
-        found = verify(_limited(environment, references_of(environment)[0]), self.stores)
-        self.add(environment, found)
-        return found
-
-    def add(self, environment: Environment, found: Verification) -> None:
-        """Add what was read of `environment`; keys that take their value from another, or may live on, do not count."""
+    Keys that take their value from another, or may live on, do not count. Of each value a mark is kept alone. Returns
+    also what is not known, as sentences, and whether the stores of all others answered.
+    """
+    comparer, holders = Comparer(), dict[Mark, list[_Holder]]()
+    servers: dict[tuple[str, str], StoreIdentity] = {}
+    diagnostics, answered = list[Diagnostic](), True
+    for each in (environment, *others):
+        if each is not environment:
+            found = verify(_limited(each, references_of(each)[0]), stores)
+            diagnostics += found.diagnostics
+            answered = answered and found.answered
         clusters = {seen.store: seen.cluster.id for seen in found.seen if seen.cluster is not None}
-        by_store: dict[Store, StoreIdentity] = {}
-        for reference in _limited(environment, [status.reference for status in found.keys]):
-            value = found.values.get(reference)
+        for reference in _limited(each, [status.reference for status in found.keys]):
+            value, store = found.values.get(reference), reference.store
             if value is None or traits(value) & _NO_VALUES:
                 continue
-            store = reference.store
-            if store not in by_store:
-                identity = self.stores.address(store).identity
-                by_store[store] = identity._replace(cluster_id=clusters.get(store.id))
-                self.servers[environment.name, store.id] = by_store[store]
-            holder = _Holder(environment, reference, by_store[store])
-            self.holders.setdefault(self.comparer.mark(value), []).append(holder)
+            if (each.name, store.id) not in servers:
+                identity = stores.address(store).identity
+                servers[each.name, store.id] = identity._replace(cluster_id=clusters.get(store.id))
+            holder = (each, reference, servers[each.name, store.id])
+            holders.setdefault(comparer.mark(value), []).append(holder)
+    shared = sorted(_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))
+    return (*diagnostics, *shared), tuple(_unproven(servers)), answered
 
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """A finding for each key whose value another one has, at the key; without those that are waived there."""
-        from compiler.consumers.findings import Waivers  # noqa: PLC0415 - only --shared-with asks it
 
-        waivers: dict[str, Waivers] = {}
-        found: list[Diagnostic] = []
-        for holders in self.holders.values():
-            for at, holder in enumerate(holders):
-                first = next((each for each in holders[:at] if not each.is_at_place_of(holder)), None)
-                if first is None:
-                    continue
-                finding = _finding(holder, first)
-                environment = holder.environment
-                if not waivers.setdefault(environment.name, Waivers(environment)).covers(_RULE, finding):
-                    found.append(_RULE.diagnostic(finding))
-        return tuple(sorted(found, key=lambda each: (each.span.path, each.span.start)))
+def _shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
+    """A finding for each key whose value another one has, at the key; without those that are waived there."""
+    from compiler.consumers.findings import Waivers  # noqa: PLC0415 - only --shared-with asks it
 
-    def unproven(self) -> Iterator[str]:
-        """What is not known of the stores: that those of two environments were one, or may have been."""
-        read = list(self.servers.items())
-        for at, ((name, store), server) in enumerate(read):
-            for (other_name, other_store), other in read[:at]:
-                if name == other_name or (sameness := compare_servers(server, other)) is Sameness.ANOTHER:
-                    continue
-                subject = f"{quoted(other_store)} of {other_name} and {quoted(store)} of {name}"
-                if sameness is Sameness.SAME:
-                    yield f"{subject} are one store: a place that both read was not compared with itself"
-                else:
-                    yield f"{subject} may be one store: `clusterId` in each environment proves that they are two"
+    waivers: dict[str, Waivers] = {}
+    for same in holders:
+        for at, holder in enumerate(same):
+            first = next((each for each in same[:at] if not _is_one_place(each, holder)), None)
+            if first is None:
+                continue
+            finding, environment = _finding(holder, first), holder[0]
+            if not waivers.setdefault(environment.name, Waivers(environment)).covers(_RULE, finding):
+                yield _RULE.diagnostic(finding)
+
+
+def _is_one_place(one: _Holder, other: _Holder) -> bool:
+    """Whether both are one place; a mount and a namespace may be written in two ways."""
+    (_, own, server), (_, their, their_server) = one, other
+    if own.property != their.property or compare_servers(server, their_server) is not Sameness.SAME:
+        return False
+    places = remote_places(server, own.remote_key)
+    return not places.isdisjoint(remote_places(their_server, their.remote_key))
+
+
+def _unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]:
+    """What is not known of the stores: that those of two environments were one, or may have been."""
+    read = list(servers.items())
+    for at, ((name, store), server) in enumerate(read):
+        for (other_name, other_store), other in read[:at]:
+            if name == other_name or (sameness := compare_servers(server, other)) is Sameness.ANOTHER:
+                continue
+            subject = f"{quoted(other_store)} of {other_name} and {quoted(store)} of {name}"
+            if sameness is Sameness.SAME:
+                yield f"{subject} are one store: a place that both read was not compared with itself"
+            else:
+                yield f"{subject} may be one store: `clusterId` in each environment proves that they are two"
 
 
 def _limited(environment: Environment, references: Sequence[Reference]) -> tuple[Reference, ...]:
@@ -578,16 +540,16 @@ def _limited(environment: Environment, references: Sequence[Reference]) -> tuple
 
 
 def _finding(holder: _Holder, first: _Holder) -> Finding:
-    own, other = holder.reference, first.reference
+    (environment, own, _), (other_environment, other, _) = holder, first
     name, where = f"{quoted(own.key)} of {quoted(own.secret)}", f"{quoted(other.key)} of {quoted(other.secret)}"
     waive = waiver(_RULE.id, own.secret)
-    if holder.environment is first.environment:
+    if environment is other_environment:
         message = f"{name} has the same value as {where}"
         way_out = f"if it is meant, write `from: {other.secret}/{other.key}` in the catalogue; {waive}"
         related = Related("the other key", other.key_at)
     else:
         same = "" if name == where else f" as {where}"
-        message = f"{name} has the same value{same} in {first.environment.name} and {holder.environment.name}"
+        message = f"{name} has the same value{same} in {other_environment.name} and {environment.name}"
         way_out = f"make a credential for each environment, so that one can be revoked alone; {waive}"
-        related = Related(f"{first.environment.name} reads it because of this", other.secret_at)
+        related = Related(f"{other_environment.name} reads it because of this", other.secret_at)
     return Finding(message, own.secret_at, help=way_out, related=(related,), scope=("secrets", own.secret))

@@ -37,9 +37,10 @@ _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 def configure(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
-    parser.add_flag(
+    parser.add_argument(
         "--names",
-        "print the environments, secrets or keys that may come after the words on standard input, one per line",
+        action="store_true",
+        help="print the environments, secrets or keys that may come after the words on standard input, one per line",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
-from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, days
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, days
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
@@ -19,9 +19,9 @@ from compiler.operations.verify import (
     EXPIRES_WITHIN,
     KeyStatus,
     ReadStore,
-    SharedValues,
     Verification,
     dates_of,
+    shared_values,
     verify,
     verify_access,
 )
@@ -53,31 +53,31 @@ _ROLES = [str(role) for role in Role]
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", nargs="?", help="the environment to verify; not with --values")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets")
-    parser.add_option("--store", "ID", "read every secret from this store instead of the one in use")
-    parser.add_option("--values", "FILE", "verify a values file instead of an environment")
-    parser.add_option(
+    add_store(parser, "read every secret from this store instead of the one in use")
+    parser.add_argument("--values", metavar="FILE", help="verify a values file instead of an environment")
+    parser.add_argument(
         "--expires-within",
-        "DAYS",
-        f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
+        metavar="DAYS",
         type=days,
         default=EXPIRES_WITHIN,
+        help=f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
     )
-    parser.add_option(
+    parser.add_argument(
         "--shared-with",
-        "ENV",
-        "also find keys that have one value: in the environment itself, and in these ones",
+        metavar="ENV",
         nargs="*",
+        help="also find keys that have one value: in the environment itself, and in these ones",
     )
     parser.add_cluster("also check the objects in the cluster")
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
     parser.exclude("--values", "--shared-with", way_out="name the environment instead")
     parser.exclude("--store", "--shared-with")
-    parser.add_flag("--access", "also check what your credentials may do in the stores")
+    parser.add_argument("--access", action="store_true", help="also check what your credentials may do in the stores")
     parser.add_argument("--for", choices=_ROLES, help="--access: whose work they are for; a reader's by default")
     parser.exclude("--values", "--access", way_out="name the environment instead")
     parser.require("--for", "--access")
-    parser.add_flag("--strict", "exit 1 for warnings as well")
-    parser.add_flag("--quiet", "print only diagnostics")
+    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
+    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_accept_cluster(parser)
     add_all(parser)
     add_format(parser)
@@ -91,7 +91,8 @@ def run(invocation: Invocation) -> int:
     others: list[Environment] = []
     if arguments.values is not None:
         named = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
-        collected = collect_references_of_file(arguments.values, named, os.environ)
+        subject = arguments.values
+        references, diagnostics = collect_references_of_file(arguments.values, named, os.environ)
     elif arguments.environment is None:
         raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     else:
@@ -103,20 +104,23 @@ def run(invocation: Invocation) -> int:
             invocation.note(note)
         by_name = {each.name: each for each in result.project.environments}
         environment, *others = (by_name[name] for name in names)
-        collected = collect_references(environment, arguments.secrets, arguments.store, result.project.names)
-    if collected.references is None:
-        return _tell_findings(invocation, None, collected.diagnostics)
+        subject = environment.name
+        references, diagnostics = collect_references(
+            environment, arguments.secrets, arguments.store, result.project.names
+        )
+    if references is None:
+        return _tell_findings(invocation, None, diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         # First, so that what is refused then is told with all that the role takes.
-        access = _access(arguments, environment, collected.references, stores)
-        found = verify(collected.references, stores, expires_within=arguments.expires_within)
+        access = _access(arguments, environment, references, stores)
+        found = verify(references, stores, expires_within=arguments.expires_within)
         shared, answered = _shared_values(invocation, environment, others, found, stores)
     told = {each.help for each in found.diagnostics}
     access = [each for each in access if each.help is None or each.help not in told]
-    every = (*collected.diagnostics, *found.diagnostics, *access, *check(found.read, dates_of(found)), *shared)
+    every = (*diagnostics, *found.diagnostics, *access, *check(found.read, dates_of(found)), *shared)
     code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
-    invocation.summary(_summary(collected.subject, found, environment))
+    invocation.summary(_summary(subject, found, environment))
     return code
 
 
@@ -134,19 +138,14 @@ def _shared_values(
     others: Sequence[Environment],
     found: Verification,
     stores: LiveStores,
-) -> tuple[list[Diagnostic], bool]:
+) -> tuple[tuple[Diagnostic, ...], bool]:
     """What is found of values that keys share, and of reading the `others`; whether all of these answered."""
     if environment is None or invocation.arguments.shared_with is None:
-        return [], True
-    shared, diagnostics, answered = SharedValues(stores), list[Diagnostic](), True
-    shared.add(environment, found)
-    for other in others:
-        seen = shared.read(other)
-        diagnostics += seen.diagnostics
-        answered = answered and seen.answered
-    for sentence in shared.unproven():
+        return (), True
+    shared, unproven, answered = shared_values(environment, found, others, stores)
+    for sentence in unproven:
         invocation.note(sentence)
-    return [*diagnostics, *shared.diagnostics()], answered
+    return shared, answered
 
 
 def _tell_findings(

@@ -78,8 +78,8 @@ _NOT_COMPARED = "addresses not compared, as {} does not tell them: "
 def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
     """The comparison in words, a line for each store that is elsewhere."""
     yield "from ", before, " to ", after, ":" if found.is_different else ": no differences"
-    for each in found.addresses:
-        yield "  ", each.store, ": ", each.before, " -> ", each.after
+    for store, old, new in found.addresses:
+        yield "  ", store, ": ", old, " -> ", new
     for change in found.changes:
         yield from (("  ", *line) for line in change_lines(change))
     if found.uncompared:
@@ -93,8 +93,8 @@ def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces
     if found.is_different:
         yield ("| | what | details |",)
         yield ("|---|---|---|",)
-        for each in found.addresses:
-            yield "| changed | ", CodeSpan(each.store), " | ", Words(each.before), " -> ", Words(each.after), " |"
+        for store, old, new in found.addresses:
+            yield "| changed | ", CodeSpan(store), " | ", Words(old), " -> ", Words(new), " |"
         yield from map(change_row, found.changes)
     else:
         yield ("No differences.",)
@@ -106,7 +106,7 @@ def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces
 def comparison_data(found: EnvironmentDiff) -> dict[str, Any]:
     """The comparison as JSON has it."""
     return {
-        "addresses": found.addresses,
+        "addresses": [{"store": store, "before": old, "after": new} for store, old, new in found.addresses],
         "addressesNotCompared": found.uncompared,
         "changes": [as_data(change) for change in found.changes],
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
-from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies
+from compiler.live.read_many import Likeness, WriterOf, begun_at, describe_writes, no_writer, remedies
 from compiler.live.stores import key_places
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
@@ -210,8 +211,8 @@ def _late(row: Row) -> Iterator[Line]:
             yield f"{name}: ", f'"{each.key}" is overdue since {_day(each.age.overdue)}'
     if not row.is_unread:
         yield from ((f"{name}: ", line) for line in _not_known(row.keys))
-    for rotation in row.rotations:
-        yield f"{name}: ", f"rotating since {_day(rotation.since)}, run {rotation.run}"
+    for run in row.rotations:
+        yield f"{name}: ", f"rotating since {_day(begun_at(run))}, run {run}"
 
 
 def _not_known(keys: Iterable[DueKey]) -> Iterator[str]:
@@ -309,10 +310,20 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         yield "not looked at: ", "; ".join(unseen)
 
 
-def status_report(found: Sequence[Mapping[str, Any]], exit_code: int, moment: datetime) -> dict[str, Any]:
-    """The whole object of environments, each as `status_data` has it; `moment` is when it was found."""
-    name = found[0]["environment"] if len(found) == 1 else None
-    return envelope("status", name, exit_code, {"moment": moment, "environments": found})
+@dataclass(frozen=True, slots=True)
+class ShownStatus:
+    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
+
+    result: StatusResult
+    step: NextStep
+    of_secrets: Mapping[str, NextStep] = field(default_factory=dict)
+    due: DueList | None = None
+
+
+def status_report(found: Sequence[ShownStatus], exit_code: int, moment: datetime) -> dict[str, Any]:
+    """The whole object; `moment` is when it was found."""
+    name = found[0].result.status.environment.name if len(found) == 1 else None
+    return envelope("status", name, exit_code, {"moment": moment, "environments": [_status(each) for each in found]})
 
 
 def _wait(waited: WaitResult) -> dict[str, Any]:
@@ -324,10 +335,8 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
     }
 
 
-def status_data(
-    result: StatusResult, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
-) -> dict[str, Any]:
-    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
+def _status(shown: ShownStatus) -> dict[str, Any]:
+    result, due = shown.result, shown.due
     status, progress = result.status, result.status.progress
     environment = status.environment
     return {
@@ -341,7 +350,7 @@ def status_data(
             "steps": progress.steps,
             "next": progress.next + 1 if progress.next is not None else None,
         },
-        "secrets": [_row(row, (of_secrets or {}).get(row.secret.id, NextStep())) for row in status.rows],
+        "secrets": [_row(row, shown.of_secrets.get(row.secret.id, NextStep())) for row in status.rows],
         "keys": list(_keys(status)),
         "readers": [_readers(row) for row in status.rows] if status.is_live else None,
         "due": None
@@ -353,8 +362,8 @@ def status_data(
         },
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
-        **members(step, "first"),
-        "next": step.commands,
+        **members(shown.step, "first"),
+        "next": shown.step.commands,
         "forced": result.forced,
         "wait": _wait(result.waited) if result.waited is not None else None,
     }
@@ -453,7 +462,7 @@ def _row(row: Row, step: NextStep) -> dict[str, Any]:
             **members(values, "different", "missing", "only_there"),
         },
         **members(values, "faults", "written", "expires"),
-        **members(row, "rotations"),
+        "rotations": [{"run": run, "since": begun_at(run)} for run in row.rotations],
         "live": _live(row.live) if row.live is not None else None,
         **members(step, "first"),
         "next": step.commands,

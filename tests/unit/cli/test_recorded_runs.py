@@ -144,7 +144,7 @@ def rotated(recorded: Callable[[str], Recorded], ends: Ends) -> Recorded:
 
 def test_a_rotation_goes_on_and_is_closed(rotated: Recorded, run: Callable[..., Done], ends: Ends) -> None:
     refused = run("put", "dev", "github", KEY, "--from-file", "audit", "--apply")
-    assert (refused.code, f"the rotation {rotated.run} of it, begun " in refused.out) == (1, True)
+    assert (refused.code, f"the rotation {rotated.run} of it, started " in refused.out) == (1, True)
     assert " by ada@laptop, is under way" in refused.out.replace("\n            ", " ")
     done = run("rotate", "dev", "github", KEY, "--without-cluster")
     assert (done.code, done.err.endswith(f"note: continuing the rotation {rotated.run}\n")) == (0, True)

@@ -11,7 +11,6 @@ from compiler.cluster.view import ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     OldPods,
-    Reading,
     is_synced,
     old_pods,
     readings_of,
@@ -28,7 +27,7 @@ from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
 
 __all__ = ["world"]
 NOW = datetime.now(UTC).replace(microsecond=0)
-OWN = Reading(SPACE, JIRA, is_own=True)
+OWN = {(SPACE, JIRA): True}
 
 
 def a_run() -> Run:
@@ -57,7 +56,7 @@ def test_only_pods_that_keep_what_they_read_before_the_secret_changed_are_old(wo
     pod(world, "same-second", NOW)
     pod(world, "after", NOW + timedelta(seconds=1))
     pod(world, "volume", NOW - timedelta(minutes=1), volume=True)
-    found = old_pods(world.view(), [OWN], NOW)
+    found = old_pods(world.view(), OWN, NOW)
     assert [each.name for _, each in found.pods] == ["before", "same-second"]
     assert found.commands == (
         "kubectl -n agents rollout restart deployment/before",
@@ -68,10 +67,10 @@ def test_only_pods_that_keep_what_they_read_before_the_secret_changed_are_old(wo
 
 def test_what_may_not_be_listed_and_a_change_of_unknown_time_are_not_taken_for_new(world: World) -> None:
     pod(world, "before", NOW)
-    assert old_pods(world.view(), [OWN], NOW).not_seen == (f"when the Secret {SPACE}/{JIRA} changed is not known",)
+    assert old_pods(world.view(), OWN, NOW).not_seen == (f"when the Secret {SPACE}/{JIRA} changed is not known",)
     changed(world, NOW)
     world.double.refused["list pods"] = 403
-    found = old_pods(world.view(), [OWN], NOW)
+    found = old_pods(world.view(), OWN, NOW)
     assert (found.pods, len(found.not_seen)) == ((), 1)
     assert "pods" in found.not_seen[0]
 
@@ -83,7 +82,7 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     world.double.put("externalsecrets", other)
     stores, strict = world.bench.live(), lambda: ClusterView(world.cluster)
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
-    assert (found, unknown) == ((OWN, Reading("other", "copy", is_own=False)), "")
+    assert (found, unknown) == ({**OWN, ("other", "copy"): False}, "")
     changed(world, NOW)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert old_pods(world.view(), found, later).unread == ("other/copy",)
@@ -92,7 +91,7 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     assert old_pods(world.view(), found, refreshed - timedelta(seconds=1)).unread == ()
     world.double.refused["list externalsecrets"] = 403
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
-    assert (found, unknown.startswith("only the secrets of prod are looked at: ")) == ((OWN,), True)
+    assert (found, unknown.startswith("only the secrets of prod are looked at: ")) == (OWN, True)
 
 
 def test_the_secrets_that_take_the_value_read_it_too(tmp_path: Path) -> None:

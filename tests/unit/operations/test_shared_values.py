@@ -9,7 +9,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.store import StoreAddress
 from compiler.operations.references import references_of
-from compiler.operations.verify import SharedValues, verify
+from compiler.operations.verify import shared_values, verify
 from compiler.pipeline import compile_project
 from compiler.stores.interface import SecretWriter
 from tests.github_project import BASE
@@ -51,13 +51,10 @@ def shared(
 
     with LiveStores(environ or {}, opener) as stores:
         first, *others = project.environments
-        found = SharedValues(stores)
-        found.add(first, verify(references_of(first)[0], stores))
-        for other in others:
-            found.read(other)
-        diagnostics = found.diagnostics()
-        assert SECRET not in repr(found) + repr(diagnostics)
-        return diagnostics, list(found.unproven())
+        diagnostics, unproven, _ = shared_values(first, verify(references_of(first)[0], stores), others, stores)
+        assert SECRET not in repr(diagnostics)
+        found = [each for each in diagnostics if each.rule == "shared-value"]
+        return tuple(found), list(unproven)
 
 
 def of_one(github: object, ci: object = OTHER, **more: object) -> dict[str, dict[str, Any]]:

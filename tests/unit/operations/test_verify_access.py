@@ -25,7 +25,7 @@ def found(
     project = compile_project(root, ["prod"]).project
     assert project is not None
     environment = project.environments[0]
-    references = collect_references(environment, secrets, named).references or ()
+    references = collect_references(environment, secrets, named)[0]
 
     def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> MemoryStore:
         return store

@@ -155,7 +155,7 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
         alone = ("--without-cluster",) if command == "rotate" else ()
         done = world.run(command, "prod", "slack", "SLACK_URL", *alone, given="v")
         assert (done.code, "nothing was written: 1 key blocks this plan\n" in done.out) == (1, True)
-        assert f"the rotation {run} of it, begun " in done.out.replace("\n            ", " ")
+        assert f"the rotation {run} of it, started " in done.out.replace("\n            ", " ")
         assert " rotate prod slack\n" in done.out
     refused = world.rotate("slack", given="v")
     assert (refused.code, f'the rotation {run} of "slack" is under way, and has its new value' in refused.err) == (
@@ -165,11 +165,11 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
     # Elsewhere the tag alone is known.
     (world.root / f".platform-secrets/runs/{run}.jsonl").unlink()
     done = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
-    assert (done.code, "go on with it there, or close" in done.out.replace("\n            ", " ")) == (1, True)
+    assert (done.code, "continue it there, or close" in done.out.replace("\n            ", " ")) == (1, True)
     for option, verb in (("--confirm-revoked", "close"), ("--undo", "undo")):
         refused = world.rotate(option, run)
         who = world.vault.versions["agents/slack"][-1].attributes.tags[ROTATION_BY]
-        assert (refused.code, refused.err.partition(", begun ")[0]) == (
+        assert (refused.code, refused.err.partition(", started ")[0]) == (
             2,
             f'error: the rotation {run} of "slack", "taker"',
         )
@@ -177,10 +177,7 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
         assert f"help: its journal is with {who}: {verb} it there: platform-secrets " in refused.err
     world.vault.failures["read", "agents/slack"] = world.vault.conflict("agents/slack")
     refused = world.rotate("--confirm-revoked", run)
-    first, help_line = refused.err.splitlines()[:2]
-    assert (refused.code, first) == (2, f'error: there is no run "{run}"')
-    here = "`platform-secrets runs prod` lists those of this folder; another machine has its own"
-    assert help_line.replace(f" --root {world.root}", "") == f"help: {here}"
+    assert (refused.code, refused.err.partition("\n")[0]) == (2, f'error: there is no run "{run}"')
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.diff import AddressChange, address_changes, addresses_of
+from compiler.operations.diff import address_changes, addresses_of
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
 
@@ -40,5 +40,5 @@ def test_each_store_that_a_secret_reads_has_its_address_and_no_other(
 
 def test_a_store_that_both_sides_read_is_compared_unless_it_is_otherwise() -> None:
     before, after = {"a": "1", "b": "1", "c": "1", "d": "1"}, {"b": "1", "c": "2", "d": "2", "e": "2"}
-    assert address_changes(before, after) == (AddressChange("c", "1", "2"), AddressChange("d", "1", "2"))
-    assert address_changes(before, after, known=["c"]) == (AddressChange("d", "1", "2"),)
+    assert address_changes(before, after) == (("c", "1", "2"), ("d", "1", "2"))
+    assert address_changes(before, after, known=["c"]) == (("d", "1", "2"),)

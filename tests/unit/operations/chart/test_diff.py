@@ -195,5 +195,5 @@ def test_a_store_that_the_chart_makes_on_both_sides_is_told_once() -> None:
     made = compare_sides(side("1", rendered=True), side("2", rendered=True))
     assert (len(made.changes), made.addresses) == (1, ())
     once = compare_sides(side("1", rendered=True), side("2", rendered=False))
-    assert [each.store for each in once.addresses] == ["ClusterSecretStore/a"]
+    assert [store for store, _, _ in once.addresses] == ["ClusterSecretStore/a"]
     assert not compare_sides(side("1", rendered=False), side("1", rendered=False)).is_different

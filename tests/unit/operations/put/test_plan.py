@@ -7,7 +7,7 @@ from compiler.change.apply import Change, carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import End, Kind, Options, Outcome, State
 from compiler.model.environment import Environment
-from compiler.operations.put import Target, put, put_all, quoted_keys, spaced_keys, target_of
+from compiler.operations.put import Target, odd_forms, put, put_all, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
@@ -120,8 +120,12 @@ def test_a_key_without_a_place_in_the_store_is_refused(environment: Environment,
 
 
 def test_space_at_an_end_is_told() -> None:
-    assert quoted_keys({"A": SecretValue('"x"'), "B": SecretValue("x"), "C": SecretValue("'x'\n")}) == ("A", "C")
-    assert spaced_keys({"A": SecretValue("x "), "B": SecretValue("x"), "C": SecretValue("\nx")}) == ("A", "C")
+    quoted = odd_forms({"A": SecretValue('"x"'), "B": SecretValue("x"), "C": SecretValue("'x'")})
+    assert list(quoted) == [(key, "the value has quotes around it, which are stored with it") for key in "AC"]
+    spaced = odd_forms({"A": SecretValue("x "), "B": SecretValue("x"), "C": SecretValue("\nx")})
+    assert list(spaced) == [(key, "the value begins or ends with white space") for key in "AC"]
+    both = odd_forms({"A": SecretValue("'x'\n")})
+    assert [what.split()[2] for _, what in both] == ["begins", "has"]
 
 
 class TestGivenAgain:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.facts import MAX_INPUT_BYTES
-from compiler.operations.value_input import InputForm, ValueInputError, read_several, read_values
+from compiler.operations.value_input import InputForm, read_several, read_values
+from compiler.refusal import Refusal
 from tests.pace import allowed
 
 KNOWN = ("TOKEN", "URL")
@@ -31,7 +32,7 @@ def test_one_key_takes_the_whole_input_less_one_line_break(text: str, value: str
 
 @pytest.mark.parametrize("text", ['{"TOKEN": "x"}', "TOKEN=x", "export TOKEN='x'\n"])
 def test_an_input_that_names_its_one_key_is_not_guessed_at(text: str) -> None:
-    with pytest.raises(ValueInputError, match='names "TOKEN" itself'):
+    with pytest.raises(Refusal, match='names "TOKEN" itself'):
         values(text, "TOKEN")
     assert values(text, "TOKEN", form=InputForm.VALUE) == {"TOKEN": text.rstrip("\n")}
     form = InputForm.JSON if text.startswith("{") else InputForm.DOTENV
@@ -47,7 +48,7 @@ def one_known(text: str, *keys: str) -> dict[str, str]:
 )
 def test_a_bare_text_is_the_value_of_the_only_key_of_a_secret(text: str) -> None:
     assert one_known(f"{text}\n") == {"TOKEN": text}
-    with pytest.raises(ValueInputError):
+    with pytest.raises(Refusal):
         values(f"{text}\n")
 
 
@@ -60,17 +61,17 @@ def test_a_text_that_names_the_only_key_is_read_by_it(text: str, found: str) -> 
 
 @pytest.mark.parametrize("text", ["TOKEN: x", "TOKEN x", '{"token": "x"}', "TOKENS=x", "OTHER_KEY=x", "", "# nothing"])
 def test_a_text_that_may_be_meant_otherwise_is_no_value(text: str) -> None:
-    with pytest.raises(ValueInputError):
+    with pytest.raises(Refusal):
         one_known(text)
 
 
 def test_a_name_nearly_as_a_known_one_is_shown_and_no_other() -> None:
-    with pytest.raises(ValueInputError) as caught:
+    with pytest.raises(Refusal) as caught:
         read_values(b"STRIPE_APIKEY=x", (), ("STRIPE_API_KEY", "URL"), None)
     assert caught.value.message.startswith('the input has the key "STRIPE_APIKEY", which the secret does not have')
     assert caught.value.help == 'did you mean "STRIPE_API_KEY"?'
     for name in ("ZZZ_QQQ", "stripe_api_key"):
-        with pytest.raises(ValueInputError) as caught:
+        with pytest.raises(Refusal) as caught:
             read_values(f"{name}=x".encode(), (), ("STRIPE_API_KEY", "URL"), None)
         assert name not in caught.value.message
 
@@ -139,7 +140,7 @@ def test_any_text_survives_double_quotes(text: str) -> None:
 def test_what_is_wrong_is_told_without_the_text(
     text: bytes, keys: tuple[str, ...], form: InputForm | None, reason: str
 ) -> None:
-    with pytest.raises(ValueInputError, match=reason) as caught:
+    with pytest.raises(Refusal, match=reason) as caught:
         read_values(text, keys, KNOWN, form)
     shown = f"{caught.value} {caught.value.help}"
     assert SENTINEL not in shown
@@ -149,7 +150,7 @@ def test_what_is_wrong_is_told_without_the_text(
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueInputError) as caught:
+    with pytest.raises(Refusal) as caught:
         values("TOKEM=x")
     assert caught.value.help == 'did you mean "TOKEN"?'
 
@@ -165,7 +166,7 @@ def test_a_long_run_of_blanks_takes_no_time() -> None:
 def test_many_short_lines_take_no_time() -> None:
     text = "".join(f"A{number}=\n" for number in range(70_000))
     begun = time.process_time()
-    with pytest.raises(ValueInputError, match="line 70001 of the input is not KEY=value"):
+    with pytest.raises(Refusal, match="line 70001 of the input is not KEY=value"):
         read_values(f"{text}no line".encode(), ("A0", "A1"), (), None)
     assert time.process_time() - begun < allowed(2)
 
@@ -195,19 +196,19 @@ def test_a_kubernetes_secret_gives_its_values_byte_for_byte(form: InputForm | No
     }
     # What one key is named for is no bare value where it is plainly something else.
     assert values(kubernetes({"TOKEN": b"x"}), "TOKEN", form=form) == {"TOKEN": "x"}
-    with pytest.raises(ValueInputError, match='no "URL"'):
+    with pytest.raises(Refusal, match='no "URL"'):
         values(kubernetes({"TOKEN": b"x"}), "URL", form=form)
 
 
 def test_bytes_that_are_no_text_are_refused_where_they_are_to_be_stored() -> None:
     text = kubernetes({"TOKEN": b"\xff\xfe", "URL": b"u"})
     assert values(text, "URL") == {"URL": "u"}
-    with pytest.raises(ValueInputError, match='the value of "TOKEN" in the Kubernetes Secret is not UTF-8 text'):
+    with pytest.raises(Refusal, match='the value of "TOKEN" in the Kubernetes Secret is not UTF-8 text'):
         values(text)
 
 
 def test_keys_of_a_kubernetes_secret_that_the_secret_does_not_have_are_named() -> None:
-    with pytest.raises(ValueInputError, match=r'does not have: "ca\.crt", "user"$') as raised:
+    with pytest.raises(Refusal, match=r'does not have: "ca\.crt", "user"$') as raised:
         values(kubernetes({"TOKEN": b"x", "ca.crt": SENTINEL.encode(), "user": SENTINEL.encode()}))
     assert raised.value.help == 'name the keys to take, or --map KEY=NAME; the keys are "TOKEN", "URL"'
     assert SENTINEL not in str(raised.value)
@@ -242,7 +243,7 @@ def test_keys_of_a_kubernetes_secret_that_the_secret_does_not_have_are_named() -
     ],
 )
 def test_what_is_no_kubernetes_secret_is_refused_with_a_way_out(text: str, message: str) -> None:
-    with pytest.raises(ValueInputError, match=message) as raised:
+    with pytest.raises(Refusal, match=message) as raised:
         values(text, form=InputForm.KUBERNETES)
     assert raised.value.help
     assert SENTINEL not in f"{raised.value}{raised.value.help}{raised.value.__cause__}"
@@ -260,10 +261,10 @@ def test_a_key_is_taken_from_the_name_that_it_has_in_the_input() -> None:
     assert mapped(text, {"TOKEN": "A", "URL": "A"}) == {"TOKEN": "1", "URL": "1"}
     assert mapped('{"A": "1"}', {"TOKEN": "A"}) == {"TOKEN": "1"}
     assert mapped(kubernetes({"tls.key": b"k", "x": b""}), {"TOKEN": "tls.key"}) == {"TOKEN": "k"}
-    with pytest.raises(ValueInputError, match='the name that --map gives for "TOKEN"') as raised:
+    with pytest.raises(Refusal, match='the name that --map gives for "TOKEN"') as raised:
         mapped(text, {"TOKEN": SENTINEL})
     assert SENTINEL not in f"{raised.value}{raised.value.help}"
-    with pytest.raises(ValueInputError, match="a bare value") as raised:
+    with pytest.raises(Refusal, match="a bare value") as raised:
         mapped(text, {"TOKEN": "A"}, form=InputForm.VALUE)
     assert raised.value.help == "leave --map out"
 
@@ -319,12 +320,12 @@ def test_several_secrets_come_from_json_from_kubernetes_and_from_lines() -> None
     ],
 )
 def test_what_is_wrong_with_an_input_of_several_secrets_is_told(text: str, names: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueInputError, match=re.escape(message)) as raised:
+    with pytest.raises(Refusal, match=re.escape(message)) as raised:
         several(text, names)
     assert raised.value.help
     assert SENTINEL not in f"{raised.value}{raised.value.help}"
 
 
 def test_a_bare_value_is_of_no_several_secrets() -> None:
-    with pytest.raises(ValueInputError, match="a bare value is for one key only"):
+    with pytest.raises(Refusal, match="a bare value is for one key only"):
         several("x", form=InputForm.VALUE)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.live.ages import AgeState
-from compiler.operations.due import DueKey, DueList, Rotation, due_list, values_of
+from compiler.operations.due import DueKey, DueList, due_list, values_of
 from compiler.operations.status import Status, next_rotation, next_step
 from compiler.operations.status_live import with_values
 from compiler.operations.status_wait import with_ages
@@ -133,7 +133,7 @@ def test_the_next_step_of_a_move_comes_before_a_rotation(limited: World) -> None
 def test_a_rotation_under_way_is_known_by_its_run_and_not_begun_again(limited: World) -> None:
     written(limited, {ROTATION: RUN}, github=NOW - timedelta(days=100))
     status = aged(limited)
-    assert status.rows[0].rotations == (Rotation(RUN, datetime(2026, 11, 1, 10, 10, 10, tzinfo=UTC)),)
+    assert status.rows[0].rotations == (RUN,)
     assert status.rows[1].rotations == ()
     assert next_step(status).commands == ()
 

@@ -15,12 +15,12 @@ from tests import providers
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
-    asked = collect_references(environment, ["github"])
-    assert (asked.subject, asked.diagnostics) == ("prod", ())
-    assert {(each.secret, each.store.id) for each in asked.references or ()} == {("github", "vault")}
-    other = collect_references(environment, ["github"], "azure")
-    assert {each.store.id for each in other.references or ()} == {"azure"}
-    assert {each.secret for each in collect_references(environment).references or ()} == set(environment.secrets)
+    references, diagnostics = collect_references(environment, ["github"])
+    assert diagnostics == ()
+    assert {(each.secret, each.store.id) for each in references} == {("github", "vault")}
+    other, _ = collect_references(environment, ["github"], "azure")
+    assert {each.store.id for each in other} == {"azure"}
+    assert {each.secret for each in collect_references(environment)[0]} == set(environment.secrets)
 
 
 @pytest.mark.parametrize(("secrets", "store", "said"), [(["gihub"], None, "no secret"), ([], "vlt", "no store")])
@@ -36,7 +36,7 @@ def test_a_second_environment_is_not_taken_for_a_secret_that_is_missing(environm
     with pytest.raises(Refusal, match='"dev" is an environment') as caught:
         collect_references(environment, ["github", "dev"], "azure", ("dev", "prod", "github"))
     assert caught.value.help == "for that one, run `platform-secrets verify dev github --store azure`"
-    assert collect_references(environment, ["github"], None, ("dev", "github")).references
+    assert collect_references(environment, ["github"], None, ("dev", "github"))[0]
     with pytest.raises(Refusal) as caught:
         collect_references(environment, ["jira", "dev"], None, ("dev", "prod"))
     assert caught.value.help == "for that one, run `platform-secrets verify dev jira`"
@@ -54,13 +54,15 @@ def values(environment: Environment, tmp_path: Path) -> str:
 
 
 def test_a_values_file_is_asked_by_itself(values: str, environment: Environment) -> None:
-    asked = collect_references_of_file(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
-    assert (asked.subject, asked.diagnostics) == (values, ())
-    expected = collect_references(environment, ["github"]).references
-    assert [each.key for each in asked.references or ()] == [each.key for each in expected or ()] != []
+    references, diagnostics = collect_references_of_file(
+        values, ["github"], {"VAULT_ADDR": "https://vault.example.com"}
+    )
+    assert diagnostics == ()
+    expected, _ = collect_references(environment, ["github"])
+    assert [each.key for each in references or ()] == [each.key for each in expected] != []
     assert {
         each.secret
-        for each in collect_references_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"}).references or ()
+        for each in collect_references_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"})[0] or ()
     } == set(environment.secrets)
 
 
@@ -86,9 +88,9 @@ def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
     tmp_path: Path, text: str | None, rule: str
 ) -> None:
     shown = str(tmp_path / "none.yaml") if text is None else written(tmp_path, text)
-    asked = collect_references_of_file(shown, [], {})
-    assert asked.references is None
-    assert {(each.rule, each.span.path) for each in asked.diagnostics} == {(rule, shown)}
+    references, diagnostics = collect_references_of_file(shown, [], {})
+    assert references is None
+    assert {(each.rule, each.span.path) for each in diagnostics} == {(rule, shown)}
 
 
 class _Opened:
@@ -113,23 +115,23 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
 
 def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:
     environ = {"VAULT_ADDR": "https://vault.example.com"}
-    plain = collect_references_of_file(values, [], environ).references or ()
+    plain = collect_references_of_file(values, [], environ)[0] or ()
     text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets")
-    nested = collect_references_of_file(written(tmp_path, text), [], environ)
-    assert nested.diagnostics == ()
-    assert [(each.secret, each.key, each.remote_key, each.property) for each in nested.references or ()] == [
+    nested, diagnostics = collect_references_of_file(written(tmp_path, text), [], environ)
+    assert diagnostics == ()
+    assert [(each.secret, each.key, each.remote_key, each.property) for each in nested or ()] == [
         (each.secret, each.key, each.remote_key, each.property) for each in plain
     ]
-    assert [(each.key_at.line, each.key_at.column) for each in nested.references or ()] == [
+    assert [(each.key_at.line, each.key_at.column) for each in nested or ()] == [
         (each.key_at.line + 1, each.key_at.column + 2) for each in plain
     ]
 
 
 def test_nested_values_are_held_against_the_schema(environment: Environment, tmp_path: Path) -> None:
     text = values_text({**values_of(environment), "password": "hunter2"}, "prod", ["prod.yaml"], "secrets")
-    asked = collect_references_of_file(written(tmp_path, text), [], {})
-    assert asked.references is None
-    assert [each.rule for each in asked.diagnostics] == ["unknown-key"]
+    references, diagnostics = collect_references_of_file(written(tmp_path, text), [], {})
+    assert references is None
+    assert [each.rule for each in diagnostics] == ["unknown-key"]
 
 
 def test_a_parents_own_values_are_not_taken_for_a_compiled_file(environment: Environment, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
-from compiler.operations.references import Absence
-from compiler.operations.verify import UnextractedError, extracted, resolve
+from compiler.operations.verify import extracted, resolve
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.secret_value import SecretValue, read_object
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from tests import providers
 
 BOTH = pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
@@ -26,7 +25,7 @@ def stored(provider: Provider, text: str = TEXT) -> RemoteSecret:
     return RemoteSecret("x", "1", read_object(text), Attributes(), whole)
 
 
-def text_of(found: SecretValue | Absence) -> str:
+def text_of(found: SecretValue | None) -> str:
     assert isinstance(found, SecretValue)
     return found.reveal()
 
@@ -115,7 +114,7 @@ def test_a_property_is_what_each_provider_makes_of_it(wanted: str, vault: str | 
             continue
         found = resolve(provider, stored(provider), wanted)
         if expected is None:
-            assert found is Absence.NO_PROPERTY
+            assert found is None
         else:
             assert text_of(found) == expected
 
@@ -136,13 +135,13 @@ def test_no_path_breaks_it(provider: Provider, path: str) -> None:
         found = resolve(provider, stored(provider), path)
     except UnprovenReferenceError:
         return
-    assert isinstance(found, (SecretValue, Absence))
+    assert found is None or isinstance(found, SecretValue)
 
 
 @BOTH
 def test_a_template_knows_names_and_no_paths(provider: Provider) -> None:
     assert text_of(resolve(provider, stored(provider), "b.c", by_name=True)) == "literal"
-    assert resolve(provider, stored(provider), "deep.er", by_name=True) is Absence.NO_PROPERTY
+    assert resolve(provider, stored(provider), "deep.er", by_name=True) is None
 
 
 def test_the_whole_is_the_text_of_key_vault_and_the_document_of_vault() -> None:
@@ -154,7 +153,8 @@ def test_the_whole_is_the_text_of_key_vault_and_the_document_of_vault() -> None:
 
 def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
     remote = RemoteSecret("x", "1", {}, Attributes(), SecretValue("bare"), is_object=False)
-    assert resolve(providers.KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
+    with pytest.raises(NotAnObjectError):
+        resolve(providers.KEY_VAULT, remote, "PLAIN")
     assert text_of(resolve(providers.KEY_VAULT, remote, None)) == "bare"
 
 
@@ -177,5 +177,5 @@ def test_a_bundle_has_the_names_that_keys_can_have(provider: Provider, name: str
     ],
 )
 def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: Provider, text: str, why: str) -> None:
-    with pytest.raises(UnextractedError, match=f"^{why}$"):
+    with pytest.raises(InvalidReferenceError, match=f"^{why}$"):
         extracted(stored(provider, text))

@@ -11,7 +11,6 @@ from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
 from compiler.operations.references import (
-    Absence,
     Reference,
     date_diagnostic,
     key_diagnostic,
@@ -97,12 +96,11 @@ KINDS = [OF_CLASS.get(code, code) for code in errors.Code]
         (SecretValue('{"a": 1}', JsonKind.OBJECT), None, []),
         (SecretValue("TODO"), None, ["placeholder-value"]),
         # Which is found of the remote secret.
-        (Absence.NOT_JSON, "TOKEN", []),
-        (Absence.NO_PROPERTY, "TOKEN", ["missing-property"]),
+        (None, "TOKEN", ["missing-property"]),
     ],
 )
 def test_a_value_is_found_fault_with_and_never_shown(
-    value: SecretValue | Absence, wanted: str | None, expected: list[str]
+    value: SecretValue | None, wanted: str | None, expected: list[str]
 ) -> None:
     found = list(value_diagnostics([asked(wanted=wanted)], value))
     assert [each.rule for each in found] == expected
@@ -124,7 +122,7 @@ def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
     ],
 )
 def test_a_missing_property_is_named_where_it_is_not_the_keys_own(wanted: str, message: str) -> None:
-    (found,) = value_diagnostics([asked(wanted=wanted)], Absence.NO_PROPERTY)
+    (found,) = value_diagnostics([asked(wanted=wanted)], None)
     assert found.message == f"{TOKEN} {message}"
     assert found.help is not None
     assert "`use:`" in found.help

@@ -2,12 +2,12 @@ from collections.abc import Iterable
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.values import SecretChange
-from compiler.operations.diff import AddressChange, EnvironmentDiff
+from compiler.operations.diff import EnvironmentDiff
 from compiler.render.content import Line, as_json
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 ADDED = SecretChange("n/s", "added", keys_added=("A_B",))
-ELSEWHERE = AddressChange("SecretStore/a", "https://one", "https://two, mount kv_2")
+ELSEWHERE = ("SecretStore/a", "https://one", "https://two, mount kv_2")
 
 
 def told(lines: Iterable[Line]) -> list[str]:

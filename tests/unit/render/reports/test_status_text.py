@@ -9,7 +9,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
-from compiler.operations.due import DueKey, DueList, Rotation
+from compiler.operations.due import DueKey, DueList
 from compiler.operations.status import LiveState, NextStep, Row, Status, Values
 from compiler.operations.status_wait import WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Style
@@ -222,8 +222,7 @@ def test_why_a_date_is_not_known_is_said_once(world: World) -> None:
 
 
 def test_a_rotation_under_way_is_a_note_with_its_run(world: World) -> None:
-    rotation = Rotation("20261017-101010-abcdef", OLD)
-    lines = shown(with_row(world.status(), "jira", rotations=(rotation,)))
+    lines = shown(with_row(world.status(), "jira", rotations=("20261017-101010-abcdef",)))
     assert lines[-1] == "jira: rotating since 2026-10-17, run 20261017-101010-abcdef"
 
 
