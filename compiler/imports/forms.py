@@ -19,6 +19,7 @@ from compiler.stages.load import load_manifests
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.wording import quoted
 
+STORE_OPTION = "--store"
 CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
 STORES = (CLUSTER_STORE, OWN_STORE)
 # The kind whose objects are read in each form.
@@ -86,6 +87,10 @@ class SourceStore:
     provider: Provider
     settings: tuple[tuple[str, str], ...] = ()
     at: Span | None = field(default=None, compare=False)
+
+    @property
+    def address(self) -> str | None:
+        return dict(self.settings).get(self.provider.address)
 
     def with_setting(self, name: str, value: str) -> SourceStore:
         return replace(self, settings=tuple({**dict(self.settings), name: value}.items()))

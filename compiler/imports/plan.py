@@ -19,7 +19,7 @@ from compiler.edit.new_project import (
     new_draft,
 )
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
-from compiler.imports.forms import OWN_STORE, FoundKey, FoundObject, FoundSecret, SourceStore
+from compiler.imports.forms import OWN_STORE, STORE_OPTION, FoundKey, FoundObject, FoundSecret, SourceStore
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Severity
@@ -160,7 +160,8 @@ def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[Fo
         if diagnostic.severity is Severity.ERROR:
             span = diagnostic.span
             for each in places.get((id(span.source), span.start), ()):
-                found.setdefault(each, []).append(Finding(diagnostic.message, span, diagnostic.help))
+                way_out = _address_option(each, span) or diagnostic.help
+                found.setdefault(each, []).append(Finding(diagnostic.message, span, way_out))
     return found
 
 
@@ -171,6 +172,15 @@ def _spans(each: FoundObject) -> Iterator[Span]:
             yield key.at
             if key.store.at is not None:
                 yield key.store.at
+
+
+def _address_option(each: FoundObject, span: Span) -> str | None:
+    """How to give the address of the store that `--store` names at `span`; None where it has one."""
+    if span.path != STORE_OPTION:
+        return None
+    stores = [key.store for secret in each.secrets for key in secret.keys]
+    option = next((store.provider.option for store in stores if store.at == span and store.address is None), None)
+    return f"give its address with `{option} URL`" if option else None
 
 
 @dataclass(slots=True)
@@ -400,7 +410,7 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
 def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
     """The environment's store of that address; else its only one of the provider, if either address is not known."""
     address = source.provider.address
-    url, existing = dict(source.settings).get(address), dict[str, str | None]()
+    url, existing = source.address, dict[str, str | None]()
     for key, node in here.stores.items():
         if node.text("provider") == source.provider.id:
             existing[key] = node.text(address)

@@ -87,8 +87,7 @@ def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]
         for secret in () if each.reasons else each.secrets:
             for key in secret.keys:
                 provider, settings = key.store.provider, dict(key.store.settings)
-                url, namespace = settings.get(provider.address), settings.get("vaultNamespace")
-                store = provider.identity(url, settings.get("mount"), namespace)
+                store = provider.identity(key.store.address, settings.get("mount"), settings.get("vaultNamespace"))
                 place = store, provider.remote_name(key.remote_key), key.property
                 yield (secret.namespace, secret.name, key.name), place
 

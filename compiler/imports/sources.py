@@ -18,6 +18,7 @@ from compiler.edit.new_project import environment_text, option_span
 from compiler.imports.forms import (
     KINDS,
     OWN_STORE,
+    STORE_OPTION,
     STORES,
     FoundObject,
     KeyNames,
@@ -287,9 +288,9 @@ def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedSto
         if not name or provider not in PROVIDERS:
             help_text = suggest(provider, PROVIDERS, "providers") or f"the providers are {', '.join(PROVIDERS)}"
             message = "names no provider" if name and provider else "is not of the form NAME=PROVIDER"
-            raise Refusal("usage", f"--store {message}", help_text)
+            raise Refusal("usage", f"{STORE_OPTION} {message}", help_text)
         chosen = PROVIDERS[provider]
         settings = {chosen.address: addresses[provider]} if provider in addresses else {}
         settings |= {"mount": DEFAULT_MOUNT} if chosen.has_mounts else {}
-        found["", name] = SourceStore("", name, chosen, tuple(settings.items()), option_span("--store", word))
+        found["", name] = SourceStore("", name, chosen, tuple(settings.items()), option_span(STORE_OPTION, word))
     return found

@@ -14,7 +14,7 @@ from tests.custom_resources import Definition
 CLUSTERS = ("--cluster", "staging=stage", "--cluster", "dev=lab")
 PLATFORM: tuple[str, ...] = (
     "--platform-repo",
-    "ghcr.io/example/charts",
+    "registry.example.com/charts",
     "--platform-chart",
     "ai-platform",
     "--platform-version",

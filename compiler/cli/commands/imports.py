@@ -158,8 +158,9 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield "secret ", each.id, ": ", _title(each), " with ", *pieces_of([key.name for key in each.found.keys])
         yield "  ", _entry(each), ", in ", each.store.id
     for owner, names in _owners(plan).items():
-        yield "hand over when you deploy: ", *pieces_of(names), f" of the {owner}"
-    yield f"found {_said(proof['found'])}: {_said(proof['taken'])} taken, {_said(proof['refused'])} refused"
+        are, them = ("is", "it") if len(names) == 1 else ("are", "them")
+        yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
+    yield f"found {_said(proof['found'])}: {_shares(proof)}"
     if equal := _equal_keys(form, proof):
         keys = f"{counted(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
@@ -181,8 +182,7 @@ def _owners(plan: ImportPlan) -> dict[str, list[str]]:
 
 
 def _unknown_address(store: PlannedStore) -> str:
-    source = store.source
-    return "" if source.provider.address in dict(source.settings) else "; the manifests do not say its address"
+    return "" if store.source.address is not None else "; the manifests do not say its address"
 
 
 def _title(each: PlannedSecret) -> str:
@@ -193,6 +193,15 @@ def _entry(each: PlannedSecret) -> str:
     if each.entry is None:
         return "new in the catalogue"
     return "in the catalogue, with one more provider" if each.additions else "in the catalogue already"
+
+
+def _shares(proof: Proof) -> str:
+    """How much of what was found is taken."""
+    if not proof["refused"].objects:
+        return "all taken"
+    if not proof["taken"].objects:
+        return "none taken"
+    return f"{_said(proof['taken'])} taken, {_said(proof['refused'])} refused"
 
 
 def _said(counts: Counts) -> str:

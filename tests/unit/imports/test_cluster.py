@@ -65,7 +65,7 @@ def test_a_clusters_objects_are_imported_without_any_value(
 
 def test_one_namespace_is_asked_alone(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
     done = bring_live("--namespace", "web")
-    assert "found 1 object with 1 key: 1 object with 1 key taken" in done.out
+    assert "found 1 object with 1 key: all taken" in done.out
     assert f"{ESO}/externalsecrets" not in {path for _, path in cluster.asked}
 
 

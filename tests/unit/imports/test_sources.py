@@ -112,3 +112,10 @@ def test_what_the_operator_of_another_group_reads_is_not_its() -> None:
     load_manifests("a", "---".join(f"\napiVersion: {each}\nkind: ExternalSecret\n" for each in texts), found.append)
     read = [read_object("external-secrets", each, "shop", Stores({}), lambda *_: frozenset()) for each in found]
     assert [each is not None for each in read] == [True, True, False]
+
+
+@pytest.mark.parametrize(("provider", "option"), [("vault", "--server"), ("azurekv", "--vault-url")])
+def test_a_store_that_lacks_its_address_names_the_option_for_it(bring: Bring, provider: str, option: str) -> None:
+    done = bring(external_secret("a", KEY), "--store", f"backend={provider}")
+    assert "--store:1:1: warning[not-imported]" in done.err
+    assert f"give its address with `{option} URL`" in done.err

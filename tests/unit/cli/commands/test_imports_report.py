@@ -1,3 +1,5 @@
+import pytest
+
 from compiler.cli.commands.imports import import_content, import_lines
 from compiler.imports.forms import FoundKey, FoundSecret, SourceStore
 from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore
@@ -29,3 +31,13 @@ def test_a_report_without_a_plan_has_the_same_members() -> None:
     assert whole.keys() == nothing.keys()
     assert nothing["counts"] is None
     assert len(whole["secrets"][0]["keys"]) == 14
+
+
+@pytest.mark.parametrize(
+    ("taken", "refused", "said"),
+    [(Counts(2, 15), Counts(0, 0), "all taken"), (Counts(0, 0), Counts(2, 15), "none taken")],
+)
+def test_what_is_all_or_nothing_is_said_without_numbers(taken: Counts, refused: Counts, said: str) -> None:
+    proof = {"found": Counts(2, 15), "taken": taken, "refused": refused}
+    lines = ["".join(map(str, line)) for line in import_lines("env-example", PLAN, proof)]
+    assert lines[-1] == f"found 2 objects with 15 keys: {said}"
