@@ -89,12 +89,12 @@ _MOST_OBJECTS = 100_000
 _CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
 
-class AnswerTooLargeError(ClusterError):
-    """The answer is larger than any that is read; a list is asked for again with fewer objects."""
+class ListError(ClusterError):
+    """A list is to be asked for again: with fewer objects where it `is_too_large`, else from its beginning."""
 
-
-class ExpiredError(Exception):
-    """The mark of a list's next page is too old; the list begins again."""
+    def __init__(self, reason: str, remedy: str, *, is_too_large: bool) -> None:
+        super().__init__(reason, remedy)
+        self.is_too_large = is_too_large
 
 
 class _Reply(StrictResponse):
@@ -206,15 +206,13 @@ class KubernetesCluster:
             following = [("continue", marks[-1])] if marks[-1] else []
             try:
                 page = self._got(permission, path, accepted, [*selected, ("limit", str(limit)), *following])
-            except AnswerTooLargeError:
-                if limit == 1:
+            except ListError as error:
+                if error.is_too_large and limit > 1:
+                    # The same page again. Those after it are as large, and are asked for like this at once.
+                    limit = max(1, limit // 10)
+                    continue
+                if error.is_too_large or is_second or not following:
                     raise
-                # The same page again. Those after it are as large, and are asked for like this at once.
-                limit = max(1, limit // 10)
-                continue
-            except ExpiredError:
-                if is_second or not following:
-                    raise ClusterError("its lists expire while they are read", "run the same command again") from None
                 # The mark of the next page has expired: all over again.
                 items, marks, is_second = [], [""], True
                 continue
@@ -321,14 +319,14 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
             status, failure = None, _unusable(_NO_TLS)
     except ReplyTooLargeError:
         message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
-        status, failure = None, AnswerTooLargeError(message, _CHECK_SERVER)
+        status, failure = None, ListError(message, _CHECK_SERVER, is_too_large=True)
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         status, failure = None, _unusable(_why(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
     if status == _NOT_FOUND:
         return None
     if status == _GONE:
-        raise ExpiredError
+        raise ListError("its lists expire while they are read", "run the same command again", is_too_large=False)
     if status == _FORBIDDEN:
         raise ClusterError(f"you are not allowed to {permission}", f'get a role that allows "{permission}"', permission)
     if status == _UNAUTHORISED:

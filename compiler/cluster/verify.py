@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from compiler.cluster.judge import (
     FAILING,
@@ -107,12 +108,14 @@ def verify_cluster(
 
     `other` is a store that is checked beside those in use. For `read`, `dates` and `is_whole` see Quotes.
     """
-    found: list[Diagnostic] = []
-    judge = _Judge(view, Quotes(read, is_whole=is_whole), dates, now or datetime.now(UTC))
+    found, quotes, now = list[Diagnostic](), Quotes(read, is_whole=is_whole), now or datetime.now(UTC)
+    sign_in = cache(lambda namespace: newest_sign(view.external_secrets(namespace).values()))
     try:
-        found += judge.stores(expected, other)
+        found += _check_stores(expected, other, view, quotes, dates)
         for each in expected:
-            found += judge.external_secret(each)
+            live = view.live(each)
+            found += _foreigners(each, view.external_secrets(each.namespace).values(), live)
+            found += _check_external_secret(each, live, view, quotes, dates, now, sign_in)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
     except ClusterError as error:
         refused = [error]
@@ -127,80 +130,73 @@ def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "
     return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.remedy))
 
 
-class _Judge:
-    """Judges the stores and the ExternalSecrets of one cluster."""
+def _check_stores(
+    expected: Sequence[Manifest], other: Store | None, view: ClusterView, quotes: Quotes, dates: Dates
+) -> Iterator[Diagnostic]:
+    # Each namespace is let in or not by itself.
+    wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
+    if other is not None:
+        wanted |= dict.fromkeys((other, each.namespace) for each in expected)
+    told: set[str] = set()
+    for store, namespace in wanted:
+        secrets = [each.secret for each in expected if each.store is store or store is other]
+        since = _newest(dates, ((secret, store.id) for secret in secrets))
+        for diagnostic in _check_store(store, namespace, view, quotes, since):
+            if diagnostic.message not in told:
+                told.add(diagnostic.message)
+                yield diagnostic
 
-    def __init__(self, view: ClusterView, quotes: Quotes, dates: Dates, now: datetime) -> None:
-        self._view = view
-        self._quotes = quotes
-        self._dates = dates
-        self._now = now
-        self._newest_signs: dict[str, datetime | None] = {}
 
-    def stores(self, expected: Sequence[Manifest], other: Store | None) -> Iterator[Diagnostic]:
-        # Each namespace is let in or not by itself.
-        wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
-        if other is not None:
-            wanted |= dict.fromkeys((other, each.namespace) for each in expected)
-        told: set[str] = set()
-        for store, namespace in wanted:
-            secrets = [each.secret for each in expected if each.store is store or store is other]
-            for diagnostic in self._store(store, namespace, secrets):
-                if diagnostic.message not in told:
-                    told.add(diagnostic.message)
-                    yield diagnostic
+def _check_store(
+    store: Store, namespace: str, view: ClusterView, quotes: Quotes, since: datetime | None
+) -> Iterator[Diagnostic]:
+    live = view.store(store.kind, store.name, namespace)
+    labelled = view.labels_for(live, namespace)
+    for lack in store_lacks(store, live, namespace, labelled):
+        said = quotes.of_condition(live, since, lack.mend) if live is not None and lack.has_cause else ""
+        message = f"{lack.message}: {said}" if said else lack.message
+        yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=lack.mend))
+    for doubt in store_doubts(store, live, namespace, labelled):
+        yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, store.node.key_span, help=doubt.mend))
 
-    def _store(self, store: Store, namespace: str, secrets: Iterable[str]) -> Iterator[Diagnostic]:
-        live = self._view.store(store.kind, store.name, namespace)
-        labelled = self._view.labels_for(live, namespace)
-        for lack in store_lacks(store, live, namespace, labelled):
-            message = lack.message
-            if live is not None and lack.has_cause:
-                since = self._newest((secret, store.id) for secret in secrets)
-                message = ": ".join(filter(None, (message, self._quotes.of_condition(live, since, lack.mend))))
-            yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=lack.mend))
-        for doubt in store_doubts(store, live, namespace, labelled):
-            yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, store.node.key_span, help=doubt.mend))
 
-    def _newest(self, asked: Iterable[tuple[str, str]]) -> datetime | None:
-        """The date of the newest of those values, None where one was not read."""
-        dates = [self._dates.get(each) for each in asked]
-        known = [each for each in dates if each is not None]
-        return max(known, default=EVER) if len(known) == len(dates) else None
+def _newest(dates: Dates, values: Iterable[tuple[str, str]]) -> datetime | None:
+    """The date of the newest of those values, None where one was not read."""
+    found = [dates.get(each) for each in values]
+    known = [each for each in found if each is not None]
+    return max(known, default=EVER) if len(known) == len(found) else None
 
-    def external_secret(self, each: Manifest) -> Iterator[Diagnostic]:
-        live = self._view.live(each)
-        yield from _foreigners(each, self._view.external_secrets(each.namespace).values(), live)
-        messages = {problem.state: problem.message for problem in reversed(problems(each, live))}
-        if ClusterState.OTHER_SPEC in messages:
-            yield _found("older-spec", each, messages[ClusterState.OTHER_SPEC], _DEPLOY)
-        state = next((state for state in _RULES if state in messages), None)
-        if state in FAILING and live.external_secret is not None:
-            yield self._failing(each, live.external_secret, state, messages)
-        elif state is not None:
-            yield _found(_RULES[state], each, messages[state], _DEPLOY if state in _IN_SECRET else None)
-        elif live.external_secret is not None:
-            for stale in silence(live.external_secret, each.title, self._now, newest=self._newest_sign(each.namespace)):
-                help_line = operator_pods() if stale.state is ClusterState.SILENT else None
-                yield _found("not-synchronised", each, stale.message, help_line)
 
-    def _newest_sign(self, namespace: str) -> datetime | None:
-        if namespace not in self._newest_signs:
-            self._newest_signs[namespace] = newest_sign(self._view.external_secrets(namespace).values())
-        return self._newest_signs[namespace]
-
-    def _failing(
-        self, each: Manifest, found: LiveObject, state: ClusterState, messages: Mapping[ClusterState, str]
-    ) -> Diagnostic:
+def _check_external_secret(
+    each: Manifest,
+    live: Live,
+    view: ClusterView,
+    quotes: Quotes,
+    dates: Dates,
+    now: datetime,
+    sign_in: Callable[[str], datetime | None],
+) -> Iterator[Diagnostic]:
+    """The findings of one ExternalSecret; `sign_in` returns the newest sign of the operator in a namespace."""
+    messages = {problem.state: problem.message for problem in reversed(problems(each, live))}
+    if ClusterState.OTHER_SPEC in messages:
+        yield _found("older-spec", each, messages[ClusterState.OTHER_SPEC], _DEPLOY)
+    state, found = next((state for state in _RULES if state in messages), None), live.external_secret
+    if state in FAILING and found is not None:
         parts, way_out, reason = [messages[state]], None, ready_reason(found)
         if state is ClusterState.IMMUTABLE:
             parts, way_out = [*parts, reason or ""], _IMMUTABLE
         elif reason == _OTHER_OWNER:
             parts, way_out = [*parts, "another owner has its Secret"], _AGREE
         # What the spec before reads was not read here.
-        since = self._newest([(each.secret, each.store.id)]) if ClusterState.OTHER_SPEC not in messages else None
-        parts.append(self._quotes.of_failure(found, self._view.warning(found), since, self._now))
-        return _found("not-synchronised", each, ": ".join(filter(None, parts)), way_out)
+        since = _newest(dates, [(each.secret, each.store.id)]) if ClusterState.OTHER_SPEC not in messages else None
+        parts.append(quotes.of_failure(found, view.warning(found), since, now))
+        yield _found("not-synchronised", each, ": ".join(filter(None, parts)), way_out)
+    elif state is not None:
+        yield _found(_RULES[state], each, messages[state], _DEPLOY if state in _IN_SECRET else None)
+    elif found is not None:
+        for stale in silence(found, each.title, now, newest=sign_in(each.namespace)):
+            help_line = operator_pods() if stale.state is ClusterState.SILENT else None
+            yield _found("not-synchronised", each, stale.message, help_line)
 
 
 def _foreigners(each: Manifest, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:

@@ -88,10 +88,11 @@ class ClusterView:
         finally:
             self.unanswered = ""
 
-    def _once(self, at: tuple[str, str, str], what: str, ask: Callable[[], T]) -> T | None:
-        """What `ask` returned the first time; `at` are the plural, the namespace and the name."""
+    def _once(self, what: str, ask: Callable[[], T], plural: str, namespace: str = "", name: str = "") -> T | None:
+        """What `ask` returned the first time for these objects, or this one."""
+        at = plural, namespace, name
         if at not in self._found:
-            self._found[at] = self._allowed(at[0], at[1], what, ask)
+            self._found[at] = self._allowed(plural, namespace, what, ask)
         found: T | None = self._found[at]
         return found
 
@@ -120,7 +121,7 @@ class ClusterView:
             found = self._reader.collection(plural, namespace)
             return {str(child(each, "metadata").get("name")): each for each in found}
 
-        return self._once((plural, namespace, ""), f"list {plural} in {namespace}", ask)
+        return self._once(f"list {plural} in {namespace}", ask, plural, namespace)
 
     def external_secrets(self, namespace: str) -> Mapping[str, LiveObject]:
         """The ExternalSecrets of a namespace by name."""
@@ -128,23 +129,20 @@ class ClusterView:
 
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator; None for a kind that the cluster does not serve."""
-        return self._once((plural, "", ""), f"list {plural}", lambda: self._reader.every_object(plural))
+        return self._once(f"list {plural}", lambda: self._reader.every_object(plural), plural)
 
     def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         """A store object; one of the cluster is the same for each namespace."""
         plural, scope = STORES[kind], namespace if kind == "SecretStore" else ""
-        return self._once(
-            (plural, scope, name),
-            f"read {plural} in {namespace}",
-            lambda: self._reader.store_object(kind, name, namespace),
-        )
+        what = f"read {plural} in {namespace}"
+        return self._once(what, lambda: self._reader.store_object(kind, name, namespace), plural, scope, name)
 
     def labels_for(self, store: LiveObject | None, namespace: str) -> LiveObject | None:
         """The namespace's object where `store` selects by labels; None too where it may not be read."""
         if not selects_by_labels(store):
             return None
         what = f"read namespaces in {namespace}"
-        return self._once((NAMESPACES, namespace, ""), what, lambda: self._reader.namespace_object(namespace))
+        return self._once(what, lambda: self._reader.namespace_object(namespace), NAMESPACES, namespace)
 
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None where there is none, or events may not be read."""
@@ -155,7 +153,7 @@ class ClusterView:
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning about each ExternalSecret of a namespace, by UID."""
         what = f"read events in {namespace}"
-        return self._once((EVENTS, namespace, ""), what, lambda: self._reader.warnings(namespace)) or {}
+        return self._once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
     def live(self, manifest: Manifest) -> Live:
         """The live objects of one ExternalSecret."""

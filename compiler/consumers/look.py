@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,24 +61,19 @@ class UpgradeNeed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Upgrade:
-    """What must exist before the new manifests are deployed, and the environment's secrets that are then unread."""
-
-    needs: tuple[UpgradeNeed, ...]
-    unneeded: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets.
 
-    `namespaces` are those of the cluster that were looked at, with a workload or without one; none for manifests.
+    `needs` must exist before newer manifests are deployed, None where there are no older ones, and `unneeded` are the
+    environment's secrets that nobody reads then. `namespaces` are those of the cluster that were looked at, with a
+    workload or without one; none for manifests.
     """
 
     own: EnvironmentSecrets
     gathered: Inventory | None
     diagnostics: tuple[Diagnostic, ...]
-    upgrade: Upgrade | None = None
+    needs: tuple[UpgradeNeed, ...] | None = None
+    unneeded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     namespaces: frozenset[str] = frozenset()
 
@@ -95,19 +90,18 @@ def look_at_manifests(
     gathered, diagnostics = read_manifests(paths, default)
     if gathered is None or (since and before is None):
         return Look(own, None, (*found, *diagnostics))
-    _refuse_idle(gathered)
-    upgrade = upgrade_between(own, before, gathered) if before is not None else None
-    return Look(own, gathered, (*diagnostics, *judge(own, gathered)), upgrade)
+    look = _judged(own, gathered, diagnostics)
+    if before is None:
+        return look
+    needs, unneeded = needs_of_upgrade(own, before, gathered), unneeded_after(own, before, gathered)
+    return replace(look, needs=tuple(needs), unneeded=tuple(unneeded))
 
 
 def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
     """What rendered manifests, which people know as `shown`, need of the environment."""
     own = secrets_of(environment)
     gathered, diagnostics = read_rendered(shown, text, namespace_of(environment, None))
-    if gathered is None:
-        return Look(own, None, diagnostics)
-    _refuse_idle(gathered)
-    return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
+    return _judged(own, gathered, diagnostics) if gathered is not None else Look(own, None, diagnostics)
 
 
 def look_at_cluster(environment: Environment, view: ClusterView, namespace: str | None) -> Look:
@@ -115,14 +109,14 @@ def look_at_cluster(environment: Environment, view: ClusterView, namespace: str 
     own = secrets_of(environment)
     every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
     gathered, notes = gather(view, every)
-    _refuse_idle(gathered)
-    return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
+    return replace(_judged(own, gathered), notes=notes, namespaces=frozenset(every))
 
 
-def _refuse_idle(gathered: Inventory) -> None:
+def _judged(own: EnvironmentSecrets, gathered: Inventory, diagnostics: tuple[Diagnostic, ...] = ()) -> Look:
     if not gathered.workloads:
         message = "there is no workload, so nothing can be said of what pods read"
         raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
+    return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
 
 
 def look_at_chart(
@@ -262,20 +256,16 @@ def _decoded(shown: str, content: bytes) -> str:
     raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
 
 
-def upgrade_between(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Upgrade:
-    """The step from the `old` manifests to the `new`."""
+def unneeded_after(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[str]:
+    """The environment's secrets that the `old` manifests read and the `new` ones do not."""
     readers, before = new.readers(), old.readers()
-    return Upgrade(
-        tuple(_needs(own, old, new)),
-        tuple(
-            secret.id
-            for name, secret in own.secrets.items()
-            if is_read(name, old, before) and not is_read(name, new, readers)
-        ),
-    )
+    for name, secret in own.secrets.items():
+        if is_read(name, old, before) and not is_read(name, new, readers):
+            yield secret.id
 
 
-def _needs(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[UpgradeNeed]:
+def needs_of_upgrade(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[UpgradeNeed]:
+    """What the `new` manifests need and the `old` ones did not."""
     before = old.readers()
     for name, reading in new.readers().items():
         earlier = before.get(name, ())

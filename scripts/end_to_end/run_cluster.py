@@ -80,7 +80,9 @@ class RunCluster(KubernetesCluster):
 def _answered(permission: str, ask: Any) -> Any:  # noqa: ANN401 - the client has no types
     try:
         found = client._answer(permission, ask)  # noqa: SLF001
-    except client.ExpiredError:
+    except client.ListError as error:
+        if error.is_too_large:
+            raise
         found = None
     if found is None:
         raise WatchEndedError

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from compiler.consumers.findings import named, need
-from compiler.consumers.look import Look, Upgrade, UpgradeNeed
+from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
@@ -26,8 +26,8 @@ def lines(look: Look) -> Iterator[Line]:
         read += bool(workloads)
         if workloads:
             yield f"{secret.id}: ", f"{quoted(name[1])} is read by {', '.join(each.title for each in workloads)}"
-    if look.upgrade is not None:
-        yield from _upgrade_lines(look, look.upgrade)
+    if look.needs is not None:
+        yield from _upgrade_lines(look, look.needs)
     namespaces = {workload.namespace for workload in look.gathered.workloads}
     here = sum(namespace in namespaces for namespace, _ in look.own.secrets)
     idle = sum(namespace in look.namespaces - namespaces for namespace, _ in look.own.secrets)
@@ -42,22 +42,22 @@ def lines(look: Look) -> Iterator[Line]:
     yield f"{environment}: ", counts
 
 
-def _upgrade_lines(look: Look, upgrade: Upgrade) -> Iterator[Line]:
+def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
     environment = look.own.environment.name
-    if upgrade.needs:
+    if needs:
         yield "before the upgrade:"
-    for each in upgrade.needs:
+    for each in needs:
         wants = f"{named(each.workloads)} would read" if each.is_optional else need(each.workloads)
         yield "# ", f"{wants} {_what(each)}"
         # What can be done without is not to be pasted by mistake.
         yield from (f"# {step}" if each.is_optional and not step.startswith("#") else step for step in each.steps)
-    ours = [each.secret for each in upgrade.needs if each.secret is not None and not each.is_optional]
+    ours = [each.secret for each in needs if each.secret is not None and not each.is_optional]
     if ours:
         yield "# what the store has already needs no `put`:"
         yield command_line("verify", environment, *dict.fromkeys(ours))
-    if upgrade.unneeded:
-        yield "after the upgrade, nobody reads: ", *pieces_of(upgrade.unneeded)
-    if not upgrade.needs and not upgrade.unneeded:
+    if look.unneeded:
+        yield "after the upgrade, nobody reads: ", *pieces_of(look.unneeded)
+    if not needs and not look.unneeded:
         yield "the upgrade needs no other Secrets"
 
 
@@ -76,7 +76,7 @@ def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequen
         {"secret": secret.id, "namespace": name[0], "target": name[1], "readBy": _read_by(readers.get(name, ()))}
         for name, secret in look.own.secrets.items()
     ]
-    upgrade = _upgrade(look.upgrade) if look.upgrade is not None else None
+    upgrade = _upgrade(look, look.needs) if look.needs is not None else None
     return {**found, "workloads": len(look.gathered.workloads), "secrets": secrets, "upgrade": upgrade}
 
 
@@ -95,7 +95,7 @@ def _read_by(reading: Readers) -> list[dict[str, Any]]:
     ]
 
 
-def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
+def _upgrade(look: Look, needs: Sequence[UpgradeNeed]) -> dict[str, Any]:
     return {
         "needs": [
             {
@@ -105,9 +105,9 @@ def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
                 "neededBy": [members(workload, "kind", "name") for workload in each.workloads],
                 "steps": each.steps,
             }
-            for each in upgrade.needs
+            for each in needs
         ],
-        "unneeded": upgrade.unneeded,
+        "unneeded": look.unneeded,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import AnswerTooLargeError, ExpiredError, KubernetesCluster
+from compiler.cluster.client import KubernetesCluster, ListError
 from compiler.cluster.view import ClusterError, ready_of
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
@@ -50,7 +50,7 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
         mark = dict(query).get("continue", "")
         if mark == "2" and mark not in expired:
             expired.append(mark)
-            raise ExpiredError
+            raise ListError("its lists expire", "run again", is_too_large=False)
         return usual(permission, path, accepted, query)
 
     monkeypatch.setattr(cluster, "_got", expiring)
@@ -106,7 +106,7 @@ def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects
     def answer(query: dict[str, str]) -> dict[str, Any]:
         asked.append((query.get("continue", ""), query["limit"]))
         if int(query["limit"]) > 5:
-            raise AnswerTooLargeError("too large", "")
+            raise ListError("too large", "", is_too_large=True)
         return listed("ExternalSecretList", A, mark="" if "continue" in query else "next")
 
     pages(cluster, monkeypatch, answer)
@@ -116,21 +116,20 @@ def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects
 
     def never(query: dict[str, str]) -> dict[str, Any]:
         asked.append(("", query["limit"]))
-        raise AnswerTooLargeError("too large", "")
+        raise ListError("too large", "", is_too_large=True)
 
     pages(cluster, monkeypatch, never)
-    with pytest.raises(AnswerTooLargeError):
+    with pytest.raises(ListError):
         cluster.every_object("externalsecrets")
     assert [limit for _, limit in asked] == ["500", "50", "5", "1"]
 
 
-def test_lists_that_always_expire_are_an_error(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    def expiring(*_: object) -> None:
-        raise ExpiredError
-
-    monkeypatch.setattr(cluster, "_got", expiring)
+def test_lists_that_always_expire_are_an_error(double: ApiDouble, cluster: KubernetesCluster) -> None:
+    double.refused.update({"list secrets": 410, "get clustersecretstores": 410})
     with pytest.raises(ClusterError, match="its lists expire while they are read"):
         cluster.collection("secrets", "team")
+    with pytest.raises(ClusterError):
+        cluster.store_object("ClusterSecretStore", "a", "team")
 
 
 def test_the_newest_warning_has_its_count_and_moment(double: ApiDouble, cluster: KubernetesCluster) -> None:

@@ -20,7 +20,7 @@ def test_manifests_are_judged_in_the_environments_namespace(bench: Bench, tmp_pa
     paths = written(tmp_path, "new.yaml", deployment(BOTH))
     environment = bench.environment()
     look = look_at_manifests(environment, paths, [], None)
-    assert (look.diagnostics, look.upgrade) == ((), None)
+    assert (look.diagnostics, look.needs) == ((), None)
     elsewhere = look_at_manifests(environment, paths, [], "elsewhere")
     assert [each.rule for each in elsewhere.diagnostics] == ["unmade-secret"] * 2
 
@@ -34,8 +34,8 @@ def test_what_was_found_while_reading_is_told_too(bench: Bench, tmp_path: Path) 
 def test_two_sets_are_compared(bench: Bench, tmp_path: Path) -> None:
     old = written(tmp_path, "old.yaml", deployment("envFrom: [{secretRef: {name: agent-github-secrets}}]"))
     look = look_at_manifests(bench.environment(), written(tmp_path, "new.yaml", deployment(BOTH)), old, None)
-    assert look.upgrade is not None
-    assert [each.secret for each in look.upgrade.needs] == ["jira"]
+    assert look.needs is not None
+    assert [each.secret for each in look.needs] == ["jira"]
 
 
 @pytest.mark.parametrize("broken", ["new", "old"])
@@ -71,7 +71,7 @@ def test_the_cluster_is_asked_in_the_environments_namespaces(bench: Bench, tmp_p
 
 def test_a_rendered_text_is_judged_in_the_environments_namespace(bench: Bench) -> None:
     look = look_at_rendered(bench.environment(), "<shop>", deployment(BOTH))
-    assert (look.diagnostics, look.upgrade) == ((), None)
+    assert (look.diagnostics, look.needs) == ((), None)
     assert look.gathered is not None
     broken = look_at_rendered(bench.environment(), "<shop>", "a: [")
     assert (broken.gathered, [each.rule for each in broken.diagnostics]) == (None, ["invalid-yaml"])

@@ -1,24 +1,28 @@
 import pytest
 
-from compiler.consumers.look import Upgrade, UpgradeNeed, upgrade_between
+from compiler.consumers.look import UpgradeNeed, needs_of_upgrade, unneeded_after
 from tests.unit.consumers.conftest import BOTH, Bench, deployment, gathered
 
 GITHUB = "envFrom: [{secretRef: {name: agent-github-secrets}}]"
 ENV = "env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: %s}}}]"
 
 
-def between(bench: Bench, old: str, new: str) -> Upgrade:
-    return upgrade_between(bench.own(), gathered(old), gathered(new))
+def needs(bench: Bench, old: str, new: str) -> list[UpgradeNeed]:
+    return list(needs_of_upgrade(bench.own(), gathered(old), gathered(new)))
+
+
+def unneeded(bench: Bench, old: str, new: str) -> list[str]:
+    return list(unneeded_after(bench.own(), gathered(old), gathered(new)))
 
 
 def one(bench: Bench, old: str, new: str) -> UpgradeNeed:
-    (need,) = between(bench, old, new).needs
+    (need,) = needs(bench, old, new)
     return need
 
 
 def test_equal_manifests_need_nothing(bench: Bench) -> None:
-    found = between(bench, deployment(BOTH), deployment(BOTH))
-    assert (found.needs, found.unneeded) == ((), ())
+    manifests = deployment(BOTH), deployment(BOTH)
+    assert (needs(bench, *manifests), unneeded(bench, *manifests)) == ([], [])
 
 
 def test_a_secret_that_is_newly_read_must_be_in_its_store(bench: Bench) -> None:
@@ -30,10 +34,10 @@ def test_a_secret_that_is_newly_read_must_be_in_its_store(bench: Bench) -> None:
 
 
 def test_what_is_no_longer_read_is_told(bench: Bench) -> None:
-    found = between(bench, deployment(BOTH), deployment(GITHUB))
-    assert (found.needs, found.unneeded) == ((), ("jira",))
+    manifests = deployment(BOTH), deployment(GITHUB)
+    assert (needs(bench, *manifests), unneeded(bench, *manifests)) == ([], ["jira"])
     ingress = "---\napiVersion: v1\nkind: Ingress\nspec: {tls: [{secretName: agent-jira-secrets}]}\n"
-    assert between(bench, deployment(BOTH), deployment(GITHUB) + ingress).unneeded == ()
+    assert unneeded(bench, deployment(BOTH), deployment(GITHUB) + ingress) == []
 
 
 def test_a_new_secret_is_made_with_the_keys_that_are_named(bench: Bench) -> None:
@@ -92,7 +96,7 @@ def test_a_remark_stays_one_whatever_a_key_is_called(bench: Bench) -> None:
 def test_what_was_optional_and_is_needed_now_is_new(bench: Bench) -> None:
     optional = GITHUB.replace("}}", ", optional: true}}")
     assert one(bench, deployment(optional), deployment(GITHUB)).is_optional is False
-    assert between(bench, deployment(GITHUB), deployment(optional)).needs == ()
+    assert needs(bench, deployment(GITHUB), deployment(optional)) == []
     assert one(bench, deployment("image: a"), deployment(optional)).is_optional is True
 
 
@@ -100,7 +104,7 @@ def test_what_others_make_needs_no_step(bench: Bench) -> None:
     new = deployment("envFrom: [{secretRef: {name: own}}, {secretRef: {name: theirs}}]")
     made = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: own}\n"
     bench.add("madeElsewhere: {theirs: the administrators}")
-    assert between(bench, deployment("image: a"), new + made).needs == ()
+    assert needs(bench, deployment("image: a"), new + made) == []
 
 
 @pytest.mark.parametrize(

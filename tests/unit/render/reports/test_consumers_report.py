@@ -6,7 +6,7 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.consumers.findings import secrets_of
-from compiler.consumers.look import Look, Upgrade, UpgradeNeed
+from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import Inventory, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
 from compiler.render.content import as_json
@@ -63,7 +63,7 @@ def test_of_refused_manifests_nothing_is_told(look: Look) -> None:
 def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
     optional = replace(NEED, name="other", is_optional=True)
     ours = replace(NEED, secret="jira", keys=(), steps=("put",))
-    _, *found, _ = told(replace(look, upgrade=Upgrade((NEED, optional, ours), ("github", "jira"))))
+    _, *found, _ = told(replace(look, needs=(NEED, optional, ours), unneeded=("github", "jira")))
     assert found == [
         "before the upgrade:",
         '# Deployment "agent" needs "K" of the Secret "new" in "agents"',
@@ -78,11 +78,11 @@ def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
         "platform-secrets verify prod jira",
         "after the upgrade, nobody reads: github, jira",
     ]
-    assert told(replace(look, upgrade=Upgrade((), ())))[1] == "the upgrade needs no other Secrets"
+    assert told(replace(look, needs=()))[1] == "the upgrade needs no other Secrets"
 
 
 def test_programs_get_every_secret_with_its_readers(look: Look) -> None:
-    upgraded = replace(look, upgrade=Upgrade((NEED,), ("github",)))
+    upgraded = replace(look, needs=(NEED,), unneeded=("github",))
     found: dict[str, Any] = as_json(consumers_content(upgraded, ["-"], ["old"]))
     github, jira = found["secrets"]
     assert (github["readBy"], jira["namespace"], jira["target"]) == ([], "agents", "agent-jira-secrets")
