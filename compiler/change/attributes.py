@@ -168,7 +168,12 @@ def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[
 
     `had` is the tag that a version had, of those whose store has only one for all versions.
     """
-    return _with_dates(plan, limits, partial(_aged_earlier, plan, limits, had))
+
+    def aged(write: Write) -> list[Aged]:
+        earlier = _with_tag(write.earlier, had.get(write.target)) if write.earlier is not None else None
+        return _dates(write.target, plan.stores[write.store], earlier, _limits_of(write.target, plan, limits))
+
+    return _with_dates(plan, limits, aged)
 
 
 def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
@@ -176,8 +181,14 @@ def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable
     if not limited:
         return plan
     found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
-    aged = (replace(write, aged=tuple(found.get(write.target, ()))) for write in plan.writes)
-    return _without_lost(replace(plan, writes=tuple(replace(write, since=_tag_of(write.aged)) for write in aged)))
+
+    def dated(write: Write) -> Write:
+        aged = tuple(found.get(write.target, ()))
+        dates = [each.since for each in aged if each.is_tagged]
+        # A tag that is about no key is none.
+        return replace(write, aged=aged, since=_oldest(dates) if dates else None)
+
+    return _without_lost(replace(plan, writes=tuple(map(dated, plan.writes))))
 
 
 def _limits_of(target: Target, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
@@ -221,11 +232,6 @@ def _is_there(step: Step, base: RemoteSecret | None) -> bool:
     return there is not None and step.value is not None and Comparer().same(there, step.value)
 
 
-def _aged_earlier(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], write: Write) -> list[Aged]:
-    earlier = _with_tag(write.earlier, had.get(write.target)) if write.earlier is not None else None
-    return _dates(write.target, plan.stores[write.store], earlier, _limits_of(write.target, plan, limits))
-
-
 def _with_tag(earlier: RemoteSecret, had: str | None) -> RemoteSecret:
     tags = {**earlier.attributes.tags, **({VALUE_SINCE: had} if had is not None else {})}
     return replace(earlier, attributes=replace(earlier.attributes, tags=tags))
@@ -245,12 +251,6 @@ def _dates(
     keys = {each: (days, partial(_value, each)) for each, days in limits.items() if value_at(remote, each) is not None}
     found = values_since(store, remote, keys, datetime.now(UTC))
     return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
-
-
-def _tag_of(aged: Sequence[Aged]) -> str | None:
-    """The text of the tag, None where it is about no key."""
-    dates = [each.since for each in aged if each.is_tagged]
-    return _oldest(dates) if dates else None
 
 
 def _oldest(dates: Sequence[datetime | None]) -> str:
@@ -313,13 +313,13 @@ def require_possible(asked: AskedExpiry, store: Store, now: datetime) -> None:
         raise Refusal("usage", message, "leave --expires out")
     moment = _moment(asked, now)
     if moment <= now:
-        raise Refusal("usage", f"the expiry date {_shown(moment)} is not in the future", "name a later one")
+        raise Refusal("usage", f"the expiry date {_date_text(moment)} is not in the future", "name a later one")
     longest, shortest = store.longest_validity, store.shortest_validity
     if longest is not None and moment > plus_days(now, longest):
-        message = f"the expiry date {_shown(moment)} is further ahead than {quoted(store.id)} allows"
+        message = f"the expiry date {_date_text(moment)} is further ahead than {quoted(store.id)} allows"
         raise Refusal("usage", message, f"its maxValidity is {longest}d")
     if shortest is not None and moment < plus_days(now, shortest):
-        message = f"the expiry date {_shown(moment)} is nearer than {quoted(store.id)} allows"
+        message = f"the expiry date {_date_text(moment)} is nearer than {quoted(store.id)} allows"
         raise Refusal("usage", message, f"its minValidity is {shortest}d")
 
 
@@ -371,7 +371,7 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
         if isinstance(dated, Write):
             writes.append(dated)
             # A date that is asked for may lie after the limit of a key: status says when that is due.
-            notes += _notes(dated, plan) if asked is None else ()
+            notes += _overdue(dated, plan) if asked is None else ()
         else:
             writes.append(write)
             refused[write.target] = dated
@@ -392,7 +392,8 @@ def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None)
         wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])
     latest = plus_days(now, store.longest_validity) - _MARGIN if store.longest_validity is not None else None
     if not wanted and latest is None:
-        return _lack(write.name, store)
+        reason = f"{quoted(store.id)} requires an expiry date, and no key of {quoted(write.name)} has a limit"
+        return f"{reason} to count it from", "add maxValidity to the store, or `rotate` to a key in the catalogue"
     earliest = plus_days(now, store.shortest_validity or 0) + _MARGIN
     ends = min([*wanted, *([latest] if latest is not None else [])])
     ends = max(ends, earliest).replace(microsecond=0)
@@ -405,7 +406,7 @@ def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None)
     return dated
 
 
-def _notes(write: Write, plan: Plan) -> Iterator[Note]:
+def _overdue(write: Write, plan: Plan) -> Iterator[Note]:
     """The keys whose limit ends before the date that is written."""
     for each in write.aged:
         ends = plus_days(each.since, each.days) if each.since is not None else None
@@ -416,16 +417,11 @@ def _notes(write: Write, plan: Plan) -> Iterator[Note]:
             yield Note(NoteKind.OVERDUE, secret, each.place, ends, remedy)
 
 
-def _lack(name: str, store: Store) -> tuple[str, str]:
-    reason = f"{quoted(store.id)} requires an expiry date, and no key of {quoted(name)} has a limit to count it from"
-    return reason, "add maxValidity to the store, or `rotate` to a key in the catalogue"
-
-
 def _moment(asked: AskedExpiry, now: datetime) -> datetime:
     return plus_days(now, asked.days) if isinstance(asked, timedelta) else asked
 
 
-def _shown(moment: datetime) -> str:
+def _date_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
@@ -445,7 +441,7 @@ def refuse_rotating(plan: Plan) -> Plan:
         attributes = write.base.attributes if write.base is not None else Attributes()
         run = rotation_of(attributes)
         if run is not None and run != plan.tags.get(ROTATION):
-            found[write.target] = _described(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
+            found[write.target] = _why_rotating(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
         elif run is None and plan.tags and ROTATION in attributes.tags:
             found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
     return refuse_targets(plan, found) if found else plan
@@ -465,23 +461,20 @@ def drop_ended_tags(plan: Plan, root: Path) -> Plan:
 
 
 def _without_ended(write: Write, root: Path) -> Write:
-    run = rotation_of(write.earlier.attributes) if write.earlier is not None else None
-    if write.earlier is None or run is None or not _is_over(run, root):
+    if write.earlier is None or (run_id := rotation_of(write.earlier.attributes)) is None:
+        return write
+    try:
+        run = find_run(root, run_id)
+    except Refusal:
+        return write
+    if run.phase is not RotationPhase.CLOSED and not run.is_undone:
         return write
     had = write.earlier.attributes
     attributes = replace(had, tags=with_tags(had.tags, {ROTATION: None, ROTATION_BY: None}))
     return replace(write, earlier=replace(write.earlier, attributes=attributes))
 
 
-def _is_over(run_id: str, root: Path) -> bool:
-    try:
-        run = find_run(root, run_id)
-    except Refusal:
-        return False
-    return run.phase is RotationPhase.CLOSED or run.is_undone
-
-
-def _described(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
+def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
     """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
     try:
         run = find_run(plan.options.root, run_id)
@@ -508,15 +501,10 @@ def journal_place(who: str) -> str:
     return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
 
 
-def secrets_of(run: Run) -> tuple[str, ...]:
-    """The secrets of the catalogue whose keys a run writes."""
-    return tuple(dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys))
-
-
 def words_of(run: Run) -> tuple[str, ...]:
     """The arguments that name a run's secret, and its keys where only the same keys go on with it."""
     keys = run.identity.get("keys") if run.is_resumable else None
-    return (*secrets_of(run), *(map(str, keys) if isinstance(keys, list) else ()))
+    return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))
 
 
 def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:

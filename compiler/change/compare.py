@@ -5,7 +5,7 @@ A plan is narrowed to what may be written: not what is denied, and only what the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -294,7 +294,7 @@ def plan_change(
     plan = refuse_rotating(replace(draft, steps=judged, writes=writes))
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = carry_ages(narrow_to_run(plan, run, _versions(plan, readings)), ages)
+        plan = carry_ages(narrow_to_run(plan, run, _versions(run, plan, readings)), ages)
         plan = date_writes(plan, dated, resumes=True)
     else:
         plan = date_writes(carry_ages(plan, ages), dated)
@@ -316,17 +316,11 @@ def _of_kind(plan: Plan, readings: Readings, kind: type[StoreError]) -> Collecti
     return {write.target for write in plan.writes if isinstance(readings[plan.stores[write.store], write.name], kind)}
 
 
-def _versions(plan: Plan, readings: Readings) -> dict[Target, str]:
-    """The current version of each remote secret; without those that have none."""
-    ids: dict[SecretReader, list[str]] = {}
-    for store_id, writer in plan.stores.items():
-        ids.setdefault(writer, []).append(store_id)
-    return {
-        (store_id, name): reading.version
-        for (reader, name), reading in readings.items()
-        for store_id in ids.get(reader, ())
-        if isinstance(reading, RemoteSecret)
-    }
+def _versions(run: Run, plan: Plan, readings: Readings) -> dict[Target, str]:
+    """The current version of each remote secret of the run; without those that have none."""
+    own = (target for target in run.entries if target[0] in plan.stores)
+    found = {target: readings.get((plan.stores[target[0]], target[1])) for target in own}
+    return {target: reading.version for target, reading in found.items() if isinstance(reading, RemoteSecret)}
 
 
 def _judged(
@@ -512,19 +506,32 @@ def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     changes = ((write.target, _change_since(write, run, is_given=plan.command in _GIVEN)) for write in own)
     changed = {target: change for target, change in changes if change is not None}
     doubtful = _doubtful(run, versions)
-    steps = tuple(
-        _unsettled(step, doubtful[step.target], plan.options) if step.target in doubtful else _step(step, changed)
-        for step in plan.steps
-        if step.target in run.entries
-    )
+
+    def narrowed(step: Step) -> Step:
+        if step.target in doubtful and step.kind is not Kind.KEEP:
+            reason, remedy = _unsettled(doubtful[step.target], plan.options)
+        elif step.target in changed and step.kind in WRITING:
+            reason, remedy = changed[step.target], "run the command again for a new plan; this run ends here"
+        else:
+            return step
+        return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
+
+    steps = tuple(narrowed(step) for step in plan.steps if step.target in run.entries)
     still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
+    # What the run stored and its journal lacks.
+    stored = {
+        target: version
+        for target, entry in run.entries.items()
+        if (version := versions.get(target)) is not None and target not in still_to_do
+        if _was_stored(entry, version)
+    }
     return replace(
         plan,
         steps=steps,
         writes=tuple(write for write in own if write.target not in changed and write.target not in doubtful),
         left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
         unsettled=tuple(target for target in doubtful if target in still_to_do),
-        stored=_stored(run, versions, still_to_do),
+        stored=stored,
     )
 
 
@@ -559,39 +566,18 @@ def _doubtful(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
     }
 
 
-def _unsettled(step: Step, version: str, options: Options) -> Step:
-    if step.kind is Kind.KEEP:
-        return step
+def _unsettled(version: str, options: Options) -> tuple[str, str]:
     reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
     overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
     again = replace(options, applies=True).again(*overwrite)
-    remedy = f"compare it; to write over it: {again}" if options.words else "compare it by hand"
-    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
-
-
-def _step(step: Step, changed: Mapping[Target, str]) -> Step:
-    reason = changed.get(step.target) if step.target is not None else None
-    if reason is None or step.kind not in WRITING:
-        return step
-    remedy = "run the command again for a new plan; this run ends here"
-    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
-
-
-def _stored(
-    run: Run, versions: Mapping[Target, str], still_to_do: Container[Target | None]
-) -> dict[Target, str | None]:
-    """The versions that the run stored and its journal lacks."""
-    return {
-        target: version
-        for target, entry in run.entries.items()
-        if (version := versions.get(target)) is not None and entry.after is None
-        if target not in still_to_do and _was_stored(entry, version)
-    }
+    return reason, f"compare it; to write over it: {again}" if options.words else "compare it by hand"
 
 
 def _was_stored(entry: RunEntry, version: str) -> bool:
+    if entry.after is not None or not entry.maybe_stored:
+        return False
     if entry.kind is Kind.DELETE:
-        return entry.maybe_stored and version == entry.planned_before
+        return version == entry.planned_before
     if entry.recover and version == entry.deleted and not entry.recovered:
         return False
-    return entry.after is None and entry.maybe_stored and version not in {entry.before, entry.planned_before}
+    return version not in {entry.before, entry.planned_before}

@@ -101,6 +101,16 @@ class Run:
     phase: RotationPhase | None = None  # how far a rotation came
 
     @property
+    def past(self) -> PastRun:
+        """Who and what wrote its versions."""
+        return PastRun(self.id, self.command, self.environment)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of the catalogue whose keys it writes."""
+        return tuple(dict.fromkeys(secret for entry in self.entries.values() for secret, _, _ in entry.keys))
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the plan is whole, something may be left of it, and it was neither closed nor partly undone."""
         is_over = self.phase is RotationPhase.CLOSED or self.is_undo_begun
@@ -236,14 +246,11 @@ def find_run(root: Path, run: str) -> Run:
     if not RUN_ID.fullmatch(run) or not path.is_file():
         known = [_described(found) for found in journals(root)[:_MOST_NAMED]]
         newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
-        raise Refusal("usage", f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
+        vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
+        by_hand = f"an earlier version with `{vault}`, or `{azure}` and `put`"
+        elsewhere = f"another machine has its own in {FOLDER}/{RUNS}; without the run, restore a backup, or {by_hand}"
+        raise Refusal("usage", f'there is no run "{run[:60]}"', f"{newest}; {elsewhere}")
     return read_run(path)
-
-
-def _elsewhere() -> str:
-    vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
-    by_hand = f"an earlier version with `{vault}`, or `{azure}` and `put`"
-    return f"another machine has its own in {FOLDER}/{RUNS}; without the run, restore a backup, or {by_hand}"
 
 
 def _described(path: Path) -> str:
@@ -254,8 +261,7 @@ def _described(path: Path) -> str:
         run = read_run(path)
     except Refusal:
         return f"{path.stem}, {age}, cannot be read"
-    secrets_of = dict.fromkeys(secret for entry in run.entries.values() for secret, _, _ in entry.keys)
-    return f"{path.stem}, {run.command} {run.environment} of {listed(secrets_of, 3)}, {age}"
+    return f"{path.stem}, {run.command} {run.environment} of {listed(run.secrets, 3)}, {age}"
 
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
@@ -384,7 +390,7 @@ def history_of(past: Iterable[Run]) -> RunHistory:
     """The history that the journals of `past` runs, newest first, tell."""
     found = RunHistory()
     for run in past:
-        own = PastRun(run.id, run.command, run.environment)
+        own = run.past
         for (store, name), entry in run.entries.items():
             address = run.destinations.get(store, "")
             before = entry.before or entry.planned_before

@@ -31,93 +31,6 @@ from compiler.text.wording import command_line, shell_line
 _WORKERS = 16
 
 
-class LossKind(StrEnum):
-    """What a write makes the store drop."""
-
-    VERSIONS = "drops-versions"
-    WAY_BACK = "drops-way-back"  # also the version that the write replaces: it cannot be undone
-    UNKNOWN = "drops-unknown"  # the store does not tell
-    ITSELF = "deletes-itself"  # the version that is written, after a time
-
-
-@dataclass(frozen=True, slots=True)
-class VersionLoss:
-    """The versions that a write of the remote secret `name` makes its store drop; `remedy`, run before, keeps them.
-
-    Where it is the written version, that `lives` for so many seconds, until about `ends`.
-    """
-
-    kind: LossKind
-    store: str
-    name: str
-    versions: tuple[str, ...]
-    keeps: int | None
-    remedy: str
-    lives: int | None = None
-    ends: datetime | None = None
-
-    @property
-    def target(self) -> tuple[str, str]:
-        return self.store, self.name
-
-
-def losses_of(
-    writes: Iterable[Write],
-    stores: Mapping[str, SecretWriter],
-    new: Collection[Target] = (),
-    workers: int = _WORKERS,
-) -> tuple[VersionLoss, ...]:
-    """The losses of `writes`, in their order, without those that drop no readable version.
-
-    `new` are the remote secrets that are not there yet, not even deleted. Raises the StoreError of a store that no
-    longer answers at all. Any other refusal becomes an unknown loss, and does not stop the plan.
-    """
-    asked = [write for write in writes if stores[write.store].address.provider.drops_versions]
-    if not asked:
-        return ()
-    # The stores in which the metadata of a new name may not be read: there is nothing of it to lose.
-    denied: set[str] = set()
-
-    def losses(write: Write) -> tuple[VersionLoss, ...]:
-        return tuple(_losses(write, stores[write.store], denied, is_new=write.target in new))
-
-    return tuple(loss for found in ask_many(losses, asked, workers) for loss in found)
-
-
-def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool) -> Iterator[VersionLoss]:
-    if is_new and write.store in denied:
-        return
-    try:
-        dropped = store.dropped_by_write(write.name)
-    except StoreError as error:
-        if is_of_store(error):
-            raise
-        if is_new:
-            denied.add(write.store)
-        else:
-            yield VersionLoss(LossKind.UNKNOWN, *write.target, (), None, f"{error.reason}; {error.remedy}")
-        return
-    if dropped is None:
-        return
-    if dropped.versions:
-        # A recovered secret is written over, too.
-        replaced = write.deleted if write.recover else write.before
-        kind = LossKind.WAY_BACK if replaced in dropped.versions else LossKind.VERSIONS
-        remedy = _remedy(store.address, write.name, dropped)
-        yield VersionLoss(kind, *write.target, dropped.versions, dropped.keeps, remedy)
-    if dropped.lives is not None:
-        remedy = lasting_command(store.address, write.name, dropped.limits)
-        ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
-        yield VersionLoss(LossKind.ITSELF, *write.target, (), None, remedy, dropped.lives, ends)
-
-
-def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
-    """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
-    namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
-    options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
-    return shell_line("bao", "kv", "metadata", "put", *options)
-
-
 class Kind(StrEnum):
     """What is to be done with one key; those of WRITING change the store."""
 
@@ -372,7 +285,7 @@ class MissingLine:
 
 
 class NoteKind(StrEnum):
-    """What to know about a secret that is copied; it does not stop the plan."""
+    """What to know about a secret that is copied, or of what a write costs; it does not stop the plan."""
 
     EXPIRES = "expires-left-behind"
     NOT_BEFORE = "not-before-left-behind"
@@ -385,13 +298,19 @@ class NoteKind(StrEnum):
     KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
     OVERDUE = "overdue"  # the limit of a key of the destination ends before the nearest date that its store allows
     ACCESS_UNKNOWN = "access-unknown"  # the store does not say whether the caller may make the write
+    DROPS_VERSIONS = "drops-versions"  # the store drops earlier versions
+    DROPS_WAY_BACK = "drops-way-back"  # also the version that the write replaces: it cannot be undone
+    LOSS_UNKNOWN = "drops-unknown"  # the store does not say what it drops
+    DELETES_ITSELF = "deletes-itself"  # the version that is written, after a time
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """A fact about a remote secret, the source's unless the kind says otherwise; `date` is the date in question.
 
-    `place` names a property only of an overdue key; `remedy` is the command that changes what the new version keeps.
+    `place` names a property only of an overdue key; `remedy` is the command that changes what the new version keeps. A
+    loss has the `versions` that the store drops, as it `keeps` so many, and the command that keeps them, run before; or
+    for how many seconds the written version `lives`.
     """
 
     kind: NoteKind
@@ -399,6 +318,9 @@ class Note:
     place: Location
     date: datetime | None = None
     remedy: str = ""
+    versions: tuple[str, ...] = ()
+    keeps: int | None = None
+    lives: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -428,7 +350,7 @@ class Plan:
     unsettled: tuple[Target, ...] = ()
     stored: Mapping[Target, str | None] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
-    losses: tuple[VersionLoss, ...] = ()
+    losses: tuple[Note, ...] = ()
     who: Mapping[str, str] = field(default_factory=dict)
     served: Mapping[str, Served] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -544,5 +466,63 @@ def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
         plan,
         steps=tuple(map(kept, plan.steps)),
         writes=tuple(write for write in plan.writes if write.target not in why),
-        losses=tuple(loss for loss in plan.losses if loss.target not in why),
+        losses=tuple(loss for loss in plan.losses if (loss.place.store, loss.place.name) not in why),
     )
+
+
+def losses_of(
+    writes: Iterable[Write],
+    stores: Mapping[str, SecretWriter],
+    new: Collection[Target] = (),
+    workers: int = _WORKERS,
+) -> tuple[Note, ...]:
+    """The losses of `writes`, in their order, without those that drop no readable version.
+
+    `new` are the remote secrets that are not there yet, not even deleted. Raises the StoreError of a store that no
+    longer answers at all. Any other refusal becomes an unknown loss, and does not stop the plan.
+    """
+    asked = [write for write in writes if stores[write.store].address.provider.drops_versions]
+    if not asked:
+        return ()
+    # The stores in which the metadata of a new name may not be read: there is nothing of it to lose.
+    denied: set[str] = set()
+
+    def losses(write: Write) -> tuple[Note, ...]:
+        return tuple(_losses(write, stores[write.store], denied, is_new=write.target in new))
+
+    return tuple(loss for found in ask_many(losses, asked, workers) for loss in found)
+
+
+def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool) -> Iterator[Note]:
+    place, secret = Location(*write.target, None), write.steps[0].secret if write.steps else ""
+    if is_new and write.store in denied:
+        return
+    try:
+        dropped = store.dropped_by_write(write.name)
+    except StoreError as error:
+        if is_of_store(error):
+            raise
+        if is_new:
+            denied.add(write.store)
+        else:
+            yield Note(NoteKind.LOSS_UNKNOWN, secret, place, remedy=f"{error.reason}; {error.remedy}")
+        return
+    if dropped is None:
+        return
+    if dropped.versions:
+        # A recovered secret is written over, too.
+        replaced = write.deleted if write.recover else write.before
+        kind = NoteKind.DROPS_WAY_BACK if replaced in dropped.versions else NoteKind.DROPS_VERSIONS
+        remedy = _remedy(store.address, write.name, dropped)
+        yield Note(kind, secret, place, None, remedy, dropped.versions, dropped.keeps)
+    if dropped.lives is not None:
+        remedy = lasting_command(store.address, write.name, dropped.limits)
+        ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
+        yield Note(NoteKind.DELETES_ITSELF, secret, place, ends, remedy, lives=dropped.lives)
+
+
+def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
+    """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
+    namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
+    options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
+    return shell_line("bao", "kv", "metadata", "put", *options)

@@ -45,7 +45,7 @@ from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
-from compiler.text.wording import command_line, numbered
+from compiler.text.wording import numbered
 
 _REASON = "the catalogue has no key there: the run or its journal is of something else"
 _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"
@@ -400,11 +400,6 @@ class _OneUndo:
         return Reversal(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
 
 
-def undo_command(command: str, environment: str, run: str) -> str:
-    """The command line that plans the undo of a run of `command`."""
-    return command_line(command, environment, "--undo", run)
-
-
 def _undo_first(run: PastRun) -> str:
     return f"undo that run first: {run.undo}"
 
@@ -478,9 +473,7 @@ def own_run(run: Run, command: str, environment: str) -> Run:
     """`run`, if it is one of `command` on `environment` and tells what it wrote. Raises Refusal."""
     if run.command != command or run.environment != environment:
         what = f"`{run.command} {run.environment}`"
-        raise Refusal(
-            "usage", f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
-        )
+        raise Refusal("usage", f"the run {run.id} belongs to {what}", f"run {run.past.undo}")
     if not all(_is_complete(run, store, entry) for (store, _), entry in run.entries.items()):
         raise Refusal(
             "usage", f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged"

@@ -15,7 +15,7 @@ from compiler.change.journal import Run, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
 from compiler.change.run_log import Stage
-from compiler.live.read_many import RUN_ID, PastRun, begun_if_dated
+from compiler.live.read_many import RUN_ID, begun_if_dated
 from compiler.refusal import Refusal, system_reason
 from compiler.text.wording import counted
 
@@ -85,7 +85,6 @@ def list_runs(root: Path, environment: str | None = None, audit: str | None = No
 def _of_journal(run: Run) -> PastWrites:
     entries = run.entries.values()
     written = sum(entry.after is not None or entry.maybe_stored or entry.recovered for entry in entries)
-    secrets = dict.fromkeys(secret for entry in entries for secret, _, _ in entry.keys)
     can_undo = bool(written) and not run.is_undone and run.phase is not RotationPhase.CLOSED
     return PastWrites(
         run.id,
@@ -93,11 +92,11 @@ def _of_journal(run: Run) -> PastWrites:
         run.who,
         run.command,
         run.environment,
-        tuple(secrets),
+        run.secrets,
         len(entries),
         written,
         _state(run),
-        PastRun(run.id, run.command, run.environment).undo if can_undo else None,
+        run.past.undo if can_undo else None,
     )
 
 

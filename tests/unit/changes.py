@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry, new_run
-from compiler.change.plan import End, Kind, Location, Outcome, Plan, Step, Target, Write, WriteResult
+from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, Write, WriteResult
 from compiler.change.run_log import RunLog
 from compiler.live.read_many import no_writer, read_all
 from compiler.stores.errors import Action, UnverifiedError
@@ -40,6 +40,12 @@ def outcome_of(
 ) -> Outcome:
     """The outcome of a run that was applied."""
     return Outcome(plan if plan is not None else plan_of(), End.APPLIED, run, results, **rest)
+
+
+def loss_of(store: str, name: str, *versions: str, **rest: Any) -> Note:  # noqa: ANN401 - any field of a note
+    """A note that the store drops `versions`, unless `kind` says otherwise."""
+    kind = rest.pop("kind", NoteKind.DROPS_VERSIONS)
+    return Note(kind, "", Location(store, name, None), versions=versions, **rest)
 
 
 def unverified(store: MemoryStore, name: str, version: str) -> UnverifiedError:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from compiler.change.apply import carry_out
-from compiler.change.attributes import COMMAND, secrets_of
+from compiler.change.attributes import COMMAND
 from compiler.change.journal import Run, find_run
 from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
@@ -157,8 +157,8 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
 def _go_on(found: Run, invocation: Invocation, environment: Environment, options: Options, output: RunOutput) -> int:
     given = invocation.arguments
     if given.stdin or given.from_file is not None or given.generate:
-        line = command_line(COMMAND, environment.name, *secrets_of(found))
-        message = f"the rotation {found.id} of {listed(secrets_of(found))} is under way, and has its new value"
+        line = command_line(COMMAND, environment.name, *found.secrets)
+        message = f"the rotation {found.id} of {listed(found.secrets)} is under way, and has its new value"
         raise Refusal("found", message, f"continue it: {line}")
     standard_error().note(f"continuing the rotation {found.id}")
     following = _Following(invocation, environment, options, found)
@@ -255,7 +255,7 @@ class _Following:
                 standard_error().error(error.message, error.help)
                 code = OF_REFUSAL[error.kind]
             if code != OK:
-                line = command_line(COMMAND, self.environment.name, *secrets_of(self.run))
+                line = command_line(COMMAND, self.environment.name, *self.run.secrets)
                 self._tell([("to continue: ", line), *_undo_lines(self.environment, self.run)])
                 return code
             self._tell(_next_lines(self.environment, self.run))
@@ -368,7 +368,7 @@ def revocation_lines(environment: Environment, found: Run) -> Iterator[Line]:
 def _part(environment: Environment, found: Run | None, target: Target | None = None) -> dict[str, Any]:
     """The command's own part of the report."""
     keys = list(found.identity["keys"]) if found is not None else list(target.keys) if target is not None else []
-    secret = target.secret.id if target is not None else next(iter(secrets_of(found)), "") if found is not None else ""
+    secret = target.secret.id if target is not None else next(iter(found.secrets), "") if found is not None else ""
     revoke = revocations(environment, found) if found is not None and found.phase is not RotationPhase.CLOSED else ()
     return {
         "secret": secret,

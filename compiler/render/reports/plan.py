@@ -11,7 +11,6 @@ from compiler.change.plan import (
     WRITING,
     End,
     Kind,
-    LossKind,
     MissingLine,
     Note,
     NoteKind,
@@ -20,7 +19,6 @@ from compiler.change.plan import (
     State,
     Step,
     Target,
-    VersionLoss,
     WriteResult,
 )
 from compiler.live.read_many import RefreshTimes
@@ -29,19 +27,19 @@ from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrappe
 from compiler.text.wording import PROGRAM, command_line, counted, pieces_of
 
 _BEGIN = {
-    LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
-    LossKind.VERSIONS: "the store will permanently drop earlier versions:",
-    LossKind.UNKNOWN: "unknown whether the store will drop earlier versions:",
-    LossKind.ITSELF: "what is written will delete itself:",
+    NoteKind.DROPS_WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
+    NoteKind.DROPS_VERSIONS: "the store will permanently drop earlier versions:",
+    NoteKind.LOSS_UNKNOWN: "unknown whether the store will drop earlier versions:",
+    NoteKind.DELETES_ITSELF: "what is written will delete itself:",
 }
-_PURPOSES = {LossKind.UNKNOWN: "", LossKind.ITSELF: "to have it stay, first: "}
+_PURPOSES = {NoteKind.LOSS_UNKNOWN: "", NoteKind.DELETES_ITSELF: "to have it stay, first: "}
 # A line of a plan; the report for programs names all.
 _MOST_NAMES = 12
 _MOST_VERSIONS = 5
 _NOTE_INDENT = len("note: ")
 
 
-def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
+def loss_lines(losses: Sequence[Note]) -> Iterator[Line]:
     """Each kind of loss with its secrets, and below it what to do about the first of them, on a line to be copied."""
     for kind, begin in _BEGIN.items():
         found = [loss for loss in losses if loss.kind is kind]
@@ -55,27 +53,16 @@ def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
         yield " " * _NOTE_INDENT, "help: ", purpose, found[0].remedy, others
 
 
-def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
-    """The loss as an object of a report's `notes`; `secret` is the catalogue's name of what is written there."""
-    return {
-        "kind": loss.kind,
-        "secret": secret,
-        "place": members(loss, "store", "name"),
-        "property": None,
-        "date": loss.ends,
-        **members(loss, "versions", "keeps", "remedy"),
-    }
-
-
-def _named_loss(loss: VersionLoss) -> str:
-    if loss.ends is not None:
-        return f"{loss.name} ({short_duration(loss.lives or 0)} after the write, on {loss.ends:%Y-%m-%d %H:%M} UTC)"
+def _named_loss(loss: Note) -> str:
+    if loss.date is not None:
+        after = short_duration(loss.lives or 0)
+        return f"{loss.place.name} ({after} after the write, on {loss.date:%Y-%m-%d %H:%M} UTC)"
     if not loss.versions:
-        return loss.name
+        return loss.place.name
     what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
     if len(loss.versions) > _MOST_VERSIONS:
         what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
-    return f"{loss.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
+    return f"{loss.place.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
 
 
 # How the words that ask for attention look; the others have no style.
@@ -358,7 +345,6 @@ def plan_report(
     """Everything about a plan, and about a run where there was one; `extra` is the command's own."""
     plan = outcome.plan
     found = Counter(step.kind for step in plan.steps)
-    secrets = {write.target: write.steps[0].secret for write in plan.writes if write.steps}
     content = {
         **(extra or {}),
         "sources": [
@@ -378,10 +364,7 @@ def plan_report(
         "extras": plan.extras,
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
         "leftOut": [{"store": store, "name": name} for store, name in plan.left_out],
-        "notes": [
-            *map(_note, plan.notes),
-            *(loss_note(loss, secrets.get(loss.target)) for loss in plan.losses),
-        ],
+        "notes": [_note(note) for note in (*plan.notes, *plan.losses)],
         "blocked": plan.is_blocked,
         "applied": outcome.end is End.APPLIED,
         "run": outcome.run or None,
@@ -404,13 +387,11 @@ def _served(plan: Plan, store: str) -> dict[str, str | None]:
 
 def _note(note: Note) -> dict[str, Any]:
     return {
-        **members(note, "kind", "secret"),
+        "kind": note.kind,
+        "secret": note.secret or None,
         "place": members(note.place, "store", "name"),
         "property": note.place.property,
-        "date": note.date,
-        "versions": [],
-        "keeps": None,
-        **members(note, "remedy"),
+        **members(note, "date", "versions", "keeps", "remedy"),
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.change.compare import plan_given
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan, Step
+from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.live.read_many import PastRun
 from compiler.model.environment import Environment
 from compiler.model.provider import Provider
@@ -469,10 +469,11 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> No
     options = Options(on_conflict=OnConflict.OVERWRITE, recover=True)
     steps = [step_of("A", "new", f"azure:{name}") for name in ("remote", "new", "gone")]
     # A recovered secret is rewritten too: the version that was deleted is the one that is replaced.
-    assert [(loss.kind, loss.store, loss.name) for loss in planned(store, *steps, options=options).losses] == [
-        (LossKind.WAY_BACK, "azure", "remote"),
-        (LossKind.ITSELF, "azure", "new"),
-        (LossKind.WAY_BACK, "azure", "gone"),
+    losses = planned(store, *steps, options=options).losses
+    assert [(loss.kind, loss.place.store, loss.place.name) for loss in losses] == [
+        (NoteKind.DROPS_WAY_BACK, "azure", "remote"),
+        (NoteKind.DELETES_ITSELF, "azure", "new"),
+        (NoteKind.DROPS_WAY_BACK, "azure", "gone"),
     ]
     assert planned(store, step_of("A", "old"), options=options).losses == ()
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, LossKind, Plan, Step, VersionLoss, Write
+from compiler.change.plan import Kind, Location, Plan, Step, Write
 from compiler.change.undo import drop_foreign_writes, drop_writes_in_use, foreign_targets
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.refusal import Refusal
-from tests.unit.changes import plan_of
+from tests.unit.changes import loss_of, plan_of
 from tests.unit.conftest import Stores
 from tests.unit.memory_store import MemoryStore
 
@@ -67,10 +67,19 @@ def test_what_an_environment_reads_stays_and_the_rest_is_deleted(
 ) -> None:
     azure.seed("github-app-key", PEM="p")
     theirs, free = deletion(azure, "agents-jira", *JIRA), deletion(azure, "github-app-key", "PEM")
-    lost = tuple(VersionLoss(LossKind.VERSIONS, "azure", each.name, ("v1",), 10, "") for each in (theirs, free))
+    lost = tuple(
+        loss_of(
+            "azure",
+            each.name,
+            "v1",
+            keeps=10,
+            remedy="",
+        )
+        for each in (theirs, free)
+    )
     found = spare(plan_of(theirs, free, losses=lost), environment, reading(environment, "azure", "staging"))
     assert found.writes == (free,)
-    assert [loss.name for loss in found.losses] == ["github-app-key"]
+    assert [loss.place.name for loss in found.losses] == ["github-app-key"]
     assert [step.kind for step in found.steps] == [Kind.REFUSE, Kind.REFUSE, Kind.DELETE]
     assert found.steps[0].reason == 'it is in use again, read there by "staging/jira"'
     assert found.steps[0].remedy == "let another store serve it first (`cutover`), or set the right value (`put`)"
@@ -222,7 +231,16 @@ def test_what_has_none_stays_and_is_told(environment: Environment, to: str, name
 def test_neither_the_audit_file_nor_the_losses_tell_of_it(environment: Environment) -> None:
     names = ("agents-jira", "of-others")
     stored = {("azure", name): "1" for name in names}
-    losses = tuple(VersionLoss(LossKind.VERSIONS, "azure", name, ("1",), 1, "keep it") for name in names)
+    losses = tuple(
+        loss_of(
+            "azure",
+            name,
+            "1",
+            keeps=1,
+            remedy="keep it",
+        )
+        for name in names
+    )
     found = kept(plan_of(*map(foreign, names), stored=stored, losses=losses), environment)
     assert list(found.stored) == [("azure", "agents-jira")]
-    assert [each.name for each in found.losses] == ["agents-jira"]
+    assert [each.place.name for each in found.losses] == ["agents-jira"]

@@ -4,7 +4,6 @@ from compiler.change.plan import (
     WRITING,
     Kind,
     Location,
-    LossKind,
     MissingLine,
     Note,
     NoteKind,
@@ -14,14 +13,13 @@ from compiler.change.plan import (
     Plan,
     State,
     Step,
-    VersionLoss,
     Write,
     WriteResult,
     refuse_targets,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
-from tests.unit.changes import outcome_of, plan_of
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
@@ -98,6 +96,10 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
         "keeps-not-before-ahead",
         "overdue",
         "access-unknown",
+        "drops-versions",
+        "drops-way-back",
+        "drops-unknown",
+        "deletes-itself",
     ]
 
 
@@ -156,7 +158,7 @@ def step_in(name: str, kind: Kind) -> Step:
 def test_what_is_left_out_is_refused_with_its_reason_and_not_written() -> None:
     steps = (step_in("kept", Kind.UPDATE), step_in("out", Kind.DELETE), Step("out", "KEY", Kind.MISSING, None, None))
     writes = tuple(Write("azure", name, (), {}) for name in ("kept", "out"))
-    losses = tuple(VersionLoss(LossKind.VERSIONS, "azure", name, ("1",), 1, "") for name in ("kept", "out"))
+    losses = tuple(loss_of("azure", name, "1", keeps=1) for name in ("kept", "out"))
     found = refuse_targets(plan_of(*writes, steps=steps, losses=losses), {("azure", "out"): ("the reason", "the way")})
     assert [(each.kind, each.reason, each.remedy) for each in found.steps] == [
         (Kind.UPDATE, "", ""),
@@ -164,7 +166,7 @@ def test_what_is_left_out_is_refused_with_its_reason_and_not_written() -> None:
         (Kind.MISSING, "", ""),
     ]
     assert [write.name for write in found.writes] == ["kept"]
-    assert [loss.name for loss in found.losses] == ["kept"]
+    assert [loss.place.name for loss in found.losses] == ["kept"]
 
 
 def test_a_step_that_writes_nothing_stays_what_it_is() -> None:

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory
-from compiler.change.plan import Kind, LossKind, Options
-from compiler.change.undo import undo_command
+from compiler.change.plan import Kind, NoteKind, Options
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, DisabledError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Dropped
@@ -78,7 +77,7 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     step, write = only(older, store, history)
     # The newer one may be another command's: its own line undoes it.
     assert (step.kind, write) == (Kind.REFUSE, None)
-    assert step.remedy == f"undo that run first: {undo_command('put', 'staging', 'newer')}"
+    assert step.remedy == "undo that run first: platform-secrets put staging --undo newer"
     assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote it since"
     step, write = only(newer, store, history)
     assert step.kind is Kind.UPDATE
@@ -405,14 +404,14 @@ def test_an_undo_costs_versions_where_it_writes_one() -> None:
     store.drops = dict.fromkeys("abc", Dropped(("1",), 10))
     run = run_of(a=updated(), b=created(), c=updated())
     assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.REFUSE]
-    assert [(loss.store, loss.name) for loss in plan_for(run, store).losses] == [("azure", "a")]
+    assert [(loss.place.store, loss.place.name) for loss in plan_for(run, store).losses] == [("azure", "a")]
     store.drops = {"a": Dropped(("v1", "v2"), 10)}
     # The version that the undo replaces is among those that its write drops.
-    assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [LossKind.WAY_BACK]
+    assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [NoteKind.DROPS_WAY_BACK]
 
 
 def test_a_command_line_that_undoes_names_the_command_the_environment_and_the_run() -> None:
-    assert undo_command("restore", "prod", ID) == f"platform-secrets restore prod --undo {ID}"
+    assert run_of().past.undo == f"platform-secrets migrate prod --undo {ID}"
 
 
 def test_an_undo_that_was_stopped_is_refused_where_the_value_before_the_run_is_gone() -> None:

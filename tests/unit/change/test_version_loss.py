@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.plan import LossKind, VersionLoss, Write, losses_of
+from compiler.change.plan import Note, NoteKind, Write, losses_of
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
 from tests import providers
 from tests.refusals import is_refused
+from tests.unit.changes import loss_of
 from tests.unit.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -29,7 +30,7 @@ def write(name: str, replaces: str | None = "10") -> Write:
     return Write("kv", name, (), {}, base=RemoteSecret(name, replaces, {}, Attributes()))
 
 
-def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> VersionLoss:
+def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> Note:
     (loss,) = losses_of([write(name, replaces)], {"kv": vault})
     return loss
 
@@ -40,22 +41,35 @@ def test_each_loss_has_the_versions_and_the_command_that_keeps_them_in_the_order
     vault.drops = {"a": TEN, "c": Dropped(("3", "4"), 2)}
     remedy = "bao kv metadata put -mount=team/kv -max-versions={} {}"
     assert losses_of([write(name) for name in ("c", "b", "a")], {"kv": vault}) == (
-        VersionLoss(LossKind.VERSIONS, "kv", "c", ("3", "4"), 2, remedy.format(4, "c")),
-        VersionLoss(LossKind.VERSIONS, "kv", "a", ("1",), 10, remedy.format(20, "a")),
+        loss_of(
+            "kv",
+            "c",
+            "3",
+            "4",
+            keeps=2,
+            remedy=remedy.format(4, "c"),
+        ),
+        loss_of(
+            "kv",
+            "a",
+            "1",
+            keeps=10,
+            remedy=remedy.format(20, "a"),
+        ),
     )
 
 
 @pytest.mark.parametrize(
     ("versions", "replaces", "kind"),
     [
-        (("1",), "1", LossKind.WAY_BACK),
-        (("1", "2"), "2", LossKind.WAY_BACK),
-        (("1",), "2", LossKind.VERSIONS),
-        (("1",), None, LossKind.VERSIONS),
+        (("1",), "1", NoteKind.DROPS_WAY_BACK),
+        (("1", "2"), "2", NoteKind.DROPS_WAY_BACK),
+        (("1",), "2", NoteKind.DROPS_VERSIONS),
+        (("1",), None, NoteKind.DROPS_VERSIONS),
     ],
 )
 def test_the_version_that_is_replaced_is_the_worst_loss(
-    vault: MemoryStore, versions: tuple[str, ...], replaces: str | None, kind: LossKind
+    vault: MemoryStore, versions: tuple[str, ...], replaces: str | None, kind: NoteKind
 ) -> None:
     vault.drops = {"a": Dropped(versions, 1)}
     assert found(vault, replaces=replaces).kind is kind
@@ -78,16 +92,21 @@ def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
     vault.failures["dropped_by_write", "a"] = ForbiddenError(
         vault.place("a"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
-    assert found(vault) == VersionLoss(LossKind.UNKNOWN, "kv", "a", (), None, "no policy; add one")
+    assert found(vault) == loss_of(
+        "kv",
+        "a",
+        kind=NoteKind.LOSS_UNKNOWN,
+        remedy="no policy; add one",
+    )
 
 
 def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_stay(vault: MemoryStore) -> None:
     vault.drops = {"a": Dropped(("9",), 1, 90, (Limit.NAME, Limit.MOUNT))}
     dropped, itself = losses_of([write("a")], {"kv": vault})
-    assert (dropped.kind, dropped.lives, dropped.ends) == (LossKind.VERSIONS, None, None)
-    assert (itself.kind, itself.versions, itself.lives) == (LossKind.ITSELF, (), 90)
-    assert itself.ends is not None
-    assert abs((itself.ends - datetime.now(UTC)).total_seconds() - 90) < 30
+    assert (dropped.kind, dropped.lives, dropped.date) == (NoteKind.DROPS_VERSIONS, None, None)
+    assert (itself.kind, itself.versions, itself.lives) == (NoteKind.DELETES_ITSELF, (), 90)
+    assert itself.date is not None
+    assert abs((itself.date - datetime.now(UTC)).total_seconds() - 90) < 30
     assert itself.remedy == (
         "bao write team/kv/config delete_version_after=0s"
         " && bao kv metadata put -mount=team/kv -delete-version-after=0s a"
@@ -150,7 +169,3 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
             thread.join(10)
     # The second one, and at most one that the first one's thread took.
     assert was_over in ([True], [True, True])
-
-
-def test_its_kinds_have_the_words_of_the_output() -> None:
-    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown", "deletes-itself"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, LossKind, Note, NoteKind, OnConflict, Options, Plan
+from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import KeyRemote
 from compiler.model.environment import Environment
@@ -158,13 +158,13 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
     found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE))
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
-    assert [(loss.kind, loss.name) for loss in found.losses] == [
-        (LossKind.WAY_BACK, "agents/github"),
-        (LossKind.ITSELF, "agents/jira"),
+    assert [(loss.kind, loss.place.name) for loss in found.losses] == [
+        (NoteKind.DROPS_WAY_BACK, "agents/github"),
+        (NoteKind.DELETES_ITSELF, "agents/jira"),
     ]
     # What is not written costs nothing.
     kept = plan_migration(routes, ends.live, Options())
-    assert [loss.name for loss in kept.losses] == ["agents/jira"]
+    assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
     assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
 
 

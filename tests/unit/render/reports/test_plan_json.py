@@ -6,14 +6,12 @@ from compiler.change.plan import (
     End,
     Kind,
     Location,
-    LossKind,
     MissingLine,
     Note,
     NoteKind,
     Outcome,
     State,
     Step,
-    VersionLoss,
     Write,
     WriteResult,
 )
@@ -21,7 +19,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
 from compiler.render.reports.plan import plan_report
 from compiler.stores.interface import Cluster
-from tests.unit.changes import outcome_of, plan_of
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
 BARE = Step("jira", "OTHER", Kind.MISSING, None, None)
@@ -38,7 +36,16 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         skipped=(("slack", "it reads it"),),
         left_out=(("azure", "slack"),),
         notes=(Note(NoteKind.EXPIRED, "jira", Location("vault", "v", None), WHEN),),
-        losses=(VersionLoss(LossKind.VERSIONS, "azure", "jira", ("1", "2"), 10, "keep more"),),
+        losses=(
+            loss_of(
+                "azure",
+                "jira",
+                "1",
+                "2",
+                keeps=10,
+                remedy="keep more",
+            ),
+        ),
     )
     report = plan_report("migrate", Outcome(plan, End.BLOCKED), 1, {"undo": "run-0"})
     assert json.loads(json.dumps(report)) == {

@@ -7,7 +7,6 @@ import pytest
 from compiler.change.plan import (
     Kind,
     Location,
-    LossKind,
     MissingLine,
     Note,
     NoteKind,
@@ -15,7 +14,6 @@ from compiler.change.plan import (
     Options,
     State,
     Step,
-    VersionLoss,
     Write,
     WriteResult,
 )
@@ -32,7 +30,7 @@ from compiler.render.reports.plan import (
     unaudited_lines,
     undo_lines,
 )
-from tests.unit.changes import outcome_of, plan_of
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 PAST = datetime(2025, 1, 31, tzinfo=UTC)
 
@@ -128,7 +126,16 @@ def test_no_row_is_wider_than_a_terminal_unless_a_name_is() -> None:
     names = [f"secret-number-{number}" for number in range(20)]
     plan = plan_of(
         notes=tuple(Note(kind, name, Location("azure", name, None), PAST) for kind in NoteKind for name in names),
-        losses=tuple(VersionLoss(LossKind.VERSIONS, "kv", name, ("1",), 10, "short") for name in names),
+        losses=tuple(
+            loss_of(
+                "kv",
+                name,
+                "1",
+                keeps=10,
+                remedy="short",
+            )
+            for name in names
+        ),
     )
     assert max(map(len, told(plan_lines(plan)))) <= 80
     name = "n" * 100

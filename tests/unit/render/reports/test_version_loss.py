@@ -1,29 +1,41 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from compiler.change.plan import LossKind, VersionLoss
+from compiler.change.plan import Note, NoteKind
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import as_json
-from compiler.render.reports.plan import loss_lines, loss_note
+from compiler.render.reports.plan import loss_lines, plan_report
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
 VERSIONS = "the store will permanently drop earlier versions:"
 
 
-def told(losses: list[VersionLoss]) -> list[str]:
+def told(losses: list[Note]) -> list[str]:
     return text_of(loss_lines(losses)).splitlines()
 
 
-def loss(name: str, *versions: str, kind: LossKind = LossKind.VERSIONS, keeps: int | None = 10) -> VersionLoss:
-    return VersionLoss(kind, "kv", name, versions, keeps, REMEDY)
+def loss(name: str, *versions: str, kind: NoteKind = NoteKind.DROPS_VERSIONS, keeps: int | None = 10) -> Note:
+    return loss_of("kv", name, *versions, kind=kind, keeps=keeps, remedy=REMEDY)
+
+
+def report(found: Note) -> dict[str, Any]:
+    return plan_report("migrate", outcome_of(plan=plan_of(losses=(found,))), 0)
+
+
+def noted(found: Note) -> dict[str, Any]:
+    """The loss as a report for programs has it."""
+    (note,) = as_json(report(found))["notes"]
+    return dict(note)
 
 
 def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
     losses = [
         loss("team/a", "1"),
-        loss("team/c", kind=LossKind.UNKNOWN, keeps=None),
+        loss("team/c", kind=NoteKind.LOSS_UNKNOWN, keeps=None),
         loss("team/b", "3", "5"),
-        loss("team/d", "7", kind=LossKind.WAY_BACK, keeps=1),
+        loss("team/d", "7", kind=NoteKind.DROPS_WAY_BACK, keeps=1),
     ]
     assert told(losses) == [
         "note: the store will drop the version that is replaced, and it cannot be",
@@ -42,13 +54,13 @@ def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
 
 def test_what_deletes_itself_is_named_with_its_end() -> None:
     ends = datetime(2026, 11, 28, 7, 31, tzinfo=UTC)
-    found = replace(loss("team/a", kind=LossKind.ITSELF, keeps=None), lives=5400, ends=ends)
+    found = replace(loss("team/a", kind=NoteKind.DELETES_ITSELF, keeps=None), lives=5400, date=ends)
     assert told([found]) == [
         "note: what is written will delete itself: team/a (1h30m after the write,",
         "      on 2026-11-28 07:31 UTC)",
         f"      help: to have it stay, first: {REMEDY}",
     ]
-    note = as_json(loss_note(found))
+    note = noted(found)
     assert (note["kind"], note["date"]) == ("deletes-itself", "2026-11-28T07:31:00+00:00")
 
 
@@ -64,7 +76,7 @@ def test_a_line_names_a_dozen() -> None:
 
 def test_a_note_has_all_of_it_and_no_credential() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
-    assert as_json(loss_note(loss("team/a", "1", "2"))) == {
+    assert noted(loss("team/a", "1", "2")) == {
         "kind": "drops-versions",
         "secret": None,
         "place": {"store": "kv", "name": "team/a"},
@@ -74,5 +86,5 @@ def test_a_note_has_all_of_it_and_no_credential() -> None:
         "keeps": 10,
         "remedy": REMEDY,
     }
-    shown = text_of(loss_note(loss(token, "1"))) + text_of(loss_lines([loss(token, "1")]))
+    shown = text_of(report(loss(token, "1"))) + text_of(loss_lines([loss(token, "1")]))
     assert token not in shown
