@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
+
+from azure.core.credentials import AccessToken
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault_state import (
@@ -259,13 +261,6 @@ def _busy(name: str, doing: str) -> RefusedRequestError:
     return RefusedRequestError(409, "Conflict", f"Secret {name} is currently being {word}.", doing)
 
 
-class LocalAccessToken(NamedTuple):
-    """What the SDK expects of a credential: the token and when it ends, in seconds since 1970."""
-
-    token: str
-    expires_on: int
-
-
 class RevocableIssuer(TokenIssuer):
     """Issues tokens that can be revoked."""
 
@@ -294,10 +289,10 @@ class LocalCredential:
         self._caller = caller
         self.requests = 0
 
-    def get_token(self, *_scopes: str, **_options: Any) -> LocalAccessToken:  # noqa: ANN401 - the SDK's own signature
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - the SDK's own signature
         self.requests += 1
         token = self._issuer.issue(lifetime=self._lifetime, caller=self._caller)
-        return LocalAccessToken(token, claims_of(token)["exp"])
+        return AccessToken(token, claims_of(token)["exp"])
 
 
 @dataclass(frozen=True)

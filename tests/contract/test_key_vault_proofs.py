@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.azure_key_vault.client import Bundle
+from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,

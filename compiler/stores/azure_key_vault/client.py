@@ -1,254 +1,194 @@
-"""Calls one Key Vault through Microsoft's SDK, and turns its refusals and failed exchanges into StoreErrors."""
+"""Calls one Key Vault through Microsoft's SDK over the stores' HTTP transport, and finds what the vault would refuse.
+
+azure-core's own transport is not used: it reads variables and .netrc entries for each request, keeps cookies, and waits
+for a reply that trickles without end.
+"""
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from http.client import HTTPS_PORT
-from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.client import HTTPS_PORT, HTTPException
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequestError
 from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy
-from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
+from azure.core.pipeline.transport import HttpResponse, HttpTransport
+from azure.keyvault.secrets import SecretClient, SecretProperties
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
-from compiler.model.store import StoreAddress, is_loopback, parse_address
-from compiler.stores.azure_key_vault.log_in import (
-    TOKEN_VARIABLE,
-    Credential,
-    ForeignResourceError,
-    NoTokenError,
-    NoTokenInTimeError,
-    no_token,
-    no_token_in_time,
-    shared_credential,
-)
+from compiler.model.facts import has_more_values
+from compiler.model.store import Address, StoreAddress, is_loopback, parse_address
+from compiler.stores.azure_key_vault.log_in import NoTokenError, shared_credential
 from compiler.stores.azure_key_vault.provider import cloud_of
-from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, ForeignHostError, VaultTransport
-from compiler.stores.errors import (
-    Action,
-    Code,
-    DisabledError,
-    ForbiddenError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    StoreLocation,
-)
-from compiler.stores.http import silence
-from compiler.stores.interface import Attributes, Identity, StoreOptions
+from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, is_name, unexpected
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
+from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy, silence
+from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import held, parse_retry_after
-from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import BLANK, shell_line
+from compiler.stores.pacing import held, note_answer
+from compiler.stores.secret_value import UNWRITABLE, SecretValue, Trait, traits
+
+# The SDK's own.
+DEFAULT_AUTHORITIES: Final = DEFAULT_CA_BUNDLE_PATH
+_UNAUTHORISED = 401
+_SERVER_ERROR = 500
+# Tokens would not work with clocks that are further apart.
+_MOST_DRIFT = timedelta(days=1)
+_FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """One version; `value` is None in lists and of deleted secrets."""
-
-    name: str
-    version: str | None
-    value: SecretValue | None
-    attributes: Attributes
+class ForeignHostError(Exception):
+    """A request was about to leave for a host that is not the vault's, such as a page link in a forged list."""
 
 
-_PERMISSIONS: Final = {
-    Action.READ: "secrets/get",
-    Action.DESCRIBE: "secrets/list",
-    Action.LIST: "secrets/list",
-    Action.WRITE: "secrets/set",
-    Action.TAG: "secrets/set",
-    Action.DELETE: "secrets/delete",
-    Action.RECOVER: "secrets/recover",
-}
-_READING: Final = frozenset({Action.READ, Action.DESCRIBE, Action.LIST})
-# How Key Vault says that a secret, a version of it or a deleted one is not there.
-_ABSENT: Final = "SecretNotFound"
-# Characters of a message that are looked at.
-_LONGEST_MESSAGE: Final = 4096
-# A policy does not say in a code what it wants.
-_DENIED: Final = "refused by policy: its expiry date or its content type is missing or not allowed"
-_BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "ObjectIsBeingPurged"})
+class SdkReply(HttpResponse):
+    """A reply in the form that the SDK's clients read."""
+
+    def __init__(self, request: Any, reply: HttpReply) -> None:  # noqa: ANN401 - either of azure-core's two classes
+        super().__init__(request, reply)
+        self.status_code, self.headers = reply.status, reply.headers  # type: ignore[assignment] # a mapping as it wants
+        self.content_type = reply.headers.get("content-type")
+        self.reason = ""
+
+    def body(self) -> bytes:
+        content: bytes = self.internal_response.content
+        return content
+
+    read = body
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.text())
 
 
-class Denial(StrEnum):
-    """The kinds of ForbiddenByPolicy, which only the beginning of its message tells apart."""
+class SdkTransport(HttpTransport[Any, Any]):
+    """Sends requests to any server, through the proxies that the environment names; for log-ins.
 
-    ACCESS_POLICY = "access-policy"
-    ON_BEHALF_OF = "on-behalf-of"
-
-    @classmethod
-    def of(cls, message: str | None) -> Denial | None:
-        """The kind of a message of Key Vault, of which nothing is shown; None for any other."""
-        if message is None or len(message) > _LONGEST_MESSAGE:
-            return None
-        if message.startswith("The policy requires the caller '"):
-            return cls.ON_BEHALF_OF
-        is_denial = message.startswith("The user, group or application '") and "' does not have secrets" in message
-        return cls.ACCESS_POLICY if is_denial else None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request.
-
-    `denial` is what the message of a ForbiddenByPolicy begins with, where that is known. `is_key_vaults` says that the
-    body had Key Vault's error form; `worked_before` that an earlier request was accepted. `credential` names where the
-    token comes from.
+    `authorities` is what checks a server's certificate. The SDK's own errors stand for those of a connection.
     """
 
-    status: int
-    code: str | None = None
-    inner: str | None = None
-    retry_after: str | None = None
-    is_key_vaults: bool = False
-    worked_before: bool = False
-    credential: str = "the credential"
-    denial: Denial | None = None
+    def __init__(
+        self, authorities: Callable[[], ssl.SSLContext], connect_timeout: float = 5.0, read_timeout: float = 30.0
+    ) -> None:
+        self._authorities = authorities
+        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+        self._transports: dict[tuple[str, str, int | None], Transport] = {}
+
+    def open(self) -> None:
+        """Connections are opened by the first request."""
+
+    def close(self) -> None:
+        for transport in self._transports.values():
+            transport.close()
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    def send(self, request: Any, **given: Any) -> SdkReply:  # noqa: ANN401 - either of azure-core's two classes
+        """Send the request once. Raises ServiceRequestError, and ValueError for a reply that cannot be used."""
+        try:
+            url = parse_url(request.url)
+        except LocationParseError:
+            raise ForeignHostError from None
+        headers, body = dict(request.headers), request.data
+        if isinstance(body, Mapping):
+            headers.setdefault("Content-Type", _FORM)
+            body = urlencode(body)
+        sent = body.encode() if isinstance(body, str) else body
+        try:
+            transport = self._transport_to(url)
+            reply = transport.request(request.method, url.request_uri, headers, sent, given.get("connection_timeout"))
+        except (OSError, HTTPException) as error:
+            raise ServiceRequestError("no reply", error=error) from error
+        # The SDK parses it.
+        if has_more_values(reply.content.decode("latin-1"), MOST_VALUES):
+            raise ReplyTooLargeError
+        return SdkReply(request, reply)
+
+    def _transport_to(self, url: Url) -> Transport:
+        origin = url.scheme or "", (url.host or "").strip("[]"), url.port
+        if (known := self._transports.get(origin)) is not None:
+            return known
+        proxy = usable_proxy(StoreLocation(f"{url.scheme}://{url.netloc}"), proxy_for(url.url))
+        context = self._authorities() if url.scheme == "https" else None
+        made = Transport(Address(*origin, ""), context, proxy, **self._timeouts)
+        return self._transports.setdefault(origin, made)
 
 
-def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    """Return the error for an answer that is no success."""
-    status = answer.status
-    if 300 <= status < 400:  # noqa: PLR2004 - the redirects
-        reason = f"it answered with a redirect (status {status}), which is not followed, as the token would go there"
-        return StoreError(
-            place, action, reason, "check the vault's URL and the proxy in between", Code.REDIRECT_REFUSED
-        )
-    if status == 429:  # noqa: PLR2004
-        reason = "the vault is throttling requests"
-        remedy = "run again later, or with fewer workers"
-        return StoreError(
-            place, action, reason, remedy, Code.THROTTLED, retry_after=parse_retry_after(answer.retry_after)
-        )
-    if status >= 500 or status == 408:  # noqa: PLR2004
-        return StoreError(place, action, f"it answered with status {status}", "run again later", Code.UNAVAILABLE)
-    if status == 401:  # noqa: PLR2004
-        return _unauthenticated(answer, place, action)
-    if not answer.is_key_vaults:
-        reason = f"a server that is not Key Vault answered with status {status}"
-        return StoreError(
-            place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY
-        )
-    if status == 403:  # noqa: PLR2004
-        return _forbidden(answer, place, action)
-    if status == 404:  # noqa: PLR2004
-        return _missing(answer, place, action)
-    if status == 409:  # noqa: PLR2004
-        return _conflict(answer, place, action)
-    reason = f'Key Vault refused the request with status {status} and code "{_word(answer.code)}"'
-    return StoreError(
-        place, action, reason, "check the value, tags, content type and dates against its limits", Code.INVALID_VALUE
-    )
+class VaultTransport(SdkTransport):
+    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere.
+
+    `on_refused` is called with a token that the vault did not accept, before the SDK asks for another.
+    """
+
+    def __init__(
+        self,
+        vault_url: str,
+        context: ssl.SSLContext,
+        on_refused: Callable[[str], None],
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> None:
+        super().__init__(lambda: context, connect_timeout, read_timeout)
+        self._on_refused = on_refused
+        self.clock_ahead = timedelta()
+        self._origin = _origin(parse_url(vault_url))
+        # Now: what the variables hold later is none of this session's.
+        self._transport = super()._transport_to(parse_url(vault_url))
+
+    def send(self, request: Any, **given: Any) -> SdkReply:  # noqa: ANN401 - as above
+        reply = super().send(request, **given)
+        if reply.status_code < _SERVER_ERROR:
+            # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
+            note_answer()
+            self.clock_ahead = _ahead(reply.headers.get("date"))
+        token = request.headers.get("Authorization")
+        if reply.status_code == _UNAUTHORISED and token is not None:
+            self._on_refused(str(token).partition(" ")[2])
+        return reply
+
+    def _transport_to(self, url: Url) -> Transport:
+        if _origin(url) != self._origin:
+            raise ForeignHostError
+        return self._transport
 
 
-def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    if answer.credential == TOKEN_VARIABLE:
-        return _fixed_token_rejected(answer, place, action)
-    if answer.worked_before:
-        reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
-        remedy = f"log in again (`{shell_line('az', 'login')}`), then run the same command again"
-        return StoreError(place, action, reason, remedy, Code.EXPIRED_TOKEN)
-    reason = f"the token of {answer.credential} was rejected"
-    log_in = shell_line("az", "login", "--tenant", BLANK)
-    remedy = f"log in to the vault's own tenant (`{log_in}`) or name another credential"
-    return StoreError(place, action, reason, remedy, Code.UNAUTHENTICATED)
+def _origin(url: Url) -> tuple[str | None, str | None, int]:
+    # Key Vault writes its own port into page links, clients do not.
+    return url.scheme, url.host, url.port or 443
 
 
-def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    # No log-in replaces it while the variable is set.
-    if answer.worked_before:
-        reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
-        return StoreError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy, Code.EXPIRED_TOKEN)
-    way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{shell_line('az', 'login')}`)"
-    return StoreError(
-        place,
-        action,
-        f"the token of {TOKEN_VARIABLE} was rejected",
-        f"renew {TOKEN_VARIABLE} {way}",
-        Code.UNAUTHENTICATED,
-    )
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a server; None where there is none, or the server is exempt."""
+    found: str | None = select_proxy(url, get_environ_proxies(url))
+    return found
 
 
-def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    if answer.code == _ABSENT and place.name is not None:
-        return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
-    reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
-    return StoreError(place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY)
+def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
+    """Return the proxy's address. Raises a StoreError, invalid-name, for one of SOCKS and the like."""
+    proxy = None if named is None else parse_proxy(named, "http", "https")
+    if named is not None and proxy is None:
+        # Its text is not shown: it may hold a password.
+        reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
+        raise StoreError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY", Code.INVALID_NAME)
+    return proxy
 
 
-def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    permission = _PERMISSIONS.get(action, "secrets/get")
-    if answer.inner == "ForbiddenByPolicy" and answer.denial is None and action in (Action.WRITE, Action.TAG):
-        # Not a ForbiddenError: no right is missing, and the next secret may be allowed.
-        # Nor is it certain: an access policy's denial may have come in other words.
-        way = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
-        remedy = f"{way}, or ask for {permission}"
-        return StoreError(place, action, _DENIED, remedy, Code.REFUSED_BY_POLICY)
-    is_of_store = False
-    match answer.denial if answer.inner == "ForbiddenByPolicy" and answer.denial is not None else answer.inner:
-        case "SecretDisabled":
-            words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")
-            command = shell_line("az", "keyvault", "secret", *words)
-            remedy = f"enable its newest version (`{command}`)"
-            return DisabledError(place, action, "its newest version is disabled", remedy)
-        case "ForbiddenByRbac":
-            # Of a role this is a right of its own; an access policy has one for both.
-            permission = "secrets/update" if action is Action.TAG else permission
-            reason = f"no role assignment of the caller grants {permission}"
-            # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
-            role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
-            remedy = f"assign {role}, with {permission}, and wait some minutes until it takes effect"
-        case "AccessDenied" | Denial.ACCESS_POLICY:
-            reason = f"the vault's access policy does not grant the caller {permission}"
-            word = permission.partition("/")[2]
-            command = shell_line("az", "keyvault", "set-policy", "--secret-permissions", word)
-            remedy = f"add it (`{command}`)"
-        case "ForbiddenByFirewall":
-            is_of_store, reason = True, "the vault's firewall blocks this network"
-            remedy = "add this address to the vault's network rules, or run from an allowed network"
-        case Denial.ON_BEHALF_OF:
-            reason = "the vault's access policy grants it only to an application that acts on behalf of the caller"
-            remedy = f"add an access policy with {permission} for the caller alone, without an application"
-        case _:
-            reason = f'the vault denies it with code "{_word(answer.inner or answer.code)}"'
-            remedy = f"ask the vault's owner for {permission}"
-            if action is Action.WRITE:
-                remedy += "; a policy of the vault may want an expiry date"
-    return ForbiddenError(place, action, reason, remedy, permission=permission, is_of_store=is_of_store)
-
-
-def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    if answer.inner == "ObjectIsDeletedButRecoverable":
-        return soft_deleted(place, action)
-    if answer.inner in _BUSY:
-        return StoreError(
-            place, action, "the name is still being deleted or recovered", "run again in a minute", Code.BUSY
-        )
-    reason = f'Key Vault reports a conflict with code "{_word(answer.inner or answer.code)}"'
-    return StoreError(place, action, reason, "run again when nobody else is changing this secret", Code.BUSY)
-
-
-def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
-    """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
-    command = shell_line("az", "keyvault", "secret", "recover", "--id", _id(place, "deletedsecrets"))
-    remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
-    return SoftDeletedError(place, action, "it is soft-deleted", remedy, version=version)
-
-
-def _id(place: StoreLocation, kind: str) -> str:
-    return f"{place.store}/{kind}/{place.name}"
-
-
-def _word(code: str | None) -> str:
-    # A code is one word in Key Vault's answers; whatever else a stranger sends is not shown.
-    return code if code is not None and code.isascii() and code.isalnum() and len(code) <= 64 else "unknown"  # noqa: PLR2004
+def _ahead(told: str | None) -> timedelta:
+    """How far a server whose answer has this date is ahead of this machine; nothing where that is no clock's drift."""
+    try:
+        ahead = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return timedelta()
+    return ahead if abs(ahead) <= _MOST_DRIFT else timedelta()
 
 
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
@@ -287,7 +227,6 @@ T = TypeVar("T")
 EMULATOR_VARIABLE: Final = "AZURE_KEYVAULT_EMULATOR"
 API_VERSION_VARIABLE: Final = "AZURE_KEYVAULT_API_VERSION"
 _OK: Final = 200
-_UNAUTHORISED: Final = 401
 
 
 class SdkClient:
@@ -298,7 +237,11 @@ class SdkClient:
     """
 
     def __init__(
-        self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions, credential: Credential | None
+        self,
+        address: StoreAddress,
+        environ: Mapping[str, str],
+        options: StoreOptions,
+        credential: TokenCredential | None,
     ) -> None:
         # The second is what the credentials log in by.
         silence("azure", "msal")
@@ -316,8 +259,7 @@ class SdkClient:
         )
         self._client = SecretClient(
             url,
-            # Its annotation names azure's own token class; any named tuple of the same two fields does.
-            cast("TokenCredential", self._credential),
+            self._credential,
             transport=self._transport,
             retry_policy=RetryPolicy.no_retries(),
             redirect_policy=RedirectPolicy.no_redirects(),
@@ -329,13 +271,13 @@ class SdkClient:
         self._warm = False
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
-        return self._call(name, action, lambda: _bundle(self._client.get_secret(name, version, cls=_of_text)))
+        return self._call(name, action, lambda: bundle_of(self._client.get_secret(name, version, cls=_of_text)))
 
     def set(self, name: str, value: SecretValue, attributes: Attributes) -> Bundle:
         return self._call(
             name,
             Action.WRITE,
-            lambda: _bundle(
+            lambda: bundle_of(
                 self._client.set_secret(
                     name,
                     value.reveal(),
@@ -354,19 +296,19 @@ class SdkClient:
             name,
             Action.TAG,
             # No other attribute is sent, so that each stays as it is.
-            lambda: _bundle(self._client.update_secret_properties(name, version, tags=dict(tags))),
+            lambda: bundle_of(self._client.update_secret_properties(name, version, tags=dict(tags))),
         )
 
     def get_deleted(self, name: str, action: Action) -> Bundle:
-        return self._call(name, action, lambda: _bundle(self._client.get_deleted_secret(name)))
+        return self._call(name, action, lambda: bundle_of(self._client.get_deleted_secret(name)))
 
     def delete(self, name: str) -> Bundle:
         # The poller is asked for the reply that it came with, and never to wait: it would poll past limiter and clock.
-        return self._call(name, Action.DELETE, lambda: _bundle(self._client.begin_delete_secret(name).result()))
+        return self._call(name, Action.DELETE, lambda: bundle_of(self._client.begin_delete_secret(name).result()))
 
     def recover(self, name: str) -> Bundle:
         return self._call(
-            name, Action.RECOVER, lambda: _bundle(self._client.begin_recover_deleted_secret(name).result())
+            name, Action.RECOVER, lambda: bundle_of(self._client.begin_recover_deleted_secret(name).result())
         )
 
     def ask(self) -> None:
@@ -393,7 +335,7 @@ class SdkClient:
         def send() -> tuple[list[Bundle], str | None]:
             iterator: Any = pages()
             # One page: the rest is asked for by its token, so that a failure repeats this page and not the list.
-            found = [_bundle(item) for item in next(iterator)]
+            found = [bundle_of(item) for item in next(iterator)]
             return found, iterator.continuation_token or None
 
         return self._call(name, action, send)
@@ -424,33 +366,23 @@ class SdkClient:
 
     def _failure(self, error: Exception, place: StoreLocation, action: Action) -> StoreError:
         if isinstance(error, NoTokenError):
-            return no_token(error, StoreLocation(self._store), self._credential.method)
-        if isinstance(error, NoTokenInTimeError):
-            return no_token_in_time(StoreLocation(self._store), self._credential.method)
+            return StoreError(StoreLocation(self._store), Action.LOG_IN, error.reason, error.remedy, error.code)
         if isinstance(error, ForeignHostError):
             reason = "a reply points to another host, which would get the token"
             return StoreError(place, action, reason, "check the vault's URL", Code.REDIRECT_REFUSED)
         if isinstance(error, ServiceRequestError) and error.inner_exception is not None:
             return connection_error(error.inner_exception, self._server, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
-            answer = _answer(error, worked_before=self._warm, credential=self._credential.shown)
+            answer = answer_of(error, worked_before=self._warm, credential=self._credential.shown)
             if answer.status != _UNAUTHORISED and answer.is_key_vaults:
                 self._warm = True
             if answer.status != _OK:
                 return error_of(answer, place, action)
-        if isinstance(error, ForeignResourceError):
-            reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, so none was sent"
-            return StoreError(
-                StoreLocation(self._store), Action.LOG_IN, reason, "check the vault's URL", Code.UNAUTHENTICATED
-            )
         if isinstance(error, ValueError) and "challenge" in str(error):
             reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return StoreError(StoreLocation(self._store), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
-        reason = "the reply is not Key Vault's JSON"
-        return StoreError(
-            place, action, reason, "check the vault's URL and the proxy in between", Code.UNEXPECTED_REPLY
-        )
+        return unexpected("the reply is not Key Vault's JSON", place, action)
 
 
 def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:
@@ -465,49 +397,58 @@ def _of_text(_response: object, shown: Mapping[str, object], _headers: object) -
     return shown
 
 
-def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
-    properties = shown if isinstance(shown, SecretProperties) else shown.properties
-    value = shown.value if isinstance(shown, KeyVaultSecret) else None
-    level = properties.recovery_level
-    attributes = Attributes(
-        enabled=properties.enabled is not False,
-        expires=_time(properties.expires_on),
-        not_before=_time(properties.not_before),
-        content_type=properties.content_type,
-        tags=dict(properties.tags or {}),
-        created=_time(properties.created_on),
-        updated=_time(properties.updated_on),
-        managed=bool(properties.managed),
-        # No level is what an emulator says; a level without the word means that a delete destroys.
-        is_recoverable=level is None or "recoverable" in str(getattr(level, "value", level)).lower(),
+# https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.
+MAX_VALUE_BYTES: Final = 25_600
+MAX_TAGS: Final = 15
+MAX_TAG_NAME: Final = 512
+MAX_TAG_VALUE: Final = 256
+MAX_CONTENT_TYPE: Final = 255
+BAD_NAME: Final = ("the name is not valid in Key Vault", "use 1 to 127 letters, digits and hyphens")
+_UNWRITABLE_REASONS: Final = {
+    Trait.EMPTY: ("the value is empty", "give it a value, or leave the key out"),
+    Trait.LONE_SURROGATE: ("the value is not valid Unicode text", "encode it, for example as Base64"),
+    Trait.NUL: ("the value has a NUL character", "encode it, for example as Base64"),
+}
+
+
+def name_problems(name: str) -> tuple[Problem, ...]:
+    return () if is_name(name) else (Problem(Code.INVALID_NAME, name, *BAD_NAME),)
+
+
+def value_problems(name: str, value: SecretValue, prop: str | None = None) -> tuple[Problem, ...]:
+    """Problems of one property's value, or of a whole value where `prop` is None."""
+    return tuple(
+        Problem(Code.INVALID_VALUE, name, *_UNWRITABLE_REASONS[trait], prop)
+        for trait in sorted(traits(value) & UNWRITABLE)
     )
-    return Bundle(
-        name=properties.name or "",
-        version=properties.version,
-        value=None if value is None else SecretValue(value),
-        attributes=attributes,
-    )
 
 
-def _time(told: object) -> datetime | None:
-    # A number without bounds is no date, and the SDK hands it on as it came.
-    if told is None or isinstance(told, datetime):
-        return told
-    raise TypeError
+def size_problems(name: str, text: str) -> tuple[Problem, ...]:
+    """Problems of the text that would be stored: the whole JSON object, for a secret with properties."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size <= MAX_VALUE_BYTES:
+        return ()
+    reason = f"the value would have {size} bytes, and Key Vault allows {MAX_VALUE_BYTES}"
+    return (Problem(Code.TOO_LARGE, name, reason, "split its keys over several secrets"),)
 
 
-def _answer(error: HttpResponseError, *, worked_before: bool, credential: str) -> Answer:
-    parsed = error.error
-    code = parsed.code if parsed is not None and isinstance(parsed.code, str) else None
-    inner = parsed.innererror.get("code") if parsed is not None and isinstance(parsed.innererror, Mapping) else None
-    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
-    return Answer(
-        status=error.status_code or 0,
-        code=code,
-        inner=inner if isinstance(inner, str) else None,
-        denial=Denial.of(parsed.message if parsed is not None and isinstance(parsed.message, str) else None),
-        retry_after=headers.get("Retry-After"),
-        is_key_vaults=code is not None,
-        worked_before=worked_before,
-        credential=credential,
-    )
+def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]:
+    found: list[tuple[str, str, str]] = []
+    if len(attributes.tags) > MAX_TAGS:
+        reason = f"it would have {len(attributes.tags)} tags, and Key Vault allows {MAX_TAGS}"
+        found.append((Code.TOO_LARGE, reason, "remove tags"))
+    for tag, value in attributes.tags.items():
+        if not tag or len(tag) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
+            reason = f"a tag's name must have 1 to {MAX_TAG_NAME} characters, and its value at most {MAX_TAG_VALUE}"
+            found.append((Code.TOO_LARGE, reason, f'shorten the tag "{tag[:40]}"'))
+    if len(attributes.content_type or "") > MAX_CONTENT_TYPE:
+        reason = f"the content type is longer than {MAX_CONTENT_TYPE} characters"
+        found.append((Code.TOO_LARGE, reason, "shorten it"))
+    if attributes.expires and attributes.not_before and attributes.expires <= attributes.not_before:
+        found.append((Code.INVALID_VALUE, "it would expire before it is valid", "correct one of the two dates"))
+    return tuple(Problem(code, name, reason, remedy) for code, reason, remedy in found)
+
+
+def malformed(name: str) -> Problem:
+    reason = "its value is not a JSON object with distinct names, so it has no properties to change"
+    return Problem(Code.MALFORMED_DOCUMENT, name, reason, "write the whole value, or repair it by hand")

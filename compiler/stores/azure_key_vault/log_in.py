@@ -14,8 +14,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from azure.core.credentials import AccessToken, TokenCredential
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
@@ -51,7 +53,7 @@ _AUTHORITIES: Final = {
 
 
 def shared_credential(
-    credential: Credential | None, environ: Mapping[str, str], url: str, place: StoreLocation, *, is_emulator: bool
+    credential: TokenCredential | None, environ: Mapping[str, str], url: str, place: StoreLocation, *, is_emulator: bool
 ) -> SharedCredential:
     """The given credential, a token that stands in a variable, or the one of Azure's own variables.
 
@@ -74,36 +76,17 @@ def shared_credential(
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
 
-def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreError:
-    """The error of a credential, called `method`, that gave no token; with Entra's codes."""
-    codes = f" ({', '.join(error.codes)})" if error.codes else ""
-    remedy = f"log in (`{shell_line('az', 'login')}`), or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return StoreError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy, Code.UNAUTHENTICATED)
-
-
-def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
-    """The error of a credential that was waited for until the operation had to end."""
-    remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return StoreError(place, Action.LOG_IN, f"{_without(method)} in time", remedy, Code.UNAVAILABLE)
-
-
-def _without(method: str) -> str:
-    if method == _DEFAULT:
-        return "none of the credentials that DefaultAzureCredential tries returned a token"
-    return f"{method} returned no token"
-
-
 def _method(environ: Mapping[str, str]) -> str:
     named = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
     return next((known for known in _CREDENTIALS if known.lower() == named), _DEFAULT)
 
 
-def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocation) -> Credential:
+def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocation) -> TokenCredential:
     try:
         # 200 ms of import that an injected credential or a given token does not need.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
-        from compiler.stores.azure_key_vault.transport import DEFAULT_AUTHORITIES, SdkTransport  # noqa: PLC0415
+        from compiler.stores.azure_key_vault.client import DEFAULT_AUTHORITIES, SdkTransport  # noqa: PLC0415
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
         remedy = f"run: {install_line('azure')}"
@@ -135,43 +118,12 @@ _KEY_VAULTS: Final = frozenset(CLOUDS.values())
 _SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")
 
 
-class AccessToken(NamedTuple):
-    """A bearer token and the second since 1970 when it ends."""
-
-    token: str
-    expires_on: int
-
-
-class TokenLike(Protocol):
-    """What any credential returns."""
-
-    @property
-    def token(self) -> str: ...
-
-    @property
-    def expires_on(self) -> int: ...
-
-
-class Credential(Protocol):
-    """What the Key Vault client needs of a credential; every class of azure-identity has it."""
-
-    def get_token(self, *scopes: str, **options: Any) -> TokenLike: ...  # noqa: ANN401 - azure's own signature
-
-
 class NoTokenError(Exception):
-    """The credential gave no token. `codes` are Entra's error codes; its own text may hold more than that."""
+    """There is no token to send: what the StoreError of it says. A credential's own text may hold more than that."""
 
-    def __init__(self, codes: tuple[str, ...]) -> None:
-        super().__init__(*codes)
-        self.codes = codes
-
-
-class NoTokenInTimeError(Exception):
-    """The credential gave no token before the operation that it was for had to end."""
-
-
-class ForeignResourceError(Exception):
-    """The server asks for a token of another resource than that of the one at hand, which is not sent."""
+    def __init__(self, reason: str, remedy: str, code: Code = Code.UNAUTHENTICATED) -> None:
+        super().__init__(reason)
+        self.reason, self.remedy, self.code = reason, remedy, code
 
 
 @dataclass(frozen=True)
@@ -180,7 +132,7 @@ class FixedToken:
 
     The server at a vault's URL says which resource a token is to be for, and may name any of its own domain. Unless
     `is_for_any`, the token is given only for the resource that it was made for, or where it names none, for Key
-    Vault's own. Raises ForeignResourceError.
+    Vault's own. Raises NoTokenError.
     """
 
     token: str
@@ -193,7 +145,8 @@ class FixedToken:
         claims = claims_of(self.token)
         own = _host(claims.get("aud"))
         if not self.is_for_any and not {*map(_host, scopes)} <= ({own} if own else _KEY_VAULTS):
-            raise ForeignResourceError
+            reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, so none was sent"
+            raise NoTokenError(reason, "check the vault's URL")
         # Without a readable end it counts as good for an hour: the vault itself says when it is not.
         ends = claims.get("exp")
         return AccessToken(self.token, ends if isinstance(ends, int) else int(time.time()) + 3_600)
@@ -206,43 +159,52 @@ class SharedCredential:
     """
 
     def __init__(
-        self, inner: Credential, method: str, clock: Callable[[], float] = time.time, *, is_owned: bool = False
+        self, inner: TokenCredential, method: str, clock: Callable[[], float] = time.time, *, is_owned: bool = False
     ) -> None:
         self._inner = inner
         self._is_owned = is_owned
         self.method = method
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: tuple[tuple[str, ...], TokenLike] | None = None
+        self._held: tuple[tuple[str, ...], AccessToken] | None = None
 
-    def get_token(self, *scopes: str, **options: Any) -> TokenLike:  # noqa: ANN401 - azure's own signature
-        """The signature that the SDK calls. Raises NoTokenError, ForeignResourceError, and NoTokenInTimeError."""
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+        """The signature that the SDK calls. Raises NoTokenError."""
         try:
             return self._token(scopes, options)
         except TimeoutError:
             pass
-        raise NoTokenInTimeError
+        remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
+        raise NoTokenError(f"{self._without_token} in time", remedy, Code.UNAVAILABLE)
 
-    def _token(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> TokenLike:
+    @property
+    def _without_token(self) -> str:
+        if self.method == _DEFAULT:
+            return "none of the credentials that DefaultAzureCredential tries returned a token"
+        return f"{self.method} returned no token"
+
+    def _token(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> AccessToken:
         with held(self._lock):
             # A claims challenge says that the token at hand is not good enough any more.
             if self._held is not None and not options.get("claims") and self._held[0] == scopes:
                 token = self._held[1]
                 if token.expires_on - self._clock() > _MARGIN:
                     return token
-            codes: tuple[str, ...] = ()
+            codes: dict[str, None] = {}
             try:
                 # It asks elsewhere, by programs and connections of its own, of which each may be slow.
                 token = call_in_time(lambda: self._inner.get_token(*scopes, **options))
-            except (ForeignResourceError, TimeoutError):
+            except (NoTokenError, TimeoutError):
                 raise
             except Exception as error:  # noqa: BLE001 - every credential has exceptions of its own
-                codes = tuple(dict.fromkeys(_ENTRA_CODE.findall(str(error))))
+                codes = dict.fromkeys(_ENTRA_CODE.findall(str(error)))
             else:
                 self._held = (scopes, token)
                 return token
         # Outside the handler: the credential's error may hold a client secret and must not stay as our context.
-        raise NoTokenError(codes)
+        remedy = f"log in (`{shell_line('az', 'login')}`), or name one credential in AZURE_TOKEN_CREDENTIALS"
+        shown = f" ({', '.join(codes)})" if codes else ""
+        raise NoTokenError(f"{self._without_token}{shown}", remedy)
 
     def forget(self, refused: str) -> None:
         """Drop the token that the vault refused, so that the next request logs in anew; a newer one stays."""

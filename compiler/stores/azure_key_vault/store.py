@@ -1,28 +1,67 @@
 """Implements SecretWriter for Azure Key Vault."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from azure.core.credentials import TokenCredential
+
 from compiler.model.store import StoreAddress
-from compiler.stores.azure_key_vault.client import Bundle, SdkClient
-from compiler.stores.azure_key_vault.log_in import Credential
-from compiler.stores.azure_key_vault.provider import MOST_CREATES, MOST_TRANSACTIONS
-from compiler.stores.azure_key_vault.reading import (
-    MANAGED,
-    KeyVaultReader,
+from compiler.stores.azure_key_vault.client import (
+    BAD_NAME,
+    SdkClient,
     attribute_problems,
     malformed,
     name_problems,
-    require_version,
     size_problems,
     value_problems,
 )
-from compiler.stores.errors import Action, Code, NotFoundError, StoreError, UnverifiedError
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreOptions, Use, Written, with_tags
+from compiler.stores.azure_key_vault.provider import MOST_CREATES, MOST_TRANSACTIONS
+from compiler.stores.azure_key_vault.replies import (
+    Bundle,
+    is_name,
+    is_version,
+    remote_secret,
+    require_name,
+    require_version,
+    soft_deleted,
+    unexpected,
+)
+from compiler.stores.errors import (
+    Action,
+    Code,
+    ConflictError,
+    DisabledError,
+    ForbiddenError,
+    NotFoundError,
+    StoreError,
+    StoreLocation,
+    UnverifiedError,
+    VersionGoneError,
+)
+from compiler.stores.interface import (
+    Attributes,
+    Identity,
+    Problem,
+    RemoteSecret,
+    SecretState,
+    StoreOptions,
+    StoreState,
+    Use,
+    VersionState,
+    VersionStates,
+    Written,
+    with_tags,
+)
 from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits, one_operation
-from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
+from compiler.stores.secret_value import (
+    NotAnObjectError,
+    SecretValue,
+    change_object,
+    write_object,
+)
 
 KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
     RequestClass.CREATE: Quota(MOST_CREATES),
@@ -31,9 +70,19 @@ KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
 _RECENT: Final = timedelta(seconds=60)
+MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
+_FINAL: Final = (
+    "soft delete is off in this vault, so a delete would be final",
+    "turn soft delete on, or delete it by hand",
+)
+_POLL_SECONDS: Final = 1.0
 
 
-class AzureKeyVaultStore(KeyVaultReader):
+# Of 25 entries each: more than any secret has versions.
+_MOST_PAGES: Final = 10_000
+
+
+class AzureKeyVaultStore:
     """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
 
     Raises a StoreError: tls-failure for an address that is not https or authorities that cannot be read, invalid-name
@@ -46,13 +95,15 @@ class AzureKeyVaultStore(KeyVaultReader):
         environ: Mapping[str, str],
         options: StoreOptions | None = None,
         *,
-        credential: Credential | None = None,
+        credential: TokenCredential | None = None,
     ) -> None:
         chosen = options or StoreOptions()
+        self._address = address
+        self._client = SdkClient(address, environ, chosen, credential)
         quotas = KEY_VAULT_QUOTAS if chosen.quotas is None else chosen.quotas
         waits = Waits(address.absolute, chosen.on_wait, chosen.silent)
-        retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
-        super().__init__(address, SdkClient(address, environ, chosen, credential), retrier)
+        self._retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
+        self._deadlines = self._retrier.deadlines
         self._may_list = False
 
     def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
@@ -184,7 +235,7 @@ class AzureKeyVaultStore(KeyVaultReader):
             if made.version != expected:
                 return
             reason = f"the reply has version {expected}, which existed before"
-            mismatch = StoreError(place, Action.WRITE, reason, "do not trust this address", Code.UNEXPECTED_REPLY)
+            mismatch = unexpected(reason, place, Action.WRITE, "do not trust this address")
         except StoreError as error:
             mismatch = error
         if (stored := settle()) is None:
@@ -243,6 +294,284 @@ class AzureKeyVaultStore(KeyVaultReader):
             code, reason = Code(problem.code), subject + problem.reason
             raise StoreError(self._place(name), Action.WRITE, reason, problem.remedy, code)
 
+    @property
+    def address(self) -> StoreAddress:
+        return self._address
+
+    @one_operation
+    def read(self, name: str) -> RemoteSecret:
+        """One request; a name that is not there costs a second one, which tells deleted from never made."""
+        self._require_name(name, Action.READ)
+        try:
+            return remote_secret(name, self._get(name, None, Action.READ))
+        except NotFoundError as error:
+            missing = error
+        self._raise_if_deleted(name, Action.READ)
+        raise missing
+
+    @one_operation
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        self._require_name(name, Action.READ)
+        place = self._place(name)
+        reason = f"it has no version {version}"
+        gone = VersionGoneError(place, Action.READ, reason, "choose a version that the vault lists", version=version)
+        if not is_version(version):
+            raise gone
+        try:
+            return remote_secret(name, self._get(name, version, Action.READ))
+        except NotFoundError:
+            pass
+        self._raise_if_deleted(name, Action.READ)
+        raise gone
+
+    @one_operation
+    def describe(self, name: str) -> SecretState:
+        """Lists the versions; asks for the newest one itself only where two were made in one second."""
+        self._require_name(name, Action.DESCRIBE)
+        try:
+            versions = self._versions(name, Action.DESCRIBE)
+        except NotFoundError:
+            versions = []
+        if versions:
+            return self._state_of(name, versions)
+        deleted = self._deleted(name, Action.DESCRIBE)
+        if deleted is None:
+            return SecretState(name, StoreState.ABSENT)
+        return SecretState(name, StoreState.SOFT_DELETED, deleted.version, deleted.attributes)
+
+    @one_operation
+    def version_states(self, name: str) -> VersionStates:
+        """The newest one, as all are deleted and recovered together; DisabledError where it cannot be read."""
+        self._require_name(name, Action.DESCRIBE)
+        try:
+            listed = self._versions(name, Action.DESCRIBE)
+        except NotFoundError:
+            listed = []
+        if listed:
+            state = self._state_of(name, listed)
+            is_enabled = state.state is StoreState.PRESENT
+            # What is disabled is refused with that reason.
+            version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
+            return VersionStates({version: VersionState.READABLE} if version is not None else {})
+        try:
+            deleted = self._deleted(name, Action.DESCRIBE)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            deleted = None
+        version = deleted.version if deleted is not None else None
+        return VersionStates({version: VersionState.DELETED} if version is not None else {})
+
+    @one_operation
+    def list_versions(self, name: str) -> Mapping[str, Attributes]:
+        self._require_name(name, Action.LIST)
+        versions = sorted(self._versions(name, Action.LIST), key=_made)
+        return {version.version or "": version.attributes for version in versions}
+
+    def dropped_by_write(self, name: str) -> None:
+        """Key Vault keeps every version of a secret."""
+        self._require_name(name, Action.DESCRIBE)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._client.clock_ahead
+
+    @one_operation
+    def whoami(self) -> Identity:
+        if (known := self._client.identity()) is not None:
+            return known
+        # Any request gets a token; this one needs no right on any secret, since its refusal is an answer as well.
+        with suppress(ForbiddenError):
+            self._retrier.read(self._client.ask)
+        if (known := self._client.identity()) is not None:
+            return known
+        reason = "the vault answered without asking for a token"
+        remedy = "check that the URL is a Key Vault's"
+        raise StoreError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
+
+    def cluster(self) -> None:
+        """Return None: a Key Vault's address is its own, and it says nothing without a log-in."""
+
+    def close(self) -> None:
+        self._retrier.close()
+        self._client.close()
+
+    def _place(self, name: str) -> StoreLocation:
+        return StoreLocation(self._address.absolute, name)
+
+    def _require_name(self, name: str, action: Action) -> None:
+        if not is_name(name):
+            raise StoreError(self._place(name), action, *BAD_NAME, Code.INVALID_NAME)
+
+    def _get(self, name: str, version: str | None, action: Action) -> Bundle:
+        found = self._retrier.read(lambda: self._client.get(name, version, action))
+        return require_version(found, version, self._place(name), action)
+
+    def _versions(self, name: str, action: Action) -> list[Bundle]:
+        found: list[Bundle] = []
+        token: str | None = None
+        followed: set[str] = set()
+        while True:
+            page, token = self._retrier.read(
+                lambda after=token: self._client.page_of_versions(name, after, action)  # type: ignore[misc]
+            )
+            found += (require_version(item, None, self._place(name), action) for item in page)
+            if token is None:
+                return found
+            self._require_end(token, followed, self._place(name), action)
+
+    def _require_end(self, token: str, followed: set[str], place: StoreLocation, action: Action) -> None:
+        if token in followed or len(followed) == _MOST_PAGES:
+            reason = "its list does not end: a page was repeated, or there are too many"
+            raise unexpected(reason, place, action)
+        followed.add(token)
+
+    def _deleted(self, name: str, action: Action) -> Bundle | None:
+        try:
+            found = self._retrier.read(lambda: self._client.get_deleted(name, action))
+        except NotFoundError:
+            return None
+        return require_name(found, self._place(name), action)
+
+    def _raise_if_deleted(self, name: str, action: Action) -> None:
+        try:
+            deleted = self._deleted(name, action)
+        except ForbiddenError:
+            # A reader's role need not see deleted secrets; "not found" stays true for it.
+            return
+        if deleted is not None:
+            raise soft_deleted(self._place(name), action, deleted.version)
+
+    def _state_of(self, name: str, versions: list[Bundle]) -> SecretState:
+        newest = max(versions, key=_made)
+        if sum(_made(version) == _made(newest) for version in versions) > 1:
+            try:
+                newest = self._get(name, None, Action.DESCRIBE)
+            except DisabledError:
+                return SecretState(name, StoreState.DISABLED, None, newest.attributes)
+        return SecretState(name, _state(newest), newest.version, newest.attributes)
+
+    @one_operation
+    def soft_delete(self, name: str, version: str) -> None:
+        self._require_name(name, Action.DELETE)
+        try:
+            newest = self._require_newest(name, version, Action.DELETE)
+        except ConflictError as error:
+            if error.found is None and self._is_deleted_at(name, version):
+                return
+            raise
+        if newest is not None and not newest.attributes.is_recoverable:
+            raise ForbiddenError(self._place(name), Action.DELETE, *_FINAL, permission="soft delete")
+        self._change(name, Action.DELETE, self._client.delete, lambda: self._newest(name, Action.DELETE) is None)
+        # Until then it can neither be recovered nor told from a name that never was.
+        try:
+            self._poll(name, Action.DELETE, lambda: self._deleted(name, Action.DELETE) is not None)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        if base.attributes.is_recoverable:
+            return _managed_problems(base)
+        return _managed_problems(base) or (Problem(ForbiddenError.code, base.name, *_FINAL),)
+
+    @one_operation
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        self.soft_delete(name, versions[-1])
+
+    @one_operation
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        self._require_name(name, Action.RECOVER)
+        place = self._place(name)
+        deleted = self._deleted(name, Action.RECOVER)
+        if deleted is None:
+            newest = self._newest(name, Action.RECOVER)
+            if newest is None:
+                reason = "it is not among the deleted secrets: it was purged"
+                raise VersionGoneError(place, Action.RECOVER, reason, "restore it from a backup", version=versions[-1])
+            if newest.version not in versions:
+                raise self._conflict(name, Action.RECOVER, versions[-1], newest.version)
+            return
+        if deleted.version not in versions:
+            raise self._conflict(name, Action.RECOVER, versions[-1], deleted.version)
+        self.recover(name)
+
+    @one_operation
+    def recover(self, name: str) -> SecretState:
+        self._require_name(name, Action.RECOVER)
+        try:
+            self._change(
+                name, Action.RECOVER, self._client.recover, lambda: self._deleted(name, Action.RECOVER) is None
+            )
+        except NotFoundError:
+            # Not deleted: somebody else may have recovered it just now.
+            if (state := self.describe(name)).state is StoreState.ABSENT:
+                raise
+            return state
+        self._poll(name, Action.RECOVER, lambda: self._is_listed(name))
+        return self.describe(name)
+
+    def _change(self, name: str, action: Action, send: Callable[[str], Bundle], is_done: Callable[[], bool]) -> None:
+        """Send a delete or a recovery; `is_done` looks, where the reply was lost."""
+
+        def reply() -> Bundle | bool:
+            return send(name)
+
+        found = self._retrier.write(reply, lambda: True if is_done() else None, RequestClass.OTHER)
+        if isinstance(found, Bundle):
+            require_name(found, self._place(name), action)
+
+    def _newest(self, name: str, action: Action) -> Bundle | None:
+        try:
+            return self._get(name, None, action)
+        except NotFoundError:
+            return None
+
+    def _require_newest(self, name: str, expected: str | None, action: Action) -> Bundle | None:
+        newest = self._newest(name, action)
+        found = newest.version if newest is not None else None
+        if found != expected:
+            raise self._conflict(name, action, expected, found)
+        if newest is not None and newest.attributes.managed:
+            raise StoreError(self._place(name), action, *MANAGED, Code.MANAGED)
+        return newest
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f"version {expected}" if expected is not None else "no version"
+        stands = f"version {found}" if found is not None else "none"
+        reason = f"another writer changed it: {was} was read, and the current one is {stands}"
+        remedy = "plan again to see the other writer's values"
+        return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
+
+    def _is_deleted_at(self, name: str, version: str) -> bool:
+        try:
+            deleted = self._deleted(name, Action.DELETE)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return False
+        return deleted is not None and deleted.version == version
+
+    def _is_listed(self, name: str) -> bool:
+        try:
+            return bool(self._versions(name, Action.RECOVER))
+        except NotFoundError:
+            return False
+
+    def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
+        clock = self._retrier.clock
+        while not is_done():
+            if clock.now() + _POLL_SECONDS >= self._deadlines.end():
+                reason = "the vault did not finish it in time"
+                raise StoreError(self._place(name), action, reason, "run again in a minute", Code.UNAVAILABLE)
+            clock.sleep(_POLL_SECONDS)
+
+
+def _state(bundle: Bundle) -> StoreState:
+    return StoreState.PRESENT if bundle.attributes.enabled else StoreState.DISABLED
+
+
+def _made(bundle: Bundle) -> float:
+    created = bundle.attributes.created
+    return created.timestamp() if created is not None else 0.0
+
 
 def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
     if base is None:
@@ -273,9 +602,5 @@ def _made_after(version: Bundle, moment: datetime) -> bool:
     return version.attributes.created is None or version.attributes.created > moment
 
 
-def _managed(name: str) -> Problem:
-    return Problem(Code.MANAGED, name, *MANAGED)
-
-
 def _managed_problems(base: RemoteSecret | None) -> tuple[Problem, ...]:
-    return (_managed(base.name),) if base is not None and base.attributes.managed else ()
+    return (Problem(Code.MANAGED, base.name, *MANAGED),) if base is not None and base.attributes.managed else ()

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Any
 
 from compiler.demo.local_key_vault import VaultRequest
-from compiler.stores.azure_key_vault.client import Answer, Bundle, connection_error, error_of, server_of
+from compiler.stores.azure_key_vault.client import connection_error, server_of
+from compiler.stores.azure_key_vault.replies import Answer, Bundle, error_of
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import Attributes

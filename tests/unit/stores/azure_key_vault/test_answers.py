@@ -1,7 +1,6 @@
 import pytest
 
-from compiler.stores.azure_key_vault.client import Bundle
-from compiler.stores.azure_key_vault.reading import require_name, require_version
+from compiler.stores.azure_key_vault.replies import Bundle, require_name, require_version
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Attributes
 from tests.refusals import is_refused

@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from compiler.stores.azure_key_vault.client import Bundle, SdkClient
+from compiler.stores.azure_key_vault.client import SdkClient
+from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.interface import Attributes
 from compiler.stores.secret_value import SecretValue
 

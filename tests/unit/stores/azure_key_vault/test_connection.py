@@ -4,8 +4,7 @@ import ssl
 
 import pytest
 
-from compiler.stores.azure_key_vault.client import connection_error, require_https, server_of
-from compiler.stores.azure_key_vault.transport import usable_proxy
+from compiler.stores.azure_key_vault.client import connection_error, require_https, server_of, usable_proxy
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import UnknownHostError
 from tests.refusals import is_refused

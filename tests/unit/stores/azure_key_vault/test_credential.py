@@ -7,19 +7,15 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken, TokenCredential
 
+from compiler.stores.azure_key_vault.client import SdkTransport
 from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
-    AccessToken,
-    Credential,
-    ForeignResourceError,
     NoTokenError,
     SharedCredential,
-    no_token,
-    no_token_in_time,
     shared_credential,
 )
-from compiler.stores.azure_key_vault.transport import SdkTransport
 from compiler.stores.errors import Code, StoreError, StoreLocation
 from tests.refusals import is_refused
 
@@ -38,7 +34,7 @@ class Named:
 
 
 def made(
-    url: str, environ: Mapping[str, str], credential: Credential | None = None, *, is_emulator: bool = False
+    url: str, environ: Mapping[str, str], credential: TokenCredential | None = None, *, is_emulator: bool = False
 ) -> SharedCredential:
     return shared_credential(credential, environ, url, PLACE, is_emulator=is_emulator)
 
@@ -70,7 +66,7 @@ def test_a_given_credential_stays_its_givers(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_token_in_a_variable_is_for_key_vaults_and_for_an_emulator() -> None:
     variables = {TOKEN_VARIABLE: "t0ken"}
-    with pytest.raises(ForeignResourceError):
+    with pytest.raises(NoTokenError, match="for another resource than that of"):
         made("https://v.example.com", variables).get_token("https://example.com/.default")
     assert (
         made("https://localhost", variables, is_emulator=True).get_token("https://localhost/.default").token == "t0ken"
@@ -97,12 +93,21 @@ def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatc
 
 
 def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
-    error = no_token(NoTokenError(("AADSTS700016",)), PLACE, "AzureCliCredential")
-    assert error.code == Code.UNAUTHENTICATED
-    assert error.reason == "AzureCliCredential returned no token (AADSTS700016)"
-    assert "az login" in error.remedy
-    reason = "none of the credentials that DefaultAzureCredential tries returned a token"
-    assert no_token(NoTokenError(()), PLACE, "DefaultAzureCredential").reason == reason
+    class Failing(Named):
+        def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+            raise ValueError("no: AADSTS700016")
+
+    for named, reason in (
+        ("AzureCliCredential", "AzureCliCredential returned no token (AADSTS700016)"),
+        (
+            "DefaultAzureCredential",
+            "none of the credentials that DefaultAzureCredential tries returned a token (AADSTS700016)",
+        ),
+    ):
+        with pytest.raises(NoTokenError) as caught:
+            SharedCredential(Failing(), named).get_token(VAULTS)
+        assert (caught.value.code, caught.value.reason) == (Code.UNAUTHENTICATED, reason)
+        assert "az login" in caught.value.remedy
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])
@@ -168,11 +173,15 @@ def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytes
 
 
 def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
-    error = no_token_in_time(PLACE, "AzureCliCredential")
-    assert error.code is Code.UNAVAILABLE
-    assert error.retryable
-    assert str(error).startswith(
-        "cannot log in to https://v.vault.azure.net: AzureCliCredential returned no token in time; "
+    class Late(Named):
+        def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+            raise TimeoutError
+
+    with pytest.raises(NoTokenError) as caught:
+        SharedCredential(Late(), "AzureCliCredential").get_token(VAULTS)
+    assert (caught.value.code, caught.value.reason) == (
+        Code.UNAVAILABLE,
+        "AzureCliCredential returned no token in time",
     )
 
 

@@ -2,15 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.stores.azure_key_vault.reading import (
+from compiler.stores.azure_key_vault.client import (
     attribute_problems,
-    is_name,
-    is_version,
     malformed,
     name_problems,
     size_problems,
     value_problems,
 )
+from compiler.stores.azure_key_vault.replies import is_name, is_version
 from compiler.stores.interface import Attributes
 from compiler.stores.secret_value import JsonKind, SecretValue
 

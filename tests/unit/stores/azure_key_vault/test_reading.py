@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.live.read_many import is_of_store
-from compiler.stores.azure_key_vault.client import Bundle
+from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Action, Code, DisabledError, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.interface import StoreOptions, StoreState, VersionState

@@ -17,8 +17,8 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store import StoreAddress
+from compiler.stores.azure_key_vault.client import SdkReply, VaultTransport
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
-from compiler.stores.azure_key_vault.transport import SdkReply, VaultTransport
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.http import HttpReply
 from compiler.stores.interface import StoreOptions, StoreState

@@ -11,8 +11,13 @@ from azure.core.pipeline.transport import HttpRequest as OlderRequest
 from azure.core.rest import HttpRequest
 from urllib3 import HTTPHeaderDict
 
-from compiler.stores.azure_key_vault.client import CA_VARIABLES
-from compiler.stores.azure_key_vault.transport import ForeignHostError, SdkTransport, VaultTransport, proxy_for
+from compiler.stores.azure_key_vault.client import (
+    CA_VARIABLES,
+    ForeignHostError,
+    SdkTransport,
+    VaultTransport,
+    proxy_for,
+)
 from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport
 from compiler.stores.no_answer import named_authorities
 from compiler.stores.pacing import Deadlines

@@ -21,7 +21,7 @@ MAY_REVEAL = {
     "stores/vault/log_in.py": "credentials on their way to the log-in",
     "stores/azure_key_vault/client.py": "sends a value by the SDK",
     "stores/azure_key_vault/store.py": "the wire to Key Vault, a document put together, and its size",
-    "stores/azure_key_vault/reading.py": "taking a Key Vault document apart",
+    "stores/azure_key_vault/replies.py": "taking a Key Vault document apart",
     "operations/age_file.py": "a passphrase or private key on its way into age",
 }
 
