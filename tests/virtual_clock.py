@@ -3,8 +3,10 @@
 import heapq
 import threading
 
+from compiler.stores.pacing import Clock
 
-class VirtualClock:
+
+class VirtualClock(Clock):
     """A clock that jumps to the next waking time as soon as all of its `workers` threads sleep.
 
     With one worker a sleep returns at once. With more, each thread must call `leave` when it ends, or the rest waits

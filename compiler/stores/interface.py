@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.pacing import Clock, Quota, RequestClass, RetryPolicy, SystemClock, unheard
+from compiler.stores.pacing import Clock, Limiter, Quotas, Retrier, RetryPolicy, unheard
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line
 
@@ -364,15 +364,20 @@ class StoreOptions:
     """
 
     workers: int = 16
-    quotas: Mapping[RequestClass, Quota] | None = None
+    quotas: Quotas | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     chance: Callable[[], float] = random.random
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     on_contact: Callable[[Cluster | None], None] = unheard
     on_wait: Callable[[str], None] = unheard
     silent: float = 5.0
+
+    def retrier(self, store: str, quotas: Quotas) -> Retrier:
+        """What sends the requests to the store at that address; `quotas` are its provider's."""
+        limiter = Limiter(quotas if self.quotas is None else self.quotas, self.clock)
+        return Retrier(limiter, self.clock, self.retry, self.chance, store, self.on_wait, self.silent)
 
 
 def open_store(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions | None = None) -> SecretWriter:

@@ -16,21 +16,13 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from compiler.stores.errors import Code, StoreError, StoreLocation
 
 
-class Clock(Protocol):
-    """Seconds that only go forward, and a way to let them pass."""
-
-    def now(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class SystemClock:
-    """The machine's monotonic clock."""
+class Clock:
+    """The machine's monotonic clock: seconds that only go forward, and a way to let them pass."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -243,15 +235,9 @@ class RequestClass(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """At most `limit` requests in any `window` seconds."""
-
-    limit: int
-    window: float = 10.0
-
-
-UNLIMITED: Final[Mapping[RequestClass, Quota]] = {}
+# How many requests of each kind a store allows in any ten seconds; a kind that is not named is not limited.
+Quotas = Mapping[RequestClass, int]
+UNLIMITED: Final[Quotas] = {}
 # Looked at again at this pace while the whole quota is under way and no end of a window is known.
 _IN_FLIGHT_POLL: Final = 0.05
 
@@ -267,9 +253,10 @@ class Limiter:
     in between, never sees more than the quota in any window, however long the network takes in either direction.
     """
 
-    def __init__(self, quotas: Mapping[RequestClass, Quota], clock: Clock) -> None:
+    def __init__(self, quotas: Quotas, clock: Clock, window: float = 10.0) -> None:
         self._quotas = dict(quotas)
         self._clock = clock
+        self._window = window
         self._lock = threading.Lock()
         self._in_flight = dict.fromkeys(RequestClass, 0)
         self._ended: dict[RequestClass, deque[float]] = {kind: deque() for kind in RequestClass}
@@ -310,12 +297,12 @@ class Limiter:
         if (quota := self._quotas.get(kind)) is None:
             return 0.0
         ended = self._ended[kind]
-        while ended and ended[0] + quota.window < now:
+        while ended and ended[0] + self._window < now:
             ended.popleft()
-        if self._in_flight[kind] + len(ended) < quota.limit:
+        if self._in_flight[kind] + len(ended) < quota:
             return 0.0
         # Strictly after the window's end: both ends of "any 10 s" belong to it.
-        return ended[0] + quota.window - now + 0.001 if ended else _IN_FLIGHT_POLL
+        return ended[0] + self._window - now + 0.001 if ended else _IN_FLIGHT_POLL
 
 
 _GROWTH: Final = 2.0
@@ -357,48 +344,12 @@ class RetryPolicy:
         return min(self.first_contact, self.patience / 4)
 
 
-class Waits:
-    """Tells a person what operations on one store wait for that take long.
-
-    A thread looks at them, as a socket, a name server or a log-in says nothing while it is waited for. `tell` gets a
-    sentence after `silent` seconds, and every 30 where it goes on; `reason` is that of the last failure.
-    """
-
-    def __init__(self, store: str, tell: Callable[[str], None], silent: float) -> None:
-        self.reason = ""
-        self._store = store
-        self._tell = tell
-        self._silent = silent
-        self._told: dict[str, float] = {}
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, deadlines: Deadlines) -> None:
-        """Look at the operations of `deadlines` from now on."""
-        if self._tell is unheard or self._thread is not None:
-            return
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, args=(deadlines,), daemon=True)
-                self._thread.start()
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def _watch(self, deadlines: Deadlines) -> None:
-        while not self._closed.wait(self._silent / _LOOKS):
-            waited, left = deadlines.waited()
-            # Without one: a request that has no answer yet, or that waits for its turn.
-            reason = self.reason
-            if waited >= self._silent and time.monotonic() >= self._told.get(reason, 0.0):
-                self._told[reason] = time.monotonic() + _AGAIN
-                why = f": {reason}" if reason else ""
-                self._tell(f"waiting for {self._store}, {waited:.0f} s so far{why}; at most {left:.0f} s more")
-
-
 class Retrier:
-    """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error."""
+    """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error.
+
+    What operations wait for that take long is told by `tell`, in a sentence after `silent` seconds, and every 30 where
+    it goes on: a thread looks, as a socket, a name server or a log-in says nothing while it is waited for.
+    """
 
     def __init__(
         self,
@@ -406,16 +357,23 @@ class Retrier:
         clock: Clock,
         policy: RetryPolicy | None = None,
         chance: Callable[[], float] = random.random,
-        waits: Waits | None = None,
+        store: str = "",
+        tell: Callable[[str], None] = unheard,
+        silent: float = 5.0,
     ) -> None:
-        self._waits = waits
         self.clock = clock
         self.policy = policy or RetryPolicy()
         self.deadlines = Deadlines(clock, self.policy.patience, self.policy.first_contact)
         self._limiter = limiter
         self._chance = chance
+        self._store, self._tell, self._silent = store, tell, silent
         self._silence: StoreError | None = None
         self._throttled: StoreError | None = None
+        # That of the last failure, while a request has no answer yet.
+        self._reason = ""
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._watcher: threading.Thread | None = None
 
     def read(self, send: Callable[[], T], kind: RequestClass = RequestClass.OTHER) -> T:
         """Send something that changes nothing, again after every retryable error."""
@@ -436,14 +394,31 @@ class Retrier:
             if self._silence is not None and not self.deadlines.answered.is_set():
                 # Its first contact is over: a second operation must not wait for it once more.
                 raise self._silence.with_traceback(None)
-            if self._waits is not None:
-                self._waits.watch(self.deadlines)
+            if self._tell is not unheard and self._watcher is None:
+                self._watch()
             return self._sent(send, kind, settle)
 
     def close(self) -> None:
         """Watch no longer; a second call does nothing."""
-        if self._waits is not None:
-            self._waits.close()
+        self._closed.set()
+
+    def _watch(self) -> None:
+        told: dict[str, float] = {}
+
+        def look() -> None:
+            while not self._closed.wait(self._silent / _LOOKS):
+                waited, left = self.deadlines.waited()
+                # Without one: a request that has no answer yet, or that waits for its turn.
+                reason = self._reason
+                if waited >= self._silent and time.monotonic() >= told.get(reason, 0.0):
+                    told[reason] = time.monotonic() + _AGAIN
+                    why = f": {reason}" if reason else ""
+                    self._tell(f"waiting for {self._store}, {waited:.0f} s so far{why}; at most {left:.0f} s more")
+
+        with self._lock:
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=look, daemon=True)
+                self._watcher.start()
 
     def _sent(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
         keep = 0.0 if settle is None else self.policy.settling
@@ -454,15 +429,17 @@ class Retrier:
             except StoreError as error:
                 failure = error
             else:
-                self._note(None)
-                self._note_answer()
+                self._reason = ""
+                self.deadlines.answered.set()
                 return result
-            self._note(failure)
+            self._reason = failure.reason
             self._require_worth_waiting(failure)
             wait = self._wait(attempt, failure)
             if settle is not None and failure.maybe_done:
-                # A write whose reply was lost may still be on its way: a look at once would take it for lost.
-                self.clock.sleep(min(self._settle_wait(attempt), self._left()))
+                # A write whose reply was lost may still be on its way: a look at once would take it for lost. So unlike
+                # other waits this one is never zero, but at least half of its ceiling.
+                settling = (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
+                self.clock.sleep(min(settling, self._left()))
                 if (stored := settle()) is not None:
                     return stored
                 wait = 0.0
@@ -480,10 +457,6 @@ class Retrier:
             else:
                 # The last attempt is right before the end, however the waits before it fell.
                 self.clock.sleep(min(wait, left))
-
-    def _note(self, failure: StoreError | None) -> None:
-        if self._waits is not None:
-            self._waits.reason = "" if failure is None else failure.reason
 
     def _attempt(self, send: Callable[[], T], kind: RequestClass, keep: float) -> T:
         try:
@@ -505,14 +478,10 @@ class Retrier:
         """Seconds in which another attempt may begin."""
         return max(0.0, self.deadlines.end(keep) - self.policy.last_attempt - self.clock.now())
 
-    def _note_answer(self) -> None:
-        if not self.deadlines.answered.is_set():
-            self.deadlines.answered.set()
-
     def _require_worth_waiting(self, failure: StoreError) -> None:
         """Note what the failure tells of the store; raise one that is told at once where the store never answered."""
         if not failure.retryable or failure.code in (Code.BUSY, Code.THROTTLED):
-            self._note_answer()
+            self.deadlines.answered.set()
         elif failure.told_at_once and not self.deadlines.answered.is_set():
             # Of a store that has answered before, the same is a restart or a seal in the middle, to be sat out.
             raise self._given_up(failure)
@@ -530,16 +499,11 @@ class Retrier:
         self._silence = StoreError(StoreLocation(failure.place.store), *told)
         return StoreError(failure.place, *told)
 
-    def _settle_wait(self, attempt: int) -> float:
-        # Unlike other waits never zero: at least half of the ceiling.
-        return (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
-
     def _wait(self, attempt: int, failure: StoreError) -> float:
-        throttled = failure.code is Code.THROTTLED
-        first = self.policy.first_throttled_wait if throttled else self.policy.first_wait
-        wait = self._chance() * self._ceiling(attempt, first)
-        asked = failure.retry_after
-        return wait if asked is None else min(asked, self.policy.longest_retry_after) + wait
+        is_throttled = failure.code is Code.THROTTLED
+        first = self.policy.first_throttled_wait if is_throttled else self.policy.first_wait
+        asked = failure.retry_after or 0.0
+        return min(asked, self.policy.longest_retry_after) + self._chance() * self._ceiling(attempt, first)
 
     def _ceiling(self, attempt: int, first: float) -> float:
         return min(self.policy.longest_wait, first * _GROWTH ** min(attempt, 16))

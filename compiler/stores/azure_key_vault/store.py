@@ -55,7 +55,7 @@ from compiler.stores.interface import (
     Written,
     with_tags,
 )
-from compiler.stores.pacing import Limiter, Quota, RequestClass, Retrier, Waits, one_operation
+from compiler.stores.pacing import Quotas, RequestClass, one_operation
 from compiler.stores.secret_value import (
     NotAnObjectError,
     SecretValue,
@@ -63,10 +63,7 @@ from compiler.stores.secret_value import (
     write_object,
 )
 
-KEY_VAULT_QUOTAS: Final[Mapping[RequestClass, Quota]] = {
-    RequestClass.CREATE: Quota(MOST_CREATES),
-    RequestClass.OTHER: Quota(MOST_TRANSACTIONS),
-}
+KEY_VAULT_QUOTAS: Final[Quotas] = {RequestClass.CREATE: MOST_CREATES, RequestClass.OTHER: MOST_TRANSACTIONS}
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
 _RECENT: Final = timedelta(seconds=60)
@@ -100,9 +97,7 @@ class AzureKeyVaultStore:
         chosen = options or StoreOptions()
         self._address = address
         self._client = SdkClient(address, environ, chosen, credential)
-        quotas = KEY_VAULT_QUOTAS if chosen.quotas is None else chosen.quotas
-        waits = Waits(address.absolute, chosen.on_wait, chosen.silent)
-        self._retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
+        self._retrier = chosen.retrier(address.absolute, KEY_VAULT_QUOTAS)
         self._deadlines = self._retrier.deadlines
         self._may_list = False
 
@@ -416,13 +411,10 @@ class AzureKeyVaultStore:
             found += (require_version(item, None, self._place(name), action) for item in page)
             if token is None:
                 return found
-            self._require_end(token, followed, self._place(name), action)
-
-    def _require_end(self, token: str, followed: set[str], place: StoreLocation, action: Action) -> None:
-        if token in followed or len(followed) == _MOST_PAGES:
-            reason = "its list does not end: a page was repeated, or there are too many"
-            raise unexpected(reason, place, action)
-        followed.add(token)
+            if token in followed or len(followed) == _MOST_PAGES:
+                reason = "its list does not end: a page was repeated, or there are too many"
+                raise unexpected(reason, self._place(name), action)
+            followed.add(token)
 
     def _deleted(self, name: str, action: Action) -> Bundle | None:
         try:

@@ -32,7 +32,7 @@ from compiler.stores.http import (
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import UNLIMITED, Limiter, RequestClass, Retrier, Waits, held, note_answer
+from compiler.stores.pacing import UNLIMITED, RequestClass, held, note_answer
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.access import Request, VaultQuestions
 from compiler.stores.vault.log_in import Token, VaultLogin
@@ -128,10 +128,7 @@ class VaultConnection:
         self._server = server_of(address, environ)
         self._clock = options.clock
         self._policy = options.retry
-        quotas = UNLIMITED if options.quotas is None else options.quotas
-        limiter = Limiter(quotas, options.clock)
-        waits = Waits(address.absolute, options.on_wait, options.silent)
-        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
+        self._retrier = options.retrier(address.absolute, UNLIMITED)
         self.questions = VaultQuestions(address, self._login, self.client, self._attempt)
         self._lock = threading.Lock()
         self._ready = False

@@ -155,7 +155,7 @@ def _opener(ends: Ends, options: StoreOptions) -> Callable[[StoreAddress, Mappin
     def opener(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         store = open_store(address, environ, options)
         if address.provider is providers.VAULT:
-            cast("Any", store)._client.adapter._transport = ends.vault
+            cast("Any", store)._connection.client.adapter._transport = ends.vault
         else:
             cast("Any", store)._client.close()
             cast("Any", store)._client = KeyVaultWire(ends.azure, ends.weather.travel)

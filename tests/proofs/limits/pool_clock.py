@@ -7,8 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
 from typing import Any
 
+from compiler.stores.pacing import Clock
 
-class PoolClock:
+
+class PoolClock(Clock):
     """Knows by itself who could still let time pass: the threads of the last `pool` that have something to do.
 
     Outside a pool there is one thread, and its sleep returns at once. One sleeper wakes at a time, by time and then

@@ -1,11 +1,11 @@
 import threading
 
-from compiler.stores.pacing import SystemClock
+from compiler.stores.pacing import Clock
 from tests.virtual_clock import VirtualClock
 
 
 def test_the_systems_clock_goes_forward() -> None:
-    clock = SystemClock()
+    clock = Clock()
     before = clock.now()
     clock.sleep(0.01)
     assert clock.now() - before >= 0.01

@@ -7,9 +7,9 @@ from typing import ClassVar, cast
 import pytest
 
 from compiler.stores.pacing import (
+    Clock,
     Deadlines,
     OutOfTimeError,
-    SystemClock,
     call_in_time,
     call_within,
     held,
@@ -33,7 +33,7 @@ def deadlines(clock: VirtualClock) -> Deadlines:
 
 def limited(seconds: float) -> Deadlines:
     """Deadlines of real time that are over soon."""
-    short = Deadlines(SystemClock(), patience=seconds, first_contact=60)
+    short = Deadlines(Clock(), patience=seconds, first_contact=60)
     short.answered.set()
     return short
 

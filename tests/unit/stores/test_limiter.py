@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.azure_key_vault.store import KEY_VAULT_QUOTAS
-from compiler.stores.pacing import UNLIMITED, Limiter, NoTurnError, Quota, RequestClass
+from compiler.stores.pacing import UNLIMITED, Limiter, NoTurnError, RequestClass
 from tests.virtual_clock import VirtualClock
 
 CREATE, OTHER = RequestClass.CREATE, RequestClass.OTHER
@@ -62,14 +62,14 @@ def test_a_thousand_creates_by_32_workers_never_exceed_300_in_10_seconds_and_rea
 @given(limit=st.integers(1, 20), workers=st.integers(1, 8), seed=st.integers(0, 99))
 def test_no_window_is_ever_above_the_quota(limit: int, workers: int, seed: int) -> None:
     clock = VirtualClock(workers=workers)
-    seen = run(Limiter({CREATE: Quota(limit, window=2)}, clock), clock, workers, requests=limit * 4, seed=seed)
+    seen = run(Limiter({CREATE: limit}, clock, window=2), clock, workers, requests=limit * 4, seed=seed)
     assert len(seen) == limit * 4
     assert most_in_any_window(seen, 2) <= limit
 
 
 def test_the_classes_have_quotas_of_their_own() -> None:
     clock = VirtualClock()
-    limiter = Limiter({CREATE: Quota(1), OTHER: Quota(5)}, clock)
+    limiter = Limiter({CREATE: 1, OTHER: 5}, clock)
     for _ in range(5):
         with limiter.slot(OTHER):
             pass
@@ -120,7 +120,7 @@ def test_a_pause_beyond_the_end_of_a_request_is_not_waited_for() -> None:
 def test_a_request_counts_up_to_and_with_the_end_of_the_window(after: float, waited: float) -> None:
     """One sent exactly a window after another would be within ten seconds with it, both ends counted."""
     clock = VirtualClock()
-    limiter = Limiter({CREATE: Quota(1, window=10)}, clock)
+    limiter = Limiter({CREATE: 1}, clock, window=10)
     with limiter.slot(CREATE):
         clock.sleep(2)
     clock.sleep(after)
@@ -130,7 +130,7 @@ def test_a_request_counts_up_to_and_with_the_end_of_the_window(after: float, wai
 
 def test_as_many_as_the_quota_go_at_once_and_not_one_more() -> None:
     clock = VirtualClock()
-    limiter = Limiter({CREATE: Quota(3, window=10)}, clock)
+    limiter = Limiter({CREATE: 3}, clock, window=10)
     times = []
     for _ in range(7):
         with limiter.slot(CREATE):
@@ -140,7 +140,7 @@ def test_as_many_as_the_quota_go_at_once_and_not_one_more() -> None:
 
 def test_a_request_that_fails_counts_and_gives_its_place_back() -> None:
     clock = VirtualClock()
-    limiter = Limiter({CREATE: Quota(1)}, clock)
+    limiter = Limiter({CREATE: 1}, clock)
     with pytest.raises(ValueError, match="x"), limiter.slot(CREATE):
         raise ValueError("x")
     with limiter.slot(CREATE):
@@ -149,7 +149,7 @@ def test_a_request_that_fails_counts_and_gives_its_place_back() -> None:
 
 def test_a_whole_quota_under_way_is_waited_for() -> None:
     clock = VirtualClock(workers=2)
-    limiter = Limiter({CREATE: Quota(1, window=1)}, clock)
+    limiter = Limiter({CREATE: 1}, clock, window=1)
     entered: list[float] = []
 
     def work() -> None:
@@ -169,7 +169,7 @@ def test_a_whole_quota_under_way_is_waited_for() -> None:
 
 def test_what_is_remembered_does_not_grow() -> None:
     clock = VirtualClock()
-    limiter = Limiter({OTHER: Quota(50)}, clock)
+    limiter = Limiter({OTHER: 50}, clock)
     for _ in range(1000):
         clock.sleep(0.5)
         with limiter.slot(OTHER):
@@ -191,7 +191,7 @@ def test_key_vaults_quotas_are_those_that_microsoft_documents(kind: RequestClass
 
 def test_a_place_that_comes_free_is_found_soon() -> None:
     clock = VirtualClock(workers=2)
-    limiter = Limiter({CREATE: Quota(1, window=0.1)}, clock)
+    limiter = Limiter({CREATE: 1}, clock, window=0.1)
     entered: list[float] = []
 
     def work() -> None:

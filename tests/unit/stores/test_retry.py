@@ -10,11 +10,10 @@ import pytest
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.pacing import (
     UNLIMITED,
+    Clock,
     Limiter,
     Retrier,
     RetryPolicy,
-    SystemClock,
-    Waits,
     parse_retry_after,
     rest,
     unheard,
@@ -501,9 +500,9 @@ def test_a_short_patience_keeps_a_part_of_itself(policy: RetryPolicy, last_attem
 def waiting(silent: float, *steps: StoreError | str, sleep: float = 0.0) -> list[str]:
     """What is told of an operation that fails and waits in real time, as `steps` say."""
     told: list[str] = []
-    waits, clock = Waits("https://store", told.append, silent), SystemClock()
+    clock = Clock()
     policy = RetryPolicy(patience=20, first_wait=0.2, first_throttled_wait=0.2, longest_wait=0.2, first_contact=20)
-    retrier = Retrier(Limiter(UNLIMITED, clock), clock, policy, lambda: 1.0, waits)
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, policy, lambda: 1.0, "https://store", told.append, silent)
     answer = script(*steps)
 
     def send() -> str:
@@ -530,8 +529,8 @@ def test_a_request_that_nobody_answers_is_told_too() -> None:
 def test_what_takes_no_time_is_not_told_and_nobody_listening_costs_no_thread() -> None:
     assert waiting(30, failure(Code.UNAVAILABLE), "good") == []
     before = active_count()
-    clock = SystemClock()
-    retrier = Retrier(Limiter(UNLIMITED, clock), clock, waits=Waits("https://store", unheard, 0.01))
+    clock = Clock()
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, store="https://store", tell=unheard, silent=0.01)
     assert (retrier.read(script("good")), active_count()) == ("good", before)
 
 

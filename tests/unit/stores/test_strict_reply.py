@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.stores.http import ReplyTooLargeError, StrictResponse
-from compiler.stores.pacing import Deadlines, SystemClock
+from compiler.stores.pacing import Clock, Deadlines
 from tests.pace import allowed_wall
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -353,7 +353,7 @@ def test_a_silence_is_no_longer_than_asked_for(ends: Ends) -> None:
 
 
 def test_a_reply_ends_with_the_operation(ends: Ends) -> None:
-    deadlines = Deadlines(SystemClock(), patience=0.05, first_contact=60)
+    deadlines = Deadlines(Clock(), patience=0.05, first_contact=60)
     deadlines.answered.set()
     ends[1].sendall(OK)
     began = time.monotonic()

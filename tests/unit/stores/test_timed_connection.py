@@ -16,7 +16,7 @@ from compiler.stores.http import (
     UnknownHostError,
     open_socket,
 )
-from compiler.stores.pacing import Deadlines, SystemClock
+from compiler.stores.pacing import Clock, Deadlines
 from tests.pace import allowed_wall
 
 HOST = "127.0.0.1"
@@ -57,7 +57,7 @@ def trickle(client: socket.socket, data: bytes, over: Event) -> None:
 @contextmanager
 def given_up() -> Iterator[None]:
     """One request whose operation ends soon, and which ends then."""
-    deadlines = Deadlines(SystemClock(), PATIENCE, first_contact=60)
+    deadlines = Deadlines(Clock(), PATIENCE, first_contact=60)
     deadlines.answered.set()
     began = time.monotonic()
     with pytest.raises(TimeoutError), deadlines.operation(), deadlines.request():
@@ -250,7 +250,7 @@ def test_a_body_goes_out_whole_in_pieces_each_with_what_is_left(monkeypatch: pyt
 
 
 def test_within_an_operation_the_shorter_of_both_is_waited_for() -> None:
-    deadlines = Deadlines(SystemClock(), 2, first_contact=60)
+    deadlines = Deadlines(Clock(), 2, first_contact=60)
     deadlines.answered.set()
     with socket.create_server((HOST, 0)) as listener, deadlines.operation(), deadlines.request():
         for timeout, most in ((1.0, 1.0), (50.0, 2.0), (None, 2.0)):

@@ -13,7 +13,7 @@ from compiler.stores.azure_key_vault.log_in import (
     claims_of,
 )
 from compiler.stores.errors import Code
-from compiler.stores.pacing import Deadlines, SystemClock
+from compiler.stores.pacing import Clock, Deadlines
 
 SCOPE = "https://vault.azure.net/.default"
 
@@ -47,7 +47,7 @@ def test_a_credential_is_waited_for_until_the_operation_ends_and_by_others_too()
             return super().get_token(*scopes, **options)
 
     credential = SharedCredential(Slow({}), "test", now)
-    deadlines = Deadlines(SystemClock(), patience=0.2, first_contact=60)
+    deadlines = Deadlines(Clock(), patience=0.2, first_contact=60)
     told: list[NoTokenError] = []
 
     def ask() -> None:

@@ -11,7 +11,7 @@ import pytest
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from compiler.stores.http import StrictResponse
 from compiler.stores.interface import Cluster, StoreOptions
-from compiler.stores.pacing import Quota, RequestClass, RetryPolicy
+from compiler.stores.pacing import RequestClass, RetryPolicy
 from compiler.stores.secret_value import SecretValue
 from compiler.stores.vault.access import Request
 from compiler.stores.vault.store import VaultStore
@@ -517,7 +517,7 @@ def test_writes_and_reads_count_against_their_own_quotas(
     vault: ScriptedVault, clock: VirtualClock, kind: RequestClass, waits: tuple[bool, bool]
 ) -> None:
     vault.on("POST", READ, data(version=1))
-    store = vault.open(options=StoreOptions(clock=clock, quotas={kind: Quota(3, window=10)}))
+    store = vault.open(options=StoreOptions(clock=clock, quotas={kind: 3}))
     store.whoami()
     clock.sleep(100)
     found = []
