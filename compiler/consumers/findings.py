@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 
-from compiler.consumers.readers import Inventory, Made, Moment, Name, Phase, SecretRead, VariableSource, Way, Workload
+from compiler.consumers.readers import SYNC, Inventory, Made, Moment, Name, SecretRead, VariableSource, Way, Workload
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
@@ -25,14 +25,12 @@ Readers = Sequence[tuple[Workload, SecretRead]]
 
 # The last minor of External Secrets Operator that serves v1beta1.
 _LAST_WITH_OLD = (0, 16)
-_MADE_ELSEWHERE = "madeElsewhere"
 # More names or places than these are not read to their end.
 _MOST_NAMED = 3
 # Names of Secrets have much in common: from here on, one is the other misspelt.
 _MISSPELT = 0.9
 # In `mountedBy`, for what the pods of all components mount.
 _ALL_COMPONENTS = "llm"
-_PHASES = {Phase.PRE_SYNC: "PreSync", Phase.SYNC: "Sync", Phase.POST_SYNC: "PostSync"}
 # A C identifier: what every version of Kubernetes sets and every shell can read.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # The keys of what sets variables in a namespace, an empty set where they cannot be known.
@@ -70,8 +68,7 @@ class EnvironmentSecrets:
 def secrets_of(environment: Environment) -> EnvironmentSecrets:
     """What the environment says, all its secrets resolved."""
     secrets = {(each.namespace or "", each.entry.target): each for each in environment.secrets.values()}
-    elsewhere = environment.root.get(_MADE_ELSEWHERE)
-    return EnvironmentSecrets(environment, secrets, elsewhere.children if elsewhere is not None else {})
+    return EnvironmentSecrets(environment, secrets, environment.root.members_at("madeElsewhere"))
 
 
 def keys_of(secret: Secret) -> frozenset[str]:
@@ -103,14 +100,12 @@ class Waivers:
 
         Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
         """
-        secrets, own = self._environment.root.get("secrets"), self._environment.secrets
-        places = [self._environment.root]
-        for name, node in (secrets.children if secrets is not None else {}).items():
+        own, places = self._environment.secrets, [self._environment.root]
+        for name, node in self._environment.root.members_at("secrets").items():
             if name not in own or own[name].namespace in namespaces:
                 places.append(node)
         for place in places:
-            waive = place.get("waive")
-            for rule_id, reason in (waive.children if waive is not None else {}).items():
+            for rule_id, reason in place.members_at("waive").items():
                 is_here = reason.source is self._environment.document.source
                 if rule_id in rules and is_here and id(reason) not in self._used:
                     yield rule_id, reason
@@ -182,27 +177,27 @@ def _unread(
 ) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         if name[0] in namespaces and not is_read(name, gathered, readers):
+            entry = secret.entry.node
+            otherwise = Related("`mountedBy` says otherwise", entry.nearest("mountedBy").key_span)
             yield Finding(
                 f"no pod reads the Secret {quoted(name[1])} of {quoted(secret.id)}",
                 secret.node.key_span,
                 help=f"remove it from this environment; {waiver('unread-secret', secret.id)}",
-                related=_asserted(secret),
+                related=(otherwise,) if entry.items_at("mountedBy") else (),
                 scope=("secrets", secret.id),
             )
-
-
-def _asserted(secret: Secret) -> tuple[Related, ...]:
-    node = secret.entry.node.get("mountedBy")
-    return () if node is None or not node.items else (Related("`mountedBy` says otherwise", node.key_span),)
 
 
 def _needed_by_hook(
     own: EnvironmentSecrets, gathered: Inventory, readers: dict[Name, list[tuple[Workload, SecretRead]]]
 ) -> Iterator[Finding]:
     for name, reading in readers.items():
-        made = _made_at(own.secrets.get(name), gathered.made.get(name, ()))
-        if made is None:
+        secret = own.secrets.get(name)
+        moments = [each.moment for each in gathered.made.get(name, ())]
+        moments += [Moment(SYNC, secret.entry.sync_wave)] if secret is not None else []
+        if not moments:
             continue
+        made = min(moments)
         early = [
             (workload, each)
             for workload, each in reading
@@ -212,20 +207,13 @@ def _needed_by_hook(
             yield _of_hooks(own, name, early, made)
 
 
-def _made_at(secret: Secret | None, others: Iterable[Made]) -> Moment | None:
-    moments = [made.moment for made in others]
-    return min([*moments, *([Moment(Phase.SYNC, secret.entry.sync_wave)] if secret is not None else [])], default=None)
-
-
 def _of_hooks(own: EnvironmentSecrets, name: Name, early: list[tuple[Workload, SecretRead]], made: Moment) -> Finding:
     secret, first = own.secrets.get(name), early[0][0]
-    when = f"wave {made.wave} of {_PHASES[made.phase]}"
-    before = f"wave {first.moment.wave} of {_PHASES[first.moment.phase]}"
-    message = f"{need(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in {before}"
+    message = f"{need(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
     span = secret.node.key_span if secret is not None else early[0][1].at
     accept = f"; {waiver('needed-by-hook', secret.id)}" if secret is not None else ""
     return Finding(
-        f"{message}, and it is made in {when}",
+        f"{message} {first.moment.title}, and it is made in {made.title}",
         span if span is not None else own.place.key_span,
         help=f"synchronise what makes it in an Application before the hook's{accept}",
         related=places(early),

@@ -6,9 +6,9 @@ What does not have the form of a pod's spec reads nothing: manifests come from o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, child, keys_of, target_of
@@ -24,19 +24,20 @@ Locate = Callable[[Path], Span | None]
 Name = tuple[str, str]
 
 
-class Phase(IntEnum):
-    """The phases of a deployment by Argo CD, in their order."""
-
-    PRE_SYNC = 0
-    SYNC = 1
-    POST_SYNC = 2
+# The phases of a deployment by Argo CD, in their order.
+_PHASES = ("PreSync", "Sync", "PostSync")
+PRE_SYNC, SYNC, POST_SYNC = range(3)
 
 
 class Moment(NamedTuple):
     """When an object is applied: its phase, and its wave within that."""
 
-    phase: Phase = Phase.SYNC
+    phase: int = SYNC
     wave: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"wave {self.wave} of {_PHASES[self.phase]}"
 
 
 _USUAL = Moment()
@@ -53,10 +54,10 @@ _COMPONENTS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kub
 _ARGO_HOOK, _HELM_HOOK = "argocd.argoproj.io/hook", "helm.sh/hook"
 _WAVE, _WEIGHT = "argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"
 # Helm's hooks as Argo CD runs them; what it never runs on a deployment waits for nothing.
-_ARGO_PHASES = {"PreSync": Phase.PRE_SYNC, "Sync": Phase.SYNC, "PostSync": Phase.POST_SYNC}
+_ARGO_PHASES = {name: phase for phase, name in enumerate(_PHASES)}
 _HELM_PHASES = {
-    **dict.fromkeys(("crd-install", "pre-install", "pre-upgrade"), Phase.PRE_SYNC),
-    **dict.fromkeys(("post-install", "post-upgrade"), Phase.POST_SYNC),
+    **dict.fromkeys(("crd-install", "pre-install", "pre-upgrade"), PRE_SYNC),
+    **dict.fromkeys(("post-install", "post-upgrade"), POST_SYNC),
 }
 _NUMBER = re.compile(r"\s*[-+]?[0-9]{1,9}\s*")
 # What refers to no Secret but the ones that it makes, or is large and says nothing of those that there are.
@@ -325,9 +326,9 @@ def hook_of(metadata: PlainMap) -> tuple[str | None, Moment]:
         if hooks:
             known = [hook for hook in hooks if hook in phases]
             first = min(known, key=phases.__getitem__, default=None)
-            phase = phases[first] if first is not None else Phase.POST_SYNC
+            phase = phases[first] if first is not None else POST_SYNC
             return first or hooks[0], Moment(phase, _wave(annotations, is_helm=name == _HELM_HOOK))
-    return None, Moment(Phase.SYNC, _wave(annotations, is_helm=False))
+    return None, Moment(SYNC, _wave(annotations, is_helm=False))
 
 
 def _wave(annotations: PlainMap, *, is_helm: bool) -> int:
@@ -424,8 +425,7 @@ def _at(node: Node, path: Path) -> Span:
 
 
 def _keys(node: Node, *members: str) -> frozenset[str]:
-    found = node.get(*members)
-    return frozenset(found.children) if found is not None else frozenset()
+    return frozenset(node.members_at(*members))
 
 
 def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Iterator[Made]:
@@ -452,8 +452,8 @@ def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple
         case "ExternalSecret", "kubernetes-client.io":
             # As kubernetes-external-secrets makes it, also of the older `secretDescriptor`.
             spec = "spec" if document.get("spec") is not None else "secretDescriptor"
-            unknown = _items(document, spec, "dataFrom") or _items(document, spec, "dataFromWithOptions")
-            yield name, None if unknown else _texts(_items(document, spec, "data"), "name")
+            unknown = document.items_at(spec, "dataFrom") or document.items_at(spec, "dataFromWithOptions")
+            yield name, None if unknown else _texts(document.items_at(spec, "data"), "name")
         case "SealedSecret", "bitnami.com":
             keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
             yield document.text("spec", "template", "metadata", "name") or name, keys
@@ -462,25 +462,20 @@ def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple
             keys = _TLS | {file for store in stores for file in _KEYSTORES.get(store, ())}
             yield document.text("spec", "secretName") or "", keys
         case "SecretProviderClass", "secrets-store.csi.x-k8s.io":
-            for each in _items(document, "spec", "secretObjects"):
-                yield each.text("secretName") or "", _texts(_items(each, "data"), "key")
+            for each in document.items_at("spec", "secretObjects"):
+                yield each.text("secretName") or "", _texts(each.items_at("data"), "key")
 
 
 def _keys_of_external_secret(document: Node) -> frozenset[str] | None:
     template = ("spec", "target", "template")
     of_template = _keys(document, *template, "data")
-    if _items(document, *template, "templateFrom"):
+    if document.items_at(*template, "templateFrom"):
         return None
     if of_template and document.text(*template, "mergePolicy") != "Merge":
         return of_template
-    if _items(document, "spec", "dataFrom"):
+    if document.items_at("spec", "dataFrom"):
         return None
-    return of_template | _texts(_items(document, "spec", "data"), "secretKey")
-
-
-def _items(node: Node, *path: str) -> Sequence[Node]:
-    found = node.get(*path)
-    return found.items if found is not None else ()
+    return of_template | _texts(document.items_at("spec", "data"), "secretKey")
 
 
 def _texts(nodes: Iterable[Node], member: str) -> frozenset[str]:

@@ -128,8 +128,7 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
     a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret.
     """
-    own = environment.document.root.get(_SECRETS)
-    members = own.children if own is not None else {}
+    members = environment.document.root.members_at(_SECRETS)
     dropped = [name for name in members if _is_droppable(environment, name, store)]
     return (*_own_store(environment, store), *_dropping(environment, dropped))
 

@@ -250,8 +250,7 @@ def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[
     """The provider of the store and its log-in. Raises Refusal for one that is not there, or that it cannot have."""
     provider = store.text("provider") if store is not None else request.provider
     if provider is None:
-        stores = merged.get("stores")
-        way_out = suggest(request.id, stores.children if stores is not None else {}, "stores")
+        way_out = suggest(request.id, merged.members_at("stores"), "stores")
         raise Refusal("usage", f"there is no store {quoted(request.id)}", f"{way_out}; for a new one give --provider")
     found = known_provider(provider)
     if request.provider not in (None, provider):

@@ -196,8 +196,7 @@ def new_environment(
     lacks = None
     if store is not None or addresses:
         below = _below(root, shown, environment_text(name, extends))
-        listed_stores = below.get("stores")
-        stores = listed_stores.children if listed_stores is not None else {}
+        stores = below.members_at("stores")
         if store is not None and store not in stores:
             raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, stores, "stores"))
         placed = _placed(addresses or {}, store, stores)

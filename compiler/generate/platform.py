@@ -184,9 +184,9 @@ def platform_values(
     problem = object_name_problem(release, _LONGEST_RELEASE)
     if problem is not None:
         raise Refusal("usage", f"--release {problem}")
-    namespace, elsewhere = environment.root.text("namespace"), environment.root.get("madeElsewhere")
+    namespace, elsewhere = environment.root.text("namespace"), environment.root.members_at("madeElsewhere")
     near = {each.id: each for each in environment.secrets.values() if each.namespace == namespace}
-    made = _mounted(forms, version, release, near, elsewhere.children if elsewhere is not None else (), chart)
+    made = _mounted(forms, version, release, near, elsewhere, chart)
     if made.by_chart and chart is not None:
         words = [*words, "--against", chart.name]
     header = f"{HEADER}platform`. Do not edit; run:\n#   {shell_line(PROGRAM, *words)}\n"

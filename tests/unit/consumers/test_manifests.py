@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.consumers.readers import Moment, Phase
+from compiler.consumers.readers import SYNC, Moment
 from tests.unit.consumers.conftest import deployment, gathered
 
 ESO = "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: es}\n"
@@ -116,7 +116,7 @@ def test_another_group_makes_no_secret() -> None:
 def test_what_makes_a_secret_knows_when() -> None:
     text = ESO.replace("{name: es}", "{name: es, annotations: {argocd.argoproj.io/sync-wave: '-9'}}")
     ((made,),) = gathered(text).made.values()
-    assert (made.moment, made.by, made.name) == (Moment(Phase.SYNC, -9), "es", "es")
+    assert (made.moment, made.by, made.name) == (Moment(SYNC, -9), "es", "es")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from compiler.consumers.readers import Inventory, Made, Moment, Phase, SecretRead, Way, Workload
+from compiler.consumers.readers import POST_SYNC, PRE_SYNC, SYNC, Inventory, Made, Moment, SecretRead, Way, Workload
 
 
 def test_readings_are_found_by_the_secret_in_the_order_of_the_input() -> None:
@@ -19,4 +19,4 @@ def test_several_makers_of_one_secret_are_kept() -> None:
 
 
 def test_phases_come_before_waves() -> None:
-    assert Moment(Phase.PRE_SYNC, 5) < Moment() < Moment(Phase.SYNC, 1) < Moment(Phase.POST_SYNC, -9)
+    assert Moment(PRE_SYNC, 5) < Moment() < Moment(SYNC, 1) < Moment(POST_SYNC, -9)

@@ -1,6 +1,16 @@
 import pytest
 
-from compiler.consumers.readers import POD_SPECS, Moment, Phase, VariableSource, hook_of, is_workload, workload_of
+from compiler.consumers.readers import (
+    POD_SPECS,
+    POST_SYNC,
+    PRE_SYNC,
+    SYNC,
+    Moment,
+    VariableSource,
+    hook_of,
+    is_workload,
+    workload_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,26 +38,26 @@ def test_the_pods_of_a_cron_job_are_two_templates_down() -> None:
 @pytest.mark.parametrize(
     ("annotations", "hook", "moment"),
     [
-        ({}, None, Moment(Phase.SYNC, 0)),
-        ({"argocd.argoproj.io/sync-wave": "-3"}, None, Moment(Phase.SYNC, -3)),
-        ({"helm.sh/hook-weight": "7"}, None, Moment(Phase.SYNC, 0)),
-        ({"helm.sh/hook": "post-install, pre-install"}, "pre-install", Moment(Phase.PRE_SYNC, 0)),
-        ({"helm.sh/hook": "pre-upgrade", "helm.sh/hook-weight": "7"}, "pre-upgrade", Moment(Phase.PRE_SYNC, 7)),
+        ({}, None, Moment(SYNC, 0)),
+        ({"argocd.argoproj.io/sync-wave": "-3"}, None, Moment(SYNC, -3)),
+        ({"helm.sh/hook-weight": "7"}, None, Moment(SYNC, 0)),
+        ({"helm.sh/hook": "post-install, pre-install"}, "pre-install", Moment(PRE_SYNC, 0)),
+        ({"helm.sh/hook": "pre-upgrade", "helm.sh/hook-weight": "7"}, "pre-upgrade", Moment(PRE_SYNC, 7)),
         (
             {"helm.sh/hook": "pre-upgrade", "helm.sh/hook-weight": "7", "argocd.argoproj.io/sync-wave": "2"},
             "pre-upgrade",
-            Moment(Phase.PRE_SYNC, 2),
+            Moment(PRE_SYNC, 2),
         ),
-        ({"helm.sh/hook": "test"}, "test", Moment(Phase.POST_SYNC, 0)),
+        ({"helm.sh/hook": "test"}, "test", Moment(POST_SYNC, 0)),
         (
             {"argocd.argoproj.io/hook": "PostSync", "helm.sh/hook": "pre-install"},
             "PostSync",
-            Moment(Phase.POST_SYNC, 0),
+            Moment(POST_SYNC, 0),
         ),
         (
             {"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/sync-wave": "x"},
             "PreSync",
-            Moment(Phase.PRE_SYNC),
+            Moment(PRE_SYNC),
         ),
         ({"argocd.argoproj.io/hook": "  "}, None, Moment()),
         ({"argocd.argoproj.io/sync-wave": "9" * 400}, None, Moment()),
