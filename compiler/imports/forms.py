@@ -138,6 +138,11 @@ class FoundObject:
     def title(self) -> str:
         return f"{self.kind} {quoted(self.name)}"
 
+    @property
+    def taken(self) -> tuple[FoundSecret, ...]:
+        """Its Secrets, none where it is refused."""
+        return () if self.reasons else self.secrets
+
     def refused(self, *reasons: Finding) -> FoundObject:
         """The same object, not taken for these reasons too."""
         return replace(self, reasons=(*self.reasons, *reasons))

@@ -152,9 +152,8 @@ def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[Fo
     """The objects whose Secrets would break a rule, with what it says."""
     places: dict[tuple[int, int], list[FoundObject]] = {}
     for each in objects:
-        if not each.reasons:
-            for span in _spans(each):
-                places.setdefault((id(span.source), span.start), []).append(each)
+        for span in _spans(each):
+            places.setdefault((id(span.source), span.start), []).append(each)
     found: dict[FoundObject, list[Finding]] = {}
     for diagnostic in result.diagnostics:
         if diagnostic.severity is Severity.ERROR:
@@ -166,7 +165,7 @@ def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[Fo
 
 
 def _spans(each: FoundObject) -> Iterator[Span]:
-    for secret in each.secrets:
+    for secret in each.taken:
         yield secret.at
         for key in secret.keys:
             yield key.at
@@ -198,7 +197,7 @@ class _Drafting:
         self._refuse_without_keys()
         self._choose_stores()
         self._refuse_repeated()
-        taken = [secret for each in self.objects if not each.reasons for secret in each.secrets]
+        taken = [secret for each in self.objects for secret in each.taken]
         self.namespace = self.here.namespace
         self.store = self.here.merged.text("store") or ""
         if taken and not self.here.listed:
@@ -213,7 +212,7 @@ class _Drafting:
         message = "it makes a Secret without keys, or with keys that have no name or share one"
         reasons = {}
         for each in self.objects:
-            for secret in () if each.reasons else each.secrets:
+            for secret in each.taken:
                 names = {key.name for key in secret.keys}
                 if not names or "" in names or len(names) < len(secret.keys):
                     reasons[each] = Finding(message, each.at)
@@ -223,8 +222,8 @@ class _Drafting:
         self.objects = [each.refused(reasons[each]) if each in reasons else each for each in self.objects]
 
     def _choose_stores(self) -> None:
-        taken = [each for each in self.objects if not each.reasons]
-        uses = Counter(key.store for each in taken for secret in each.secrets for key in secret.keys)
+        found_keys = [(each, key) for each in self.objects for secret in each.taken for key in secret.keys]
+        uses = Counter(key.store for _, key in found_keys)
         reasons: dict[SourceStore, str] = {}
         for source, _ in uses.most_common():
             found = _choose_store(self.here, source)
@@ -234,19 +233,18 @@ class _Drafting:
                 reasons[source] = f"the store {quoted(source.name or found.id)} is found with two addresses or mounts"
             else:
                 self.stores[source] = found
-        problems = [(each, key) for each in taken for one in each.secrets for key in one.keys if key.store in reasons]
-        way_out = "import what reads it with --store NAME={}"
-        self._refuse(
-            {each: Finding(reasons[key.store], key.at, way_out.format(key.store.provider.id)) for each, key in problems}
-        )
+        refused = {}
+        for each, key in found_keys:
+            if key.store in reasons:
+                way_out = f"import what reads it with --store NAME={key.store.provider.id}"
+                refused[each] = Finding(reasons[key.store], key.at, way_out)
+        self._refuse(refused)
 
     def _refuse_repeated(self) -> None:
         first: dict[tuple[str, str], FoundObject] = {}
         reasons = {}
         for each in self.objects:
-            if each.reasons:
-                continue
-            for secret in each.secrets:
+            for secret in each.taken:
                 name = secret.namespace, secret.name
                 if name in first:
                     message = f"{first[name].title} makes the Secret {quoted(secret.name)} too"
@@ -265,10 +263,8 @@ class _Drafting:
         }
 
     def _planned(self, each: FoundObject, ids: Mapping[FoundSecret, str]) -> FoundObject:
-        if each.reasons:
-            return each
         planned: list[PlannedSecret] = []
-        for secret in each.secrets:
+        for secret in each.taken:
             found = self._plan_secret(secret, ids[secret], [*self.secrets, *planned])
             if isinstance(found, Finding):
                 return each.refused(found)

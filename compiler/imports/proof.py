@@ -77,14 +77,13 @@ def _compiled(plan: ImportPlan) -> Environment | None:
 def _counts(objects: Sequence[FoundObject]) -> Counts:
     keys = 0
     for each in objects:
-        ours = 0 if each.reasons else sum(len(secret.keys) for secret in each.secrets)
-        keys += each.counted if each.counted is not None else ours
+        keys += each.counted if each.counted is not None else sum(len(secret.keys) for secret in each.taken)
     return Counts(len(objects), keys)
 
 
 def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]]:
     for each in objects:
-        for secret in () if each.reasons else each.secrets:
+        for secret in each.taken:
             for key in secret.keys:
                 provider, settings = key.store.provider, dict(key.store.settings)
                 store = provider.identity(key.store.address, settings.get("mount"), settings.get("vaultNamespace"))

@@ -175,7 +175,7 @@ def _owners(plan: ImportPlan) -> dict[str, list[str]]:
     """The Secrets that belong to another object than the ExternalSecret of their own name, which will make them."""
     found: dict[str, list[str]] = {}
     for each in plan.objects:
-        for secret in each.secrets if each.namespace and not each.reasons else ():
+        for secret in each.taken if each.namespace else ():
             if (each.kind, each.name) != ("ExternalSecret", secret.name):
                 found.setdefault(each.title, []).append(secret.name)
     return found
