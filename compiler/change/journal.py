@@ -68,6 +68,18 @@ class RunEntry:
             each for each in self.versions if each in known and each in made and made[each].isoformat() != known[each]
         )
 
+    def is_of_another_time(self, current: RemoteSecret) -> bool:
+        """Whether `current` has the number of the run's version and is not it.
+
+        Behind an address, a tunnel's for one, may stand another server than then.
+        """
+        # What the run recovered and found as it was to be has no other time than that of its recovery.
+        made = self.made or (self.recovered_made if self.recover and self.after == self.deleted else None)
+        created = current.attributes.created
+        if made is None or created is None or current.version != self.after:
+            return False
+        return created.isoformat() != made
+
     def has_recovered(self, found: RemoteSecret) -> bool:
         """Whether `found` is what the run recovered and has not written yet.
 

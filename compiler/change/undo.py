@@ -145,8 +145,7 @@ class Reversal:
 _BY_HAND = "compare the versions and keep the right one by hand"
 
 
-def judge_recovery(entry: RunEntry, states: States) -> Reversal:
-    """How the deletion of `entry` is undone, by the states of the versions that the store has now."""
+def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
     if isinstance(states, StoreError):
@@ -165,27 +164,30 @@ def judge_recovery(entry: RunEntry, states: States) -> Reversal:
         reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is VersionState.READABLE for version in back):
-        return _readable_again(entry)
+        # An undo that was stopped before it could note it.
+        is_own = entry.undo == "started"
+        reason = "it is already undone" if is_own else "another writer recovered it already"
+        return Reversal(Kind.KEEP, reason, is_done=is_own)
     lost = [] if entry.slipped else [version for version in own if version not in back]
     reason = f"{numbered(back)} can be read again" + (f"; {numbered(lost)} cannot: destroyed since" if lost else "")
     return Reversal(Kind.RECOVER, reason, versions=back)
 
 
-def doubt_of_deletion(entry: RunEntry, states: States, settle: str) -> Reversal | None:
-    """Judges a deletion that was begun and never recorded; None where the store shows that it did not come about."""
-    if isinstance(states, StoreError):
-        return Reversal(Kind.REFUSE, states.reason, states.remedy)
-    if any(states.get(version) is VersionState.READABLE for version in entry.versions):
-        return None
-    reason = f"the run was stopped while it deleted {numbered(entry.versions)}: it may have been done by another"
-    return Reversal(Kind.REFUSE, reason, settle)
+def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None:
+    """How the deletion of `entry` is undone, by the states of the versions that the store has now.
 
+    None where it was begun, and the store shows that it did not come about.
 
-def _readable_again(entry: RunEntry) -> Reversal:
-    if entry.undo != "started":
-        return Reversal(Kind.KEEP, "another writer recovered it already")
-    # That undo was stopped before it could note it.
-    return Reversal(Kind.KEEP, "it is already undone", is_done=True)
+    Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
+    """
+    if entry.after is None and not isinstance(states, StoreError):
+        if any(states.get(version) is VersionState.READABLE for version in entry.versions):
+            return None
+        if run.is_resumable:
+            deleted = numbered(entry.versions)
+            reason = f"the run was stopped while it deleted {deleted}: it may have been done by another"
+            return Reversal(Kind.REFUSE, reason, _settle(run))
+    return _judge_recovery(entry, states)
 
 
 def plan_undo(
@@ -204,16 +206,17 @@ def plan_undo(
         stores[store_id].expect({name: {_use(entry)}})
     readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
     states = version_states([(stores[store], name) for store, name in deleted], workers)
+    past = history or RunHistory()
     verdicts: dict[Target, Reversal] = {}
     is_open = False
     for target, entry in touched.items():
-        store, name = stores[target[0]], target[1]
-        one = _OneUndo(run, entry, target, store, history or RunHistory())
+        at = stores[target[0]], target[1]
         if target in deleted:
-            verdict = one.judge_deletion(states[store, name])
+            verdict = judge_deletion(run, entry, states[at])
+        elif entry.after is None:
+            verdict = _doubt(run, entry, *at, past, readings[at])
         else:
-            reading = readings[store, name]
-            verdict = one.judge(reading) if entry.after is not None else one.doubt(reading)
+            verdict = _judge(entry, *at, past, readings[at])
         if verdict is not None:
             verdicts[target] = verdict
             is_open = is_open or entry.after is None
@@ -263,141 +266,90 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
     )
 
 
-class _OneUndo:
-    """Judges the undo of one remote secret."""
+def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading) -> Reversal:
+    if entry.undo == "done":
+        return Reversal(Kind.KEEP, "it is already undone")
+    if _deletes(entry) and isinstance(reading, SoftDeletedError | NotFoundError):
+        return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo_audit_pending)
+    address = store.address.absolute
+    if isinstance(reading, StoreError):
+        retired = history.retired.get((address, name)) if isinstance(reading, SoftDeletedError) else None
+        return Reversal(Kind.REFUSE, reading.reason, _undo_first(retired) if retired is not None else reading.remedy)
+    original = history.original(address, name, reading.version)
+    # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
+    if entry.after not in {reading.version, original}:
+        return _foreign(entry, store, name, reading, history.runs.get((address, name, original)))
+    if entry.is_of_another_time(reading):
+        reason = f"its version {reading.version} is not the run's, which was made at another time"
+        return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
+    if (unlike := _unlike(entry, store, name, reading)) is not None:
+        return unlike
+    if entry.slipped:
+        # The version right before the run's is the other writer's, not the one that the run had read.
+        reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
+        return Reversal(Kind.REFUSE, reason, "restore that version by hand")
+    if _deletes(entry):
+        why = "the run recovered it" if entry.recover else "the run created it"
+        return Reversal(Kind.DELETE, why, current=reading)
+    return _restoration(entry, store, name, reading)
 
-    def __init__(self, run: Run, entry: RunEntry, target: Target, store: SecretWriter, history: RunHistory) -> None:
-        self._run = run
-        self._entry = entry
-        self._target = target
-        self._name = target[1]
-        self._store = store
-        self._history = history
-        self._deletes = _deletes(entry)
 
-    def judge(self, reading: Reading) -> Reversal:
-        entry = self._entry
-        if entry.undo == "done":
-            return Reversal(Kind.KEEP, "it is already undone")
-        if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
-            return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo_audit_pending)
-        if isinstance(reading, StoreError):
-            return Reversal(Kind.REFUSE, reading.reason, self._way_back(reading))
-        original = self._original(reading.version)
-        # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
-        if entry.after not in {reading.version, original}:
-            return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
-        if self._is_of_another_time(reading):
-            reason = f"its version {reading.version} is not the run's, which was made at another time"
-            return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
-        if (unlike := self._unlike(reading)) is not None:
-            return unlike
-        if entry.slipped:
-            # The version right before the run's is the other writer's, not the one that the run had read.
-            reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
-            return Reversal(Kind.REFUSE, reason, "restore that version by hand")
-        if self._deletes:
-            why = "the run recovered it" if entry.recover else "the run created it"
-            return Reversal(Kind.DELETE, why, current=reading)
-        return self._restoration(reading)
+def _doubt(
+    run: Run, entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading
+) -> Reversal | None:
+    """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
+    if isinstance(reading, SoftDeletedError | NotFoundError):
+        return None
+    if isinstance(reading, StoreError):
+        return Reversal(Kind.REFUSE, reading.reason, reading.remedy)
+    if history.original(store.address.absolute, name, reading.version) in {entry.before, entry.planned_before}:
+        return None
+    reason = f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
+    return Reversal(Kind.REFUSE, reason, _settle(run) if run.is_resumable else "compare the versions by hand")
 
-    def doubt(self, reading: Reading) -> Reversal | None:
-        """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
-        if isinstance(reading, SoftDeletedError | NotFoundError):
-            return None
-        if isinstance(reading, StoreError):
-            return Reversal(Kind.REFUSE, reading.reason, reading.remedy)
-        if self._original(reading.version) in {self._entry.before, self._entry.planned_before}:
-            return None
-        reason = (
-            f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
-        )
-        return Reversal(Kind.REFUSE, reason, self._way_to_settle)
 
-    def judge_deletion(self, states: States) -> Reversal | None:
-        """Judges the undo of a deletion; None where it was started, and the store shows that it did not come about.
+def _foreign(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret, other: PastRun | None) -> Reversal:
+    """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
+    if entry.undo == "started" and not _deletes(entry):
+        # That undo was stopped before it could note the new version.
+        verdict = _restoration(entry, store, name, current)
+        if verdict.earlier is None:
+            return verdict
+        if is_same(current, verdict.earlier.properties, verdict.earlier.whole):
+            return Reversal(Kind.KEEP, "it is already undone", current=current, is_done=True)
+    return _changed(entry, current, other)
 
-        Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
-        """
-        if self._entry.after is None:
-            doubt = doubt_of_deletion(self._entry, states, _settle(self._run))
-            if doubt is None or self._run.is_resumable:
-                return doubt
-        return judge_recovery(self._entry, states)
 
-    @property
-    def _way_to_settle(self) -> str:
-        """How to find out whether a write was stored."""
-        return _settle(self._run) if self._run.is_resumable else "compare the versions by hand"
+def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret) -> Reversal:
+    before = entry.before or entry.planned_before or ""
+    try:
+        earlier = store.read_version(name, before)
+    except (VersionGoneError, DisabledError) as error:
+        reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
+        return Reversal(Kind.REFUSE, reason, "restore it from a backup")
+    except StoreError as error:
+        return Reversal(Kind.REFUSE, error.reason, error.remedy)
+    return Reversal(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
 
-    def _way_back(self, error: StoreError) -> str:
-        """The remedy of `error`; of what a run of this project deleted, the undo of that run."""
-        retired = self._history.retired.get((self._address, self._name))
-        if retired is None or not isinstance(error, SoftDeletedError):
-            return error.remedy
-        return _undo_first(retired)
 
-    @property
-    def _address(self) -> str:
-        return self._store.address.absolute
+def _unlike(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret) -> Reversal | None:
+    """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
+    if current.version == entry.after or entry.after is None:
+        return None
+    try:
+        own = store.read_version(name, entry.after)
+    except StoreError as error:
+        reason = f"version {current.version} cannot be compared with the run's version {entry.after}: {error.reason}"
+        return Reversal(Kind.REFUSE, reason, _BY_HAND)
+    # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
+    return None if is_same(current, own.properties, own.whole) else _changed(entry, current, None)
 
-    def _original(self, version: str) -> str:
-        return self._history.original(self._address, self._name, version)
 
-    def _foreign(self, current: RemoteSecret, other: PastRun | None) -> Reversal:
-        """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
-        if self._entry.undo == "started" and not self._deletes:
-            # That undo was stopped before it could note the new version.
-            verdict = self._restoration(current)
-            if verdict.earlier is None:
-                return verdict
-            if is_same(current, verdict.earlier.properties, verdict.earlier.whole):
-                return Reversal(Kind.KEEP, "it is already undone", current=current, is_done=True)
-        return self._changed(current, other)
-
-    def _is_of_another_time(self, current: RemoteSecret) -> bool:
-        """Whether the current version has the number of the run's and is not it.
-
-        A Vault counts from 1 again after a secret's metadata was deleted, and behind an address, a tunnel's for one,
-        may stand another server than then.
-        """
-        entry = self._entry
-        # What the run recovered and found as it was to be has no other time than that of its recovery.
-        made = entry.made or (entry.recovered_made if entry.recover and entry.after == entry.deleted else None)
-        created = current.attributes.created
-        if made is None or created is None or current.version != entry.after:
-            return False
-        return created.isoformat() != made
-
-    def _restoration(self, current: RemoteSecret) -> Reversal:
-        before = self._entry.before or self._entry.planned_before or ""
-        try:
-            earlier = self._store.read_version(self._name, before)
-        except (VersionGoneError, DisabledError) as error:
-            reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
-            return Reversal(Kind.REFUSE, reason, "restore it from a backup")
-        except StoreError as error:
-            return Reversal(Kind.REFUSE, error.reason, error.remedy)
-        return Reversal(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
-
-    def _unlike(self, current: RemoteSecret) -> Reversal | None:
-        """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
-        after = self._entry.after
-        if current.version == after or after is None:
-            return None
-        try:
-            own = self._store.read_version(self._name, after)
-        except StoreError as error:
-            reason = f"version {current.version} cannot be compared with the run's version {after}: {error.reason}"
-            return Reversal(Kind.REFUSE, reason, _BY_HAND)
-        # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
-        return None if is_same(current, own.properties, own.whole) else self._changed(current, None)
-
-    def _changed(self, current: RemoteSecret, other: PastRun | None) -> Reversal:
-        reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
-        if other is None:
-            return Reversal(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
-        return Reversal(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
+def _changed(entry: RunEntry, current: RemoteSecret, other: PastRun | None) -> Reversal:
+    reason = f"the current version is {current.version}, the run wrote version {entry.after}"
+    if other is None:
+        return Reversal(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
+    return Reversal(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
 
 
 def _undo_first(run: PastRun) -> str:

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.journal import RunHistory
+from compiler.change.journal import RunEntry, RunHistory
 from compiler.change.plan import Kind
-from compiler.change.undo import doubt_of_deletion, judge_recovery, plan_undo
+from compiler.change.undo import Reversal, judge_deletion, plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, VersionGoneError
@@ -17,9 +17,14 @@ from tests.unit.memory_store import MemoryStore
 
 TARGET = ("azure", "a")
 READABLE, DELETED, DESTROYED = VersionState
-SETTLE = "run the same retire again"
 MADE, LATER = (datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2))
 PLACE = StoreLocation("https://memory", "a")
+
+
+def recovery_of(entry: RunEntry, states: VersionStates) -> Reversal:
+    found = judge_deletion(run_of(entry), entry, states)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -54,44 +59,36 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
     ],
 )
 def test_what_stands_there_now_decides(states: dict[str, VersionState], kind: Kind, words: str) -> None:
-    found = judge_recovery(deleted("1", "2"), VersionStates(states))
+    found = recovery_of(deleted("1", "2"), VersionStates(states))
     assert (found.kind, found.reason.startswith(words)) == (kind, True), found.reason
     back = tuple(version for version in ("1", "2") if states.get(version, DESTROYED) is not DESTROYED)
     assert found.versions == (back if kind is Kind.RECOVER else ())
 
 
 def test_a_version_that_was_deleted_along_comes_back_too() -> None:
-    found = judge_recovery(deleted("a", slipped=("b",)), VersionStates({"b": DELETED}))
+    found = recovery_of(deleted("a", slipped=("b",)), VersionStates({"b": DELETED}))
     assert (found.kind, found.versions, found.reason) == (Kind.RECOVER, ("b",), "version b can be read again")
 
 
 def test_an_undo_that_was_done_is_not_repeated() -> None:
     entry = deleted("1", "2", undo="done", undo_audit_pending=True, undo_before="2")
-    found = judge_recovery(entry, VersionStates({"1": READABLE, "2": READABLE}))
+    found = recovery_of(entry, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.is_done) == (Kind.KEEP, False)
 
 
 def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
     entry = deleted("1", "2", undo="started", undo_before="2")
-    found = judge_recovery(entry, VersionStates({"1": READABLE, "2": READABLE}))
+    found = recovery_of(entry, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.reason) == (Kind.KEEP, "it is already undone")
     assert found.is_done
 
 
 def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
     error = StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
-    for found in (judge_recovery(deleted("1"), error), doubt_of_deletion(deleted("1"), error, SETTLE)):
+    for entry in (deleted("1"), deleted("1", state="started")):
+        found = judge_deletion(run_of(entry), entry, error)
         assert found is not None
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
-
-
-def test_a_deletion_that_was_begun_is_in_doubt_unless_the_secret_can_still_be_read() -> None:
-    entry = deleted("1", "2", state="started")
-    found = doubt_of_deletion(entry, VersionStates({"1": DELETED, "2": DELETED}), SETTLE)
-    assert found is not None
-    assert (found.kind, found.remedy) == (Kind.REFUSE, SETTLE)
-    assert "the run was stopped while it deleted versions 1, 2" in found.reason
-    assert doubt_of_deletion(entry, VersionStates({"1": READABLE, "2": READABLE}), SETTLE) is None
 
 
 def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
@@ -99,9 +96,9 @@ def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
     store.delete_versions("a", ("v1", "v2", "v3"))
     entry = deleted("v1", "v2", "v3", state="started")
     plan = plan_undo(run_of(entry, store.address.absolute), {"azure": store})
-    assert [(step.kind, step.remedy) for step in plan.steps] == [
-        (Kind.REFUSE, "run the same retire again to settle that, then undo it")
-    ]
+    (step,) = plan.steps
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "run the same retire again to settle that, then undo it")
+    assert "the run was stopped while it deleted versions v1, v2, v3" in step.reason
     store.recover_versions("a", ("v1", "v2", "v3"))
     assert plan_undo(run_of(entry, store.address.absolute), {"azure": store}).steps == ()
 
@@ -148,7 +145,7 @@ def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_bro
     then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: VersionState
 ) -> None:
     entry = deleted("1", "2", versions_made={version: time.isoformat() for version, time in then.items()})
-    found = judge_recovery(entry, VersionStates({"1": state, "2": DELETED}, now))
+    found = recovery_of(entry, VersionStates({"1": state, "2": DELETED}, now))
     if others is None:
         assert (found.kind, found.versions) == (Kind.RECOVER, ("1", "2"))
     else:
