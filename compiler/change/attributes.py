@@ -9,7 +9,7 @@ rotations away until it ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -53,20 +53,11 @@ from compiler.stores.interface import (
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, quoted, shell_line
 
+Readings = Mapping[tuple[SecretReader, str], Reading]
+# The limits of keys at their destinations, by the stores' ids.
+Limits = Mapping[str, PlaceLimits]
 # The date of each step's value, None where it is not known; with each step goes its limit in days.
 SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """How old the values of a plan are: `limits` are those at the destinations, by the stores' ids.
-
-    `since_of` finds them; it is None for new values. `stores` are the destinations: they may require an expiry date.
-    """
-
-    limits: Mapping[str, PlaceLimits]
-    since_of: SinceOf | None
-    stores: Mapping[str, Store] = field(default_factory=dict)
 
 
 def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -95,39 +86,40 @@ def _value(property_: str | None, remote: RemoteSecret) -> SecretValue | None:
     return value_at(remote, property_)
 
 
-def carry_ages(plan: Plan, ages: Ages | None) -> Plan:
-    """`plan` with the date of the oldest value with a limit in each write that brings one, from `ages`.
+def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mapping[str, Store]) -> Plan:
+    """`plan` with the date of the oldest value with a limit in each write that brings one.
 
-    Of a destination that has such a date already, this may be a value that the write leaves as it is: the new date
-    takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it: where
-    the date cannot be written, the plan has a note.
+    `since_of` finds how old the values are; None for new ones. `used` are the destinations: they may require an expiry
+    date. Of a destination that has such a date already, this may be a value that the write leaves as it is: the new
+    date takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it:
+    where the date cannot be written, the plan has a note.
     """
-    return _with_dates(plan, ages.limits, partial(_aged, plan, ages)) if ages is not None else plan
+    return _with_dates(plan, limits, partial(_aged, plan, limits, since_of, used))
 
 
 def notes_of_stored(
-    plan: Plan, steps: Sequence[Step], readings: Mapping[tuple[SecretReader, str], Reading], ages: Ages | None
+    plan: Plan, steps: Sequence[Step], readings: Readings, limits: Limits, since_of: SinceOf | None
 ) -> Iterator[Note]:
     """A note of each write of a Vault that was cut off between its values and the date, which is a request of its own.
 
     A comparison of values finds it complete; `steps` are all steps, with their values.
     """
-    if ages is None or ages.since_of is None:
+    if since_of is None:
         return
     for store_id, name in plan.stored:
         store = plan.stores[store_id]
-        there, limits = readings[store, name], _limits_of((store_id, name), plan, ages.limits)
+        there, days = readings[store, name], _limits_of((store_id, name), plan, limits)
         own = [
-            (step, limits[step.place.property])
+            (step, days[step.place.property])
             for step in steps
-            if step.value is not None and step.target == (store_id, name) and step.place.property in limits
+            if step.value is not None and step.target == (store_id, name) and step.place.property in days
         ]
         if own and isinstance(there, RemoteSecret) and _lacks_date(store, there):
-            yield from _undated(store_id, store, there, list(ages.since_of(own)), [step for step, _ in own])
+            yield from _undated(store_id, store, there, list(since_of(own)), [step for step, _ in own])
 
 
 def notes_of_undone(
-    plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str], before: Mapping[Target, str]
+    plan: Plan, limits: Limits, had: Mapping[Target, str], before: Mapping[Target, str]
 ) -> Iterator[Note]:
     """As `notes_of_stored`, for an undo that was cut off: `before` are the versions that it put back.
 
@@ -163,7 +155,7 @@ def _undated(
         yield Note(NoteKind.AGE, secret, Location(store_id, there.name, None), remedy=remedy)
 
 
-def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[Target, str]) -> Plan:
+def carry_back_ages(plan: Plan, limits: Limits, had: Mapping[Target, str]) -> Plan:
     """The plan of an undo, with the dates of the versions that it writes once more.
 
     `had` is the tag that a version had, of those whose store has only one for all versions.
@@ -176,7 +168,7 @@ def carry_back_ages(plan: Plan, limits: Mapping[str, PlaceLimits], had: Mapping[
     return _with_dates(plan, limits, aged)
 
 
-def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
+def _with_dates(plan: Plan, limits: Limits, aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
     limited = [write for write in plan.writes if _limits_of(write.target, plan, limits)]
     if not limited:
         return plan
@@ -191,23 +183,25 @@ def _with_dates(plan: Plan, limits: Mapping[str, PlaceLimits], aged_of: Callable
     return _without_lost(replace(plan, writes=tuple(map(dated, plan.writes))))
 
 
-def _limits_of(target: Target, plan: Plan, limits: Mapping[str, PlaceLimits]) -> Mapping[str | None, int]:
+def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None, int]:
     provider = plan.stores[target[0]].address.provider
     return limits.get(target[0], {}).get(provider.remote_name(target[1]), {})
 
 
-def _aged(plan: Plan, ages: Ages, write: Write) -> list[Aged]:
-    limits, store = _limits_of(write.target, plan, ages.limits), ages.stores.get(write.store)
+def _aged(
+    plan: Plan, all_limits: Limits, since_of: SinceOf | None, used: Mapping[str, Store], write: Write
+) -> list[Aged]:
+    limits, store = _limits_of(write.target, plan, all_limits), used.get(write.store)
     is_dated = store is not None and store.requires_expiry
     steps = [(step, limits[step.place.property]) for step in write.steps if step.place.property in limits]
-    if ages.since_of is None:
+    if since_of is None:
         # What is given once more is as old as before.
         steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
     if not steps and not is_dated:
         return []
     # A new value has no age that would have to be carried.
-    is_carried, now = ages.since_of is not None and bool(steps), datetime.now(UTC)
-    dates = ages.since_of(steps) if ages.since_of is not None else [now] * len(steps)
+    is_carried, now = since_of is not None and bool(steps), datetime.now(UTC)
+    dates = since_of(steps) if since_of is not None else [now] * len(steps)
     found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
     written = {step.place.property for step, _ in steps}
     kept = {property_: days for property_, days in limits.items() if property_ not in written}
@@ -294,7 +288,6 @@ _MARGIN = timedelta(hours=1)
 _SAME_DATE, _SAME_DAYS = 2 * _MARGIN, timedelta(days=1)
 # A date so many days after the write, or the date itself.
 AskedExpiry = timedelta | datetime
-Readings = Mapping[tuple[SecretReader, str], Reading]
 
 
 def parse_expiry(text: str) -> AskedExpiry:

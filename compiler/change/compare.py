@@ -12,7 +12,8 @@ from functools import partial
 from types import MappingProxyType
 
 from compiler.change.attributes import (
-    Ages,
+    Limits,
+    SinceOf,
     carry_ages,
     copied_tags,
     date_writes,
@@ -247,8 +248,9 @@ def plan_given(
     stores: LiveStores,
     *,
     run: Run | None,
+    limits: Limits,
+    since_of: SinceOf | None = None,
     writer_of: WriterOf = no_writer,
-    ages: Ages | None = None,
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
 
@@ -260,7 +262,8 @@ def plan_given(
     for writer, name in names:
         writer.expect({name: uses_before_reading(recovers=draft.options.recover)})
     readings = read_many(names, WORKERS)
-    plan = plan_change(replace(draft, stores=writers), readings, run, writer_of, ages)
+    draft = replace(draft, stores=writers)
+    plan = plan_change(draft, readings, run, writer_of, used=used, limits=limits, since_of=since_of)
     # A name that is refused before anything is sent is no reason to talk to its store.
     asked = {
         reader
@@ -276,16 +279,19 @@ def plan_change(
     readings: Readings,
     run: Run | None = None,
     writer_of: WriterOf = no_writer,
-    ages: Ages | None = None,
+    *,
+    used: Mapping[str, Store],
+    limits: Limits,
+    since_of: SinceOf | None = None,
 ) -> Plan:
     """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
 
     Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes;
-    `writer_of` knows the runs of this project that wrote a version, and `ages` how old the values are, where they are
-    not new.
+    `writer_of` knows the runs of this project that wrote a version. `used` are the stores by their ids, `limits` those
+    of the keys there, and `since_of` finds how old the values are, where they are not new.
     """
     comparer = Comparer()
-    dated = stores_with_dates(ages.stores if ages is not None else {}, draft.options.expires)
+    dated = stores_with_dates(used, draft.options.expires)
     steps = tuple(
         step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps
     )
@@ -294,14 +300,18 @@ def plan_change(
     plan = refuse_rotating(replace(draft, steps=judged, writes=writes))
     if run is not None:
         # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = carry_ages(narrow_to_run(plan, run, _versions(run, plan, readings)), ages)
-        plan = date_writes(plan, dated, resumes=True)
+        plan = narrow_to_run(plan, run, _versions(run, plan, readings))
+        plan = date_writes(carry_ages(plan, limits, since_of, used), dated, resumes=True)
     else:
-        plan = date_writes(carry_ages(plan, ages), dated)
+        plan = date_writes(carry_ages(plan, limits, since_of, used), dated)
         plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
     entries = run.entries if run is not None else {}
     created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
-    notes = (*notes_of(plan, steps, readings, created), *notes_of_stored(plan, steps, readings, ages), *plan.notes)
+    notes = (
+        *notes_of(plan, steps, readings, created),
+        *notes_of_stored(plan, steps, readings, limits, since_of),
+        *plan.notes,
+    )
     losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
     writes = tuple(replace(write, steps=_without_values(write.steps)) for write in plan.writes)
     return replace(plan, steps=_without_values(plan.steps), writes=writes, notes=notes, losses=losses)

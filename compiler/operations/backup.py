@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from compiler.change.apply import Change
-from compiler.change.attributes import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step
@@ -370,8 +369,15 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     )
     draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(options.root)
     limits = {name: place_limits(environment, store) for name, store in used.items()}
-    ages = Ages(limits, lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged], used)
-    plan = partial(plan_given, draft, used, options.stores, writer_of=writer_of, ages=ages)
+    plan = partial(
+        plan_given,
+        draft,
+        used,
+        options.stores,
+        limits=limits,
+        since_of=lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged],
+        writer_of=writer_of,
+    )
     return Change(identity, lambda run: plan(run=run), options)
 
 

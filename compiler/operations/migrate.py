@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from compiler.change.apply import Change
-from compiler.change.attributes import Ages, since_in_sources
+from compiler.change.attributes import since_in_sources
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of, writers
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
@@ -196,8 +196,9 @@ def plan_migration(
         extras=tuple(step.source for step in extras if step.source is not None),
         skipped=routes.skipped,
     )
-    ages = Ages({routes.to.id: routes.limits}, since_in_sources(origins), {routes.to.id: routes.to})
-    return plan_change(draft, readings, run, writer_of, ages)
+    used, limits = {routes.to.id: routes.to}, {routes.to.id: routes.limits}
+    since_of = since_in_sources(origins)
+    return plan_change(draft, readings, run, writer_of, used=used, limits=limits, since_of=since_of)
 
 
 def _names(

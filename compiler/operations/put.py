@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import Change
-from compiler.change.attributes import Ages
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
@@ -140,8 +139,8 @@ def put_all(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], environme
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, environment, options=chosen, steps=steps)
-    ages = Ages({store.id: place_limits(given[0][0].environment, store) for store in used.values()}, None, used)
-    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, ages=ages), options)
+    limits = {store.id: place_limits(given[0][0].environment, store) for store in used.values()}
+    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, limits=limits), options)
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.apply import Change, Listener, expect_servers
-from compiler.change.attributes import COMMAND, Ages, journal_place, mark, tags_of, under_way, unmark, words_of
+from compiler.change.attributes import COMMAND, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, find_run, identity_of, new_id, runs
 from compiler.change.plan import (
@@ -204,7 +204,7 @@ class NewValues:
         )
         dated = {store_id: known[store_id] for store_id in used if store_id in written}
         limits = {store_id: place_limits(target.environment, store) for store_id, store in dated.items()}
-        plan = plan_change(draft, readings, run, ages=Ages(limits, None, dated))
+        plan = plan_change(draft, readings, run, used=dated, limits=limits)
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
     def _value(

@@ -87,9 +87,9 @@ def planned(
     stores = store if isinstance(store, dict) else {"azure": store}
     readings = read_all((stores[step.place.store], step.place.name) for step in steps if step.destination is not None)
     writer_of = rest.pop("writer_of", no_writer)
-    ages = rest.pop("ages", None)
+    ages = {name: rest.pop(name, default) for name, default in (("used", {}), ("limits", {}), ("since_of", None))}
     draft = Plan(rest.pop("command", "migrate"), "prod", stores, steps=steps, **rest)
-    return plan_change(draft, readings, run, writer_of, ages)
+    return plan_change(draft, readings, run, writer_of, **ages)
 
 
 def write_of(store: MemoryStore, name: str, **values: str) -> Write:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.attributes import Ages, carry_back_ages, copied_tags, since_in_sources
+from compiler.change.attributes import carry_back_ages, copied_tags, since_in_sources
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
 from compiler.live.ages import age_keys, since_text
@@ -39,8 +39,8 @@ def store_with(*versions: RemoteSecret, provider: str = "azurekv") -> MemoryStor
 def plan_with(
     store: MemoryStore, *steps: Step, source: MemoryStore | None = None, options: Options | None = None
 ) -> Plan:
-    ages = Ages(LIMITS, since_in_sources({"from": source or store_with()}))
-    return planned(store, *steps, ages=ages, options=options or Options())
+    since_of = since_in_sources({"from": source or store_with()})
+    return planned(store, *steps, limits=LIMITS, since_of=since_of, options=options or Options())
 
 
 def step(key: str, origin: RemoteSecret) -> Step:
@@ -78,8 +78,7 @@ def test_without_ages_or_limits_nothing_is_asked_and_nothing_changes() -> None:
     store, source = MemoryStore("https://memory"), store_with()
     origin = version(YOUNG, A="1")
     assert since(planned(store, step("A", origin))) == [None]
-    none = Ages({}, since_in_sources({"from": source}))
-    assert since(planned(store, step("A", origin), ages=none)) == [None]
+    assert since(planned(store, step("A", origin), since_of=since_in_sources({"from": source}))) == [None]
     assert source.calls == []
     assert store.access_asked == [{"remote": frozenset({Use.CREATE})}] * 2
 
@@ -176,8 +175,8 @@ def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_se
     store = store_with(version(NOW, tags, A="1"), provider="vault")
     entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
     run = Run("id", Path("run"), "migrate", "prod", {"azure": "https://memory"}, {}, {("azure", "remote"): entry})
-    ages = Ages(LIMITS, since_in_sources({"from": store_with()}))
-    found = planned(store, step("A", version(OLD, A="1")), run=run, ages=ages)
+    since_of = since_in_sources({"from": store_with()})
+    found = planned(store, step("A", version(OLD, A="1")), run=run, limits=LIMITS, since_of=since_of)
     assert (found.stored, found.writes) == ({("azure", "remote"): "1"}, ())
     line = f"-custom-metadata=value-since={since_text(OLD)} from version 1"
     remedy = shell_line("bao", "kv", "metadata", "patch", "-mount=secret", line, "remote")

@@ -483,7 +483,7 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> No
 
 def given(stores: Stores, environment: Environment, *steps: Step, options: Options = FAIL) -> Plan:
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
-    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, stores.live, run=None)
+    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, stores.live, run=None, limits={})
 
 
 def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.change.attributes import Ages, date_writes, parse_expiry, require_possible, stores_with_dates
+from compiler.change.attributes import date_writes, parse_expiry, require_possible, stores_with_dates
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Aged, Kind, Location, NoteKind, OnConflict, Options, Plan, Write
 from compiler.model.document import Node
@@ -174,8 +174,8 @@ def test_an_equal_value_is_written_again_only_for_a_date_that_it_lacks(
 ) -> None:
     store = Clocked(StoreAddress(providers.KEY_VAULT, "https://memory"))
     store.versions["remote"] = [RemoteSecret("remote", "1", secrets(A="1"), Attributes(expires=expires))]
-    ages, options = Ages({}, None, {"azure": AZURE}), Options(expires=asked)
-    (step,) = planned(store, step_of("A", "1"), ages=ages, options=options).steps
+    options = Options(expires=asked)
+    (step,) = planned(store, step_of("A", "1"), used={"azure": AZURE}, options=options).steps
     assert step.kind is kind
 
 
@@ -223,12 +223,11 @@ def test_the_limits_themselves_are_possible() -> None:
 def test_what_a_run_has_written_is_not_dated_again_when_it_goes_on() -> None:
     store = Clocked(StoreAddress(providers.KEY_VAULT, "https://memory"))
     version = store.seed("remote", A="1")
-    ages = Ages({}, None, {"azure": AZURE})
-    (step,) = planned(store, step_of("A", "1"), ages=ages).steps
+    (step,) = planned(store, step_of("A", "1"), used={"azure": AZURE}).steps
     assert (step.kind, step.reason) == (Kind.UPDATE, "its expiry date is set")
     entry = RunEntry(Kind.CREATE, None, recover=False, keys=(("secret", "A", "A"),), after=version)
     run = Run("20250131-120000-4fa1c2", Path(), "migrate", "prod", {}, {}, {("azure", "remote"): entry})
-    (step,) = planned(store, step_of("A", "1"), ages=ages, run=run).steps
+    (step,) = planned(store, step_of("A", "1"), used={"azure": AZURE}, run=run).steps
     assert step.kind is Kind.KEEP
 
 
@@ -237,9 +236,9 @@ def test_a_value_that_is_given_once_more_is_as_old_as_before(given: str, ends: d
     store = MemoryStore(StoreAddress(providers.KEY_VAULT, "https://memory"))
     now = datetime.now(UTC)
     store.versions["remote"] = [RemoteSecret("remote", "1", secrets(A="1"), Attributes(created=now - 30 * DAY))]
-    ages = Ages({"azure": {"remote": {"A": 90}}}, None, {"azure": AZURE})
+    limits = {"azure": {"remote": {"A": 90}}}
     options = Options(on_conflict=OnConflict.OVERWRITE)
-    (write,) = planned(store, step_of("A", given), ages=ages, options=options).writes
+    (write,) = planned(store, step_of("A", given), used={"azure": AZURE}, limits=limits, options=options).writes
     assert write.expires is not None
     assert write.since is None
     assert abs(write.expires - now - (ends - NOW)) < timedelta(minutes=5)
