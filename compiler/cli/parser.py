@@ -106,16 +106,29 @@ class Parser(argparse.ArgumentParser):
         # Whether the command logs in to the stores that the project names.
         self.logs_in = False
 
+    def add_flag(self, name: str, help_text: str) -> None:
+        self.add_argument(name, action="store_true", help=help_text)
+
+    def add_option(self, name: str, metavar: str, help_text: str, **settings: Any) -> None:  # noqa: ANN401 - argparse's
+        """Adds an option that takes a value."""
+        self.add_argument(name, metavar=metavar, help=help_text, **settings)
+
+    def add_repeatable(self, name: str, metavar: str, help_text: str) -> None:
+        """Adds an option that takes a value each time that it is given."""
+        self.add_option(name, metavar, help_text, action="append", default=[])
+
+    def add_several(self, name: str, metavar: str, help_text: str, **settings: Any) -> None:  # noqa: ANN401 - likewise
+        """Adds an option that takes one value or more each time that it is given."""
+        self.add_option(name, metavar, help_text, nargs="+", action="extend", default=[], **settings)
+
     def add_written_file(self, name: str, help_text: str, *, metavar: str = "FILE", nargs: str | None = None) -> None:
         """Adds an argument that names a file or folder to write: no link in the project may lead it elsewhere."""
         self._written.append(self.add_argument(name, metavar=metavar, nargs=nargs, help=help_text))
 
     def add_cluster(self, help_text: str, *, implied_by: Sequence[str] = ()) -> None:
         """Adds `--cluster` and its `--context`, which is refused alone; `implied_by` are options that ask it too."""
-        self.add_argument("--cluster", action="store_true", help=f'{help_text}; needs the extra "cluster"')
-        self.add_argument(
-            "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
-        )
+        self.add_flag("--cluster", f'{help_text}; needs the extra "cluster"')
+        self.add_option("--context", "NAME", "kubeconfig context for --cluster; by default the current one")
         # Whoever names a context would take it for looked at.
         self.require("--context", "--cluster", *implied_by)
 
@@ -301,8 +314,8 @@ def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
     parser.add_argument("--format", choices=formats, default="text", help="output format; text by default")
 
 
-def add_all(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="show all findings and files, not the first 20 of a kind")
+def add_all(parser: Parser) -> None:
+    parser.add_flag("--all", "show all findings and files, not the first 20 of a kind")
 
 
 def see_all(arguments: Namespace) -> str | None:
@@ -314,11 +327,7 @@ def add_accept_cluster(parser: Parser) -> None:
     """The option of every command that logs in to stores."""
     parser.logs_in = True
     help_text = "accept the Vault with this cluster id in place of the expected one, after a rebuild or failover"
-    parser.add_argument("--accept-cluster", metavar="ID", help=help_text)
-
-
-def add_store(parser: argparse.ArgumentParser, help_text: str) -> None:
-    parser.add_argument("--store", metavar="ID", help=help_text)
+    parser.add_option("--accept-cluster", "ID", help_text)
 
 
 def days(text: str) -> timedelta:
@@ -350,24 +359,20 @@ def add_writing(
     A command that `deletes` finds no deleted secrets in its way; of the others only an undo deletes.
     """
     if recovers and not deletes:
-        parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
-    parser.add_argument("--apply", action="store_true", help=apply_help)
-    parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
+        parser.add_flag("--recover", "recover deleted secrets in the store first")
+    parser.add_flag("--apply", apply_help)
+    parser.add_option("--undo", "RUN", "undo what this run of the command wrote")
     # Not in silence: whoever says `--only github` does not mean the whole run.
     parser.exclude("--undo", *own_arguments(parser), way_out="--undo undoes the whole run: leave one of them out")
-    parser.add_argument(
-        NOT_THE_SAME,
-        metavar="STORE",
-        action="append",
-        default=[],
-        help="treat this store, named as in the plan, as a different one, and delete; repeatable",
+    parser.add_repeatable(
+        NOT_THE_SAME, "STORE", "treat this store, named as in the plan, as a different one, and delete; repeatable"
     )
     if not deletes:
         parser.require(NOT_THE_SAME, "--undo")
     add_accept_cluster(parser)
     parser.add_written_file("--audit", "append a line to this file before and after each write")
-    parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_flag("--verbose", "also show unchanged keys")
+    parser.add_flag("--quiet", "show no progress")
 
 
 def own_arguments(parser: Parser) -> dict[str, str]:

@@ -16,7 +16,7 @@ from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.registry import suggest_store
-from compiler.text.wording import quoted, suggest
+from compiler.text.wording import command_line, quoted, suggest
 
 
 class AddressError(Refusal):
@@ -291,7 +291,9 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
         message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
         raise Refusal("usage", message, f"remove `enabled: false` from it, at {_place(environment, secret_id)}")
     if secret_id not in environment.secrets:
-        raise _unknown(environment, "secret", secret_id, suggest(secret_id, environment.secrets, "secrets"))
+        first = command_line("new", "secret", "NAME", "--key", "KEY", "--into", environment.name)
+        way_out = suggest(secret_id, environment.secrets, "secrets") if environment.secrets else f"add one: {first}"
+        raise _unknown(environment, "secret", secret_id, way_out)
     return environment.secrets[secret_id]
 
 

@@ -431,8 +431,12 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
     """The run of this id. Raises Refusal, which names who began it elsewhere where a store says that."""
     try:
         return find_run(options.root, run_id)
-    except Refusal:
+    except Refusal as error:
         found = _tagged(run_id, environment, options.stores)
+        if not found and option != "--undo" and error.kind == "usage":
+            # Nothing is to be restored: how that is done by hand is for an undo to say.
+            here = f"`{command_line('runs', environment.name)}` lists those of this folder"
+            raise Refusal(error.kind, error.message, f"{here}; another machine has its own") from None
         if not found:
             raise
     who = next(filter(None, found.values()), "")

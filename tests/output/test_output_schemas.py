@@ -27,7 +27,7 @@ from compiler.operations.status import LiveState, NextStep, Values, from_files
 from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.reports.cutover import cutover_report
-from compiler.render.reports.status import ShownStatus, status_report
+from compiler.render.reports.status import status_data, status_report
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
@@ -379,10 +379,10 @@ def test_status(tmp_path: Path) -> None:
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = StatusResult(replace(status, rows=rows, closed=("no",), is_live=True), waited, ("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
-    shown = ShownStatus(looked, step, {"jira": step}, DueList(now, (key,), 2))
+    shown = status_data(looked, step, {"jira": step}, DueList(now, (key,), 2))
     holds("status", json.loads(text_of(status_report([shown], 4, now))))
     unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
-    bare = ShownStatus(StatusResult(replace(status, progress=None), unheard), NextStep())
+    bare = status_data(StatusResult(replace(status, progress=None), unheard), NextStep())
     assert errors("status", json.loads(text_of(status_report([bare, bare], 0, now)))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]

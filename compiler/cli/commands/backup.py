@@ -59,23 +59,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to back up")
     parser.add_written_file("file", "the file to write", nargs="?")
     parser.add_written_file("--out-dir", "write a new file ENV-TIME.age into this folder", metavar="DIR")
-    parser.add_argument(
-        "--recipient", metavar="KEY", action="append", default=[], help="public key (age1…) to encrypt to; repeatable"
-    )
-    parser.add_argument(
-        "--recipients-file",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="file with one public key per line; repeatable",
-    )
-    parser.add_argument(
-        "--only", metavar="SECRET", action="append", default=[], help="back up only this secret; repeatable"
-    )
-    parser.add_argument(
-        "--partial", action="store_true", help="leave out keys that cannot be read, and list them in the file"
-    )
-    parser.add_argument("--replace", action="store_true", help="replace the file if it exists")
+    parser.add_repeatable("--recipient", "KEY", "public key (age1…) to encrypt to; repeatable")
+    parser.add_repeatable("--recipients-file", "FILE", "file with one public key per line; repeatable")
+    parser.add_repeatable("--only", "SECRET", "back up only this secret; repeatable")
+    parser.add_flag("--partial", "leave out keys that cannot be read, and list them in the file")
+    parser.add_flag("--replace", "replace the file if it exists")
     parser.exclude("--out-dir", "FILE", "--replace")
     add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)

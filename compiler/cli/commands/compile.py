@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.cli.invocation import outside
-from compiler.cli.parser import add_all, add_format, add_store, see_all
+from compiler.cli.parser import add_all, add_format, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.values_files import ValuesOutcome, first_named, unmade_stores, write_values_files
@@ -50,20 +50,18 @@ _CONFIRM = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="environments to compile; all by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff if a file is stale")
-    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
-    parser.add_argument("--prune", action="store_true", help="remove values files that have no environment")
-    parser.add_argument("--parity", action="store_true", help="check the rendered manifests against the environments")
-    parser.add_argument(
+    parser.add_flag("--check", "write nothing; exit 1 with a diff if a file is stale")
+    parser.add_flag("--strict", "exit 1 for warnings as well")
+    parser.add_flag("--prune", "remove values files that have no environment")
+    parser.add_flag("--parity", "check the rendered manifests against the environments")
+    parser.add_repeatable(
         "--helm",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="Helm binary for --parity, repeatable; by default those in PLATFORM_SECRETS_HELM, else on PATH",
+        "PATH",
+        "Helm binary for --parity, repeatable; by default those in PLATFORM_SECRETS_HELM, else on PATH",
     )
-    add_store(parser, "use this store instead of the environment's `store:`; for one environment")
-    parser.add_argument("--out", metavar="DIR", help=f"write to this folder instead of {VALUES_FOLDER}/")
-    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    parser.add_option("--store", "ID", "use this store instead of the environment's `store:`; for one environment")
+    parser.add_option("--out", "DIR", f"write to this folder instead of {VALUES_FOLDER}/")
+    parser.add_flag("--quiet", "print only diagnostics")
     parser.require("--helm", "--parity")
     parser.exclude("--prune", "--check", "--out", way_out=f"--prune removes files in {VALUES_FOLDER}/")
     add_all(parser)

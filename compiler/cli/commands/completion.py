@@ -37,10 +37,9 @@ _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 def configure(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
-    parser.add_argument(
+    parser.add_flag(
         "--names",
-        action="store_true",
-        help="print the environments, secrets or keys that may come after the words on standard input, one per line",
+        "print the environments, secrets or keys that may come after the words on standard input, one per line",
     )
 
 

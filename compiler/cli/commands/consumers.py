@@ -33,29 +33,13 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument(
-        "--manifests",
-        metavar="FILE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="rendered manifests: files, folders, or - for standard input",
-    )
-    parser.add_argument(
-        "--since",
-        metavar="OLD",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="manifests before an upgrade, to compare with --manifests",
-    )
+    parser.add_several("--manifests", "FILE", "rendered manifests: files, folders, or - for standard input")
+    parser.add_several("--since", "OLD", "manifests before an upgrade, to compare with --manifests")
     parser.add_cluster("look at the cluster")
     parser.exclude("--cluster", "--manifests", "--since", way_out="give one of them")
-    parser.add_argument(
-        "--namespace", metavar="NAME", help="namespace of manifests that name none, or the only one of the cluster"
-    )
-    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
-    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    parser.add_option("--namespace", "NAME", "namespace of manifests that name none, or the only one of the cluster")
+    parser.add_flag("--strict", "exit 1 for warnings as well")
+    parser.add_flag("--quiet", "print only diagnostics")
     add_all(parser)
     add_format(parser)
 

@@ -59,35 +59,23 @@ _WRITTEN = "the environment and its values file were written; commit them"
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for all of them")
-    parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
-    parser.add_argument(
-        "--back", action="store_true", help="go back to the previous store; add --to if the files do not name it"
-    )
-    parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
-    parser.add_argument("--finish", action="store_true", help="make --to the environment's store and remove overrides")
+    parser.add_option("--to", "ID", "id of the store that is to serve them")
+    parser.add_flag("--back", "go back to the previous store; add --to if the files do not name it")
+    parser.add_flag("--next", "switch the next step of `moves:`")
+    parser.add_flag("--finish", "make --to the environment's store and remove overrides")
     parser.exclude("--back", "--next", "--finish")
     parser.exclude("--next", "--finish")
-    parser.add_argument(
-        "--accept-differences",
-        metavar="KEY",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="accept another value of these keys in the new store; KEY or SECRET/KEY",
+    parser.add_several(
+        "--accept-differences", "KEY", "accept another value of these keys in the new store; KEY or SECRET/KEY"
     )
-    parser.add_argument(
+    parser.add_several(
         "--accept-ending",
-        metavar="SECRET",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="accept that the new store, a Vault, will delete its versions of these secrets at a set time",
+        "SECRET",
+        "accept that the new store, a Vault, will delete its versions of these secrets at a set time",
     )
-    parser.add_argument(
-        "--without-comparison", action="store_true", help="switch although the present store does not answer"
-    )
-    parser.add_argument("--with-dependants", action="store_true", help="also switch environments that extend this one")
-    parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
+    parser.add_flag("--without-comparison", "switch although the present store does not answer")
+    parser.add_flag("--with-dependants", "also switch environments that extend this one")
+    parser.add_flag("--apply", "write; without it, only show the plan")
     parser.add_cluster("also check the objects in the cluster")
     add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)

@@ -48,9 +48,9 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 def configure(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="with --stop: which demo, where several are kept")
-    parser.add_argument("--no-pause", action="store_true", help="wait for no Enter; the default without a terminal")
-    parser.add_argument("--keep", action="store_true", help="start both stores, show how to reach them, and return")
-    parser.add_argument("--stop", action="store_true", help="end a demo that --keep started, and remove its folder")
+    parser.add_flag("--no-pause", "wait for no Enter; the default without a terminal")
+    parser.add_flag("--keep", "start both stores, show how to reach them, and return")
+    parser.add_flag("--stop", "end a demo that --keep started, and remove its folder")
     parser.exclude("--stop", "--keep", "--no-pause")
     parser.exclude("--keep", "--no-pause")
     parser.require("NAME", "--stop")

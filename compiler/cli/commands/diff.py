@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, outside, require_sound
-from compiler.cli.parser import DIFF_FORMATS, Parser, add_format, add_store
+from compiler.cli.parser import DIFF_FORMATS, Parser, add_format
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.operations.diff import Side, compare_sides, side_of_content, side_of_environment
 from compiler.pipeline import compile_project
@@ -30,10 +30,8 @@ _STDIN = "standard input"
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
     parser.add_argument("other", metavar="OTHER", nargs="?", help="another environment")
-    add_store(parser, "compare the environment with itself on this store")
-    parser.add_argument(
-        "--against", metavar="FILE", help="compare with this values or manifest file; - for standard input"
-    )
+    parser.add_option("--store", "ID", "compare the environment with itself on this store")
+    parser.add_option("--against", "FILE", "compare with this values or manifest file; - for standard input")
     add_format(parser, DIFF_FORMATS)
 
 

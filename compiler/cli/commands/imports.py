@@ -50,23 +50,17 @@ def configure(parser: Parser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or - for standard input")
     parser.add_cluster("external-secrets: read the cluster's objects, of Secrets the metadata alone")
     parser.exclude("--cluster", "FILE", "--store")
-    parser.add_argument("--environment", metavar="ENV", help="the environment to write, an existing or a new one")
-    parser.add_argument(
-        "--store",
-        metavar="NAME=PROVIDER",
-        action="append",
-        default=[],
-        help="the provider of a store whose object is not among the files; repeatable",
+    parser.add_option("--environment", "ENV", "the environment to write, an existing or a new one")
+    parser.add_repeatable(
+        "--store", "NAME=PROVIDER", "the provider of a store whose object is not among the files; repeatable"
     )
     for each in PROVIDERS.values():
-        parser.add_argument(each.option, metavar="URL", help=f"where the {each.title} of --store is reached")
+        parser.add_option(each.option, "URL", f"where the {each.title} of --store is reached")
         parser.require(each.option, "--store")
-    parser.add_argument(
-        "--namespace", metavar="NAME", help="namespace of objects that name none, or the only one of the cluster"
-    )
-    parser.add_argument("--secret", metavar="NAME", help="env-example: the new secret")
-    parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
-    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    parser.add_option("--namespace", "NAME", "namespace of objects that name none, or the only one of the cluster")
+    parser.add_option("--secret", "NAME", "env-example: the new secret")
+    parser.add_flag("--apply", "write; without it, only show the plan")
+    parser.add_flag("--quiet", "print only diagnostics")
     add_all(parser)
     add_format(parser)
 

@@ -41,24 +41,18 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to copy")
-    parser.add_argument("--to", metavar="ID", help="id of the store to copy to")
-    parser.add_argument(
-        "--from", dest="source", metavar="ID", help="id of the store to copy from; by default the one each secret uses"
+    parser.add_option("--to", "ID", "id of the store to copy to")
+    parser.add_option(
+        "--from", "ID", "id of the store to copy from; by default the one each secret uses", dest="source"
     )
-    parser.add_argument(
-        "--only", metavar="SECRET", action="append", default=[], help="copy only this secret; repeatable"
-    )
-    parser.add_argument(
-        "--all-properties", action="store_true", help="also copy properties that are not in the catalogue"
-    )
+    parser.add_repeatable("--only", "SECRET", "copy only this secret; repeatable")
+    parser.add_flag("--all-properties", "also copy properties that are not in the catalogue")
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument(
         "--on-conflict", choices=choices, help="if the destination holds another value; fail by default"
     )
-    parser.add_argument("--stringify", action="store_true", help="convert values that are not strings to strings")
-    parser.add_argument(
-        "--continue-on-error", action="store_true", help="write the other keys if some cannot be written"
-    )
+    parser.add_flag("--stringify", "convert values that are not strings to strings")
+    parser.add_flag("--continue-on-error", "write the other keys if some cannot be written")
     add_writing(parser)
     add_format(parser, REPORT_FORMATS)
 

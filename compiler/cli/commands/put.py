@@ -12,7 +12,7 @@ from typing import Any
 from compiler.change.attributes import AskedExpiry, parse_expiry, require_possible
 from compiler.change.plan import End, Options, Outcome, Plan
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_store, add_writing
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.dialogue import hidden_values, is_terminal, read_file, read_stdin
 from compiler.cli.terminal.outlet import standard_error
@@ -70,23 +70,19 @@ def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
     parser.add_argument("secret", metavar="SECRET", nargs="?", help="id of the secret in the catalogue")
     parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to set; by default all that the environment uses")
-    add_store(parser, "write to this store of the environment instead of the one the secret uses")
-    parser.add_argument("--all", action="store_true", help="set keys of several secrets, which the input names")
+    parser.add_option("--store", "ID", "write to this store of the environment instead of the one the secret uses")
+    parser.add_flag("--all", "set keys of several secrets, which the input names")
     add_values(parser)
-    parser.add_argument(
+    parser.add_repeatable(
         "--map",
-        metavar="KEY=NAME",
-        action="append",
-        default=[],
-        help="take this key from that name of the input (with --all also SECRET/KEY=NAME), and no other; repeatable",
+        "KEY=NAME",
+        "take this key from that name of the input (with --all also SECRET/KEY=NAME), and no other; repeatable",
     )
     parser.exclude("--all", "SECRET", "KEY")
     for option in ("--all", "--map"):
         parser.require(option, "--stdin", "--from-file")
-    parser.add_argument(
-        "--expires",
-        metavar="DAYS",
-        help="expiry date in a Key Vault: days ahead such as 90d, or a date such as 2031-01-31",
+    parser.add_option(
+        "--expires", "DAYS", "expiry date in a Key Vault: days ahead such as 90d, or a date such as 2031-01-31"
     )
     add_writing(parser, apply_help="write without asking")
     add_format(parser, REPORT_FORMATS)
@@ -94,8 +90,8 @@ def configure(parser: Parser) -> None:
 
 def add_values(parser: Parser) -> None:
     """The options that say where values come from, where nobody is asked for them."""
-    parser.add_argument("--from-file", metavar="FILE", help="read the values from this file")
-    parser.add_argument("--stdin", action="store_true", help="read the values from standard input")
+    parser.add_option("--from-file", "FILE", "read the values from this file")
+    parser.add_flag("--stdin", "read the values from standard input")
     forms = [str(form) for form in InputForm]
     parser.add_argument("--input", choices=forms, help="format of the input; detected by default")
     parser.exclude("--stdin", "--from-file")

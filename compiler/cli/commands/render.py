@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, outside, report_errors, require_sound
-from compiler.cli.parser import Parser, add_store
+from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, rendered
 from compiler.operations.age_file import write_private
@@ -27,10 +27,10 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("--helm", metavar="PATH", help=f"Helm binary; by default the first in {VARIABLE}, else on PATH")
-    add_store(parser, "use this store instead of the environment's `store:`")
-    parser.add_argument("--release", metavar="NAME", default=RELEASE, help=f"release name; {RELEASE} by default")
-    parser.add_argument("--namespace", metavar="NAME", help="release namespace; the environment's by default")
+    parser.add_option("--helm", "PATH", f"Helm binary; by default the first in {VARIABLE}, else on PATH")
+    parser.add_option("--store", "ID", "use this store instead of the environment's `store:`")
+    parser.add_option("--release", "NAME", f"release name; {RELEASE} by default", default=RELEASE)
+    parser.add_option("--namespace", "NAME", "release namespace; the environment's by default")
     parser.add_written_file("--out", "write them to this file, which only you can read, instead of printing them")
 
 

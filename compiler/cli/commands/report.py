@@ -20,7 +20,7 @@ from compiler.operations.status import StepContext, from_files, next_of_secrets,
 from compiler.operations.status_wait import StatusResult
 from compiler.refusal import Refusal
 from compiler.render.reports.page import matrix_markdown, report_page
-from compiler.render.reports.status import ShownStatus, status_report
+from compiler.render.reports.status import status_data, status_report
 
 DESCRIPTION = """Shows secrets by environment: the store of each, its state, age and due date, who reads and owns it,
 moves and problems. Without --from it shows what the files of all environments say, and asks nobody.
@@ -38,24 +38,18 @@ _PARTS = (ADDRESSES, OWNERS)
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument(
-        "--from",
-        dest="reports",
-        metavar="FILE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="reports of `status --format json`; by default the environments' files alone",
+    parser.add_several(
+        "--from", "FILE", "reports of `status --format json`; by default the environments' files alone", dest="reports"
     )
-    parser.add_argument(
+    parser.add_option(
         "--without",
-        metavar="PARTS",
+        "PARTS",
+        "leave out `addresses` of stores, `owners` of keys, or both with a comma between",
         type=_parts,
         default=(),
-        help="leave out `addresses` of stores, `owners` of keys, or both with a comma between",
     )
     parser.add_written_file("--out", "write to this file, readable by you alone")
-    parser.add_argument("--replace", action="store_true", help="replace the file of --out")
+    parser.add_flag("--replace", "replace the file of --out")
     parser.add_argument(
         "--format",
         choices=("html", "markdown"),
@@ -103,5 +97,5 @@ def _read(files: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _from_files(invocation: Invocation, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
     asked = StepContext()
     found = [from_files(each) for each in live_environments((), invocation)]
-    shown = [ShownStatus(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found]
+    shown = [status_data(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found]
     yield "the project", status_report(shown, OK, now)

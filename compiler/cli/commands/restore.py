@@ -45,16 +45,10 @@ _LARGEST_BACKUP = 256 * 1024 * 1024
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to restore")
     parser.add_argument("file", metavar="FILE", nargs="?", help="the backup file")
-    parser.add_argument(
-        "--identity", metavar="FILE", action="append", default=[], help="age identity file (private key); repeatable"
-    )
-    parser.add_argument("--to", metavar="ID", help="restore everything to this store of the environment")
-    parser.add_argument(
-        "--only", metavar="SECRET", action="append", default=[], help="restore only this secret; repeatable"
-    )
-    parser.add_argument(
-        "--from-environment", metavar="NAME", help="the environment that was backed up, if it is another"
-    )
+    parser.add_repeatable("--identity", "FILE", "age identity file (private key); repeatable")
+    parser.add_option("--to", "ID", "restore everything to this store of the environment")
+    parser.add_repeatable("--only", "SECRET", "restore only this secret; repeatable")
+    parser.add_option("--from-environment", "NAME", "the environment that was backed up, if it is another")
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument("--on-conflict", choices=choices, help="if the store holds another value; fail by default")
     add_writing(parser)

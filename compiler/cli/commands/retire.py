@@ -44,11 +44,11 @@ _UNASKED = "no cluster was asked who reads the store: retire --apply needs --clu
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to delete there")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets; by default all")
-    parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
+    parser.add_option("--store", "ID", "id of the store to delete from")
     parser.add_cluster("also ask the cluster who reads it")
-    parser.add_argument("--without-cluster", action="store_true", help="ask no cluster, as none reads the store")
+    parser.add_flag("--without-cluster", "ask no cluster, as none reads the store")
     parser.exclude("--cluster", "--without-cluster")
-    parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
+    parser.add_flag("--continue-on-error", "delete the others if some cannot be deleted")
     add_writing(parser, apply_help="delete; without it, only show the plan", deletes=True)
     add_format(parser, REPORT_FORMATS)
 

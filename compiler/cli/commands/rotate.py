@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,15 +17,13 @@ from compiler.change.attributes import COMMAND
 from compiler.change.journal import Run, find_run
 from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
-from compiler.cli.commands.status import TIMEOUT, context_of, timeout_seconds, waiting_item
+from compiler.cli.commands.status import TIMEOUT, Waiting, context_of, timeout_seconds
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import RunOutput, of_undo, writing
-from compiler.cli.terminal.dialogue import Waiting
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterView, connected
 from compiler.live.stores import key_places, secret_named
 from compiler.model.environment import Environment
@@ -58,10 +57,10 @@ from compiler.operations.rotate_live import (
     written_places,
 )
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import Connect, States, WaitEnd
+from compiler.operations.status_wait import Connect, WaitEnd
 from compiler.refusal import Refusal
 from compiler.render.content import Line
-from compiler.render.reports.status import live_lines, wait_lines, word_of
+from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, listed, suggest
 
@@ -98,17 +97,13 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secret", metavar="SECRET", nargs="?", help="id of the secret in the catalogue")
     parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to rotate; by default those with a limit")
     add_values(parser)
-    parser.add_argument("--generate", action="store_true", help="make the values up, for keys with `issuer: self`")
+    parser.add_flag("--generate", "make the values up, for keys with `issuer: self`")
     parser.exclude("--generate", "--from-file", "--stdin")
-    parser.add_argument(
-        "--confirm-revoked", metavar="RUN", help="close this run: the old value was revoked at its issuer"
-    )
-    parser.add_argument(
-        "--without-cluster", action="store_true", help="stop after the write, and say what to look at in the cluster"
-    )
-    parser.add_argument("--context", metavar="NAME", help="kubeconfig context; by default the current one")
-    parser.add_argument(
-        "--timeout", metavar="DURATION", help=f"the longest to wait for the cluster, such as 90s; {TIMEOUT} by default"
+    parser.add_option("--confirm-revoked", "RUN", "close this run: the old value was revoked at its issuer")
+    parser.add_flag("--without-cluster", "stop after the write, and say what to look at in the cluster")
+    parser.add_option("--context", "NAME", "kubeconfig context; by default the current one")
+    parser.add_option(
+        "--timeout", "DURATION", f"the longest to wait for the cluster, such as 90s; {TIMEOUT} by default"
     )
     add_writing(parser, apply_help="write without asking", recovers=False)
     parser.exclude("--confirm-revoked", "--from-file", "--stdin", "--generate", "--undo", "--audit")
@@ -161,10 +156,9 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
         message = f"the rotation {found.id} of {listed(found.secrets)} is under way, and has its new value"
         raise Refusal("found", message, f"continue it: {line}")
     standard_error().note(f"continuing the rotation {found.id}")
-    following = _Following(invocation, environment, options, found)
-    code = following.follow()
+    code, seen = _follow(invocation, environment, options, found)
     part = _part(environment, found)
-    part["rotation"] |= following.seen
+    part["rotation"] |= seen
     output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, part)
     return code
 
@@ -194,8 +188,7 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
     done = find_run(options.root, outcome.run) if outcome.run and code == OK else None
     seen = dict[str, Any]()
     if done is not None:
-        following = _Following(invocation, environment, options, done)
-        code, seen = following.follow(), following.seen
+        code, seen = _follow(invocation, environment, options, done)
     part = _part(environment, done, target)
     part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere), **seen}
     output.report(outcome, code, part)
@@ -228,96 +221,92 @@ def _connect(arguments: Namespace) -> Connect:
     return connect
 
 
-@dataclass
-class _Following:
-    """Follows the value of a run that is written, until no pod runs on the old one; `seen` is for the report."""
+def _follow(
+    invocation: Invocation, environment: Environment, options: Options, found: Run
+) -> tuple[int, dict[str, Any]]:
+    """Follows the value of a run that is written, until no pod runs on the old one.
 
-    invocation: Invocation
-    environment: Environment
-    options: Options
-    run: Run
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    def follow(self) -> int:
-        """Returns the exit code; a cluster that does not answer is told, as the report has to name the run."""
-        with interruption("the new value is written; the same command without a value continues"):
-            try:
-                made = begin_overlap(self.run, self.environment, self.options)
-                secrets = secrets_reading(self.environment, written_places(self.run))
-                if self.invocation.arguments.without_cluster:
-                    only = [word for secret in secrets for word in ("--only", secret)]
-                    line = command_line("status", self.environment.name, *only, "--wait", "--force-sync")
-                    self._tell([("see that the cluster has it, and restart what it names: ", line)])
-                    code = OK
-                else:
-                    code = self._in_cluster(secrets, made)
-            except Refusal as error:
-                standard_error().error(error.message, error.help)
-                code = OF_REFUSAL[error.kind]
-            if code != OK:
-                line = command_line(COMMAND, self.environment.name, *self.run.secrets)
-                self._tell([("to continue: ", line), *_undo_lines(self.environment, self.run)])
-                return code
-            self._tell(_next_lines(self.environment, self.run))
-            return code
-
-    def _in_cluster(self, secrets: Sequence[str], made: datetime | None) -> int:
-        ends = time.monotonic() + timeout_seconds(self.invocation.arguments.timeout)
-        if secrets:
-            code = self._wait_for_sync(secrets, ends - time.monotonic())
-            if code != OK:
-                return code
-            self._tell(["the cluster has the new value"])
-        record_phase(self.run, self.options, RotationPhase.SYNCED)
-        old = self._wait_for_pods(secrets, made, ends)
-        if not old.is_over or old.not_seen:
-            left = (*old.unread, *([old.count] if old.pods else []))
-            self._tell([("not done: ", ", ".join(left) or "not all pods may be seen")])
-            return INCOMPLETE
-        record_phase(self.run, self.options, RotationPhase.RESTARTED)
-        self._tell(["every pod that had to restart has restarted"])
-        return OK
-
-    def _wait_for_sync(self, secrets: Sequence[str], seconds: float) -> int:
-        arguments, waiting = self.invocation.arguments, Waiting(word_of(ClusterState.IN_EFFECT))
-
-        def tell(states: States, left: float) -> None:
-            waiting.tell({name: waiting_item(name, each) for name, each in states.items()}, left)
-
+    Returns the exit code, and what the report has of the pods. A cluster that does not answer is told, as the report
+    has to name the run.
+    """
+    seen = dict[str, Any]()
+    with interruption("the new value is written; the same command without a value continues"):
         try:
-            stores, context = self.options.stores, context_of(arguments)
-            found = wait_for_sync(self.environment, secrets, stores, _connect(arguments), context, seconds, tell)
-        finally:
-            waiting.close()
-        if is_synced(found):
-            return OK
-        for row in found.status.rows:
-            self._tell(live_lines(row.secret.id, row.live) if row.live is not None else ())
-        if found.waited is not None:
-            self._tell(wait_lines(found.waited))
-        return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
+            made = begin_overlap(found, environment, options)
+            secrets = secrets_reading(environment, written_places(found))
+            if invocation.arguments.without_cluster:
+                only = [word for secret in secrets for word in ("--only", secret)]
+                line = command_line("status", environment.name, *only, "--wait", "--force-sync")
+                invocation.lines([("see that the cluster has it, and restart what it names: ", line)])
+                code = OK
+            else:
+                code = _follow_in_cluster(invocation, environment, options, found, secrets, made, seen)
+        except Refusal as error:
+            standard_error().error(error.message, error.help)
+            code = OF_REFUSAL[error.kind]
+        if code == OK:
+            invocation.lines(_next_lines(environment, found))
+        else:
+            line = command_line(COMMAND, environment.name, *found.secrets)
+            invocation.lines([("to continue: ", line), *_undo_lines(environment, found)])
+    return code, seen
 
-    def _wait_for_pods(self, secrets: Sequence[str], made: datetime | None, ends: float) -> OldPods:
-        arguments, shown = self.invocation.arguments, set[str]()
-        whole = partial(connected, os.environ, arguments.context)
-        readings, unknown = readings_of(self.run, self.environment, secrets, self.options.stores, whole)
-        view = _connect(arguments)()
-        force_others(view, readings)
 
-        def tell(old: OldPods) -> None:
-            new = [line for line in old.commands if line not in shown]
-            shown.update(new)
-            self._tell([("restart it, as its pods run on the old value: ", line) for line in new])
+def _follow_in_cluster(
+    invocation: Invocation,
+    environment: Environment,
+    options: Options,
+    found: Run,
+    secrets: Sequence[str],
+    made: datetime | None,
+    seen: dict[str, Any],
+) -> int:
+    """Waits until the cluster has the value that was `made` then, and its pods; `seen` gets what the report has."""
+    arguments, shown = invocation.arguments, set[str]()
+    ends = time.monotonic() + timeout_seconds(arguments.timeout)
+    if secrets:
+        code = _wait_for_sync(invocation, environment, options, secrets, ends - time.monotonic())
+        if code != OK:
+            return code
+        invocation.lines(["the cluster has the new value"])
+    record_phase(found, options, RotationPhase.SYNCED)
+    whole = partial(connected, os.environ, arguments.context)
+    readings, unknown = readings_of(found, environment, secrets, options.stores, whole)
+    view = _connect(arguments)()
+    force_others(view, readings)
 
-        old = wait_for_pods(lambda: old_pods(view.fresh(), readings, made), ends - time.monotonic(), tell)
-        not_seen = [*old.not_seen, *filter(None, [unknown])]
-        for why in not_seen:
-            standard_error().note(why)
-        self.seen = {"restarts": list(old.commands), "notSeen": not_seen}
-        return old
+    def tell(old: OldPods) -> None:
+        new = [line for line in old.commands if line not in shown]
+        shown.update(new)
+        invocation.lines(("restart it, as its pods run on the old value: ", line) for line in new)
 
-    def _tell(self, lines: Iterable[Line]) -> None:
-        self.invocation.lines(lines)
+    old = wait_for_pods(lambda: old_pods(view.fresh(), readings, made), ends - time.monotonic(), tell)
+    not_seen = [*old.not_seen, *filter(None, [unknown])]
+    for why in not_seen:
+        standard_error().note(why)
+    seen |= {"restarts": list(old.commands), "notSeen": not_seen}
+    if not old.is_over or old.not_seen:
+        left = (*old.unread, *([old.count] if old.pods else []))
+        invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen")])
+        return INCOMPLETE
+    record_phase(found, options, RotationPhase.RESTARTED)
+    invocation.lines(["every pod that had to restart has restarted"])
+    return OK
+
+
+def _wait_for_sync(
+    invocation: Invocation, environment: Environment, options: Options, secrets: Sequence[str], seconds: float
+) -> int:
+    connect, context = _connect(invocation.arguments), context_of(invocation.arguments)
+    with closing(Waiting()) as waiting:
+        found = wait_for_sync(environment, secrets, options.stores, connect, context, seconds, waiting.tell)
+    if is_synced(found):
+        return OK
+    for row in found.status.rows:
+        invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())
+    if found.waited is not None:
+        invocation.lines(wait_lines(found.waited))
+    return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
 
 
 def _values(arguments: Namespace, target: Target, options: Options) -> Mapping[str, SecretValue]:

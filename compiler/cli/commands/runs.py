@@ -27,8 +27,8 @@ _MOST = 20
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", nargs="?", help="only runs of this environment")
-    parser.add_argument("--audit", metavar="FILE", help="also list the runs of this audit file")
-    parser.add_argument("--all", action="store_true", help=f"list all runs, not the newest {_MOST}")
+    parser.add_option("--audit", "FILE", "also list the runs of this audit file")
+    parser.add_flag("--all", f"list all runs, not the newest {_MOST}")
     add_format(parser, REPORT_FORMATS)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, days
-from compiler.cli.terminal.dialogue import Item, Waiting
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
-from compiler.cli.terminal.outlet import standard_output
+from compiler.cli.terminal.outlet import Outlet, standard_error, standard_output
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import SECRETS, connected, without_age
 from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
-from compiler.model.facts import parse_duration
+from compiler.model.facts import parse_duration, short_duration
 from compiler.operations.status import (
     LiveState,
     NextStep,
@@ -32,13 +32,13 @@ from compiler.operations.status import (
     next_step,
 )
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import StatusOptions, StatusResult, WaitEnd, read_status
+from compiler.operations.status_wait import States, StatusOptions, StatusResult, WaitEnd, read_status
 from compiler.refusal import Refusal
 from compiler.render.reports.status import (
-    ShownStatus,
     closed_lines,
     due_lines,
     live_lines,
+    status_data,
     status_lines,
     status_report,
     wait_lines,
@@ -80,44 +80,36 @@ _METRICS = "openmetrics"
 _NOT_MEASURED = ("offline", "wait", "force_sync", "due")
 TIMEOUT = "10m"
 _FORCED = "the operator may have been asked to synchronise at once; nothing else was changed"
+# Secrets that are waited for, in the line of a terminal.
+_MOST_NAMED = 3
 # Each of them is about one environment.
 _OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
-    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="only this secret; repeatable")
-    parser.add_argument("--offline", action="store_true", help="report from the files alone, and contact no store")
+    parser.add_repeatable("--only", "SECRET", "only this secret; repeatable")
+    parser.add_flag("--offline", "report from the files alone, and contact no store")
     parser.add_cluster(
         "also look at the objects in the cluster, of one environment", implied_by=("--wait", "--force-sync")
     )
-    parser.add_argument("--wait", action="store_true", help="wait until all secrets are in effect; implies --cluster")
-    parser.add_argument(
-        "--timeout",
-        metavar="DURATION",
-        default=None,
-        help=f"the longest that --wait waits, such as 90s; {TIMEOUT} by default",
-    )
-    parser.add_argument(
-        "--force-sync",
-        action="store_true",
-        help="ask the operator, by an annotation, to synchronise at once; implies --cluster",
-    )
-    parser.add_argument(
+    parser.add_flag("--wait", "wait until all secrets are in effect; implies --cluster")
+    parser.add_option("--timeout", "DURATION", f"the longest that --wait waits, such as 90s; {TIMEOUT} by default")
+    parser.add_flag("--force-sync", "ask the operator, by an annotation, to synchronise at once; implies --cluster")
+    parser.add_flag(
         "--without-secrets",
-        action="store_true",
-        help="list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
+        "list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
     )
-    parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
+    parser.add_flag("--rbac", "print the RBAC roles that these options need, and exit")
     parser.exclude("--offline", "--wait", "--force-sync", "--cluster")
     parser.require("--timeout", "--wait")
     parser.require("--without-secrets", "--cluster", "--wait", "--force-sync")
     add_accept_cluster(parser)
-    parser.add_argument(
+    parser.add_option(
         "--due",
-        metavar="DAYS",
+        "DAYS",
+        "list only the keys that need a new value within this time, such as 30d; those overdue for longest first",
         type=days,
-        help="list only the keys that need a new value within this time, such as 30d; those overdue for longest first",
     )
     parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")
     parser.add_written_file("--out", "write the metrics of --format openmetrics to this file at once, for a collector")
@@ -192,30 +184,49 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
     connect = partial(connected, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
-    waiting = Waiting(word_of(ClusterState.IN_EFFECT))
-    with open_stores(invocation, open_stores_for_reading) as stores:
-        try:
-            return [
-                read_status(
-                    environment,
-                    options,
-                    stores,
-                    connect,
-                    lambda states, left: waiting.tell(
-                        {name: waiting_item(name, each) for name, each in states.items()}, left
-                    ),
-                )
-                for environment in environments
-            ]
-        finally:
-            waiting.close()
+    with open_stores(invocation, open_stores_for_reading) as stores, closing(Waiting()) as waiting:
+        return [read_status(each, options, stores, connect, waiting.tell) for each in environments]
 
 
-def waiting_item(name: str, live: LiveState) -> Item:
-    """How a secret that is waited for is shown."""
-    return Item(
-        word_of(live.state), tuple(map(without_age, live.causes)), tuple(live_lines(name, live)) if live.causes else ()
-    )
+class Waiting:
+    """Shows on standard error the secrets that are waited for, by name, until it is closed."""
+
+    def __init__(self, outlet: Outlet | None = None) -> None:
+        self._outlet = outlet if outlet is not None else standard_error()
+        self._shown: States = {}
+        self._told: set[str] = set()
+        self._is_line = self._outlet.isatty()
+
+    def tell(self, states: States, left: float) -> None:
+        """What the secrets are now, and the seconds left."""
+        before, self._shown = self._shown, dict(states)
+        for name, live in states.items():
+            # At the start only what is waited for: of thousands nobody reads that all is well.
+            if not self._is_line and before.get(name, LiveState()).state is not live.state:
+                self._outlet.show([(f"{name}: ", word_of(live.state))])
+            causes = {*map(without_age, live.causes)}
+            if not self._told.issuperset(causes):
+                # Once a wait, also where many have the same one.
+                self._told |= causes
+                self.close()
+                self._outlet.show(live_lines(name, live))
+        if self._is_line:
+            self._outlet.progress(self._line(states, left))
+        self._outlet.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._is_line:
+            self._outlet.progress()
+
+    def _line(self, states: States, left: float) -> str:
+        fine = ClusterState.IN_EFFECT
+        lacking = [f"{name} {word_of(live.state)}" for name, live in states.items() if live.state is not fine]
+        named = ", ".join(lacking[:_MOST_NAMED])
+        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+        done = f"{len(states) - len(lacking)} of {len(states)} {word_of(fine)}"
+        waiting = f"; {named}{more}" if lacking else ""
+        return f"{done}, {short_duration(max(0, round(left)))} left{waiting}"
 
 
 def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
@@ -236,11 +247,12 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _unread(each)))
 
-    def shown() -> list[ShownStatus]:
+    def report() -> dict[str, Any]:
         every = zip(looked, steps, asked, strict=True)
-        return [ShownStatus(each, step, next_of_secrets(each.status, how)) for each, step, how in every]
+        found = [status_data(each, step, next_of_secrets(each.status, how)) for each, step, how in every]
+        return status_report(found, code, now)
 
-    invocation.report(lambda: status_report(shown(), code, now))
+    invocation.report(report)
     return code
 
 
@@ -256,7 +268,7 @@ def _show_due(looked: Sequence[StatusResult], now: datetime, invocation: Invocat
     code = COULD_NOT_RUN if is_silent else FOUND if any(due.is_pressing for _, _, due in found) else OK
     for each, step, due in found:
         invocation.lines(due_lines(each.status, due, step))
-    invocation.report(lambda: status_report([ShownStatus(each, step, due=due) for each, step, due in found], code, now))
+    invocation.report(lambda: status_report([status_data(each, step, due=due) for each, step, due in found], code, now))
     return code
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
-from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, add_store, days
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, days
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
@@ -53,31 +53,31 @@ _ROLES = [str(role) for role in Role]
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", nargs="?", help="the environment to verify; not with --values")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets")
-    add_store(parser, "read every secret from this store instead of the one in use")
-    parser.add_argument("--values", metavar="FILE", help="verify a values file instead of an environment")
-    parser.add_argument(
+    parser.add_option("--store", "ID", "read every secret from this store instead of the one in use")
+    parser.add_option("--values", "FILE", "verify a values file instead of an environment")
+    parser.add_option(
         "--expires-within",
-        metavar="DAYS",
+        "DAYS",
+        f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
         type=days,
         default=EXPIRES_WITHIN,
-        help=f"warn of secrets that expire within this many days, such as 30d; {EXPIRES_WITHIN.days}d by default",
     )
-    parser.add_argument(
+    parser.add_option(
         "--shared-with",
-        metavar="ENV",
+        "ENV",
+        "also find keys that have one value: in the environment itself, and in these ones",
         nargs="*",
-        help="also find keys that have one value: in the environment itself, and in these ones",
     )
     parser.add_cluster("also check the objects in the cluster")
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
     parser.exclude("--values", "--shared-with", way_out="name the environment instead")
     parser.exclude("--store", "--shared-with")
-    parser.add_argument("--access", action="store_true", help="also check what your credentials may do in the stores")
+    parser.add_flag("--access", "also check what your credentials may do in the stores")
     parser.add_argument("--for", choices=_ROLES, help="--access: whose work they are for; a reader's by default")
     parser.exclude("--values", "--access", way_out="name the environment instead")
     parser.require("--for", "--access")
-    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
-    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    parser.add_flag("--strict", "exit 1 for warnings as well")
+    parser.add_flag("--quiet", "print only diagnostics")
     add_accept_cluster(parser)
     add_all(parser)
     add_format(parser)

@@ -7,20 +7,16 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from compiler.cli.terminal.outlet import outlet_of, standard_error
-from compiler.model.facts import MAX_INPUT_BYTES, short_duration
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.files import NamedFileError, read_named
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from compiler.cli.terminal.outlet import Outlet
-    from compiler.render.content import Line
+    from collections.abc import Callable, Iterator, Sequence
 
 
 # Bytes of a terminal's line; Linux drops what is typed beyond them (n_tty), and says nothing.
@@ -182,59 +178,3 @@ class Progress:
         bar = "#" * filled + "." * (_WIDTH - filled)
         failed = f"  {self._failed} not done" if self._failed else ""
         return f"[{bar}] {self._done}/{self._total}{failed}  {rate:.0f}/s  {left // _MINUTE}:{left % _MINUTE:02} left"
-
-
-_MOST_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What one of those waited for is doing, in a word; `lines` say why, and are shown when a cause is new."""
-
-    word: str
-    causes: tuple[str, ...] = ()
-    lines: tuple[Line, ...] = ()
-
-
-class Waiting:
-    """Shows on standard error the items that are waited for, by name; `fine` is the word that is waited for."""
-
-    def __init__(self, fine: str, outlet: Outlet | None = None) -> None:
-        self._fine = fine
-        self._outlet = outlet if outlet is not None else standard_error()
-        self._shown: dict[str, Item] = {}
-        self._told: set[str] = set()
-        self._is_line = self._outlet.isatty()
-
-    def tell(self, items: Mapping[str, Item], left: float) -> None:
-        """What the items are now, and the seconds left."""
-        before, self._shown = self._shown, dict(items)
-        for name, item in items.items():
-            old = before.get(name, Item(self._fine))
-            # At the start only what is waited for: of thousands nobody reads that all is well.
-            if not self._is_line and old.word != item.word:
-                self._outlet.show([(f"{name}: ", item.word)])
-            if item.lines and not self._told.issuperset(item.causes):
-                # Once a wait, also where many have the same one.
-                self._told.update(item.causes)
-                self._clear()
-                self._outlet.show(item.lines)
-        if self._is_line:
-            self._outlet.progress(self._line(items, left))
-        self._outlet.flush()
-
-    def close(self) -> None:
-        """Take the line away."""
-        self._clear()
-
-    def _clear(self) -> None:
-        if self._is_line:
-            self._outlet.progress()
-
-    def _line(self, items: Mapping[str, Item], left: float) -> str:
-        lacking = {name: item.word for name, item in items.items() if item.word != self._fine}
-        named = ", ".join(f"{name} {word}" for name, word in list(lacking.items())[:_MOST_NAMED])
-        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
-        done = f"{len(items) - len(lacking)} of {len(items)} {self._fine}"
-        waiting = f"; {named}{more}" if lacking else ""
-        return f"{done}, {short_duration(max(0, round(left)))} left{waiting}"

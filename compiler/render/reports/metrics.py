@@ -6,8 +6,7 @@ https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from compiler.live.ages import AgeState
@@ -16,71 +15,61 @@ from compiler.operations.status import Status
 
 # With what the output begins, whatever was found.
 FIRST_LINE = "# TYPE platform_secret_changed_timestamp_seconds gauge\n"
+# What a label's value has at most: names and owners are texts of people, and each one is kept for years.
+LONGEST_LABEL = 128
+# The labels, and the value.
+Sample = tuple[dict[str, str], float]
 
 
 def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
     """The lines of the text form."""
-    changed = Gauge("platform_secret_changed_timestamp_seconds", "When the value of a key last changed, or earlier")
-    due = Gauge("platform_secret_due_timestamp_seconds", "When a key needs a new value; 0 where that is not known")
-    in_effect = Gauge("platform_secret_in_effect", "1 where the cluster runs on what the files and stores say, else 0")
-    store_up = Gauge("platform_secrets_store_up", "1 where a store in use answered, else 0")
-    run = Gauge("platform_secrets_run_timestamp_seconds", "When the environment was looked at")
+    changed, due, in_effect, store_up, run = (list[Sample]() for _ in range(5))
     for status in found:
-        environment = status.environment.name
+        environment = {"environment": status.environment.name}
         for each in values_of(status.environment, status.keys):
             if not each.has_due:
                 continue
-            labels = {
-                "environment": environment,
-                "secret": each.secret,
-                "key": each.key,
-                "owner": each.owner or "",
-                "store": each.store,
-            }
-            changed_at, due_at = each.age.changed, each.age.due
-            if changed_at is not None:
-                changed.add(int(changed_at.timestamp()), **labels)
-            if each.age.state is AgeState.NOT_KNOWN:
-                due_at = None
+            key = {"secret": each.secret, "key": each.key, "owner": each.owner or "", "store": each.store}
+            labels, is_known = {**environment, **key}, each.age.state is not AgeState.NOT_KNOWN
+            if each.age.changed is not None:
+                changed.append((labels, int(each.age.changed.timestamp())))
             # A date before 1970, as of a tag that somebody wrote, is overdue too and no unknown one.
-            due.add(max(1, int(due_at.timestamp())) if due_at is not None else 0, **labels)
+            until = max(1, int(each.age.due.timestamp())) if each.age.due is not None and is_known else 0
+            due.append((labels, until))
         for row in status.rows:
             if row.live is not None:
-                in_effect.add(
-                    float(not row.has_problem), environment=environment, secret=row.secret.id, store=row.store.id
-                )
+                labels = {**environment, "secret": row.secret.id, "store": row.store.id}
+                in_effect.append((labels, not row.has_problem))
         for store in dict.fromkeys(row.store.id for row in status.rows):
-            store_up.add(float(store not in status.silent), environment=environment, store=store)
-        run.add(int(now.timestamp()), environment=environment)
-    return exposition((changed, due, in_effect, store_up, run))
+            store_up.append(({**environment, "store": store}, store not in status.silent))
+        run.append((environment, int(now.timestamp())))
+    return exposition(
+        {
+            "platform_secret_changed_timestamp_seconds": ("When the value of a key last changed, or earlier", changed),
+            "platform_secret_due_timestamp_seconds": ("When a key needs a new value; 0 where that is not known", due),
+            "platform_secret_in_effect": (
+                "1 where the cluster runs on what the files and stores say, else 0",
+                in_effect,
+            ),
+            "platform_secrets_store_up": ("1 where a store in use answered, else 0", store_up),
+            "platform_secrets_run_timestamp_seconds": ("When the environment was looked at", run),
+        }
+    )
 
 
-# What a label's value has at most: names and owners are texts of people, and each one is kept for years.
-LONGEST_LABEL = 128
+def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[str]:
+    """The lines of the text form, of gauges by name with their help; the last one says that nothing was cut off.
 
-
-@dataclass(slots=True)
-class Gauge:
-    """A gauge with its samples; the name has the unit at its end, `_seconds`, where it has one."""
-
-    name: str
-    help: str
-    samples: list[tuple[Mapping[str, str], float]] = field(default_factory=list)
-
-    def add(self, value: float, **labels: str) -> None:
-        self.samples.append((labels, value))
-
-
-def exposition(gauges: Iterable[Gauge]) -> Iterator[str]:
-    """The lines of the text form; its last one tells a reader that nothing was cut off."""
-    for gauge in gauges:
-        yield f"# TYPE {gauge.name} gauge"
-        if gauge.name.endswith("_seconds"):
-            yield f"# UNIT {gauge.name} seconds"
-        yield f"# HELP {gauge.name} {_escaped(gauge.help)}"
-        for labels, value in gauge.samples:
-            named = ",".join(f'{name}="{label_value(text)}"' for name, text in labels.items())
-            yield f"{gauge.name}{{{named}}} {value:.15g}"
+    A name has the unit at its end, `_seconds`, where it has one.
+    """
+    for name, (help_text, samples) in gauges.items():
+        yield f"# TYPE {name} gauge"
+        if name.endswith("_seconds"):
+            yield f"# UNIT {name} seconds"
+        yield f"# HELP {name} {_escaped(help_text)}"
+        for labels, value in samples:
+            named = ",".join(f'{label}="{label_value(text)}"' for label, text in labels.items())
+            yield f"{name}{{{named}}} {value:.15g}"
     yield "# EOF"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -310,20 +309,10 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         yield "not looked at: ", "; ".join(unseen)
 
 
-@dataclass(frozen=True, slots=True)
-class ShownStatus:
-    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
-
-    result: StatusResult
-    step: NextStep
-    of_secrets: Mapping[str, NextStep] = field(default_factory=dict)
-    due: DueList | None = None
-
-
-def status_report(found: Sequence[ShownStatus], exit_code: int, moment: datetime) -> dict[str, Any]:
-    """The whole object; `moment` is when it was found."""
-    name = found[0].result.status.environment.name if len(found) == 1 else None
-    return envelope("status", name, exit_code, {"moment": moment, "environments": [_status(each) for each in found]})
+def status_report(found: Sequence[Mapping[str, Any]], exit_code: int, moment: datetime) -> dict[str, Any]:
+    """The whole object of environments, each as `status_data` has it; `moment` is when it was found."""
+    name = found[0]["environment"] if len(found) == 1 else None
+    return envelope("status", name, exit_code, {"moment": moment, "environments": found})
 
 
 def _wait(waited: WaitResult) -> dict[str, Any]:
@@ -335,8 +324,10 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
     }
 
 
-def _status(shown: ShownStatus) -> dict[str, Any]:
-    result, due = shown.result, shown.due
+def status_data(
+    result: StatusResult, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
+) -> dict[str, Any]:
+    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
     status, progress = result.status, result.status.progress
     environment = status.environment
     return {
@@ -350,7 +341,7 @@ def _status(shown: ShownStatus) -> dict[str, Any]:
             "steps": progress.steps,
             "next": progress.next + 1 if progress.next is not None else None,
         },
-        "secrets": [_row(row, shown.of_secrets.get(row.secret.id, NextStep())) for row in status.rows],
+        "secrets": [_row(row, (of_secrets or {}).get(row.secret.id, NextStep())) for row in status.rows],
         "keys": list(_keys(status)),
         "readers": [_readers(row) for row in status.rows] if status.is_live else None,
         "due": None
@@ -362,8 +353,8 @@ def _status(shown: ShownStatus) -> dict[str, Any]:
         },
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
-        **members(shown.step, "first"),
-        "next": shown.step.commands,
+        **members(step, "first"),
+        "next": step.commands,
         "forced": result.forced,
         "wait": _wait(result.waited) if result.waited is not None else None,
     }

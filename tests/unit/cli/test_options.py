@@ -5,7 +5,7 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.cli.parser import Parser, add_format, add_store
+from compiler.cli.parser import Parser, add_format
 from compiler.refusal import Refusal
 from tests.commands import Done
 from tests.leaks import leaks
@@ -19,7 +19,7 @@ def parser() -> Parser:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--strict", action="store_true")
     add_format(parser, ("text", "json"))
-    add_store(parser, "the store")
+    parser.add_option("--store", "ID", "the store")
     return parser
 
 

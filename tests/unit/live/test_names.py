@@ -31,6 +31,16 @@ def test_a_secret_is_found_by_its_id(environment: Environment) -> None:
     assert caught.value.message == f'the environment "prod" has no secret "{name}x"'
 
 
+def test_without_any_secret_the_way_out_makes_the_first(environment: Environment) -> None:
+    with pytest.raises(Refusal) as caught:
+        secret_named(replace(environment, secrets={}), "github")
+    line = "platform-secrets new secret NAME --key KEY --into prod"
+    assert (caught.value.message, caught.value.help) == (
+        'the environment "prod" has no secret "github"',
+        f"add one: {line}",
+    )
+
+
 def test_a_store_in_a_secrets_place_is_told_its_options(environment: Environment) -> None:
     with pytest.raises(Refusal) as caught:
         secret_named(environment, "vault")

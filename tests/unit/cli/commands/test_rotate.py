@@ -177,7 +177,10 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
         assert f"help: its journal is with {who}: {verb} it there: platform-secrets " in refused.err
     world.vault.failures["read", "agents/slack"] = world.vault.conflict("agents/slack")
     refused = world.rotate("--confirm-revoked", run)
-    assert (refused.code, refused.err.partition("\n")[0]) == (2, f'error: there is no run "{run}"')
+    first, help_line = refused.err.splitlines()[:2]
+    assert (refused.code, first) == (2, f'error: there is no run "{run}"')
+    here = "`platform-secrets runs prod` lists those of this folder; another machine has its own"
+    assert help_line.replace(f" --root {world.root}", "") == f"help: {here}"
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
 
 

@@ -1,8 +1,10 @@
 import io
 from dataclasses import replace
 
-from compiler.cli.terminal.dialogue import Item, Waiting
+from compiler.cli.commands.status import Waiting
 from compiler.cli.terminal.outlet import Outlet
+from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.operations.status import LiveState
 
 
 class Terminal(io.StringIO):
@@ -10,14 +12,18 @@ class Terminal(io.StringIO):
         return True
 
 
-FINE, LATE, OLD = Item("in effect"), Item("not synced"), Item("old spec")
-FAILING = Item("not ready", ("no such key",), ("jira: it is not ready", "  because: no such key"))
-ITEMS = {"github": FINE, "jira": LATE, "a": OLD, "b": OLD, "c": OLD}
+FINE = LiveState()
+LATE, OLD, DOWN = (
+    LiveState((ClusterProblem(state, "it is not ready"),))
+    for state in (ClusterState.NOT_SYNCED, ClusterState.OTHER_SPEC, ClusterState.NOT_READY)
+)
+FAILING = replace(DOWN, causes=("no such key",))
+STATES = {"github": FINE, "jira": LATE, "a": OLD, "b": OLD, "c": OLD}
 
 
 def test_without_a_terminal_what_is_waited_for_and_each_change_is_a_line() -> None:
     stream = io.StringIO()
-    waiting = Waiting("in effect", Outlet(stream))
+    waiting = Waiting(Outlet(stream))
     waiting.tell({"github": FINE, "jira": LATE}, 60)
     waiting.tell({"github": FINE, "jira": LATE}, 59)
     waiting.tell({"github": FINE, "jira": FINE}, 58)
@@ -27,23 +33,24 @@ def test_without_a_terminal_what_is_waited_for_and_each_change_is_a_line() -> No
 
 def test_a_cause_is_said_when_it_is_known_and_once() -> None:
     stream = io.StringIO()
-    waiting = Waiting("in effect", Outlet(stream))
-    waiting.tell({"jira": replace(FAILING, causes=(), lines=())}, 60)
+    waiting = Waiting(Outlet(stream))
+    waiting.tell({"jira": DOWN}, 60)
     waiting.tell({"jira": FAILING}, 59)
-    waiting.tell({"jira": replace(FAILING, lines=("the time to the next try is another one",))}, 58)
-    waiting.tell({"jira": replace(FAILING, causes=("another",), lines=("  because: another",))}, 57)
+    waiting.tell({"jira": replace(FAILING, next_try=9)}, 58)
+    waiting.tell({"jira": replace(DOWN, causes=("another",))}, 57)
     assert stream.getvalue().splitlines() == [
         "jira: not ready",
         "jira: it is not ready",
         "  because: no such key",
+        "jira: it is not ready",
         "  because: another",
     ]
 
 
 def test_a_cause_that_many_have_is_said_once_a_wait() -> None:
     stream = io.StringIO()
-    waiting = Waiting("in effect", Outlet(stream))
-    waiting.tell({"jira": FAILING, "slack": replace(FAILING, lines=("slack: it is not ready",))}, 60)
+    waiting = Waiting(Outlet(stream))
+    waiting.tell({"jira": FAILING, "slack": FAILING}, 60)
     waiting.tell({"jira": FINE, "slack": FAILING}, 59)
     waiting.tell({"jira": FAILING, "slack": FAILING}, 58)
     assert stream.getvalue().count("no such key") == 1
@@ -52,8 +59,8 @@ def test_a_cause_that_many_have_is_said_once_a_wait() -> None:
 
 def test_a_terminal_gets_one_line_with_the_time_left_that_goes_at_the_end() -> None:
     stream = Terminal()
-    waiting = Waiting("in effect", Outlet(stream))
-    waiting.tell(ITEMS, 125.4)
+    waiting = Waiting(Outlet(stream))
+    waiting.tell(STATES, 125.4)
     shown = "1 of 5 in effect, 2m5s left; jira not synced, a old spec, b old spec and 1 more"
     assert stream.getvalue().endswith(shown)
     waiting.tell({"github": FINE}, -1)
@@ -64,7 +71,7 @@ def test_a_terminal_gets_one_line_with_the_time_left_that_goes_at_the_end() -> N
 
 def test_on_a_terminal_a_cause_stands_above_the_line() -> None:
     stream = Terminal()
-    Waiting("in effect", Outlet(stream)).tell({"jira": FAILING}, 60)
+    Waiting(Outlet(stream)).tell({"jira": FAILING}, 60)
     cleared, *lines = stream.getvalue().split("\n")
     assert cleared.endswith("jira: it is not ready")
     assert lines[0] == "  because: no such key"
