@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.parser import Parser, see_all, swapped_environment
@@ -22,23 +23,16 @@ from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, sh
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-    from typing import Protocol
+    from types import ModuleType
 
+    from compiler.change.journal import RunHistory
+    from compiler.live.read_many import WriterOf
     from compiler.live.stores import LiveStores
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Project
+    from compiler.operations.cutover_gate import DeleterOf
     from compiler.pipeline import Result
     from compiler.render.content import CommandRun, Line
-
-    class Command(Protocol):
-        """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
-
-        DESCRIPTION: str
-        EXAMPLES: tuple[str, ...]
-
-        def configure(self, parser: Parser) -> None: ...
-        def run(self, invocation: Invocation) -> int: ...
-
 
 _MARK = "environments"
 _WITHOUT_PROJECT = frozenset({"completion", "demo", "rules"})
@@ -157,9 +151,12 @@ def _new_project(*folder: str) -> str:
     return f"create a project with `{shell_line(PROGRAM, 'new', 'project', *folder)}`"
 
 
-def command(module: str) -> Command:
-    """The sub-command of that module; only the one that is used is imported."""
-    return cast("Command", import_module(f"compiler.cli.commands.{module}"))
+def command(module: str) -> ModuleType:
+    """The sub-command of that module; only the one that is used is imported.
+
+    It has a DESCRIPTION and EXAMPLES for its help, and `configure` and `run`.
+    """
+    return import_module(f"compiler.cli.commands.{module}")
 
 
 def parser_of(name: str, module: str) -> Parser:
@@ -195,7 +192,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
         _refuse_swapped(invocation, arguments)
     try:
         with orderly_termination(), interruption(NOTHING_WRITTEN):
-            return command(module).run(invocation)
+            code: int = command(module).run(invocation)
+            return code
     except InputError:
         return FOUND
 
@@ -250,10 +248,17 @@ def _how_many(named: Sequence[str]) -> str:
     return f"but {len(set(named))} are named" if named else "but none is named, which means all"
 
 
-def report(diagnostics: Sequence[Diagnostic], run: CommandRun, form: str = "text", see_all: str | None = None) -> None:
+def report(
+    diagnostics: Sequence[Diagnostic],
+    run: CommandRun,
+    form: str = "text",
+    see_all: str | None = None,
+    of_run: Sequence[Diagnostic] = (),
+) -> None:
     """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
 
     Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
+    `of_run` are all of the run, where `diagnostics` are not: what any of them conceals is concealed in all lines.
     """
     if form == "text" and not diagnostics:
         return
@@ -261,12 +266,11 @@ def report(diagnostics: Sequence[Diagnostic], run: CommandRun, form: str = "text
     from compiler.render.formats import FORMATS  # noqa: PLC0415 - likewise
     from compiler.rules import ALL_RULES  # noqa: PLC0415 - likewise
 
-    outlet = standard_error() if form == "text" else standard_output()
-    if form != "text" or see_all is None:
-        shown, omission = show(diagnostics), None
-    else:
-        first, omission = first_of_each_rule(diagnostics, see_all)
-        shown = show(first, diagnostics)
+    outlet, first, omission = standard_output(), diagnostics, None
+    if form == "text":
+        outlet = standard_error()
+        first, omission = first_of_each_rule(diagnostics, see_all) if see_all is not None else (diagnostics, None)
+    shown = show(first, of_run or diagnostics)
     outlet.show(FORMATS[form](shown, ALL_RULES, run._replace(omission=omission)))
     # Both streams may lead to one place, where what a command says after this has to come after it.
     outlet.flush()
@@ -279,12 +283,10 @@ def by_compile() -> str:
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
-    from compiler.render.content import first_of_each_rule, show  # noqa: PLC0415
-    from compiler.render.formats import lines  # noqa: PLC0415
+    from compiler.render.content import CommandRun  # noqa: PLC0415 - as above
 
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
-    first, omission = first_of_each_rule(errors, by_compile())
-    standard_error().show(lines(show(first, diagnostics), omission))
+    report(errors, CommandRun(""), see_all=by_compile(), of_run=diagnostics)
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:
@@ -334,6 +336,22 @@ def open_stores(
             stores.on_note(standard_error().note)
         stores.accept(invocation.arguments.accept_cluster)
         yield stores
+
+
+def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
+    """What knows which run wrote a version, and which deleted a secret; journals are read once one of them is asked."""
+
+    @cache
+    def history() -> RunHistory:
+        from compiler.change.journal import history_of, runs  # noqa: PLC0415 - only another value makes it necessary
+
+        return history_of(runs(root))
+
+    return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
+
+
+def tell_waiting(holder: str) -> None:
+    standard_error().note(f"waiting for another run: {holder}")
 
 
 @contextmanager

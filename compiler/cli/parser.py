@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
@@ -35,6 +36,25 @@ _EXAMPLE, _CONTINUED = 76, " " * 6
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
+
+
+# Of an option that takes a value each time that it is given.
+REPEATABLE: Mapping[str, Any] = MappingProxyType({"action": "append", "default": []})
+
+
+def option(metavar: str, help_text: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - argparse's own
+    """The settings of an argument that takes a value."""
+    return {"metavar": metavar, "help": help_text, **settings}
+
+
+def flag(help_text: str) -> dict[str, Any]:
+    """The settings of an argument that takes no value."""
+    return {"action": "store_true", "help": help_text}
+
+
+def member_of(name: str) -> str:
+    """Where the parsed arguments have the value of an option."""
+    return name.removeprefix("--").replace("-", "_")
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -107,15 +127,15 @@ class Parser(argparse.ArgumentParser):
         self.logs_in = False
 
     def add_flag(self, name: str, help_text: str) -> None:
-        self.add_argument(name, action="store_true", help=help_text)
+        self.add_argument(name, **flag(help_text))
 
     def add_option(self, name: str, metavar: str, help_text: str, **settings: Any) -> None:  # noqa: ANN401 - argparse's
         """Adds an option that takes a value."""
-        self.add_argument(name, metavar=metavar, help=help_text, **settings)
+        self.add_argument(name, **option(metavar, help_text, **settings))
 
     def add_repeatable(self, name: str, metavar: str, help_text: str) -> None:
         """Adds an option that takes a value each time that it is given."""
-        self.add_option(name, metavar, help_text, action="append", default=[])
+        self.add_option(name, metavar, help_text, **REPEATABLE)
 
     def add_several(self, name: str, metavar: str, help_text: str, **settings: Any) -> None:  # noqa: ANN401 - likewise
         """Adds an option that takes one value or more each time that it is given."""
@@ -383,12 +403,12 @@ def own_arguments(parser: Parser) -> dict[str, str]:
     return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
 
 
-def named_store(arguments: Namespace, option: str, stores: Iterable[str]) -> str:
-    """The store that `option` names. Raises Refusal without it: there is nothing to undo either."""
-    given: str | None = getattr(arguments, option.removeprefix("--"))
+def named_store(arguments: Namespace, name: str, stores: Iterable[str]) -> str:
+    """The store that the option of this name gives. Raises Refusal without it: there is nothing to undo either."""
+    given: str | None = getattr(arguments, member_of(name))
     if given is None:
-        named = " or ".join(f"{option} {store}" for store in stores)
-        message = f"give either the store with {option} or a run with --undo"
+        named = " or ".join(f"{name} {store}" for store in stores)
+        message = f"give either the store with {name} or a run with --undo"
         raise Refusal("usage", message, f"add {named}" if named else None)
     return given
 

@@ -13,7 +13,7 @@ from typing import Any
 from compiler.change.apply import Change, carry_out
 from compiler.change.plan import WRITING, End, OnConflict, Options, Outcome, Plan, State, WriteResult
 from compiler.cli.exit_codes import INCOMPLETE, code_of_run
-from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals
+from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals, tell_waiting
 from compiler.cli.parser import own_arguments
 from compiler.cli.terminal.dialogue import Progress
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
@@ -55,7 +55,7 @@ class RunOutput:
         self._lines = invocation.lines
 
     def waits(self, holder: str) -> None:
-        standard_error().note(f"waiting for another run: {holder}")
+        tell_waiting(holder)
 
     def resumes(self, run: str) -> None:
         standard_error().note(f"resuming run {run}")

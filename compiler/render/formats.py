@@ -112,6 +112,9 @@ def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
     return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", (first.path, places)
 
 
+_DIAGNOSTIC = ("rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help")
+
+
 def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
     """Lines and columns are 1-based, count characters, and ends are exclusive.
 
@@ -121,17 +124,16 @@ def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) 
     counts = Counter(each.severity for each in shown)
     content = {
         **run.content,
-        "diagnostics": [_json_diagnostic(each) for each in shown],
+        "diagnostics": [
+            {
+                **members(each, *_DIAGNOSTIC),
+                "related": [members(note, "message", "path", "line", "column") for note in each.related],
+            }
+            for each in shown
+        ],
         "summary": {f"{severity.value}s": counts[severity] for severity in Severity},
     }
     return envelope(run.command, run.environment, run.exit_code, content)
-
-
-def _json_diagnostic(each: Shown) -> dict[str, Any]:
-    return {
-        **members(each, "rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help"),
-        "related": [members(note, "message", "path", "line", "column") for note in each.related],
-    }
 
 
 _GITHUB_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -253,7 +255,10 @@ def _sarif_result(each: Shown, index: dict[str, int]) -> dict[str, Any]:
         "level": each.severity.value,
         "message": {"text": f"{each.message}\nhelp: {each.help}" if each.help else each.message},
         "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.path), "region": region}}],
-        "partialFingerprints": {_FINGERPRINT: _fingerprint(each)},
+        # The same wherever the line moves to.
+        "partialFingerprints": {
+            _FINGERPRINT: Fingerprint((each.rule, each.path, each.message, (each.source_line or "").strip()))
+        },
     }
     if each.related:
         result["relatedLocations"] = [_sarif_related(note, number) for number, note in enumerate(each.related)]
@@ -274,11 +279,6 @@ def _sarif_related(note: ShownRelated, number: int) -> dict[str, Any]:
 def _artifact(path: str) -> dict[str, str]:
     # A name on the disk may be no Unicode.
     return {"uri": quote(path.encode(errors="backslashreplace")), "uriBaseId": _SARIF_ROOT}
-
-
-def _fingerprint(each: Shown) -> Fingerprint:
-    """The same wherever the line moves to."""
-    return Fingerprint((each.rule, each.path, each.message, (each.source_line or "").strip()))
 
 
 FORMATS: Final[Mapping[str, Renderer]] = MappingProxyType(

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from contextlib import ExitStack
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compiler.change.run_files import run_lock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
@@ -16,22 +13,20 @@ from compiler.cli.invocation import (
     files_alone,
     live_environments,
     open_stores,
+    past_runs,
     refusals,
+    tell_waiting,
     working_folder,
 )
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
-from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.terminal.outlet import standard_output
 from compiler.cluster.view import connected
-from compiler.live.read_many import WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, DeleterOf, Mode
+from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, Mode
 from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
-
-if TYPE_CHECKING:
-    from compiler.change.journal import RunHistory
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -89,29 +84,13 @@ def run(invocation: Invocation) -> int:
         if arguments.apply:
             # Whatever deletes from a store asks under the same lock what the environments read.
             with refusals():
-                stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", _waits))
+                stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", tell_waiting))
         (environment,) = live_environments([arguments.environment], invocation)
         view = connected(os.environ, arguments.context, OPTIONAL) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
-            request, past = _request(arguments, mode), _past_runs(invocation.root)
+            request, past = _request(arguments, mode), past_runs(invocation.root)
             cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
         return _carried_out(cutover, invocation)
-
-
-def _past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
-    """Reads the journals once a run is asked for, which only another value or a deleted secret makes necessary."""
-
-    @cache
-    def history() -> RunHistory:
-        from compiler.change.journal import history_of, runs  # noqa: PLC0415
-
-        return history_of(runs(root))
-
-    return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
-
-
-def _waits(holder: str) -> None:
-    standard_error().note(f"waiting for another run: {holder}")
 
 
 def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:

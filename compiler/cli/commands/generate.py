@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.invocation import Invocation, report, require_sound
-from compiler.cli.parser import FORMATS, Parser
+from compiler.cli.parser import FORMATS, REPEATABLE, Parser, flag, member_of, option
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.consumers.look import look_at_chart
@@ -41,7 +41,7 @@ from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import CommandRun
-from compiler.render.reports.consumers import lines, platform_content, platform_nothing
+from compiler.render.reports.consumers import lines, platform_content
 from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role
 from compiler.text.wording import PROGRAM, shell_line
@@ -55,63 +55,54 @@ EXAMPLES = (
     "platform-secrets generate access prod --for operator --form hcl --store vault --out policies/operator.hcl",
     "platform-secrets generate access prod --for writer --form az --store azure",
 )
-_ENVIRONMENTS: dict[str, Any] = {"metavar": "ENV", "nargs": "*", "help": "environments; all by default"}
-_ENVIRONMENT = {**_ENVIRONMENTS, "help": "the environment"}
-_CHECK: dict[str, Any] = {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"}
+_ENVIRONMENTS = option("ENV", "environments; all by default", nargs="*")
+_ENVIRONMENT = option("ENV", "the environment", nargs="*")
+_CHECK = flag("write nothing; exit 1 if what is in --out is stale")
 _TO_FILE: Mapping[str, dict[str, Any]] = {
-    "--out": {"metavar": "FILE", "help": "write to this file instead of printing"},
+    "--out": option("FILE", "write to this file instead of printing"),
     "--check": _CHECK,
 }
 _OF_ARGOCD: Mapping[str, dict[str, Any]] = {
     "environments": _ENVIRONMENTS,
-    "--form": {"choices": FORMS, "metavar": "FORM", "help": f"the form of deployment: {', '.join(FORMS)}"},
-    "--repo": {"metavar": "URL", "help": "the Git repository of this project"},
-    "--revision": {"metavar": "REV", "help": "its branch or tag; main by default"},
-    "--path": {"metavar": "PATH", "help": "the chart's folder in it, with the values files; chart by default"},
-    "--project": {
-        "metavar": "NAME",
-        "help": "the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets",
-    },
-    "--namespace": {"metavar": "NAME", "help": "Argo CD's own namespace; argocd by default"},
-    "--cluster": {
-        "metavar": "ENV=NAME",
-        "action": "append",
-        "default": [],
-        "help": "the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
-    },
-    "--chart-repo": {"metavar": "URL", "help": "multi-source: where the chart is; the same repository by default"},
-    "--chart-revision": {"metavar": "REV", "help": "multi-source: the chart's branch, tag or version"},
-    "--chart": {"metavar": "NAME", "help": "multi-source: the chart's name in a registry"},
-    "--platform-repo": {"metavar": "URL", "help": "app-of-apps: the registry of the platform's own chart"},
-    "--platform-chart": {"metavar": "NAME", "help": "app-of-apps: that chart's name"},
-    "--platform-version": {"metavar": "VERSION", "help": "app-of-apps: that chart's version"},
-    "--platform-values": {
-        "metavar": "PATH",
-        "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
-    },
-    "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject, `default` unless given"},
-    "--out": {"metavar": "DIR", "help": "write to this folder instead of printing"},
+    "--form": option("FORM", f"the form of deployment: {', '.join(FORMS)}", choices=FORMS),
+    "--repo": option("URL", "the Git repository of this project"),
+    "--revision": option("REV", "its branch or tag; main by default"),
+    "--path": option("PATH", "the chart's folder in it, with the values files; chart by default"),
+    "--project": option(
+        "NAME", "the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets"
+    ),
+    "--namespace": option("NAME", "Argo CD's own namespace; argocd by default"),
+    "--cluster": option(
+        "ENV=NAME",
+        "the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
+        **REPEATABLE,
+    ),
+    "--chart-repo": option("URL", "multi-source: where the chart is; the same repository by default"),
+    "--chart-revision": option("REV", "multi-source: the chart's branch, tag or version"),
+    "--chart": option("NAME", "multi-source: the chart's name in a registry"),
+    "--platform-repo": option("URL", "app-of-apps: the registry of the platform's own chart"),
+    "--platform-chart": option("NAME", "app-of-apps: that chart's name"),
+    "--platform-version": option("VERSION", "app-of-apps: that chart's version"),
+    "--platform-values": option("PATH", "app-of-apps: the folder in the repository with that chart's values-ENV.yaml"),
+    "--platform-project": option("NAME", "app-of-apps: the platform's AppProject, `default` unless given"),
+    "--out": option("DIR", "write to this folder instead of printing"),
     "--check": _CHECK,
 }
 _OF_PLATFORM: Mapping[str, dict[str, Any]] = {
     "environments": _ENVIRONMENT,
-    "--chart-version": {"metavar": "VERSION", "help": "the version of CAIPE's chart, such as 0.6.0"},
-    "--release": {"metavar": "NAME", "help": "the name of CAIPE's release; caipe by default"},
-    "--under": {"metavar": "NAME", "help": "CAIPE's name in a parent chart, to nest its values under"},
+    "--chart-version": option("VERSION", "the version of CAIPE's chart, such as 0.6.0"),
+    "--release": option("NAME", "the name of CAIPE's release; caipe by default"),
+    "--under": option("NAME", "CAIPE's name in a parent chart, to nest its values under"),
     **_TO_FILE,
-    "--against": {
-        "metavar": "CHART",
-        "help": "render the chart in this folder with the values, and find what its pods lack",
-    },
-    "--values": {
-        "metavar": "FILE",
-        "action": "append",
-        "default": [],
-        "help": "--against: your own values for CAIPE, which the generated ones override; repeatable",
-    },
-    "--helm": {"metavar": "PATH", "help": f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"},
+    "--against": option("CHART", "render the chart in this folder with the values, and find what its pods lack"),
+    "--values": option(
+        "FILE",
+        "--against: your own values for CAIPE, which the generated ones override; repeatable",
+        **REPEATABLE,
+    ),
+    "--helm": option("PATH", f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"),
     "--format": {"choices": FORMATS, "help": "--against: output format; text by default"},
-    "--strict": {"action": "store_true", "help": "--against: exit 1 for warnings as well"},
+    "--strict": flag("--against: exit 1 for warnings as well"),
 }
 _OF_ACCESS: Mapping[str, dict[str, Any]] = {
     "environments": _ENVIRONMENT,
@@ -121,11 +112,8 @@ _OF_ACCESS: Mapping[str, dict[str, Any]] = {
         "(put, migrate, restore, rotate) or retires",
     },
     "--form": {"choices": tuple(ACCESS_FORMS), "help": "a policy of Vault, or a script for Key Vault"},
-    "--store": {"metavar": "ID", "help": "the store, for all secrets; by default the one that is read"},
-    "--prefix": {
-        "action": "store_true",
-        "help": "one rule for each folder that has secrets (az: for the whole vault), not for each secret",
-    },
+    "--store": option("ID", "the store, for all secrets; by default the one that is read"),
+    "--prefix": flag("one rule for each folder that has secrets (az: for the whole vault), not for each secret"),
     **_TO_FILE,
 }
 # Of each target what its help says, and its arguments, which have no default but None, an empty list or False.
@@ -233,7 +221,8 @@ def _platform(invocation: Invocation) -> int:
     if result.failed and arguments.format not in (None, "text"):
         return _report_nothing(arguments, release, result.diagnostics)
     (environment,) = require_sound(result).environments
-    words = _words(arguments, forms["release"])
+    own_release = ["--release"] if arguments.release != forms["release"] else []
+    words = _words(arguments, "--chart-version", *own_release, "--under", "--out")
     folder, unconfined = chart_at(Path(arguments.against)) if arguments.against is not None else (None, ())
     chart = None
     if folder is not None and not unconfined:
@@ -243,11 +232,8 @@ def _platform(invocation: Invocation) -> int:
     standard_error().show(f"warning: {warning}" for warning in made.warnings)
     for note in made.notes:
         standard_error().note(note)
-    code = OK
-    if arguments.out is not None:
-        code = _write(invocation, made.text)
-    elif arguments.against is None:
-        standard_output().write_raw(made.text)
+    is_wanted = arguments.out is not None or arguments.against is None
+    code = _print_or_write(invocation, made.text) if is_wanted else OK
     if unconfined:
         return _report_nothing(arguments, release, unconfined)
     return code if folder is None else _compare(invocation, environment, made, release, folder, code)
@@ -257,24 +243,22 @@ def _access(invocation: Invocation) -> int:
     arguments = invocation.arguments
     role, form = getattr(arguments, "for"), arguments.form
     _refuse_file(invocation)
-    for option, given, known in (("--for", role, Role), ("--form", form, ACCESS_FORMS)):
+    for name, given, known in (("--for", role, Role), ("--form", form, ACCESS_FORMS)):
         if given is None:
-            raise Refusal("usage", f"access needs {option}", f"choose one of {', '.join(known)}")
+            raise Refusal("usage", f"access needs {name}", f"choose one of {', '.join(known)}")
     (environment,) = require_sound(compile_project(invocation.root, arguments.environments)).environments
-    words = ["generate", "access", environment.name, "--for", role, "--form", form]
-    words += ["--store", arguments.store] if arguments.store is not None else []
-    words += ["--prefix"] if arguments.prefix else []
-    words += ["--out", arguments.out] if arguments.out is not None else []
+    words = _words(arguments, "--for", "--form", "--store", "--prefix", "--out")
     text = access_text(environment, Role(role), form, words, arguments.store, is_wide=arguments.prefix)
-    if arguments.out is not None:
-        return _write(invocation, text)
-    standard_output().write_raw(text)
-    return OK
+    return _print_or_write(invocation, text)
 
 
-def _write(invocation: Invocation, text: str) -> int:
-    """Writes or checks the one file of --out."""
-    arguments, path = invocation.arguments, Path(invocation.arguments.out)
+def _print_or_write(invocation: Invocation, text: str) -> int:
+    """Prints the text, or writes or checks the one file of --out."""
+    arguments = invocation.arguments
+    if arguments.out is None:
+        standard_output().write_raw(text)
+        return OK
+    path = Path(arguments.out)
     shown, is_check = path.parent.as_posix(), arguments.check
     states, found = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=is_check)
     return _say_states(states, found, is_check=is_check, form=arguments.format)
@@ -297,19 +281,18 @@ def _refuse_contradictions(arguments: Namespace) -> None:
         raise Refusal("usage", "platform needs --chart-version", "give the version of CAIPE's chart, such as 0.6.0")
     if arguments.under is not None and (problem := object_name_problem(arguments.under, 63)) is not None:
         raise Refusal("usage", f"--under {problem}")
-    for option in _OF_AGAINST:
-        if arguments.against is None and getattr(arguments, option[2:]):
-            raise Refusal("usage", f"{option} is for --against", f"leave {option} out, or name a chart with --against")
+    for name in _OF_AGAINST:
+        if arguments.against is None and getattr(arguments, member_of(name)):
+            raise Refusal("usage", f"{name} is for --against", f"leave {name} out, or name a chart with --against")
 
 
-def _words(arguments: Namespace, default: str) -> list[str]:
-    """The arguments that generate the same file, in a fixed order and without defaults."""
-    words = ["generate", "platform", *arguments.environments, "--chart-version", arguments.chart_version]
-    if arguments.release not in (None, default):
-        words += ["--release", arguments.release]
-    if arguments.under is not None:
-        words += ["--under", arguments.under]
-    return words + (["--out", arguments.out] if arguments.out is not None else [])
+def _words(arguments: Namespace, *options: str) -> list[str]:
+    """The arguments that generate the same file, with those of the `options` that were given, in this order."""
+    words = ["generate", arguments.target, *arguments.environments]
+    for name in options:
+        value = getattr(arguments, member_of(name))
+        words += [name] if value is True else [name, value] if value else []
+    return words
 
 
 def _compare(
@@ -320,7 +303,7 @@ def _compare(
     (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
     look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
     code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
-    told = platform_content(look, made, arguments.chart_version, release, arguments.against)
+    told = platform_content(arguments.against, arguments.chart_version, release, look, made)
     report(look.diagnostics, CommandRun("generate", environment.name, code, content=told), form)
     outlet = standard_output() if form == "text" else standard_error()
     outlet.show(lines(look))
@@ -328,7 +311,7 @@ def _compare(
 
 
 def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
-    told = platform_nothing(arguments.chart_version, release, arguments.against)
+    told = platform_content(arguments.against, arguments.chart_version, release)
     run_ = CommandRun("generate", arguments.environments[0], FOUND, content=told)
     report(diagnostics, run_, arguments.format or "text")
     return FOUND

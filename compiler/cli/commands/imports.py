@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, files_alone
-from compiler.cli.parser import Parser, add_all, add_format
+from compiler.cli.parser import Parser, add_all, add_format, member_of
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connected
 from compiler.consumers.look import read_files
@@ -82,7 +82,7 @@ def run(invocation: Invocation) -> int:
         names, file = read_names(*_one_file(given.files))
         plan = plan_names(here, secret, names, file)
         return _finish(invocation, name, plan, partial(prove_names, plan, secret, names))
-    urls = {each.id: getattr(given, each.option.removeprefix("--").replace("-", "_")) for each in PROVIDERS.values()}
+    urls = {each.id: getattr(given, member_of(each.option)) for each in PROVIDERS.values()}
     stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
         found = read_cluster(connected(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
@@ -147,9 +147,11 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     for store in plan.stores:
         changes = ", ".join(f"{name} {value}" for name, value in store.changes.items())
         what = "new" if store.is_new else "changed" if changes else "as it is"
-        yield f"store {store.id}: ", what, f", {changes}" if changes else "", _unknown_address(store)
+        unknown = "" if store.source.address is not None else "; the manifests do not say its address"
+        yield f"store {store.id}: ", what, f", {changes}" if changes else "", unknown
     for each in plan.secrets:
-        yield "secret ", each.id, ": ", _title(each), " with ", *pieces_of([key.name for key in each.found.keys])
+        title = f"{each.found.namespace}/{each.found.name}"
+        yield "secret ", each.id, ": ", title, " with ", *pieces_of([key.name for key in each.found.keys])
         yield "  ", _entry(each), ", in ", each.store.id
     for owner, names in _owners(plan).items():
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
@@ -173,14 +175,6 @@ def _owners(plan: ImportPlan) -> dict[str, list[str]]:
             if (each.kind, each.name) != ("ExternalSecret", secret.name):
                 found.setdefault(each.title, []).append(secret.name)
     return found
-
-
-def _unknown_address(store: PlannedStore) -> str:
-    return "" if store.source.address is not None else "; the manifests do not say its address"
-
-
-def _title(each: PlannedSecret) -> str:
-    return f"{each.found.namespace}/{each.found.name}"
 
 
 def _entry(each: PlannedSecret) -> str:

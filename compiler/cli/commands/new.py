@@ -12,7 +12,7 @@ from typing import Any
 from compiler import __version__
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, by_compile, report, working_folder
-from compiler.cli.parser import Parser
+from compiler.cli.parser import REPEATABLE, Parser, flag, member_of, option
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
@@ -52,21 +52,14 @@ EXAMPLES = (
 )
 
 
-def _member(flag: str) -> str:
-    """Where the parsed arguments have the value of an option."""
-    return flag.removeprefix("--").replace("-", "_")
-
-
 # The address of each provider's stores in the parsed arguments.
-_ADDRESSES = {each.id: _member(each.option) for each in PROVIDERS.values()}
+_ADDRESSES = {each.id: member_of(each.option) for each in PROVIDERS.values()}
 _DEFAULT, *_OTHERS = PROVIDERS
 _DEFAULT_OR_OTHERS = " or ".join((f"{_DEFAULT} (by default)", *_OTHERS))
-_REPEATABLE: dict[str, Any] = {"action": "append", "default": []}
-_NAME: dict[str, Any] = {"metavar": "NAME", "nargs": "?", "help": "its name"}
-_URLS = {each.option: {"metavar": "URL", "help": f"where {each.title} is reached"} for each in PROVIDERS.values()}
-_PLATFORM: dict[str, Any] = {"dest": "platform", "metavar": "NAME"}
+_NAME = option("NAME", "its name", nargs="?")
+_URLS = {each.option: option("URL", f"where {each.title} is reached") for each in PROVIDERS.values()}
 _NAMES = {
-    f"--{each.id}": {"metavar": each.name_form.upper(), "help": f"its {each.name_form} in {each.title}"}
+    f"--{each.id}": option(each.name_form.upper(), f"its {each.name_form} in {each.title}")
     for each in PROVIDERS.values()
 }
 # Of each kind what its help says, and its arguments.
@@ -74,10 +67,10 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
     "project": (
         "environments, schemas, the chart and editor settings in a folder without any",
         {
-            "name": {**_NAME, "help": "its folder; the working folder by default"},
-            "--name": {**_PLATFORM, "help": "the platform's name; that of the folder by default"},
-            "--namespace": {"metavar": "NAME", "help": "its namespace; the platform's name by default"},
-            "--store": {"metavar": "STORE", "help": f"the provider that serves secrets: {_DEFAULT_OR_OTHERS}"},
+            "name": option("NAME", "its folder; the working folder by default", nargs="?"),
+            "--name": option("NAME", "the platform's name; that of the folder by default", dest="platform"),
+            "--namespace": option("NAME", "its namespace; the platform's name by default"),
+            "--store": option("STORE", f"the provider that serves secrets: {_DEFAULT_OR_OTHERS}"),
             **_URLS,
         },
     ),
@@ -85,8 +78,8 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         "environments/NAME.yaml, equal to what it extends except for the store and the addresses given",
         {
             "name": _NAME,
-            "--extends": {"metavar": "LAYER", **_REPEATABLE, "help": "layer (input file) to extend; repeatable"},
-            "--store": {"metavar": "STORE", "help": "id of the store that serves its secrets"},
+            "--extends": option("LAYER", "layer (input file) to extend; repeatable", **REPEATABLE),
+            "--store": option("STORE", "id of the store that serves its secrets"),
             **_URLS,
         },
     ),
@@ -94,48 +87,40 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         "an entry of the catalogue, the list of all secrets, named by its `naming`, and a line in each file of --into",
         {
             "name": _NAME,
-            "--key": {"metavar": "KEY", **_REPEATABLE, "help": "one of its keys, without a value; repeatable"},
-            "--from": {
-                "dest": "taken",
-                "metavar": "KEY=SECRET/KEY",
-                **_REPEATABLE,
-                "help": "one of its keys, and the key of another secret whose value it takes; repeatable",
-            },
-            "--into": {
-                "metavar": "ENV",
-                **_REPEATABLE,
-                "help": "environment, layer or `base` to list it in; repeatable",
-            },
-            "--namespace": {"metavar": "NAME", "help": "another namespace than the environment's"},
-            "--target": {"metavar": "NAME", "help": "name of the Kubernetes Secret"},
+            "--key": option("KEY", "one of its keys, without a value; repeatable", **REPEATABLE),
+            "--from": option(
+                "KEY=SECRET/KEY",
+                "one of its keys, and the key of another secret whose value it takes; repeatable",
+                dest="taken",
+                **REPEATABLE,
+            ),
+            "--into": option("ENV", "environment, layer or `base` to list it in; repeatable", **REPEATABLE),
+            "--namespace": option("NAME", "another namespace than the environment's"),
+            "--target": option("NAME", "name of the Kubernetes Secret"),
             **_NAMES,
-            "--description": {"metavar": "TEXT", "help": "what it is used for"},
+            "--description": option("TEXT", "what it is used for"),
         },
     ),
     "store": (
         "a log-in under `stores` of --into, so that the chart makes the store's object in the cluster",
         {
             "name": _NAME,
-            "--auth": {"metavar": "METHOD", "help": "how the operator logs in, such as kubernetes"},
-            "--into": {"metavar": "ENV", **_REPEATABLE, "help": "environment or layer for it; base by default"},
-            "--provider": {"metavar": "NAME", "help": f"{' or '.join(PROVIDERS)}; for a new store only"},
-            "--name": {**_PLATFORM, "help": "its name in the cluster"},
+            "--auth": option("METHOD", "how the operator logs in, such as kubernetes"),
+            "--into": option("ENV", "environment or layer for it; base by default", **REPEATABLE),
+            "--provider": option("NAME", f"{' or '.join(PROVIDERS)}; for a new store only"),
+            "--name": option("NAME", "its name in the cluster", dest="platform"),
             **_URLS,
-            **{each.flag: {"metavar": each.metavar, "help": each.help} for each in STORE_OPTIONS.values()},
+            **{each.flag: option(each.metavar, each.help) for each in STORE_OPTIONS.values()},
         },
     ),
     "chart": (
         "the chart that the values files are for, in a project without one",
         {
-            "--upgrade": {
-                "action": "store_true",
-                "help": "replace files of an older release that nobody edited, also in schemas/; write missing ones, "
-                "and show how the edited ones differ",
-            },
-            "--check": {
-                "action": "store_true",
-                "help": "write nothing; exit 1 if a file is not this release's",
-            },
+            "--upgrade": flag(
+                "replace files of an older release that nobody edited, also in schemas/; write missing ones, "
+                "and show how the edited ones differ"
+            ),
+            "--check": flag("write nothing; exit 1 if a file is not this release's"),
         },
     ),
 }
@@ -163,12 +148,8 @@ def run(invocation: Invocation) -> int:
         _write(new_chart(invocation.root), invocation.root)
         _say_next(command_line("render", "ENV"))
         return OK
-    name = checked_name(arguments.kind, arguments.name)
-    if arguments.kind == "environment":
-        return _environment(arguments, invocation.root, name)
-    if arguments.kind == "store":
-        return _store(arguments, invocation.root, name)
-    return _secret(arguments, invocation.root, name)
+    create = {"environment": _environment, "store": _store, "secret": _secret}[arguments.kind]
+    return create(arguments, invocation.root, checked_name(arguments.kind, arguments.name))
 
 
 def _project(arguments: Namespace) -> int:
@@ -238,7 +219,7 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
             arguments.provider,
             arguments.platform,
             {PROVIDERS[provider].address: address for provider, address in _addresses(arguments).items()},
-            {flag: value for flag in STORE_OPTIONS if (value := getattr(arguments, _member(flag))) is not None},
+            {flag: value for flag in STORE_OPTIONS if (value := getattr(arguments, member_of(flag))) is not None},
         ),
     )
     if not _judged_and_written([output], result, root):

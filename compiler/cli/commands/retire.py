@@ -17,6 +17,7 @@ from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, Remote, retire
 from compiler.refusal import Refusal
 from compiler.render.content import HANGING, Line, Wrapped
+from compiler.text.wording import pieces_of
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
@@ -86,12 +87,8 @@ def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Seq
     `not_the_same` are stores that a person knows to be other ones.
     """
     for remote in found.read:
-        readers = _names(remote.readers)
-        left = len(readers) - _MOST_READERS
-        names = [piece for name in readers[:_MOST_READERS] for piece in (", ", name)][1:]
-        more = (f" and {left} more",) if left > 0 else ()
         yield "  in use    ", f"{found.store.id}:{remote.name}"
-        yield Wrapped(("read by ", *names, *more), _INDENT)
+        yield Wrapped(("read by ", *pieces_of(_names(remote.readers), _MOST_READERS)), _INDENT)
     if other := way_out(reader for remote in found.read for reader in remote.readers):
         yield Wrapped(("note: a store may be the same, as only its address is spelt differently: ", other), *_NOTE)
     if not_the_same:

@@ -7,18 +7,17 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
-from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
+from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, past_runs
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, days
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import Outlet, standard_error, standard_output
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import SECRETS, connected, without_age
-from compiler.live.read_many import PastRun, StoredVersion, WriterOf
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
@@ -238,7 +237,7 @@ def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
         return _show_due(looked, now, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
-    writer_of = _writer_of(root)
+    writer_of, _ = past_runs(root)
     asked = [_asked(each, arguments, options, root) for each in looked]
     steps = [next_step(each.status, how) for each, how in zip(looked, asked, strict=True)]
     for each, step in zip(looked, steps, strict=True):
@@ -285,21 +284,6 @@ def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocatio
     _, refused = read_old(path, shown, FIRST_LINE)
     for each in refused or write_all((Output(path, shown, text),), invocation.root):
         raise Refusal("cannot run", each.message, each.help)
-
-
-def _writer_of(root: Path) -> WriterOf:
-    """What knows which run of the project wrote a version; the journals are read once values differ."""
-
-    @cache
-    def known() -> WriterOf:
-        from compiler.change.journal import writers  # noqa: PLC0415
-
-        return writers(root)
-
-    def writer_of(version: StoredVersion) -> PastRun | None:
-        return known()(version)
-
-    return writer_of
 
 
 def _unread(looked: StatusResult) -> tuple[str, ...]:

@@ -111,29 +111,19 @@ def _upgrade(look: Look, needs: Sequence[UpgradeNeed]) -> dict[str, Any]:
     }
 
 
-def platform_content(look: Look, made: PlatformValues, chart_version: str, release: str, chart: str) -> dict[str, Any]:
-    """The members of the JSON report beside diagnostics."""
+def platform_content(
+    chart: str, chart_version: str, release: str, look: Look | None = None, made: PlatformValues | None = None
+) -> dict[str, Any]:
+    """The members of the JSON report beside diagnostics; `look` and `made` are None where nothing was looked at."""
     found = consumers_content(look, (), ())
-    return {
-        **platform_nothing(chart_version, release, chart),
-        "newerThanKnown": made.is_newer,
-        "notes": [*made.notes, *made.warnings[made.is_newer :]],
-        "unread": made.unread,
-        "workloads": found["workloads"],
-        "secrets": found["secrets"],
-    }
-
-
-def platform_nothing(chart_version: str, release: str, chart: str) -> dict[str, Any]:
-    """The same members where nothing was looked at."""
     return {
         "target": "platform",
         "chart": chart,
         "chartVersion": chart_version,
-        "newerThanKnown": False,
+        "newerThanKnown": made is not None and made.is_newer,
         "release": release,
-        "notes": [],
-        "unread": [],
-        "workloads": 0,
-        "secrets": [],
+        "notes": [*made.notes, *made.warnings[made.is_newer :]] if made is not None else [],
+        "unread": made.unread if made is not None else [],
+        "workloads": found["workloads"],
+        "secrets": found["secrets"],
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compiler.operations.cutover import Cutover, Effect
-from compiler.operations.cutover_gate import Check, Mode, Verdict
+from compiler.operations.cutover_gate import Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, envelope, members
 from compiler.render.reports.changes import as_data, change_lines
 from compiler.text.wording import command_line, listed
@@ -30,12 +30,6 @@ _FEW = 5
 
 def head_lines(cutover: Cutover) -> Iterator[Line]:
     """What is asked for, and the gate."""
-    yield from _heading(cutover)
-    for check in cutover.checks:
-        yield from _check(check)
-
-
-def _heading(cutover: Cutover) -> Iterator[Line]:
     name, to = cutover.request.environment, cutover.switches.to.id
     if cutover.switches.there:
         yield name, f': already on "{to}": ', listed(cutover.switches.there, len(cutover.switches.there))
@@ -47,14 +41,12 @@ def _heading(cutover: Cutover) -> Iterator[Line]:
         yield switch.environment.name, ": ", switch.secret, " ", places
     if cutover.request.mode is Mode.FINISH and not cutover.is_nothing:
         yield name, ": ", f'"{to}"', " becomes its store, and the overrides that name it are removed"
-
-
-def _check(check: Check) -> Iterator[Line]:
-    word = Painted(_WORDS[check.verdict].ljust(_WIDEST), _STYLES[check.verdict])
-    yield "  ", word, "  ", check.message
-    if check.verdict is not Verdict.PASSED:
-        # A line each: what is pasted is one command.
-        yield from ((" " * (_WIDEST + 4), Painted("help: ", Style.HELP), mend) for mend in check.mends)
+    for check in cutover.checks:
+        word = Painted(_WORDS[check.verdict].ljust(_WIDEST), _STYLES[check.verdict])
+        yield "  ", word, "  ", check.message
+        if check.verdict is not Verdict.PASSED:
+            # A line each: what is pasted is one command.
+            yield from ((" " * (_WIDEST + 4), Painted("help: ", Style.HELP), mend) for mend in check.mends)
 
 
 def values_lines(cutover: Cutover) -> Iterator[Line]:

@@ -24,7 +24,7 @@ from compiler.change.plan import (
 from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members
-from compiler.text.wording import PROGRAM, command_line, counted, pieces_of
+from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of
 
 _BEGIN = {
     NoteKind.DROPS_WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
@@ -33,8 +33,6 @@ _BEGIN = {
     NoteKind.DELETES_ITSELF: "what is written will delete itself:",
 }
 _PURPOSES = {NoteKind.LOSS_UNKNOWN: "", NoteKind.DELETES_ITSELF: "to have it stay, first: "}
-# A line of a plan; the report for programs names all.
-_MOST_NAMES = 12
 _MOST_VERSIONS = 5
 _NOTE_INDENT = len("note: ")
 
@@ -45,9 +43,7 @@ def loss_lines(losses: Sequence[Note]) -> Iterator[Line]:
         found = [loss for loss in losses if loss.kind is kind]
         if not found:
             continue
-        left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
-        named = [piece for loss in found[:_MOST_NAMES] for piece in (", ", _named_loss(loss))][1:]
-        yield Wrapped((f"note: {begin} ", *named, left), _NOTE_INDENT, HANGING)
+        yield Wrapped((f"note: {begin} ", *pieces_of([_named_loss(loss) for loss in found])), _NOTE_INDENT, HANGING)
         purpose = _PURPOSES.get(kind, "to keep them, first: ")
         others = ", and likewise for the others" if len(found) > 1 else ""
         yield " " * _NOTE_INDENT, "help: ", purpose, found[0].remedy, others
@@ -59,7 +55,7 @@ def _named_loss(loss: Note) -> str:
         return f"{loss.place.name} ({after} after the write, on {loss.date:%Y-%m-%d %H:%M} UTC)"
     if not loss.versions:
         return loss.place.name
-    what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
+    what = numbered(loss.versions)
     if len(loss.versions) > _MOST_VERSIONS:
         what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
     return f"{loss.place.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
@@ -267,7 +263,7 @@ def _keys(group: Iterable[Step]) -> tuple[str, ...]:
         by_secret.setdefault(step.secret, []).append(named)
     pieces: list[str] = []
     for secret, keys in by_secret.items():
-        pieces += ["; ", secret, ": ", *_listed(keys)]
+        pieces += ["; ", secret, ": ", *pieces_of(keys, len(keys))]
     return tuple(pieces[1:])
 
 
@@ -309,8 +305,7 @@ def _expiry_lines(plan: Plan) -> Iterator[Line]:
         if write.expires is not None:
             dates.setdefault(f"{write.expires:%Y-%m-%d}", []).append(write.name)
     for day, names in dates.items():
-        left = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        yield Wrapped((f"expires on {day}: ", *_listed(names[:_MOST_NAMES]), left), _HANG, HANGING)
+        yield Wrapped((f"expires on {day}: ", *pieces_of(names)), _HANG, HANGING)
     overdue = {note.place: note for note in plan.notes if note.kind is NoteKind.OVERDUE}
     for note in overdue.values():
         key = note.place.property or note.place.name
@@ -329,10 +324,6 @@ def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
 
 def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
     return pieces_of([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
-
-
-def _listed(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(piece for name in names for piece in (", ", name))[1:]
 
 
 def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from compiler.consumers.readers import Inventory
 from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
 from compiler.render.content import as_json
-from compiler.render.reports.consumers import platform_content, platform_nothing
+from compiler.render.reports.consumers import platform_content
 from tests.agents_project import write_agents_project
 
 
@@ -16,7 +16,7 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
     assert project is not None
     look = Look(secrets_of(project.environments[0]), Inventory(), ())
     text = PlatformValues("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
-    told = as_json(platform_content(look, text, "9.0.0", "caipe", "charts/caipe"))
+    told = as_json(platform_content("charts/caipe", "9.0.0", "caipe", look, text))
     assert told == {
         "target": "platform",
         "chart": "charts/caipe",
@@ -31,5 +31,5 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
             for each in ("github", "jira")
         ],
     }
-    empty = platform_nothing("9.0.0", "caipe", "charts/caipe")
+    empty = platform_content("charts/caipe", "9.0.0", "caipe")
     assert empty == {**told, "newerThanKnown": False, "notes": [], "unread": [], "secrets": []}
