@@ -117,7 +117,7 @@ class RefusedRequestError(Exception):
         return {"error": error}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SecretBody:
     """The checked body of a PUT or PATCH; None means the member was not sent."""
 
@@ -127,9 +127,6 @@ class SecretBody:
     enabled: bool | None
     expires: int | None
     not_before: int | None
-
-    def __repr__(self) -> str:
-        return "SecretBody(…)"
 
 
 def checked_name(name: str) -> str:
@@ -259,7 +256,7 @@ class Policy:
 
 
 class KeyVaultState:
-    """The semantics of one vault. Every call must hold the caller's lock; refusals are raised as RefusedError.
+    """The semantics of one vault. Every call must hold the caller's lock; refusals are raised as RefusedRequestError.
 
     `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
     """

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from http.client import responses
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -128,20 +129,6 @@ def claims_of(token: str) -> dict[str, Any]:
 
 _MAX_LINE = 65_536
 _MAX_BODY = 1_048_576
-_REASONS = {
-    200: "OK",
-    204: "No Content",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    415: "Unsupported Media Type",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
 
 
 class BadRequestError(Exception):
@@ -150,10 +137,9 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class VaultRequest:
-    """One request; header names are in lower case, `path` is split and unquoted, `target` is as it was sent."""
+    """One request; header names are in lower case, `path` is split and unquoted."""
 
     method: str
-    target: str
     path: tuple[str, ...]
     query: dict[str, str]
     headers: dict[str, str]
@@ -176,7 +162,7 @@ class VaultReply:
 
     def to_bytes(self) -> bytes:
         content = self.text.encode("utf-8")
-        lines = [f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Status')}"]
+        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, 'Status')}"]
         if self.body is not None:
             lines.append(f"Content-Type: {self.content_type}")
         lines.append(f"Content-Length: {len(content)}")
@@ -189,7 +175,9 @@ def read_request(stream: BufferedIOBase) -> VaultRequest | None:
     line = stream.readline(_MAX_LINE)
     if not line:
         return None
-    method, target = _request_line(line)
+    parts = line.decode("latin-1").split()
+    if len(parts) != 3 or parts[2] != "HTTP/1.1" or not parts[1].startswith("/"):  # noqa: PLR2004
+        raise BadRequestError
     headers: dict[str, str] = {}
     while (line := stream.readline(_MAX_LINE)) not in (b"\r\n", b"\n"):
         name, colon, value = line.decode("latin-1").partition(":")
@@ -198,22 +186,14 @@ def read_request(stream: BufferedIOBase) -> VaultRequest | None:
         headers[name.strip().lower()] = value.strip()
     body = _body(stream, headers)
     # Not urlsplit: it takes what follows "//" for a host, and refuses some.
-    path, _, query = target.partition("?")
+    path, _, query = parts[1].partition("?")
     return VaultRequest(
-        method=method,
-        target=target,
+        method=parts[0],
         path=tuple(unquote(part) for part in path.split("/")[1:]),
         query=dict(parse_qsl(query, keep_blank_values=True)),
         headers=headers,
         body=body,
     )
-
-
-def _request_line(line: bytes) -> tuple[str, str]:
-    parts = line.decode("latin-1").split()
-    if len(parts) != 3 or parts[2] != "HTTP/1.1" or not parts[1].startswith("/"):  # noqa: PLR2004
-        raise BadRequestError
-    return parts[0], parts[1]
 
 
 def _body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
@@ -238,7 +218,7 @@ def path_of(request: VaultRequest) -> tuple[str, ...]:
 
 
 def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply:
-    """What Key Vault answers; raises RefusedError. `base` is the vault's URL as the client wrote it, for ids."""
+    """What Key Vault answers; raises RefusedRequestError. `base` is the vault's URL as the client wrote it, for ids."""
     version = request.query.get("api-version")
     if version not in API_VERSIONS:
         raise RefusedRequestError(400, "BadParameter", "The specified version is not recognized. Consider using 7.6.")

@@ -52,8 +52,8 @@ class LocalOpenBao:
         port = free_port()
         token = secrets.token_urlsafe(24)
         own = ("-dev", f"-dev-listen-address={_LOOPBACK}:{port}", "-dev-no-store-token", *arguments)
-        server = cls(f"http://{_LOOPBACK}:{port}", token, folder, own)
-        server._before_exec = _end_with_parent() if ends_with_starter else None
+        before_exec = _end_with_parent() if ends_with_starter else None
+        server = cls(f"http://{_LOOPBACK}:{port}", token, folder, own, before_exec)
         server.start()
         server.await_status(200)
         return server

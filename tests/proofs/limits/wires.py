@@ -56,7 +56,7 @@ class KeyVaultWire:
     def _call(self, name: str, action: Action, method: str, *path: str, body: object = None) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._token}", "host": "vault", "content-type": "application/json"}
         content = b"" if body is None else json.dumps(body).encode()
-        arriving = VaultRequest(method, "/".join(path), path, {"api-version": "7.6"}, headers, content)
+        arriving = VaultRequest(method, path, {"api-version": "7.6"}, headers, content)
         self._travel()
         reply, _fault = self._vault.handle(arriving)
         self._travel()
