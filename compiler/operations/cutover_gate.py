@@ -29,7 +29,6 @@ from compiler.cluster.judge import (
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.consumers.readers import readers_in
 from compiler.live.read_many import (
-    WORKERS,
     Likeness,
     PastRun,
     StoredVersion,
@@ -48,7 +47,6 @@ from compiler.model.store import Sameness
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, verify
-from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, counted, listed, quoted
 
@@ -224,12 +222,11 @@ class StoreComparison:
         return tuple(each for each in self.keys if each.switch is switch)
 
 
-def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int = WORKERS) -> StoreComparison:
+def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreComparison:
     """Reads each remote secret of both sides once. Neither store is changed."""
     there = [references_of(each.environment, (each.secret,), each.destination)[0] for each in switches]
     here = [references_of(each.environment, (each.secret,), each.source)[0] for each in switches]
-    found = verify([reference for group in there for reference in group], stores, workers=workers)
-    present = verify([reference for group in here for reference in group], stores, workers=workers)
+    found, present = (verify([each for group in side for each in group], stores) for side in (there, here))
     comparer = Comparer()
     statuses = {status.reference: status for status in present.keys}
     keys: list[ComparedKey] = []
@@ -242,7 +239,9 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
             serving = present.origins.get(status.reference) if status is not None else None
             compared = _compared(switch, reference, status, found, present, comparer)
             if compared.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
-                compared = replace(compared, versions=_versions(switch, remote, serving, stores))
+                sides = (switch.destination, remote), (switch.source, serving)
+                versions = [version_of(store.id, stores.address(store), each) for store, each in sides]
+                compared = replace(compared, versions=(versions[0], versions[1]))
             keys.append(compared)
             date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None
             if date is not None:
@@ -252,13 +251,6 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores, workers: int 
             if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
                 endings[switch, remote.name] = remote.version, ends
     return StoreComparison(found, tuple(keys), endings, written)
-
-
-def _versions(
-    switch: Switch, there: RemoteSecret, here: RemoteSecret, stores: LiveStores
-) -> tuple[StoredVersion, StoredVersion]:
-    new, old = switch.destination, switch.source
-    return version_of(new.id, stores.address(new), there), version_of(old.id, stores.address(old), here)
 
 
 def _compared(
@@ -471,7 +463,7 @@ def check_cluster(switches: Sequence[Switch], view: ClusterView, *, is_back: boo
     refused = [
         Check(About.CLUSTER_SECRETS, Verdict.REFUSED, problem.message, verify)
         for each in switches
-        for problem in _unfit(manifests[each.environment][each.secret], view, is_back=is_back)
+        for problem in _unfit(manifests[each.environment][each.secret], view, _GONE if is_back else _UNFIT)
     ]
     yield from refused
     if not refused:
@@ -523,12 +515,12 @@ def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView
         yield StoreLack(message, kubectl_line("get", store, namespace))
 
 
-def _unfit(manifest: Manifest, view: ClusterView, *, is_back: bool) -> list[ClusterProblem]:
-    """The gravest problem of an ExternalSecret before its switch, if it has one; of its spec and its Secret none is."""
+def _unfit(manifest: Manifest, view: ClusterView, states: Sequence[ClusterState]) -> list[ClusterProblem]:
+    """The gravest problem of an ExternalSecret among `states`, if it has one; nothing is said of its Secret."""
     found = view.external_secrets(manifest.namespace).get(manifest.name)
     every = problems(manifest, Live(found, None, None, has_secrets=False, has_store=False))
     by_state = {problem.state: problem for problem in every}
-    return [by_state[state] for state in (_GONE if is_back else _UNFIT) if state in by_state][:1]
+    return [by_state[state] for state in states if state in by_state][:1]
 
 
 def note_unread(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from math import ceil, inf
 from time import monotonic
 
@@ -186,7 +187,8 @@ def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[Rem
 
 
 def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
-    return [date for each in _origins(statuses, found) if (date := _written(each)) is not None]
+    dates = (each.attributes.created or each.attributes.updated for each in _origins(statuses, found))
+    return [date for date in dates if date is not None]
 
 
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
@@ -216,10 +218,6 @@ def _likeness(
     return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
 
 
-def _written(remote: RemoteSecret) -> datetime | None:
-    return remote.attributes.created or remote.attributes.updated
-
-
 class Snapshot:
     """One reading of all that belongs to `manifests`, by the id of their secret.
 
@@ -237,20 +235,19 @@ class Snapshot:
         self.view = view
         self.manifests = manifests
         self.namespaces = tuple(dict.fromkeys(each.namespace for each in manifests.values()))
-        # By namespace and the Secret that they read: looking through all pods for each secret would take minutes.
-        self._pods: dict[str, Mapping[str, tuple[Pod, ...]] | None] = {}
+        # By namespace and the Secret that they read: looking through all pods for each secret would take minutes. None
+        # where they may not be asked for.
+        self.pods_by_space: dict[str, Mapping[str, tuple[Pod, ...]] | None] = {}
         for space in self.namespaces:
             view.external_secrets(space)
             view.by_name(SECRETS, space)
-            known = before.pods_by_secret(space) if before is not None else None
-            self._pods[space] = self._read_pods(space) if known is None or needs_pods(view, space) else known
+            known = before.pods_by_space[space] if before is not None else None
+            self.pods_by_space[space] = self._read_pods(space) if known is None or needs_pods(view, space) else known
         if any(plural == EXTERNAL_SECRETS for plural, _ in view.refused):
             missing = "; ".join(dict.fromkeys(str(error.permission) for error in view.refused.values()))
             raise ClusterError(
                 f"you are not allowed to {missing}", "get roles that allow it: --rbac prints them", missing
             )
-        self._newest_sign: list[datetime | None] = []
-        self._failing: dict[tuple[str, str, str], list[str]] | None = None
 
     def _read_pods(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
         found = self.view.objects(PODS, namespace)
@@ -263,13 +260,9 @@ class Snapshot:
                 by_secret.setdefault(name, []).append(pod)
         return {name: tuple(pods) for name, pods in by_secret.items()}
 
-    def pods_by_secret(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
-        """The pods of a namespace by the Secret that they read, None where they may not be asked for."""
-        return self._pods[namespace]
-
     def pods(self, manifest: Manifest) -> tuple[Pod, ...] | None:
         """The pods that read the Secret of a manifest, None where they may not be asked for."""
-        found = self._pods[manifest.namespace]
+        found = self.pods_by_space[manifest.namespace]
         return found.get(manifest.name, ()) if found is not None else None
 
     @property
@@ -287,32 +280,32 @@ class Snapshot:
         )
         return (*left_out, *refused)
 
-    @property
+    @cached_property
     def newest_sign(self) -> datetime | None:
         """The newest sign that the operator runs, from every ExternalSecret of the namespaces."""
-        if not self._newest_sign:
-            self._newest_sign.append(max(filter(None, self._signs()), default=None))
-        return self._newest_sign[0]
-
-    def _signs(self) -> Iterator[datetime | None]:
+        signs = list[datetime | None]()
         for space in self.namespaces:
             found = self.view.external_secrets(space)
-            yield newest_sign(found.values())
+            signs.append(newest_sign(found.values()))
             names = {each.name for each in self.manifests.values() if each.namespace == space}
             # Of the others' failures nothing is said, so that no event is asked for.
             if any(ready_reason(found[name]) is not None for name in names & found.keys()):
-                yield from (moment_of(each["moment"]) for each in self.view.warnings(space).values())
+                signs += (moment_of(each["moment"]) for each in self.view.warnings(space).values())
+        return max(filter(None, signs), default=None)
+
+    @cached_property
+    def _failing(self) -> dict[tuple[str, str, str], str]:
+        """By its store, an ExternalSecret beside those of this run that fails, as namespace/name."""
+        failing, titles = dict[tuple[str, str, str], str](), {each.title for each in self.manifests.values()}
+        for space in self.namespaces:
+            for name, each in self.view.external_secrets(space).items():
+                if ready_of(each).get("status") == "False" and f"{space}/{name}" not in titles:
+                    failing.setdefault(_store_of(each, space), f"{space}/{name}")
+        return failing
 
     def failing_on(self, manifest: Manifest) -> str | None:
         """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
-        if self._failing is None:
-            self._failing = {}
-            titles = {each.title for each in self.manifests.values()}
-            for space in self.namespaces:
-                for name, each in self.view.external_secrets(space).items():
-                    if ready_of(each).get("status") == "False" and f"{space}/{name}" not in titles:
-                        self._failing.setdefault(_store_of(each, space), []).append(f"{space}/{name}")
-        return next(iter(self._failing.get(_store_of(manifest.object, manifest.namespace), ())), None)
+        return self._failing.get(_store_of(manifest.object, manifest.namespace))
 
 
 def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:

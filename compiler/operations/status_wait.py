@@ -99,9 +99,11 @@ def changes_since(
 
     With `needs_refresh` the operator must have synchronised since.
     """
-    title = quoted(manifest.title)
+    title, data_hash, notes = quoted(manifest.title), _hash(live.secret), list[str]()
     found = [*_changes_of_secret(before, live, pods, title)]
-    notes = [*_rotation(before, live, title)]
+    if before.pending is not None and data_hash is not None and data_hash != before.data_hash:
+        when = clock(before.pending, datetime.now(UTC))
+        notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
     if needs_refresh and _refresh(live) == before.refresh:
         found.append(ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
     for pod in pods or ():
@@ -119,13 +121,6 @@ def changes_since(
         else:
             found.append(ClusterProblem(ClusterState.RESTART, message))
     return LiveState(tuple(found), notes=tuple(notes), helps=restart_commands(old, manifest.namespace))
-
-
-def _rotation(before: Baseline, live: Live, title: str) -> Iterator[str]:
-    data_hash = _hash(live.secret)
-    if before.pending is not None and data_hash is not None and data_hash != before.data_hash:
-        when = clock(before.pending, datetime.now(UTC))
-        yield f"the Secret {title} took the value put at {when}, which the operator had not read before"
 
 
 def _changes_of_secret(
