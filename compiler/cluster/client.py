@@ -51,6 +51,15 @@ _MOST_BYTES = 1024 * 1024 * 1024
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
+_NO_KUBERNETES = "what answers there is not Kubernetes, or the log-in program failed"
+# Each of the first three is one of the next in urllib3.
+_CAUSES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((NameResolutionError,), "its host name does not resolve here"),
+    ((NewConnectionError,), "it refuses the connection, or no route leads to it"),
+    ((urllib3.exceptions.TimeoutError, TimeoutError), "it does not answer"),
+    ((urllib3.exceptions.SSLError,), _NO_TLS),
+    ((urllib3.exceptions.HTTPError, OSError), "the connection was closed"),
+)
 # One with the certificates of a hundred clusters is a megabyte; the client's parser takes seconds for each.
 _LARGEST_CONFIG = 4 * 1024 * 1024
 _MERGE = "application/merge-patch+json"
@@ -274,7 +283,6 @@ class KubernetesCluster:
 
 
 def _bounded(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
-    """The class of connection pools whose replies have an end."""
     connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _Reply})
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
@@ -343,18 +351,7 @@ def _unusable(why: str) -> ClusterError:
 
 def _why(error: Exception) -> str:
     """What kept it from answering; of the error's own text nothing is shown."""
-    # Each of the first three is one of the next in urllib3.
-    if isinstance(error, NameResolutionError):
-        return "its host name does not resolve here"
-    if isinstance(error, NewConnectionError):
-        return "it refuses the connection, or no route leads to it"
-    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
-        return "it does not answer"
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return _NO_TLS
-    if isinstance(error, urllib3.exceptions.HTTPError | OSError):
-        return "the connection was closed"
-    return "what answers there is not Kubernetes, or the log-in program failed"
+    return next((why for kinds, why in _CAUSES if isinstance(error, kinds)), _NO_KUBERNETES)
 
 
 def _formed(take: Callable[[], T]) -> T:

@@ -476,7 +476,6 @@ def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> f
 
 
 def _refuse_unknown_endings(switched: Sequence[Switch], secrets: Sequence[str]) -> None:
-    """Raises Refusal for a secret of --accept-ending that is not one to switch."""
     known = dict.fromkeys(each.secret for each in switched)
     for secret in secrets if known else ():
         if secret not in known:

@@ -48,7 +48,7 @@ from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import Reference, references_of, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, verify
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, counted, listed, quoted
+from compiler.text.wording import command_line, counted, listed, quoted, repeated
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
@@ -332,9 +332,8 @@ def _commands_that_bring(
 
 
 def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
-    only = [word for secret in secrets for word in ("--only", secret)]
-    to = switch.destination.id
-    return command_line("migrate", switch.environment.name, "--to", to, *only, *options, "--apply")
+    going = ("--to", switch.destination.id, *repeated("--only", secrets))
+    return command_line("migrate", switch.environment.name, *going, *options, "--apply")
 
 
 def check_equal_values(

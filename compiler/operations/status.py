@@ -18,7 +18,7 @@ from compiler.live.stores import ValueName, key_places, secret_named, value_name
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
-from compiler.text.wording import BLANK, command_line, shell_line
+from compiler.text.wording import BLANK, command_line, repeated, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -376,8 +376,7 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
     elif remedy is Remedy.PODS:
         yield from (line for row in rows if row.live is not None for line in row.live.looks)
     elif remedy is Remedy.FORCE:
-        only = [word for secret in _ids(rows) for word in ("--only", secret)]
-        yield command_line("status", name, *only, "--wait", "--force-sync", *asked.context)
+        yield command_line("status", name, *repeated("--only", _ids(rows)), "--wait", "--force-sync", *asked.context)
     else:
         yield _wait(environment, asked)
 
@@ -399,8 +398,7 @@ def _silent(status: Status, asked: StepContext) -> str:
 
 
 def _wait(environment: Environment, asked: StepContext) -> str:
-    only = [word for secret in asked.only for word in ("--only", secret)]
-    return command_line("status", environment.name, *only, "--wait", *asked.context)
+    return command_line("status", environment.name, *repeated("--only", asked.only), "--wait", *asked.context)
 
 
 def _move(status: Status, asked: StepContext) -> Iterator[str]:
@@ -418,8 +416,7 @@ def _move(status: Status, asked: StepContext) -> Iterator[str]:
     lacking = [row for row in step if row.values.likeness in (Likeness.MISSING, Likeness.DIFFERENT)]
     closed = [row for row in step if row.values.likeness is Likeness.NO_ACCESS]
     if lacking:
-        only = [word for secret in _ids(lacking) for word in ("--only", secret)]
-        yield command_line("migrate", name, "--to", to, *only)
+        yield command_line("migrate", name, "--to", to, *repeated("--only", _ids(lacking)))
     elif closed:
         yield command_line("verify", name, *_ids(closed), "--store", to)
     else:
@@ -431,8 +428,7 @@ def _retire(status: Status, asked: StepContext) -> Iterator[str]:
     name = status.environment.name
     left = [row for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
     if left and not status.is_live:
-        only = [word for secret in asked.only for word in ("--only", secret)]
-        yield command_line("status", name, *only, "--cluster")
+        yield command_line("status", name, *repeated("--only", asked.only), "--cluster")
         return
     for store in dict.fromkeys(row.other for row in left if row.other is not None):
         readers = asked.readers(status.environment, store)

@@ -145,6 +145,11 @@ def command_line(*words: str) -> str:
     return shell_line(PROGRAM, *(["--root", root] if root is not None else []), *words)
 
 
+def repeated(option: str, values: Iterable[str]) -> list[str]:
+    """The words that give an option once with each of `values`."""
+    return [word for value in values for word in (option, value)]
+
+
 def shell_line(*words: str) -> str:
     """`words`, such as those of a `kubectl` command, quoted for a shell; `…` stands for what the reader fills in.
 

@@ -9,7 +9,7 @@ from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, envelope, members
 from compiler.render.reports.changes import as_data, change_lines
-from compiler.text.wording import command_line, listed
+from compiler.text.wording import command_line, listed, repeated
 
 _STYLES = {
     Verdict.PASSED: Style.GREEN,
@@ -110,7 +110,7 @@ def end_lines(
         yield "commit it:"
         yield from (("  ", line) for line in commit)
         if secrets:
-            only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+            only = repeated("--only", secrets) if len(secrets) <= _FEW else []
             context = [word for word in cutover.request.cluster if word != "--cluster"]
             yield Painted("watch it take effect: ", Style.HELP), command_line("status", name, *only, "--wait", *context)
             if missing is not None:
