@@ -112,6 +112,44 @@ def is_trouble(status: int) -> bool:
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_THIS_NODE
 
 
+# Why there is an error, what to do, and its code.
+_Meaning = tuple[str, str, Code]
+_TOO_LARGE_DOCUMENT: Final[_Meaning] = (
+    "the document is larger than the server allows",
+    "split it, or raise the storage's max_entry_size",
+    Code.TOO_LARGE,
+)
+_THROTTLED: Final[_Meaning] = ("the server is throttling requests", "run again later", Code.THROTTLED)
+_REDIRECTS: Final[_Meaning] = (
+    "the server redirects to another address",
+    "use the address of the active node or of its load balancer",
+    Code.REDIRECT_REFUSED,
+)
+# What a status means whose texts have these words.
+_SAID: Final[Mapping[tuple[int, str], _Meaning]] = {
+    (400, "HTTP request to an HTTPS server"): (
+        "the server speaks TLS only",
+        "use https:// in its address",
+        Code.TLS_FAILURE,
+    ),
+    (400, "Upgrading from non-versioned"): (
+        "the mount is being upgraded to version 2",
+        "run again in a moment",
+        Code.UNAVAILABLE,
+    ),
+    (404, "namespace not found"): (
+        "the server has no such namespace",
+        "correct vaultNamespace or VAULT_NAMESPACE",
+        Code.WRONG_MOUNT,
+    ),
+    (404, "no handler for route"): (
+        "no engine is mounted there",
+        "correct the store's mount, or an address with a path, such as /v1",
+        Code.WRONG_MOUNT,
+    ),
+}
+
+
 def error_of_reply(
     reply: RefusedError, place: StoreLocation, action: Action, *, is_about_a_secret: bool = True
 ) -> StoreError:
@@ -120,125 +158,66 @@ def error_of_reply(
     Without `is_about_a_secret` a 404 does not mean absent: it is no answer to a question about a token or a mount.
     """
     if is_trouble(reply.status):
-        return _unavailable(reply, place, action)
-    if reply.status == HTTPStatus.BAD_REQUEST:
-        return _bad_request(reply, place, action)
-    if reply.status == HTTPStatus.NOT_FOUND and reply.is_vaults:
-        return _missing(reply, place, action, is_about_a_secret=is_about_a_secret)
-    return _by_status(reply, place, action)
-
-
-def _by_status(reply: RefusedError, place: StoreLocation, action: Action) -> StoreError:
-    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-        asked = parse_retry_after(reply.retry_after)
-        return StoreError(
-            place, action, "the server is throttling requests", "run again later", Code.THROTTLED, retry_after=asked
-        )
-    if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _too_large(place, action)
-    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
-        remedy = "use the address of the active node or of its load balancer"
-        return StoreError(place, action, "the server redirects to another address", remedy, Code.REDIRECT_REFUSED)
-    if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-        return _foreign(f"status {reply.status} without JSON", place, action)
-    if reply.status == HTTPStatus.UNAUTHORIZED:
-        # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
-        return _foreign("status 401", place, action)
-    if not reply.is_vaults:
-        return _foreign(f"status {reply.status} without Vault's JSON", place, action)
-    return StoreError(
-        place, action, f"the server answered {reply.status}", "see the server's log", Code.UNEXPECTED_REPLY
-    )
-
-
-def _foreign(how: str, place: StoreLocation, action: Action) -> StoreError:
-    return StoreError(
-        place,
-        action,
-        f"the server that answered is not Vault: {how}",
-        "check the address and the proxy in between",
-        Code.UNEXPECTED_REPLY,
-    )
-
-
-def _missing(reply: RefusedError, place: StoreLocation, action: Action, *, is_about_a_secret: bool) -> StoreError:
-    if reply.says("namespace not found"):
-        return StoreError(
-            place,
-            action,
-            "the server has no such namespace",
-            "correct vaultNamespace or VAULT_NAMESPACE",
-            Code.WRONG_MOUNT,
-        )
-    if reply.says("no handler for route"):
-        return StoreError(
-            place,
-            action,
-            "no engine is mounted there",
-            "correct the store's mount, or an address with a path, such as /v1",
-            Code.WRONG_MOUNT,
-        )
-    if reply.errors or not is_about_a_secret:
+        return StoreError(place, action, *_trouble(reply))
+    if reply.status == HTTPStatus.BAD_REQUEST and reply.says("check-and-set parameter did not match"):
+        return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
+    if reply.status == HTTPStatus.NOT_FOUND and reply.is_vaults and is_about_a_secret and not reply.errors:
         # A secret that is not there is an empty list of errors.
-        return _by_status(reply, place, action)
+        return _missing(reply, place, action)
+    for (status, words), meaning in _SAID.items():
+        if reply.status == status and reply.says(words):
+            return StoreError(place, action, *meaning)
+    return StoreError(place, action, *_by_status(reply), retry_after=parse_retry_after(reply.retry_after))
+
+
+def _by_status(reply: RefusedError) -> _Meaning:
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _THROTTLED
+    if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _TOO_LARGE_DOCUMENT
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+        return _REDIRECTS
+    how = ""
+    if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        how = f"status {reply.status} without JSON"
+    elif reply.status == HTTPStatus.UNAUTHORIZED:
+        # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
+        how = "status 401"
+    elif not reply.is_vaults:
+        how = f"status {reply.status} without Vault's JSON"
+    if not how:
+        return f"the server answered {reply.status}", "see the server's log", Code.UNEXPECTED_REPLY
+    reason = f"the server that answered is not Vault: {how}"
+    return reason, "check the address and the proxy in between", Code.UNEXPECTED_REPLY
+
+
+def _missing(reply: RefusedError, place: StoreLocation, action: Action) -> StoreError:
     if not reply.metadata:
         return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
     version = str(reply.metadata.get("version", ""))
     if reply.metadata.get("destroyed"):
-        return VersionGoneError(
-            place, action, f"version {version} is destroyed for good", "write a new version", version=version
-        )
-    return SoftDeletedError(
-        place,
-        action,
-        f"its version {version} is deleted",
-        f"recover it (`{shell_line('bao', 'kv', 'undelete')}`, or `--recover` of put, restore or migrate)",
-        version=version,
-    )
+        reason = f"version {version} is destroyed for good"
+        return VersionGoneError(place, action, reason, "write a new version", version=version)
+    remedy = f"recover it (`{shell_line('bao', 'kv', 'undelete')}`, or `--recover` of put, restore or migrate)"
+    return SoftDeletedError(place, action, f"its version {version} is deleted", remedy, version=version)
 
 
-def _bad_request(reply: RefusedError, place: StoreLocation, action: Action) -> StoreError:
-    if reply.says("check-and-set parameter did not match"):
-        return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
-    if reply.says("HTTP request to an HTTPS server"):
-        return StoreError(place, action, "the server speaks TLS only", "use https:// in its address", Code.TLS_FAILURE)
-    if reply.says("Upgrading from non-versioned"):
-        return StoreError(
-            place, action, "the mount is being upgraded to version 2", "run again in a moment", Code.UNAVAILABLE
-        )
-    return _by_status(reply, place, action)
-
-
-def _too_large(place: StoreLocation, action: Action) -> StoreError:
-    return StoreError(
-        place,
-        action,
-        "the document is larger than the server allows",
-        "split it, or raise the storage's max_entry_size",
-        Code.TOO_LARGE,
-    )
-
-
-def _unavailable(reply: RefusedError, place: StoreLocation, action: Action) -> StoreError:
+def _trouble(reply: RefusedError) -> _Meaning:
     if any(_TOO_LARGE.search(text) for text in reply.errors):
         # Vault says so with a 500, which must not be sent again for two minutes.
-        return _too_large(place, action)
+        return _TOO_LARGE_DOCUMENT
     if reply.is_vaults and (reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED):
-        return StoreError(place, action, *NOT_INITIALISED, Code.SEALED)
+        return *NOT_INITIALISED, Code.SEALED
     if reply.is_vaults and reply.says("sealed"):
-        return StoreError(place, action, *SEALED, Code.SEALED)
+        return *SEALED, Code.SEALED
     if reply.is_vaults and reply.says("node not active"):
-        return StoreError(place, action, *_LEADERLESS, Code.LEADERLESS)
+        return *_LEADERLESS, Code.LEADERLESS
     if reply.status in _NOT_THIS_NODE:
-        return StoreError(place, action, *_NOT_THIS_NODE[reply.status], Code.UNAVAILABLE)
+        return *_NOT_THIS_NODE[reply.status], Code.UNAVAILABLE
     if reply.status in _GATEWAYS and not reply.is_vaults:
         reason = f"what stands before the server answers {reply.status}: it reaches no server that is ready"
-        return StoreError(
-            place, action, reason, "check that the server runs and is unsealed, then run again", Code.UNAVAILABLE
-        )
-    return StoreError(
-        place, action, f"the server answered {reply.status}", "see the server's log, and run again", Code.UNAVAILABLE
-    )
+        return reason, "check that the server runs and is unsealed, then run again", Code.UNAVAILABLE
+    return f"the server answered {reply.status}", "see the server's log, and run again", Code.UNAVAILABLE
 
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
