@@ -395,10 +395,6 @@ def open_store(address: StoreAddress, environ: Mapping[str, str], options: Store
             raise
     else:
         return cast("SecretWriter", getattr(module, provider.adapter)(address, environ, options or StoreOptions()))
-    raise StoreError(
-        StoreLocation(address.absolute),
-        Action.CONNECT,
-        f'the Python package "{missing.partition(".")[0]}" is not installed',
-        f"run: {install_line(provider.extra)}",
-        Code.MISSING_DEPENDENCY,
-    )
+    place, package = StoreLocation(address.absolute), missing.partition(".")[0]
+    reason, remedy = f'the Python package "{package}" is not installed', f"run: {install_line(provider.extra)}"
+    raise StoreError(place, Action.CONNECT, reason, remedy, Code.MISSING_DEPENDENCY)

@@ -465,14 +465,8 @@ class Retrier:
         except NoTurnError:
             # Another worker was told to wait, longer than this one can; its request was for another secret.
             told = cast("StoreError", self._throttled)
-        raise StoreError(
-            StoreLocation(told.place.store),
-            told.action,
-            told.reason,
-            told.remedy,
-            Code.THROTTLED,
-            retry_after=told.retry_after,
-        )
+        place, wait = StoreLocation(told.place.store), told.retry_after
+        raise StoreError(place, told.action, told.reason, told.remedy, Code.THROTTLED, retry_after=wait)
 
     def _left(self, keep: float = 0.0) -> float:
         """Seconds in which another attempt may begin."""

@@ -153,13 +153,8 @@ def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) 
         reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
         return StoreError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy, Code.EXPIRED_TOKEN)
     way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{shell_line('az', 'login')}`)"
-    return StoreError(
-        place,
-        action,
-        f"the token of {TOKEN_VARIABLE} was rejected",
-        f"renew {TOKEN_VARIABLE} {way}",
-        Code.UNAUTHENTICATED,
-    )
+    reason = f"the token of {TOKEN_VARIABLE} was rejected"
+    return StoreError(place, action, reason, f"renew {TOKEN_VARIABLE} {way}", Code.UNAUTHENTICATED)
 
 
 def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:

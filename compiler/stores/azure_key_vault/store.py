@@ -95,7 +95,7 @@ class AzureKeyVaultStore:
         credential: TokenCredential | None = None,
     ) -> None:
         chosen = options or StoreOptions()
-        self._address = address
+        self.address = address
         self._client = SdkClient(address, environ, chosen, credential)
         self._retrier = chosen.retrier(address.absolute, KEY_VAULT_QUOTAS)
         self._deadlines = self._retrier.deadlines
@@ -289,10 +289,6 @@ class AzureKeyVaultStore:
             code, reason = Code(problem.code), subject + problem.reason
             raise StoreError(self._place(name), Action.WRITE, reason, problem.remedy, code)
 
-    @property
-    def address(self) -> StoreAddress:
-        return self._address
-
     @one_operation
     def read(self, name: str) -> RemoteSecret:
         """One request; a name that is not there costs a second one, which tells deleted from never made."""
@@ -380,7 +376,7 @@ class AzureKeyVaultStore:
             return known
         reason = "the vault answered without asking for a token"
         remedy = "check that the URL is a Key Vault's"
-        raise StoreError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
+        raise StoreError(StoreLocation(self.address.absolute), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
     def cluster(self) -> None:
         """Return None: a Key Vault's address is its own, and it says nothing without a log-in."""
@@ -390,7 +386,7 @@ class AzureKeyVaultStore:
         self._client.close()
 
     def _place(self, name: str) -> StoreLocation:
-        return StoreLocation(self._address.absolute, name)
+        return StoreLocation(self.address.absolute, name)
 
     def _require_name(self, name: str, action: Action) -> None:
         if not is_name(name):

@@ -170,6 +170,7 @@ def _folders(names: Iterable[str]) -> list[str]:
 
 _CAPABILITIES: Final = "sys/capabilities-self"
 _ADD: Final = "add to a policy:"
+_CORRECT_MOUNT: Final = "correct the store's mount"
 # What a question is answered with by a proxy that bars it, or where the path is not known.
 _BARRED: Final = frozenset({Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})
 # The name of no secret: what a token may do there, it may do with any name.
@@ -236,13 +237,9 @@ class VaultQuestions:
         facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
         # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
         if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
-            raise StoreError(
-                StoreLocation(self._address.absolute),
-                action,
-                f"{self._login.token} is unknown, expired, revoked or used up",
-                f"log in again ({either_line('login')}), and renew {self._login.source}",
-                Code.EXPIRED_TOKEN,
-            )
+            reason = f"{self._login.token} is unknown, expired, revoked or used up"
+            remedy = f"log in again ({either_line('login')}), and renew {self._login.source}"
+            raise StoreError(StoreLocation(self._address.absolute), action, reason, remedy, Code.EXPIRED_TOKEN)
         return facts
 
     def explain_sealed(self, failure: StoreError) -> StoreError:
@@ -277,20 +274,15 @@ class VaultQuestions:
         found, engine, version = self._attempt(request, ask)
         place = StoreLocation(self._address.absolute)
         if found != mount:
-            raise StoreError(
-                place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount", Code.WRONG_MOUNT
-            )
+            reason = f'the mount is "{found}"'
+            raise StoreError(place, Action.CONNECT, reason, _CORRECT_MOUNT, Code.WRONG_MOUNT)
         if engine not in ("kv", "generic"):
             reason = "the engine mounted there is not KV"
-            raise StoreError(place, Action.CONNECT, reason, "correct the store's mount", Code.WRONG_MOUNT)
+            raise StoreError(place, Action.CONNECT, reason, _CORRECT_MOUNT, Code.WRONG_MOUNT)
         if version != "2":
-            raise StoreError(
-                place,
-                Action.CONNECT,
-                "the mount is KV version 1, and version 2 is needed",
-                f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount",
-                Code.UNSUPPORTED_ENGINE,
-            )
+            reason = "the mount is KV version 1, and version 2 is needed"
+            remedy = f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount"
+            raise StoreError(place, Action.CONNECT, reason, remedy, Code.UNSUPPORTED_ENGINE)
 
     def _enable_versioning(self) -> str:
         namespace = [f"-namespace={each}"] if (each := self._address.vault_namespace) else []
@@ -310,14 +302,9 @@ class VaultQuestions:
             request = replace(request, capability="update")
             accesses = self._accesses(request)
         if request.capability in held:
-            return ForbiddenError(
-                place,
-                request.action,
-                f'{self._login.token} has "{wanted}", but something else denies it (parameters, an address, a control '
-                "group)",
-                "ask Vault's administrator",
-                permission=wanted,
-            )
+            what = "something else denies it (parameters, an address, a control group)"
+            reason = f'{self._login.token} has "{wanted}", but {what}'
+            return ForbiddenError(place, request.action, reason, "ask Vault's administrator", permission=wanted)
         return self._no_policy(request, place, accesses, found)
 
     def require(self, request: Request, place: StoreLocation) -> None:
@@ -407,16 +394,16 @@ class VaultQuestions:
         mount = self._address.mount
         if facts is not None and facts.is_root:
             # Root may do everything, so what is refused to it does not exist.
-            return StoreError(
-                place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount", Code.WRONG_MOUNT
-            )
+            reason = f'there is no mount "{mount}"'
+            return StoreError(place, Action.CONNECT, reason, _CORRECT_MOUNT, Code.WRONG_MOUNT)
+        reason = f'there is no mount "{mount}", or {self._login.token} has no policy on it'
         return ForbiddenError(
             place,
             Action.CONNECT,
-            f'there is no mount "{mount}", or {self._login.token} has no policy on it (the server does not say which)',
-            "correct the store's mount, or give the token a policy on it",
-            is_of_store=True,
+            f"{reason} (the server does not say which)",
+            f"{_CORRECT_MOUNT}, or give the token a policy on it",
             permission=f"any capability below {mount}/",
+            is_of_store=True,
         )
 
     def _accesses(self, request: Request) -> tuple[PathAccess, ...]:

@@ -272,13 +272,8 @@ class VaultConnection:
             # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
             return StoreError(place, request.action, "the token expired", "run again", Code.EXPIRED_TOKEN)
         wanted = f"{request.capability} on {request.path}"
-        return ForbiddenError(
-            place,
-            request.action,
-            f'"{wanted}" is denied',
-            "ask Vault's administrator",
-            permission=wanted,
-        )
+        reason = f'"{wanted}" is denied'
+        return ForbiddenError(place, request.action, reason, "ask Vault's administrator", permission=wanted)
 
     def _open(self) -> None:
         if self._token is None and self._ready_log_in is None:
@@ -310,13 +305,9 @@ class VaultConnection:
             refused = error
         if not is_a_vaults or refused.code not in _LOG_IN_REFUSALS:
             raise refused
-        raise StoreError(
-            place,
-            Action.LOG_IN,
-            f"the server rejected the {self._login.method} log-in",
-            "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
-            Code.UNAUTHENTICATED,
-        )
+        reason = f"the server rejected the {self._login.method} log-in"
+        remedy = "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
+        raise StoreError(place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
     def _take(self, token: Token) -> None:
         self._token = token
@@ -387,20 +378,14 @@ _LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, Code.UNEXPECTED_REPLY,
 
 def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises, or of a reply that is no store's by size."""
+    remedy = "check the address and the proxy in between"
     if is_too_large:
-        return StoreError(
-            place, action, TOO_LARGE_REPLY, "check the address and the proxy in between", Code.UNEXPECTED_REPLY
-        )
-    if action is Action.LOG_IN:
+        reason = TOO_LARGE_REPLY
+    elif action is Action.LOG_IN:
         reason = "the server that answered is not Vault: its success lacks Vault's fields"
-        return StoreError(place, action, reason, "check the address and the proxy in between", Code.UNEXPECTED_REPLY)
-    return StoreError(
-        place,
-        action,
-        "the reply lacks fields of KV version 2",
-        "check for a proxy in between, or another engine",
-        Code.UNEXPECTED_REPLY,
-    )
+    else:
+        reason, remedy = "the reply lacks fields of KV version 2", "check for a proxy in between, or another engine"
+    return StoreError(place, action, reason, remedy, Code.UNEXPECTED_REPLY)
 
 
 _TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
@@ -545,13 +530,9 @@ def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str
 
 def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:
     if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
-        raise StoreError(
-            place,
-            Action.CONNECT,
-            "plain http would send the token in the clear",
-            f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
-            Code.TLS_FAILURE,
-        )
+        reason = "plain http would send the token in the clear"
+        remedy = f"use https, or set {ALLOW_HTTP}=1 where the network is trusted"
+        raise StoreError(place, Action.CONNECT, reason, remedy, Code.TLS_FAILURE)
 
 
 def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> Proxy | None:
@@ -562,11 +543,6 @@ def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> Pr
         return None
     if (proxy := parse_proxy(wanted, "http")) is None:
         # Its text is not shown: it may hold a password.
-        raise StoreError(
-            place,
-            Action.CONNECT,
-            f"{name} is not an http:// proxy address",
-            f"correct {name}, or set NO_PROXY",
-            Code.INVALID_NAME,
-        )
+        reason = f"{name} is not an http:// proxy address"
+        raise StoreError(place, Action.CONNECT, reason, f"correct {name}, or set NO_PROXY", Code.INVALID_NAME)
     return proxy

@@ -137,14 +137,9 @@ class VaultStore:
         place = StoreLocation(address.absolute)
         for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
             if text is not None and (problem := name_problem(text)):
-                raise StoreError(
-                    place,
-                    Action.CONNECT,
-                    f"the {what} cannot be used: {problem}",
-                    f"correct the {what}",
-                    Code.INVALID_NAME,
-                )
-        self._address = address
+                reason = f"the {what} cannot be used: {problem}"
+                raise StoreError(place, Action.CONNECT, reason, f"correct the {what}", Code.INVALID_NAME)
+        self.address = address
         self._connection = VaultConnection(address, environ, options)
         self._kv = self._connection.client.secrets.kv.v2
         self._deadlines = self._connection.deadlines
@@ -244,9 +239,7 @@ class VaultStore:
         def send() -> Written:
             nonlocal attempts
             attempts += 1
-            body = self._kv.create_or_update_secret(
-                name, dict(properties), cas=version, mount_point=self._address.mount
-            )
+            body = self._kv.create_or_update_secret(name, dict(properties), cas=version, mount_point=self.address.mount)
             return Written(str(int(body["data"]["version"])), made=made_of(body))
 
         def settle() -> Written | None:
@@ -287,13 +280,9 @@ class VaultStore:
             return Written(mine, made=newest.attributes.created)
         if newest is not None:
             raise self._conflict(name, Action.WRITE, str(version), newest.version)
-        raise StoreError(
-            self._place(name),
-            Action.WRITE,
-            "the reply was lost and the secret cannot be read back",
-            "run the same command again: it compares first",
-            Code.OUTCOME_UNKNOWN,
-        )
+        reason = "the reply was lost and the secret cannot be read back"
+        remedy = "run the same command again: it compares first"
+        raise StoreError(self._place(name), Action.WRITE, reason, remedy, Code.OUTCOME_UNKNOWN)
 
     def _newest_or_none(self, name: str) -> RemoteSecret | None:
         try:
@@ -320,7 +309,7 @@ class VaultStore:
             request,
             # None: hvac's default would take away the time after which its owner lets versions delete themselves.
             lambda: self._kv.update_metadata(
-                request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+                request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self.address.mount
             ),
         )
 
@@ -338,10 +327,6 @@ class VaultStore:
         raise StoreError(
             self._place(request.name), Action.WRITE, reason, remedy, Code.UNFINISHED_WRITE, version=written.version
         )
-
-    @property
-    def address(self) -> StoreAddress:
-        return self._address
 
     @one_operation
     def read(self, name: str) -> RemoteSecret:
@@ -424,10 +409,10 @@ class VaultStore:
 
     def _mount_settings(self) -> MountSettings:
         if self._mount is None:
-            request = Request(Action.DESCRIBE, None, f"{self._address.mount}/config", "read")
+            request = Request(Action.DESCRIBE, None, f"{self.address.mount}/config", "read")
             try:
                 self._mount = self._connection.read(
-                    request, lambda: mount_settings(self._kv.read_configuration(mount_point=self._address.mount))
+                    request, lambda: mount_settings(self._kv.read_configuration(mount_point=self.address.mount))
                 )
             except ForbiddenError:
                 # Few policies give it, and few mounts have settings of their own.
@@ -436,11 +421,11 @@ class VaultStore:
 
     def _body_of(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_version(
-            name, version=version, mount_point=self._address.mount, raise_on_deleted_version=True
+            name, version=version, mount_point=self.address.mount, raise_on_deleted_version=True
         )
 
     def _metadata_of(self, name: str) -> Any:  # noqa: ANN401 - hvac has no types
-        return self._kv.read_secret_metadata(name, mount_point=self._address.mount)
+        return self._kv.read_secret_metadata(name, mount_point=self.address.mount)
 
     def _require_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
         if found.version != str(number):
@@ -451,17 +436,12 @@ class VaultStore:
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
         if name is not None and (problem := name_problem(name)):
-            raise StoreError(
-                self._place(name),
-                action,
-                f"the name cannot be used in Vault: {problem}",
-                "correct it",
-                Code.INVALID_NAME,
-            )
-        return Request(action, name, f"{self._address.mount}/{route}/{name or ''}", capability)
+            reason = f"the name cannot be used in Vault: {problem}"
+            raise StoreError(self._place(name), action, reason, "correct it", Code.INVALID_NAME)
+        return Request(action, name, f"{self.address.mount}/{route}/{name or ''}", capability)
 
     def _place(self, name: str | None) -> StoreLocation:
-        return StoreLocation(self._address.absolute, name)
+        return StoreLocation(self.address.absolute, name)
 
     @one_operation
     def soft_delete(self, name: str, version: str) -> None:
@@ -520,7 +500,7 @@ class VaultStore:
         send = kv.delete_secret_versions if is_deletion else kv.undelete_secret_versions
         request = self._request(action, name, "delete" if is_deletion else "undelete", "update")
         # Doing it twice is as doing it once, so it may be sent again like a read.
-        self._connection.read(request, lambda: send(name, numbers, mount_point=self._address.mount))
+        self._connection.read(request, lambda: send(name, numbers, mount_point=self.address.mount))
 
     def _other_versions(
         self, name: str, action: Action, expected: Sequence[str], found: Sequence[str]
