@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more, file_error
 from compiler.model.document import Source, Span
 from compiler.model.environment import Project
 from compiler.model.facts import MAX_MANIFEST_BYTES
@@ -189,7 +189,7 @@ def _decoded(text: str) -> str:
 
 
 def _refused(shown: str, what: str, help_text: str) -> Diagnostic:
-    return _found(Span(Source(shown)), f"{shown} {what}", help_text)
+    return file_error(_RULE, shown, f"{shown} {what}", help_text)
 
 
 def _found(span: Span, message: str, help_text: str) -> Diagnostic:

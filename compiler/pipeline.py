@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more, file_error
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Project
 from compiler.model.facts import MAX_BYTES
@@ -300,14 +300,12 @@ def read_values_file(
 def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
     found, excess = read_back(text)
     what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess[0] if excess is not None else ""
-    span = Span(Source(shown))
     if what:
         message = f"{shown} would have {what}; nothing was written"
-        way_out = "split the environment into several"
-        yield Diagnostic("too-large", Severity.ERROR, message, span, help=way_out)
+        yield file_error("too-large", shown, message, "split the environment into several")
     elif found != data:
         message = f"{shown} does not read back as the data it was written from; nothing was written"
-        yield Diagnostic("unproven-output", Severity.ERROR, message, span)
+        yield file_error("unproven-output", shown, message)
 
 
 def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:

@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, file_error
 from compiler.model.document import Source, Span
 from compiler.model.facts import MAX_LAYERS
 from compiler.model.files import is_inside
@@ -63,8 +63,7 @@ class Library:
         is_there = path in self._unwritten or os.path.lexists(self._root / path)
         if not is_there and (other := closest(CATALOGUE, self.names)) is not None:
             message, way_out = "there is no such file", f"rename {FOLDER}/{other}.yaml to {CATALOGUE}.yaml"
-            found = Diagnostic("unreadable-file", Severity.ERROR, message, Span(Source(path)), help=way_out)
-            self.diagnostics.append(found)
+            self.diagnostics.append(file_error("unreadable-file", path, message, way_out))
             return None
         document = self._document(path, "catalogue")
         if document is None or may_be_empty or not document.is_blank:
@@ -203,7 +202,6 @@ class Library:
             if _NAME.fullmatch(stem):
                 names.append(stem)
             else:
-                path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
                 from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where one is wrong
                 from compiler.text.characters import foreign_character  # noqa: PLC0415 - likewise
@@ -212,9 +210,8 @@ class Library:
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
                 help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text
                 help_text = foreign_character(stem) or help_text
-                self.diagnostics.append(
-                    Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)
-                )
+                found = file_error("invalid-environment-name", f"{FOLDER}/{stem}.yaml", message, help_text)
+                self.diagnostics.append(found)
         return tuple(names)
 
     def _unknown_environment(self, name: str) -> Refusal:
@@ -237,10 +234,8 @@ class Library:
                 stems.append(name.removesuffix(".yaml"))
             elif name.endswith(".yml"):
                 message = "input files end in `.yaml`; this one is not read"
-                span, way_out = Span(Source(f"{folder}/{name}")), f"rename {name} to {name.removesuffix('.yml')}.yaml"
-                self.diagnostics.append(
-                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help=way_out)
-                )
+                way_out = f"rename {name} to {name.removesuffix('.yml')}.yaml"
+                self.diagnostics.append(file_error("invalid-environment-name", f"{folder}/{name}", message, way_out))
         return stems
 
     def _listed(self, folder: str) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from compiler.model.document import Span
-
+from compiler.model.document import Source, Span
 
 # Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.
 MOST_OF_A_KIND = 100
@@ -56,6 +54,11 @@ class Diagnostic(NamedTuple):
     conceals: tuple[Span, ...] = ()
     scope: tuple[str, ...] = ()
     brief: bool = False
+
+
+def file_error(rule: str, path: str, message: str, way_out: str | None = None) -> Diagnostic:
+    """An error of a file as a whole, at its first line: none of its text is known."""
+    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)), help=way_out)
 
 
 def and_more(last: Diagnostic) -> Diagnostic:

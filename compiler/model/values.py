@@ -80,8 +80,14 @@ def _external_secret(secret: Secret) -> ValuesData:
     if secret.store is None or secret.namespace is None or secret.refresh is None:
         raise ValueError("only an environment that passed every rule has values")
     data: dict[str, ValuesData] = {"name": secret.entry.target, "namespace": secret.namespace}
-    data |= {member: dict(texts) for member, texts in _metadata(secret) if texts}
-    data["storeRef"] = _store_ref(secret.store)
+    metadata = {
+        "labels": secret.labels,
+        "annotations": secret.annotations,
+        "secretLabels": secret.secret_labels,
+        "secretAnnotations": secret.secret_annotations,
+    }
+    data |= {member: dict(texts) for member, texts in metadata.items() if texts}
+    data["storeRef"] = {"kind": secret.store.kind, "name": secret.store.name}
     data["refreshInterval"] = duration_text(secret.refresh)
     data["syncWave"] = str(secret.entry.sync_wave)
     data["fetch"] = secret.fetch
@@ -103,19 +109,6 @@ def _external_secret(secret: Secret) -> ValuesData:
     if elsewhere:
         data["data"] = elsewhere
     return data
-
-
-def _metadata(secret: Secret) -> Iterable[tuple[str, Mapping[str, str]]]:
-    return (
-        ("labels", secret.labels),
-        ("annotations", secret.annotations),
-        ("secretLabels", secret.secret_labels),
-        ("secretAnnotations", secret.secret_annotations),
-    )
-
-
-def _store_ref(store: Store) -> ValuesData:
-    return {"kind": store.kind, "name": store.name}
 
 
 # One of these is in every file of this chart's values.
@@ -228,7 +221,8 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         fields |= {"partOf": _text(data.get(PART_OF_VALUE, PART_OF)), _COPIES: _OWN}
         for member, kind in _METADATA.items():
             fields |= _flat(kind, secret.get(member))
-        _add(found, SecretOutline(_text(secret.get("namespace", "")), _text(secret.get("name", "")), fields, keys))
+        namespace, name = _text(secret.get("namespace", "")), _text(secret.get("name", ""))
+        found[namespace, name] = SecretOutline(namespace, name, fields, keys)
     return found
 
 
@@ -243,7 +237,8 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         template = target.get("template") or {}
         name = _text(target.get("name") or metadata.get("name", ""))
         fields, keys = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
-        _add(found, SecretOutline(_text(metadata.get("namespace", "")), name, fields, keys))
+        namespace = _text(metadata.get("namespace", ""))
+        found[namespace, name] = SecretOutline(namespace, name, fields, keys)
     return found
 
 
@@ -334,10 +329,6 @@ def _optional(value: object) -> str | None:
 def _text(value: object) -> str:
     # This compiler writes a text here, not a tree: do not show what the tree holds.
     return CONCEALED if isinstance(value, dict | list) else str(value)
-
-
-def _add(found: Outlines, outline: SecretOutline) -> None:
-    found[outline.namespace, outline.name] = outline
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,13 +18,14 @@ Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is
 """
 
 from compiler.model.facts import ANNOTATION, LABEL
+from compiler.model.values import CHART_LABELS
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, quoted, rule
 
 _INSTANCE = "app.kubernetes.io/instance"
 _CHART, _OPERATOR, _ARGO_CD = "the chart", "External Secrets Operator", "Argo CD"
 # Whole keys, and domains with their slash; who sets them, in each map.
 _OF_LABELS = {
-    **{f"app.kubernetes.io/{name}": _CHART for name in ("name", "component", "part-of", "managed-by")},
+    **dict.fromkeys(CHART_LABELS, _CHART),
     _INSTANCE: _ARGO_CD,
     "argocd.argoproj.io/": _ARGO_CD,
     "reconcile.external-secrets.io/": _OPERATOR,

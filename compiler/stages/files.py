@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import Diagnostic, Severity, file_error
 from compiler.model.document import Source, Span
 from compiler.model.facts import MAX_BYTES
 from compiler.model.files import is_inside, is_temporary, leads_out, temporary_beside
@@ -36,21 +36,15 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
     full = root / path
     try:
         if not is_inside(root, full):
-            return None, (
-                _unreadable(path, "unreadable-file", "the file is a link that leads out of the project", _INSTEAD),
-            )
+            return _unread(path, "the file is a link that leads out of the project", _INSTEAD)
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, RuntimeError, ValueError) as error:
-        return None, (
-            _unreadable(path, "unreadable-file", f"the file cannot be read: {_reason(error)}", _way_out(error)),
-        )
+        return _unreadable(path, error)
     try:
         return _read_regular(path, descriptor)
     except OSError as error:
-        return None, (
-            _unreadable(path, "unreadable-file", f"the file cannot be read: {_reason(error)}", _way_out(error)),
-        )
+        return _unreadable(path, error)
     finally:
         os.close(descriptor)
 
@@ -59,23 +53,27 @@ def _read_regular(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnos
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         kind = "a folder" if stat.S_ISDIR(before.st_mode) else "not a regular file"
-        return None, (_unreadable(path, "unreadable-file", f"this is {kind}", _INSTEAD),)
+        return _unread(path, f"this is {kind}", _INSTEAD)
     if before.st_size > MAX_BYTES:
-        return None, (_unreadable(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
+        return None, (file_error("too-large", path, f"the file has more than {MAX_BYTES} bytes"),)
     content = b""
     # Reading one byte past its size shows whether it grows; a file that grows for ever is not read for ever.
     while len(content) <= before.st_size and (block := os.read(descriptor, before.st_size + 1 - len(content))):
         content += block
     after = os.fstat(descriptor)
     if len(content) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        return None, (_unreadable(path, "unreadable-file", "the file changed while it was read; run again"),)
+        return _unread(path, "the file changed while it was read; run again")
     return _decode(path, content)
 
 
 def _decode(path: str, content: bytes) -> tuple[str | None, tuple[Diagnostic, ...]]:
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
-            return None, (_marked(path, encoding),)
+            way_out = f"{_AS_UTF_8} without one"
+            if encoding != "UTF-8":
+                way_out += f": `{_iconv(path, encoding)}` shows it"
+            message = f"the file begins with a byte order mark ({encoding})"
+            return None, (file_error("invalid-encoding", path, message, way_out),)
     try:
         return content.decode(), ()
     except UnicodeDecodeError as error:
@@ -87,28 +85,20 @@ def _decode(path: str, content: bytes) -> tuple[str | None, tuple[Diagnostic, ..
     return None, (Diagnostic("invalid-encoding", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
 
 
-def _marked(path: str, encoding: str) -> Diagnostic:
-    message = f"the file begins with a byte order mark ({encoding})"
-    way_out = f"{_AS_UTF_8} without one" + (f": `{_iconv(path, encoding)}` shows it" if encoding != "UTF-8" else "")
-    return Diagnostic("invalid-encoding", Severity.ERROR, message, Span(Source(path)), help=way_out)
-
-
 def _iconv(path: str, encoding: str) -> str:
     return shell_line("iconv", "-f", encoding, "-t", "UTF-8", path)
 
 
-def _unreadable(path: str, rule: str, message: str, way_out: str | None = None) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)), help=way_out)
+def _unread(path: str, message: str, way_out: str | None = None) -> tuple[None, tuple[Diagnostic, ...]]:
+    return None, (file_error("unreadable-file", path, message, way_out),)
 
 
-def _reason(error: Exception) -> str:
-    return system_reason(error) if isinstance(error, OSError) else "its path is not usable"
-
-
-def _way_out(error: Exception) -> str | None:
+def _unreadable(path: str, error: Exception) -> tuple[None, tuple[Diagnostic, ...]]:
+    reason = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
+    way_out = "let your user read it" if isinstance(error, PermissionError) else None
     if isinstance(error, FileNotFoundError):
-        return "create it, or restore it, as from Git"
-    return "let your user read it" if isinstance(error, PermissionError) else None
+        way_out = "create it, or restore it, as from Git"
+    return _unread(path, f"the file cannot be read: {reason}", way_out)
 
 
 _MODE = 0o644
@@ -147,25 +137,25 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     except FileNotFoundError:
         return None, ()
     except OSError as error:
-        return None, (_unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}"),)
+        return None, _unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
     if not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-        return None, (_unwritten("unwritable-output", shown, f"is {kind}"),)
+        return None, _unwritten("unwritable-output", shown, f"is {kind}")
     if not status.st_mode & 0o222:
-        return None, (_unwritten("unwritable-output", shown, "is read-only"),)
+        return None, _unwritten("unwritable-output", shown, "is read-only")
     try:
         content = _read(path)
     except OSError as error:
-        return None, (_unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}"),)
+        return None, _unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
     if len(content) > MAX_BYTES:
-        return None, (_unwritten("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes"),)
+        return None, _unwritten("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes")
     try:
         # Not as text is read: a file that an editor gave other line breaks is another file.
         text = content.decode()
     except UnicodeDecodeError:
-        return None, (_unwritten("foreign-output", shown, _FOREIGN),)
+        return None, _unwritten("foreign-output", shown, _FOREIGN)
     if text and not text.startswith(header):
-        return None, (_unwritten("foreign-output", shown, _FOREIGN),)
+        return None, _unwritten("foreign-output", shown, _FOREIGN)
     return text, ()
 
 
@@ -173,7 +163,7 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
     """Why no file in `folder` may be written or deleted: a link leads it out of the project `root`."""
     if not leads_out(root, folder):
         return ()
-    return (_unwritten("unwritable-output", shown, "leads out of the project through a link"),)
+    return _unwritten("unwritable-output", shown, "leads out of the project through a link")
 
 
 def _read(path: Path) -> bytes:
@@ -202,7 +192,7 @@ def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = (
             except TimeoutError:
                 if folder in written:
                     what = "cannot be written: another run is writing there"
-                    return (_unwritten("unwritable-output", written[folder], what, "wait until it ends"),)
+                    return _unwritten("unwritable-output", written[folder], what, "wait until it ends")
             else:
                 if is_alone:
                     _sweep(folder)
@@ -219,9 +209,7 @@ def _make_folders(written: dict[Path, str], root: Path) -> tuple[Diagnostic, ...
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"cannot be created: {system_reason(error)}"
-            return (
-                _unwritten("unwritable-output", shown.rpartition("/")[0], what, "name another folder with `--out`"),
-            )
+            return _unwritten("unwritable-output", shown.rpartition("/")[0], what, "name another folder with `--out`")
     return ()
 
 
@@ -244,7 +232,7 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
             _sync_folder(folder)
     except OSError as error:
         _surely(lambda: _put_back(done))
-        return (_unwritten("unwritable-output", shown, f"cannot be written: {system_reason(error)}"),)
+        return _unwritten("unwritable-output", shown, f"cannot be written: {system_reason(error)}")
     except BaseException:
         # A signal between two files must not leave one environment new and the other old.
         _surely(lambda: _put_back(done))
@@ -257,10 +245,10 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
 def _refused_replacement(output: Output, old: str) -> tuple[Diagnostic, ...]:
     """Why a file that is replaced only as it was read, as `old`, stays as it is. Raises OSError."""
     if not output.path.lstat().st_mode & 0o222:
-        return (_unwritten("unwritable-output", output.shown, "is read-only", "make it writable"),)
+        return _unwritten("unwritable-output", output.shown, "is read-only", "make it writable")
     if _read(output.path) != old.encode():
         what = "was changed by somebody else meanwhile; nothing was written"
-        return (_unwritten("unwritable-output", output.shown, what, "run the command again"),)
+        return _unwritten("unwritable-output", output.shown, what, "run the command again")
     return ()
 
 
@@ -372,8 +360,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritten(rule: str, shown: str, what: str, way_out: str | None = None) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, f"{shown} {what}", Span(Source(shown)), help=way_out or _HELP[rule])
+def _unwritten(rule: str, shown: str, what: str, way_out: str | None = None) -> tuple[Diagnostic, ...]:
+    return (file_error(rule, shown, f"{shown} {what}", way_out or _HELP[rule]),)
 
 
 _FOREIGN = "was not written by this compiler"

@@ -151,15 +151,14 @@ def _origin(
 def _entry(name: str, node: Node) -> Entry:
     common = _lifetime(node, UNLIMITED)
     keys = {key: _key(key, child, common) for key, child in node.nearest("keys").children.items() if node.get("keys")}
-    wave = node.get("syncWave")
-    use = node.get("use")
+    wave = node.nearest("syncWave").value
     return Entry(
         id=name,
         description=node.text("description") or "",
         target=node.text("target") or "",
         remote={provider: str(child.value) for provider, child in node.below("remote").items()},
-        sync_wave=wave.value if wave is not None and isinstance(wave.value, int) else 0,
-        default_variants=node.texts("use") if use is not None else None,
+        sync_wave=wave if isinstance(wave, int) else 0,
+        default_variants=node.texts("use") if "use" in node.children else None,
         mounted_by=node.texts("mountedBy"),
         keys=keys,
         variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
@@ -212,8 +211,7 @@ def _lifetime(node: Node, common: Lifetime) -> Lifetime:
 def _key_remote(node: Node) -> KeyRemote:
     if isinstance(node.value, str):
         return KeyRemote(name=node.value)
-    whole = node.get("whole")
-    return KeyRemote(node.text("name"), node.text("property"), whole is not None and whole.value is True)
+    return KeyRemote(node.text("name"), node.text("property"), node.nearest("whole").value is True)
 
 
 STORE_OPTION = "--store"
@@ -233,17 +231,12 @@ class Outside(NamedTuple):
 
 def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts: bool) -> Outside:
     """`--store` goes before the variable, which counts only where exactly one environment is compiled."""
-    addresses = outside_addresses(environ)
+    given = ((provider, environ.get(provider.variable)) for provider in PROVIDERS.values() if provider.variable)
+    addresses = {provider: value for provider, value in given if value}
     if store is not None:
         return Outside(store, STORE_OPTION, addresses)
     wanted = (environ.get(STORE_VARIABLE) or None) if variable_counts else None
     return Outside(wanted, STORE_VARIABLE, addresses)
-
-
-def outside_addresses(environ: Mapping[str, str]) -> dict[Provider, str]:
-    """The values of the variables that give the addresses of stores without one."""
-    given = ((provider, environ.get(provider.variable)) for provider in PROVIDERS.values() if provider.variable)
-    return {provider: value for provider, value in given if value}
 
 
 def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -359,8 +352,8 @@ class Resolver:
         shared_count = sum(len(texts) * (1 + (name == "labels")) for name, texts in shared.items())
         count = 0
         for secret_id, node in _maps(root.below("secrets")):
-            entry, enabled = self._catalogue.entries.get(secret_id), node.children.get("enabled")
-            if entry is None or (enabled is not None and enabled.value is False):
+            entry = self._catalogue.entries.get(secret_id)
+            if entry is None or node.nearest("enabled").value is False:
                 continue
             count += _VALUES_A_SECRET + shared_count + len(entry.keys)
             for name in _TEXTS & node.children.keys():
@@ -377,8 +370,7 @@ class Resolver:
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
         for secret_id, node in _maps(root.below("secrets")):
-            enabled = node.children.get("enabled")
-            if enabled is not None and enabled.value is False:
+            if node.nearest("enabled").value is False:
                 disabled.append(secret_id)
             elif secret_id in self._catalogue.entries:
                 entry = self._catalogue.entries[secret_id]
@@ -414,6 +406,7 @@ class Resolver:
         variants = self._variants(entry, own.get("use"))
         remote = remote_of(entry, store.provider.id, node) if store is not None else None
         labels = _over(texts["labels"], own.get("labels"))
+        secret_labels = _over(texts["secretLabels"], own.get("secretLabels"))
         return Secret(
             id=entry.id,
             entry=entry,
@@ -426,7 +419,7 @@ class Resolver:
             remote=store.prefix + remote if store is not None and remote is not None else None,
             labels=labels,
             annotations=_over(texts["annotations"], own.get("annotations")),
-            secret_labels=_joined(labels, _over(texts["secretLabels"], own.get("secretLabels"))),
+            secret_labels={**labels, **secret_labels} if secret_labels else labels,
             secret_annotations=_over(texts["secretAnnotations"], own.get("secretAnnotations")),
             variants=variants,
             keys=self._secret_keys(entry, variants, store, remote, listed) if store is not None else (),
@@ -436,9 +429,7 @@ class Resolver:
     @staticmethod
     def _variants(entry: Entry, use: Node | None) -> tuple[str, ...]:
         if use is not None:
-            return tuple(
-                item.value for item in use.items if isinstance(item.value, str) and item.value in entry.variants
-            )
+            return tuple(name for name in use.texts() if name in entry.variants)
         return entry.variants if entry.default_variants is None else entry.default_variants
 
     def _secret_keys(
@@ -461,7 +452,6 @@ class Resolver:
 def store_of(store_id: str, node: Node, environment: str = "") -> Store:
     """The store that the merged mapping `node` describes; what it leaves out has its default or is None."""
     provider = provider_of(node.text("provider"))
-    render = node.get("render")
 
     def own(setting: str) -> str | None:
         return node.text(setting) if setting in provider.settings else None
@@ -475,7 +465,7 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
         address=own(provider.address),
         mount=(node.text("mount") or DEFAULT_MOUNT) if provider.has_mounts else "",
         vault_namespace=own("vaultNamespace"),
-        rendered=render is not None and render.value is True,
+        rendered=node.nearest("render").value is True,
         node=node,
         reachable_at=own("reachableAt"),
         cluster_id=own("clusterId"),
@@ -496,10 +486,6 @@ def _text(node: Node | None) -> str | None:
 
 def _over(shared: Mapping[str, str], own: Node | None) -> Mapping[str, str]:
     return shared if own is None else {**shared, **_text_map(own)}
-
-
-def _joined(lower: Mapping[str, str], upper: Mapping[str, str]) -> Mapping[str, str]:
-    return {**lower, **upper} if upper else lower
 
 
 def _text_map(node: Node | None) -> dict[str, str]:
