@@ -139,7 +139,7 @@ def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:
         try:
             mode = (path.stat() if path is chart else path.lstat()).st_mode
             if stat.S_ISDIR(mode):
-                waiting += [path / name for name in _names(path)]
+                waiting += sorted(path.iterdir(), reverse=True)
         except OSError as error:
             reason = system_reason(error)
             yield _refused(shown, f"cannot be read: {reason}", "make it readable, or remove it")
@@ -150,10 +150,6 @@ def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:
             yield from _of_file(root, path, shown)
         elif not stat.S_ISDIR(mode):
             yield _refused(shown, "is not a regular file", "remove it")
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted((entry.name for entry in os.scandir(folder)), reverse=True)
 
 
 def _of_file(root: Path, path: Path, shown: str) -> Iterator[Diagnostic]:

@@ -142,7 +142,7 @@ def _notes(top: Document) -> Iterable[str]:
     store = top.root.get("store")
     if store is not None:
         yield f"{store.source.path} chooses the store {quoted(str(store.value))}"
-    for name, node in top.root.below("stores").items():
+    for name, node in top.root.members_at("stores").items():
         yield f"{node.source.path} gives the vaultUrl of the store {quoted(name)}"
 
 
@@ -232,7 +232,7 @@ class Checker:
 
 def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
     for place, _ in places_below(root, "secrets", "stores"):
-        yield from place.below("waive").items()
+        yield from place.members_at("waive").items()
 
 
 def plan_values(

@@ -19,7 +19,7 @@ from compiler.stages.validate import validate
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -30,7 +30,6 @@ LAYERS_FOLDER = "environments/layers"
 BASE = "base"
 CATALOGUE = "catalogue"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_RULE_IDS = tuple(rule.id for rule in ALL_RULES)
 _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
@@ -168,29 +167,19 @@ class Library:
         return self._documents[path]
 
     def _place(self, path: str, schema: str) -> InputPlace:
+        """The whole of a file, with the names that the project has, as far as it is read."""
         from compiler.rules.forms.schema_error import InputPlace  # noqa: PLC0415 - only where something is wrong
 
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
-        known, stores = frozenset(self._words()), frozenset(self._stores())
-        return InputPlace(schema, (), self.names, own, known, self._entries(), stores)
-
-    def _words(self) -> Iterator[str]:
-        """The names that the project has, as far as it is read."""
-        yield from (BASE, *self.layer_names, *self.names)
-        yield from _RULE_IDS
-        for secret_id, entry in self._entries().items():
-            yield secret_id
-            for key, options in entry.nearest("keys").children.items():
-                yield from (key, *options.texts("variants"))
-
-    def _stores(self) -> Iterator[str]:
-        for document in tuple(self._documents.values()):
-            if document is not None:
-                yield from document.root.nearest("stores").children
-
-    def _entries(self) -> Mapping[str, Node]:
         catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
-        return catalogue.root.nearest("secrets").children if catalogue is not None else {}
+        entries = catalogue.root.members_at("secrets") if catalogue is not None else {}
+        words = {BASE, *self.layer_names, *self.names, *(rule.id for rule in ALL_RULES), *entries}
+        for entry in entries.values():
+            for key, options in entry.members_at("keys").items():
+                words |= {key, *options.texts_at("variants")}
+        read = (document for document in self._documents.values() if document is not None)
+        stores = {store for document in read for store in document.root.members_at("stores")}
+        return InputPlace(schema, (), self.names, own, frozenset(words), entries, stores)
 
     def _environment_names(self) -> tuple[str, ...]:
         names = []

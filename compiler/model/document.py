@@ -161,7 +161,7 @@ class Node:
     def members_at(self, *path: str) -> Mapping[str, Node]:
         """The members of the map under `path`; empty where there is none."""
         node = self.get(*path)
-        return node.children if node is not None else {}
+        return node.children if node is not None else _NOTHING
 
     def items_at(self, *path: str) -> tuple[Node, ...]:
         """The items of the sequence under `path`; empty where there is none."""
@@ -183,15 +183,9 @@ class Node:
         node = self.get(*path)
         return node.value if node is not None and isinstance(node.value, str) else None
 
-    def below(self, *path: str) -> Mapping[str, Node]:
-        """The members of the mapping under `path`; empty where there is none."""
-        node = self.get(*path)
-        return node.children if node is not None else _NOTHING
-
-    def texts(self, *path: str) -> tuple[str, ...]:
-        """The strings in the list under `path`; empty where there is none."""
-        node = self.get(*path)
-        return tuple(item.value for item in node.items if isinstance(item.value, str)) if node is not None else ()
+    def texts_at(self, *path: str) -> tuple[str, ...]:
+        """The strings in the sequence under `path`; empty where there is none."""
+        return tuple(item.value for item in self.items_at(*path) if isinstance(item.value, str))
 
     def plain_data(self) -> PlainData:
         """The bare value, as schema validation wants it."""

@@ -206,7 +206,7 @@ def progress_of(environment: Environment) -> MoveProgress | None:
     to = environment.stores.get(environment.root.text(KEY, "to") or "")
     if to is None:
         return None
-    written = tuple(step.texts() for step in environment.root.nearest(KEY, "steps").items)
+    written = tuple(step.texts_at() for step in environment.root.items_at(KEY, "steps"))
     steps = tuple(_steps(written, environment))
     left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
     return MoveProgress(to, steps, next(left, None))

@@ -40,8 +40,6 @@ _ANY_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
 _HIGHEST_PORT = 65535
 _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-# SERVICE.NAMESPACE, which search domains complete, and the longer forms of the same name.
-_IN_CLUSTER = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
 class Address(NamedTuple):
@@ -111,7 +109,7 @@ def is_near(host: str) -> bool:
 
     That is loopback, and a Service by its full name: SERVICE.NAMESPACE.svc, alone or with `.cluster.local`.
     """
-    return is_loopback(host) or _SERVICE.fullmatch(host) is not None
+    return is_loopback(host) or service_of(host) is not None
 
 
 def is_cluster_internal(host: str) -> bool:
@@ -160,8 +158,9 @@ def one_spelling(url: str) -> str:
     host = parts.host.rstrip(".")
     if is_loopback(host):
         host = "localhost"
-    elif service := _IN_CLUSTER.fullmatch(host):
-        host = service[1]
+    elif service := service_of(host):
+        # As search domains complete it.
+        host = ".".join(service)
     return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
 
 
@@ -351,7 +350,7 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
     if store.kind == "SecretStore":
         data["namespace"] = namespace
     else:
-        namespaces = store.node.texts("conditions", "namespaces")
+        namespaces = store.node.texts_at("conditions", "namespaces")
         data["conditions"] = [{"namespaces": [*namespaces]}]
     data["provider"] = {store.provider.id: store.provider.spec(store, operator)}
     return data
@@ -360,7 +359,7 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
 def service_account_of(node: Node) -> ValuesData:
     """The operator's fields of a reference to a ServiceAccount."""
     data = fields_of(node, "name", "namespace")
-    if audiences := node.texts("audiences"):
+    if audiences := node.texts_at("audiences"):
         data["audiences"] = [*audiences]
     return data
 

@@ -147,7 +147,7 @@ def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ..
     """The tree itself, then each member of the maps `groups`, such as secrets, with the scope of a waiver there."""
     yield root, ()
     for group in groups:
-        yield from ((node, (group, name)) for name, node in root.below(group).items())
+        yield from ((node, (group, name)) for name, node in root.members_at(group).items())
 
 
 def top_of(document: Document) -> Span:

@@ -36,14 +36,12 @@ def check(environment: Environment) -> Findings:
             and (key.place.remote_key != remote or key.place.property != key.key.name)
         ]
         if elsewhere:
-            own = secret.node.get("fetch")
-            node = own if own is not None else environment.root.nearest("fetch")
             first = elsewhere[0].node
             place = first.children["from"] if elsewhere[0].is_taken else first.nearest("remote", provider)
             yield Finding(
                 f'"{secret.id}" cannot be fetched as a bundle: its remote secret has no '
                 f"{listed(key.name for key in elsewhere)} under that name",
-                node,
+                secret.node.get("fetch") or environment.root.nearest("fetch"),
                 help=f'set `fetch: perKey` for "{secret.id}"',
                 related=(Related("the other place", place.span),),
                 scope=("secrets", secret.id),

@@ -28,10 +28,9 @@ def check(environment: Environment) -> Findings:
         for item in secret.keys:
             name = item.key.name
             if not (name.isascii() and name.isidentifier()):
-                own = secret.node.get("fetch")
                 yield Finding(
                     f'"{secret.id}" cannot be fetched as a bundle: its key {quoted(name)} is not an identifier',
-                    own if own is not None else environment.root.nearest("fetch"),
+                    secret.node.get("fetch") or environment.root.nearest("fetch"),
                     help=f'set `fetch: perKey` for "{secret.id}"',
                     related=(Related("the key", item.key.node.key_span),),
                     scope=("secrets", secret.id),

@@ -42,7 +42,7 @@ def check(environment: Environment) -> Findings:
 def _judge(store: Store, namespace: str | None) -> Findings:
     ways = store.provider.log_ins
     auth = store.node.get("auth")
-    chosen = store.node.below("auth")
+    chosen = store.node.members_at("auth")
     if auth is None or not chosen:
         at = auth.key_span if auth is not None else store.node.key_span
         yield _finding(store, at, "has no authentication method", f"add one of {listed(ways)} under `auth`")

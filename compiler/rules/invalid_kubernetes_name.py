@@ -102,7 +102,7 @@ def _store(store: Store) -> Findings:
 
 def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in _METADATA.items():
-        for key, value in owner.below(member).items():
+        for key, value in owner.members_at(member).items():
             if problem := label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
@@ -115,8 +115,7 @@ def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
 def _annotation_size(secret: Secret, environment: Environment, member: str, texts: Mapping[str, str]) -> Findings:
     size = sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
     if size > _ANNOTATION_BYTES:
-        own = secret.node.get(member)
-        node = own if own is not None else environment.root.nearest(member)
+        node = secret.node.get(member) or environment.root.nearest(member)
         what = f"the {_METADATA[member]}s of {quoted(secret.id)}"
         message = f"{what} have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}"
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))

@@ -49,7 +49,8 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
         for name, example in _ENTRY.items():
             if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
                 message = f'the entry {quoted(entry_id)} has no "{name}"'
-                way_out = f"add it, such as `{_for(entry_id, example)}`"
+                such_as = example % {"name": entry_id, "variable": entry_id.upper().replace("-", "_")}
+                way_out = f"add it, such as `{such_as}`"
                 yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
 
 
@@ -79,7 +80,7 @@ def _found(environment: Environment) -> Findings:
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):
             yield from _missing(f'environment "{environment.name}" has no "{name}"', environment, name, example)
-    for store_id, node in root.below("stores").items():
+    for store_id, node in root.members_at("stores").items():
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
                 message = f'the store {quoted(store_id)} has no "{name}"'
@@ -91,15 +92,11 @@ def _found(environment: Environment) -> Findings:
 
 def _missing(message: str, environment: Environment, name: str, example: str) -> Findings:
     if not _is_empty(environment.root, name):
-        stores = environment.root.below("stores")
+        stores = environment.root.members_at("stores")
         if name == "store" and stores:
             example = f"store: {next(iter(stores))}"
         way_out = f"add it here or in a layer it extends, such as `{example}`"
         yield Finding(message, top_of(environment.document), help=way_out, related=_removal(environment.root, name))
-
-
-def _for(entry_id: str, example: str) -> str:
-    return example % {"name": entry_id, "variable": entry_id.upper().replace("-", "_")}
 
 
 def _is_empty(node: Node, name: str) -> bool:

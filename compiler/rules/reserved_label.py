@@ -52,7 +52,7 @@ def check(environment: Environment) -> Findings:
 
 def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
     for member, (kind, reserved) in _RESERVED.items():
-        for key, found in node.below(member).items():
+        for key, found in node.members_at(member).items():
             domain, slash, _ = key.partition("/")
             owner = reserved.get(key) or reserved.get(domain + slash)
             if owner is not None:

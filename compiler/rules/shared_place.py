@@ -88,17 +88,13 @@ def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
         for secret in environment.secrets.values():
             if secret.store is not store:
                 continue
-            for name in _remote_keys(secret):
+            # Each remote secret that is read, once, in an order that does not depend on hashing.
+            for name in dict.fromkeys(key.place.remote_key for key in secret.keys if key.place is not None):
                 place = store.provider.remote_name(name)
                 first, first_secret = seen.setdefault(place, (environment, secret))
                 if first is not environment and place not in said:
                     said.add(place)
                     yield _finding(name, environment, secret, first, first_secret)
-
-
-def _remote_keys(secret: Secret) -> dict[str, None]:
-    """Each remote secret that is read, once, in an order that does not depend on hashing."""
-    return dict.fromkeys(key.place.remote_key for key in secret.keys if key.place is not None)
 
 
 def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:

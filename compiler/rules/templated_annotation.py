@@ -19,7 +19,7 @@ _OPENING = "{{"
 @rule("templated-annotation", ERROR, ENVIRONMENT)
 def check(environment: Environment) -> Findings:
     for node, scope in places_below(environment.root, "secrets"):
-        for key, value in node.below("secretAnnotations").items():
+        for key, value in node.members_at("secretAnnotations").items():
             if isinstance(value.value, str) and _OPENING in value.value:
                 message = f"the Secret's annotation {quoted(key)} is a template, which the operator would execute"
                 yield Finding(message, value, help="write it without `{{`", scope=scope)

@@ -18,23 +18,13 @@ import math
 from compiler.model.environment import BUNDLE
 from compiler.model.facts import duration_text
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Secret, Store, rule
-from compiler.stores.registry import PROVIDERS
 
 _SHORTEST_SECONDS = 60
 _WINDOW_SECONDS = 10
-_LEAST_QUOTA = min((each.quota for each in PROVIDERS.values() if each.quota is not None), default=math.inf)
 
 
 @rule("too-frequent-refresh", WARNING, ENVIRONMENT, waivable=True)
 def check(environment: Environment) -> Findings:
-    reads = 0
-    fastest = float("inf")
-    for secret in environment.secrets.values():
-        if secret.refresh is not None:
-            reads += len(secret.keys)
-            fastest = min(fastest, secret.refresh)
-    if fastest >= _SHORTEST_SECONDS and reads * _WINDOW_SECONDS <= _LEAST_QUOTA * fastest:
-        return
     yield from _too_short(environment)
     yield from _over_budget(environment)
 

@@ -22,7 +22,7 @@ from compiler.text.wording import closest, command_line
 @rule("unknown-rule", ERROR, DOCUMENT)
 def check(document: Document) -> Findings:
     for place, scope in places_below(document.root, "secrets", "stores"):
-        if waivers := place.below("waive"):
+        if waivers := place.members_at("waive"):
             yield from _judge(waivers, scope)
 
 

@@ -26,9 +26,9 @@ def check(environment: Environment) -> Findings:
     if environment.catalogue.document.damaged:
         return
     root = environment.root
-    for secret_id, node in root.below("secrets").items():
+    for secret_id, node in root.members_at("secrets").items():
         yield from _judge(environment, secret_id, node.key_span, ("secrets", secret_id))
-    for item in (item for step in root.nearest(KEY, "steps").items for item in step.items):
+    for item in (item for step in root.items_at(KEY, "steps") for item in step.items):
         if item.value != REST:
             yield from _judge(environment, str(item.value), item.span, ())
 
@@ -51,8 +51,5 @@ def _way_out(name: str, entries: Collection[str]) -> str:
 
     if name in SETTINGS:
         return of_setting(name)
-    return (suggest(name, entries, "secrets") if entries else None) or _new(name)
-
-
-def _new(name: str) -> str:
-    return f"`{command_line('new', 'secret', 'NAME' if looks_like_credential(name) else name, '--key', 'KEY')}` adds it"
+    new = command_line("new", "secret", "NAME" if looks_like_credential(name) else name, "--key", "KEY")
+    return (suggest(name, entries, "secrets") if entries else None) or f"`{new}` adds it"

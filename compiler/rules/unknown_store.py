@@ -44,7 +44,7 @@ def check(environment: Environment) -> Findings:
 
 
 def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Findings:
-    word, known = node.value, environment.root.below("stores")
+    word, known = node.value, environment.root.members_at("stores")
     if not isinstance(word, str) or word in known:
         return
     by_name = [store_id for store_id, store in known.items() if store.text("name") == word]

@@ -26,14 +26,13 @@ def check(environment: Environment) -> Findings:
         served = _served(store, environment)
         for secret in environment.secrets.values() if served else ():
             if secret.store is store and secret.namespace is not None and secret.namespace not in served:
-                own = secret.node.get("namespace")
                 if store.kind == "ClusterSecretStore":
                     way_out = f'add {quoted(secret.namespace)} to `conditions.namespaces` of "{store.id}"'
                 else:
                     way_out = "make the store a ClusterSecretStore, or move the secret to the store's namespace"
                 yield Finding(
                     f'the store "{store.id}" does not serve {quoted(secret.namespace)}, the namespace of "{secret.id}"',
-                    own if own is not None else environment.root.nearest("namespace"),
+                    secret.node.get("namespace") or environment.root.nearest("namespace"),
                     help=way_out,
                     related=(Related("the store", store.node.nearest("conditions", "namespaces").key_span),),
                     scope=("secrets", secret.id),

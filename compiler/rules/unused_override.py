@@ -106,7 +106,7 @@ def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Fi
             message = f"`use` repeats the default of {quoted(secret_id)}"
             related = (Related("the default", entry.node.nearest("use").span),)
             yield Finding(message, use.key_span, help="remove the line", related=related, scope=scope)
-    for provider, node in own.below("remote").items():
+    for provider, node in own.members_at("remote").items():
         if node.value == entry.remote.get(provider) and not secret.node.nearest("remote", provider).overrode:
             message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
             related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)

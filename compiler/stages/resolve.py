@@ -98,7 +98,7 @@ def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
 
 def catalogue_of(document: Document) -> Catalogue:
     """The entries of a validated catalogue, in the order of the file."""
-    entries = {name: _entry(name, node) for name, node in document.root.below("secrets").items()}
+    entries = {name: _entry(name, node) for name, node in document.root.members_at("secrets").items()}
     known: dict[tuple[str, str], Origin | None] = {}
     for entry in entries.values():
         _link(entry, entries, known)
@@ -156,10 +156,10 @@ def _entry(name: str, node: Node) -> Entry:
         id=name,
         description=node.text("description") or "",
         target=node.text("target") or "",
-        remote={provider: str(child.value) for provider, child in node.below("remote").items()},
+        remote={provider: str(child.value) for provider, child in node.members_at("remote").items()},
         sync_wave=wave if isinstance(wave, int) else 0,
-        default_variants=node.texts("use") if "use" in node.children else None,
-        mounted_by=node.texts("mountedBy"),
+        default_variants=node.texts_at("use") if "use" in node.children else None,
+        mounted_by=node.texts_at("mountedBy"),
         keys=keys,
         variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
         node=node,
@@ -171,9 +171,9 @@ def _key(name: str, node: Node, common: Lifetime) -> CatalogueKey:
     return CatalogueKey(
         name=name,
         description=node.text("description") or "",
-        variants=node.texts("variants"),
+        variants=node.texts_at("variants"),
         lifetime=_lifetime(node, common),
-        remote={provider: _key_remote(child) for provider, child in node.below("remote").items()},
+        remote={provider: _key_remote(child) for provider, child in node.members_at("remote").items()},
         node=node,
     )
 
@@ -199,7 +199,7 @@ def _lifetime(node: Node, common: Lifetime) -> Lifetime:
     own: dict[str, Any] = {name: text for key, name in _LIFETIME.items() if (text := node.text(key)) is not None}
     for days in own.keys() & {"rotate_days", "max_age_days"}:
         own[days] = _days(own[days])
-    if together := node.texts("rotateWith"):
+    if together := node.texts_at("rotateWith"):
         own["rotate_with"] = together
     if (made := node.get("generate")) is not None:
         length = made.get("length")
@@ -245,7 +245,7 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
     An id of a store beats a Kubernetes name. A provider's variable gives the address where none is written; where
     another is written for a store in use, that is `conflicting-vault-url`.
     """
-    stores = root.below("stores")
+    stores = root.members_at("stores")
     members: dict[str, Node] = {}
     diagnostics: list[Diagnostic] = []
     if outside.store is not None:
@@ -283,11 +283,11 @@ def _choose(
 
 
 def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], diagnostics: list[Diagnostic]) -> None:
-    stores = root.below("stores")
+    stores = root.members_at("stores")
     source = Source(provider.variable)
     chosen = members.get("store") or root.get("store")
     used = {chosen.value} if chosen is not None else set()
-    used |= {node.text("store") for node in root.below("secrets").values()}
+    used |= {node.text("store") for node in root.members_at("secrets").values()}
     filled: dict[str, Node] = {}
     for store_id, node in stores.items():
         if provider_of(node.text("provider")) is not provider:
@@ -351,7 +351,7 @@ class Resolver:
         # `labels` are the Secret's too.
         shared_count = sum(len(texts) * (1 + (name == "labels")) for name, texts in shared.items())
         count = 0
-        for secret_id, node in _maps(root.below("secrets")):
+        for secret_id, node in _maps(root.members_at("secrets")):
             entry = self._catalogue.entries.get(secret_id)
             if entry is None or node.nearest("enabled").value is False:
                 continue
@@ -364,12 +364,12 @@ class Resolver:
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
-        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.below("stores"))}
+        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.members_at("stores"))}
         top, listed = root.children, root.get("secrets")
         texts = {name: _text_map(top.get(name)) for name in _TEXTS}
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
-        for secret_id, node in _maps(root.below("secrets")):
+        for secret_id, node in _maps(root.members_at("secrets")):
             if node.nearest("enabled").value is False:
                 disabled.append(secret_id)
             elif secret_id in self._catalogue.entries:
@@ -429,7 +429,7 @@ class Resolver:
     @staticmethod
     def _variants(entry: Entry, use: Node | None) -> tuple[str, ...]:
         if use is not None:
-            return tuple(name for name in use.texts() if name in entry.variants)
+            return tuple(name for name in use.texts_at() if name in entry.variants)
         return entry.variants if entry.default_variants is None else entry.default_variants
 
     def _secret_keys(

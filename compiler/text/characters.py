@@ -88,9 +88,6 @@ def foreign_character(name: str) -> str | None:
     found = next((place for place, character in enumerate(name) if not character.isascii()), None)
     if found is None:
         return None
-    # Only where something is wrong.
-    import unicodedata  # noqa: PLC0415
-
     character = name[found]
     called = unicodedata.name(character, "").lower()
     match unicodedata.category(character):

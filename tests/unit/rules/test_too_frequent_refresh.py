@@ -1,6 +1,5 @@
 import pytest
 
-from compiler.rules import too_frequent_refresh
 from compiler.rules.too_frequent_refresh import check
 from tests import providers
 from tests.unit.rules.conftest import CATALOGUE, Judge
@@ -29,7 +28,6 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """A vault that allows 4 operations in 10 seconds, as thousands of keys take seconds to load."""
     assert providers.KEY_VAULT.quota == 4_000
     monkeypatch.setattr(providers.KEY_VAULT, "quota", 4)
-    monkeypatch.setattr(too_frequent_refresh, "_LEAST_QUOTA", 4)
 
 
 @pytest.mark.usefixtures("budget")
