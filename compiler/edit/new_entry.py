@@ -17,11 +17,11 @@ from compiler.edit.new_project import (
     option_span,
     refuse_unknown_layer,
 )
-from compiler.edit.yaml_edit import add_members, listing, listing_value
+from compiler.edit.yaml_edit import add_members, in_braces, listing, listing_value
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import OWN_ID, TARGET, filled, placeholders
-from compiler.model.facts import NEW_SECRET_WAVE, ValuesData
+from compiler.model.facts import NEW_SECRET_WAVE
 from compiler.model.provider import OPERATOR, LogIn, Provider
 from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import Result, compile_project
@@ -89,14 +89,9 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[s
             unchanged.append(document.source.path)
         else:
             drafts.append(_listed(document, request))
-    # A link inside the project stays a link: what it leads to is replaced.
-    outputs = [
-        Output((root / each.source.path).resolve(), each.source.path, each.text, replaces=each.source.text)
-        for each in drafts
-    ]
     result = compile_drafts(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
-    return outputs, unchanged, result._replace(diagnostics=helped)
+    return [each.output(root) for each in drafts], unchanged, result._replace(diagnostics=helped)
 
 
 def names_of(
@@ -241,9 +236,7 @@ def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
     lines = _store_lines(request, merged.get("stores", request.id), merged, _store_namespaces(root, request, merged))
     splices = add_members(document, ("stores", request.id), lines, "store")
     draft = Draft(document.source, splices, {(): option_span("ID", request.id), **_store_origins(request)})
-    shown = document.source.path
-    output = Output((root / shown).resolve(), shown, draft.text, replaces=document.source.text)
-    return output, compile_drafts(root, [draft])
+    return draft.output(root), compile_drafts(root, [draft])
 
 
 def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[Provider, LogIn]:
@@ -283,17 +276,10 @@ def _store_lines(request: StoreRequest, store: Node | None, merged: Node, namesp
     lines += [f"{key}: {scalar(value)}" for key, value, _ in request.settings() if key not in request.addresses]
     lines.append("render: true")
     if not is_own:
-        lines.append(f"conditions: {{namespaces: [{', '.join(map(scalar, namespaces))}]}}")
+        lines.append(f"conditions: {in_braces({'namespaces': namespaces})}")
     members = log_in.members(request.id, request.options, None if is_own else OPERATOR)
-    auth = [f"    {key}: {_flow(member)}" for key, member in members.items()]
+    auth = [f"    {key}: {in_braces(member)}" for key, member in members.items()]
     return [*lines, "auth:", f"  {request.auth}:{'' if auth else ' {}'}", *auth]
-
-
-def _flow(data: ValuesData) -> str:
-    """The data in one line of YAML."""
-    if isinstance(data, dict):
-        return f"{{{', '.join(f'{key}: {_flow(member)}' for key, member in data.items())}}}"
-    return f"[{', '.join(map(_flow, data))}]" if isinstance(data, list) else scalar(str(data))
 
 
 def _store_namespaces(root: Path, request: StoreRequest, merged: Node) -> list[str]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from compiler.edit.chart import chart_files, schema_files
-from compiler.edit.yaml_edit import Splice, Splices, apply_splices, offset_before
+from compiler.edit.yaml_edit import Splice, Splices, apply_splices, in_braces, offset_before
 from compiler.model.document import Node, Source, Span
 from compiler.model.facts import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.provider import Provider
@@ -59,6 +59,11 @@ class Draft:
     @cached_property
     def text(self) -> str:
         return apply_splices(self.source.text, self.splices)
+
+    def output(self, root: Path) -> Output:
+        """The file to write. A link inside the project stays a link: what it leads to is replaced."""
+        shown = self.source.path
+        return Output((root / shown).resolve(), shown, self.text, replaces=self.source.text)
 
     def place(self, span: Span) -> Span:
         """What people know of `span` of the new text."""
@@ -278,7 +283,7 @@ def environment_text(
     below = " and ".join(extends) or "base"
     lines = [schema_line("environment"), f"# What {name} sets differently from {below}."]
     if extends:
-        lines.append(f"extends: [{', '.join(map(scalar, extends))}]")
+        lines.append(f"extends: {in_braces(extends)}")
     if store is not None:
         lines.append(f"store: {scalar(store)}")
     if addresses:

@@ -37,6 +37,8 @@ _EXTENDS = "extends"
 _ENTRY = 2
 _STEP = "  "
 _Scalar = str | bool
+# What is written in one line.
+Flow = _Scalar | Sequence["Flow"] | Mapping[str, "Flow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +154,20 @@ def listing_value(namespace: str | None) -> Mapping[str, str]:
 
 
 def in_braces(
-    value: _Scalar | Mapping[str, str] | Mapping[str, _Scalar],
+    value: Flow,
     path: Sequence[str] = (),
     style: Callable[[str], str] = scalar,
 ) -> str:
-    """`value` below the keys of `path`, each map in braces."""
+    """`value` below the keys of `path`, in one line: each map in braces, each list in brackets."""
     if path:
         return f"{{{style(path[0])}: {in_braces(value, path[1:], style)}}}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return style(value)
-    return f"{{{', '.join(f'{style(key)}: {in_braces(text, (), style)}' for key, text in value.items())}}}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{style(key)}: {in_braces(text, (), style)}' for key, text in value.items())}}}"
+    return f"[{', '.join(in_braces(each, (), style) for each in value)}]"
 
 
 def is_flow(node: Node) -> bool:
