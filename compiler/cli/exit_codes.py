@@ -36,20 +36,18 @@ def code_of(
     diagnostics: Collection[Diagnostic],
     *,
     is_strict: bool = False,
-    is_different: bool = False,
     is_answered: bool = True,
 ) -> int:
     """The exit code of a command that found `diagnostics` and wrote everything it had to.
 
-    `is_strict` counts warnings too, `is_different` says that a comparison found a difference, and `is_answered` is
-    false where no store answered.
+    `is_strict` counts warnings too, and `is_answered` is false where no store answered.
     """
     from compiler.model.diagnostic import Severity  # noqa: PLC0415 - see above
 
     if not is_answered:
         return COULD_NOT_RUN
     grave = {Severity.ERROR, Severity.WARNING} if is_strict else {Severity.ERROR}
-    return FOUND if is_different or any(each.severity in grave for each in diagnostics) else OK
+    return FOUND if any(each.severity in grave for each in diagnostics) else OK
 
 
 def code_of_run(outcome: Outcome) -> int:

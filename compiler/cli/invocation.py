@@ -131,9 +131,8 @@ def project_folder(given: str | None) -> Path:
         return Path(given).absolute()
     if (found := _found()) is not None:
         return found
-    raise Refusal(
-        "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_new_project()}"
-    )
+    way_out = f"name the project's folder with --root, or {_new_project()}"
+    raise Refusal("usage", f'no folder "{_MARK}" here or above', way_out)
 
 
 def _found() -> Path | None:

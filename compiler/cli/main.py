@@ -40,9 +40,9 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
         _tell(missing)
         return OF_REFUSAL[missing.kind]
     except KeyboardInterrupt:
-        from compiler.cli.terminal.interrupts import left_behind  # noqa: PLC0415 - only where it is needed
+        from compiler.cli.terminal.interrupts import LEFT_BEHIND  # noqa: PLC0415 - only where it is needed
 
-        standard_error().show([f"interrupted; {left_behind()}"])
+        standard_error().show([f"interrupted; {LEFT_BEHIND.get()}"])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         return _defect(error, is_debug=is_debug)

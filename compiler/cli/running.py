@@ -29,7 +29,7 @@ from compiler.render.reports.plan import (
     outcome_lines,
     plan_lines,
     plan_report,
-    result_line,
+    result_pieces,
     unaudited_lines,
     undo_lines,
 )
@@ -76,7 +76,7 @@ class RunOutput:
 
         def report(result: WriteResult) -> None:
             # Why one is not fine is for the end to say, once.
-            bar.step(result_line(result), is_fine=result.state in _FINE)
+            bar.step("".join(result_pieces(result)), is_fine=result.state in _FINE)
 
         with interruption(GOES_ON), stoppable() as stop:
             try:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
 from compiler.cluster.view import connected
-from compiler.consumers.look import STDIN, Look, look_at_cluster, look_at_manifests
+from compiler.consumers.look import STDIN, look_at_cluster, look_at_manifests
 from compiler.consumers.readers import OPTIONAL
-from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.reports.consumers import consumers_content, lines
@@ -55,17 +53,13 @@ def run(invocation: Invocation) -> int:
         nothing = consumers_content(None, arguments.manifests, arguments.since)
         return invocation.findings(result.diagnostics, arguments.environment, content=nothing)
     (environment,) = result.project.environments
-    look = _look(arguments, environment)
+    if arguments.cluster:
+        look = look_at_cluster(environment, connected(os.environ, arguments.context, OPTIONAL), arguments.namespace)
+    else:
+        look = look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)
     for note in look.notes:
         invocation.note(note)
     content = consumers_content(look, arguments.manifests, arguments.since)
     code = invocation.findings(look.diagnostics, arguments.environment, content=content)
     invocation.summary(lines(look))
     return code
-
-
-def _look(arguments: Namespace, environment: Environment) -> Look:
-    if arguments.cluster:
-        view = connected(os.environ, arguments.context, OPTIONAL)
-        return look_at_cluster(environment, view, arguments.namespace)
-    return look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)

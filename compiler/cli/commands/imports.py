@@ -14,14 +14,13 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connected
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
-from compiler.imports.forms import ENV_EXAMPLE, FORMS, FoundObject
+from compiler.imports.forms import ENV_EXAMPLE, FORMS
 from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
 from compiler.imports.sources import OPTIONAL, named_stores, open_target, read_cluster, read_names, read_sources
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
-from compiler.rules.api import Finding
 from compiler.rules.live_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import command_line, counted, pieces_of
@@ -122,14 +121,14 @@ def _finish(
 
 
 def _refusals(plan: ImportPlan) -> list[Diagnostic]:
-    found = [NOT_IMPORTED.diagnostic(_refusal(each, reason)) for each in plan.objects for reason in each.reasons]
+    found = [
+        NOT_IMPORTED.diagnostic(reason._replace(message=f"{each.title} is refused: {reason.message}", brief=True))
+        for each in plan.objects
+        for reason in each.reasons
+    ]
     # Each key of an object says the same of the store that they share.
     once = {(each.span.path, each.span.start, each.message): each for each in found}
     return sorted(once.values(), key=lambda each: (each.span.path, each.span.start))
-
-
-def _refusal(each: FoundObject, reason: Finding) -> Finding:
-    return reason._replace(message=f"{each.title} is refused: {reason.message}", brief=True)
 
 
 def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT001 - a parsed option

@@ -58,7 +58,8 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
 _STANDARD_ERROR = 2
 NOTHING_WRITTEN: Final = "nothing was written"
 GOES_ON: Final = "run the same command again to continue"
-_LEFT: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behind", default=NOTHING_WRITTEN)
+# What an interrupt leaves behind at this moment.
+LEFT_BEHIND: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behind", default=NOTHING_WRITTEN)
 
 
 @contextmanager
@@ -114,7 +115,7 @@ def interruption(said: str) -> Iterator[None]:
     So also after the block, where a command that has written only has to end. What leaves the block is a
     KeyboardInterrupt, also where a lock complained of one.
     """
-    _LEFT.set(said)
+    LEFT_BEHIND.set(said)
     try:
         yield
     except Exception as error:
@@ -123,8 +124,3 @@ def interruption(said: str) -> Iterator[None]:
     else:
         return
     raise KeyboardInterrupt
-
-
-def left_behind() -> str:
-    """What an interrupt leaves behind at this moment."""
-    return _LEFT.get()

@@ -48,7 +48,8 @@ def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
         yield "before the upgrade:"
     for each in needs:
         wants = f"{named(each.workloads)} would read" if each.is_optional else need(each.workloads)
-        yield "# ", f"{wants} {_what(each)}"
+        keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
+        yield "# ", f"{wants} {keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
         # What can be done without is not to be pasted by mistake.
         yield from (f"# {step}" if each.is_optional and not step.startswith("#") else step for step in each.steps)
     ours = [each.secret for each in needs if each.secret is not None and not each.is_optional]
@@ -59,11 +60,6 @@ def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
         yield "after the upgrade, nobody reads: ", *pieces_of(look.unneeded)
     if not needs and not look.unneeded:
         yield "the upgrade needs no other Secrets"
-
-
-def _what(each: UpgradeNeed) -> str:
-    keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
-    return f"{keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
 
 
 def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:

@@ -88,14 +88,10 @@ def _problems(problems: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    place = ": ".join((problem["environment"], *_present(problem, "/", "secret", "key")))
-    ways_out = (f"{name}: {problem[name]}" for name in ("help", "command") if problem.get(name))
+    name = "/".join(problem[each] for each in ("secret", "key") if problem.get(each))
+    place = f"{problem['environment']}: {name}" if name else problem["environment"]
+    ways_out = (f"{each}: {problem[each]}" for each in ("help", "command") if problem.get(each))
     return " — ".join((f"{problem['severity']}: {place}: {problem['message']}", *ways_out))
-
-
-def _present(problem: Mapping[str, Any], between: str, *names: str) -> list[str]:
-    found = [problem[name] for name in names if problem.get(name)]
-    return [between.join(found)] if found else []
 
 
 # A summary of GitHub holds 1 MiB.

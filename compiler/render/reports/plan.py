@@ -143,12 +143,8 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
     return f"nothing was written: {what} this plan" + ("; add --continue-on-error to write the rest" if rest else "")
 
 
-def result_line(result: WriteResult) -> str:
+def result_pieces(result: WriteResult) -> tuple[str, ...]:
     """The result of one remote secret, in one line."""
-    return "".join(_result(result))
-
-
-def _result(result: WriteResult) -> tuple[str, ...]:
     version = f", version {result.version}" if result.version else ""
     return f"{result.store}:{result.name}", f" {result.state}{version}"
 
@@ -161,7 +157,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
             causes.setdefault((result.state, result.version, result.reason, result.remedy), []).append(result)
     for *others, last in causes.values():
         names = (f"{each.store}:{each.name}, " for each in others)
-        yield Wrapped((*names, *_result(last), ": ", last.reason), _HANG, HANGING)
+        yield Wrapped((*names, *result_pieces(last), ": ", last.reason), _HANG, HANGING)
         if last.remedy:
             yield from _help_lines(last.remedy, _HANG)
     if pending := outcome.count(State.PENDING):
@@ -330,6 +326,9 @@ def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(piece for part in parts for piece in ("; ", *part))[1:]
 
 
+_STEP = ("secret", "key", "kind", "source", "destination", "reason")
+
+
 def plan_report(
     command: str, outcome: Outcome, exit_code: int, extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -346,7 +345,7 @@ def plan_report(
             for store, address in plan.destinations.items()
         ],
         "onConflict": plan.options.on_conflict,
-        "steps": [_step(step) for step in plan.steps],
+        "steps": [{**members(step, *_STEP), "remedy": "; ".join(step.remedies) or None} for step in plan.steps],
         "deletions": [
             members(write, "store", "name", "versions") for write in plan.writes if write.versions and not write.recover
         ],
@@ -360,7 +359,14 @@ def plan_report(
         "applied": outcome.end is End.APPLIED,
         "run": outcome.run or None,
         "interrupted": outcome.interrupted,
-        "results": [_result_object(result) for result in outcome.results],
+        "results": [
+            {
+                **members(result, "store", "name", "state", "version"),
+                "otherVersions": result.slipped,
+                **members(result, "code", "reason", "remedy"),
+            }
+            for result in outcome.results
+        ],
         "unaudited": [members(each, "store", "name", "version") for each in outcome.unaudited],
     }
     return envelope(command, plan.environment, exit_code, content)
@@ -384,16 +390,3 @@ def _note(note: Note) -> dict[str, Any]:
         "property": note.place.property,
         **members(note, "date", "versions", "keeps", "remedy"),
     }
-
-
-def _result_object(result: WriteResult) -> dict[str, Any]:
-    return {
-        **members(result, "store", "name", "state", "version"),
-        "otherVersions": result.slipped,
-        **members(result, "code", "reason", "remedy"),
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    named = members(step, "secret", "key", "kind", "source", "destination", "reason")
-    return {**named, "remedy": "; ".join(step.remedies) or None}

@@ -39,7 +39,6 @@ def test_an_error_is_1_and_a_warning_where_that_is_asked(
     code: int,
 ) -> None:
     assert code_of(found, is_strict=is_strict) == code
-    assert code_of(found, is_strict=is_strict, is_different=True) == 1
     assert code_of(found, is_strict=is_strict, is_answered=False) == 3
 
 

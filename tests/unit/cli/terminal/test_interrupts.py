@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.terminal.interrupts import (
+    LEFT_BEHIND,
     SIGNALS,
     interrupted,
     interruption,
-    left_behind,
     orderly_termination,
     stoppable,
 )
@@ -78,7 +78,7 @@ def said() -> Callable[[Callable[[], object]], str]:
         def run() -> str:
             with suppress(KeyboardInterrupt, KeyError):
                 act()
-            return left_behind()
+            return LEFT_BEHIND.get()
 
         return Context().run(run)
 

@@ -25,7 +25,7 @@ from compiler.render.reports.plan import (
     in_cluster_lines,
     outcome_lines,
     plan_lines,
-    result_line,
+    result_pieces,
     summary,
     unaudited_lines,
     undo_lines,
@@ -290,8 +290,8 @@ def test_what_was_not_begun_is_one_line_however_many() -> None:
 
 
 def test_a_result_is_a_line_with_its_version() -> None:
-    assert result_line(WriteResult("azure", "a", State.DONE, "v1")) == "azure:a done, version v1"
-    assert result_line(WriteResult("azure", "a", State.FAILED)) == "azure:a failed"
+    assert "".join(result_pieces(WriteResult("azure", "a", State.DONE, "v1"))) == "azure:a done, version v1"
+    assert "".join(result_pieces(WriteResult("azure", "a", State.FAILED))) == "azure:a failed"
 
 
 def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
