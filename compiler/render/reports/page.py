@@ -88,9 +88,9 @@ def _problems(problems: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    name = "/".join(problem[each] for each in ("secret", "key") if problem.get(each))
-    place = f"{problem['environment']}: {name}" if name else problem["environment"]
-    ways_out = (f"{each}: {problem[each]}" for each in ("help", "command") if problem.get(each))
+    key = "/".join(problem[name] for name in ("secret", "key") if problem.get(name))
+    place = f"{problem['environment']}: {key}" if key else problem["environment"]
+    ways_out = (f"{name}: {problem[name]}" for name in ("help", "command") if problem.get(name))
     return " — ".join((f"{problem['severity']}: {place}: {problem['message']}", *ways_out))
 
 
