@@ -1,10 +1,18 @@
-"""Plans a put: finds the secret, keys and store that it names, checks the values, and who shares them."""
+"""Reads the values of a `put` from JSON, dotenv lines, a Kubernetes Secret or one bare value, and plans it.
+
+It finds the secret, keys and store that the command names, checks the values, and who shares them. Errors of reading
+quote no value.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_given
@@ -12,11 +20,395 @@ from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.live.stores import key_places, place_limits, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
+from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.store import Place, place_in, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.stores.secret_value import Comparer, SecretValue, Trait, traits
-from compiler.text.wording import suggest
+from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, Trait, read_object, traits
+from compiler.text.wording import closest, counted, listed, quoted, shell_line, suggest
+
+
+class InputForm(StrEnum):
+    """The format of the input."""
+
+    JSON = "json"
+    DOTENV = "dotenv"
+    KUBERNETES = "kubernetes-secret"
+    VALUE = "value"
+
+
+def _unusable(message: str, help_text: str | None) -> Refusal:
+    """The input does not have its format."""
+    return Refusal("usage", message, help_text)
+
+
+# Base64 with its padding looks like the name of a variable with its equals sign.
+_PADDED = re.compile(r"[A-Za-z0-9+/_-]+={1,2}\s*", re.ASCII)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
+_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
+_SPACE = re.compile(r"[ \t]*")
+_BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+# Possessive: a long text without a closing quote must not be tried from every place.
+_QUOTED = {"'": re.compile(r"'([^']*+)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
+# The look-behind: a long run of blanks must not be tried from every place either.
+_COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
+
+
+_ITSELF = "the secret"  # in messages, where only one is put
+# A value of a Kubernetes Secret may be bytes that are no text, for which None stands: no store takes them.
+Values = Mapping[str, SecretValue | None]
+
+
+def read_values(
+    data: bytes,
+    keys: Sequence[str],
+    known: Collection[str],
+    form: InputForm | None,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, SecretValue]:
+    """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
+
+    `names` are the names in the text of keys that have another one there; these keys are among those that are named.
+    Where `form` is None, one key means that the text is its value, also where only one is known and the text names
+    none; otherwise a text that begins with a brace is a Kubernetes Secret or JSON, any other dotenv. One final line
+    break of a bare value is not part of it. Raises Refusal.
+    """
+    text, names = _text(data), names or {}
+    keys = tuple(dict.fromkeys((*keys, *names)))
+    if form is None:
+        keys = keys or _only_key(text, known)
+        form = _guessed(text, keys if not names else ())
+    if form is InputForm.VALUE:
+        if len(keys) != 1 or names:
+            way_out = "leave --map out" if names else "name exactly one key"
+            raise _unusable("a bare value is for one key only", way_out)
+        return {keys[0]: SecretValue(re.sub(r"\r?\n\Z", "", text))}
+    found = _READERS[form](text)
+    for key in keys:
+        if names.get(key, key) not in found:
+            raise _absent(key, is_mapped=key in names)
+    if not found:
+        raise _unusable("the input is empty", "provide KEY=value lines, or a JSON object")
+    if not keys:
+        _require_known(found, known, form)
+    return _as_text({key: found[names.get(key, key)] for key in keys or found})
+
+
+def read_several(
+    data: bytes,
+    known: Mapping[str, Collection[str]],
+    form: InputForm | None,
+    targets: Mapping[str, str],
+    names: Mapping[str, str],
+) -> dict[str, dict[str, SecretValue]]:
+    """The values of several secrets in `data`, by secret and key; `known` are the keys of each secret.
+
+    JSON holds an object of keys for each secret, a List of Kubernetes Secrets one for each, whose name leads to the
+    secret by `targets`, and dotenv lines name keys that one secret has. `names` are names in dotenv lines, by KEY or
+    SECRET/KEY; where there are any, the other lines are left out. Raises Refusal.
+    """
+    text = _text(data)
+    form = form or _guessed(text, ())
+    if form is InputForm.VALUE:
+        raise _unusable("a bare value is for one key only", "name the secret and its key in place of --all")
+    if names and form is not InputForm.DOTENV:
+        raise _unusable("--map with --all is for dotenv lines", "name secrets and keys in the input as they are here")
+    if form is InputForm.DOTENV:
+        return _by_owner(_dotenv(text), known, names)
+    found = _secrets_of_json(text) if form is InputForm.JSON else _secrets_of_kubernetes(text, targets)
+    if not found:
+        raise _unusable("the input is empty", 'write {"SECRET": {"KEY": "value", ...}, ...}')
+    for number, (secret, values) in enumerate(found.items(), 1):
+        if secret not in known:
+            shown = f'the secret "{secret}", which' if closest(secret, known) else f"a secret, number {number}, that"
+            raise _unusable(f"the input has {shown} the environment does not have", suggest(secret, known, "secrets"))
+        _require_known(values, known[secret], form, f'the secret "{secret}"')
+    return {secret: _as_text(values) for secret, values in found.items()}
+
+
+def _by_owner(
+    found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
+) -> dict[str, dict[str, SecretValue]]:
+    """The values of dotenv lines by the one secret that has their key."""
+    by_secret: dict[str, dict[str, SecretValue]] = {}
+    for given, name in (names or {key: key for key in found}).items():
+        secret, _, key = given.rpartition("/")
+        owners = [each for each, keys in known.items() if key in keys and secret in ("", each)]
+        if not owners:
+            if names:
+                raise _unusable("--map names a key that no secret of the environment has", "write SECRET/KEY=NAME")
+            raise _unknown(key, {each for keys in known.values() for each in keys}, len(found), "the environment")
+        if len(owners) > 1:
+            message = f'"{key}" is a key of {listed(owners)}'
+            raise _unusable(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
+        if name not in found:
+            raise _absent(key, is_mapped=True)
+        by_secret.setdefault(owners[0], {})[key] = found[name]
+    if not by_secret:
+        raise _unusable("the input is empty", "provide KEY=value lines, or a JSON object")
+    return by_secret
+
+
+def _absent(key: str, *, is_mapped: bool) -> Refusal:
+    if not is_mapped:
+        return _unusable(f'the input has no "{key}"', "add it to the input, or leave the key out")
+    # The name is not shown: it may be a value that somebody typed in its place.
+    return _unusable(f'the input does not have the name that --map gives for "{key}"', "correct the name")
+
+
+def _require_known(found: Values, known: Collection[str], form: InputForm, holder: str = _ITSELF) -> None:
+    unknown = [name for name in found if name not in known]
+    if not unknown:
+        return
+    if form is not InputForm.KUBERNETES:
+        raise _unknown(unknown[0], known, len(found), holder)
+    # The API server lets no value be a name, so that each can be shown.
+    message = f"the Kubernetes Secret has keys that {holder} does not have: {listed(unknown, len(unknown))}"
+    way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
+    raise _unusable(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
+
+
+def _as_text(found: Values) -> dict[str, SecretValue]:
+    for key, value in found.items():
+        if value is None:
+            message = f'the value of "{key}" in the Kubernetes Secret is not UTF-8 text'
+            raise _unusable(message, "encode it, for example as Base64")
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> Refusal:
+    message = f"the input has a key that {holder} does not have"
+    # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
+    if closest(name, known) is not None and _VARIABLE.fullmatch(name):
+        message = f'the input has the key "{name}", which {holder} does not have'
+    return _unusable(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
+
+
+def _text(data: bytes) -> str:
+    if len(data) > MAX_INPUT_BYTES:
+        raise _unusable(f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise _unusable("the input is not UTF-8 text", "encode it, for example as Base64")
+
+
+def _guessed(text: str, keys: Sequence[str]) -> InputForm:
+    is_object = text.lstrip().startswith("{")
+    if is_object and _is_kubernetes(text):
+        return InputForm.KUBERNETES
+    if len(keys) != 1:
+        return InputForm.JSON if is_object else InputForm.DOTENV
+    try:
+        names_itself = keys[0] in (_json(text) if is_object else _dotenv(text))
+    except Refusal:
+        names_itself = False
+    if names_itself:
+        # Taken for the value, the name and its quotes would go into the store.
+        raise _unusable(
+            f'the input names "{keys[0]}" itself, so it does not look like a bare value',
+            "add --input json, --input dotenv or --input value",
+        )
+    return InputForm.VALUE
+
+
+def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The one known key, where the text is no JSON object and no lines of dotenv, and does not have its name."""
+    if len(known) != 1 or any(key in text for key in known) or text.lstrip().startswith("{"):
+        return ()
+    if _PADDED.fullmatch(text):
+        return tuple(known)
+    try:
+        _dotenv(text)
+    except Refusal:
+        return tuple(known)
+    return ()
+
+
+def _json(text: str) -> dict[str, SecretValue]:
+    try:
+        found = read_object(text)
+    except NotAnObjectError:
+        raise _unusable("the input is not a JSON object with unique names", 'write {"KEY": "value", ...}') from None
+    for number, value in enumerate(found.values(), 1):
+        if not value.is_string:
+            message = f"value {number} of the input is a JSON {value.kind}, and only strings can be stored"
+            raise _unusable(message, "put the value in quotes")
+    return found
+
+
+def _is_kubernetes(text: str) -> bool:
+    try:
+        loaded = _loaded(text)
+    except Refusal:
+        return False
+    return isinstance(loaded.get("apiVersion"), str) and isinstance(loaded.get("kind"), str)
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    # A number is no text to store; whatever takes its place need not hold it.
+    try:
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=bool, parse_float=bool)
+    except (ValueError, RecursionError):
+        # The error of the decoder holds the text.
+        loaded = None
+    if isinstance(loaded, dict):
+        return loaded
+    raise _unusable("the input is not a JSON object with unique names", "give it as the program printed it")
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError
+    return found
+
+
+def _secrets_of_json(text: str) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    for number, (secret, members) in enumerate(_loaded(text).items(), 1):
+        if not isinstance(members, dict):
+            message = f"member {number} of the input is not an object of keys and values"
+            raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
+        for place, value in enumerate(members.values(), 1):
+            if type(value) is not str:
+                message = (
+                    f"value {place} in member {number} of the input is not a string, and only strings can be stored"
+                )
+                raise _unusable(message, "put the value in quotes")
+        found[secret] = {key: SecretValue(value) for key, value in members.items()}
+    return found
+
+
+_PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
+_KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
+# Of a Secret or a key, as the API server takes it; any other text may be a value.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
+
+
+def _kubernetes(text: str) -> dict[str, SecretValue | None]:
+    items = _kubernetes_items(text)
+    if len(items) != 1:
+        raise _unusable(f"the input has {counted(len(items), 'Kubernetes Secret')}, not one", _PRINT)
+    return _kubernetes_values(items[0])
+
+
+def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    for item in _kubernetes_items(text):
+        name = _member(item, "metadata").get("name")
+        if not isinstance(name, str) or name not in targets:
+            shown = f" {quoted(name)}" if isinstance(name, str) and _NAME.fullmatch(name) else " of that name"
+            message = f"the environment makes no Kubernetes Secret{shown}"
+            raise _unusable(message, suggest(str(name), targets, "Secrets"))
+        if targets[name] in found:
+            message = f"the input has the Kubernetes Secret {quoted(name)} twice"
+            raise _unusable(message, "print those of one namespace")
+        found[targets[name]] = _kubernetes_values(item)
+    return found
+
+
+def _kubernetes_items(text: str) -> list[dict[str, Any]]:
+    if not text.lstrip().startswith("{"):
+        raise _unusable("the input is not a Kubernetes Secret in JSON", _PRINT)
+    loaded = _loaded(text)
+    listed_items = loaded.get("items")
+    items = listed_items if loaded.get("kind") == "List" and isinstance(listed_items, list) else [loaded]
+    for item in items:
+        kind = item.get("kind") if isinstance(item, dict) else None
+        if kind != "Secret" or item.get("apiVersion") != "v1":
+            shown = f" but a {kind}" if isinstance(kind, str) and kind != "Secret" and _KIND.fullmatch(kind) else ""
+            raise _unusable(f"the input is not a Kubernetes Secret{shown}", _PRINT)
+    return items
+
+
+def _member(item: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = item.get(name)
+    if found is None:
+        return {}
+    if isinstance(found, dict):
+        return found
+    raise _unusable(f"`{name}` of the Kubernetes Secret is not a map", _PRINT)
+
+
+def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]:
+    """The values as pods get them; `stringData` is laid over `data`, as the API server does."""
+    found: dict[str, SecretValue | None] = {}
+    data, texts = _member(item, "data"), _member(item, "stringData")
+    if not all(map(_NAME.fullmatch, (*data, *texts))):
+        raise _unusable("a key of the Kubernetes Secret has a name that no API server takes", _PRINT)
+    for key, value in data.items():
+        try:
+            held = base64.b64decode(value, validate=True) if type(value) is str else None
+        except ValueError:
+            held = None
+        if held is None:
+            raise _unusable(f"`data` of {quoted(key)} in the Kubernetes Secret is not Base64", _PRINT)
+        try:
+            found[key] = SecretValue(held.decode())
+        except UnicodeDecodeError:
+            found[key] = None
+    for key, value in texts.items():
+        if type(value) is not str:
+            raise _unusable(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
+        found[key] = SecretValue(value)
+    return found
+
+
+def _dotenv(text: str) -> dict[str, SecretValue]:
+    text = text.replace("\r\n", "\n")
+    found: dict[str, SecretValue] = {}
+    position = counted = 0
+    number = 1
+    while position < len(text):
+        if blank := _BLANK.match(text, position):
+            position = blank.end()
+            continue
+        number += text.count("\n", counted, position)
+        counted = position
+        name = _LINE.match(text, position)
+        if name is None:
+            raise _unusable(f"line {number} of the input is not KEY=value", "correct it, or set the format by --input")
+        if name[1] in found:
+            raise _unusable(f"line {number} of the input repeats a key", "keep one of the two")
+        value, position = _dotenv_value(text, name.end(), number)
+        found[name[1]] = SecretValue(value)
+    return found
+
+
+def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
+    space = _SPACE.match(text, start)
+    begin = space.end() if space is not None else start
+    quote = text[begin : begin + 1]
+    if quote in _QUOTED:
+        match = _QUOTED[quote].match(text, begin)
+        rest = _BLANK.match(text, match.end()) if match else None
+        if match is None or rest is None:
+            raise _unusable(f"line {number} of the input has unbalanced quotes", "close them at the end of the value")
+        value = match[1]
+        if quote == '"':
+            value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)
+        return value, rest.end()
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    line = text[start:end]
+    comment = _COMMENT.search(line)
+    value = (line[: comment.start()] if comment else line).strip()
+    if "\r" in value:
+        # A line break of old: the next key and its value would become a part of this one.
+        message = f"line {number} of the input has a carriage return in its value"
+        raise _unusable(message, "end lines by a line feed, or put the value in quotes")
+    return value, end + 1
+
+
+_READERS: Mapping[InputForm, Callable[[str], Values]] = {
+    InputForm.JSON: _json,
+    InputForm.DOTENV: _dotenv,
+    InputForm.KUBERNETES: _kubernetes,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +495,10 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     chosen = tuple(dict.fromkeys(keys)) or used
     for key in chosen:
         if key not in secret.entry.keys:
-            raise _unknown(secret.id, key, secret.entry.keys)
+            # What does not look like a key may be the value, typed after its key.
+            what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
+            help_text = suggest(key, secret.entry.keys, "keys")
+            raise Refusal("usage", f'the secret "{secret.id}" has no {what}', help_text)
     return Target(environment, secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
@@ -176,12 +571,6 @@ def require_fit(target: Target, key: str, value: SecretValue, place: Place | Non
         way_out = way_to_place(entry.keys[key].holder(entry).id, store.provider)
         raise Refusal("found", message, f"{way_out}; nothing was written")
     return place
-
-
-def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
-    # What does not look like a key may be the value, typed after its key.
-    what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
-    return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
 
 
 def odd_forms(values: Mapping[str, SecretValue]) -> Iterator[tuple[str, str]]:

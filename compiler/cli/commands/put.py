@@ -21,14 +21,16 @@ from compiler.model.environment import Environment, Store
 from compiler.operations.put import (
     COMMAND,
     Common,
+    InputForm,
     Target,
     in_common,
     odd_forms,
     put,
     put_all,
+    read_several,
+    read_values,
     target_of,
 )
-from compiler.operations.value_input import InputForm, read_several, read_values
 from compiler.refusal import Refusal
 from compiler.render.content import members
 from compiler.stores.secret_value import SecretValue

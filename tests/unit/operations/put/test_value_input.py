@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.model.facts import MAX_INPUT_BYTES
-from compiler.operations.value_input import InputForm, read_several, read_values
+from compiler.operations.put import InputForm, read_several, read_values
 from compiler.refusal import Refusal
 from tests.pace import allowed
 
