@@ -165,7 +165,9 @@ def read_all(
     return asking.found
 
 
-def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[SecretReader, str], Reading]:
+def read_many(
+    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
+) -> dict[tuple[SecretReader, str], Reading]:
     """As `read_all`, for callers that need every store.
 
     Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer

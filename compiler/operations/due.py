@@ -5,14 +5,15 @@ Most of it is known from what was verified; a key with a limit may take a few re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.read_many import WORKERS, ask_many, rotation_of
+from compiler.live.read_many import ask_many, rotation_of
 from compiler.live.stores import LiveStores, value_names
+from compiler.model.catalogue import Lifetime
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
@@ -61,29 +62,18 @@ def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Itera
         yield command_line("rotate", environment.name, first, *own)
 
 
-def limits_of(environment: Environment, references: Iterable[Reference]) -> dict[Reference, int | None]:
-    """After how many days the value of each key is due, None for a key without a limit.
-
-    A key whose value is another's has the limit of that one.
-    """
-    keys = {secret.id: secret.entry.keys for secret in environment.secrets.values()}
-    return {each: keys[each.secret][each.key].lifetime.limit_days for each in references}
-
-
 def ages_of(
-    found: Verification,
-    limits: Mapping[Reference, int | None],
-    stores: LiveStores,
-    now: datetime,
-    workers: int = WORKERS,
+    environment: Environment, found: Verification, stores: LiveStores, now: datetime
 ) -> dict[Reference, KeyAge]:
-    """The age of each key of `limits`, as `age_keys` finds it; NOT_KNOWN for one with a limit that was not read.
+    """The age of each key in the store in use, by `age_keys`; NOT_KNOWN for one with a limit that was not read.
 
-    `found` is of the same stores, which are asked again only where a key has a limit, and at most three times for a
-    remote secret and once for its list of versions.
+    A key whose value is another's has the limit of that one. `found` is of the same stores, which are asked again only
+    where a key has a limit, and at most three times for a remote secret and once for its list of versions.
     """
-    statuses = {status.reference: status for status in found.keys}
-    ages = {each: _unread(statuses.get(each), days) for each, days in limits.items() if each not in found.origins}
+    own = [status for status in found.keys if not status.reference.is_elsewhere]
+    limits = {each.reference: _lifetime(environment, each.reference).limit_days for each in own}
+    unread = [each for each in own if each.reference not in found.origins]
+    ages = {each.reference: _unread(each, limits[each.reference]) for each in unread}
     remotes: dict[tuple[SecretReader, str], list[Reference]] = {}
     for each in limits:
         if (remote := found.origins.get(each)) is not None:
@@ -94,16 +84,20 @@ def ages_of(
         keys = {each: (limits[each], partial(_value, each)) for each in group}
         return age_keys(reader, found.origins[group[0]], keys, now)
 
-    for judged in ask_many(judge, tuple(remotes.items()), workers):
+    for judged in ask_many(judge, tuple(remotes.items())):
         ages |= judged
     return {each: ages[each] for each in limits}
 
 
-def _unread(status: KeyStatus | None, limit: int | None) -> KeyAge:
+def _lifetime(environment: Environment, key: Reference) -> Lifetime:
+    return environment.secrets[key.secret].entry.keys[key.key].lifetime
+
+
+def _unread(status: KeyStatus, limit: int | None) -> KeyAge:
     if limit is None:
         return KeyAge(AgeState.NO_LIMIT)
-    errors = (each.message for each in status.found if each.severity is Severity.ERROR) if status is not None else ()
-    return KeyAge(AgeState.NOT_KNOWN, why=next(iter(errors), "it was not read"))
+    errors = (each.message for each in status.found if each.severity is Severity.ERROR)
+    return KeyAge(AgeState.NOT_KNOWN, why=next(errors, "it was not read"))
 
 
 def _value(asked: Reference, remote: RemoteSecret) -> SecretValue | None:
@@ -133,9 +127,8 @@ def keys_by_secret(
     environment: Environment, found: Verification, stores: LiveStores, now: datetime
 ) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
     """The keys of each secret, the most urgent first, and the runs of rotations that its store says are under way."""
-    own = [each.reference for each in found.keys if not each.reference.is_elsewhere]
     by_secret: dict[str, dict[Reference, KeyAge]] = {}
-    for each, age in ages_of(found, limits_of(environment, own), stores, now).items():
+    for each, age in ages_of(environment, found, stores, now).items():
         by_secret.setdefault(each.secret, {})[each] = age
     keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
     for secret, its in by_secret.items():
@@ -146,7 +139,7 @@ def keys_by_secret(
 
 
 def _due_key(environment: Environment, key: Reference, age: KeyAge) -> DueKey:
-    lifetime = environment.secrets[key.secret].entry.keys[key.key].lifetime
+    lifetime = _lifetime(environment, key)
     return DueKey(key.secret, key.key, key.store.id, lifetime.owner, lifetime.limit_days is not None, age)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -418,33 +419,33 @@ def date_diagnostic(
 
     Where it does not expire by itself, what is expired is served on.
     """
-    provider = group[0].store.provider
+    store, provider = group[0].store, group[0].store.provider
     attributes, name = remote.attributes, quoted(remote.name)
+    date_line = partial(date_command, provider, remote.name, address)
     if (expired := attributes.past_expires(now)) is not None:
-        message = f"{name} expired on {expired:%Y-%m-%d}"
-        new_value = f"{put_command(group)} sets a new value"
-        dated = f"{new_value}; then {date_command(provider, remote.name, address, '--expires')} sets its date"
-        is_dated = provider.expires_by_itself or group[0].store.requires_expiry
-        return of_remote("expired-secret", group, message, new_value if is_dated else dated)
+        is_dated = provider.expires_by_itself or store.requires_expiry
+        way_out = f"{put_command(group)} sets a new value"
+        if not is_dated:
+            way_out += f"; then {date_line('--expires')} sets its date"
+        return of_remote("expired-secret", group, f"{name} expired on {expired:%Y-%m-%d}", way_out)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        corrected = f"{date_command(provider, remote.name, address, '--not-before')} sets another date"
-        return of_remote("not-yet-valid", group, message, f"{corrected}; or write a version that is valid now")
+        way_out = f"{date_line('--not-before')} sets another date; or write a version that is valid now"
+        return of_remote("not-yet-valid", group, message, way_out)
     if (soon := attributes.past_expires(now + within)) is not None:
+        message = f"{name} expires on {soon:%Y-%m-%d}"
+        way_out = f"before then, {put_command(group)} sets a new value"
         if provider.expires_by_itself:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
-            keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
-            return of_remote("expires-soon", group, message, f"rotate it before then; or `{keeps}` keeps it")
-        message = f"{name} expires on {soon:%Y-%m-%d}"
-        new_value = f"before then, {put_command(group)} sets a new value"
-        if group[0].store.requires_expiry:
-            return of_remote("expires-soon", group, message, new_value)
-        new_date = f"then {date_command(provider, remote.name, address, '--expires')} its date"
-        return of_remote("expires-soon", group, message, f"{new_value}, {new_date}")
-    if attributes.expires is None and group[0].store.requires_expiry:
-        message = f"{name} has no expiry date, and {quoted(group[0].store.id)} requires one"
-        dated = f"{date_command(provider, remote.name, address, '--expires')} sets one"
-        return of_remote("no-expiry", group, message, f"{put_command(group)} sets a new value with a date; or {dated}")
+            keeps = lasting_command(store, remote.name, tuple(Limit), remote.version)
+            way_out = f"rotate it before then; or `{keeps}` keeps it"
+        elif not store.requires_expiry:
+            way_out += f", then {date_line('--expires')} its date"
+        return of_remote("expires-soon", group, message, way_out)
+    if attributes.expires is None and store.requires_expiry:
+        message = f"{name} has no expiry date, and {quoted(store.id)} requires one"
+        way_out = f"{put_command(group)} sets a new value with a date; or {date_line('--expires')} sets one"
+        return of_remote("no-expiry", group, message, way_out)
     return None
 
 

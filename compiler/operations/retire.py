@@ -12,7 +12,6 @@ from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Wr
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import (
     NOT_HELD,
-    WORKERS,
     Likeness,
     Reading,
     States,
@@ -147,7 +146,7 @@ class _HeldValues:
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
 
-    def __init__(self, candidates: Candidates, stores: LiveStores, workers: int) -> None:
+    def __init__(self, candidates: Candidates, stores: LiveStores) -> None:
         self._environment = candidates.environment
         self._left = candidates.store
         self.writer = stores.open(candidates.store)
@@ -156,9 +155,9 @@ class _HeldValues:
         self.serving = {each.store: stores.open(self._environment.stores[each.store]) for each in served_at}
         wanted: list[tuple[SecretReader, str]] = [(self.writer, remote.name) for remote in candidates.free]
         wanted += [(self.serving[each.store], each.name) for each in served_at]
-        self._readings = read_many(wanted, workers)
+        self._readings = read_many(wanted)
         asked = [(self.writer, each.name) for each in candidates.free if _may_have_versions(self.reading(each))]
-        self._states = version_states(asked, workers)
+        self._states = version_states(asked)
         self._comparer = Comparer()
 
     def reading(self, remote: Remote) -> Reading:
@@ -284,14 +283,12 @@ def _unreadable(remote: Remote, error: StoreError, readable: tuple[str, ...]) ->
     return _all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
 
 
-def plan_retirement(
-    candidates: Candidates, stores: LiveStores, *, run: Run | None = None, workers: int = WORKERS
-) -> Plan:
+def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | None = None) -> Plan:
     """The plan that deletes the free ones of `candidates`, without a writing request; `run` narrows it to that run.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
-    judge = _HeldValues(candidates, stores, workers)
+    judge = _HeldValues(candidates, stores)
     steps = [step for remote in candidates.read if candidates.only for step in _still_read(remote)]
     writes: list[Write] = []
     gone: dict[Target, str] = {}

@@ -29,7 +29,6 @@ from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.read_many import (
     RUN_ID,
-    WORKERS,
     Likeness,
     Reading,
     compare_value,
@@ -168,7 +167,7 @@ class NewValues:
         ]
         for store, name in names:
             store.expect({name: _USES})
-        readings = read_all(names, WORKERS)
+        readings = read_all(names)
 
         def read(at: Location) -> Reading:
             found = readings[stores[at.store], at.name]
@@ -457,7 +456,7 @@ def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[s
                 for remote in remotes:
                     secrets_at.setdefault((stores.open(store), remote), []).append(secret.id)
     found = dict[str, str]()
-    for at, reading in read_all(secrets_at, WORKERS).items():
+    for at, reading in read_all(secrets_at).items():
         if isinstance(reading, RemoteSecret) and rotation_of(reading.attributes) == run_id:
             found |= dict.fromkeys(secrets_at[at], caller_of(reading.attributes.tags.get(ROTATION_BY)))
     return found

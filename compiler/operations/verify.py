@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import WORKERS, is_of_store, is_silence, read_all
+from compiler.live.read_many import is_of_store, is_silence, read_all
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
@@ -228,7 +228,6 @@ def verify(
     *,
     now: datetime | None = None,
     expires_within: timedelta = EXPIRES_WITHIN,
-    workers: int = WORKERS,
 ) -> Verification:
     """Resolves every reference as External Secrets Operator does, with one read for each remote secret.
 
@@ -237,7 +236,7 @@ def verify(
     found: list[Found] = []
     readers = _open(references, stores, found)
     wanted = _names(references, readers, found)
-    answers = read_all(wanted, workers)
+    answers = read_all(wanted)
     moment = now if now is not None else datetime.now(UTC)
     values: dict[Reference, SecretValue] = {}
     failures: dict[Store, tuple[list[Reference], StoreError]] = {}
@@ -372,22 +371,24 @@ def _of_values(
 
 def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:
     """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
-    groups: dict[str, list[Reference]] = {}
-    for reference in references:
-        groups.setdefault(reference.holder or reference.secret, []).append(reference)
-    return [_holder_first(group) for group in groups.values()]
+    return _grouped(references, lambda each: (each.holder or each.secret,))
 
 
 def _of_one_value(references: Iterable[Reference]) -> list[list[Reference]]:
+    return _grouped(
+        references,
+        lambda each: (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name),
+    )
+
+
+def _grouped(
+    references: Iterable[Reference], alike: Callable[[Reference], tuple[object, ...]]
+) -> list[list[Reference]]:
+    """The references by what is `alike`, in each group those that take no value first."""
     groups: dict[tuple[object, ...], list[Reference]] = {}
     for each in references:
-        value = (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name)
-        groups.setdefault(value, []).append(each)
-    return [_holder_first(group) for group in groups.values()]
-
-
-def _holder_first(group: list[Reference]) -> list[Reference]:
-    return sorted(group, key=lambda each: each.holder is not None)
+        groups.setdefault(alike(each), []).append(each)
+    return [sorted(group, key=lambda each: each.holder is not None) for group in groups.values()]
 
 
 def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:

@@ -15,7 +15,7 @@ import pytest
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import KeyAge
 from compiler.live.stores import LiveStores
-from compiler.operations.due import ages_of, limits_of
+from compiler.operations.due import ages_of
 from compiler.operations.references import references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
@@ -96,8 +96,7 @@ class World:
         (environment,) = result.project.environments
         references, _ = references_of(environment)
         with LiveStores(variables or self.variables) as stores:
-            limits = limits_of(environment, references)
-            ages = ages_of(verify(references, stores), limits, stores, now or datetime.now(UTC))
+            ages = ages_of(environment, verify(references, stores), stores, now or datetime.now(UTC))
         return {each.key: age for each, age in ages.items()}
 
     def journals(self) -> list[Path]:

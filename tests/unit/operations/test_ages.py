@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
-from compiler.operations.due import ages_of, limits_of
+from compiler.operations.due import ages_of
 from compiler.operations.references import Reference, references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
@@ -54,9 +54,8 @@ class World:
         return made
 
     def ages(self) -> dict[str, KeyAge]:
-        limits = limits_of(self.environment, self.references)
         with LiveStores({}, self.open) as stores:
-            ages = ages_of(verify(self.references, stores, now=NOW), limits, stores, NOW)
+            ages = ages_of(self.environment, verify(self.references, stores, now=NOW), stores, NOW)
         return {f"{each.secret}/{each.key}": age for each, age in ages.items()}
 
 

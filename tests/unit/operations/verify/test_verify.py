@@ -228,7 +228,7 @@ def test_a_store_that_falls_silent_is_told_whatever_it_said_of_other_secrets_at_
     held = {"github": '{"TOKEN": "x1"}', "silent": refused(errors.Code.THROTTLED)}
     references = (asked(), asked("A", "silent"), asked("B", "absent"))
     with LiveStores({}, lambda address, _environ: cast("SecretWriter", Failing(address, held))) as stores:
-        found = verify(references, stores, now=NOW, workers=2)
+        found = verify(references, stores, now=NOW)
     assert [status.rules for status in found.keys] == [(), ("no-answer",), ("missing-secret",)]
 
 
