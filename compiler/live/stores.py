@@ -51,20 +51,15 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     given = None if store.reachable_at else environ.get(provider.address_variable(environ))
     url = given or store.address or store.reachable_at
     if not url:
-        raise _no_address(store, environ)
+        named = provider.address_variable(environ) or provider.variable
+        way_out = f"add its {provider.address}" + (f", or set {named}" if named else "")
+        raise AddressError(f'the store "{store.id}" has no address', way_out)
     value = environ.get(provider.variable)
     if value and not provider.leads_to(value, url):
         message = f'{provider.variable} names another vault than the {provider.address} of the store "{store.id}"'
         raise AddressError(message, f"unset {provider.variable}, or correct {provider.address}")
     namespace = store.vault_namespace or environ.get(provider.namespace_variable(environ)) or None
     return StoreAddress(provider, url, store.mount, namespace, store.prefix, reachable_at=store.reachable_at)
-
-
-def _no_address(store: Store, environ: Mapping[str, str]) -> AddressError:
-    provider = store.provider
-    named = provider.address_variable(environ) or provider.variable
-    way_out = f"add its {provider.address}" + (f", or set {named}" if named else "")
-    return AddressError(f'the store "{store.id}" has no address', way_out)
 
 
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
@@ -289,16 +284,13 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
     """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
     if secret_id in environment.disabled:
         message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
-        raise Refusal("usage", message, f"remove `enabled: false` from it, at {_place(environment, secret_id)}")
+        at = environment.root.nearest("secrets", secret_id, "enabled").key_span.where
+        raise Refusal("usage", message, f"remove `enabled: false` from it, at {at}")
     if secret_id not in environment.secrets:
         first = command_line("new", "secret", "NAME", "--key", "KEY", "--into", environment.name)
         way_out = suggest(secret_id, environment.secrets, "secrets") if environment.secrets else f"add one: {first}"
         raise _unknown(environment, "secret", secret_id, way_out)
     return environment.secrets[secret_id]
-
-
-def _place(environment: Environment, secret_id: str) -> str:
-    return environment.root.nearest("secrets", secret_id, "enabled").key_span.where
 
 
 def _unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:

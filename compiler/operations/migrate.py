@@ -179,7 +179,7 @@ def plan_migration(
     if routes.steps or routes.mains:
         own = {step.destination.name for step in routes.steps if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-        readings = read_many(_names(routes, origins, destination), workers)
+        readings = read_many(list(_names(routes, origins, destination)), workers)
     judge = partial(_judged, routes=routes, origins=origins, to=destination, readings=readings, options=options)
     steps = [judge(step, in_use=(step.secret, step.key) in routes.in_use) for step in routes.steps]
     extras = list(_extras(routes, origins, readings))

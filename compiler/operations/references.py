@@ -16,7 +16,7 @@ from compiler.live.read_many import lasting_command
 from compiler.live.stores import AddressError, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
-from compiler.model.environment import BUNDLE, Environment, Secret, SecretKey, Store
+from compiler.model.environment import BUNDLE, Environment, Secret, Store
 from compiler.model.provider import Provider, Spec
 from compiler.model.store import DEFAULT_MOUNT, place_in
 from compiler.model.values import subchart_of
@@ -76,6 +76,7 @@ def references_of(
     """
     found: list[Reference] = []
     diagnostics: list[Diagnostic] = []
+    every = environment.root.get("secrets")
     for secret in environment.secrets.values():
         if secrets and secret.id not in secrets:
             continue
@@ -83,11 +84,14 @@ def references_of(
         if chosen is None:
             continue
         source = _source(environment, secret, chosen)
-        for item in _keys(environment, secret, store):
-            if item.place is None:
-                diagnostics.append(_no_place(secret, item, chosen))
+        for item in secret.keys:
+            place = item.place if store is None else place_in(store, secret.entry, item.key, every)
+            if place is None:
+                message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{chosen.id}"'
+                help_text = way_out(item.key.holder(secret.entry), chosen.provider)
+                span = item.key.node.key_span
+                diagnostics.append(Diagnostic("missing-remote", Severity.ERROR, message, span, help=help_text))
                 continue
-            place = item.place
             found.append(
                 Reference(
                     secret.id,
@@ -113,21 +117,6 @@ def _source(environment: Environment, secret: Secret, store: Store) -> str | Non
         return secret.store.id
     others = [other for other in environment.stores if other != store.id]
     return others[0] if len(others) == 1 else None
-
-
-def _keys(environment: Environment, secret: Secret, store: Store | None) -> Iterator[SecretKey]:
-    if store is None:
-        yield from secret.keys
-        return
-    secrets = environment.root.get("secrets")
-    for item in secret.keys:
-        yield SecretKey(item.key, place_in(store, secret.entry, item.key, secrets))
-
-
-def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
-    message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
-    help_text = way_out(item.key.holder(secret.entry), store.provider)
-    return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)
 
 
 SECRETS = "externalSecrets"
@@ -235,16 +224,12 @@ def collect_references(
     for name in secrets:
         if name in others and name not in {*environment.secrets, *environment.disabled}:
             its = [each for each in secrets if each in environment.secrets or each not in others]
-            raise _another_environment(name, its, store)
+            message = f"{quoted(name)} is an environment, and a run verifies one environment and secrets of it"
+            line = command_line("verify", name, *its, *(["--store", store] if store is not None else ()))
+            raise Refusal("usage", message, f"for that one, run `{line}`")
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
     return references_of(environment, secrets, chosen)
-
-
-def _another_environment(name: str, secrets: Sequence[str], store: str | None) -> Refusal:
-    message = f"{quoted(name)} is an environment, and a run verifies one environment and secrets of it"
-    line = command_line("verify", name, *secrets, *(["--store", store] if store is not None else ()))
-    return Refusal("usage", message, f"for that one, run `{line}`")
 
 
 def collect_references_of_file(

@@ -67,8 +67,12 @@ def resolve(
     path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
     Raises UnprovenReferenceError, and NotAnObjectError for a remote secret without properties.
     """
+    if wanted is None and remote.whole is not None:
+        return remote.whole
     if wanted is None:
-        return remote.whole if remote.whole is not None else _whole_document(provider, remote)
+        # What the operator serialises again has sorted names.
+        names = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
+        return SecretValue(write_object({name: remote.properties[name] for name in names}), JsonKind.OBJECT)
     if not remote.is_object:
         raise NotAnObjectError
     named = remote.properties.get(wanted)
@@ -112,12 +116,6 @@ def extracted(remote: RemoteSecret) -> RemoteSecret:
             raise InvalidReferenceError(f"the name of a property is longer than {_LONGEST} bytes")
         found[key], names[key] = value, name
     return replace(remote, properties=found)
-
-
-def _whole_document(provider: Provider, remote: RemoteSecret) -> SecretValue:
-    # What the operator serialises again has sorted names.
-    ordered = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
-    return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)
 
 
 EXPIRES_WITHIN = timedelta(days=30)
