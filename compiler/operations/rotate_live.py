@@ -15,13 +15,12 @@ from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
+from compiler.operations.status import Status, WaitEnd
 from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands
 from compiler.operations.status_wait import (
     Connect,
     StatusOptions,
-    StatusResult,
     Tell,
-    WaitEnd,
     read_status,
     written_at,
 )
@@ -67,7 +66,7 @@ def require_healthy(
     """
     options = StatusOptions(tuple(secrets), context=context, compares=False)
     found = read_status(environment, options, stores, connect, lambda _states, _left: None)
-    if bad := [row.secret.id for row in found.status.rows if not row.is_fine]:
+    if bad := [row.secret.id for row in found.rows if not row.is_fine]:
         message = f"the cluster does not run on the present value of {', '.join(bad)}, and the old one would die"
         raise Refusal("found", message, "mend that first: `status` says what is wrong; nothing was written")
 
@@ -80,13 +79,13 @@ def wait_for_sync(
     context: tuple[str, ...],
     seconds: float,
     tell: Tell,
-) -> StatusResult:
+) -> Status:
     """Have the secrets synchronised at once, where that is allowed, and wait until the cluster has what is stored."""
     options = StatusOptions(tuple(secrets), False, seconds, True, context, compares=False, follows_write=True)
     return read_status(environment, options, stores, connect, tell)
 
 
-def is_synced(found: StatusResult) -> bool:
+def is_synced(found: Status) -> bool:
     """Whether the cluster has the value, whatever its pods do."""
     waited = found.waited
     if waited is None or waited.end is WaitEnd.UNPROVEN or not waited.states:

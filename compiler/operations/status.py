@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
+from compiler.cluster.view import ClusterError
 from compiler.live.read_many import Likeness, StoredVersion
 from compiler.live.stores import ValueName, key_places, secret_named, value_names
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
@@ -147,13 +148,42 @@ class Row:
         return not self.is_unread and self.state in (ClusterState.IN_EFFECT, ClusterState.NOT_ASKED)
 
 
+States = Mapping[str, LiveState]
+
+
+class WaitEnd(StrEnum):
+    """How a wait ended."""
+
+    IN_EFFECT = "in-effect"
+    FAILED = "failed"  # waiting longer would not help
+    TIME_UP = "time-up"
+    UNPROVEN = "unproven"  # nothing is wrong, and not all that tells it may be asked
+
+
+@dataclass(frozen=True, slots=True)
+class WaitResult:
+    """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change.
+
+    `unanswered` says who had not answered when the time was up; `states` are then of before that question, and of
+    no secret where it was the first one.
+    """
+
+    end: WaitEnd
+    seconds: float
+    states: States
+    not_compared: Mapping[str, tuple[str, ...]]
+    error: ClusterError | None = None
+    unanswered: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
     `silent` are the stores in use, by id, that did not answer; `closed` says what stores did not say, and why, and
     `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at
-    too; a row without a live state is one of which it had not told in time.
+    too; a row without a live state is one of which it had not told in time. `waited` is None where nothing was waited
+    for, and `forced` are the secrets that the operator was asked to synchronise.
     """
 
     environment: Environment
@@ -164,6 +194,8 @@ class Status:
     is_live: bool = False
     closed: tuple[str, ...] = ()
     helps: Mapping[str, str] = field(default_factory=dict)
+    waited: WaitResult | None = None
+    forced: tuple[str, ...] = ()
 
     @property
     def is_fine(self) -> bool:
@@ -191,7 +223,7 @@ def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
     return Status(environment, tuple(rows), progress)
 
 
-def with_live_state(status: Status, states: Mapping[str, LiveState]) -> Status:
+def with_live_state(status: Status, states: States) -> Status:
     """The rows with their live state."""
     rows = tuple(replace(row, live=states.get(row.secret.id)) for row in status.rows)
     return replace(status, rows=rows, is_live=True)

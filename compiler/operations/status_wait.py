@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, last_read_before, problems
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live, LiveObject, child
@@ -18,7 +17,17 @@ from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest
-from compiler.operations.status import LiveState, Row, Status, from_files, manifests_for, with_live_state
+from compiler.operations.status import (
+    LiveState,
+    Row,
+    States,
+    Status,
+    WaitEnd,
+    WaitResult,
+    from_files,
+    manifests_for,
+    with_live_state,
+)
 from compiler.operations.status_live import Pod, Snapshot, StatusJudge, keepers, restart_commands, with_values
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
@@ -26,7 +35,6 @@ from compiler.stores.interface import RemoteSecret
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
 from compiler.text.wording import listed, quoted
 
-States = Mapping[str, LiveState]
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
 
@@ -168,31 +176,6 @@ def _refresh(live: Live) -> tuple[str, str]:
     return str(status.get("refreshTime")), str(status.get("syncedResourceVersion"))
 
 
-class WaitEnd(StrEnum):
-    """How a wait ended."""
-
-    IN_EFFECT = "in-effect"
-    FAILED = "failed"  # waiting longer would not help
-    TIME_UP = "time-up"
-    UNPROVEN = "unproven"  # nothing is wrong, and not all that tells it may be asked
-
-
-@dataclass(frozen=True, slots=True)
-class WaitResult:
-    """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change.
-
-    `unanswered` says who had not answered when the time was up; `states` are then of before that question, and of
-    no secret where it was the first one.
-    """
-
-    end: WaitEnd
-    seconds: float
-    states: States
-    not_compared: Mapping[str, tuple[str, ...]]
-    error: ClusterError | None = None
-    unanswered: str = ""
-
-
 class Wait:
     """One wait, and what its last round has shown.
 
@@ -311,15 +294,6 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusResult:
-    """What was found; `waited` is None where nothing was waited for, `forced` the secrets that were."""
-
-    status: Status
-    waited: WaitResult | None = None
-    forced: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class StatusOptions:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
@@ -361,14 +335,14 @@ class StatusReading:
     forced: list[str] = field(default_factory=list)
     is_over: bool = False
 
-    def read(self) -> StatusResult:
+    def read(self) -> Status:
         """Raises Refusal for a cluster that does not answer."""
         self.asked = "the log-in program of the kubeconfig"
         self.view = view = self.connect() if self.connect is not None else None
         self.asked = ""
         if view is None:
             self._read_stores()
-            return StatusResult(self.status)
+            return self.status
         try:
             manifests = manifests_for(self.status)
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
@@ -399,7 +373,7 @@ class StatusReading:
         self.status, self.asked = status, ""
         return found.read
 
-    def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> StatusResult:
+    def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> Status:
         seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None
         if seconds is not None:
             # Made before anything is changed: what it sees now is what it compares with.
@@ -415,7 +389,7 @@ class StatusReading:
         if self.wait is not None and seconds is not None:
             waited = self.wait.until(seconds, self.remember, self.begun)
         states = waited.states if waited is not None else judge.every(snapshot)
-        return StatusResult(with_live_state(self.status, states), waited, tuple(self.forced))
+        return self._result(states, waited)
 
     def _wait(self, judge: StatusJudge, snapshot: Snapshot, *, is_forced: bool) -> Wait:
         return Wait(judge, snapshot, is_forced=is_forced, on_round=lambda view: setattr(self, "view", view))
@@ -426,7 +400,7 @@ class StatusReading:
             self.states = states
             self.tell(states, left)
 
-    def end(self, seconds: float) -> StatusResult:
+    def end(self, seconds: float) -> Status:
         """End the reading before it has ended by itself; `seconds` are what it was given."""
         self.is_over = True
         not_compared = self.wait.not_compared if self.wait is not None else {}
@@ -434,7 +408,10 @@ class StatusReading:
         if not unanswered and self.view is not None and self.view.unanswered:
             unanswered = f"the cluster ({self.view.unanswered})"
         waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
-        return StatusResult(with_live_state(self.status, self.states), waited, tuple(self.forced))
+        return self._result(self.states, waited)
+
+    def _result(self, states: States, waited: WaitResult | None) -> Status:
+        return replace(with_live_state(self.status, states), waited=waited, forced=tuple(self.forced))
 
 
 def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:
@@ -448,7 +425,7 @@ def with_ages(status: Status, found: Verification, stores: LiveStores, now: date
 
 def read_status(
     environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect | None, tell: Tell
-) -> StatusResult:
+) -> Status:
     """The status of an environment; `tell` gets the state of a wait after each of its rounds.
 
     The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns

@@ -23,8 +23,7 @@ from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Values, from_files
-from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult, from_files
 from compiler.operations.verify import KeyState
 from compiler.render.reports.cutover import cutover_report
 from compiler.render.reports.status import status_data, status_report
@@ -377,12 +376,12 @@ def test_status(tmp_path: Path) -> None:
     rotations = ("20261101-101010-abcdef",)
     rows = tuple(replace(row, live=found, values=values, keys=(key,), rotations=rotations) for row in status.rows)
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = StatusResult(replace(status, rows=rows, closed=("no",), is_live=True), waited, ("jira",))
+    looked = replace(status, rows=rows, closed=("no",), is_live=True, waited=waited, forced=("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
     shown = status_data(looked, step, {"jira": step}, DueList(now, (key,), 2))
     holds("status", json.loads(text_of(status_report([shown], 4, now))))
     unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
-    bare = status_data(StatusResult(replace(status, progress=None), unheard), NextStep())
+    bare = status_data(replace(status, progress=None, waited=unheard), NextStep())
     assert errors("status", json.loads(text_of(status_report([bare, bare], 0, now)))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]

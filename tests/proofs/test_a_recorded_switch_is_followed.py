@@ -13,9 +13,9 @@ from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import Likeness
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import LiveState, Status, Values, from_files, manifests_for
+from compiler.operations.status import LiveState, Status, Values, WaitEnd, WaitResult, from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
-from compiler.operations.status_wait import Wait, WaitEnd, WaitResult
+from compiler.operations.status_wait import Wait
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers

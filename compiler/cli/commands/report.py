@@ -17,7 +17,6 @@ from compiler.model.files import NamedFileError, read_named
 from compiler.operations.age_file import write_private
 from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
 from compiler.operations.status import StepContext, from_files, next_of_secrets, next_step
-from compiler.operations.status_wait import StatusResult
 from compiler.refusal import Refusal
 from compiler.render.reports.page import matrix_markdown, report_page
 from compiler.render.reports.status import status_data, status_report
@@ -97,5 +96,5 @@ def _read(files: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _from_files(invocation: Invocation, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
     asked = StepContext()
     found = [from_files(each) for each in live_environments((), invocation)]
-    shown = [status_data(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found]
+    shown = [status_data(each, next_step(each, asked), next_of_secrets(each, asked)) for each in found]
     yield "the project", status_report(shown, OK, now)

@@ -56,8 +56,9 @@ from compiler.operations.rotate_live import (
     wait_for_sync,
     written_places,
 )
+from compiler.operations.status import WaitEnd
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import Connect, WaitEnd
+from compiler.operations.status_wait import Connect
 from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
@@ -302,7 +303,7 @@ def _wait_for_sync(
         found = wait_for_sync(environment, secrets, options.stores, connect, context, seconds, waiting.tell)
     if is_synced(found):
         return OK
-    for row in found.status.rows:
+    for row in found.rows:
         invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())
     if found.waited is not None:
         invocation.lines(wait_lines(found.waited))

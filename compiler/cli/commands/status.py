@@ -24,14 +24,16 @@ from compiler.model.facts import parse_duration, short_duration
 from compiler.operations.status import (
     LiveState,
     NextStep,
+    States,
     Status,
     StepContext,
+    WaitEnd,
     next_of_secrets,
     next_rotation,
     next_step,
 )
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import States, StatusOptions, StatusResult, WaitEnd, read_status
+from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.refusal import Refusal
 from compiler.render.reports.status import (
     closed_lines,
@@ -179,7 +181,7 @@ def _is_live(arguments: Namespace) -> bool:
     return bool(arguments.cluster or arguments.wait or arguments.force_sync)
 
 
-def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[StatusResult]:
+def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[Status]:
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
     connect = partial(connected, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
@@ -228,45 +230,44 @@ class Waiting:
         return f"{done}, {short_duration(max(0, round(left)))} left{waiting}"
 
 
-def _shown(looked: Sequence[StatusResult], invocation: Invocation) -> int:
+def _shown(looked: Sequence[Status], invocation: Invocation) -> int:
     arguments, root, now = invocation.arguments, invocation.root, datetime.now(UTC)
     if arguments.format == _METRICS:
-        _write_metrics([each.status for each in looked], now, invocation)
-        return COULD_NOT_RUN if any(each.status.silent for each in looked) else OK
+        _write_metrics(looked, now, invocation)
+        return COULD_NOT_RUN if any(each.silent for each in looked) else OK
     if arguments.due is not None:
         return _show_due(looked, now, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
     writer_of, _ = past_runs(root)
     asked = [_asked(each, arguments, options, root) for each in looked]
-    steps = [next_step(each.status, how) for each, how in zip(looked, asked, strict=True)]
+    steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
     for each, step in zip(looked, steps, strict=True):
-        invocation.lines(status_lines(each.status, step, now, writer_of))
+        invocation.lines(status_lines(each, step, now, writer_of))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _unread(each)))
 
     def report() -> dict[str, Any]:
         every = zip(looked, steps, asked, strict=True)
-        found = [status_data(each, step, next_of_secrets(each.status, how)) for each, step, how in every]
+        found = [status_data(each, step, next_of_secrets(each, how)) for each, step, how in every]
         return status_report(found, code, now)
 
     invocation.report(report)
     return code
 
 
-def _show_due(looked: Sequence[StatusResult], now: datetime, invocation: Invocation) -> int:
+def _show_due(looked: Sequence[Status], now: datetime, invocation: Invocation) -> int:
     from compiler.operations.due import due_list  # noqa: PLC0415 - only where it is asked for
 
     until = now + invocation.arguments.due
     found = [
-        (each, NextStep(tuple(next_rotation(each.status))), due_list(each.status.environment, each.status.keys, until))
-        for each in looked
+        (each, NextStep(tuple(next_rotation(each))), due_list(each.environment, each.keys, until)) for each in looked
     ]
-    is_silent = any(each.status.silent for each in looked)
+    is_silent = any(each.silent for each in looked)
     code = COULD_NOT_RUN if is_silent else FOUND if any(due.is_pressing for _, _, due in found) else OK
     for each, step, due in found:
-        invocation.lines(due_lines(each.status, due, step))
+        invocation.lines(due_lines(each, due, step))
     invocation.report(lambda: status_report([status_data(each, step, due=due) for each, step, due in found], code, now))
     return code
 
@@ -286,15 +287,15 @@ def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocatio
         raise Refusal("cannot run", each.message, each.help)
 
 
-def _unread(looked: StatusResult) -> tuple[str, ...]:
+def _unread(status: Status) -> tuple[str, ...]:
     """The secrets whose store in use did not say when their values were written."""
-    return tuple(row.secret.id for row in looked.status.rows if looked.status.is_asked and row.values.closed)
+    return tuple(row.secret.id for row in status.rows if status.is_asked and row.values.closed)
 
 
-def _asked(looked: StatusResult, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
-    has_waited = looked.waited is not None and looked.waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP)
+def _asked(status: Status, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
+    has_waited = status.waited is not None and status.waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP)
     readers = partial(_readers, arguments, root)
-    return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
+    return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(status.forced), readers)
 
 
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> ReadIndex | None:
@@ -313,8 +314,8 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
         return None
 
 
-def _code(looked: StatusResult) -> int:
-    status, waited = looked.status, looked.waited
+def _code(status: Status) -> int:
+    waited = status.waited
     if waited is not None and waited.end is not WaitEnd.IN_EFFECT:
         return FOUND if waited.end is WaitEnd.FAILED else INCOMPLETE
     if status.is_asked and status.silent:

@@ -12,8 +12,7 @@ from compiler.live.read_many import Likeness, WriterOf, begun_at, describe_write
 from compiler.live.stores import key_places
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
-from compiler.operations.status import LiveState, NextStep, Row, Status
-from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
 from compiler.text.wording import counted, listed
@@ -325,10 +324,10 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
 
 
 def status_data(
-    result: StatusResult, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
+    status: Status, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
 ) -> dict[str, Any]:
     """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
-    status, progress = result.status, result.status.progress
+    progress = status.progress
     environment = status.environment
     return {
         "environment": environment.name,
@@ -355,8 +354,8 @@ def status_data(
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
         **members(step, "first"),
         "next": step.commands,
-        "forced": result.forced,
-        "wait": _wait(result.waited) if result.waited is not None else None,
+        "forced": status.forced,
+        "wait": _wait(status.waited) if status.waited is not None else None,
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.status import Status, StepContext, next_of_secrets, next_step, with_live_state
 from compiler.operations.status_live import StatusJudge, with_values
-from compiler.operations.status_wait import StatusResult, with_ages
+from compiler.operations.status_wait import with_ages
 from compiler.render.reports.status import status_data, status_report
 from compiler.stores.interface import RENEW_DATE
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World, world
@@ -52,9 +52,7 @@ class Reports:
 
     def of(self, *found: Status, code: int = 0) -> str:
         asked = StepContext()
-        shown = [
-            status_data(StatusResult(each), next_step(each, asked), next_of_secrets(each, asked)) for each in found
-        ]
+        shown = [status_data(each, next_step(each, asked), next_of_secrets(each, asked)) for each in found]
         return text_of(status_report(shown, code, NOW))
 
     def offline(self) -> str:

@@ -9,14 +9,14 @@ from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import Likeness
 from compiler.operations import status_wait
-from compiler.operations.status import LiveState
+from compiler.operations.status import LiveState, Status, WaitEnd
 from compiler.operations.status_live import Snapshot
-from compiler.operations.status_wait import StatusOptions, StatusReading, StatusResult, Wait, WaitEnd, read_status
+from compiler.operations.status_wait import StatusOptions, StatusReading, Wait, read_status
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 
 
-def looked(world: World, options: StatusOptions, *, live: bool = True) -> StatusResult:
+def looked(world: World, options: StatusOptions, *, live: bool = True) -> Status:
     def tell(seen: Mapping[str, LiveState], left: float) -> None:
         assert seen
         assert left <= 20
@@ -30,13 +30,13 @@ def looked(world: World, options: StatusOptions, *, live: bool = True) -> Status
 
 def test_offline_no_store_is_asked(world: World) -> None:
     found = looked(world, StatusOptions(is_offline=True), live=False)
-    assert {row.values.likeness for row in found.status.rows} == {Likeness.NOT_ASKED}
+    assert {row.values.likeness for row in found.rows} == {Likeness.NOT_ASKED}
     assert world.bench.vault.calls == world.bench.azure.calls == []
 
 
 def test_stores_and_cluster_are_looked_at(world: World) -> None:
     found = looked(world, StatusOptions(("jira",)))
-    (row,) = found.status.rows
+    (row,) = found.rows
     assert (row.values.likeness, row.state, found.waited) == (Likeness.EQUAL, ClusterState.IN_EFFECT, None)
 
 
@@ -45,7 +45,7 @@ def test_forced_and_waited_for(world: World) -> None:
     found = looked(world, StatusOptions(seconds=20, is_forced=True))
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.forced) == (WaitEnd.IN_EFFECT, 20, ("github", "jira"))
-    assert all(row.state is ClusterState.IN_EFFECT for row in found.status.rows)
+    assert all(row.state is ClusterState.IN_EFFECT for row in found.rows)
 
 
 class Hung:
@@ -59,7 +59,7 @@ class Hung:
 
     def look(
         self, seconds: float, connect: Callable[[], ClusterView] | None = None, *, is_forced: bool = False
-    ) -> StatusResult:
+    ) -> Status:
         def tell(_seen: Mapping[str, LiveState], left: float) -> None:
             self.told.append(left)
 
@@ -91,8 +91,8 @@ def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) 
     found = hung.look(0.5)
     assert found.waited is not None
     assert found.waited.unanswered == "the cluster (list secrets in agents)"
-    assert [row.live for row in found.status.rows] == [None, None]
-    assert {row.values.likeness for row in found.status.rows} == {Likeness.EQUAL}
+    assert [row.live for row in found.rows] == [None, None]
+    assert {row.values.likeness for row in found.rows} == {Likeness.EQUAL}
     assert hung.told == []
 
 
@@ -112,7 +112,7 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
     found = hung.look(1)
     assert found.waited is not None
     assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
-    assert [row.state for row in found.status.rows] == [ClusterState.IN_EFFECT, ClusterState.OTHER_SPEC]
+    assert [row.state for row in found.rows] == [ClusterState.IN_EFFECT, ClusterState.OTHER_SPEC]
     assert found.waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
 
 
@@ -123,7 +123,7 @@ def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypat
     monkeypatch.setattr(status_wait, "with_values", hung.hang)
     found = hung.look(0.2)
     assert found.waited is not None
-    assert (found.waited.unanswered, found.status.is_asked) == ("the stores", False)
+    assert (found.waited.unanswered, found.is_asked) == ("the stores", False)
 
 
 def test_the_state_before_is_what_was_there_before_the_stores_answered(world: World) -> None:
@@ -155,7 +155,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set once nothing more is asked for by a reading, of which nobody waits for the end."""
     over, read = threading.Event(), StatusReading.read
 
-    def noticed(reading: StatusReading) -> StatusResult:
+    def noticed(reading: StatusReading) -> Status:
         try:
             return read(reading)
         finally:

@@ -2,8 +2,8 @@ from collections.abc import Mapping
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.stores import LiveStores
-from compiler.operations.status import LiveState
-from compiler.operations.status_wait import StatusOptions, StatusReading, Tell, Wait, WaitEnd
+from compiler.operations.status import LiveState, WaitEnd
+from compiler.operations.status_wait import StatusOptions, StatusReading, Tell, Wait
 from tests.unit.operations.status.conftest import World
 
 
@@ -17,7 +17,7 @@ def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> No
     found = partial.end(5)
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (WaitEnd.TIME_UP, 5, "the stores")
-    assert (found.waited.not_compared, found.forced, found.status.is_live) == ({}, (), True)
+    assert (found.waited.not_compared, found.forced, found.is_live) == ({}, (), True)
     snapshot = world.snapshot()
     partial.view, partial.wait = snapshot.view, Wait(world.judge(), snapshot)
     partial.forced.append("jira")
@@ -42,6 +42,6 @@ def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
     partial = reading_of(world, tell)
     partial.remember({"jira": LiveState((ClusterProblem(ClusterState.PODS, "a"),))}, 4)
     found = partial.end(5)
-    assert [row.state for row in found.status.rows] == [ClusterState.NOT_ASKED, ClusterState.PODS]
+    assert [row.state for row in found.rows] == [ClusterState.NOT_ASKED, ClusterState.PODS]
     partial.remember({"jira": LiveState()}, 0)
     assert (told, partial.states["jira"].state) == ([4], ClusterState.PODS)

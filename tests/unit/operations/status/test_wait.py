@@ -9,8 +9,8 @@ import pytest
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import LiveState
-from compiler.operations.status_wait import Wait, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, WaitEnd, WaitResult
+from compiler.operations.status_wait import Wait
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World
 

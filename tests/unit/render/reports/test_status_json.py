@@ -5,8 +5,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Values
-from compiler.operations.status_wait import StatusResult, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.reports.status import status_data, status_report
 from tests.unit.operations.status.conftest import World, world
@@ -17,7 +16,9 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
     waited = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
-    (found,) = status_report([status_data(StatusResult(world.status(), waited), NextStep())], 4, MOMENT)["environments"]
+    (found,) = status_report([status_data(replace(world.status(), waited=waited), NextStep())], 4, MOMENT)[
+        "environments"
+    ]
     assert found["wait"]["unanswered"] == "the stores"
 
 
@@ -37,7 +38,9 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)
     shown = status_data(
-        StatusResult(status, waited, ("jira",)), NextStep(("next",), "deploy"), {"jira": NextStep(("own",), "first")}
+        replace(status, waited=waited, forced=("jira",)),
+        NextStep(("next",), "deploy"),
+        {"jira": NextStep(("own",), "first")},
     )
     report = status_report([shown], 4, MOMENT)
     assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
@@ -120,7 +123,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
 
 
 def test_several_environments_stand_side_by_side(world: World) -> None:
-    looked = StatusResult(replace(world.status(), rows=()))
+    looked = replace(world.status(), rows=())
     report = status_report([status_data(looked, NextStep()), status_data(looked, NextStep())], 0, MOMENT)
     assert (report["environment"], len(report["environments"])) == (None, 2)
     (found, _) = report["environments"]
@@ -129,7 +132,7 @@ def test_several_environments_stand_side_by_side(world: World) -> None:
 
 def test_what_is_due_stands_beside_the_secrets(world: World) -> None:
     key = DueKey("jira", "JIRA_TOKEN", "vault", None, True, KeyAge(AgeState.OVERDUE, MOMENT, MOMENT))
-    shown = status_data(StatusResult(world.status()), NextStep(), due=DueList(MOMENT, (key,), 2))
+    shown = status_data(world.status(), NextStep(), due=DueList(MOMENT, (key,), 2))
     (found,) = status_report([shown], 1, MOMENT)["environments"]
     assert found["due"] == {
         "until": "2026-10-17T00:00:00+00:00",

@@ -10,8 +10,7 @@ from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Row, Status, Values
-from compiler.operations.status_wait import WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, Row, Status, Values, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Style
 from compiler.render.reports.status import due_lines, status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
