@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Command = Callable[[], object]
 
+# Packages that the program imports when it reads a project or opens a store: a tenth of a second or more.
+LATE = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema")
 # Of private modules and without the site's packages, as their public ones take longer to import than all else here.
 # What it sends is of a form that only a process of the same Python reads.
 CLIENT = """
@@ -88,7 +90,8 @@ def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[
 
 def import_all(commands: Mapping[str, str], modules: Iterable[str]) -> dict[str, Command]:
     """Imports `modules`, or the whole program for none, and returns the functions of `commands`."""
-    for name in modules or (each.name for each in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler.")):
+    program = (each.name for each in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."))
+    for name in modules or (*program, *LATE):
         import_module(name)
     found: dict[str, Command] = {}
     for name, function in commands.items():

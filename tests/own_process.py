@@ -15,14 +15,18 @@ from pathlib import Path
 from scripts.ready_commands import ready_commands
 
 SECONDS = 60
-COMPILE = (
-    "compiler.__main__",
-    *(f"compiler.cli.commands.{name}" for name in ("compile", "diff", "verify")),
-    *("compiler.pipeline", "compiler.render.formats"),
+# What every command imports, one package late.
+ANY = (
+    *("compiler.__main__", "compiler.pipeline", "compiler.render.formats", "compiler.cli.terminal.contents"),
+    "jsonschema",
 )
+COMPILE = (*ANY, *(f"compiler.cli.commands.{name}" for name in ("compile", "diff", "verify")))
 LIVE = (
-    "compiler.__main__",
-    *(f"compiler.cli.commands.{name}" for name in ("backup", "migrate", "put", "restore", "verify")),
+    *ANY,
+    *(
+        f"compiler.cli.commands.{name}"
+        for name in ("backup", "cutover", "migrate", "put", "restore", "retire", "rotate", "verify")
+    ),
     *("compiler.stores.azure_key_vault.store", "compiler.stores.vault.store"),
     *("azure.identity", "azure.keyvault.secrets", "hvac", "pyrage"),
 )

@@ -52,7 +52,7 @@ def test_what_passes_compiles_to_what_is_expected(case: Path, expectation: Expec
 
 @pytest.mark.parametrize("path", VALUES, ids=[f"{path.parent.parent.name}-{path.stem}" for path in VALUES])
 def test_what_passes_renders_alike_and_as_it_is_meant(path: Path, helms: tuple[Helm, ...], tmp_path: Path) -> None:
-    found = located(yaml.safe_load(path.read_text("utf-8")))
+    found = located(yaml.load(path.read_text("utf-8"), yaml.CSafeLoader))
     assert found is not None
     subchart, values = found
     chart = CHART
@@ -61,7 +61,7 @@ def test_what_passes_renders_alike_and_as_it_is_meant(path: Path, helms: tuple[H
     older, newer = (helm.template(path, chart=chart) for helm in helms)
     # Helm 4 keeps the line break before a document's end that Helm 3 trims.
     assert older == newer.replace("\n\n---\n", "\n---\n")
-    assert outlines_of_manifests(yaml.safe_load_all(newer)) == outlines_of_values(values)
+    assert outlines_of_manifests(yaml.load_all(newer, yaml.CSafeLoader)) == outlines_of_values(values)
 
 
 NO_VALUES = "no ExternalSecret and no store is given"

@@ -82,8 +82,8 @@ def test_anything_else_is_no_version(text: str) -> None:
     assert version_of(text) is None
 
 
-FILE = yaml.safe_load(Path(platform.__file__).with_name("caipe.yaml").read_text("utf-8"))
-ENTRIES = yaml.safe_load((ROOT / "environments/catalogue.yaml").read_text("utf-8"))["secrets"]
+FILE = yaml.load(Path(platform.__file__).with_name("caipe.yaml").read_text("utf-8"), yaml.CSafeLoader)
+ENTRIES = yaml.load((ROOT / "environments/catalogue.yaml").read_text("utf-8"), yaml.CSafeLoader)["secrets"]
 BOUNDS = sorted(
     {row[bound] for row in FORMS["rows"] for bound in ("since", "before") if bound in row}, key=known_version
 )
