@@ -42,6 +42,13 @@ KEY = "moves"
 REST = "all"
 
 
+# The maps of texts that an environment and each of its secrets may have, as messages call one of a map.
+METADATA: Final = {
+    "labels": "label",
+    "annotations": "annotation",
+    "secretLabels": "Secret's label",
+    "secretAnnotations": "Secret's annotation",
+}
 # The values of `fetch`: one read for each key, which is the default, or one for each secret.
 PER_KEY, BUNDLE = "perKey", "bundle"
 

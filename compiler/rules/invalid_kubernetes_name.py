@@ -18,7 +18,7 @@ Use the forms that Kubernetes takes:
 
 from collections.abc import Mapping
 
-from compiler.model.environment import Environment, Secret, Store
+from compiler.model.environment import METADATA, Environment, Secret, Store
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Finding, Findings, Node, places_below, rule
 from compiler.rules.forms.names import (
     LONGEST_LABEL,
@@ -34,12 +34,6 @@ from compiler.text.wording import quoted, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
-_METADATA = {
-    "labels": "label",
-    "annotations": "annotation",
-    "secretLabels": "Secret's label",
-    "secretAnnotations": "Secret's annotation",
-}
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
@@ -101,7 +95,7 @@ def _store(store: Store) -> Findings:
 
 
 def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
-    for member, kind in _METADATA.items():
+    for member, kind in METADATA.items():
         for key, value in owner.members_at(member).items():
             if problem := label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
@@ -116,7 +110,7 @@ def _annotation_size(secret: Secret, environment: Environment, member: str, text
     size = sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
     if size > _ANNOTATION_BYTES:
         node = secret.node.get(member) or environment.root.nearest(member)
-        what = f"the {_METADATA[member]}s of {quoted(secret.id)}"
+        what = f"the {METADATA[member]}s of {quoted(secret.id)}"
         message = f"{what} have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}"
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
 

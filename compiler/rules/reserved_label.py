@@ -17,6 +17,7 @@ Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is
     partOf: shop
 """
 
+from compiler.model.environment import METADATA
 from compiler.model.facts import ANNOTATION, LABEL
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, quoted, rule
@@ -30,12 +31,11 @@ _OF_LABELS = {
     "argocd.argoproj.io/": _ARGO_CD,
     "reconcile.external-secrets.io/": _OPERATOR,
 }
-_OF_SECRET_ANNOTATIONS = {"argocd.argoproj.io/": _ARGO_CD, "reconcile.external-secrets.io/": _OPERATOR}
 _RESERVED = {
-    "labels": ("label", _OF_LABELS),
-    "annotations": ("annotation", {ANNOTATION: _CHART, "force-sync": "live commands"}),
-    "secretLabels": ("Secret's label", _OF_LABELS),
-    "secretAnnotations": ("Secret's annotation", _OF_SECRET_ANNOTATIONS),
+    "labels": _OF_LABELS,
+    "annotations": {ANNOTATION: _CHART, "force-sync": "live commands"},
+    "secretLabels": _OF_LABELS,
+    "secretAnnotations": {"argocd.argoproj.io/": _ARGO_CD, "reconcile.external-secrets.io/": _OPERATOR},
 }
 _WAYS_OUT = {
     ANNOTATION: "set `syncWave` in the catalogue",
@@ -51,10 +51,10 @@ def check(environment: Environment) -> Findings:
 
 
 def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
-    for member, (kind, reserved) in _RESERVED.items():
+    for member, reserved in _RESERVED.items():
         for key, found in node.members_at(member).items():
             domain, slash, _ = key.partition("/")
             owner = reserved.get(key) or reserved.get(domain + slash)
             if owner is not None:
-                message = f"the {kind} {quoted(key)} is set by {owner}"
+                message = f"the {METADATA[member]} {quoted(key)} is set by {owner}"
                 yield Finding(message, found.key_span, help=_WAYS_OUT.get(key, "use a key of your own"), scope=scope)

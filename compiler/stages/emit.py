@@ -94,15 +94,10 @@ def _documents(text: str, most: Callable[[int], int]) -> tuple[list[object] | No
         what, offset = error.args
         return None, (what, offset)
     except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
-        return None, _parsers_excess(error)
-
-
-def _parsers_excess(error: Exception) -> Excess | None:
-    # libyaml reads ahead of what it reports, and so may meet its own limit before this program meets MAX_DEPTH.
-    mark = getattr(error, "problem_mark", None)
-    if mark is None or getattr(error, "problem", None) != _PARSERS_OWN_LIMIT:
-        return None
-    return _TOO_DEEP, mark.index
+        # libyaml reads ahead of what it reports, and so may meet its own limit before this program meets MAX_DEPTH.
+        mark = getattr(error, "problem_mark", None)
+        is_too_deep = getattr(error, "problem", None) == _PARSERS_OWN_LIMIT
+        return None, (_TOO_DEEP, mark.index) if mark is not None and is_too_deep else None
 
 
 class _Reader:

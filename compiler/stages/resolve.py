@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
-from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
+from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
@@ -313,7 +313,7 @@ def _leaf(origin: str, value: str) -> Node:
 
 
 _DEFAULT_KIND = "ClusterSecretStore"
-_TEXTS = frozenset({"labels", "annotations", "secretLabels", "secretAnnotations"})
+_TEXTS = METADATA.keys()
 # Its name, its store and the like.
 _VALUES_A_SECRET = 10
 

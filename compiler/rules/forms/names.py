@@ -106,8 +106,7 @@ def wrong_in_environment(environment: Environment, provider: Provider, judge: Ju
             wrong_prefixes.append(store.id)
             yield WrongName(None, problem, store.node.nearest("prefix"), ("stores", store.id))
     for secret in environment.secrets.values():
-        overrides = secret.node.children.get("remote")
-        own = overrides.children.get(provider.id) if overrides is not None else None
+        own = secret.node.get("remote", provider.id)
         reads = secret.store is not None and secret.store.provider is provider
         if reads and secret.store is not None and secret.store.prefix:
             if secret.store.id not in wrong_prefixes:
