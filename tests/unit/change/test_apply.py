@@ -16,9 +16,8 @@ from compiler.change.journal import read_run
 from compiler.change.plan import End, MissingLine, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
-from compiler.stores.secret_value import SecretValue
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
-from tests.unit.memory_store import MemoryStore, secrets
+from tests.unit.memory_store import MemoryStore
 
 RUN = "20250131-120000-4fa1c2"
 
@@ -62,13 +61,6 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
         "b": ("done", "v1", "v2", "update"),
     }
     assert (run.ended, run.is_resumable, outcome.is_incomplete) == ("complete", False, False)
-
-
-def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=SecretValue("pem text"))
-    assert apply(store, plan_of(write)).results[0].state is State.DONE
-    assert store.calls[0] == ("write_whole", "pem")
 
 
 @pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
@@ -134,100 +126,6 @@ def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callabl
     ]
     assert (outcome.has_differences, outcome.is_incomplete) == (True, False)
     assert read_run(journal_path(tmp_path)).ended == "conflict"
-
-
-def test_a_version_that_slipped_in_or_came_right_after_is_a_conflict_with_its_id(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    store.slipped = ("v9",)
-    assert apply(store, plan_of(write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
-
-
-def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-
-    def before(method: str, name: str) -> None:
-        if method == "read":
-            store.seed(name, A="theirs")
-
-    store.before = before
-    (result,) = apply(store, plan_of(write_of(store, "a", A="1"))).results
-    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
-
-
-@pytest.mark.parametrize("values", [{"A": "other"}, {"A": "1", "MORE": "x"}, {}])
-def test_other_bytes_than_were_sent_are_found(apply: Callable[..., Outcome], values: dict[str, str]) -> None:
-    store = MemoryStore()
-
-    def lie(method: str, name: str) -> None:
-        if method == "read":
-            store.versions[name][-1] = replace(store.versions[name][-1], properties=secrets(**values))
-
-    store.before = lie
-    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
-    assert outcome.results[0].state is State.UNVERIFIED
-    assert outcome.has_differences
-
-
-def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    store.seed("a", A="old", B="same", KEPT="k")
-    store.deleted.add("a")
-    audit = AuditLog(tmp_path / "audit")
-    with audit:
-        outcome = apply(store, plan_of(write_of(store, "a", A="new", B="same")), audit)
-    assert (outcome.results[0].state, outcome.results[0].version) == (State.DONE, "v2")
-    assert store.shown("a") == {"A": "new", "B": "same", "KEPT": "k"}
-    text = (tmp_path / "audit").read_text("utf-8")
-    assert [word in text for word in ('"recover"', '"update"', '"create"', '"who": "tester"')] == [
-        True,
-        True,
-        False,
-        True,
-    ]
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_recovered_secret_that_holds_everything_is_kept(
-    tmp_path: Path,
-    apply: Callable[..., Outcome],
-    whole: bool,  # noqa: FBT001
-) -> None:
-    store = MemoryStore()
-    if whole:
-        store.seed_whole("a", "text")
-    else:
-        store.seed("a", A="same")
-    store.deleted.add("a")
-    write = write_of(store, "a", A="same")
-    write = replace(write, changes={}, whole=SecretValue("text")) if whole else write
-    outcome = apply(store, plan_of(write))
-    assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
-    assert entries_of(read_run(journal_path(tmp_path)))["a"].after == "v1"
-
-
-def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    store.seed("a", A="old")
-    store.deleted.add("a")
-    write = write_of(store, "a", A="new")
-
-    def overtake(method: str, _name: str) -> None:
-        if method == "recover":
-            store.deleted.clear()
-            store.seed("a", A="newer")
-
-    store.before = overtake
-    result = apply(store, plan_of(write)).results[0]
-    assert (result.state, result.slipped) == (State.CONFLICT, ("v2",))
-    assert store.shown("a") == {"A": "newer"}
-
-
-def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    store.seed_whole("a", "old")
-    store.deleted.add("a")
-    write = replace(write_of(store, "a", A="x"), changes={}, whole=SecretValue("new"))
-    assert apply(store, plan_of(write)).results[0].version == "v2"
 
 
 def test_what_cannot_be_noted_before_the_write_is_not_written(

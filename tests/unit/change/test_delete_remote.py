@@ -10,7 +10,7 @@ from compiler.change.run_log import AuditLog, RunLog, UndoLog
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
 from compiler.stores.interface import VersionState
-from tests.unit.change.deleting import ID, PROVIDERS, deletion, recovery, three
+from tests.unit.change.undoing import ID, PROVIDERS, deletion, recovery, three
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
 

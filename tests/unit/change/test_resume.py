@@ -8,7 +8,7 @@ from compiler.change.compare import narrow_to_run
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret
-from tests.unit.change.deleting import deleted
+from tests.unit.change.undoing import deleted
 from tests.unit.changes import plan_of
 
 A = ("azure", "a")

@@ -10,9 +10,7 @@ from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, VersionGoneError
 from compiler.stores.interface import VersionState, VersionStates
 from tests import providers
-from tests.unit.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three
-from tests.unit.change.undoing import only, updated
-from tests.unit.change.undoing import run_of as writing_run
+from tests.unit.change.undoing import ID, PROVIDERS, deleted, deleting_run, deletion, only, run_of, three, updated
 from tests.unit.memory_store import MemoryStore
 
 TARGET = ("azure", "a")
@@ -22,7 +20,7 @@ PLACE = StoreLocation("https://memory", "a")
 
 
 def recovery_of(entry: RunEntry, states: VersionStates) -> Reversal:
-    found = judge_deletion(run_of(entry), entry, states)
+    found = judge_deletion(deleting_run(entry), entry, states)
     assert found is not None
     return found
 
@@ -33,7 +31,7 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
     store.gone["a"] = {"v1"} if provider is providers.VAULT else set()
     write = deletion(store)
     store.delete_versions("a", write.versions)
-    plan = plan_undo(run_of(deleted(*write.versions), store.address.absolute), {"azure": store})
+    plan = plan_undo(deleting_run(deleted(*write.versions)), {"azure": store})
     (made,), (step,) = plan.writes, plan.steps
     assert (made.kind, made.versions, made.before) == (Kind.RECOVER, write.versions, "v3")
     assert (step.secret, step.key, step.kind) == ("jira", "KEY", Kind.RECOVER)
@@ -86,7 +84,7 @@ def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
 def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
     error = StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
     for entry in (deleted("1"), deleted("1", state="started")):
-        found = judge_deletion(run_of(entry), entry, error)
+        found = judge_deletion(deleting_run(entry), entry, error)
         assert found is not None
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
 
@@ -95,18 +93,18 @@ def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
     store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
     entry = deleted("v1", "v2", "v3", state="started")
-    plan = plan_undo(run_of(entry, store.address.absolute), {"azure": store})
+    plan = plan_undo(deleting_run(entry), {"azure": store})
     (step,) = plan.steps
     assert (step.kind, step.remedy) == (Kind.REFUSE, "run the same retire again to settle that, then undo it")
     assert "the run was stopped while it deleted versions v1, v2, v3" in step.reason
     store.recover_versions("a", ("v1", "v2", "v3"))
-    assert plan_undo(run_of(entry, store.address.absolute), {"azure": store}).steps == ()
+    assert plan_undo(deleting_run(entry), {"azure": store}).steps == ()
 
 
 def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
     store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
-    run = run_of(deleted("v1", "v2", "v3", state="started"), store.address.absolute)
+    run = deleting_run(deleted("v1", "v2", "v3", state="started"))
     run.ended = "complete"
     (write,) = plan_undo(run, {"azure": store}).writes
     assert (write.kind, write.versions) == (Kind.RECOVER, ("v1", "v2", "v3"))
@@ -119,14 +117,14 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
     store.seed("a", A="old")
     store.seed("a", A="new")
     store.deleted.add("a")
-    step, _ = only(writing_run(a=updated()), store)
+    step, _ = only(run_of(a=updated()), store)
     assert step.remedy == "recover it (`migrate --recover`)"
     history = RunHistory(retired={("https://memory", "a"): PastRun(ID, "retire", "staging")})
-    step, write = only(writing_run(a=updated()), store, history)
+    step, write = only(run_of(a=updated()), store, history)
     assert (step.kind, write) == (Kind.REFUSE, None)
     assert step.remedy == f"undo that run first: platform-secrets retire staging --undo {ID}"
     store.failures["read", "a"] = VersionGoneError(PLACE, Action.READ, "evicted", "restore it", version="v1")
-    assert only(writing_run(a=updated()), store, history)[0].remedy == "restore it"
+    assert only(run_of(a=updated()), store, history)[0].remedy == "restore it"
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,25 @@
-"""Runs as their journals tell of them, to plan the undo of, and a store with what they wrote."""
+"""Runs as their journals tell of them, to plan the undo of, and stores with what they wrote or deleted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.change.journal import Run, RunEntry, RunHistory
-from compiler.change.plan import Kind, Plan, Step, Write
+from compiler.change.plan import Kind, Location, Plan, Step, Write
 from compiler.change.undo import plan_undo
 from compiler.live.read_many import PastRun
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation
+from compiler.stores.interface import VersionState
+from tests import providers
 from tests.unit.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")
 MEMORY = "https://memory"
 KEYS = (("jira", "KEY", "A"),)
+DELETING = Step("jira", "KEY", Kind.DELETE, None, Location("azure", "a", "A"))
+PROVIDERS = (providers.VAULT, providers.KEY_VAULT)
 OLDER, NEWER = PastRun("older", "migrate", "prod"), PastRun("newer", "put", "staging")
 
 
@@ -53,3 +60,37 @@ def two_versions() -> MemoryStore:
 
 def begun(before: str | None, kind: str = "create") -> RunEntry:
     return RunEntry(Kind(kind), before, recover=False, keys=KEYS, before=before, state="started", maybe_stored=True)
+
+
+def three(provider: Provider) -> MemoryStore:
+    store = MemoryStore(StoreAddress(provider, "https://memory"))
+    for value in ("1", "2", "3"):
+        store.seed("a", A=value)
+    return store
+
+
+def deletion(store: MemoryStore) -> Write:
+    """The deletion of all versions of `a` that can be read."""
+    states = store.version_states("a")
+    readable = tuple(version for version, state in states.items() if state is VersionState.READABLE)
+    others = tuple(version for version in states if version not in readable)
+    return Write("azure", "a", (DELETING,), {}, base=store.versions["a"][-1], versions=readable, others=others)
+
+
+def recovery(*versions: str) -> Write:
+    return Write("azure", "a", (DELETING,), {}, recover=True, versions=versions)
+
+
+def deleted(*versions: str, state: str = "done", **rest: object) -> RunEntry:
+    """A deletion that the run recorded; with another `state` one that it only began."""
+    newest = versions[-1]
+    after = newest if state == "done" else None
+    entry = RunEntry(Kind.DELETE, newest, recover=False, keys=KEYS, before=newest, after=after, state=state)
+    entry.versions, entry.maybe_stored = versions, state == "started"
+    for name, value in rest.items():
+        setattr(entry, name, value)
+    return entry
+
+
+def deleting_run(entry: RunEntry) -> Run:
+    return replace(run_of(a=entry), command="retire")
