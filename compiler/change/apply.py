@@ -447,13 +447,6 @@ def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:
     return outcome
 
 
-def defective(target: Target) -> WriteResult:
-    """The failure of a step by a defect of this program, which may have come after the write."""
-    return WriteResult(
-        *target, State.FAILED, code=DEFECT, reason="this program failed with an internal error", remedy=AGAIN
-    )
-
-
 def _end(outcome: Outcome) -> str:
     if outcome.interrupted:
         return "interrupted"
@@ -491,7 +484,9 @@ class _Work:
             result = self._done(write)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
             self.broke(error)
-            result = defective(write.target)
+            # It may have come after the write.
+            reason = "this program failed with an internal error"
+            result = WriteResult(*write.target, State.FAILED, code=DEFECT, reason=reason, remedy=AGAIN)
             with suppress(Exception):
                 self._log.settled(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:

@@ -325,26 +325,28 @@ def redate(
     steps: Sequence[Step], draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None
 ) -> tuple[Step, ...]:
     """`steps`, where one into `stores` whose value is there already is to be written if its date is missing."""
+    asked = draft.options.expires
+
+    def lacks_date(step: Step) -> bool:
+        store = draft.stores[step.place.store]
+        reading = readings[store, step.place.name]
+        entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
+        # What the run has written has the date that it was to have then.
+        if not isinstance(reading, RemoteSecret) or (entry is not None and entry.after is not None):
+            return False
+        # A date that was valid once is left alone: each run would move it.
+        expires = reading.attributes.expires
+        if expires is None or asked is None:
+            return expires is None
+        tolerated = _SAME_DAYS if isinstance(asked, timedelta) else _SAME_DATE
+        return abs(expires - _moment(asked, store.now())) >= tolerated
+
     return tuple(
-        _redated(step, draft, readings, run) if step.kind is Kind.KEEP and step.place.store in stores else step
+        replace(step, kind=Kind.UPDATE, reason="its expiry date is set")
+        if step.kind is Kind.KEEP and step.place.store in stores and lacks_date(step)
+        else step
         for step in steps
     )
-
-
-def _redated(step: Step, draft: Plan, readings: Readings, run: Run | None) -> Step:
-    store, asked = draft.stores[step.place.store], draft.options.expires
-    reading = readings[store, step.place.name]
-    entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
-    # What the run has written has the date that it was to have then.
-    if not isinstance(reading, RemoteSecret) or (entry is not None and entry.after is not None):
-        return step
-    # A date that was valid once is left alone: each run would move it.
-    expires = reading.attributes.expires
-    is_dated = expires is not None
-    if expires is not None and asked is not None:
-        tolerated = _SAME_DAYS if isinstance(asked, timedelta) else _SAME_DATE
-        is_dated = abs(expires - _moment(asked, store.now())) < tolerated
-    return step if is_dated else replace(step, kind=Kind.UPDATE, reason="its expiry date is set")
 
 
 def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = False) -> Plan:

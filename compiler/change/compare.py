@@ -318,7 +318,8 @@ def plan_change(
 
 
 def _without_values(steps: Iterable[Step]) -> tuple[Step, ...]:
-    return tuple(step.without_value() for step in steps)
+    """The steps as they are shown and recorded; a run is too long to keep what was read for it."""
+    return tuple(replace(step, value=None, origin=None) for step in steps)
 
 
 def _of_kind(plan: Plan, readings: Readings, kind: type[StoreError]) -> Collection[Target]:
@@ -490,15 +491,11 @@ def _uses_of(write: Write, *, is_destroyed: bool) -> frozenset[Use]:
     if write.recover:
         return frozenset({Use.RECOVER, Use.UPDATE, *((Use.TAG,) if write.since is not None else ())})
     uses = {Use.UPDATE if write.base is not None or is_destroyed else Use.CREATE}
-    if _changes_tags(write):
-        uses.add(Use.TAG)
-    return frozenset(uses)
-
-
-def _changes_tags(write: Write) -> bool:
     has = write.base.attributes.tags if write.base is not None else {}
     wanted = write.stored_attributes
-    return wanted is not None and wanted.tags != has
+    if wanted is not None and wanted.tags != has:
+        uses.add(Use.TAG)
+    return frozenset(uses)
 
 
 # Commands whose values are given by a person or a file: the journal holds none of them.

@@ -170,10 +170,6 @@ class Step:
     def refused(self, reason: str, remedy: str) -> Step:
         return replace(self, kind=Kind.REFUSE, reason=reason, remedy=remedy, value=None)
 
-    def without_value(self) -> Step:
-        """The step as it is shown and recorded; a run is too long to keep what was read for it."""
-        return replace(self, value=None, origin=None)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Write:

@@ -365,10 +365,7 @@ def unrecorded(target: Target, error: AuditError | OSError) -> WriteResult:
 
 def missing_lines(run: Run) -> tuple[MissingLine, ...]:
     """What the audit file lacks of the writes of a run and of its undo, as far as the journal knows their versions."""
-    return tuple(_missing_lines(run))
-
-
-def _missing_lines(run: Run) -> Iterator[MissingLine]:
+    found = list[MissingLine]()
     for target, entry in run.entries.items():
         recovered = entry.deleted if entry.recovered else None
         if entry.audit_pending and (version := entry.after or recovered) is not None:
@@ -376,12 +373,13 @@ def _missing_lines(run: Run) -> Iterator[MissingLine]:
             if entry.recover:
                 action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
             before = entry.before or entry.planned_before
-            yield MissingLine(*target, version, entry.properties, str(action), before)
+            found.append(MissingLine(*target, version, entry.properties, str(action), before))
         made = entry.undone_as or entry.undo_before
         if entry.undo_audit_pending and entry.undo == "done" and made is not None:
             undoing = Kind.RECOVER if entry.kind is Kind.DELETE else Kind.DELETE
             action_ = RESTORE if entry.undone_as is not None else str(undoing)
-            yield MissingLine(*target, made, entry.properties, action_, entry.undo_before, is_undo=True)
+            found.append(MissingLine(*target, made, entry.properties, action_, entry.undo_before, is_undo=True))
+    return tuple(found)
 
 
 def unaudited(run: Run, *, lacks_file: bool = False) -> tuple[MissingLine, ...]:
