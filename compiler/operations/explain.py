@@ -14,27 +14,20 @@ from compiler.text.wording import closest, command_line, suggest
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """A value that an earlier layer gave, and where."""
-
-    value: str
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """Where one value comes from.
 
     `value` is None where a layer removed it, or where a key is not in use. `origin` is written, default, catalogue,
     inherited (from the environment or the catalogue), usual (a default that is shown only on request), removed,
     resolved (a key's place) or unused. `where` is `file:line:column`, or the option or variable that said so.
+    `overrode` are the values that earlier layers gave, each with where.
     """
 
     path: str
     value: str | None
     origin: str
     where: str | None = None
-    overrode: tuple[Earlier, ...] = ()
+    overrode: tuple[tuple[str, str], ...] = ()
     note: str = ""
 
 
@@ -271,7 +264,7 @@ def _written(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
 def _written_at(path: tuple[str, ...], node: Node) -> Explanation:
     """What a layer, an option or a variable says at `path`."""
     # A layer above that says the same again did not change anything, but its place is worth knowing.
-    overrode = tuple(Earlier(shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
+    overrode = tuple((shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
     return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), overrode)
 
 

@@ -45,20 +45,8 @@ class PastWrites:
     undo: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PastRuns:
-    """The runs, newest first, and why each file of `unread` was not read, or not wholly.
-
-    `environments` are those of all runs that were found, also where only one was asked for.
-    """
-
-    runs: tuple[PastWrites, ...]
-    unread: Mapping[str, str]
-    environments: tuple[str, ...]
-
-
-def list_runs(root: Path, environment: str | None = None, audit: str | None = None) -> PastRuns:
-    """The runs of this folder, with those that the file `audit` has besides; of one environment or of all.
+def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
+    """The runs of this folder, newest first, with those that the file `audit` has besides, and why files were not read.
 
     Raises Refusal where the audit file cannot be read.
     """
@@ -77,9 +65,7 @@ def list_runs(root: Path, environment: str | None = None, audit: str | None = No
             found[name] = each if own is None else replace(own, who=own.who or each.who)
         if broken:
             unread[audit] = _broken_lines(broken)
-    of_environment = (each for each in found.values() if environment in (None, each.environment))
-    runs = tuple(sorted(of_environment, key=lambda each: each.run, reverse=True))
-    return PastRuns(runs, unread, tuple(sorted({each.environment for each in found.values()})))
+    return tuple(sorted(found.values(), key=lambda each: each.run, reverse=True)), unread
 
 
 def _of_journal(run: Run) -> PastWrites:

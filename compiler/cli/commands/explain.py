@@ -50,7 +50,7 @@ def _lines(found: Sequence[Explanation]) -> Iterator[Line]:
         value = {"removed": "removed", "unused": "not in use"}.get(each.origin) if each.value is None else each.value
         where = ("  ", each.where) if each.where is not None else ()
         yield each.path, ": ", value or "", *where, _remark(each)
-        yield from (("    over ", lower.value, "  ", lower.where) for lower in each.overrode)
+        yield from (("    over ", value, "  ", where) for value, where in each.overrode)
 
 
 def _remark(each: Explanation) -> str:
@@ -65,6 +65,6 @@ def _data(each: Explanation) -> dict[str, Any]:
         "value": each.value,
         "origin": "default" if each.origin == "usual" else each.origin,
         "where": each.where,
-        "overrode": each.overrode,
+        "overrode": [{"value": value, "where": where} for value, where in each.overrode],
         **members(each, "note"),
     }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.model.facts import short_age
-from compiler.operations.runs import PastRuns, PastWrites, list_runs
+from compiler.operations.runs import PastWrites, list_runs
 from compiler.render.content import Line, Painted, Style, envelope
 from compiler.text.wording import counted, listed
 
@@ -34,26 +34,27 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
-    found = list_runs(invocation.root, arguments.environment, arguments.audit)
-    shown = found.runs if arguments.all else found.runs[:_MOST]
-    invocation.lines(_lines(found, shown, datetime.now(UTC)))
-    unread = [{"file": file, "why": why} for file, why in found.unread.items()]
-    invocation.report(lambda: envelope("runs", arguments.environment, OK, {"runs": found.runs, "unread": unread}))
+    every, unread = list_runs(invocation.root, arguments.audit)
+    runs = [each for each in every if arguments.environment in (None, each.environment)]
+    environments = sorted({each.environment for each in every})
+    shown = runs if arguments.all else runs[:_MOST]
+    invocation.lines(_lines(shown, len(runs) - len(shown), environments, datetime.now(UTC)))
+    invocation.lines((Painted("warning: ", Style.WARNING), file, ": ", why) for file, why in unread.items())
+    content = {"runs": runs, "unread": [{"file": file, "why": why} for file, why in unread.items()]}
+    invocation.report(lambda: envelope("runs", arguments.environment, OK, content))
     return OK
 
 
-def _lines(found: PastRuns, shown: tuple[PastWrites, ...], now: datetime) -> Iterator[Line]:
+def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], now: datetime) -> Iterator[Line]:
     for each in shown:
         yield Painted(each.run, Style.STRONG), ": ", *_about(each, now)
         if each.undo is not None:
             yield "  to undo it: ", each.undo
-    if left := len(found.runs) - len(shown):
+    if left:
         yield f"{counted(left, 'older run')} not shown; `--all` shows them"
-    if not found.runs:
-        others = f" of this environment, but of {listed(found.environments, 5)}" if found.environments else ""
+    if not shown:
+        others = f" of this environment, but of {listed(environments, 5)}" if environments else ""
         yield f"no runs{others}"
-    for file, why in found.unread.items():
-        yield Painted("warning: ", Style.WARNING), file, ": ", why
 
 
 def _about(each: PastWrites, now: datetime) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.runs import PastRuns, list_runs
+from compiler.operations.runs import PastWrites, list_runs
 from compiler.refusal import Refusal
 from tests.unit.change.test_journal import FIRST_LINES, LINES
 
@@ -39,7 +39,7 @@ def journal(root: Path, text: str, run: str = FIRST) -> None:
     (folder / f"{run}.jsonl").write_text(text, "utf-8")
 
 
-def audited(root: Path, text: str) -> PastRuns:
+def audited(root: Path, text: str) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
     (root / "audit").write_text(text, "utf-8")
     return list_runs(root, audit=str(root / "audit"))
 
@@ -60,10 +60,9 @@ def test_a_recorded_run_is_listed_with_its_end_and_its_undo(
     (path,) = (RECORDED / name).glob("*.jsonl")
     (tmp_path / ".platform-secrets/runs").mkdir(parents=True)
     shutil.copy2(path, tmp_path / ".platform-secrets/runs")
-    found = list_runs(tmp_path, audit=str(RECORDED / name / "audit"))
-    (run,) = found.runs
+    (run,), unread = list_runs(tmp_path, audit=str(RECORDED / name / "audit"))
     assert (run.run, run.state, run.undo, run.secrets) == (path.stem, state, undo, ("github",))
-    assert (run.environment, run.planned, run.written, found.unread) == ("dev", 1, 1, {})
+    assert (run.environment, run.planned, run.written, unread) == ("dev", 1, 1, {})
     # The journal says who began it, and an older one leaves that to the audit file.
     assert run.who == ("ada@laptop" if name == "rotated" else "tester")
 
@@ -72,14 +71,14 @@ def test_a_rotation_that_is_closed_has_no_undo(tmp_path: Path) -> None:
     (path,) = (RECORDED / "rotated").glob("*.jsonl")
     closed = lines({"type": "phase", "time": "2026-11-28T17:10:00.000+00:00", "phase": "closed"})
     journal(tmp_path, path.read_text("utf-8") + closed, path.stem)
-    (run,) = list_runs(tmp_path).runs
+    (run,), _ = list_runs(tmp_path)
     assert (run.state, run.undo) == ("complete, closed", None)
 
 
 @pytest.mark.parametrize("noted", [FIRST_LINES, LINES], ids=["format 1", "format 2"])
 def test_both_formats_are_read(tmp_path: Path, noted: tuple[dict[str, Any], ...]) -> None:
     journal(tmp_path, lines(*noted))
-    (run,) = list_runs(tmp_path).runs
+    (run,), _ = list_runs(tmp_path)
     assert (run.command, run.environment, run.secrets) == ("migrate", "prod", ("github", "gitlab"))
     assert (run.state, run.planned, run.written, run.who) == ("partly undone", 3, 2, "")
     assert run.began == datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -88,39 +87,39 @@ def test_both_formats_are_read(tmp_path: Path, noted: tuple[dict[str, Any], ...]
 
 def test_a_run_that_was_stopped_before_its_first_write_has_nothing_to_undo(tmp_path: Path) -> None:
     journal(tmp_path, lines(*LINES[:3]))
-    (run,) = list_runs(tmp_path).runs
+    (run,), _ = list_runs(tmp_path)
     assert (run.state, run.written, run.undo) == ("stopped before the first write", 0, None)
     journal(tmp_path, lines(*LINES[:7]))
-    (run,) = list_runs(tmp_path).runs
+    (run,), _ = list_runs(tmp_path)
     assert (run.state, run.written, run.undo is None) == ("stopped, or still running", 1, False)
 
 
-def test_the_newest_run_comes_first_and_an_environment_has_its_own(tmp_path: Path) -> None:
+def test_the_newest_run_comes_first_with_its_environment(tmp_path: Path) -> None:
     for number, environment in enumerate(("prod", "dev", "prod")):
         head = {**LINES[0], "environment": environment}
         journal(tmp_path, lines(head, *LINES[1:]), f"2025013{number}-120000-4fa1c2")
-    assert [each.environment for each in list_runs(tmp_path).runs] == ["prod", "dev", "prod"]
-    assert [each.run for each in list_runs(tmp_path, "prod").runs] == [
-        "20250132-120000-4fa1c2",
-        "20250130-120000-4fa1c2",
+    runs, _ = list_runs(tmp_path)
+    assert [(each.run, each.environment) for each in runs] == [
+        ("20250132-120000-4fa1c2", "prod"),
+        ("20250131-120000-4fa1c2", "dev"),
+        ("20250130-120000-4fa1c2", "prod"),
     ]
     # There is no 32nd day: the run is there all the same.
-    assert list_runs(tmp_path).runs[0].began is None
+    assert runs[0].began is None
 
 
 def test_a_run_of_another_machine_is_known_by_the_audit_file(tmp_path: Path) -> None:
     other = {**LINE, "name": "team/b"}
-    found = audited(
+    (run,), unread = audited(
         tmp_path,
         lines(
             *(LINE, {**LINE, "state": "written", "version": "1"}),
             *(other, {**other, "name": "team/c"}, {**other, "name": "team/c", "state": "failed"}),
         ),
     )
-    (run,) = found.runs
     assert (run.command, run.undo, run.who, run.secrets) == (None, None, "ada", ("team/a", "team/b", "team/c"))
     assert (run.state, run.planned, run.written) == ("by the audit file, 1 failed, 1 not known", 3, 1)
-    assert found.unread == {}
+    assert unread == {}
 
 
 @pytest.mark.parametrize(
@@ -143,23 +142,23 @@ def test_a_run_of_another_machine_is_known_by_the_audit_file(tmp_path: Path) -> 
     ],
 )
 def test_a_broken_line_is_counted_and_named_and_the_others_count(tmp_path: Path, broken: object) -> None:
-    found = audited(tmp_path, lines(LINE, broken, {**LINE, "state": "written"}))
-    assert [each.written for each in found.runs] == [1]
-    assert found.unread == {str(tmp_path / "audit"): "1 line is not a line of an audit file: 2"}
+    runs, unread = audited(tmp_path, lines(LINE, broken, {**LINE, "state": "written"}))
+    assert [each.written for each in runs] == [1]
+    assert unread == {str(tmp_path / "audit"): "1 line is not a line of an audit file: 2"}
 
 
 def test_of_many_broken_lines_the_first_are_named(tmp_path: Path) -> None:
-    found = audited(tmp_path, lines(*["x"] * 9))
-    assert [*found.unread.values()] == ["9 lines are not lines of an audit file: 1, 2, 3, 4, 5, …"]
+    _, unread = audited(tmp_path, lines(*["x"] * 9))
+    assert [*unread.values()] == ["9 lines are not lines of an audit file: 1, 2, 3, 4, 5, …"]
 
 
 def test_a_broken_journal_is_named_and_the_others_are_listed(tmp_path: Path) -> None:
     journal(tmp_path, "{}\n", "99999999-999999-aaaaaa")
     journal(tmp_path, lines({**LINES[0], "command": "put x; rm -rf /"}, *LINES[1:]), "20250131-120001-000000")
     journal(tmp_path, lines(*LINES))
-    found = list_runs(tmp_path)
-    assert [each.run for each in found.runs] == [FIRST]
-    assert {name.rpartition("/")[2]: why.endswith("cannot be read") for name, why in found.unread.items()} == {
+    runs, unread = list_runs(tmp_path)
+    assert [each.run for each in runs] == [FIRST]
+    assert {name.rpartition("/")[2]: why.endswith("cannot be read") for name, why in unread.items()} == {
         "99999999-999999-aaaaaa.jsonl": True,
         "20250131-120001-000000.jsonl": True,
     }

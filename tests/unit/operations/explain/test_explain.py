@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from compiler.model.environment import Environment
-from compiler.operations.explain import Earlier, Explanation, explain
+from compiler.operations.explain import Explanation, explain
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 
@@ -66,7 +66,7 @@ def _one(environment: Environment, path: str) -> Explanation:
 
 def test_the_winner_has_its_place_and_what_it_overrode(environment: Environment) -> None:
     assert _one(environment, "store") == Explanation(
-        "store", "azure", "written", "environments/dev.yaml:1:8", (Earlier("vault", "environments/base.yaml:2:8"),)
+        "store", "azure", "written", "environments/dev.yaml:1:8", (("vault", "environments/base.yaml:2:8"),)
     )
     assert _one(environment, "namespace") == Explanation("namespace", "n", "written", "environments/base.yaml:1:12")
 
@@ -74,9 +74,9 @@ def test_the_winner_has_its_place_and_what_it_overrode(environment: Environment)
 def test_a_removed_value_names_who_removed_it_and_what_there_was(environment: Environment) -> None:
     removed = _one(environment, "secrets.plain.labels.cost.example.com/centre")
     assert (removed.value, removed.origin, removed.where) == (None, "removed", "environments/dev.yaml:3:54")
-    assert [each.value for each in removed.overrode] == ["7"]
+    assert [value for value, _ in removed.overrode] == ["7"]
     every = _one(environment, "secrets.every")
-    assert (every.origin, [each.value for each in every.overrode]) == ("removed", ["{}"])
+    assert (every.origin, [value for value, _ in every.overrode]) == ("removed", ["{}"])
     assert _one(environment, "labels").note == "there was nothing to remove"
 
 
@@ -91,12 +91,12 @@ def test_a_path_shows_all_below_it_with_what_is_inherited(environment: Environme
     rows = {row.path: row for row in explain(environment, "secrets.plain")}
     assert rows["secrets.plain.store"].origin == "inherited"
     assert rows["secrets.plain.store"].where == "environments/dev.yaml:1:8"
-    assert rows["secrets.plain.store"].overrode == (Earlier("vault", "environments/base.yaml:2:8"),)
+    assert rows["secrets.plain.store"].overrode == (("vault", "environments/base.yaml:2:8"),)
     assert rows["secrets.plain.refreshInterval"].value == "2h"
     assert rows["secrets.plain.enabled"].value == "true"
     assert rows["secrets.plain.fetch"].note == "the default"
     assert rows["secrets.plain.remote.azurekv"].value == "g-plain"
-    assert rows["secrets.plain.labels.team"].overrode == (Earlier("a", "environments/base.yaml:7:34"),)
+    assert rows["secrets.plain.labels.team"].overrode == (("a", "environments/base.yaml:7:34"),)
     assert not any(path.startswith("secrets.either") for path in rows)
 
 
