@@ -91,13 +91,14 @@ class RunOutput:
         extra: Mapping[str, Any] | None = None,
         *,
         times: RefreshTimes | None = None,
-        is_undo: bool = False,
+        has_way_back: bool = True,
     ) -> int:
         """Tell how the run ended, with `extra` in the report for programs; returns the exit code.
 
         `times` are those of the secrets that read what is written, None where what is deleted is read by none.
+        The line that undoes it is told where it `has_way_back`.
         """
-        code = self.tell(outcome, times=times, is_undo=is_undo)
+        code = self.tell(outcome, times=times, has_way_back=has_way_back)
         self.report(outcome, code, extra)
         return code
 
@@ -105,7 +106,7 @@ class RunOutput:
         """The report for programs, where one is asked for."""
         self._invocation.report(lambda: plan_report(self._invocation.name, outcome, code, extra))
 
-    def tell(self, outcome: Outcome, *, times: RefreshTimes | None = None, is_undo: bool = False) -> int:
+    def tell(self, outcome: Outcome, *, times: RefreshTimes | None = None, has_way_back: bool = True) -> int:
         """Tell people how the run ended, as `end` does; returns the exit code."""
         code = code_of_run(outcome)
         with interruption(GOES_ON if outcome.run else NOTHING_WRITTEN):
@@ -121,7 +122,7 @@ class RunOutput:
                 else:
                     if times is not None:
                         self._lines(in_cluster_lines(outcome, times, missing_for_cluster(os.environ)))
-                    self._lines(undo_lines(outcome) if not is_undo else ())
+                    self._lines(undo_lines(outcome) if has_way_back else ())
         return code
 
     def _tell(self, outcome: Outcome) -> None:
@@ -160,7 +161,7 @@ def run_writing(
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
 
             undone = undo_run(invocation.name, invocation.arguments.undo, environment, options, output)
-            return output.end(undone, of_undo(options, invocation.arguments.undo), times=times, is_undo=True)
+            return output.end(undone, of_undo(options, invocation.arguments.undo), times=times, has_way_back=False)
         change, part = answer(invocation, environment, options)
         # From here on the change is enough; a large environment is more than all that is still to come.
         del environment

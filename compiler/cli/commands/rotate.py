@@ -119,7 +119,7 @@ def run(invocation: Invocation) -> int:
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             undone = undo_rotation(arguments.undo, environment, options, output)
-            return output.end(undone, of_undo(options, arguments.undo), is_undo=True)
+            return output.end(undone, of_undo(options, arguments.undo), has_way_back=False)
         if arguments.confirm_revoked is not None:
             return _close(invocation, environment, options, output)
         if arguments.secret is None:
@@ -185,7 +185,8 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
     outcome = carry_out(change, output)
     for line in rotation.kept:
         standard_error().note(line)
-    code = output.tell(outcome)
+    # The way back stands at the end, where there is one: without an overlap there is none.
+    code = output.tell(outcome, has_way_back=False)
     done = find_run(options.root, outcome.run) if outcome.run and code == OK else None
     seen = dict[str, Any]()
     if done is not None:
