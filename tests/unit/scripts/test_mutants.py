@@ -1,3 +1,6 @@
+import ast
+import builtins
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +39,7 @@ def problems(mutant: Mutant) -> Iterator[str]:
         text = mutant.applied(ROOT)
         if mutant.file.endswith(".py"):
             compile(text, mutant.file, "exec")
+            yield from (f"{mutant}: there is no name {name}" for name in unknown_names(mutant, text))
     except ValueError as error:
         yield str(error)
         return
@@ -46,6 +50,35 @@ def problems(mutant: Mutant) -> Iterator[str]:
         yield f"{mutant}: the new text is the old one"
     missing = [test for test in mutant.tests if not (ROOT / test.partition("::")[0]).exists()]
     yield from (f"{mutant}: there is no {test}" for test in missing)
+
+
+def unknown_names(mutant: Mutant, text: str) -> set[str]:
+    """Names that the mistake brings along and nobody defines: any test fails for such a one, and none for the mistake.
+
+    Attributes are looked for on `self` alone.
+    """
+    word = re.compile(r"[A-Za-z_]\w*")
+    words = {*word.findall(mutant.new)} - {*word.findall((ROOT / mutant.file).read_text("utf-8"))} - {*dir(builtins)}
+    if not words:
+        return set()
+    found, bound = set[str](), set[str]()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            (found if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            found.add(node.attr)
+    return words & found - bound
+
+
+def test_a_name_that_nobody_defines_is_found() -> None:
+    file, tests = "compiler/stores/vault/client.py", ("tests/unit/stores",)
+
+    def planted(new: str) -> set[str]:
+        mutant = Mutant("", file, "        self._retrier.close()\n", f"        {new}\n", tests, "")
+        return unknown_names(mutant, mutant.applied(ROOT))
+
+    assert planted("self._gone.close(infinite)") == {"_gone", "infinite"}
+    assert planted("self._lock.close([other for other in repr(self)])") == set()
 
 
 def test_what_survives_is_printed_and_fails(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
