@@ -123,6 +123,16 @@ class SdkTransport(HttpTransport[Any, Any]):
         return self._transports.setdefault(origin, made)
 
 
+# What log-in servers are checked by, where it is not the SDK's own authorities.
+_LOG_IN_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def log_in_transport(environ: Mapping[str, str], place: StoreLocation) -> SdkTransport:
+    """The way to the servers that log in to the vault at `place`; their authorities are read for the first request."""
+    authorities = named_authorities(None, environ, _LOG_IN_CA_VARIABLES)
+    return SdkTransport(lambda: trusting(authorities, place, DEFAULT_AUTHORITIES))
+
+
 class VaultTransport(SdkTransport):
     """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere.
 
@@ -253,7 +263,9 @@ class SdkClient:
         self._server = server_of(url, authorities)
         context = trusting(authorities, place, DEFAULT_AUTHORITIES)
         is_emulator = _is_emulator(url, environ)
-        self._credential = shared_credential(credential, environ, url, place, is_emulator=is_emulator)
+        self._credential = shared_credential(
+            credential, environ, url, place, lambda: log_in_transport(environ, place), is_emulator=is_emulator
+        )
         self._transport = VaultTransport(
             url, context, self._credential.forget, options.connect_timeout, options.read_timeout
         )

@@ -18,11 +18,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.pipeline.transport import HttpTransport
 
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
-from compiler.stores.no_answer import named_authorities, trusting
 from compiler.stores.pacing import call_in_time, held
 from compiler.text.wording import install_line, shell_line
 
@@ -43,8 +43,6 @@ _CREDENTIALS: Final = (
     "AzureDeveloperCliCredential",
     "InteractiveBrowserCredential",
 )
-# What log-in servers are checked by, where it is not the SDK's own authorities.
-_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # Clouds whose users log in elsewhere than at login.microsoftonline.com.
 _AUTHORITIES: Final = {
     "ChinaCloud": "login.chinacloudapi.cn",
@@ -53,11 +51,18 @@ _AUTHORITIES: Final = {
 
 
 def shared_credential(
-    credential: TokenCredential | None, environ: Mapping[str, str], url: str, place: StoreLocation, *, is_emulator: bool
+    credential: TokenCredential | None,
+    environ: Mapping[str, str],
+    url: str,
+    place: StoreLocation,
+    transport: Callable[[], HttpTransport[Any, Any]],
+    *,
+    is_emulator: bool,
 ) -> SharedCredential:
     """The given credential, a token that stands in a variable, or the one of Azure's own variables.
 
-    Raises a StoreError: missing-dependency, or unauthenticated for variables that cannot be used.
+    That one asks log-in servers over what `transport` makes. Raises a StoreError: missing-dependency, or
+    unauthenticated for variables that cannot be used.
     """
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)
@@ -73,7 +78,7 @@ def shared_credential(
             reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
             raise StoreError(place, Action.LOG_IN, reason, "set it again, on one line", Code.UNAUTHENTICATED)
         return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
-    return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
+    return SharedCredential(_default_credential(environ, url, place, transport), _method(environ), is_owned=True)
 
 
 def _method(environ: Mapping[str, str]) -> str:
@@ -81,25 +86,24 @@ def _method(environ: Mapping[str, str]) -> str:
     return next((known for known in _CREDENTIALS if known.lower() == named), _DEFAULT)
 
 
-def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocation) -> TokenCredential:
+def _default_credential(
+    environ: Mapping[str, str], url: str, place: StoreLocation, transport: Callable[[], HttpTransport[Any, Any]]
+) -> TokenCredential:
     try:
         # 200 ms of import that an injected credential or a given token does not need.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
-
-        from compiler.stores.azure_key_vault.client import DEFAULT_AUTHORITIES, SdkTransport  # noqa: PLC0415
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
         remedy = f"run: {install_line('azure')}"
         raise StoreError(place, Action.LOG_IN, reason, remedy, Code.MISSING_DEPENDENCY) from None
     authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
-    authorities = named_authorities(None, environ, _CA_VARIABLES)
-    transport = SdkTransport(lambda: trusting(authorities, place, DEFAULT_AUTHORITIES))
+    opened = transport()
     try:
         with warnings.catch_warnings():
             # That of a credential which sends by itself: Service Fabric's.
             warnings.simplefilter("ignore")
-            return DefaultAzureCredential(transport=transport, **chosen)
+            return DefaultAzureCredential(transport=opened, **chosen)
     except Exception:  # noqa: BLE001 - a name, a file or a certificate that it cannot use, each with an error of its own
         # Without the SDK's text, which quotes what the variables hold.
         reason = "a variable that chooses the Azure credential cannot be used"

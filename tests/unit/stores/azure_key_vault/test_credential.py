@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken, TokenCredential
 
-from compiler.stores.azure_key_vault.client import SdkTransport
+from compiler.stores.azure_key_vault.client import SdkTransport, log_in_transport
 from compiler.stores.azure_key_vault.log_in import (
     TOKEN_VARIABLE,
     NoTokenError,
@@ -36,7 +36,9 @@ class Named:
 def made(
     url: str, environ: Mapping[str, str], credential: TokenCredential | None = None, *, is_emulator: bool = False
 ) -> SharedCredential:
-    return shared_credential(credential, environ, url, PLACE, is_emulator=is_emulator)
+    return shared_credential(
+        credential, environ, url, PLACE, lambda: log_in_transport(environ, PLACE), is_emulator=is_emulator
+    )
 
 
 def method(credential: SharedCredential, scope: str = VAULTS) -> str:
