@@ -42,11 +42,13 @@ class Remote:
     """A remote secret of the store. `mains` are the secrets whose own it is, each with where it is served now.
 
     `keys` are its values, each once: a step from the place that serves it now, refused where that store has none.
-    `secrets` are all that have one of them, and `readers` still read it.
+    `served_by` are the stores that serve what it holds now, also one without a place for it. `secrets` are all that
+    have one of the values, and `readers` still read it.
     """
 
     name: str
     keys: tuple[Step, ...]
+    served_by: tuple[str, ...]
     mains: tuple[tuple[str, Location], ...]
     readers: tuple[Reader, ...]
     secrets: tuple[str, ...]
@@ -82,7 +84,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
     for name in only:
         secret_named(environment, name)
-    groups: dict[str, tuple[str, dict[ValueName, Step], list[str]]] = {}
+    groups: dict[str, tuple[str, dict[ValueName, Step], dict[str, None], list[str]]] = {}
     names = value_names(environment)
     mains: dict[str, list[tuple[str, Location]]] = {}
     skipped: list[tuple[str, str]] = []
@@ -95,8 +97,9 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         held = list(_values_in(store, environment, secret, serving, names))
         for step in held:
             name = step.place.name
-            _, values, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, []))
-            values.setdefault((step.secret, step.key), step)
+            _, values, stores, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, {}, []))
+            if values.setdefault((step.secret, step.key), step) is step:
+                stores[serving.id] = None
             secrets.append(secret.id)
             if step.source is not None:
                 reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
@@ -111,6 +114,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         Remote(
             name,
             tuple(values.values()),
+            tuple(dict.fromkeys((*stores, *(place.store for _, place in mains.get(key, ()))))),
             tuple(mains.get(key, ())),
             tuple(
                 each
@@ -119,7 +123,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             ),
             tuple(dict.fromkeys(secrets)),
         )
-        for key, (name, values, secrets) in groups.items()
+        for key, (name, values, stores, secrets) in groups.items()
     ]
     wanted = tuple(each for each in remotes if not only or not set(only).isdisjoint(each.secrets))
     return Candidates(environment, store, tuple(only), wanted, tuple(skipped))
@@ -152,7 +156,8 @@ class _HeldValues:
         self.writer = stores.open(candidates.store)
         self.writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
         served_at = [place for remote in candidates.free for place in remote.served_at]
-        self.serving = {each.store: stores.open(self._environment.stores[each.store]) for each in served_at}
+        served_by = [store for remote in candidates.free for store in remote.served_by]
+        self.serving = {store: stores.open(self._environment.stores[store]) for store in served_by}
         wanted: list[tuple[SecretReader, str]] = [(self.writer, remote.name) for remote in candidates.free]
         wanted += [(self.serving[each.store], each.name) for each in served_at]
         self._readings = read_many(wanted)

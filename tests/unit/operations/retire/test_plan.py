@@ -91,3 +91,18 @@ def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
     assert [result.state for result in outcome.results] == [State.DONE] * 2
     assert bench.store(left).held == {}
     assert len(bench.store(serving).held) == 2
+
+
+def test_the_store_that_serves_a_secret_is_named_though_it_has_no_place_for_what_is_looked_at(bench: Bench) -> None:
+    path = bench.root / "environments/catalogue.yaml"
+    text = path.read_text("utf-8").replace(", remote: {azurekv: {name: github-app-key, whole: true}}", "")
+    text = text.replace("vault: agents/github, azurekv: agents-github", "vault: agents/github")
+    text = text.replace("Token, variants: [pat]", "Token, remote: {azurekv: agents-github}, variants: [pat]")
+    text = text.replace("App id,", "App id, remote: {vault: {name: agents/app, property: ID}},")
+    path.write_text(text, "utf-8")
+    # So that this is all that nobody reads.
+    bench.write("staging", "store: vault\nsecrets: {jira: null}\n")
+    bench.vault.seed("agents/app", ID="1")
+    plan = bench.plan("github")
+    assert [(step.key, step.kind) for step in plan.steps][-1] == ("GITHUB_APP_ID", Kind.REFUSE)
+    assert plan.sources == {"azure": bench.azure.address.absolute}
