@@ -235,3 +235,33 @@ def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
     assert {each.name for each in found.of("agents/jira")} == {"staging/jira", "ExternalSecret team/jira"}
     found = readers_of(store, environments, bench.live(), None)
     assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}
+
+
+@pytest.mark.parametrize(
+    ("plural", "spec"),
+    [
+        ("externalsecrets", "agents/jira"),
+        ("externalsecrets", {"secretStoreRef": "other", "data": []}),
+        ("externalsecrets", {"secretStoreRef": OTHER, "data": {"remoteRef": {"key": "agents/jira"}}}),
+        ("externalsecrets", {"secretStoreRef": OTHER, "data": [{"remoteRef": "agents/jira"}]}),
+        ("externalsecrets", {"secretStoreRef": OTHER, "data": [{"remoteRef": {"key": ["agents/jira"]}}]}),
+        ("externalsecrets", {"dataFrom": [{"extract": {"key": "agents/jira"}, "sourceRef": "other"}]}),
+        ("externalsecrets", {"secretStoreRef": OTHER, "dataFrom": [{"find": "agents"}]}),
+        ("clusterexternalsecrets", {"externalSecretSpec": ["agents/jira"]}),
+        ("pushsecrets", {"secretStoreRefs": [OTHER], "data": [{"match": "agents/jira"}]}),
+        ("clusterpushsecrets", {"pushSecretSpec": {"secretStoreRefs": ["other"]}}),
+        ("vaultdynamicsecrets", {"provider": {"server": SERVER}, "path": ["secret/data/agents/jira"]}),
+        ("clustergenerators", {"generator": {"vaultDynamicSecretSpec": "secret/data/agents/jira"}}),
+        ("clustersecretstores", {"provider": {"vault": SERVER}}),
+        ("secretstores", {"provider": "vault"}),
+    ],
+)
+def test_an_object_of_another_form_is_not_one_that_reads_nothing(bench: Bench, plural: str, spec: object) -> None:
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"vault": {"server": SERVER, "path": "secret"}})],
+    )
+    cluster.objects.setdefault(plural, [])
+    cluster.objects[plural] = [*cluster.objects[plural], {"metadata": {"namespace": "team", "name": "a"}, "spec": spec}]
+    with pytest.raises(Refusal) as caught:
+        read(bench, cluster)
+    assert f"{plural} team/a has a spec of another form than its API" in caught.value.message
