@@ -245,19 +245,24 @@ def _is_kubernetes(text: str) -> bool:
         loaded = _loaded(text)
     except Refusal:
         return False
-    return isinstance(loaded.get("apiVersion"), str) and isinstance(loaded.get("kind"), str)
+    # Also with a number in place of a text: taken for a bare value, the whole object would go into the store.
+    return all(type(loaded.get(name)) in (str, int) for name in ("apiVersion", "kind"))
 
 
 def _loaded(text: str) -> dict[str, Any]:
-    # A number is no text to store; whatever takes its place need not hold it.
+    # A number is no text to store: 0 stands for each.
     try:
-        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=bool, parse_float=bool)
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=_number, parse_float=_number)
     except (ValueError, RecursionError):
         # The error of the decoder holds the text.
         loaded = None
     if isinstance(loaded, dict):
         return loaded
     raise _unusable("the input is not a JSON object with unique names", "give it as the program printed it")
+
+
+def _number(_digits: str) -> int:
+    return 0
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:

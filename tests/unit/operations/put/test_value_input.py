@@ -39,6 +39,14 @@ def test_an_input_that_names_its_one_key_is_not_guessed_at(text: str) -> None:
     assert values(text, "TOKEN", form=form) == {"TOKEN": "x"}
 
 
+@pytest.mark.parametrize("version", ["1", "1.5", '"v1"'])
+@pytest.mark.parametrize("keys", [(), ("TOKEN",)])
+def test_an_object_with_a_version_and_a_kind_is_no_bare_value(version: str, keys: tuple[str, ...]) -> None:
+    text = f'{{"apiVersion": {version}, "kind": "Config", "data": {{"TOKEN": "eA=="}}}}'
+    with pytest.raises(Refusal, match="not a Kubernetes Secret but a Config"):
+        values(text, *keys)
+
+
 def one_known(text: str, *keys: str) -> dict[str, str]:
     return {key: value.reveal() for key, value in read_values(text.encode(), keys, ("TOKEN",), None).items()}
 
