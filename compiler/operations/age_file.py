@@ -10,10 +10,10 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from compiler.change.run_files import sync_folder
 from compiler.model.files import temporary_beside
@@ -21,6 +21,7 @@ from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line, quoted
 
+T = TypeVar("T")
 MAGIC = b"age-encryption.org/v1\n"
 SCRYPT = MAGIC + b"-> scrypt "
 # 1 GiB of memory and some seconds. Whoever writes a file chooses the factor for whoever opens it: age itself and
@@ -93,16 +94,16 @@ def require_passphrase(passphrase: SecretValue) -> None:
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
     """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
     way_out = "give a public key that begins with age1, as age-keygen -y prints"
-    return _parsed(_pyrage().x25519.Recipient, texts, ("recipient", "an age recipient", way_out))
+    return _parsed(_pyrage().x25519.Recipient.from_str, texts, ("recipient", "an age recipient", way_out))
 
 
-def _parsed(kind: Any, texts: Iterable[str], words: tuple[str, str, str]) -> list[Any]:  # noqa: ANN401 - as of pyrage
-    """The texts as pyrage's objects; `words` are what each is called, what it is not, and what to give."""
+def _parsed(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str, str]) -> list[Any]:
+    """What is given as pyrage's objects; `words` are what each is called, what it is not, and what to give."""
     called, expected, way_out = words
     found = []
-    for number, text in enumerate(texts, 1):
+    for number, each in enumerate(given, 1):
         try:
-            found.append(kind.from_str(text))
+            found.append(parse(each))
         except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
             found.append(None)
         if found[-1] is None:
@@ -150,7 +151,8 @@ def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
 def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
     """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
     words = ("identity", "an age key", "give a key that begins with AGE-SECRET-KEY-1")
-    keys = _parsed(_pyrage().x25519.Identity, (each.reveal() for each in identities), words)
+    from_str = _pyrage().x25519.Identity.from_str
+    keys = _parsed(lambda identity: from_str(identity.reveal()), identities, words)
     return _opened(lambda: _pyrage().decrypt(data, keys), "key")
 
 

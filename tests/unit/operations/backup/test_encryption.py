@@ -1,4 +1,5 @@
 import sys
+import traceback
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
@@ -74,8 +75,14 @@ def test_a_bad_key_is_named_by_its_number_and_never_shown() -> None:
         assert "s3ntinel" not in f"{caught.value} {caught.value.help}"
         assert secret not in f"{caught.value} {caught.value.help}"
         assert caught.value.__context__ is None
-    with pytest.raises(Refusal, match="identity 2 is not an age key"):
+    with pytest.raises(Refusal, match="identity 2 is not an age key") as raised:
         decrypt_by(encrypt_to(PLAIN, [public]), [key, SecretValue("s3ntinel")])
+    # Whoever prints a traceback with what the functions held prints no key either.
+    frames = [
+        frame for frame, _ in traceback.walk_tb(raised.value.__traceback__) if "/tests/" not in frame.f_code.co_filename
+    ]
+    assert frames
+    assert "s3ntinel" not in "".join(repr(frame.f_locals) for frame in frames)
 
 
 def test_a_short_passphrase_is_refused() -> None:
