@@ -11,7 +11,7 @@ from datetime import datetime
 from compiler.change.apply import Change, Listener, expect_servers
 from compiler.change.attributes import COMMAND, journal_place, mark, tags_of, under_way, unmark, words_of
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, find_run, identity_of, new_id, runs
+from compiler.change.journal import Run, find_run, identity_of, journals, new_id, runs
 from compiler.change.plan import (
     End,
     Kind,
@@ -432,7 +432,8 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
         return find_run(options.root, run_id)
     except Refusal as error:
         found = _tagged(run_id, environment, options.stores)
-        if not found and option != "--undo" and error.kind == "usage":
+        is_here = any(path.stem == run_id for path in journals(options.root))
+        if not found and option != "--undo" and not is_here:
             # Nothing is to be restored: how that is done by hand is for an undo to say.
             here = f"`{command_line('runs', environment.name)}` lists those of this folder"
             raise Refusal(error.kind, error.message, f"{here}; another machine has its own") from None

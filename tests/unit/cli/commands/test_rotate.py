@@ -184,6 +184,25 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
 
 
+@pytest.mark.parametrize(
+    ("text", "problem", "way_out"),
+    [
+        ('{"format": "of tomorrow"}\n', "has an unknown format", "use the release that wrote it"),
+        ("x\n", "cannot be read", "run the command that wrote it again: it compares the stores first"),
+    ],
+)
+def test_a_journal_that_is_here_and_cannot_be_read_says_so(world: World, text: str, problem: str, way_out: str) -> None:
+    run = "20250131-120000-4fa1c2"
+    path = world.root / f".platform-secrets/runs/{run}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, "utf-8")
+    refused = world.rotate("--confirm-revoked", run)
+    assert (refused.code, refused.err.splitlines()) == (
+        2,
+        [f'error: the journal "{run}.jsonl" {problem}', f"help: {way_out}"],
+    )
+
+
 def test_the_same_command_without_a_value_goes_on(world: World) -> None:
     run = world.begin()
     world.vault.set_tags("agents/slack", world.vault.versions["agents/slack"][-1].version, {ROTATION: None})
