@@ -232,6 +232,26 @@ def test_a_store_that_falls_silent_is_told_whatever_it_said_of_other_secrets_at_
     assert [status.rules for status in found.keys] == [(), ("no-answer",), ("missing-secret",)]
 
 
+def test_of_several_failures_of_a_store_at_once_that_of_the_first_secret_is_told() -> None:
+    both = Barrier(2)
+
+    class Failing(FakeStore):
+        """Reads two secrets at a time."""
+
+        def read(self, name: str) -> RemoteSecret:
+            if name != "a":
+                both.wait(60)
+            return super().read(name)
+
+    held = {"a": '{"TOKEN": "x1"}', "b": refused(errors.Code.EXPIRED_TOKEN), "c": refused(errors.Code.SEALED)}
+    references = [asked(remote="a"), asked("B", "b"), asked("C", "c")]
+    with LiveStores({}, lambda address, _environ: cast("SecretWriter", Failing(address, held))) as stores:
+        found = verify(references, stores, now=NOW)
+    assert [(each.rule, each.message.rpartition("; ")[2]) for each in found.diagnostics] == [
+        ("unauthenticated", "2 keys not checked")
+    ]
+
+
 def test_one_store_that_answers_is_an_answer() -> None:
     sealed = refused(errors.Code.SEALED)
     found, _ = run({"team/x": sealed, "github": '{"TOKEN": "x1"}'}, asked(remote="team/x", of=VAULT), asked())
