@@ -223,20 +223,22 @@ class VaultQuestions:
 
     def token_facts(self, action: Action) -> TokenFacts | None:
         """Return what the token says of itself, None when it may not ask. Raises a StoreError, expired-token."""
-        denied: list[RefusedError] = []
+        is_dead = False
 
         def ask() -> TokenFacts | None:
+            nonlocal is_dead
             try:
                 return _facts(self._client.auth.token.lookup_self()["data"])
             except RefusedError as refusal:
                 if refusal.status != HTTPStatus.FORBIDDEN or not refusal.is_vaults:
                     raise
-                denied.append(refusal)
+                # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it
+                # invalid.
+                is_dead = refusal.says("invalid token") or not refusal.says("1 error occurred")
                 return None
 
         facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
-        # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
-        if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
+        if is_dead:
             reason = f"{self._login.token} is unknown, expired, revoked or used up"
             remedy = f"log in again ({either_line('login')}), and renew {self._login.source}"
             raise StoreError(StoreLocation(self._address.absolute), action, reason, remedy, Code.EXPIRED_TOKEN)

@@ -1,4 +1,6 @@
+import gc
 import shlex
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -114,6 +116,28 @@ def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> No
     assert (error.place, error.action) == (StoreLocation(ADDRESS.absolute), Action.WRITE)
     assert "expired, revoked or used up" in error.reason
     assert "log in again" in error.remedy
+
+
+def test_a_refusal_of_a_token_is_not_kept_with_the_request_that_sent_it() -> None:
+    questions, server = asking()
+    kept: list[weakref.ref[RefusedError]] = []
+
+    def refusal() -> RefusedError:
+        made = RefusedError(403, ("permission denied",))
+        kept.append(weakref.ref(made))
+        return made
+
+    def refuse() -> None:
+        raise refusal()
+
+    server.client.auth.token.lookup_self = refuse
+    gc.disable()
+    try:
+        with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN)):
+            questions.token_facts(Action.READ)
+        assert [each() for each in kept] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
