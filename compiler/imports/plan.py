@@ -12,12 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from compiler.edit.new_entry import SecretRequest, new_secret
-from compiler.edit.new_project import (
-    Draft,
-    address_scalar,
-    compile_drafts,
-    new_draft,
-)
+from compiler.edit.new_project import Draft, address_scalar, compile_drafts, new_draft
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
 from compiler.imports.forms import OWN_STORE, STORE_OPTION, FoundKey, FoundObject, FoundSecret, SourceStore
 from compiler.imports.sources import ImportTarget, store_kind
@@ -30,6 +25,7 @@ from compiler.model.store import DEFAULT_MOUNT, Place, one_spelling, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
+from compiler.rules import unreachable_store
 from compiler.rules.api import Finding
 from compiler.rules.forms.names import as_label
 from compiler.stages.emit import scalar
@@ -159,7 +155,8 @@ def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[Fo
         if diagnostic.severity is Severity.ERROR:
             span = diagnostic.span
             for each in places.get((id(span.source), span.start), ()):
-                way_out = _address_option(each, span) or diagnostic.help
+                option = _address_option(each, span) if diagnostic.rule == unreachable_store.check.id else None
+                way_out = f"give its address with `{option} URL`" if option else diagnostic.help
                 found.setdefault(each, []).append(Finding(diagnostic.message, span, way_out))
     return found
 
@@ -174,12 +171,9 @@ def _spans(each: FoundObject) -> Iterator[Span]:
 
 
 def _address_option(each: FoundObject, span: Span) -> str | None:
-    """How to give the address of the store that `--store` names at `span`; None where it has one."""
-    if span.path != STORE_OPTION:
-        return None
+    """The option for the address of the store that `--store` names at `span`."""
     stores = [key.store for secret in each.secrets for key in secret.keys]
-    option = next((store.provider.option for store in stores if store.at == span and store.address is None), None)
-    return f"give its address with `{option} URL`" if option else None
+    return next((store.provider.option for store in stores if store.at == span and span.path == STORE_OPTION), None)
 
 
 @dataclass(slots=True)

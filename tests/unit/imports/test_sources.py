@@ -119,3 +119,9 @@ def test_a_store_that_lacks_its_address_names_the_option_for_it(bring: Bring, pr
     done = bring(external_secret("a", KEY), "--store", f"backend={provider}")
     assert "--store:1:1: warning[not-imported]" in done.err
     assert f"give its address with `{option} URL`" in done.err
+
+
+def test_what_else_is_wrong_with_a_store_has_its_own_way_out(bring: Bring) -> None:
+    done = bring(external_secret("a", KEY).replace("name: backend", "name: Back"), "--store", "Back=vault")
+    assert "give its address with `--server URL`" in done.err
+    assert 'help: write "back"' in done.err
