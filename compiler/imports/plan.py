@@ -88,7 +88,10 @@ def plan_names(here: ImportTarget, secret: str, names: Sequence[str], file: Foun
         return ImportPlan(here.name, (file,), (), (), (), Result(None, ()))
     entry = here.entries.get(secret)
     if entry is not None:
-        chosen = here.stores[here.merged.text("store") or ""]
+        chosen = here.stores.get(here.merged.text("store") or "")
+        if chosen is None or chosen.text("provider") not in PROVIDERS:
+            message = f"the environment {quoted(here.name)} has no store to read {quoted(secret)} from"
+            raise Refusal("found", message, "choose one of `stores:` with `store:`, in it or in what it extends")
         source = here.known_stores()[store_kind(chosen), chosen.text("name") or ""]
         prefix, provider = chosen.text("prefix") or "", source.provider.id
         keys = []

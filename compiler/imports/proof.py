@@ -64,7 +64,7 @@ def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
         return {"found": found, "taken": nothing, "refused": found}
     environment = _compiled(plan)
     made = environment.secrets.get(secret) if environment is not None else None
-    if made is None or [key.key.name for key in made.keys] != [*names]:
+    if made is None or {key.key.name for key in made.keys} != {*names}:
         raise Refusal("found", f"the compiled secret {quoted(secret)} would not have these keys", "nothing was written")
     return {"found": found, "taken": found, "refused": nothing}
 
@@ -110,6 +110,6 @@ def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of 
 
 def _is_same(old: _Place, new: _Place) -> bool:
     """Whether both are one place; an address that the old objects do not tell is the environment's."""
-    store, *rest = old
-    server = store.server or new[0].server
-    return new == (store._replace(server=server), *rest)
+    store, name, property_ = old
+    new_store, *_ = new
+    return new == (store._replace(server=store.server or new_store.server), name, property_)

@@ -170,3 +170,28 @@ def test_an_entry_with_other_keys_is_no_second_entry(project: Path, capsys: pyte
     done = run_command(capsys, *words, "--apply")
     assert (done.code, 'the entry has no key "C"' in done.err) == (1, True)
     assert (project / "environments/catalogue.yaml").read_text("utf-8") == before
+
+
+def test_names_in_another_order_are_the_same_keys(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("import", "env-example", "a.env", "--environment", "dev", "--secret", "a")
+    (project / "a.env").write_text("A=\nB=\n", "utf-8")
+    assert run_command(capsys, *words, "--apply").code == 0
+    (project / "a.env").write_text("B=\nA=\n", "utf-8")
+    done = run_command(capsys, *words)
+    assert (done.code, "found 1 object with 2 keys: all taken" in done.out) == (0, True), done
+
+
+@pytest.mark.parametrize(("old", "new"), [("store: vault\n", ""), ("provider: vault, ", "")])
+def test_an_entry_without_a_store_to_read_it_from_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
+) -> None:
+    words = ("import", "env-example", "a.env", "--secret", "a")
+    (project / "a.env").write_text("A=\n", "utf-8")
+    assert run_command(capsys, *words, "--environment", "dev", "--apply").code == 0
+    base = project / "environments/base.yaml"
+    base.write_text(base.read_text("utf-8").replace(old, new), "utf-8")
+    done = run_command(capsys, *words, "--environment", "new")
+    assert (done.code, done.err.partition("\n")[0]) == (
+        1,
+        'error: the environment "new" has no store to read "a" from',
+    )
