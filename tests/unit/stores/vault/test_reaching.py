@@ -269,10 +269,10 @@ def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> N
 
 
 def test_a_client_certificate_may_have_its_key_in_a_file_of_its_own(tmp_path: Path) -> None:
-    issued = CertificateAuthority.create(tmp_path).issue(("client.example.com",))
+    issued, key_of_issued = CertificateAuthority.create(tmp_path).issue(("client.example.com",))
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    certificate.write_bytes(issued[0].read_bytes())
-    key.write_bytes(issued[1].read_bytes())
+    certificate.write_bytes(issued.read_bytes())
+    key.write_bytes(key_of_issued.read_bytes())
     session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate), VAULT_CLIENT_KEY=str(key)).close()
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="client certificate"):
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate))
