@@ -13,7 +13,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -151,8 +151,12 @@ class LineFile:
                 while data:
                     data = data[os.write(self._descriptor, data) :]
             except BaseException:
-                # An interrupt must not leave half a line either.
-                os.ftruncate(self._descriptor, before)
+                # An interrupt must not leave half a line either. Where it cannot be taken back, as in a file that may
+                # only grow, the next line is a line of its own.
+                begin, self._begin = self._begin, b"\n"
+                with suppress(OSError):
+                    os.ftruncate(self._descriptor, before)
+                    self._begin = begin
                 raise
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)

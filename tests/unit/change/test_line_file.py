@@ -78,6 +78,28 @@ def test_a_line_goes_on_where_the_disk_took_a_part_of_it(tmp_path: Path, monkeyp
     assert (tmp_path / "run").read_text() == '{"a":1}\n'
 
 
+def test_half_a_line_that_cannot_be_taken_back_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) > 5:
+            return write(descriptor, data[:-5])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def only_grows(_descriptor: int, _size: int) -> None:
+        raise PermissionError
+
+    write = os.write
+    with LineFile(tmp_path / "run", new=True) as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            patched.setattr(os, "ftruncate", only_grows)
+            with pytest.raises(OSError, match="No space left"):
+                file.append({"lost": 1})
+        file.append({"a": 1})
+        file.append({"b": 2})
+    assert (tmp_path / "run").read_text() == '{"lost\n{"a":1}\n{"b":2}\n'
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}, {"b": 2}]
+
+
 def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = LineFile(tmp_path / "run", new=True)
     sizes: list[int] = []
