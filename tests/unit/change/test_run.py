@@ -12,9 +12,10 @@ from compiler.change.journal import Run, find_unfinished, runs
 from compiler.change.plan import End, Kind, Options, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
-from compiler.live.stores import LiveStores
+from compiler.live.stores import LiveStores, Served
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
+from compiler.stores.interface import Cluster
 from tests.unit.changes import Listening, plan_of, write_of
 from tests.unit.memory_store import MemoryStore
 
@@ -136,6 +137,21 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
     assert (again.run, listening.resumed) == (first.run, [first.run])
     assert [run.id if run is not None else None for run in given] == [first.run]
     assert find_unfinished(tmp_path, IDENTITY) is None
+
+
+def test_another_server_that_was_accepted_for_an_unfinished_run_is_noted_before_it_continues(
+    change: Callable[..., Change],
+    tmp_path: Path,
+    store: MemoryStore,
+    listening: Listening,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    carry_out(change(applies=True), listening)
+    accepted = {"azure": Served(Cluster("c2", ""), is_accepted=True)}
+    monkeypatch.setattr(LiveStores, "served", lambda *_given: accepted)
+    carry_out(change(applies=True), listening)
+    assert [run.clusters for run in runs(tmp_path)] == [{"azure": "c2"}]
 
 
 def test_a_run_that_is_stopped_by_its_own_plan_has_ended(

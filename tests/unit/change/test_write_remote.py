@@ -140,6 +140,19 @@ def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
     assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
 
 
+def test_a_recovery_is_on_the_disk_before_the_write_that_follows_it(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+) -> None:
+    deleted = store.seed("a", OLD="o")
+    store.deleted.add("a")
+    store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
+        move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
+    # Without it, the run that continues would not know that it may write over what is there again.
+    run = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl")
+    assert run.entries["azure", "a"].recovered
+
+
 def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
     store: MemoryStore, move: Callable[[Write], WriteResult]
 ) -> None:
