@@ -173,6 +173,19 @@ def test_pods_that_nobody_may_list_do_not_count_as_started(world: World, tmp_pat
     assert "list pods" in done.err
 
 
+def test_who_else_reads_the_store_and_may_not_be_listed_does_not_count_as_restarted(
+    world: World, tmp_path: Path, store: str
+) -> None:
+    with cluster(world, tmp_path, store) as here:
+        here.restarts.set()
+        here.double.refused["list pushsecrets"] = 403
+        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "20s", "--format", "json", value=NEW)
+    assert (done.code, done.report["rotation"]["phase"]) == (4, "synced"), done
+    (why,) = done.report["rotation"]["notSeen"]
+    assert why.startswith("only the secrets of prod are looked at: who reads the store in the cluster is not known: ")
+    assert f"note: {why}" in done.err
+
+
 def test_who_may_not_ask_the_operator_is_told(world: World, tmp_path: Path, store: str) -> None:
     with cluster(world, tmp_path, store) as here:
         here.double.refused["patch externalsecrets"] = 403

@@ -287,7 +287,7 @@ def _follow_in_cluster(
     for why in not_seen:
         standard_error().note(why)
     seen |= {"restarts": list(old.commands), "notSeen": not_seen}
-    if not old.is_over or old.not_seen:
+    if not old.is_over or not_seen:
         left = (*old.unread, *([old.count] if old.pods else []))
         invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen")])
         return INCOMPLETE
