@@ -419,7 +419,9 @@ def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | N
     if store.get("kind", _CLUSTER_SCOPED) != _CLUSTER_SCOPED or not conditions:
         return True
     found = {verdict for each in conditions for verdict in _allowed(each, namespace, labelled)}
-    return True if True in found else None if None in found else False
+    if True in found:
+        return True
+    return None if None in found else False
 
 
 def _allowed(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:

@@ -15,6 +15,7 @@ from compiler.cluster.judge import (
     ClusterProblem,
     ClusterState,
     StoreLack,
+    allows_namespace,
     another_store,
     clock,
     controller_of,
@@ -487,8 +488,10 @@ def _stores(switch: Switch, namespace: str, view: ClusterView, *, is_back: bool)
     yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, lack.message, lack.mend) for lack in lacks)
     yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, doubt.message, doubt.mend) for doubt in doubts)
     if not lacks:
-        message = f"the {store.kind} {quoted(store.name)} is ready and allows the namespace {quoted(namespace)}"
-        yield Check(About.CLUSTER_STORE, Verdict.PASSED, message)
+        # That it does is not said where its labels or patterns could not be judged.
+        is_known = live is not None and allows_namespace(live, namespace, labelled)
+        allows = f" and allows the namespace {quoted(namespace)}" if is_known else ""
+        yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quoted(store.name)} is ready{allows}")
     yield from _check_present_store(switch.source, namespace, view, is_back=is_back)
 
 
