@@ -288,8 +288,8 @@ def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStore
         used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
         for key, place in key_places(environment, secret, secret.store).items():
             name = names.get((secret.id, key), (secret.id, key))
-            is_used = key in used or (name in asked and asked[name][2])
-            asked[name] = reader, place, is_used
+            _, _, was_used = asked.get(name, (reader, place, False))
+            asked[name] = reader, place, was_used or key in used
     return asked
 
 

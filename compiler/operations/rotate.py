@@ -180,7 +180,8 @@ class NewValues:
         steps = list[Step]()
         for key, own in places.items():
             value = self._value(key, own, read, run)
-            old = _held(read(own[0][0]), own[0][0])
+            first, _ = own[0]
+            old = _held(read(first), first)
             for each in own:
                 at, _ = each
                 entry = run.entries.get((at.store, at.name)) if run is not None else None

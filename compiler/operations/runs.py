@@ -126,7 +126,8 @@ def _take(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
     run, who, environment, store, name = map(str, texts)
     if not RUN_ID.fullmatch(run):
         return False
-    found.setdefault(run, (who, environment, {}))[2][store, name] = Stage(line["state"])
+    _, _, stages = found.setdefault(run, (who, environment, {}))
+    stages[store, name] = Stage(line["state"])
     return True
 
 
