@@ -72,6 +72,14 @@ def test_what_exists_or_has_no_form_is_refused(
     assert _all_files(project) == before
 
 
+def test_a_name_that_is_none_is_refused_before_a_project_is_looked_for(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind in ("environment", "secret", "store"):
+        assert run("new", kind, "Not a name").err.startswith(f"error: the {kind}'s name is invalid\n")
+
+
 def test_a_secret_is_added_and_every_byte_kept(run: Callable[..., Any], project: Path) -> None:
     before = _all_files(project)
     old = before.pop("environments/catalogue.yaml")
