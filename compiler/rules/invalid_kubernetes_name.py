@@ -51,10 +51,6 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     root = environment.root.children
-    for node, scope in places_below(environment.root, "secrets"):
-        if node.children:
-            yield from _namespace(node.children.get("namespace"), scope)
-            yield from _metadata(node, scope)
     part_of = root.get("partOf")
     if part_of is not None and isinstance(part_of.value, str) and (problem := label_value_problem(part_of.value)):
         yield _finding("the value of `partOf`", part_of.value, problem, part_of, ())
@@ -63,6 +59,11 @@ def check(environment: Environment) -> Findings:
         yield _finding("the AppProject's name", project, problem, root["argocdProject"], ())
     for store in environment.stores.values():
         yield from _store(store)
+    # After what is said once: of very many findings the last are not listed.
+    for node, scope in places_below(environment.root, "secrets"):
+        if node.children:
+            yield from _namespace(node.children.get("namespace"), scope)
+            yield from _metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
             yield from _annotation_size(secret, environment, "annotations", secret.annotations)

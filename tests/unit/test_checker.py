@@ -109,6 +109,14 @@ def test_of_very_many_findings_of_a_rule_the_first_are_said() -> None:
     assert found[-1].message == "there are more like the 100 before; they are not listed"
 
 
+def test_very_many_labels_keep_no_name_that_is_written_once_from_being_said() -> None:
+    labels = "labels: {" + ", ".join(f"k{index}: -" for index in range(MOST_OF_A_KIND + 20)) + "}\n"
+    once = 'partOf: "-"\nargocdProject: "-"\nstores: {vault: {name: "-"}}\n'
+    said = [each.message for each in Run(prod=once + labels).found]
+    for what in ("the value of `partOf`", "the AppProject's name", "the store's name"):
+        assert [message for message in said if message.startswith(what)], said[:3]
+
+
 def test_a_waiver_takes_its_secret_out_of_what_two_environments_share() -> None:
     catalogue = CATALOGUE + CATALOGUE.partition("\n")[2].replace("github", "jira").replace("GITHUB", "JIRA")
     base = BASE.replace("github: {}", "github: {}\n  jira: {}")
