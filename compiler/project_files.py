@@ -19,7 +19,7 @@ from compiler.stages.validate import validate
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -45,6 +45,8 @@ class Library:
         self._validates = validates
         self._unwritten = unwritten or {}
         self._documents: dict[str, Document | None] = {}
+        self._stores: set[str] = set()
+        self._words: frozenset[str] | None = None
         self.diagnostics: list[Diagnostic] = []
         self.names = self._environment_names()
         self.layer_names = frozenset(self._stems(LAYERS_FOLDER))
@@ -164,6 +166,8 @@ class Library:
                 document, found = validate(document, schema, partial(self._place, path, schema))
                 self.diagnostics += found
             self._documents[path] = document
+            if document is not None:
+                self._stores |= document.root.members_at("stores").keys()
         return self._documents[path]
 
     def _place(self, path: str, schema: str) -> InputPlace:
@@ -173,13 +177,19 @@ class Library:
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
         catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
         entries = catalogue.root.members_at("secrets") if catalogue is not None else {}
-        words = {BASE, *self.layer_names, *self.names, *(rule.id for rule in ALL_RULES), *entries}
-        for entry in entries.values():
+        words = self._words or frozenset(self._named_in(entries))
+        if catalogue is not None:
+            # There may be a thousand faulty files, and as many entries.
+            self._words = words
+        return InputPlace(schema, (), self.names, own, words, entries, self._stores)
+
+    def _named_in(self, entries: Mapping[str, Node]) -> Iterator[str]:
+        yield from (BASE, *self.layer_names, *self.names)
+        yield from (rule.id for rule in ALL_RULES)
+        for secret_id, entry in entries.items():
+            yield secret_id
             for key, options in entry.members_at("keys").items():
-                words |= {key, *options.texts_at("variants")}
-        read = (document for document in self._documents.values() if document is not None)
-        stores = {store for document in read for store in document.root.members_at("stores")}
-        return InputPlace(schema, (), self.names, own, frozenset(words), entries, stores)
+                yield from (key, *options.texts_at("variants"))
 
     def _environment_names(self) -> tuple[str, ...]:
         names = []

@@ -1,7 +1,9 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from compiler.model.document import Node
 from compiler.model.facts import MAX_LAYERS
 from compiler.project_files import Library
 from compiler.refusal import Refusal
@@ -315,3 +317,24 @@ def test_a_text_stands_in_for_a_file_that_stays_as_it_is(tmp_path: Path) -> None
     assert document.source.path == "environments/prod.yaml"
     assert Library(tmp_path, {"environments/prod.yaml": "labels: [\n"}).layers("prod") == ()
     assert (folder / "prod.yaml").read_text("utf-8") == "labels: {a: b}\n"
+
+
+def test_the_names_of_the_catalogue_are_gathered_once_however_many_files_are_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = "".join(f"  s{number}: {{target: t, keys: {{K: {{}}}}}}\n" for number in range(20))
+    names = [f"e{number}" for number in range(10)]
+    found = library(tmp_path, catalogue=f"secrets:\n{entries}", **dict.fromkeys(names, "secrets: {s1: 5}\n"))
+    looked_at: list[str] = []
+
+    def members_at(node: Node, *path: str) -> Mapping[str, Node]:
+        looked_at.extend(path)
+        below = node.get(*path)
+        return below.children if below is not None else {}
+
+    monkeypatch.setattr(Node, "members_at", members_at)
+    assert found.catalogue() is not None
+    for name in names:
+        found.layers(name)
+    assert len(found.diagnostics) == len(names)
+    assert looked_at.count("keys") == 20
