@@ -5,8 +5,6 @@ follows every link below a chart into what it renders, loads each JSON schema th
 network too, and does the same in packed subcharts. All of it is checked before a Helm starts.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,8 +4,6 @@ Reading back compares the other properties too: a store, or this program, that t
 secret that nobody asked to change.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping

@@ -6,8 +6,6 @@ nearest allowed one is written, and the keys stay overdue all the same. The id o
 rotations away until it ends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

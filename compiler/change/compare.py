@@ -3,8 +3,6 @@
 A plan is narrowed to what may be written: not what is denied, and only what the run that it resumes has planned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime

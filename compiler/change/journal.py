@@ -1,7 +1,5 @@
 """Keeps the journal of each run, from which it is resumed and undone, and says which run wrote a version."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections import Counter

@@ -1,7 +1,5 @@
 """Locks a project's run files for one run at a time, and appends lines to them that survive a crash."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import getpass

@@ -5,8 +5,6 @@ the run, or by its undo, once that has a file for it. A journal is a plain file:
 the audit file only where the store knows it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import stat

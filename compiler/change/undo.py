@@ -5,8 +5,6 @@ with the permissions of the person who runs it. And a run may have created a sec
 has put it to use, its deletion would be an outage.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Runs a command that writes to stores from its arguments to its report: plans, asks, applies, prints."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence

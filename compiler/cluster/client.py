@@ -4,8 +4,6 @@ The only module that imports the Kubernetes client. Objects are checked where th
 Secret's other annotations may be credentials in the clear; neither gets any further.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -6,8 +6,6 @@ whether it is ready, leads to the written store, and lets a namespace use it. No
 times.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Checks an environment's live objects for `verify --cluster`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache

@@ -1,7 +1,5 @@
 """Compares what pods read with what an environment and others make, and reports each gap once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 Manifests are read within the usual limits. Of an upgrade it says what must exist first, and what nobody needs any more.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 What does not have the form of a pod's spec reads nothing: manifests come from other programs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

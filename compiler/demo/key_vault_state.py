@@ -1,7 +1,5 @@
 """Keeps one vault's secrets in memory and answers as Key Vault does, by an injected clock and without I/O."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Runs a strict Key Vault on this machine, with the rules and limits of the service, over TLS."""
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib

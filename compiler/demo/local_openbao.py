@@ -1,7 +1,5 @@
 """Runs a real OpenBao server on this machine, in memory, with a folder of its own for its log."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import json

@@ -4,8 +4,6 @@ That process is a fork which watches a pipe. Its other end closes with the start
 a kill. It then stops both servers and removes their folder. A demo that is kept watches a named pipe in its folder.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import os

@@ -1,7 +1,5 @@
 """Tells the story of the demo: the project that it begins with, and each command that it runs, in order."""
 
-from __future__ import annotations
-
 import os
 import secrets
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ They are read from the installed package, or from the checkout. A project's file
 of older releases the package has no copy.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

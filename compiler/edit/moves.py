@@ -1,7 +1,5 @@
 """Decides which edits of an environment's file switch secrets, and which end a move."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from compiler.edit.yaml_edit import MARK, Edit, is_flow, rest_of_line

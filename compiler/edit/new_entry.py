@@ -3,8 +3,6 @@
 A secret is named by the catalogue's `naming` patterns unless options say otherwise; a store is one of a layer, or new.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -4,8 +4,6 @@ A finding at a line that no file has yet helps nobody: it points at the option t
 that made the name, or at the line as it stands now.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

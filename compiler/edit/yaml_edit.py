@@ -4,8 +4,6 @@ The text is spliced where the loader found the member, because a dump by any YAM
 touched. The proof comes afterwards: two readers of YAML see exactly the intended change.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 in the `access` module of its provider.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final

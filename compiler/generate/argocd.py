@@ -5,8 +5,6 @@ tracking id, with the Application's name, on each object that it deploys, and le
 deleted. With `FailOnSharedResource` the next Application refuses the object by that id.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

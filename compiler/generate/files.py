@@ -1,7 +1,5 @@
 """Writes generated texts into a folder, all or none, or says which are stale or left over."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Makes the Helm values with which a version of CAIPE's chart mounts an environment's Secrets and creates none."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ A Secret that the catalogue has keeps its entry, and the environment says what d
 with a Secret refuses the object that makes it, and the rest is planned again.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,6 @@
 The counts are those of the reader of `consumers`, which reads the same manifests for another purpose.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 

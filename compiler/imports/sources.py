@@ -3,8 +3,6 @@
 It never reads a Secret's value, and shows no text that may be one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

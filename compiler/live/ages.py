@@ -4,8 +4,6 @@ A store has one date for all keys of a version, and anybody can move a date. So 
 of earlier versions, in at most four reads of a remote secret, the one of its newest version included.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 It says of two values that differ which is the later one, and which will delete itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

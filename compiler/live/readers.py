@@ -4,8 +4,6 @@ A store that may be it counts as it: whatever may read a remote secret keeps it.
 that may be the store, and one of its kind and name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Opens an environment's stores, and finds what a command names in them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial

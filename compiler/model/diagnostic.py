@@ -1,7 +1,5 @@
 """Defines a diagnostic, a message to the user about input: the rule, the severity, the place and the remedy."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 The format is https://age-encryption.org/v1.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import os

@@ -1,7 +1,5 @@
 """Reads every key of an environment for a backup, encodes and checks its text, and plans a restore."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Plans and writes a switch: the edits, what compiling them changes, what the gate says, and the commit to make."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 Values are compared by a keyed hash under a random key of this run. What differs is named by key, never by value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime

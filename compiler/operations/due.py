@@ -3,8 +3,6 @@
 Most of it is known from what was verified; a key with a limit may take a few reads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Explains where each value of an environment comes from: the line that won, the values it overrode, and defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Plans a migration: finds where every key comes from and goes to, reads both sides once and compares them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial

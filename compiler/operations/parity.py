@@ -4,8 +4,6 @@ Separate code makes the expected ones on purpose: neither the resolver nor the v
 that a mistake in one of them shows as a difference.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

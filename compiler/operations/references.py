@@ -3,8 +3,6 @@
 The ExternalSecrets are an environment's or a values file's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

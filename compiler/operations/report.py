@@ -15,8 +15,6 @@ JSON document (the sample is tests/unit/operations/report/page_data.json):
 A cell is the number of one in the list, as most environments repeat each other. What is not there is absent.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Plans a retirement: deletes only what nobody reads in the store any more and the serving stores hold too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 

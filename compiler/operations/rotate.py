@@ -1,7 +1,5 @@
 """Plans a rotation: the keys that get a new value, every place that holds the old one, and who else may read it."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress

@@ -1,7 +1,5 @@
 """Follows a rotated value in the cluster: has it synchronised, and finds the pods that still run on the old one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

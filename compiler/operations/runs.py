@@ -3,8 +3,6 @@
 Nothing of a file is taken on trust: what is no line of a journal or an audit file is counted, and named by its place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

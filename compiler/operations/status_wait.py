@@ -3,8 +3,6 @@
 What a switch must leave as it was is compared with what was there when the run began.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping

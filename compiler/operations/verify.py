@@ -5,8 +5,6 @@ Of a property's path only names with dots between them are followed, by gjson's 
 do in the stores, and which keys have one value.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

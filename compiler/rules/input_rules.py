@@ -1,7 +1,5 @@
 """Documents the rules that loading, validating, merging and writing report themselves: ids, severities and pages."""
 
-from __future__ import annotations
-
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules.api import Rule, Scope
 

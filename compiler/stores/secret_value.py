@@ -4,8 +4,6 @@ Two values are compared by a keyed hash, a Mask hides values in what others say,
 is read as values, and changed with every other byte kept.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

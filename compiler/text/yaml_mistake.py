@@ -4,8 +4,6 @@ The parser names what it missed, at the place where it gave up; the cause is mos
 an indentation before that. No message has a part of a value.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Runs `backup`, which writes an environment's secrets to one encrypted file."""
 
-from __future__ import annotations
-
 import os
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence

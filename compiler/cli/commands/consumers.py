@@ -1,7 +1,5 @@
 """Runs `consumers`, which compares the Secrets that pods read with those that an environment makes."""
 
-from __future__ import annotations
-
 import os
 
 from compiler.cli.invocation import Invocation, files_alone

@@ -1,7 +1,5 @@
 """Runs `cutover`, which checks that secrets can be served by another store and edits the environment to say so."""
 
-from __future__ import annotations
-
 import os
 from argparse import Namespace
 from contextlib import ExitStack

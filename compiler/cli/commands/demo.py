@@ -1,7 +1,5 @@
 """Runs `demo`, which shows the whole workflow on two local stores, or keeps these for commands of one's own."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

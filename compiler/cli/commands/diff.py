@@ -1,7 +1,5 @@
 """Runs `diff`, which compares two environments, two stores of an environment, or an environment and a file."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 

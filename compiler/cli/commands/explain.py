@@ -1,7 +1,5 @@
 """Runs `explain`, which shows where an environment's values come from and where a key is stored."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs `generate`, which writes Argo CD manifests and CAIPE values from environments; a table has a row for each."""
 
-from __future__ import annotations
-
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Runs `import`, which turns ExternalSecrets and other tools' files into an environment and catalogue entries."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial

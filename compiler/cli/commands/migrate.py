@@ -1,7 +1,5 @@
 """Runs `migrate`, which plans and, with `--apply`, copies an environment's secrets into another store."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from compiler.change.plan import OnConflict, Options

@@ -1,7 +1,5 @@
 """Runs `new`, which creates a project, an environment, a secret or the chart, and upgrades an unedited chart."""
 
-from __future__ import annotations
-
 import os
 import re
 from argparse import Namespace

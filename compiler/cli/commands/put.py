@@ -1,7 +1,5 @@
 """Runs `put`, which sets keys of one secret or several in their stores, from prompts, standard input or a file."""
 
-from __future__ import annotations
-
 import re
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Runs `render`, which prints an environment's manifests as Helm renders them; no values file is written."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

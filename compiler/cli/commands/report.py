@@ -1,7 +1,5 @@
 """Runs `report`, which shows secrets by environment as one HTML file, or as Markdown for a pull request."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from datetime import UTC, datetime

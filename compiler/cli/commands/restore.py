@@ -1,7 +1,5 @@
 """Runs `restore`, which checks a backup, plans writing it to a store and, with `--apply`, writes it."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Runs `retire`, which plans and, with `--apply`, deletes from a store what no environment reads there any more."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial

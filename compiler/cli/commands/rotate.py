@@ -1,7 +1,5 @@
 """Runs `rotate`, which replaces a credential and follows the new value until the old one is revoked."""
 
-from __future__ import annotations
-
 import os
 import time
 from argparse import Namespace

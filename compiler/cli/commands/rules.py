@@ -1,7 +1,5 @@
 """Runs `rules`, which lists every rule with its severity and summary, or shows one rule's page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from compiler.cli.exit_codes import OK

@@ -1,7 +1,5 @@
 """Runs `runs`, which lists the runs that wrote to stores, with the line that undoes each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Describes the changes between two outlines as text, as Markdown and as data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shows who reads an environment's Secrets, for people and as JSON, and what CAIPE's values make of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

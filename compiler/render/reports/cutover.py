@@ -1,7 +1,5 @@
 """Shows the plan of a switch: the gate, the edit, the values by meaning, and what follows in the cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ The text form is that of OpenMetrics, for a node exporter's textfile collector o
 https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 

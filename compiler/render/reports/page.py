@@ -5,8 +5,6 @@ policy allows that script and page.css by their hashes. The page does not pass t
 its texts by itself.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

@@ -1,7 +1,5 @@
 """Shows the plan and the outcome of a command that writes to stores, for people and as JSON."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime

@@ -4,8 +4,6 @@ azure-core's own transport is not used: it reads variables and .netrc entries fo
 for a reply that trickles without end.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 import threading

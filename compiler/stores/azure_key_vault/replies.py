@@ -4,8 +4,6 @@ A gateway, a cache or a vault behind the wrong address can answer a request with
 carries the id of what it shows, so that such a value is neither compared nor copied.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

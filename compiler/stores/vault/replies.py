@@ -3,8 +3,6 @@
 A secret counts as absent only if Vault says so in its own JSON: a proxy's page with status 404 does not tell.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
