@@ -52,8 +52,8 @@ from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 options = StatusOptions(is_offline=True)
 found = read_status(environment, options, LiveStores({}), lambda: connected(os.environ, None, OPTIONAL), print)
-standard_output().lines(status_lines(found.status, NextStep(), datetime.now(UTC)))
-sys.exit(0 if found.status.is_fine else 1)
+standard_output().show(status_lines(found, NextStep(), datetime.now(UTC)))
+sys.exit(0 if found.is_fine else 1)
 """
 
 
