@@ -216,6 +216,8 @@ def test_a_phone_shows_one_environment_at_a_time(open_page: Open) -> None:
 def test_print_has_the_problems_and_what_is_due(open_page: Open, tmp_path: Path) -> None:
     view = open_page()
     view.page.emulate_media(media="print")
+    # The page is told of the medium by an event, which a quick machine may not have sent yet.
+    view.wait("document.querySelector('#due').innerText.includes('GITHUB_APP_ID')")
     assert view.page.is_visible("#due >> text=GITHUB_APP_ID")
     assert view.page.is_visible("#problems >> text=the remote secret")
     assert not view.page.is_visible("#matrix")
