@@ -164,7 +164,7 @@ def recording(
 ) -> Iterator[RunLog]:
     """Opens the audit file and then the log, as a run that the file cannot record must not start.
 
-    `run` is that which goes on or is undone. `begin` gets the audit file and the caller's name by store.
+    `run` is the one that is resumed or undone, if any. `begin` gets the audit file and the caller's name by store.
     """
     with ExitStack() as stack:
         audit = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None

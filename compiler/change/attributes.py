@@ -175,7 +175,7 @@ def _with_dates(plan: Plan, limits: Limits, aged_of: Callable[[Write], Sequence[
     def dated(write: Write) -> Write:
         aged = tuple(found.get(write.target, ()))
         dates = [each.since for each in aged if each.is_tagged]
-        # A tag that is about no key is none.
+        # Where no key needs the tag, none is written.
         return replace(write, aged=aged, since=_oldest(dates) if dates else None)
 
     return _without_lost(replace(plan, writes=tuple(map(dated, plan.writes))))

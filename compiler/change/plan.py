@@ -26,7 +26,7 @@ from compiler.stores.interface import (
     SecretWriter,
 )
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, shell_line
+from compiler.text.wording import command_line, repeated, shell_line
 
 _WORKERS = 16
 
@@ -93,7 +93,7 @@ class Options:
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
         """The same command line with `more` options, for the secrets `only` where others than before."""
-        chosen = [word for secret in (self.only if only is None else only) for word in ("--only", secret)]
+        chosen = repeated("--only", self.only if only is None else only)
         return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
 
 

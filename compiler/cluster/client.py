@@ -364,7 +364,7 @@ def _formed(take: Callable[[], T]) -> T:
 def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:
     """The objects of a page, and the mark of the next one, empty for none.
 
-    Raises ClusterError for what is no list of the kind that was asked for.
+    Raises ClusterError for anything but a list of the kind that was asked for.
     """
     wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
     if (page.get("apiVersion"), page.get("kind")) != (wanted[0], f"{wanted[1]}List"):

@@ -23,7 +23,7 @@ TARGET: Final = "target"
 # Stands for the id of the new secret: the only part of a pattern that differs between secrets.
 OWN_ID: Final = "secret"
 PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
-# A placeholder, or a brace that is none.
+# A placeholder, or a brace that belongs to none.
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 
 

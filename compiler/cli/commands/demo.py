@@ -69,7 +69,7 @@ def _tell(*, has_pauses: bool) -> int:
         with demo_stores(new_temporary_folder) as stores:
             _tell_story(stores, has_pauses=has_pauses)
     keep = command_line("demo", "--keep")
-    _say("", f"That was the whole workflow; nothing is left behind. To try it yourself: {keep}")
+    _say("", f"That was the workflow; nothing is left behind. To try it yourself: {keep}")
     return OK
 
 

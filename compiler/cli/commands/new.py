@@ -146,7 +146,7 @@ def run(invocation: Invocation) -> int:
         _write(new_chart(invocation.root), invocation.root)
         _say_next(command_line("render", "ENV"))
         return OK
-    # Before the project is looked for: a name that is none is wrong everywhere.
+    # A wrong name is refused before the project is looked for: it is wrong in every project.
     name = checked_name(arguments.kind, arguments.name)
     create = {"environment": _environment, "store": _store, "secret": _secret}[arguments.kind]
     return create(arguments, invocation.root, name)

@@ -61,7 +61,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, listed, suggest
+from compiler.text.wording import command_line, listed, repeated, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
@@ -235,7 +235,7 @@ def _follow(
             made = begin_overlap(found, environment, options)
             secrets = secrets_reading(environment, written_places(found))
             if invocation.arguments.without_cluster:
-                only = [word for secret in secrets for word in ("--only", secret)]
+                only = repeated("--only", secrets)
                 line = command_line("status", environment.name, *only, "--wait", "--force-sync")
                 invocation.lines([("see that the cluster has it, and restart what it names: ", line)])
                 code = OK

@@ -22,7 +22,7 @@ from compiler.change.plan import (
 from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members
-from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of
+from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of, repeated
 
 _BEGIN = {
     NoteKind.DROPS_WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
@@ -174,7 +174,7 @@ def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None)
     secrets = [secret for secret, (_, places) in times.items() if not written.isdisjoint(places)]
     if not secrets:
         return
-    only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+    only = repeated("--only", secrets) if len(secrets) <= _FEW else []
     line = command_line("status", outcome.plan.environment, *only, "--wait", "--force-sync")
     within = short_duration(max(times[secret][0] for secret in secrets))
     yield f"the cluster gets it within {within}; to have it now: ", line

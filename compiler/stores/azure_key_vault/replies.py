@@ -97,7 +97,7 @@ class Answer:
 
 
 def unexpected(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
-    """Return the error for a reply that is none of this vault's."""
+    """Return the error for a reply that is not from this vault."""
     return StoreError(place, action, reason, remedy, Code.UNEXPECTED_REPLY)
 
 
