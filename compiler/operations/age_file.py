@@ -43,11 +43,9 @@ def unarmored(data: bytes) -> bytes:
     if not data.lstrip().startswith(_BEGIN):
         return data
     armor = _ARMOR.fullmatch(data)
-    try:
+    with suppress(binascii.Error):
         if armor is not None:
             return base64.b64decode(armor[1].replace(b"\r", b"").replace(b"\n", b""), validate=True)
-    except binascii.Error:
-        pass
     raise _damaged("its armor is damaged")
 
 
@@ -100,11 +98,10 @@ def _parsed(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str
     called, expected, way_out = words
     found = []
     for number, each in enumerate(given, 1):
-        try:
+        # pyrage's errors have no common class, and may quote the text.
+        with suppress(Exception):
             found.append(parse(each))
-        except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
-            found.append(None)
-        if found[-1] is None:
+        if len(found) < number:
             raise Refusal("cannot run", f"{called} {number} is not {expected}", way_out)
     return found
 
@@ -155,15 +152,12 @@ def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
 
 
 def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
-    error: type[Exception] = _pyrage().DecryptError
-    try:
+    with suppress(_pyrage().DecryptError):
         return bytes(decrypt())
-    except error:
-        pass
     raise Refusal(
         "cannot run",
         f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated",
-        f"check the {by_what}, and compare the file with the one that it was copied from",
+        f"check the {by_what}, and {_COPIED}",
     )
 
 

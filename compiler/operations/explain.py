@@ -76,10 +76,8 @@ def _explain_key(
     entry = environment.catalogue.entries[secret_id]
     key = entry.keys.get(name)
     if key is None:
-        way_out = (
-            suggest(name, entry.keys, "keys")
-            or f"run `{command_line('explain', environment.name, f'secrets.{secret_id}')}`"
-        )
+        listing = f"run `{command_line('explain', environment.name, f'secrets.{secret_id}')}`"
+        way_out = suggest(name, entry.keys, "keys") or listing
         raise Refusal("usage", f'"{secret_id}" has no key "{name}" in the catalogue', way_out)
     by_path = {row.path: row for row in rows}
     secret = environment.secrets.get(secret_id)
@@ -309,6 +307,5 @@ def _use(secret: Secret) -> Iterator[Explanation]:
         yield _from_catalogue(path, chosen)
     else:
         every = f"[{', '.join(secret.entry.variants)}]"
-        yield Explanation(
-            path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
-        )
+        note = "all variants, as neither the environment nor the catalogue chooses"
+        yield Explanation(path, every, "default", note=note)

@@ -7,7 +7,6 @@ that a mistake in one of them shows as a difference.
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -202,15 +201,12 @@ _MISSING = object()
 def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """A pair of object name and message for each difference; the order of manifests and of keys does not matter."""
     wanted = {_identity(manifest): manifest for manifest in expected}
-    found: dict[tuple[str, str, str], PlainMap] = {}
-    counts = Counter[tuple[str, str, str]]()
+    found: dict[tuple[str, str, str], list[PlainMap]] = {}
     for manifest in rendered:
-        if not isinstance(manifest, dict):
+        if isinstance(manifest, dict):
+            found.setdefault(_identity(manifest), []).append(manifest)
+        else:
             yield "", "something is rendered that is not a manifest"
-            continue
-        identity = _identity(manifest)
-        counts[identity] += 1
-        found[identity] = manifest
     for identity in (*wanted, *(other for other in found if other not in wanted)):
         kind, namespace, name = identity
         title = f'{kind} "{namespace}/{name}"' if namespace else f'{kind} "{name}"'
@@ -219,9 +215,9 @@ def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterat
         elif identity not in wanted:
             yield name, f"{title} is rendered, but not expected"
         else:
-            if counts[identity] > 1:
-                yield name, f"{title} is rendered {counts[identity]} times"
-            for path, words in _unequal((), _by_key(wanted[identity]), _by_key(found[identity])):
+            if (count := len(found[identity])) > 1:
+                yield name, f"{title} is rendered {count} times"
+            for path, words in _unequal((), _by_key(wanted[identity]), _by_key(found[identity][-1])):
                 yield name, f"{'.'.join(path)} of {title} {words}"
 
 

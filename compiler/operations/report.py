@@ -128,9 +128,7 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
         "secrets": [_secret(name, environments, cells, without) for name in names],
         "cells": [*map(json.loads, cells)],
         "moves": [_move(each) for each in environments if each.data["moves"] is not None],
-        "problems": sorted(
-            (problem for each in environments for problem in _problems(each)), key=lambda each: each["severity"]
-        ),
+        "problems": sorted(chain.from_iterable(map(_problems, environments)), key=lambda each: each["severity"]),
     }
     return _without_addresses(data, environments) if ADDRESSES in without else data
 
@@ -314,22 +312,14 @@ def _problems(each: ReportedEnvironment) -> Iterator[Json]:
         helps = {"help": "; ".join(ways_out)} if ways_out and number == len(silent) else {}
         yield {"severity": "error", "environment": each.name, "message": message, **helps}
     for name, row in each.rows.items():
-        live = row["live"] or {"problems": (), "causes": ()}
+        live, about = row["live"] or {"problems": (), "causes": ()}, {"environment": each.name, "secret": name}
         command = {"command": row["next"][0]} if row["next"] else {}
-        found = (*row["faults"], *(problem["message"] for problem in live["problems"]))
         because = {"help": f"because: {'; '.join(live['causes'])}"} if live["causes"] else {}
-        for message in found:
-            yield {
-                "severity": "error",
-                "environment": each.name,
-                "secret": name,
-                "message": message,
-                **because,
-                **command,
-            }
+        for message in (*row["faults"], *(problem["message"] for problem in live["problems"])):
+            yield {"severity": "error", **about, "message": message, **because, **command}
         if row["other"]["different"]:
             message = f"{quoted(str(row['other']['store']))} holds other values of {listed(row['other']['different'])}"
-            yield {"severity": "warning", "environment": each.name, "secret": name, "message": message, **command}
+            yield {"severity": "warning", **about, "message": message, **command}
 
 
 # The members of the data that are text of `status`, in which an address may stand.

@@ -32,6 +32,7 @@ from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, numbered, quoted
 
 COMMAND = "retire"
+_HAS_VERSIONS = (RemoteSecret, SoftDeletedError, VersionGoneError)
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
@@ -159,7 +160,7 @@ class _HeldValues:
         wanted: list[tuple[SecretReader, str]] = [(self.writer, remote.name) for remote in candidates.free]
         wanted += [(self.serving[each.store], each.name) for each in served_at]
         self._readings = read_many(wanted)
-        asked = [(self.writer, each.name) for each in candidates.free if _may_have_versions(self.reading(each))]
+        asked = [(self.writer, each.name) for each in candidates.free if isinstance(self.reading(each), _HAS_VERSIONS)]
         self._states = version_states(asked)
         self._comparer = Comparer()
 
@@ -266,10 +267,6 @@ class _HeldValues:
     def _migrate(self, to: Store, source: Store, secret: str, *more: str) -> str:
         words = ("migrate", self._environment.name, "--to", to.id, "--from", source.id, "--only", secret)
         return command_line(*words, *more, "--apply")
-
-
-def _may_have_versions(reading: Reading) -> bool:
-    return not isinstance(reading, StoreError) or isinstance(reading, SoftDeletedError | VersionGoneError)
 
 
 def _all(remote: Remote, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:

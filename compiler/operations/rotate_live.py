@@ -15,15 +15,8 @@ from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.status import Status, WaitEnd
 from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands
-from compiler.operations.status_wait import (
-    Connect,
-    StatusOptions,
-    Tell,
-    read_status,
-    written_at,
-)
+from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, written_at
 from compiler.refusal import Refusal
-from compiler.text.wording import counted
 
 _READER = "ExternalSecret "
 # Seconds between two looks at the pods.
@@ -34,18 +27,16 @@ _OF_PODS = frozenset({ClusterState.RESTART, ClusterState.PODS, ClusterState.REST
 
 def secrets_reading(environment: Environment, places: Iterable[tuple[str, str, str | None]]) -> tuple[str, ...]:
     """The secrets of the environment that read one of `places`, each a store's id, a name there and a property."""
-    wanted = list(places)
-    found = dict[str, None]()
+    wanted, found = list(places), dict[str, None]()
     for secret in environment.secrets.values():
         for item in secret.keys:
             if secret.store is None or item.place is None:
                 continue
-            name = secret.store.provider.remote_name
+            own, name = item.place.property, secret.store.provider.remote_name
             here = secret.store.id, name(item.place.remote_key)
-            for store, remote, property_ in wanted:
-                is_here = here == (store, name(remote))
-                if is_here and (None in (property_, item.place.property) or property_ == item.place.property):
-                    found[secret.id] = None
+            there = [each for store, remote, each in wanted if (store, name(remote)) == here]
+            if there and (own is None or None in there or own in there):
+                found[secret.id] = None
     return tuple(found)
 
 
@@ -136,16 +127,10 @@ class OldPods:
     @property
     def commands(self) -> tuple[str, ...]:
         """The lines that start the pods anew, one for each workload."""
-        spaces = dict.fromkeys(space for space, _ in self.pods)
-        return tuple(
-            line
-            for space in spaces
-            for line in restart_commands([pod for own, pod in self.pods if own == space], space)
-        )
-
-    @property
-    def count(self) -> str:
-        return counted(len(self.pods), "pod")
+        by_space = dict[str, list[Pod]]()
+        for space, pod in self.pods:
+            by_space.setdefault(space, []).append(pod)
+        return tuple(line for space, pods in by_space.items() for line in restart_commands(pods, space))
 
 
 def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> OldPods:
@@ -195,14 +180,12 @@ def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[Ol
         try:
             found = see()
         except ClusterError as error:
-            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
-            break
+            raise Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy) from None
         tell(found)
         left = end - time.monotonic()
         if found.is_over or left <= 0:
             return found
         time.sleep(min(_PAUSE, left))
-    raise failure
 
 
 def force_others(view: ClusterView, readings: Readings) -> None:

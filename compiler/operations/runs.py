@@ -143,6 +143,5 @@ def _of_lines(run: str, each: _Audited) -> PastWrites:
 def _broken_lines(numbers: list[int]) -> str:
     more = ", …" if len(numbers) > _MOST_LINES else ""
     what = "is not a line" if len(numbers) == 1 else "are not lines"
-    return (
-        f"{counted(len(numbers), 'line')} {what} of an audit file: {', '.join(map(str, numbers[:_MOST_LINES]))}{more}"
-    )
+    named = ", ".join(map(str, numbers[:_MOST_LINES]))
+    return f"{counted(len(numbers), 'line')} {what} of an audit file: {named}{more}"

@@ -61,7 +61,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, listed, repeated, suggest
+from compiler.text.wording import command_line, counted, listed, repeated, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
@@ -286,7 +286,7 @@ def _follow_in_cluster(
         standard_error().note(why)
     seen |= {"restarts": list(old.commands), "notSeen": not_seen}
     if not old.is_over or not_seen:
-        left = (*old.unread, *([old.count] if old.pods else []))
+        left = (*old.unread, *([counted(len(old.pods), "pod")] if old.pods else []))
         invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen")])
         return INCOMPLETE
     record_phase(found, options, RotationPhase.RESTARTED)
