@@ -229,7 +229,7 @@ def migrating(
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[to]
-            planned = plan_migration(routes_of(environment, store, None, ()), stores, Options())
+            planned = plan_migration(routes_of(environment, store, None, ()), Options(stores=stores))
             if len(planned.writes) != (len(environment.secrets) if writes else 0):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             if writes:

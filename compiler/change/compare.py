@@ -20,7 +20,7 @@ from compiler.change.attributes import (
     refuse_rotating,
     stores_with_dates,
 )
-from compiler.change.journal import Run, RunEntry
+from compiler.change.journal import Run, RunEntry, writers
 from compiler.change.plan import (
     WRITING,
     Kind,
@@ -47,14 +47,13 @@ from compiler.live.read_many import (
     copy_command,
     describe_write,
     describe_writes,
-    no_writer,
     read_many,
     run_of_later,
     value_at,
     version_of,
 )
-from compiler.live.stores import LiveStores
-from compiler.model.environment import Store
+from compiler.live.stores import place_limits
+from compiler.model.environment import Environment, Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -65,11 +64,12 @@ from compiler.text.wording import numbered, quoted, shell_line
 Readings = Mapping[tuple[SecretReader, str], Reading]
 
 
-def judge_source(step: Step, reading: Reading, options: Options, *, in_use: bool, way_to_add: str) -> Step | None:
+def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
     """`step` with the value and the origin that were read at its source, refused or missing; None where it is unused.
 
-    `way_to_add` is the remedy where the source lacks the value.
+    `way_to_add` is the remedy where the source lacks the value; empty for one that the environment does not use.
     """
+    in_use = bool(way_to_add)
     if isinstance(reading, DisabledError) and not in_use:
         # It was disabled on purpose, and the environment does not use it.
         return None
@@ -241,34 +241,28 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
 
 
 def plan_given(
-    draft: Plan,
-    used: Mapping[str, Store],
-    stores: LiveStores,
-    *,
-    run: Run | None,
-    limits: Limits,
-    since_of: SinceOf | None = None,
-    writer_of: WriterOf = no_writer,
+    draft: Plan, environment: Environment, used: Mapping[str, Store], run: Run | None, since_of: SinceOf | None = None
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
 
     It says as whom each store knows the caller. Raises AddressError, and the StoreError of a store that cannot be used
     at all.
     """
-    writers = {store_id: stores.open(store) for store_id, store in used.items()}
-    names = [(writers[step.place.store], step.place.name) for step in draft.steps if step.value is not None]
-    for writer, name in names:
-        writer.expect({name: uses_before_reading(recovers=draft.options.recover)})
+    stores = {store_id: draft.options.stores.open(store) for store_id, store in used.items()}
+    names = [(stores[step.place.store], step.place.name) for step in draft.steps if step.value is not None]
+    for store, name in names:
+        store.expect({name: uses_before_reading(recovers=draft.options.recover)})
     readings = read_many(names, WORKERS)
-    draft = replace(draft, stores=writers)
-    plan = plan_change(draft, readings, run, writer_of, used=used, limits=limits, since_of=since_of)
+    draft = replace(draft, stores=stores)
+    limits = {store_id: place_limits(environment, store) for store_id, store in used.items()}
+    plan = plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
     # A name that is refused before anything is sent is no reason to talk to its store.
     asked = {
         reader
         for (reader, _), reading in readings.items()
         if not (isinstance(reading, StoreError) and reading.code == Code.INVALID_NAME)
     }
-    who = {store_id: writer.whoami().subject for store_id, writer in writers.items() if writer in asked}
+    who = {store_id: store.whoami().subject for store_id, store in stores.items() if store in asked}
     return replace(plan, who=who)
 
 
@@ -276,7 +270,6 @@ def plan_change(
     draft: Plan,
     readings: Readings,
     run: Run | None = None,
-    writer_of: WriterOf = no_writer,
     *,
     used: Mapping[str, Store],
     limits: Limits,
@@ -284,11 +277,11 @@ def plan_change(
 ) -> Plan:
     """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
 
-    Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes;
-    `writer_of` knows the runs of this project that wrote a version. `used` are the stores by their ids, `limits` those
-    of the keys there, and `since_of` finds how old the values are, where they are not new.
+    Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes. `used`
+    are the stores by their ids, `limits` those of the keys there, and `since_of` finds how old the values are, where
+    they are not new.
     """
-    comparer = Comparer()
+    comparer, writer_of = Comparer(), writers(draft.options.root)
     dated = stores_with_dates(used, draft.options.expires)
     steps = tuple(
         step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps

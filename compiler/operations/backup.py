@@ -10,8 +10,8 @@ from typing import Any
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_given
-from compiler.change.journal import identity_of, writers
-from compiler.change.plan import Kind, Location, Options, Plan, Step
+from compiler.change.journal import identity_of
+from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.ages import Look, values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
 from compiler.live.stores import (
@@ -19,13 +19,12 @@ from compiler.live.stores import (
     ValueName,
     catalogue_places,
     key_places,
-    place_limits,
     same_value,
     value_names,
 )
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
-from compiler.model.store import Place, place_in, way_to_place
+from compiler.model.store import place_in, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret, SecretReader
@@ -51,13 +50,10 @@ _WITHOUT_DATES = 1
 _LONGEST_MANIFEST = 16 * 1024 * 1024
 _MOST_VALUES = 1_000_000
 
-# Secret id, key: both by the catalogue's names, so that any store can take the values.
-KeyName = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backup:
-    """The values of one environment at one time (ISO 8601, UTC).
+    """The values of one environment at one time (ISO 8601, UTC), by the catalogue's names: any store can take them.
 
     `missing` are keys in use that could not be read when the backup was made. `since` has since when each key with a
     limit had its value, None where that was not known.
@@ -65,9 +61,9 @@ class Backup:
 
     environment: str
     time: str
-    values: Mapping[KeyName, SecretValue]
-    missing: tuple[KeyName, ...] = ()
-    since: Mapping[KeyName, datetime | None] = field(default_factory=dict)
+    values: Mapping[ValueName, SecretValue]
+    missing: tuple[ValueName, ...] = ()
+    since: Mapping[ValueName, datetime | None] = field(default_factory=dict)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -85,8 +81,8 @@ def encode(backup: Backup) -> bytes:
         "version": VERSION if dates else _WITHOUT_DATES,
         "environment": backup.environment,
         "time": backup.time,
-        "secrets": _grouped(ordered),
-        "missing": _grouped(sorted(backup.missing)),
+        "secrets": grouped(ordered),
+        "missing": grouped(sorted(backup.missing)),
         "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
         "digest": _digest(body),
         **({"since": dates} if dates else {}),
@@ -106,7 +102,7 @@ def decode(data: bytes) -> Backup:
     values = _values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
-    if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
+    if manifest["secrets"] != grouped(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
     return Backup(manifest["environment"], manifest["time"], values, missing, _since(manifest.get("since", {})))
@@ -116,8 +112,8 @@ def _text(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment is not None else None
 
 
-def _since(dates: Mapping[str, Any]) -> dict[KeyName, datetime | None]:
-    found: dict[KeyName, datetime | None] = {}
+def _since(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
+    found: dict[ValueName, datetime | None] = {}
     for name, text in dates.items():
         secret, slash, key = name.partition("/")
         try:
@@ -153,7 +149,7 @@ def _manifest(head: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _values(body: bytes) -> dict[KeyName, SecretValue]:
+def _values(body: bytes) -> dict[ValueName, SecretValue]:
     try:
         found = read_object(_bounded(body.decode("utf-8", "surrogatepass")))
     except (NotAnObjectError, UnicodeDecodeError):
@@ -161,7 +157,7 @@ def _values(body: bytes) -> dict[KeyName, SecretValue]:
         found = None
     if found is None:
         raise _unusable("its content is damaged")
-    values: dict[KeyName, SecretValue] = {}
+    values: dict[ValueName, SecretValue] = {}
     for name, value in found.items():
         secret, slash, key = name.partition("/")
         if not (secret and slash and key and value.is_string):
@@ -177,11 +173,12 @@ def _bounded(text: str) -> str:
     return text
 
 
-def _grouped(names: list[KeyName]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
+def grouped(names: Iterable[ValueName]) -> dict[str, list[str]]:
+    """The keys of each secret."""
+    found: dict[str, list[str]] = {}
     for secret, key in names:
-        grouped.setdefault(secret, []).append(key)
-    return grouped
+        found.setdefault(secret, []).append(key)
+    return found
 
 
 def _digest(body: bytes) -> str:
@@ -196,21 +193,15 @@ _WORKERS = 8
 _UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """A key that the environment uses or the store holds but the backup lacks, and why."""
-
-    name: KeyName
-    place: Place | None
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """`left_out` are properties that no key of the catalogue names: (remote name, property)."""
+    """`lacking` are keys that the environment uses or a store holds, and that the backup does not have, each with why.
+
+    `left_out` are properties that no key of the catalogue names: (remote name, property).
+    """
 
     backup: Backup
-    lacking: tuple[Lacking, ...]
+    lacking: tuple[Step, ...]
     left_out: tuple[tuple[str, str], ...]
 
     def is_enough(self, *, is_partial: bool) -> bool:
@@ -224,7 +215,7 @@ class Gathered:
 
 
 # Where each value is asked for, and whether a secret that has it uses it.
-_Asked = Mapping[KeyName, tuple[SecretReader, "Place | None", bool]]
+_Asked = Mapping[ValueName, tuple[SecretReader, Location | None, bool]]
 
 
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
@@ -235,42 +226,41 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
     asked = _asked(environment, chosen, stores)
-    names = [(reader, place.remote_key) for reader, place, _ in asked.values() if place is not None]
+    names = [(reader, place.name) for reader, place, _ in asked.values() if place is not None]
     readings = read_many(names, _WORKERS)
-    values: dict[KeyName, SecretValue] = {}
-    lacking: list[Lacking] = []
+    values: dict[ValueName, SecretValue] = {}
+    lacking: list[Step] = []
     for name, (reader, place, is_used) in asked.items():
-        reading = readings[reader, place.remote_key] if place is not None else None
-        found = _value(place, reading, is_used=is_used)
+        found = _value(place, readings[reader, place.name] if place is not None else None, is_used=is_used)
         if isinstance(found, SecretValue):
             values[name] = found
         elif found:
-            lacking.append(Lacking(name, place, found))
+            lacking.append(Step(*name, Kind.MISSING, place, None, found))
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    missing = tuple(each.name for each in lacking)
+    missing = tuple((step.secret, step.key) for step in lacking)
     backup = Backup(environment.name, time, values, missing, _dates(environment, asked, readings, values))
     used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
-    known = {(stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)}
-    return Gathered(backup, tuple(lacking), _left_out(asked, readings, known))
+    known = {(stores.open(store), *place) for store in used.values() for place in catalogue_places(environment, store)}
+    return Gathered(backup, tuple(lacking), _left_out(readings, known))
 
 
 def _dates(
     environment: Environment,
     asked: _Asked,
     readings: Mapping[tuple[SecretReader, str], Reading],
-    values: Mapping[KeyName, SecretValue],
-) -> dict[KeyName, datetime | None]:
+    values: Mapping[ValueName, SecretValue],
+) -> dict[ValueName, datetime | None]:
     """Since when each value with a limit is the same; stores are asked only where there is one."""
-    limited: dict[tuple[SecretReader, str], dict[KeyName, tuple[int, Look]]] = {}
+    limited: dict[tuple[SecretReader, str], dict[ValueName, tuple[int, Look]]] = {}
     for name, (reader, place, _) in asked.items():
         secret, key = name
         days = environment.secrets[secret].entry.keys[key].lifetime.limit_days
         if days is not None and place is not None and name in values:
-            keys = limited.setdefault((reader, place.remote_key), {})
+            keys = limited.setdefault((reader, place.name), {})
             keys[name] = days, partial(value_at, property_=place.property)
     now = datetime.now(UTC)
 
-    def dates(pair: tuple[SecretReader, str]) -> dict[KeyName, datetime | None]:
+    def dates(pair: tuple[SecretReader, str]) -> dict[ValueName, datetime | None]:
         remote = readings[pair]
         return values_since(pair[0], remote, limited[pair], now) if isinstance(remote, RemoteSecret) else {}
 
@@ -279,19 +269,19 @@ def _dates(
 
 def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> _Asked:
     names = value_names(environment)
-    asked: dict[KeyName, tuple[SecretReader, Place | None, bool]] = {}
+    asked: dict[ValueName, tuple[SecretReader, Location | None, bool]] = {}
     for secret in chosen:
         if secret.store is None:
             continue
         used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
         for key, place in key_places(environment, secret, secret.store).items():
             name = names.get((secret.id, key), (secret.id, key))
-            _, _, was_used = asked.get(name, (reader, place, False))
-            asked[name] = reader, place, was_used or key in used
+            _, _, was_used = asked.get(name, (reader, None, False))
+            asked[name] = reader, location_of(secret.store, place), was_used or key in used
     return asked
 
 
-def _value(place: Place | None, reading: Reading | None, *, is_used: bool) -> SecretValue | str:
+def _value(place: Location | None, reading: Reading | None, *, is_used: bool) -> SecretValue | str:
     """The value, or why there is none: nothing where an unused key has none."""
     if reading is None or place is None or isinstance(reading, NotFoundError):
         return "the store has no such secret" if is_used else ""
@@ -307,10 +297,8 @@ def _value(place: Place | None, reading: Reading | None, *, is_used: bool) -> Se
 
 
 def _left_out(
-    asked: _Asked, readings: Mapping[tuple[SecretReader, str], Reading], known: Collection[tuple[SecretReader, Place]]
+    readings: Mapping[tuple[SecretReader, str], Reading], named: Collection[tuple[SecretReader, str, str | None]]
 ) -> tuple[tuple[str, str], ...]:
-    own = {(reader, place) for reader, place, _ in asked.values() if place is not None}
-    named = {(reader, place.remote_key, place.property) for reader, place in (*known, *own)}
     wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
     return tuple(
         (name, property_)
@@ -354,29 +342,20 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     dates = {(step.secret, step.key): backup.since.get(name) for name, step in named}
     steps = tuple(_undisputed(named, environment, options.only))
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
-    identity = identity_of(
-        COMMAND,
-        environment.name,
-        {name: options.stores.address(store).absolute for name, store in sorted(used.items())},
-        {
-            "backup": {"environment": backup.environment, "time": backup.time},
-            "only": sorted(options.only),
-            "onConflict": str(options.on_conflict),
-            "recover": options.recover,
-        },
-    )
-    draft, writer_of = Plan(COMMAND, environment.name, options=options, steps=steps), writers(options.root)
-    limits = {name: place_limits(environment, store) for name, store in used.items()}
-    plan = partial(
-        plan_given,
-        draft,
-        used,
-        options.stores,
-        limits=limits,
-        since_of=lambda aged: [dates.get((step.secret, step.key)) for step, _ in aged],
-        writer_of=writer_of,
-    )
-    return Change(identity, lambda run: plan(run=run), options)
+    addresses = {name: options.stores.address(store).absolute for name, store in sorted(used.items())}
+    asked = {
+        "backup": {"environment": backup.environment, "time": backup.time},
+        "only": sorted(options.only),
+        "onConflict": str(options.on_conflict),
+        "recover": options.recover,
+    }
+
+    def since_of(aged: Sequence[tuple[Step, int]]) -> list[datetime | None]:
+        return [dates.get((step.secret, step.key)) for step, _ in aged]
+
+    draft = Plan(COMMAND, environment.name, options=options, steps=steps)
+    plan = partial(plan_given, draft, environment, used, since_of=since_of)
+    return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
 
 
 def _undisputed(
@@ -408,10 +387,7 @@ def _steps(
 ) -> Iterator[tuple[ValueName, Step]]:
     """What is to be done with each value of the backup, by its name there."""
     names = value_names(environment)
-    by_secret: dict[str, list[ValueName]] = {}
-    for name in backup.values:
-        by_secret.setdefault(name[0], []).append(name)
-    for name in (each for own in by_secret.values() for each in own):
+    for name in sorted(backup.values):
         if not only or _is_chosen(environment, name, only):
             step = Step(*_here(environment, name, names), Kind.UPDATE, None, None, value=backup.values[name])
             yield name, _placed(step, environment, to)
@@ -432,7 +408,7 @@ def _placed(step: Step, environment: Environment, to: Store | None) -> Step:
     if place is None:
         remedy = way_to_place(key.holder(secret.entry).id, store.provider)
         return step.refused(f'the catalogue names no place for it in "{store.id}"', remedy)
-    return replace(step, destination=Location(store.id, place.remote_key, place.property))
+    return replace(step, destination=location_of(store, place))
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:

@@ -7,11 +7,10 @@ from functools import partial
 from compiler.change.apply import Change
 from compiler.change.attributes import since_in_sources
 from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
-from compiler.change.journal import Run, identity_of, writers
+from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
-from compiler.live.read_many import WORKERS, WriterOf, no_writer, read_many
+from compiler.live.read_many import WORKERS, read_many
 from compiler.live.stores import (
-    LiveStores,
     PlaceLimits,
     ValueName,
     catalogue_places,
@@ -33,20 +32,18 @@ from compiler.text.wording import command_line
 class Routes:
     """What to move into the store `to`, from the stores `sources` by their ids: a step for each value, without it.
 
-    `in_use` are the values that a secret uses, and `optional` those that the environment may do without, by choosing
-    other variants. A value that several secrets have in common is one step. `mains` are each secret's own remote names
-    in its source and in the destination, for its other properties. `shared` are places in the sources' remote secrets
-    that belong to keys that do not move. `taken` are the places that any key of the catalogue has in the destination,
-    and `limits` the limits there. Of the environment only its stores are kept, so that a large one need not stay in
-    memory.
+    `in_use` are the values that a secret uses, each with the way to add it to its source. A value that several secrets
+    have in common is one step. `mains` are each secret's own remote names in its source and in the destination, for its
+    other properties. `shared` are places in the sources' remote secrets that belong to keys that do not move. `taken`
+    are the places that any key of the catalogue has in the destination, and `limits` the limits there. Of the
+    environment only its stores are kept, so that a large one need not stay in memory.
     """
 
     environment: str
     to: Store
     sources: Mapping[str, Store]
     steps: tuple[Step, ...]
-    in_use: frozenset[ValueName]
-    optional: frozenset[ValueName]
+    in_use: Mapping[ValueName, str]
     mains: tuple[tuple[str, str, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
     shared: frozenset[Location] = frozenset()
@@ -62,7 +59,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
     for name in only:
         secret_named(environment, name)
     steps: dict[ValueName, Step] = {}
-    in_use, optional = set[ValueName](), set[ValueName]()
+    in_use: dict[ValueName, str] = {}
     names = value_names(environment)
     mains: list[tuple[str, str, str, str]] = []
     skipped: list[tuple[str, str]] = []
@@ -76,11 +73,14 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             continue
         sources[origin.id] = origin
         there = key_places(environment, secret, to)
-        in_use.update(names.get((secret.id, item.key.name), (secret.id, item.key.name)) for item in secret.keys)
+        for item in secret.keys:
+            called = names.get((secret.id, item.key.name), (secret.id, item.key.name))
+            # Of the whole secret: it leaves what has a value already, and one line adds all that is missing of it.
+            put = command_line("put", environment.name, called[0], "--store", origin.id)
+            others = "choose variants without it, or " if item.key.held.variants else ""
+            in_use[called] = f"{others}set it in the source: {put}"
         for key, place in key_places(environment, secret, origin).items():
             called = names.get((secret.id, key), (secret.id, key))
-            if secret.entry.keys[key].held.variants:
-                optional.add(called)
             step = Step(*called, Kind.UPDATE, location_of(origin, place), location_of(to, there[key]))
             steps[called] = step if place is not None else _unplaced(step, origin)
         own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
@@ -91,8 +91,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         to,
         sources,
         tuple(step for called, step in steps.items() if step.source is not None or called in in_use),
-        frozenset(in_use),
-        frozenset(optional),
+        in_use,
         tuple(mains),
         tuple(skipped),
         _shared(environment, sources, steps.values(), mains),
@@ -141,48 +140,41 @@ def migration(environment: Environment, to_id: str, source_id: str | None, optio
     source = store_named(environment, source_id) if source_id is not None else None
     if source is to:
         raise Refusal("usage", f'--from and --to both name the store "{to.id}"', "name another one with --from")
-    identity = identity_of(
-        COMMAND,
-        environment.name,
-        {to.id: options.stores.address(to).absolute},
-        {
-            "from": source.id if source is not None else None,
-            "only": sorted(options.only),
-            "allProperties": options.all_properties,
-            "onConflict": str(options.on_conflict),
-            "recover": options.recover,
-            "stringify": options.stringify,
-        },
-    )
+    asked = {
+        "from": source.id if source is not None else None,
+        "only": sorted(options.only),
+        "allProperties": options.all_properties,
+        "onConflict": str(options.on_conflict),
+        "recover": options.recover,
+        "stringify": options.stringify,
+    }
+    identity = identity_of(COMMAND, environment.name, {to.id: options.stores.address(to).absolute}, asked)
     routes = routes_of(environment, to, source, options.only)
-    writer_of = writers(options.root)
-    return Change(identity, lambda run: plan_migration(routes, options.stores, options, run, writer_of), options)
+    return Change(identity, partial(plan_migration, routes, options), options)
 
 
 def plan_migration(
     routes: Routes,
-    stores: LiveStores,
     options: Options,
     run: Run | None = None,
-    writer_of: WriterOf = no_writer,
     workers: int = WORKERS,
 ) -> Plan:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
-    origins = {name: stores.open(store) for name, store in routes.sources.items()}
-    destination = stores.open(routes.to)
+    origins = {name: options.stores.open(store) for name, store in routes.sources.items()}
+    destination = options.stores.open(routes.to)
     readings: Readings = {}
     if routes.steps or routes.mains:
         own = {step.destination.name for step in routes.steps if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
         readings = read_many(list(_names(routes, origins, destination)), workers)
     judge = partial(_judged, routes=routes, origins=origins, to=destination, readings=readings, options=options)
-    steps = [judge(step, in_use=(step.secret, step.key) in routes.in_use) for step in routes.steps]
+    steps = [judge(step, routes.in_use.get((step.secret, step.key), "")) for step in routes.steps]
     extras = list(_extras(routes, origins, readings))
     if options.all_properties:
-        judged = (judge(step, in_use=False) for step in extras)
+        judged = (judge(step, "") for step in extras)
         steps += [_unless_taken(step, routes) for step in judged if step is not None]
     draft = Plan(
         command=COMMAND,
@@ -196,7 +188,7 @@ def plan_migration(
     )
     used, limits = {routes.to.id: routes.to}, {routes.to.id: routes.limits}
     since_of = since_in_sources(origins)
-    return plan_change(draft, readings, run, writer_of, used=used, limits=limits, since_of=since_of)
+    return plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
 
 
 def _names(
@@ -229,21 +221,19 @@ def _extras(routes: Routes, origins: Mapping[str, SecretWriter], readings: Readi
 
 def _judged(
     step: Step,
+    way_to_add: str,
     routes: Routes,
     origins: Mapping[str, SecretWriter],
     to: SecretWriter,
     readings: Readings,
     options: Options,
-    *,
-    in_use: bool,
 ) -> Step | None:
     """The step with the value to move, or refused or missing; None for an unused key without a value."""
     source = step.source
     if source is None:
         return step
     origin = origins[source.store]
-    way_to_add = _way_to_add(step, source.store, routes)
-    judged = judge_source(step, readings[origin, source.name], options, in_use=in_use, way_to_add=way_to_add)
+    judged = judge_source(step, readings[origin, source.name], options, way_to_add)
     if judged is None or judged.value is None:
         return judged
     if step.destination is None:
@@ -262,10 +252,3 @@ def _unless_taken(extra: Step, routes: Routes) -> Step:
     # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
     reason = "a key of the catalogue already has that place in the destination"
     return extra.refused(reason, "add the property to the catalogue, with its own place")
-
-
-def _way_to_add(step: Step, source: str, routes: Routes) -> str:
-    # Of the whole secret: it leaves what has a value already, and one line is enough for all that is missing of it.
-    put = command_line("put", routes.environment, step.secret, "--store", source)
-    is_optional = (step.secret, step.key) in routes.optional
-    return f"{'choose variants without it, or ' if is_optional else ''}set it in the source: {put}"

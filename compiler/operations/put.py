@@ -10,18 +10,20 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
-from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
-from compiler.live.stores import key_places, place_limits, secret_named, store_named
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
+from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import MAX_INPUT_BYTES
-from compiler.model.store import Place, place_in, way_to_place
+from compiler.model.store import Place, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, Trait, read_object, traits
@@ -46,10 +48,10 @@ def _unusable(message: str, help_text: str | None) -> Refusal:
 _PADDED = re.compile(r"[A-Za-z0-9+/_-]+={1,2}\s*", re.ASCII)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 _LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
-_SPACE = re.compile(r"[ \t]*")
+_OPENING = re.compile(r"[ \t]*+(['\"])")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 # Possessive: a long text without a closing quote must not be tried from every place.
-_QUOTED = {"'": re.compile(r"'([^']*+)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
+_QUOTED = {"'": re.compile(r"([^']*+)'"), '"': re.compile(r'((?:[^"\\]|\\.)*+)"', re.DOTALL)}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 # The look-behind: a long run of blanks must not be tried from every place either.
@@ -189,10 +191,8 @@ def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSEL
 def _text(data: bytes) -> str:
     if len(data) > MAX_INPUT_BYTES:
         raise _unusable(f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size")
-    try:
+    with suppress(UnicodeDecodeError):
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
     raise _unusable("the input is not UTF-8 text", "encode it, for example as Base64")
 
 
@@ -252,17 +252,13 @@ def _is_kubernetes(text: str) -> bool:
 def _loaded(text: str) -> dict[str, Any]:
     # A number is no text to store: 0 stands for each.
     try:
-        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=_number, parse_float=_number)
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=lambda _: 0, parse_float=lambda _: 0)
     except (ValueError, RecursionError):
         # The error of the decoder holds the text.
         loaded = None
     if isinstance(loaded, dict):
         return loaded
     raise _unusable("the input is not a JSON object with unique names", "give it as the program printed it")
-
-
-def _number(_digits: str) -> int:
-    return 0
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -280,10 +276,8 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
             raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
         for place, value in enumerate(members.values(), 1):
             if type(value) is not str:
-                message = (
-                    f"value {place} in member {number} of the input is not a string, and only strings can be stored"
-                )
-                raise _unusable(message, "put the value in quotes")
+                which = f"value {place} in member {number} of the input"
+                raise _unusable(f"{which} is not a string, and only strings can be stored", "put the value in quotes")
         found[secret] = {key: SecretValue(value) for key, value in members.items()}
     return found
 
@@ -385,16 +379,13 @@ def _dotenv(text: str) -> dict[str, SecretValue]:
 
 
 def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
-    space = _SPACE.match(text, start)
-    begin = space.end() if space is not None else start
-    quote = text[begin : begin + 1]
-    if quote in _QUOTED:
-        match = _QUOTED[quote].match(text, begin)
+    if opening := _OPENING.match(text, start):
+        match = _QUOTED[opening[1]].match(text, opening.end())
         rest = _BLANK.match(text, match.end()) if match else None
         if match is None or rest is None:
             raise _unusable(f"line {number} of the input has unbalanced quotes", "close them at the end of the value")
         value = match[1]
-        if quote == '"':
+        if opening[1] == '"':
             value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)
         return value, rest.end()
     end = text.find("\n", start)
@@ -433,28 +424,21 @@ class Common:
 def in_common(target: Target) -> tuple[Common, ...]:
     """The keys of `target` whose values other keys of the environment have in common with them."""
     environment, store = target.environment, target.store
-    secrets, found = environment.root.get("secrets"), list[Common]()
-    # Compared where they are set, so that it is told of a store too that nobody reads yet.
-    others = [
-        (f"{secret.id}/{item.key.name}", secret, item.key, place_in(store, secret.entry, item.key, secrets))
-        for secret in environment.secrets.values()
-        for item in secret.keys
-    ]
+    # By where they are set, so that it is told of a store too that nobody reads yet: each key, and what serves it.
+    at = dict[Place | None, list[tuple[str, str]]]()
+    for secret in environment.secrets.values():
+        places, serving = key_places(environment, secret, store), secret.store.id if secret.store is not None else ""
+        for item in secret.keys:
+            at.setdefault(places[item.key.name], []).append((f"{secret.id}/{item.key.name}", serving))
+    own, found = key_places(environment, target.secret, store), list[Common]()
     for name in target.keys:
-        key = target.secret.entry.keys[name]
-        place = place_in(store, target.secret.entry, key, secrets)
-        same = [
-            (shown, secret)
-            for shown, secret, other, there in others
-            if place is not None and there == place and not (secret.id == target.secret.id and other.name == name)
-        ]
+        key, place = target.secret.entry.keys[name], own[name]
+        others = [each for each in at.get(place, ()) if place is not None and each[0] != f"{target.secret.id}/{name}"]
         holder = f"{key.origin.entry.id}/{key.origin.key.name}" if key.origin is not None else None
-        if same or holder is not None:
-            served = [(shown, secret.store.id if secret.store is not None else "") for shown, secret in same]
-            readers = tuple(shown for shown, serving in served if serving == store.id)
-            apart = tuple((shown, serving) for shown, serving in served if serving != store.id)
-            where = place_text((place.remote_key, place.property)) if place is not None else ""
-            found.append(Common(name, where, holder, readers, apart))
+        if others or holder is not None:
+            readers = tuple(shown for shown, serving in others if serving == store.id)
+            apart = tuple((shown, serving) for shown, serving in others if serving != store.id)
+            found.append(Common(name, place_text(place) if place is not None else "", holder, readers, apart))
     return tuple(found)
 
 
@@ -476,13 +460,18 @@ _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The secret and store of one `put`. `keys` get a value; `unused` are those of them that no variant in use has."""
+    """The secret and store of one `put`; `keys` get a value."""
 
     environment: Environment
     secret: Secret
     store: Store
     keys: tuple[str, ...]
-    unused: tuple[str, ...]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The keys that no variant in use has."""
+        used = {item.key.name for item in self.secret.keys}
+        return tuple(key for key in self.keys if key not in used)
 
 
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
@@ -496,51 +485,37 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
         message = f'the secret "{secret.id}" has no store in "{environment.name}"'
         named = " or ".join(f"--store {store_id}" for store_id in environment.stores)
         raise Refusal("usage", message, f"add {named}" if named else "describe a store in it first")
-    used = tuple(key.key.name for key in secret.keys)
-    chosen = tuple(dict.fromkeys(keys)) or used
+    chosen = tuple(dict.fromkeys(keys)) or tuple(item.key.name for item in secret.keys)
     for key in chosen:
         if key not in secret.entry.keys:
             # What does not look like a key may be the value, typed after its key.
             what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
-            help_text = suggest(key, secret.entry.keys, "keys")
-            raise Refusal("usage", f'the secret "{secret.id}" has no {what}', help_text)
-    return Target(environment, secret, store, chosen, tuple(key for key in chosen if key not in used))
+            raise Refusal("usage", f'the secret "{secret.id}" has no {what}', suggest(key, secret.entry.keys, "keys"))
+    return Target(environment, secret, store, chosen)
 
 
-def put(target: Target, values: Mapping[str, SecretValue], environment: str, options: Options) -> Change:
-    """The setting of `values`, by keys of the catalogue, as `put_all` does it for several secrets."""
-    return put_all([(target, values)], environment, options)
+def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Options) -> Change:
+    """The setting of the values of each target, by keys of the catalogue, in one run.
 
-
-def put_all(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], environment: str, options: Options) -> Change:
-    """The setting of the values of each target, in one run; nothing else in the remote secrets changes.
+    All are of one environment, and nothing else in the remote secrets changes.
 
     The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
     that must not be written, and for two values of one place; and AddressError.
     """
     steps = tuple(step for target, values in given for step in _steps(target, values))
     _require_one_value(steps)
-    used = {target.store.id: target.store for target, _ in given}
+    first, used = given[0][0], {target.store.id: target.store for target, _ in given}
+    addresses = {store.id: options.stores.address(store).absolute for store in used.values()}
     keys = {target.secret.id: sorted(values) for target, values in given}
-    expires = str(options.expires) if options.expires is not None else None
-    identity = identity_of(
-        COMMAND,
-        environment,
-        {store.id: options.stores.address(store).absolute for store in used.values()},
-        {
-            **(
-                {"secret": next(iter(keys)), "keys": next(iter(keys.values()))} if len(keys) == 1 else {"secrets": keys}
-            ),
-            "recover": options.recover,
-            # Runs of older releases have none.
-            **({"expires": expires} if expires is not None else {}),
-        },
-    )
+    named = {"secret": first.secret.id, "keys": keys[first.secret.id]} if len(keys) == 1 else {"secrets": keys}
+    # Runs of older releases have none.
+    expires = {"expires": str(options.expires)} if options.expires is not None else {}
+    asked = {**named, "recover": options.recover, **expires}
+    identity = identity_of(COMMAND, first.environment.name, addresses, asked)
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
-    draft = Plan(COMMAND, environment, options=chosen, steps=steps)
-    limits = {store.id: place_limits(given[0][0].environment, store) for store in used.values()}
-    return Change(identity, lambda run: plan_given(draft, used, options.stores, run=run, limits=limits), options)
+    draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps)
+    return Change(identity, partial(plan_given, draft, first.environment, used), options)
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:
@@ -549,27 +524,22 @@ def _require_one_value(steps: Sequence[Step]) -> None:
     for step in steps:
         other = first.setdefault(step.place, step)
         if step.value is not None and other.value is not None and not comparer.same(step.value, other.value):
-            message = (
-                f"{other.secret}/{other.key} and {step.secret}/{step.key} share one value, but the input gives two"
-            )
+            both = f"{other.secret}/{other.key} and {step.secret}/{step.key}"
+            message = f"{both} share one value, but the input gives two"
             raise Refusal("found", message, "give one of them; nothing was written")
 
 
-def _steps(target: Target, values: Mapping[str, SecretValue]) -> tuple[Step, ...]:
-    places, store = key_places(target.environment, target.secret, target.store), target.store
-    steps = []
+def _steps(target: Target, values: Mapping[str, SecretValue]) -> Iterator[Step]:
+    places = key_places(target.environment, target.secret, target.store)
     for key, value in values.items():
-        place = require_fit(target, key, value, places[key])
-        location = Location(store.id, place.remote_key, place.property)
-        steps.append(Step(target.secret.id, key, Kind.UPDATE, None, location, value=value))
-    return tuple(steps)
+        place = location_of(target.store, require_fit(target, key, value, places[key]))
+        yield Step(target.secret.id, key, Kind.UPDATE, None, place, value=value)
 
 
 def require_fit(target: Target, key: str, value: SecretValue, place: Place | None) -> Place:
     """The place of `key`. Raises Refusal where it has none in the store, and for a value that must not be written."""
     if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
-        help_text = "enter the real value; nothing was written"
-        raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
+        raise Refusal("found", f'the value of "{key}" {unfit}', "enter the real value; nothing was written")
     if place is None:
         entry, store = target.secret.entry, target.store
         message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider.id}'

@@ -80,9 +80,7 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
             message = f'"{key}" keeps the previous value of "{kept[key]}"'
             raise Refusal("usage", message, f"rotate that one, and its old value goes there: {line}")
     together = [other for key in target.keys for other in (key, *known[key].lifetime.rotate_with) if other in known]
-    chosen = tuple(dict.fromkeys(together))
-    unused = tuple(key for key in chosen if key not in {item.key.name for item in secret.keys})
-    return replace(target, keys=chosen, unused=unused)
+    return replace(target, keys=tuple(dict.fromkeys(together)))
 
 
 def open_rotation(options: Options, environment: Environment, secret: str, keys: Sequence[str] | None) -> Run | None:
@@ -145,12 +143,9 @@ class NewValues:
         places = key_places(target.environment, target.secret, target.store)
         for key, value in self.values.items():
             require_fit(target, key, value, places[key])
-        identity = identity_of(
-            COMMAND,
-            target.environment.name,
-            {target.store.id: options.stores.address(target.store).absolute},
-            {"secret": target.secret.id, "keys": sorted(self.values)},
-        )
+        addresses = {target.store.id: options.stores.address(target.store).absolute}
+        asked = {"secret": target.secret.id, "keys": sorted(self.values)}
+        identity = identity_of(COMMAND, target.environment.name, addresses, asked)
         run_id = new_id()
         return Change(identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id)
 
@@ -287,10 +282,9 @@ def _places(target: Target, key: str) -> list[_Place]:
     progress = progress_of(environment)
     held = target.secret.entry.keys[key].held
     for secret in environment.secrets.values():
-        has_it = secret.id == target.secret.id or any(item.key.held is held for item in secret.keys)
-        for store in (secret.store, other_store(secret, environment, progress)) if has_it else ():
-            if store is not None:
-                found.setdefault(store.id, store)
+        if secret.id == target.secret.id or any(item.key.held is held for item in secret.keys):
+            both = filter(None, (secret.store, other_store(secret, environment, progress)))
+            found |= {store.id: store for store in both if store.id not in found}
     places = list[_Place]()
     previous = target.secret.entry.keys[key].lifetime.previous_key
     for store in found.values():
@@ -318,22 +312,14 @@ def other_environments(target: Target, environments: Iterable[Environment], stor
     others = [each for each in environments if each.name != target.environment.name]
     readers = readers_of(target.store, others, stores, None)
     places = key_places(target.environment, target.secret, target.store)
-    found = dict[str, None]()
-    for place in (places[key] for key in target.keys):
-        for each in readers.of(place.remote_key) if place is not None else ():
-            if place is not None and each.property in (None, place.property):
-                found[each.name] = None
-    return tuple(found)
+    own = filter(None, (places[key] for key in target.keys))
+    found = ((place, each) for place in own for each in readers.of(place.remote_key))
+    return tuple(dict.fromkeys(each.name for place, each in found if each.property in (None, place.property)))
 
 
 def revocations(environment: Environment, run: Run) -> tuple[tuple[str, Lifetime], ...]:
     """The keys whose old values are to be revoked once nothing uses them; without an overlap nothing is left of one."""
-    entries = environment.catalogue.entries
-    lives = [
-        (key, entries[secret].keys[key].lifetime if secret in entries and key in entries[secret].keys else UNLIMITED)
-        for secret, key in keys_of(run)
-    ]
-    return tuple((key, life) for key, life in lives if life.overlap != NONE)
+    return tuple((key, life) for key, life in _lifetimes(environment, keys_of(run)) if life.overlap != NONE)
 
 
 def keys_of(run: Run) -> tuple[tuple[str, str], ...]:
@@ -346,9 +332,14 @@ def keys_of(run: Run) -> tuple[tuple[str, str], ...]:
 
 def is_without_overlap(environment: Environment, keys: Iterable[tuple[str, str]]) -> bool:
     """Whether an old value dies when its new one is made."""
-    entries = environment.catalogue.entries
-    found = (entries[secret].keys.get(key) for secret, key in keys if secret in entries)
-    return any(key is not None and key.lifetime.overlap == NONE for key in found)
+    return any(life.overlap == NONE for _, life in _lifetimes(environment, keys))
+
+
+def _lifetimes(environment: Environment, keys: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Lifetime]]:
+    """The lifetime of each key by its name; UNLIMITED for one that the catalogue no longer has."""
+    for secret, key in keys:
+        entry = environment.catalogue.entries.get(secret)
+        yield key, entry.keys[key].lifetime if entry is not None and key in entry.keys else UNLIMITED
 
 
 def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:

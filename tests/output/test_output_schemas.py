@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from compiler.change.plan import Kind, Location, Step
 from compiler.cli.commands.backup import backup_report
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
-from compiler.model.store import Place
-from compiler.operations.backup import Lacking
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList
@@ -401,7 +400,10 @@ def test_backup() -> None:
     backup: Any = SimpleNamespace(
         environment="dev", time="2026-01-02T03:04:05+00:00", values={("a", "B"): None}, missing=(("c", "D"),)
     )
-    lacking = (Lacking(("c", "D"), Place("agents/c", "D"), "why"), Lacking(("c", "E"), None, "why"))
+    lacking = (
+        Step("c", "D", Kind.MISSING, Location("vault", "agents/c", "D"), None, "why"),
+        Step("c", "E", Kind.MISSING, None, None, "why"),
+    )
     gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/a", "X"),))
     report = json.loads(text_of(backup_report(gathered, "dev.age", 0, is_written=True)))
     holds("backup", report)

@@ -11,7 +11,7 @@ from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry, new_run
 from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, Write, WriteResult
 from compiler.change.run_log import RunLog
-from compiler.live.read_many import no_writer, read_all
+from compiler.live.read_many import read_all
 from compiler.stores.errors import Action, UnverifiedError
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
@@ -86,10 +86,9 @@ def planned(
     """The plan of `steps` for one store, `azure`, or for several by their ids; `rest` is the rest of the draft."""
     stores = store if isinstance(store, dict) else {"azure": store}
     readings = read_all((stores[step.place.store], step.place.name) for step in steps if step.destination is not None)
-    writer_of = rest.pop("writer_of", no_writer)
     ages = {name: rest.pop(name, default) for name, default in (("used", {}), ("limits", {}), ("since_of", None))}
     draft = Plan(rest.pop("command", "migrate"), "prod", stores, steps=steps, **rest)
-    return plan_change(draft, readings, run, writer_of, **ages)
+    return plan_change(draft, readings, run, **ages)
 
 
 def write_of(store: MemoryStore, name: str, **values: str) -> Write:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from compiler.change.plan import Step
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.dialogue import hidden, is_terminal, read_file
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.live.stores import LiveStores, secret_named
+from compiler.live.stores import LiveStores, ValueName, secret_named
 from compiler.model.environment import Environment
 from compiler.operations.age_file import (
     SHORTEST_PASSPHRASE,
@@ -25,7 +26,7 @@ from compiler.operations.age_file import (
     require_writable,
     write_private,
 )
-from compiler.operations.backup import Backup, Gathered, KeyName, Lacking, encode, gather
+from compiler.operations.backup import Backup, Gathered, encode, gather, grouped
 from compiler.refusal import Refusal
 from compiler.render.content import Line, envelope, members
 from compiler.stores.secret_value import Comparer, SecretValue
@@ -125,11 +126,11 @@ def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:
 def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
     kind = "note" if is_partial else "error"
     for lacking in gathered.lacking:
-        place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
-        secret, key = lacking.name
-        standard_error().show([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
+        place = f" ({lacking.source.name})" if lacking.source is not None else ""
+        standard_error().show([(f"{kind}: ", f"{lacking.secret}/{lacking.key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
-        command = command_line("put", gathered.backup.environment, *gathered.lacking[0].name)
+        first = gathered.lacking[0]
+        command = command_line("put", gathered.backup.environment, first.secret, first.key)
         standard_error().show(
             [f"help: no file was written; set each key, as with `{command}`, or leave them out with --partial"]
         )
@@ -230,29 +231,20 @@ def backup_data(backup: Backup) -> dict[str, Any]:
     """What a backup is, in a report of it or of what was restored from it."""
     return {
         **members(backup, "environment", "time"),
-        "secrets": _grouped(backup.values),
-        "missing": _grouped(backup.missing),
+        "secrets": grouped(backup.values),
+        "missing": grouped(backup.missing),
     }
 
 
-def _listed(names: Iterable[KeyName]) -> Iterator[str]:
+def _listed(names: Iterable[ValueName]) -> Iterator[str]:
     for number, (secret, key) in enumerate(names):
         yield f"{', ' if number else ''}{secret}/{key}"
 
 
-def _grouped(names: Iterable[KeyName]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for secret, key in names:
-        grouped.setdefault(secret, []).append(key)
-    return grouped
-
-
-def _lacking(lacking: Lacking) -> dict[str, Any]:
-    secret, key = lacking.name
-    place = lacking.place
+def _lacking(lacking: Step) -> dict[str, Any]:
+    place = lacking.source
     return {
-        "secret": secret,
-        "key": key,
-        "place": None if place is None else {"name": place.remote_key, "property": place.property},
+        **members(lacking, "secret", "key"),
+        "place": members(place, "name", "property") if place is not None else None,
         "reason": lacking.reason,
     }

@@ -24,7 +24,6 @@ from compiler.operations.put import (
     in_common,
     odd_forms,
     put,
-    put_all,
     read_several,
     read_values,
     target_of,
@@ -119,7 +118,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if not values:
         invocation.lines(["no value was entered"])
         return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
-    change = put(target, values, environment.name, replace(options, asks=is_asked(arguments)))
+    change = put([(target, values)], replace(options, asks=is_asked(arguments)))
     tell_forms(values)
     return change, _named(target, commons)
 
@@ -134,7 +133,7 @@ def _answer_all(invocation: Invocation, environment: Environment, options: Optio
         for target, _ in given:
             options = replace(options, expires=_expires(arguments.expires, target.store))
     told = [_named(target, tell_of(target)) for target, _ in given]
-    change = put_all(given, environment.name, replace(options, asks=is_asked(arguments)))
+    change = put(given, replace(options, asks=is_asked(arguments)))
     for _, values in given:
         tell_forms(values)
     return change, {"secret": None, "store": None, "inCommon": [each for own in told for each in own["inCommon"]]}

@@ -425,7 +425,7 @@ def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is(
     assert found() == [Kind.CONFLICT]
 
 
-def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case() -> None:
+def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case(monkeypatch: pytest.MonkeyPatch) -> None:
     late, early = datetime(2026, 11, 28, 7, 12, tzinfo=UTC), datetime(2026, 11, 28, 7, 11, tzinfo=UTC)
     stores = {"vault": with_attributes(memory(A="theirs"), Attributes(created=late))}
     source = RemoteSecret("agents-jira", "a", {}, Attributes(created=early))
@@ -435,9 +435,9 @@ def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case()
         "options": Options(words=("migrate", "prod", "--to", "vault"), applies=True),
         "sources": {"azure": "https://azure"},
     }
-    (found,) = planned(
-        stores, step, **draft, writer_of=lambda version: past if version.store == "vault" else None
-    ).steps
+    with monkeypatch.context() as patch:
+        patch.setattr("compiler.change.compare.writers", lambda _root: lambda at: past if at.store == "vault" else None)
+        (found,) = planned(stores, step, **draft).steps
     assert found.reason == (
         "the destination already holds a different value, version v1; "
         '"vault" was written later, 2026-11-28 07:12:00 UTC by put, run 20250131-120000-4fa1c2, '
@@ -483,7 +483,8 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> No
 
 def given(stores: Stores, environment: Environment, *steps: Step, options: Options = FAIL) -> Plan:
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
-    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, stores.live, run=None, limits={})
+    options = replace(options, stores=stores.live)
+    return plan_given(Plan("restore", "prod", options=options, steps=steps), environment, used, None)
 
 
 def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(

@@ -27,7 +27,7 @@ def remote(value: SecretValue | None = None, whole: str | None = None, *, is_obj
 
 def source(reading: Reading, place: Location, options: Options | None = None, *, in_use: bool = True) -> Step | None:
     step = Step("jira", "KEY", Kind.UPDATE, place, None)
-    return judge_source(step, reading, options or Options(), in_use=in_use, way_to_add=ADD)
+    return judge_source(step, reading, options or Options(), ADD if in_use else "")
 
 
 def destination(reading: Reading, place: Location, options: Options | None = None) -> Step:

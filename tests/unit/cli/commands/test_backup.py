@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.model.store import Place
-from compiler.operations.backup import Backup, Gathered, Lacking
+from compiler.change.plan import Kind, Location, Step
+from compiler.operations.backup import Backup, Gathered
 from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 
@@ -19,10 +19,10 @@ def holds(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
     def say(
         values: dict[tuple[str, str], SecretValue],
-        lacking: tuple[Lacking, ...] = (),
+        lacking: tuple[Step, ...] = (),
         left_out: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        backup = Backup("dev", "2026-01-02T03:04:05+00:00", values, tuple(each.name for each in lacking))
+        backup = Backup("dev", "2026-01-02T03:04:05+00:00", values, tuple((each.secret, each.key) for each in lacking))
         monkeypatch.setattr("compiler.cli.commands.backup.gather", lambda *_: Gathered(backup, lacking, left_out))
 
     say(VALUES)
@@ -72,7 +72,11 @@ def test_the_passphrase_of_the_variables_file_will_do(
 def test_what_is_missing_stops_it_or_is_told(
     holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
 ) -> None:
-    holds(VALUES, (Lacking(("jira", "ATLASSIAN_EMAIL"), None, "the store has no such secret"),), (("a/b", "EXTRA"),))
+    holds(
+        VALUES,
+        (Step("jira", "ATLASSIAN_EMAIL", Kind.MISSING, None, None, "the store has no such secret"),),
+        (("a/b", "EXTRA"),),
+    )
     done = run("backup", "dev", "dev.age", "--recipient", public)
     assert done.code == 1
     assert done.err.startswith("error: jira/ATLASSIAN_EMAIL: the store has no such secret\nhelp: no file was written")
@@ -117,7 +121,14 @@ def test_a_program_gets_one_object_without_a_value(
     partial: bool,  # noqa: FBT001
     code: int,
 ) -> None:
-    lacking = Lacking(("jira", "ATLASSIAN_EMAIL"), Place("agents/jira", "ATLASSIAN_EMAIL"), "the store has none")
+    lacking = Step(
+        "jira",
+        "ATLASSIAN_EMAIL",
+        Kind.MISSING,
+        Location("vault", "agents/jira", "ATLASSIAN_EMAIL"),
+        None,
+        "the store has none",
+    )
     holds(VALUES, (lacking,), (("agents/jira", "OTHER"),))
     options = ("--format", "json", *(("--partial",) if partial else ()))
     done = run("backup", "dev", "dev.age", "--recipient", public, *options)
@@ -170,7 +181,7 @@ def test_the_report_names_the_new_file_also_where_none_was_written(
     (project / "backups").mkdir()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
     assert (done.report["file"], done.report["written"]) == ("backups/dev-20260102-030405.age", True)
-    holds(VALUES, (Lacking(("jira", "ATLASSIAN_EMAIL"), None, "the store has no such secret"),))
+    holds(VALUES, (Step("jira", "ATLASSIAN_EMAIL", Kind.MISSING, None, None, "the store has no such secret"),))
     (project / "backups/dev-20260102-030405.age").unlink()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
     assert (done.code, done.report["file"]) == (1, "backups/dev-20260102-030405.age")

@@ -1,10 +1,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+from compiler.change.plan import Kind, Location, Step
 from compiler.cli.commands.backup import backup_data, backup_report, opened_lines
 from compiler.cli.terminal.contents import text_of
-from compiler.model.store import Place
-from compiler.operations.backup import Backup, Gathered, Lacking
+from compiler.operations.backup import Backup, Gathered
 from compiler.stores.secret_value import SecretValue
 
 
@@ -15,7 +15,10 @@ def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
         values={("jira", "TOKEN"): None, ("jira", "URL"): None, ("slack", "KEY"): None},
         missing=(("aws", "KEY"),),
     )
-    lacking = (Lacking(("aws", "KEY"), None, "why"), Lacking(("aws", "ID"), Place("agents/aws", "ID"), "why"))
+    lacking = (
+        Step("aws", "KEY", Kind.MISSING, None, None, "why"),
+        Step("aws", "ID", Kind.MISSING, Location("vault", "agents/aws", "ID"), None, "why"),
+    )
     gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/jira", "OTHER"),))
     report = backup_report(gathered, "dev.age", 0, is_written=True)
     assert report == {
@@ -62,9 +65,9 @@ def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
 
 def test_what_is_not_in_it_is_told_with_its_place_and_why() -> None:
     lacking = (
-        Lacking(("jira", "EMAIL"), Place("remote", "E"), "it is not there"),
-        Lacking(("jira", "WHOLE"), Place("remote", None), "it is not there"),
-        Lacking(("jira", "NOWHERE"), None, "no place"),
+        Step("jira", "EMAIL", Kind.MISSING, Location("vault", "remote", "E"), None, "it is not there"),
+        Step("jira", "WHOLE", Kind.MISSING, Location("vault", "remote", None), None, "it is not there"),
+        Step("jira", "NOWHERE", Kind.MISSING, None, None, "no place"),
     )
     report = backup_report(Gathered(BACKUP, lacking, (("remote", "OWNER"),)), "dev.age", 1, is_written=False)
     assert (report["command"], report["exitCode"], report["written"]) == ("backup", 1, False)

@@ -21,7 +21,7 @@ def filled(stores: Stores) -> Stores:
 
 
 def lacking(gathered: Gathered) -> dict[str, str]:
-    return {each.name[1]: each.reason for each in gathered.lacking}
+    return {each.key: each.reason for each in gathered.lacking}
 
 
 def test_all_secrets_are_read_once_each(environment: Environment, filled: Stores) -> None:
@@ -168,6 +168,6 @@ def test_a_value_is_missed_once_and_where_its_secret_is_not_here_by_who_takes_it
     tmp_path: Path, stores: Stores
 ) -> None:
     gathered = gather(taking(tmp_path / "one"), ("report", "board"), stores.live)
-    assert [each.name for each in gathered.lacking] == [("board", "OWN"), ("jira", "JIRA_TOKEN")]
+    assert [(each.secret, each.key) for each in gathered.lacking] == [("board", "OWN"), ("jira", "JIRA_TOKEN")]
     gathered = gather(taking(tmp_path / "two", "report: {}, jira: {enabled: false}"), ("report",), stores.live)
-    assert [each.name for each in gathered.lacking] == [("report", "TOKEN")]
+    assert [(each.secret, each.key) for each in gathered.lacking] == [("report", "TOKEN")]

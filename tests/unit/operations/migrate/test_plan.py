@@ -41,9 +41,9 @@ def ends() -> Ends:
 
 def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
     source = environment.stores["vault"] if to == "other" else None
-    chosen = replace(Options(), **options)  # type: ignore[arg-type]
+    chosen = replace(Options(stores=ends.live), **options)  # type: ignore[arg-type]
     routes = routes_of(environment, environment.stores[to], source, chosen.only)
-    return plan_migration(routes, ends.live, chosen, run)
+    return plan_migration(routes, chosen, run)
 
 
 def kinds(found: Plan) -> dict[str, Kind]:
@@ -115,7 +115,7 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
     ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
     routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
-    assert plan_migration(routes, ends.live, Options()).extras == ()
+    assert plan_migration(routes, Options(stores=ends.live)).extras == ()
 
 
 def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
@@ -127,7 +127,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
     ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
     source = Location("azure", "agents-jira", None)
-    assert plan_migration(routes, ends.live, Options()).notes == (
+    assert plan_migration(routes, Options(stores=ends.live)).notes == (
         Note(NoteKind.EXPIRES, "jira", source, expires),
         Note(NoteKind.EXPIRED, "jira", source, expires),
     )
@@ -144,7 +144,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
         {("vault", "agents/jira"): entry},
         is_planned=True,
     )
-    resumed = plan_migration(routes, ends.live, Options(), run)
+    resumed = plan_migration(routes, Options(stores=ends.live), run)
     assert (resumed.stored, resumed.writes) == ({("vault", "agents/jira"): "v1"}, ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
@@ -156,14 +156,14 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     del ends.vault.versions["agents/jira"]
     ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
-    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE))
+    found = plan_migration(routes, Options(stores=ends.live, on_conflict=OnConflict.OVERWRITE))
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
     assert [(loss.kind, loss.place.name) for loss in found.losses] == [
         (NoteKind.DROPS_WAY_BACK, "agents/github"),
         (NoteKind.DELETES_ITSELF, "agents/jira"),
     ]
     # What is not written costs nothing.
-    kept = plan_migration(routes, ends.live, Options())
+    kept = plan_migration(routes, Options(stores=ends.live))
     assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
     assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
 
@@ -185,12 +185,12 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     assert (step.kind, step.reason) == (Kind.REFUSE, 'the catalogue gives the key no place in "azure"')
     assert step.remedy == 'add `azurekv: NAME` under `remote` of "vaultonly" in environments/catalogue.yaml'
     back = plan_migration(
-        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
     )
     assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
     unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
     nothing = plan_migration(
-        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
     )
     assert nothing.steps == ()
 

@@ -96,4 +96,4 @@ def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path) -> None:
     assert (token.source.name, token.destination.name) == ("agents/jira", "agents-jira")
     # In no variant that the environment uses of the secret that has it.
     assert app.key == "GITHUB_APP_ID"
-    assert only.in_use == {("jira", "JIRA_TOKEN")}
+    assert [*only.in_use] == [("jira", "JIRA_TOKEN")]

@@ -7,7 +7,7 @@ from compiler.change.apply import Change, carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import End, Kind, Options, Outcome, State
 from compiler.model.environment import Environment
-from compiler.operations.put import Target, odd_forms, put, put_all, target_of
+from compiler.operations.put import Target, odd_forms, put, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
@@ -20,7 +20,7 @@ def putting(
     target: Target, values: dict[str, SecretValue], stores: Stores, *, recover: bool = False, root: Path | None = None
 ) -> Change:
     options = Options(recover=recover, root=root or Path(), stores=stores.live, applies=root is not None)
-    return put(target, values, "prod", options)
+    return put([(target, values)], options)
 
 
 def test_no_keys_means_those_that_the_environment_uses(environment: Environment) -> None:
@@ -202,7 +202,7 @@ class TestGivenAgain:
 def test_several_secrets_are_one_run_on_all_their_stores(environment: Environment, stores: Stores) -> None:
     jira, github = target_of(environment, "jira", (), None), target_of(environment, "github", (), "azure")
     given = [(jira, {"JIRA_TOKEN": SecretValue("a")}), (github, {"GITHUB_TOKEN": SecretValue("b")})]
-    change = put_all(given, "prod", Options(stores=stores.live))
+    change = put(given, Options(stores=stores.live))
     plan = change.plan(None)
     assert [(step.secret, step.key, step.place.store) for step in plan.steps] == [
         ("jira", "JIRA_TOKEN", "vault"),
@@ -210,11 +210,9 @@ def test_several_secrets_are_one_run_on_all_their_stores(environment: Environmen
     ]
     assert set(plan.destinations) == {"vault", "azure"}
     assert change.identity["secrets"] == {"jira": ["JIRA_TOKEN"], "github": ["GITHUB_TOKEN"]}
-    # A run of one secret is found again by either way of putting it.
-    assert (
-        put_all(given[:1], "prod", Options(stores=stores.live)).identity
-        == put(*given[0], "prod", Options(stores=stores.live)).identity
-    )
+    # A run of one secret is found again whether it was put alone or from an input of several.
+    alone = put(given[:1], Options(stores=stores.live)).identity
+    assert (alone["secret"], alone["keys"], "secrets" in alone) == ("jira", ["JIRA_TOKEN"], False)
 
 
 def test_one_unfit_value_stops_all_secrets_before_any_store_is_asked(environment: Environment, stores: Stores) -> None:
@@ -223,7 +221,7 @@ def test_one_unfit_value_stops_all_secrets_before_any_store_is_asked(environment
         (target_of(environment, "github", (), None), {"GITHUB_TOKEN": SecretValue("changeme")}),
     ]
     with pytest.raises(Refusal, match='"GITHUB_TOKEN" is a placeholder'):
-        put_all(given, "prod", Options(stores=stores.live))
+        put(given, Options(stores=stores.live))
     assert stores.vault is not None
     assert (stores.vault.reads, stores.vault.held) == ([], {})
 
@@ -234,7 +232,7 @@ def test_two_values_for_one_place_are_refused(sharing: Environment, stores: Stor
     with pytest.raises(
         Refusal, match="jira/JIRA_TOKEN and jira/JIRA_TOKEN share one value, but the input gives two"
     ) as raised:
-        put_all(given, "prod", Options(stores=stores.live))
+        put(given, Options(stores=stores.live))
     assert "s3ntinel" not in str(raised.value)
     same = [(jira, {"JIRA_TOKEN": SecretValue("one")}), (jira, {"JIRA_TOKEN": SecretValue("one")})]
-    assert len(put_all(same, "prod", Options(stores=stores.live)).plan(None).writes) == 1
+    assert len(put(same, Options(stores=stores.live)).plan(None).writes) == 1
