@@ -162,10 +162,10 @@ _KNOWN = frozenset(rule.id for rule in RULES) - {shadowed_variable.check.id}
 
 
 class Checker:
-    """Runs every rule on the parts of one run, and remembers which waivers were needed."""
+    """Runs every rule on the parts of one run; `used` has the `id` of each waiver's reason that was needed."""
 
     def __init__(self) -> None:
-        self._used: set[int] = set()
+        self.used: set[int] = set()
 
     def document(self, document: Document) -> tuple[Diagnostic, ...]:
         """Findings of the rules in one file by itself."""
@@ -176,7 +176,7 @@ class Checker:
         root = catalogue.document.root
         found = list(self._judge(Scope.CATALOGUE, catalogue, root))
         for rule in RULES:
-            found += self._kept(rule, rule.catalogue_check(catalogue), (root,))
+            found += self.kept(rule, rule.catalogue_check(catalogue), (root,))
         return tuple(found)
 
     def environment(self, environment: Environment) -> tuple[Diagnostic, ...]:
@@ -197,9 +197,10 @@ class Checker:
 
     def _judge(self, scope: Scope, subject: object, *roots: Node) -> Iterator[Diagnostic]:
         for rule in _BY_SCOPE[scope]:
-            yield from self._kept(rule, rule.check(subject), roots)
+            yield from self.kept(rule, rule.check(subject), roots)
 
-    def _kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+    def kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+        """The findings that no waiver in `roots` covers; the last of too many of a rule says that there are more."""
         kept = 0
         for finding in findings:
             if not self._is_waived(rule, finding, roots):
@@ -212,7 +213,7 @@ class Checker:
 
     def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
         reasons = rule.waivers(finding, roots)
-        self._used.update(map(id, reasons))
+        self.used.update(map(id, reasons))
         return bool(reasons)
 
     def _unused_waivers(self, project: Project) -> Iterator[Diagnostic]:
@@ -226,7 +227,7 @@ class Checker:
         if project.is_whole:
             waivers |= {id(reason): (rule_id, reason) for rule_id, reason in _waivers(project.catalogue.document.root)}
         for rule_id, reason in waivers.values():
-            if id(reason) not in self._used and rule_id in _KNOWN:
+            if id(reason) not in self.used and rule_id in _KNOWN:
                 yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 

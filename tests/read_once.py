@@ -68,7 +68,7 @@ class _CheckerOnce(Checker):
 @lru_cache(_FILES)
 def _is_clean(judge: Callable[[Checker, Any], tuple[Diagnostic, ...]], subject: Document | Catalogue) -> bool:
     checker = Checker()
-    return not judge(checker, subject) and not checker._used
+    return not judge(checker, subject) and not checker.used
 
 
 @lru_cache(_TEXTS)

@@ -9,12 +9,13 @@ from functools import cache
 from compiler.consumers.readers import SYNC, Inventory, Made, Moment, Name, SecretRead, VariableSource, Way, Workload
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import CatalogueKey, Entry
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
+from compiler.model.diagnostic import Diagnostic, Related
 from compiler.model.document import Node, Span
 from compiler.model.environment import Environment, Secret
 from compiler.model.facts import parse_minor
+from compiler.pipeline import Checker
 from compiler.rules import shadowed_variable, unused_waiver
-from compiler.rules.api import Finding, Rule, waiver
+from compiler.rules.api import NOTE, Finding, places_below, waiver
 from compiler.rules.live_rules import BY_ID, CONSUMER_RULES
 from compiler.text.wording import closest, command_line, listed, quoted
 
@@ -79,73 +80,41 @@ def namespace_of(environment: Environment, given: str | None) -> str:
     return given or environment.root.text("namespace") or ""
 
 
-class Waivers:
-    """The waivers of an environment and its catalogue, with a memory of those that were needed."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._roots = (environment.root, environment.catalogue.document.root)
-        self._used: set[int] = set()
-
-    def covers(self, rule: Rule, finding: Finding) -> bool:
-        """Whether the finding is waived where it is, or above."""
-        reasons = rule.waivers(finding, self._roots)
-        self._used.update(map(id, reasons))
-        return bool(reasons)
-
-    def unused(self, rules: Collection[str], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
-        """The waivers of `rules` in the environment's own file that no finding needed.
-
-        Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
-        """
-        own, places = self._environment.secrets, [self._environment.root]
-        for name, node in self._environment.root.members_at("secrets").items():
-            if name not in own or own[name].namespace in namespaces:
-                places.append(node)
-        for place in places:
-            for rule_id, reason in place.members_at("waive").items():
-                is_here = reason.source is self._environment.document.source
-                if rule_id in rules and is_here and id(reason) not in self._used:
-                    yield rule_id, reason
-
-
 def judge(own: EnvironmentSecrets, gathered: Inventory) -> tuple[Diagnostic, ...]:
     """Everything that is found about the Secrets of the environment and of the pods, in the order of places."""
     readers, namespaces = gathered.readers(), {workload.namespace for workload in gathered.workloads}
-    waivers, diagnostics = Waivers(own.environment), list[Diagnostic]()
-
-    def report(rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]]) -> None:
-        diagnostics.extend(_diagnostics(rule, findings, waivers))
-
-    report(BY_ID["unmade-secret"], unmade(own, gathered, readers))
-    report(BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers))
-    report(BY_ID["doubly-made-secret"], _doubly_made(own, gathered))
-    report(BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces))
-    report(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
-    report(shadowed_variable.check, shadowed(own, gathered))
-    report(BY_ID["unusable-variable"], unusable(own, readers))
-    report(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
-    own_rules = {rule.id for rule in CONSUMER_RULES}
-    needless = waivers.unused(own_rules, namespaces)
-    unused = [found for each in needless for found in unused_waiver.check.diagnostics(*each)]
-    return tuple(sorted((*diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
+    found = (
+        (BY_ID["unmade-secret"], unmade(own, gathered, readers)),
+        (BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers)),
+        (BY_ID["doubly-made-secret"], _doubly_made(own, gathered)),
+        (BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces)),
+        (BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers)),
+        (shadowed_variable.check, shadowed(own, gathered)),
+        (BY_ID["unusable-variable"], unusable(own, readers)),
+        (BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers)),
+    )
+    checker, roots = Checker(), (own.environment.root, own.environment.catalogue.document.root)
+    diagnostics = [each for rule, findings in found for each in checker.kept(rule, findings, roots)]
+    diagnostics += _unused_waivers(own.environment, checker.used, namespaces)
+    return tuple(sorted(diagnostics, key=lambda each: (each.span.path, each.span.start)))
 
 
-def _diagnostics(
-    rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]], waivers: Waivers
+def _unused_waivers(
+    environment: Environment, used: Container[int], namespaces: Container[str | None]
 ) -> Iterator[Diagnostic]:
-    """Those of the findings that no waiver covers; a note where a pod can do without, which stands beside."""
-    kept = 0
-    for each in findings:
-        finding, is_optional = (each, False) if isinstance(each, Finding) else each
-        if waivers.covers(rule, finding):
+    """A finding for each waiver in the environment's own file that is not among those `used`.
+
+    Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
+    """
+    rules = {rule.id for rule in CONSUMER_RULES}
+    for place, scope in places_below(environment.root, "secrets"):
+        secret = environment.secrets.get(scope[-1]) if scope else None
+        if secret is not None and secret.namespace not in namespaces:
             continue
-        kept += 1
-        diagnostic = rule.diagnostic(finding)
-        diagnostic = diagnostic._replace(severity=Severity.NOTE) if is_optional else diagnostic
-        yield and_more(diagnostic) if kept > MOST_OF_A_KIND else diagnostic
-        if kept > MOST_OF_A_KIND:
-            return
+        for rule_id, reason in place.members_at("waive").items():
+            is_own = reason.source is environment.document.source
+            if rule_id in rules and is_own and id(reason) not in used:
+                yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 
 def is_read(name: Name, gathered: Inventory, readers: Iterable[Name]) -> bool:
@@ -186,9 +155,7 @@ def _unread(
             )
 
 
-def _needed_by_hook(
-    own: EnvironmentSecrets, gathered: Inventory, readers: dict[Name, list[tuple[Workload, SecretRead]]]
-) -> Iterator[Finding]:
+def _needed_by_hook(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
     for name, reading in readers.items():
         secret = own.secrets.get(name)
         moments = [each.moment for each in gathered.made.get(name, ())]
@@ -201,29 +168,24 @@ def _needed_by_hook(
             for workload, each in reading
             if workload.hook is not None and not each.optional and workload.moment < made
         ]
-        if early:
-            yield _of_hooks(own, name, early, made)
+        if not early:
+            continue
+        first, reading_first = early[0]
+        span = secret.node.key_span if secret is not None else reading_first.at or own.place.key_span
+        accept = f"; {waiver('needed-by-hook', secret.id)}" if secret is not None else ""
+        message = f"{wanting(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
+        yield Finding(
+            f"{message} {first.moment.title}, and it is made in {made.title}",
+            span,
+            help=f"synchronise what makes it in an Application before the hook's{accept}",
+            related=places(early),
+            scope=("secrets", secret.id) if secret is not None else (),
+            brief=secret is None,
+        )
 
 
-def _of_hooks(own: EnvironmentSecrets, name: Name, early: list[tuple[Workload, SecretRead]], made: Moment) -> Finding:
-    secret, first = own.secrets.get(name), early[0][0]
-    message = f"{need(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
-    span = secret.node.key_span if secret is not None else early[0][1].at
-    accept = f"; {waiver('needed-by-hook', secret.id)}" if secret is not None else ""
-    return Finding(
-        f"{message} {first.moment.title}, and it is made in {made.title}",
-        span if span is not None else own.place.key_span,
-        help=f"synchronise what makes it in an Application before the hook's{accept}",
-        related=places(early),
-        scope=("secrets", secret.id) if secret is not None else (),
-        brief=secret is None,
-    )
-
-
-def unmade(
-    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
-) -> Iterator[tuple[Finding, bool]]:
-    """A finding for each Secret that nothing makes, and whether every reading of it is optional."""
+def unmade(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+    """A finding for each Secret that nothing makes, a note where every reading of it is optional."""
     for name, reading in readers.items():
         made = gathered.made.get(name, ())
         if name in own.secrets or name[1] in own.elsewhere or not all(map(own.is_unserved, made)):
@@ -231,7 +193,8 @@ def unmade(
         needed = [(workload, each) for workload, each in reading if not each.optional]
         every = needed or reading
         where = f" in {quoted(name[0])}" if own.other(name[0]) is not None else ""
-        message = f"{_wants(every, is_optional=not needed)} the Secret {quoted(name[1])}{where}, which nothing makes"
+        wants = wanting((each for each, _ in every), is_optional=not needed)
+        message = f"{wants} the Secret {quoted(name[1])}{where}, which nothing makes"
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
         for each in made:
@@ -241,15 +204,11 @@ def unmade(
             related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))
         if at is not None:
             related.append(Related("the environment lists its secrets here", own.place.key_span))
-        place = at if at is not None else own.place.key_span
         way_out = _way_out(own, name, known, is_manifest=at is not None)
         way_out = f"switch that ExternalSecret to external-secrets.io/v1; else {way_out}" if made else way_out
-        yield Finding(message, place, help=way_out, related=tuple(related), brief=at is not None), not needed
-
-
-def _wants(readers: Readers, *, is_optional: bool) -> str:
-    workloads = [each for each, _ in readers]
-    return f"{named(workloads)} would read" if is_optional else need(workloads)
+        severity = None if needed else NOTE
+        place, is_manifest = at or own.place.key_span, at is not None
+        yield Finding(message, place, way_out, tuple(related), brief=is_manifest, severity=severity)
 
 
 def entry_for(own: EnvironmentSecrets, target: str) -> Entry | None:
@@ -294,13 +253,10 @@ def _of_component(own: EnvironmentSecrets, name: str) -> Entry | None:
     return entries[0] if len(entries) == 1 else None
 
 
-def missing_keys(
-    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
-) -> Iterator[tuple[Finding, bool]]:
-    """A finding for each key that is named and that the Secret lacks, and whether every reading of it is optional."""
+def missing_keys(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+    """A finding for each key that is named and that the Secret lacks, a note where every reading of it is optional."""
     for name, reading in readers.items():
-        secret = own.secrets.get(name)
-        has = keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
+        has = _keys_at(own, gathered, name)
         if has is None:
             continue
         # A key that pods name as well is another one, and no misspelt one.
@@ -310,8 +266,13 @@ def missing_keys(
             if each.key and each.key not in has:
                 wanted.setdefault(each.key, []).append((workload, each))
         for key, asking in wanted.items():
-            needed = [each for each in asking if not each[1].optional]
-            yield _missing(own, name, secret, key, needed or asking, unnamed), not needed
+            yield _missing(own, name, key, [each for each in asking if not each[1].optional] or asking, unnamed)
+
+
+def _keys_at(own: EnvironmentSecrets, gathered: Inventory, name: Name) -> frozenset[str] | None:
+    """The keys that the Secret of that name will have, of the environment or not; None where they cannot be told."""
+    secret = own.secrets.get(name)
+    return keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
 
 
 def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
@@ -321,41 +282,32 @@ def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
     return frozenset[str]().union(*known) if keys and len(known) == len(keys) else None
 
 
-def _missing(
-    own: EnvironmentSecrets, name: Name, secret: Secret | None, key: str, asking: Readers, meant: frozenset[str]
-) -> Finding:
-    wants = _wants(asking, is_optional=all(each.optional for _, each in asking))
+def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, meant: frozenset[str]) -> Finding:
+    is_optional, secret = all(each.optional for _, each in asking), own.secrets.get(name)
+    wants = wanting((each for each, _ in asking), is_optional=is_optional)
     message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
-    at = asking[0][1].key_at
+    severity, related = NOTE if is_optional else None, places(asking, of_key=True)
+    match = closest(key, meant)
+    likely = f"did you mean {quoted(match)}?" if match is not None else ""
     if secret is None:
-        place = at if at is not None else own.place.key_span
-        related = tuple(each for each in places(asking, of_key=True) if each.span != place)
-        return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
+        place = asking[0][1].key_at or own.place.key_span
+        related = tuple(each for each in related if each.span != place)
+        way_out = likely or "correct the chart's values, or the reference"
+        return Finding(message, place, way_out, related, brief=True, severity=severity)
     known = secret.entry.keys.get(key)
     if known is not None:
         way_out = _in_other_variant(known)
     else:
         way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
-        match = closest(key, meant)
-        way_out = f"did you mean {quoted(match)}? else {way_out}" if match is not None else way_out
-    return Finding(
-        message,
-        secret.node.key_span,
-        help=way_out,
-        related=places(asking, of_key=True),
-        scope=("secrets", secret.id),
-    )
+        way_out = f"{likely} else {way_out}" if likely else way_out
+    scope = ("secrets", secret.id)
+    return Finding(message, secret.node.key_span, way_out, related, scope=scope, severity=severity)
 
 
 def _in_other_variant(key: CatalogueKey) -> str:
     """Which variants have a key that the environment's secret leaves out."""
     of = "" if key.origin is None else f" of {quoted(key.origin.entry.id)}, whose value it takes"
     return f"the catalogue has it in another variant: add one of {listed(key.held.variants)} to `use:`{of}"
-
-
-def _likely(key: str, meant: frozenset[str]) -> str:
-    match = closest(key, meant)
-    return f"did you mean {quoted(match)}?" if match is not None else "correct the chart's values, or the reference"
 
 
 def wrong_mounted_by(
@@ -443,9 +395,7 @@ def _title(source: VariableSource) -> str:
 def _source_keys(own: EnvironmentSecrets, gathered: Inventory) -> SourceKeys:
     @cache
     def of_secret(at: Name) -> frozenset[str]:
-        secret = own.secrets.get(at)
-        keys = keys_of(secret) if secret is not None else known_keys(gathered.made.get(at, ()))
-        return keys or frozenset()
+        return _keys_at(own, gathered, at) or frozenset()
 
     def of_setting(namespace: str, setting: VariableSource) -> frozenset[str]:
         if setting.secret is None:
@@ -524,9 +474,11 @@ def named(workloads: Iterable[Workload]) -> str:
     return ", ".join(titles[:_MOST_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
-def need(workloads: Iterable[Workload]) -> str:
-    """`Deployment "a" needs` or `Deployment "a", Job "b" need`."""
+def wanting(workloads: Iterable[Workload], *, is_optional: bool = False) -> str:
+    """`Deployment "a" needs` or `Deployment "a", Job "b" need`; of what is optional, that they would read it."""
     every = list(workloads)
+    if is_optional:
+        return f"{named(every)} would read"
     return f"{named(every)} need{'s' if len({each.title for each in every}) == 1 else ''}"
 
 

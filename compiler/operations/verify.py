@@ -490,16 +490,13 @@ def shared_values(
 
 def _shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
     """A finding for each key whose value another one has, at the key; without those that are waived there."""
-    from compiler.consumers.findings import Waivers  # noqa: PLC0415 - only --shared-with asks it
-
-    waivers: dict[str, Waivers] = {}
     for same in holders:
         for at, holder in enumerate(same):
             first = next((each for each in same[:at] if not _is_one_place(each, holder)), None)
             if first is None:
                 continue
             finding, environment = _finding(holder, first), holder[0]
-            if not waivers.setdefault(environment.name, Waivers(environment)).covers(_RULE, finding):
+            if not _RULE.waivers(finding, (environment.root, environment.catalogue.document.root)):
                 yield _RULE.diagnostic(finding)
 
 

@@ -48,7 +48,8 @@ class Finding(NamedTuple):
 
     `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
     ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. `names` are what the rule's
-    `gather` needs for a message of its own. For the meaning of the other fields see Diagnostic.
+    `gather` needs for a message of its own. `severity` is another than the rule's. For the meaning of the other fields
+    see Diagnostic.
     """
 
     message: str
@@ -59,6 +60,7 @@ class Finding(NamedTuple):
     scope: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     brief: bool = False
+    severity: Severity | None = None
 
     @property
     def span(self) -> Span:
@@ -114,7 +116,7 @@ class Rule(NamedTuple):
     def diagnostic(self, finding: Finding) -> Diagnostic:
         return Diagnostic(
             rule=self.id,
-            severity=self.severity,
+            severity=finding.severity or self.severity,
             message=finding.message,
             span=finding.span,
             help=finding.help,

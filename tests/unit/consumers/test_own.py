@@ -1,4 +1,4 @@
-from compiler.consumers.findings import Waivers, keys_of, namespace_of
+from compiler.consumers.findings import _unused_waivers, keys_of, namespace_of
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from tests.unit.consumers.conftest import Bench
@@ -24,6 +24,5 @@ def test_manifests_without_a_namespace_belong_to_the_environments(bench: Bench) 
 
 def test_what_keeps_pods_from_starting_is_never_waived(bench: Bench) -> None:
     environment = bench.environment()
-    waivers = Waivers(environment)
-    assert not waivers.covers(BY_ID["unmade-secret"], Finding("a", environment.root))
-    assert list(waivers.unused(BY_ID, {"agents"})) == []
+    assert BY_ID["unmade-secret"].waivers(Finding("a", environment.root), [environment.root]) == []
+    assert list(_unused_waivers(environment, (), {"agents"})) == []

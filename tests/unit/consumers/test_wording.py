@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from compiler.consumers.findings import named, need, places
+from compiler.consumers.findings import named, places, wanting
 from compiler.consumers.readers import SecretRead, Way, Workload
 from compiler.model.document import Source, Span
 
@@ -14,8 +14,9 @@ def workload(name: str) -> Workload:
 def test_many_workloads_are_cut_and_each_is_named_once() -> None:
     assert named([workload("a"), workload("a"), workload("b")]) == 'Job "a", Job "b"'
     assert named(map(workload, "abcde")) == 'Job "a", Job "b", Job "c" and 2 more'
-    assert need([workload("a"), workload("a")]) == 'Job "a" needs'
-    assert need(map(workload, "ab")) == 'Job "a", Job "b" need'
+    assert wanting([workload("a"), workload("a")]) == 'Job "a" needs'
+    assert wanting(map(workload, "ab")) == 'Job "a", Job "b" need'
+    assert wanting(map(workload, "ab"), is_optional=True) == 'Job "a", Job "b" would read'
 
 
 def test_places_are_those_of_the_name_or_of_the_key_each_once() -> None:
