@@ -20,13 +20,16 @@ from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault_state import (
     KeyVaultState,
     Phase,
-    Policy,
     RefusedRequestError,
     SecretBody,
     SecretVersion,
     StoredSecret,
     absent,
     absent_among_deleted,
+    checked_name,
+    checked_version,
+    parsed_body,
+    version_of,
 )
 from compiler.demo.local_key_vault import (
     DEFAULT_CALLER,
@@ -146,6 +149,34 @@ class Delays:
     purge: float = 0.0
 
 
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What Azure Policy denies in one vault: days are counted as the built-in policies do, and None is no limit.
+
+    https://learn.microsoft.com/azure/key-vault/general/azure-policy
+    """
+
+    requires_expiry: bool = False
+    longest_days: int | None = None
+    shortest_days: int | None = None
+    requires_content_type: bool = False
+
+    def violated_by(self, expires: int | None, content_type: str | None, made: int, now: float) -> str | None:
+        """The name of the policy that denies a version made at `made`; None where all allow it."""
+        if self.requires_expiry and expires is None:
+            return "Key Vault secrets should have an expiration date"
+        if expires is not None and self.longest_days is not None and expires > made + self.longest_days * _DAY:
+            return "Secrets should have the specified maximum validity period"
+        if expires is not None and self.shortest_days is not None and expires < now + self.shortest_days * _DAY:
+            return "Secrets should have more than the specified number of days before expiration"
+        if self.requires_content_type and not content_type:
+            return "Secrets should have content type set"
+        return None
+
+
 _DELETING, _RECOVERING = "ObjectIsBeingDeleted", "ObjectIsBeingRecovered"
 
 
@@ -153,6 +184,7 @@ class BusyState(KeyVaultState):
     """A state whose operations take a while, with secrets that back certificates, and with purge protection if asked.
 
     `busy` has for a name in lower case what is being done to it, in the word of the innererror, and until when.
+    `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
     """
 
     def __init__(
@@ -163,12 +195,26 @@ class BusyState(KeyVaultState):
         *,
         purge_protection: bool = False,
     ) -> None:
-        super().__init__(clock, policy)
+        super().__init__(clock)
+        self.policy = policy or Policy()
         self._delays = delays or Delays()
         self._purge_protection = purge_protection
         self._settled: dict[str, float] = {}
         self._managed: set[str] = set()
         self.busy: dict[str, tuple[str, float]] = {}
+
+    def require_allowed(self, name: str, version: str | None, body: SecretBody) -> None:
+        """Refuse a set, which has a value, or an update of `version`, where the policy denies what it would make."""
+        now = self._clock()
+        expires, content_type, made = body.expires, body.content_type, int(now)
+        if body.value is None:
+            current = version_of(self.active(name), version)
+            expires = current.expires if expires is None else expires
+            content_type = current.content_type if content_type is None else content_type
+            made = current.created
+        if (policy := self.policy.violated_by(expires, content_type, made, now)) is not None:
+            message = f"Secret {name} is not allowed by the policy '{policy}'."
+            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
 
     def add_certificate(self, name: str, value: str) -> None:
         """The secret that backs a certificate: listed with `managed: true`, refused by set, update and delete."""
@@ -225,6 +271,9 @@ class BusyState(KeyVaultState):
             raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
         super().purge(name)
         self.busy[name.lower()] = _DELETING, self._clock() + self._delays.purge
+
+    def names(self) -> list[str]:
+        return [self._secrets[key].name for key in sorted(self._secrets)]
 
     def keys_in(self, phase: Phase) -> list[str]:
         return [key for key in super().keys_in(phase) if self._ongoing(key) is None]
@@ -475,6 +524,8 @@ class FaultyKeyVault(LocalKeyVault):
 
     def answer(self, request: VaultRequest) -> VaultReply:
         self._require_permission(permission_of(request))
+        if self.state.policy != Policy():
+            self._require_policy(request)
         reply, fault = super().answer(request), self._due
         if fault is not None and fault.kind is FaultKind.LIE and request.method == "PUT":
             stored = self.state.stored(request.path[1])
@@ -490,6 +541,13 @@ class FaultyKeyVault(LocalKeyVault):
             permission = permission if denied == "ForbiddenByRbac" else "set"
         if denied is not None:
             raise RefusedRequestError(403, "Forbidden", _forbidden_message(denied, permission), denied)
+
+    def _require_policy(self, request: VaultRequest) -> None:
+        match request.method, path_of(request):
+            case "PUT" | "PATCH" as method, ("secrets", name, *rest):
+                version = checked_version(rest[0]) if rest else None
+                body = parsed_body(request.body, with_value=method == "PUT")
+                self.state.require_allowed(checked_name(name), version, body)
 
 
 def permission_of(request: VaultRequest) -> str:

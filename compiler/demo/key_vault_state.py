@@ -10,8 +10,7 @@ from typing import Any, Final, Literal
 Phase = Literal["active", "deleted"]
 RECOVERY_LEVEL = "Recoverable+Purgeable"
 _RETENTION_DAYS = 90
-_DAY: Final = 86_400
-_RETENTION_SECONDS = _RETENTION_DAYS * _DAY
+_RETENTION_SECONDS = _RETENTION_DAYS * 86_400
 
 
 @dataclass
@@ -228,54 +227,12 @@ def _bad(message: str) -> RefusedRequestError:
     return RefusedRequestError(400, "BadParameter", message)
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What Azure Policy denies in one vault: days are counted as the built-in policies do, and None is no limit.
-
-    https://learn.microsoft.com/azure/key-vault/general/azure-policy
-    """
-
-    requires_expiry: bool = False
-    longest_days: int | None = None
-    shortest_days: int | None = None
-    requires_content_type: bool = False
-
-    def violated_by(self, expires: int | None, content_type: str | None, made: int, now: float) -> str | None:
-        """The name of the policy that denies a version made at `made`; None where all allow it."""
-        if self.requires_expiry and expires is None:
-            return "Key Vault secrets should have an expiration date"
-        if expires is not None and self.longest_days is not None and expires > made + self.longest_days * _DAY:
-            return "Secrets should have the specified maximum validity period"
-        if expires is not None and self.shortest_days is not None and expires < now + self.shortest_days * _DAY:
-            return "Secrets should have more than the specified number of days before expiration"
-        if self.requires_content_type and not content_type:
-            return "Secrets should have content type set"
-        return None
-
-
 class KeyVaultState:
-    """The semantics of one vault. Every call must hold the caller's lock; refusals are raised as RefusedRequestError.
+    """The semantics of one vault. Each call must hold the caller's lock; refusals are raised as RefusedRequestError."""
 
-    `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
-    """
-
-    def __init__(self, clock: Callable[[], float], policy: Policy | None = None) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.policy = policy or Policy()
         self._secrets: dict[str, StoredSecret] = {}
-
-    def require_allowed(self, name: str, version: str | None, body: SecretBody) -> None:
-        """Refuse a set, which has a value, or an update of `version`, where the policy denies what it would make."""
-        now = self._clock()
-        expires, content_type, made = body.expires, body.content_type, int(now)
-        if body.value is None:
-            current = _version_of(self.active(name), version)
-            expires = current.expires if expires is None else expires
-            content_type = current.content_type if content_type is None else content_type
-            made = current.created
-        if (policy := self.policy.violated_by(expires, content_type, made, now)) is not None:
-            message = f"Secret {name} is not allowed by the policy '{policy}'."
-            raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
 
     def set(self, base: str, name: str, body: SecretBody) -> dict[str, Any]:
         secret = self._secrets.setdefault(name.lower(), StoredSecret(name, []))
@@ -291,7 +248,7 @@ class KeyVaultState:
 
     def get(self, base: str, name: str, version: str | None) -> dict[str, Any]:
         secret = self.active(name)
-        found = _version_of(secret, version)
+        found = version_of(secret, version)
         if not found.enabled:
             raise RefusedRequestError(
                 403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
@@ -300,7 +257,7 @@ class KeyVaultState:
 
     def update(self, base: str, name: str, version: str | None, body: SecretBody) -> dict[str, Any]:
         secret = self.active(name)
-        found = _version_of(secret, version)
+        found = version_of(secret, version)
         found.content_type = found.content_type if body.content_type is None else body.content_type
         found.tags = found.tags if body.tags is None else dict(body.tags)
         found.enabled = found.enabled if body.enabled is None else body.enabled
@@ -343,9 +300,6 @@ class KeyVaultState:
 
     def stored(self, name: str) -> StoredSecret | None:
         return self._secrets.get(name.lower())
-
-    def names(self) -> list[str]:
-        return [self._secrets[key].name for key in sorted(self._secrets)]
 
     def keys_in(self, phase: Phase) -> list[str]:
         """The names in lower case of the secrets in that phase, in order."""
@@ -390,7 +344,7 @@ def absent_among_deleted(name: str) -> RefusedRequestError:
     return RefusedRequestError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
 
 
-def _version_of(secret: StoredSecret, version: str | None) -> SecretVersion:
+def version_of(secret: StoredSecret, version: str | None) -> SecretVersion:
     if version is None:
         return secret.versions[-1]
     for candidate in secret.versions:

@@ -1,17 +1,14 @@
 """Runs a strict Key Vault on this machine, with the rules and limits of the service, over TLS."""
 
-import argparse
 import base64
 import hashlib
 import hmac
 import json
 import re
 import secrets
-import signal
 import socket
 import socketserver
 import ssl
-import sys
 import tempfile
 import threading
 import time
@@ -30,7 +27,6 @@ from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault_state import (
     API_VERSIONS,
     KeyVaultState,
-    Policy,
     RefusedRequestError,
     SecretBody,
     checked_name,
@@ -38,7 +34,6 @@ from compiler.demo.key_vault_state import (
     checked_version,
     parsed_body,
 )
-from compiler.start import leave_no_core
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
 RESOURCE = "https://vault.azure.net"
@@ -223,12 +218,10 @@ def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply
     match request.method, path_of(request):
         case "PUT", ("secrets", name):
             body = _body_of(request, with_value=True)
-            state.require_allowed(checked_name(name), None, body)
-            return VaultReply(200, state.set(base, name, body))
+            return VaultReply(200, state.set(base, checked_name(name), body))
         case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
             body = _body_of(request, with_value=False)
-            state.require_allowed(checked_name(name), _version(rest), body)
-            return VaultReply(200, state.update(base, name, _version(rest), body))
+            return VaultReply(200, state.update(base, checked_name(name), _version(rest), body))
         case "DELETE", ("secrets", name):
             return VaultReply(200, state.delete(base, checked_name(name)))
         case "DELETE", ("deletedsecrets", name):
@@ -299,14 +292,14 @@ class LocalKeyVault:
     `lock` guards what requests change.
     """
 
-    def __init__(self, *, port: int = 0, throttle: Throttle | None = None, policy: Policy | None = None) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self._clock = time.time
         self._folder = tempfile.TemporaryDirectory(prefix="local-key-vault-")
         authority = CertificateAuthority.create(Path(self._folder.name))
         self.ca_file = authority.ca_file
-        self.state = KeyVaultState(self._clock, policy)
+        self.state = KeyVaultState(self._clock)
         self.issuer = TokenIssuer(RESOURCE, self._clock)
-        self.throttle = throttle or Throttle()
+        self.throttle = Throttle()
         self.lock = threading.RLock()
         try:
             self._tcp = _TcpServer(port, tls_context(*authority.issue(SERVER_NAMES)), self)
@@ -428,38 +421,3 @@ def tls_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate_file, key_file)
     return context
-
-
-def main(arguments: list[str]) -> int:
-    """Serve until interrupted or terminated; prints what to export, and the URL as the last line."""
-    parser = argparse.ArgumentParser(prog="python -m compiler.demo.local_key_vault", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    parser.add_argument("--no-limits", action="store_true", help="admit any number of requests")
-    parser.add_argument("--require-expiry", action="store_true", help="deny a secret without an expiry date")
-    parser.add_argument("--max-validity", type=int, metavar="DAYS", help="deny an expiry date that is further ahead")
-    parser.add_argument("--min-validity", type=int, metavar="DAYS", help="deny an expiry date that is nearer")
-    parser.add_argument("--require-content-type", action="store_true", help="deny a secret without a content type")
-    parsed = parser.parse_args(arguments)
-    ended = threading.Event()
-    # By name, since a shell starts a background program with interrupts ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: ended.set())
-    throttle = Throttle(None, None) if parsed.no_limits else Throttle()
-    policy = Policy(parsed.require_expiry, parsed.max_validity, parsed.min_validity, parsed.require_content_type)
-    try:
-        local = LocalKeyVault(port=parsed.port, throttle=throttle, policy=policy)
-    except OSError as error:
-        parser.exit(1, f"cannot listen on port {parsed.port}: {error.strerror}; name another with --port\n")
-    with local as vault:
-        for name, value in vault.environ(lifetime=86_400.0).items():
-            # For `eval`: these values are made here and need no quotes.
-            sys.stdout.write(f"export {name}={value}\n")
-        sys.stdout.write(f"# {vault.url}\n")
-        sys.stdout.flush()
-        ended.wait()
-    return 0
-
-
-if __name__ == "__main__":
-    leave_no_core()
-    sys.exit(main(sys.argv[1:]))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.key_vault_state import Policy
 from compiler.live.ages import AgeState
 from tests.commands import Done
+from tests.faulty_key_vault import Policy
 from tests.proofs.conftest import World
 from tests.proofs.writing import COMMANDS, NAMES, PEM, TOKEN, VALUES, Writing
 

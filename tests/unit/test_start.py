@@ -16,7 +16,6 @@ ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
 # With arguments that end each at once.
 PROGRAMS = {
     "compiler/__main__.py": "--help",
-    "compiler/demo/local_key_vault.py": "--help",
     "scripts/bench.py": "--help",
     "scripts/bench_status.py": "--help",
     "scripts/e2e.py": "--help",

@@ -19,9 +19,8 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from compiler.demo.key_vault_state import Policy
-from compiler.demo.local_key_vault import LocalKeyVault, main
-from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
+from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, Limits, Policy, VaultOptions
+from tests.key_vault_program import main
 from tests.pace import allowed_wall
 
 
@@ -230,7 +229,7 @@ def test_the_sdk_waits_out_a_slow_recovery() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "compiler.demo.local_key_vault", "--port", "0", "--no-limits"]
+    command = [sys.executable, "-m", "tests.key_vault_program", "--port", "0", "--no-limits"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         lines = [run.stdout.readline().strip() for _ in range(4)]
@@ -253,11 +252,11 @@ def test_as_a_program_it_can_deny_by_policy(
 ) -> None:
     policies: list[Policy] = []
 
-    def refuse(*, policy: Policy, **_given: object) -> LocalKeyVault:
-        policies.append(policy)
+    def refuse(options: VaultOptions) -> FaultyKeyVault:
+        policies.append(options.policy)
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr("compiler.demo.local_key_vault.LocalKeyVault", refuse)
+    monkeypatch.setattr("tests.key_vault_program.FaultyKeyVault", refuse)
     monkeypatch.setattr(signal, "signal", lambda *_given: None)
     with pytest.raises(SystemExit):
         main(["--require-expiry", "--max-validity", "90", "--min-validity", "30", "--require-content-type"])

@@ -95,7 +95,7 @@ def test_a_request_without_a_version_of_the_api_is_refused_whatever_it_asks(stat
         with pytest.raises(RefusedRequestError) as caught:
             answer(state, request, BASE)
         assert (caught.value.status, caught.value.code) == (400, "BadParameter")
-    assert state.names() == []
+    assert state.keys_in("active") == []
 
 
 def test_a_secret_lives_is_deleted_softly_recovered_and_purged(ask: Callable[..., tuple[int, Any]]) -> None:
@@ -215,7 +215,7 @@ def test_no_route_takes_a_name_that_no_secret_can_have(
             if (status, error["code"]) != (400, "BadParameter"):
                 taken.append((method, path, name))
     assert taken == []
-    assert state.names() == []
+    assert state.keys_in("active") == []
 
 
 # tests/unit/demo/key_vault/test_rules.py has all limits.
@@ -226,9 +226,9 @@ def test_what_is_beyond_a_limit_is_neither_stored_nor_shown(
         status, shown = ask("PUT", "/secrets/a", body)
         assert status == 400
         assert SENTINEL not in json.dumps(shown)
-        assert state.names() == []
+        assert state.keys_in("active") == []
     assert ask("PUT", "/secrets/a", {"value": "€" * 8_533 + "x"})[0] == 200
-    assert state.names() == ["a"]
+    assert state.keys_in("active") == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_body_must_be_declared_as_json(
     ask: Callable[..., tuple[int, Any]], state: KeyVaultState, declared: str | None, status: int
 ) -> None:
     assert ask("PUT", "/secrets/a", {"value": "x"}, content_type=declared)[0] == status
-    assert len(state.names()) == (status == 200)
+    assert len(state.keys_in("active")) == (status == 200)
 
 
 REFUSED = {

@@ -1,7 +1,7 @@
 import pytest
 
-from compiler.demo.key_vault_state import Policy, RefusedRequestError, SecretBody
-from tests.faulty_key_vault import BusyState, Delays
+from compiler.demo.key_vault_state import RefusedRequestError, SecretBody
+from tests.faulty_key_vault import BusyState, Delays, Policy
 from tests.virtual_clock import VirtualClock
 
 BASE = "https://v"
