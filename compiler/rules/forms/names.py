@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+from compiler.rules.api import Finding, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from compiler.model.catalogue import Catalogue
     from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.provider import Provider
+    from compiler.rules.api import Findings
 
 
 LONGEST_LABEL = 63
@@ -70,61 +71,63 @@ def _problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> st
 
 # The mistake in a name, as the end of the sentence `the name "…" …`, or None.
 Judgement: TypeAlias = Callable[[str], str | None]
+# The way out, given the name, empty for a mount or a prefix, and its mistake.
+Advice: TypeAlias = Callable[[str, str], str]
 
 
-class WrongName(NamedTuple):
-    """A name as its provider would be asked for it, what is wrong with it, and the node that wrote it.
-
-    `text` is None where a store's prefix makes every name wrong.
-    """
-
-    text: str | None
-    problem: str
-    node: Node
-    scope: tuple[str, str]
-
-
-def wrong_in_catalogue(catalogue: Catalogue, provider: Provider, judge: Judgement) -> Iterator[WrongName]:
+def wrong_in_catalogue(catalogue: Catalogue, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
     """The wrong ones of the names that entries and their keys have for `provider`."""
     for entry in catalogue.entries.values():
         name = entry.remote.get(provider.id)
         if name is not None and (problem := judge(name)):
-            yield WrongName(name, problem, entry.node.nearest("remote", provider.id), ("secrets", entry.id))
+            node = entry.node.nearest("remote", provider.id)
+            yield _wrong_name(provider, name, problem, advise, node, entry.id)
         for key in entry.keys.values():
             own = key.remote.get(provider.id) if key.remote else None
             if own is not None and own.name is not None and (problem := judge(own.name)):
                 node = key.node.nearest("remote", provider.id, "name")
-                yield WrongName(own.name, problem, node, ("secrets", entry.id))
+                yield _wrong_name(provider, own.name, problem, advise, node, entry.id)
 
 
-def wrong_in_environment(environment: Environment, provider: Provider, judge: Judgement) -> Iterator[WrongName]:
-    """The wrong ones of the names that the environment makes itself, by an own `remote` or by a store's prefix."""
+def wrong_in_environment(environment: Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
+    """The wrong ones of the names that the environment makes itself, by a `remote`, or a store's mount or prefix."""
     wrong_prefixes = []
     for store in environment.stores.values():
+        if store.provider is not provider:
+            continue
+        scope = ("stores", store.id)
+        if provider.has_mounts and (problem := judge(store.mount)):
+            message = f"the mount {quoted(store.mount)} {problem}"
+            yield Finding(message, store.node.nearest("mount"), help=advise("", problem), scope=scope)
         # A prefix is judged with a name behind it, as it may end in what no name may end in.
-        if store.prefix and store.provider is provider and (problem := judge(store.prefix + "x")):
+        if store.prefix and (problem := judge(store.prefix + "x")):
             wrong_prefixes.append(store.id)
-            yield WrongName(None, problem, store.node.nearest("prefix"), ("stores", store.id))
+            yield Finding(f"the prefix {problem}", store.node.nearest("prefix"), help=advise("", problem), scope=scope)
     for secret in environment.secrets.values():
         own = secret.node.get("remote", provider.id)
         reads = secret.store is not None and secret.store.provider is provider
         if reads and secret.store is not None and secret.store.prefix:
             if secret.store.id not in wrong_prefixes:
-                yield from _wrong_with_prefix(secret, secret.store, own, judge)
+                yield from _wrong_with_prefix(secret, secret.store, own, judge, advise)
         elif own is not None and isinstance(own.value, str) and (problem := judge(own.value)):
-            yield WrongName(own.value, problem, own, ("secrets", secret.id))
+            yield _wrong_name(provider, own.value, problem, advise, own, secret.id)
 
 
-def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Judgement) -> Iterator[WrongName]:
-    scope = ("secrets", secret.id)
-    name = secret.remote
+def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Judgement, advise: Advice) -> Findings:
+    provider, name = store.provider, secret.remote
     if name is not None and (problem := judge(name)):
-        node = own or secret.entry.node.nearest("remote", store.provider.id)
+        node = own or secret.entry.node.nearest("remote", provider.id)
         if own is not None or not judge(name.removeprefix(store.prefix)):
-            yield WrongName(name, problem, node, scope)
+            yield _wrong_name(provider, name, problem, advise, node, secret.id)
     for key in secret.keys:
         if key.place is None or key.place.remote_key == name:
             continue
         key_name = key.place.remote_key
         if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
-            yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider.id, "name"), scope)
+            node = key.key.held.node.nearest("remote", provider.id, "name")
+            yield _wrong_name(provider, key_name, problem, advise, node, secret.id)
+
+
+def _wrong_name(provider: Provider, name: str, problem: str, advise: Advice, node: Node, secret: str) -> Finding:
+    message = f"the {provider.name_form} {quoted(name)} {problem}"
+    return Finding(message, node, help=advise(name, problem), scope=("secrets", secret))

@@ -1,7 +1,6 @@
 """Says what each use of a remote secret asks of Key Vault, and writes the script that assigns roles for it."""
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
@@ -10,7 +9,7 @@ from compiler.model.environment import Store
 from compiler.model.provider import OPERATOR
 from compiler.model.store import parse_address
 from compiler.refusal import Refusal
-from compiler.stores.azure_key_vault.provider import VAULT_NAME, cloud_of, vault_name_of
+from compiler.stores.azure_key_vault.provider import SECRET_NAME, VAULT_NAME, cloud_of, vault_name_of
 from compiler.stores.interface import Role, Use
 from compiler.text.wording import quoted, shell_line
 
@@ -34,7 +33,6 @@ ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
 _SECRETS_USER: Final = "4633458b-17de-408a-b874-0445c86b69e6"
 SECRETS_USER_ACTIONS: Final = frozenset({GET, LIST})
 _WIDE: Final = 80
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
 def access_text(
@@ -45,7 +43,7 @@ def access_text(
     With `is_wide` on the whole vault. Raises Refusal for a name that no secret can have.
     """
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not SECRET_NAME.fullmatch(name):
             raise Refusal("usage", f"Key Vault has no secret of the name {quoted(name)}", "correct it in the catalogue")
     address = parse_address(store.address or "")
     vault = vault_name_of(address.host if address is not None else "")

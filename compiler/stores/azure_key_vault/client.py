@@ -26,8 +26,8 @@ from urllib3.util import Url, parse_url
 from compiler.model.facts import has_more_values
 from compiler.model.store import Address, StoreAddress, is_loopback, parse_address
 from compiler.stores.azure_key_vault.log_in import NoTokenError, shared_credential
-from compiler.stores.azure_key_vault.provider import cloud_of
-from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, is_name, unexpected
+from compiler.stores.azure_key_vault.provider import SECRET_NAME, cloud_of
+from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, unexpected
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy, silence
 from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
@@ -422,7 +422,7 @@ _UNWRITABLE_REASONS: Final = {
 
 
 def name_problems(name: str) -> tuple[Problem, ...]:
-    return () if is_name(name) else (Problem(Code.INVALID_NAME, name, *BAD_NAME),)
+    return () if SECRET_NAME.fullmatch(name) else (Problem(Code.INVALID_NAME, name, *BAD_NAME),)
 
 
 def value_problems(name: str, value: SecretValue, prop: str | None = None) -> tuple[Problem, ...]:

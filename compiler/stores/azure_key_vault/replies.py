@@ -14,6 +14,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretProperties
 
 from compiler.stores.azure_key_vault.log_in import TOKEN_VARIABLE
+from compiler.stores.azure_key_vault.provider import SECRET_NAME
 from compiler.stores.errors import (
     Action,
     Code,
@@ -29,7 +30,6 @@ from compiler.stores.pacing import parse_retry_after
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.text.wording import BLANK, shell_line
 
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
 _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -279,11 +279,6 @@ def answer_of(error: HttpResponseError, *, worked_before: bool, credential: str)
     )
 
 
-def is_name(name: str) -> bool:
-    """Whether Key Vault takes this as a secret's name."""
-    return _NAME.fullmatch(name) is not None
-
-
 def is_version(version: str) -> bool:
     """Whether this is the form of a version's id; anything else would be read as another path."""
     return _VERSION.fullmatch(version) is not None
@@ -298,7 +293,7 @@ def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle
     Raises a StoreError, unexpected-reply.
     """
     if bundle.name.lower() != (place.name or "").lower():
-        other = f', "{bundle.name}"' if is_name(bundle.name) else ""
+        other = f', "{bundle.name}"' if SECRET_NAME.fullmatch(bundle.name) else ""
         raise unexpected(f"the reply is for another secret{other}", place, action, _REMEDY)
     if bundle.version is not None and not is_version(bundle.version):
         raise unexpected("the reply has an invalid version id", place, action, _REMEDY)

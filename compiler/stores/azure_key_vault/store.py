@@ -18,10 +18,9 @@ from compiler.stores.azure_key_vault.client import (
     size_problems,
     value_problems,
 )
-from compiler.stores.azure_key_vault.provider import MOST_CREATES, MOST_TRANSACTIONS
+from compiler.stores.azure_key_vault.provider import MOST_CREATES, MOST_TRANSACTIONS, SECRET_NAME
 from compiler.stores.azure_key_vault.replies import (
     Bundle,
-    is_name,
     is_version,
     remote_secret,
     require_name,
@@ -389,7 +388,7 @@ class AzureKeyVaultStore:
         return StoreLocation(self.address.absolute, name)
 
     def _require_name(self, name: str, action: Action) -> None:
-        if not is_name(name):
+        if not SECRET_NAME.fullmatch(name):
             raise StoreError(self._place(name), action, *BAD_NAME, Code.INVALID_NAME)
 
     def _get(self, name: str, version: str | None, action: Action) -> Bundle:

@@ -13,24 +13,21 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
       remote: {azurekv: dev-github}
 """
 
-import re
-
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
-from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
-from compiler.stores.azure_key_vault.provider import PROVIDER
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule
+from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.stores.azure_key_vault.provider import PROVIDER, SECRET_NAME
 from compiler.text.credential import looks_like_credential
 
 _TYPES = ("secret", "key", "cert")
-_PLAIN = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
+    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
+    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(name: str) -> str | None:
@@ -44,11 +41,10 @@ def _problem(name: str) -> str | None:
     return f'begins with "{first}/", which is read as the type of an object, not as part of the name'
 
 
-def _finding(wrong: WrongName) -> Finding:
-    what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
-    typed = wrong.text is not None and wrong.text.split("/", 1)[0] in _TYPES
-    way_out = "write only the name of the secret" if typed else 'use hyphens instead of "/"'
-    plain = (wrong.text or "").split("/", 1)[-1] if typed else (wrong.text or "").replace("/", "-")
-    if _PLAIN.fullmatch(plain) and not looks_like_credential(wrong.text or ""):
-        way_out += f": {quoted(plain)}"
-    return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+def _way_out(name: str, _problem: str) -> str:
+    first, _, rest = name.partition("/")
+    is_typed = first in _TYPES
+    way_out = "write only the name of the secret" if is_typed else 'use hyphens instead of "/"'
+    plain = rest if is_typed else name.replace("/", "-")
+    shown = f": {quoted(plain)}" if SECRET_NAME.fullmatch(plain) and not looks_like_credential(name) else ""
+    return way_out + shown

@@ -18,9 +18,8 @@ A store's `mount` and `prefix` are checked in the same way; a prefix may end in 
 
 import re
 
-from compiler.model.store import DEFAULT_MOUNT
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
-from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule
+from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
 from compiler.stores.vault.provider import PROVIDER
 from compiler.text.characters import foreign_character
 
@@ -30,16 +29,12 @@ _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
+    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    for store in environment.stores.values():
-        if store.provider is PROVIDER and store.mount != DEFAULT_MOUNT and (problem := _problem(store.mount)):
-            message = f"the mount {quoted(store.mount)} {problem}"
-            yield Finding(message, store.node.nearest("mount"), help=_way_out(problem), scope=("stores", store.id))
-    yield from map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
+    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(path: str) -> str | None:
@@ -59,15 +54,11 @@ def _problem(path: str) -> str | None:
     return next((problem for is_so, problem in found if is_so), None)
 
 
-def _way_out(problem: str) -> str:
-    return 'write the parts with one "/" between them' if '"/"' in problem or "elsewhere" in problem else "remove it"
-
-
-def _finding(wrong: WrongName) -> Finding:
-    what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
-    way_out = _way_out(wrong.problem)
-    if "invisible" in wrong.problem:
-        # Letters that are not ASCII are no mistake in a path.
-        unseen = "".join("x" if character.isprintable() else character for character in wrong.text or "")
-        way_out = foreign_character(unseen) or way_out
-    return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+def _way_out(path: str, problem: str) -> str:
+    if '"/"' in problem or "elsewhere" in problem:
+        return 'write the parts with one "/" between them'
+    if "invisible" not in problem:
+        return "remove it"
+    # Letters that are not ASCII are no mistake in a path.
+    unseen = "".join("x" if character.isprintable() else character for character in path)
+    return foreign_character(unseen) or "remove it"

@@ -16,25 +16,20 @@ A secret whose path really has a part named `data` must be moved to another path
 mistake.
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Finding, Findings, quoted, rule
-from compiler.rules.forms.names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule
+from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
 from compiler.stores.vault.provider import PROVIDER
 
 _RESERVED = "data"
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return map(_finding, wrong_in_catalogue(catalogue, PROVIDER, _problem))
+    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("reserved-path-part", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    for store in environment.stores.values():
-        if store.provider is PROVIDER and _RESERVED in store.mount and _problem(store.mount):
-            message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API adds'
-            way_out = f'remove "{_RESERVED}"'
-            yield Finding(message, store.node.nearest("mount"), help=way_out, scope=("stores", store.id))
-    yield from map(_finding, wrong_in_environment(environment, PROVIDER, _problem))
+    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(path: str) -> str | None:
@@ -43,6 +38,5 @@ def _problem(path: str) -> str | None:
     return None
 
 
-def _finding(wrong: WrongName) -> Finding:
-    what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
-    return Finding(f"{what} {wrong.problem}", wrong.node, help=f'remove "{_RESERVED}"', scope=wrong.scope)
+def _way_out(_path: str, _problem: str) -> str:
+    return f'remove "{_RESERVED}"'
