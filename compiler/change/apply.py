@@ -30,7 +30,7 @@ from compiler.change.run_log import (
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
-from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, VersionState, Written
+from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, Written
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import numbered
 
@@ -312,25 +312,25 @@ def _deleted(write: Write, version: str, store: SecretWriter) -> WriteResult:
 def _deleted_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
     """Whether the write's versions are deleted, and what else there was can still be recovered."""
     states, newest = store.version_states(write.name), write.versions[-1]
-    left = [version for version in write.versions if states.get(version) is VersionState.READABLE]
+    left = [version for version in write.versions if states.get(version) is StoreState.PRESENT]
     if left:
         reason = f"the store reported it as deleted, but {numbered(left)} can still be read"
         return _unverified(write, newest, reason)
-    later = tuple(version for version, state in states.items() if state is VersionState.READABLE)
+    later = tuple(version for version, state in states.items() if state is StoreState.PRESENT)
     if later:
         # Deleted by their numbers, so that a version that came in between stays.
         reason = f"another writer wrote {numbered(later)}, which stays; {numbered(write.versions)} were deleted"
         remedy = "find out who still uses it, then run the command again for a new plan"
         return _conflict(write, newest, later, reason, remedy)
     # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each one.
-    unseen = VersionState.DESTROYED if store.address.provider.deletes_by_version else VersionState.DELETED
-    if states and newest not in states and unseen is VersionState.DELETED:
+    unseen = StoreState.DESTROYED if store.address.provider.deletes_by_version else StoreState.SOFT_DELETED
+    if states and newest not in states and unseen is StoreState.SOFT_DELETED:
         covered = tuple(states)
         log.note_version(write, Written(newest, covered))
         reason = f"another writer's {numbered(covered)} came in between and was deleted too"
         return _conflict(write, newest, covered, reason, "undo this run")
     kept = (*write.versions, *write.others)
-    lost = [version for version in kept if states.get(version, unseen) is not VersionState.DELETED]
+    lost = [version for version in kept if states.get(version, unseen) is not StoreState.SOFT_DELETED]
     if lost:
         reason = f"{numbered(lost)} cannot be recovered any more, and was only to be deleted"
         return _unverified(write, newest, reason)
@@ -340,11 +340,11 @@ def _deleted_versions(write: Write, store: SecretWriter, log: RunLog) -> WriteRe
 def _recovered_versions(write: Write, store: SecretWriter) -> WriteResult:
     """Whether the write's versions and no others can be read."""
     states, newest = store.version_states(write.name), write.versions[-1]
-    left = [version for version in write.versions if states.get(version) is not VersionState.READABLE]
+    left = [version for version in write.versions if states.get(version) is not StoreState.PRESENT]
     if left:
         reason = f"the store reported it as recovered, but {numbered(left)} cannot be read"
         return _unverified(write, newest, reason)
-    readable = (version for version, state in states.items() if state is VersionState.READABLE)
+    readable = (version for version, state in states.items() if state is StoreState.PRESENT)
     others = tuple(version for version in readable if version not in write.versions)
     if others:
         reason = f"another writer wrote or recovered {numbered(others)} meanwhile"

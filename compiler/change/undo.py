@@ -42,7 +42,7 @@ from compiler.live.stores import LiveStores, catalogue_places, place_limits, sto
 from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import RemoteSecret, SecretWriter, Use, VersionState
+from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, Use
 from compiler.text.wording import numbered
 
 _REASON = "the catalogue has no key there: the run or its journal is of something else"
@@ -121,7 +121,7 @@ def _readers(write: Write, readers: ReadIndex) -> tuple[Reader, ...]:
     return tuple(each for each in readers.of(write.name) if takes is not None and takes(each.property))
 
 
-_LOST = VersionState.DESTROYED
+_LOST = StoreState.DESTROYED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +153,7 @@ def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
         return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
     # In a Key Vault a version that came in between was deleted with the others, and comes back with them.
     own = (*entry.versions, *entry.slipped)
-    foreign = [version for version in states if version not in own and states[version] is VersionState.READABLE]
+    foreign = [version for version in states if version not in own and states[version] is StoreState.PRESENT]
     if foreign:
         reason = f"another writer wrote {numbered(foreign)} since the run deleted {numbered(entry.versions)}"
         return Reversal(Kind.REFUSE, reason, _BY_HAND)
@@ -161,7 +161,7 @@ def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
     if own[-1] not in back:
         reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
-    if all(states[version] is VersionState.READABLE for version in back):
+    if all(states[version] is StoreState.PRESENT for version in back):
         # An undo that was stopped before it could note it.
         is_own = entry.undo == "started"
         reason = "it is already undone" if is_own else "another writer recovered it already"
@@ -179,7 +179,7 @@ def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None
     Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
     """
     if entry.after is None and not isinstance(states, StoreError):
-        if any(states.get(version) is VersionState.READABLE for version in entry.versions):
+        if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
             return None
         if run.is_resumable:
             deleted = numbered(entry.versions)

@@ -27,7 +27,7 @@ from compiler.model.store import Sameness, compare_stores, remote_of
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import RemoteSecret, SecretReader, Use, VersionState, VersionStates
+from compiler.stores.interface import RemoteSecret, SecretReader, StoreState, Use, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, numbered, quoted
 
@@ -295,8 +295,8 @@ def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | No
     for remote in candidates.free:
         target, reading, states = (candidates.store.id, remote.name), judge.reading(remote), judge.states(remote)
         known = VersionStates() if isinstance(states, StoreError) else states
-        readable = tuple(version for version, state in known.items() if state is VersionState.READABLE)
-        deleted = tuple(version for version, state in known.items() if state is VersionState.DELETED)
+        readable = tuple(version for version, state in known.items() if state is StoreState.PRESENT)
+        deleted = tuple(version for version, state in known.items() if state is StoreState.SOFT_DELETED)
         own = judge.steps(remote, readable)
         steps += own
         if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):

@@ -80,13 +80,13 @@ def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dic
 
 
 class StoreState(StrEnum):
-    """How a remote secret is, without its value."""
+    """How a remote secret is, or one version of it, without its value."""
 
     ABSENT = "absent"
     PRESENT = "present"
     DISABLED = "disabled"
-    SOFT_DELETED = "soft-deleted"
-    DESTROYED = "destroyed"  # Vault: the name has history, its newest version is destroyed for good
+    SOFT_DELETED = "soft-deleted"  # it can be recovered
+    DESTROYED = "destroyed"  # Vault: the version is destroyed for good, or the newest one of a name that has history
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +123,14 @@ class Role(StrEnum):
     RETIRER = "retirer"
 
 
-class VersionState(StrEnum):
-    """How one version of a remote secret is."""
-
-    READABLE = "readable"
-    DELETED = "deleted"  # it can be recovered
-    DESTROYED = "destroyed"
-
-
-class VersionStates(dict[str, VersionState]):
+class VersionStates(dict[str, StoreState]):
     """The state of each version that a store knows of a name, oldest first.
 
     `made` has when it made those whose number alone does not tell them from others': a Vault's.
     """
 
     def __init__(
-        self, states: Mapping[str, VersionState] | None = None, made: Mapping[str, datetime] | None = None
+        self, states: Mapping[str, StoreState] | None = None, made: Mapping[str, datetime] | None = None
     ) -> None:
         super().__init__(states or {})
         self.made = made or {}

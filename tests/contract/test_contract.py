@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.errors import Code, ConflictError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
+from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState
 from compiler.stores.secret_value import UNWRITABLE, Comparer, SecretValue, traits
 from tests.contract.conftest import StoreCase
 from tests.refusals import is_refused
@@ -366,11 +366,11 @@ def test_all_versions_are_deleted_and_exactly_they_come_back(store: SecretWriter
     written += [store.write(name, props(A=value), store.read(name)).version for value in "23"]
     versions = tuple(store.version_states(name))
     assert versions in {tuple(written), tuple(written[-1:])}
-    assert set(store.version_states(name).values()) == {VersionState.READABLE}
+    assert set(store.version_states(name).values()) == {StoreState.PRESENT}
     assert store.check_deletion(store.read(name)) == ()
     for _ in range(2):
         store.delete_versions(name, versions)
-        assert store.version_states(name) == dict.fromkeys(versions, VersionState.DELETED)
+        assert store.version_states(name) == dict.fromkeys(versions, StoreState.SOFT_DELETED)
         with pytest.raises(SoftDeletedError):
             store.read(name)
         for version in written:
@@ -378,7 +378,7 @@ def test_all_versions_are_deleted_and_exactly_they_come_back(store: SecretWriter
                 store.read_version(name, version)
     for _ in range(2):
         store.recover_versions(name, versions)
-        assert store.version_states(name) == dict.fromkeys(versions, VersionState.READABLE)
+        assert store.version_states(name) == dict.fromkeys(versions, StoreState.PRESENT)
     assert [shown(store.read_version(name, version)) for version in written] == [{"A": value} for value in "123"]
     assert store.read(name).version == written[-1]
 

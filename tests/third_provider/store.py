@@ -27,7 +27,6 @@ from compiler.stores.interface import (
     StoreOptions,
     StoreState,
     Use,
-    VersionState,
     VersionStates,
     Written,
     with_tags,
@@ -91,8 +90,7 @@ class ShelfStore:
 
     def version_states(self, name: str) -> VersionStates:
         state = self.describe(name)
-        said = VersionState.DELETED if state.state is StoreState.SOFT_DELETED else VersionState.READABLE
-        return VersionStates({state.version: said} if state.version is not None else {})
+        return VersionStates({state.version: state.state} if state.version is not None else {})
 
     def list_versions(self, name: str) -> Mapping[str, Attributes]:
         self._require_name(name, Action.LIST)

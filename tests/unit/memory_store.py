@@ -23,7 +23,6 @@ from compiler.stores.interface import (
     SecretState,
     StoreState,
     Use,
-    VersionState,
     VersionStates,
     Written,
     with_tags,
@@ -118,7 +117,7 @@ class MemoryStore:
         kept = self.versions.get(name, [])
         found = [each.version for each in (kept if self._is_vault else kept[-1:])]
         gone = {*self.gone.get(name, ()), *(found[-1:] if name in self.deleted else ())}
-        states = {each: VersionState.DELETED if each in gone else VersionState.READABLE for each in found}
+        states = {each: StoreState.SOFT_DELETED if each in gone else StoreState.PRESENT for each in found}
         made = {each.version: each.attributes.created for each in kept if each.attributes.created is not None}
         return VersionStates(states, made if self._is_vault else {})
 
@@ -230,7 +229,7 @@ class MemoryStore:
 
     def _readable(self, name: str) -> list[str]:
         found = self.version_states(name)
-        return [version for version, state in found.items() if state is VersionState.READABLE]
+        return [version for version, state in found.items() if state is StoreState.PRESENT]
 
     @property
     def _is_vault(self) -> bool:

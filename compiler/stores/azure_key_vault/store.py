@@ -49,7 +49,6 @@ from compiler.stores.interface import (
     StoreOptions,
     StoreState,
     Use,
-    VersionState,
     VersionStates,
     Written,
     with_tags,
@@ -274,10 +273,7 @@ class AzureKeyVaultStore:
         is_recent = created is not None and datetime.now(UTC) - created < _RECENT
         if self._may_list and not is_recent:
             return lambda version: created is None or _made_after(version, created)
-        try:
-            before = {version.version for version in self._versions(name, Action.LIST)}
-        except NotFoundError:
-            before = set()
+        before = {version.version for version in self._versions_or_none(name, Action.LIST)}
         self._may_list = True
         return lambda version: version.version not in before
 
@@ -318,11 +314,7 @@ class AzureKeyVaultStore:
     def describe(self, name: str) -> SecretState:
         """Lists the versions; asks for the newest one itself only where two were made in one second."""
         self._require_name(name, Action.DESCRIBE)
-        try:
-            versions = self._versions(name, Action.DESCRIBE)
-        except NotFoundError:
-            versions = []
-        if versions:
+        if versions := self._versions_or_none(name, Action.DESCRIBE):
             return self._state_of(name, versions)
         deleted = self._deleted(name, Action.DESCRIBE)
         if deleted is None:
@@ -333,23 +325,15 @@ class AzureKeyVaultStore:
     def version_states(self, name: str) -> VersionStates:
         """The newest one, as all are deleted and recovered together; DisabledError where it cannot be read."""
         self._require_name(name, Action.DESCRIBE)
-        try:
-            listed = self._versions(name, Action.DESCRIBE)
-        except NotFoundError:
-            listed = []
-        if listed:
+        if listed := self._versions_or_none(name, Action.DESCRIBE):
             state = self._state_of(name, listed)
             is_enabled = state.state is StoreState.PRESENT
             # What is disabled is refused with that reason.
             version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
-            return VersionStates({version: VersionState.READABLE} if version is not None else {})
-        try:
-            deleted = self._deleted(name, Action.DESCRIBE)
-        except ForbiddenError:
-            # The right to delete does not bring the right to look at what is deleted.
-            deleted = None
+            return VersionStates({version: StoreState.PRESENT} if version is not None else {})
+        deleted = self._deleted_if_allowed(name, Action.DESCRIBE)
         version = deleted.version if deleted is not None else None
-        return VersionStates({version: VersionState.DELETED} if version is not None else {})
+        return VersionStates({version: StoreState.SOFT_DELETED} if version is not None else {})
 
     @one_operation
     def list_versions(self, name: str) -> Mapping[str, Attributes]:
@@ -411,6 +395,12 @@ class AzureKeyVaultStore:
                 raise unexpected(reason, self._place(name), action)
             followed.add(token)
 
+    def _versions_or_none(self, name: str, action: Action) -> list[Bundle]:
+        try:
+            return self._versions(name, action)
+        except NotFoundError:
+            return []
+
     def _deleted(self, name: str, action: Action) -> Bundle | None:
         try:
             found = self._retrier.read(lambda: self._client.get_deleted(name, action))
@@ -418,13 +408,15 @@ class AzureKeyVaultStore:
             return None
         return require_name(found, self._place(name), action)
 
-    def _raise_if_deleted(self, name: str, action: Action) -> None:
+    def _deleted_if_allowed(self, name: str, action: Action) -> Bundle | None:
+        """The same, and None for a caller who may read or delete, which brings no right to look at what is deleted."""
         try:
-            deleted = self._deleted(name, action)
+            return self._deleted(name, action)
         except ForbiddenError:
-            # A reader's role need not see deleted secrets; "not found" stays true for it.
-            return
-        if deleted is not None:
+            return None
+
+    def _raise_if_deleted(self, name: str, action: Action) -> None:
+        if (deleted := self._deleted_if_allowed(name, action)) is not None:
             raise soft_deleted(self._place(name), action, deleted.version)
 
     def _state_of(self, name: str, versions: list[Bundle]) -> SecretState:
@@ -442,7 +434,8 @@ class AzureKeyVaultStore:
         try:
             newest = self._require_newest(name, version, Action.DELETE)
         except ConflictError as error:
-            if error.found is None and self._is_deleted_at(name, version):
+            deleted = self._deleted_if_allowed(name, Action.DELETE) if error.found is None else None
+            if deleted is not None and deleted.version == version:
                 return
             raise
         if newest is not None and not newest.attributes.is_recoverable:
@@ -493,7 +486,7 @@ class AzureKeyVaultStore:
             if (state := self.describe(name)).state is StoreState.ABSENT:
                 raise
             return state
-        self._poll(name, Action.RECOVER, lambda: self._is_listed(name))
+        self._poll(name, Action.RECOVER, lambda: bool(self._versions_or_none(name, Action.RECOVER)))
         return self.describe(name)
 
     def _change(self, name: str, action: Action, send: Callable[[str], Bundle], is_done: Callable[[], bool]) -> None:
@@ -527,20 +520,6 @@ class AzureKeyVaultStore:
         reason = f"another writer changed it: {was} was read, and the current one is {stands}"
         remedy = "plan again to see the other writer's values"
         return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
-
-    def _is_deleted_at(self, name: str, version: str) -> bool:
-        try:
-            deleted = self._deleted(name, Action.DELETE)
-        except ForbiddenError:
-            # The right to delete does not bring the right to look at what is deleted.
-            return False
-        return deleted is not None and deleted.version == version
-
-    def _is_listed(self, name: str) -> bool:
-        try:
-            return bool(self._versions(name, Action.RECOVER))
-        except NotFoundError:
-            return False
 
     def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
         clock = self._retrier.clock

@@ -29,7 +29,6 @@ from compiler.stores.interface import (
     RemoteSecret,
     SecretState,
     StoreState,
-    VersionState,
     VersionStates,
 )
 from compiler.stores.pacing import parse_retry_after
@@ -258,12 +257,7 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     newest = data["versions"].get(str(current))
     if newest is None:
         return SecretState(name, StoreState.ABSENT, None, attributes)
-    if newest["destroyed"]:
-        state = StoreState.DESTROYED
-    else:
-        is_deleted = _is_past(newest["deletion_time"], datetime.now(UTC))
-        state = StoreState.SOFT_DELETED if is_deleted else StoreState.PRESENT
-    return SecretState(name, state, str(current), attributes)
+    return SecretState(name, _state_of(newest, datetime.now(UTC)), str(current), attributes)
 
 
 def version_states(body: Mapping[str, Any]) -> VersionStates:
@@ -275,10 +269,10 @@ def version_states(body: Mapping[str, Any]) -> VersionStates:
     return VersionStates({version: _state_of(each, now) for version, each in found.items()}, made)
 
 
-def _state_of(version: Mapping[str, Any], now: datetime) -> VersionState:
+def _state_of(version: Mapping[str, Any], now: datetime) -> StoreState:
     if version["destroyed"]:
-        return VersionState.DESTROYED
-    return VersionState.DELETED if _is_past(version["deletion_time"], now) else VersionState.READABLE
+        return StoreState.DESTROYED
+    return StoreState.SOFT_DELETED if _is_past(version["deletion_time"], now) else StoreState.PRESENT
 
 
 # How many versions a mount keeps of a secret, 0 for the default and None where it does not tell; and after how many
@@ -319,7 +313,7 @@ def _dropped(body: Mapping[str, Any], mount_keeps: int | None) -> tuple[tuple[st
         keeps = max(int(data["max_versions"]), mount_keeps or 0) or DEFAULT_KEEPS
     last = current + 1 - keeps
     states = version_states(body).items()
-    return tuple(version for version, state in states if int(version) <= last and state is VersionState.READABLE), keeps
+    return tuple(version for version, state in states if int(version) <= last and state is StoreState.PRESENT), keeps
 
 
 def _seconds(text: str | None) -> int:

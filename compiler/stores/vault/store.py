@@ -32,7 +32,6 @@ from compiler.stores.interface import (
     StoreOptions,
     StoreState,
     Use,
-    VersionState,
     VersionStates,
     Written,
     with_tags,
@@ -471,8 +470,8 @@ class VaultStore:
     @one_operation
     def delete_versions(self, name: str, versions: Sequence[str]) -> None:
         states = self.version_states(name)
-        readable = [version for version, state in states.items() if state is VersionState.READABLE]
-        if not readable and all(states.get(version) is VersionState.DELETED for version in versions):
+        readable = [version for version, state in states.items() if state is StoreState.PRESENT]
+        if not readable and all(states.get(version) is StoreState.SOFT_DELETED for version in versions):
             return
         if readable != list(versions):
             raise self._other_versions(name, Action.DELETE, versions, readable)
@@ -481,11 +480,11 @@ class VaultStore:
     @one_operation
     def recover_versions(self, name: str, versions: Sequence[str]) -> None:
         states = self.version_states(name)
-        readable = [version for version, state in states.items() if state is VersionState.READABLE]
+        readable = [version for version, state in states.items() if state is StoreState.PRESENT]
         if not set(readable) <= set(versions):
             raise self._other_versions(name, Action.RECOVER, versions, readable)
         for version in versions:
-            if states.get(version, VersionState.DESTROYED) is VersionState.DESTROYED:
+            if states.get(version, StoreState.DESTROYED) is StoreState.DESTROYED:
                 reason = f"version {version} is destroyed or evicted for good"
                 raise VersionGoneError(
                     self._place(name), Action.RECOVER, reason, "restore it from a backup", version=version

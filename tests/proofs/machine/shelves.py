@@ -36,7 +36,6 @@ from compiler.stores.interface import (
     SecretState,
     StoreState,
     Use,
-    VersionState,
     VersionStates,
     Written,
     with_tags,
@@ -176,7 +175,7 @@ class Shelf:
         self.moments.asked(self, "version_states", name)
         versions = self.kept.get(name, [])
         shown = versions if self.is_vault else versions[-1:]
-        states = {e.secret.version: VersionState.DELETED if e.is_gone else VersionState.READABLE for e in shown}
+        states = {e.secret.version: StoreState.SOFT_DELETED if e.is_gone else StoreState.PRESENT for e in shown}
         made = {each.secret.version: each.secret.attributes.created for each in shown if self.is_vault}
         return VersionStates(states, {version: date for version, date in made.items() if date is not None})
 

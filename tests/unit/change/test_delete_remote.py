@@ -9,7 +9,7 @@ from compiler.change.plan import Kind, State, Write, WriteResult
 from compiler.change.run_log import AuditLog, RunLog, UndoLog
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import StoreState
 from tests.unit.change.undoing import ID, PROVIDERS, deletion, recovery, three
 from tests.unit.changes import begin_journal, plan_of
 from tests.unit.memory_store import MemoryStore, secrets
@@ -44,7 +44,7 @@ def test_what_is_deleted_is_recorded_and_comes_back_as_it_was(tmp_path: Path, pr
     store = three(provider)
     before, write = store.version_states("a"), deletion(store)
     assert deleting(tmp_path, store, write) == WriteResult("azure", "a", State.DONE, "v3")
-    assert set(store.version_states("a").values()) == {VersionState.DELETED}
+    assert set(store.version_states("a").values()) == {StoreState.SOFT_DELETED}
     found = entry(tmp_path)
     assert (found.kind, found.versions, found.before, found.after) == (Kind.DELETE, tuple(before), "v3", "v3")
 
@@ -67,7 +67,7 @@ def test_what_was_deleted_before_stays_deleted(tmp_path: Path) -> None:
     assert (write.versions, write.others) == (("v2", "v3"), ("v1",))
     assert deleting(tmp_path, store, write).state is State.DONE
     assert recovering(tmp_path, store, recovery(*write.versions)).state is State.DONE
-    assert store.version_states("a")["v1"] is VersionState.DELETED
+    assert store.version_states("a")["v1"] is StoreState.SOFT_DELETED
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -94,7 +94,7 @@ def test_a_version_that_is_lost_on_the_way_is_told(tmp_path: Path, monkeypatch: 
     store = three(VAULT)
     store.gone["a"] = {"v1"}
     write, real = deletion(store), store.version_states
-    destroyed = VersionState.DESTROYED
+    destroyed = StoreState.DESTROYED
     monkeypatch.setattr(store, "delete_versions", lambda *_: store.gone["a"].update(("v2", "v3")))
     monkeypatch.setattr(store, "version_states", lambda name: {**real(name), lost: destroyed})
     result = deleting(tmp_path, store, write)

@@ -8,13 +8,13 @@ from compiler.change.undo import Reversal, judge_deletion, plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, VersionGoneError
-from compiler.stores.interface import VersionState, VersionStates
+from compiler.stores.interface import StoreState, VersionStates
 from tests import providers
 from tests.unit.change.undoing import ID, PROVIDERS, deleted, deleting_run, deletion, only, run_of, three, updated
 from tests.unit.memory_store import MemoryStore
 
 TARGET = ("azure", "a")
-READABLE, DELETED, DESTROYED = VersionState
+READABLE, DELETED, DESTROYED = StoreState.PRESENT, StoreState.SOFT_DELETED, StoreState.DESTROYED
 MADE, LATER = (datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2))
 PLACE = StoreLocation("https://memory", "a")
 
@@ -56,7 +56,7 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
         ({"1": DELETED, "2": DELETED, "3": READABLE}, Kind.REFUSE, "another writer wrote version 3 since the run "),
     ],
 )
-def test_what_stands_there_now_decides(states: dict[str, VersionState], kind: Kind, words: str) -> None:
+def test_what_stands_there_now_decides(states: dict[str, StoreState], kind: Kind, words: str) -> None:
     found = recovery_of(deleted("1", "2"), VersionStates(states))
     assert (found.kind, found.reason.startswith(words)) == (kind, True), found.reason
     back = tuple(version for version in ("1", "2") if states.get(version, DESTROYED) is not DESTROYED)
@@ -140,7 +140,7 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
 )
 @pytest.mark.parametrize("state", [DELETED, READABLE])
 def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_brought_back(
-    then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: VersionState
+    then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: StoreState
 ) -> None:
     entry = deleted("1", "2", versions_made={version: time.isoformat() for version, time in then.items()})
     found = recovery_of(entry, VersionStates({"1": state, "2": DELETED}, now))

@@ -10,7 +10,7 @@ from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import StoreState
 from tests import providers
 from tests.unit.memory_store import MemoryStore
 
@@ -72,7 +72,7 @@ def three(provider: Provider) -> MemoryStore:
 def deletion(store: MemoryStore) -> Write:
     """The deletion of all versions of `a` that can be read."""
     states = store.version_states("a")
-    readable = tuple(version for version, state in states.items() if state is VersionState.READABLE)
+    readable = tuple(version for version, state in states.items() if state is StoreState.PRESENT)
     others = tuple(version for version in states if version not in readable)
     return Write("azure", "a", (DELETING,), {}, base=store.versions["a"][-1], versions=readable, others=others)
 

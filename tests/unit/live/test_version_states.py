@@ -3,7 +3,7 @@ import pytest
 from compiler.live.read_many import version_states
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import StoreState
 from tests import providers
 from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore
@@ -17,7 +17,7 @@ def test_each_name_is_asked_for_once_in_its_store() -> None:
         store.seed("a", A="1")
         store.seed("a", A="2")
     found = version_states([(vault, "a"), (azure, "a"), (vault, "a"), (azure, "b")])
-    readable = VersionState.READABLE
+    readable = StoreState.PRESENT
     assert found == {(vault, "a"): {"v1": readable, "v2": readable}, (azure, "a"): {"v2": readable}, (azure, "b"): {}}
     assert len(vault.calls) == 1
     assert version_states([]) == {}

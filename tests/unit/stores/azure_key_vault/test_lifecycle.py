@@ -2,7 +2,7 @@ import pytest
 
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Code, ConflictError, ForbiddenError, NotFoundError, StoreError, VersionGoneError
-from compiler.stores.interface import StoreOptions, StoreState, VersionState
+from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.pacing import RetryPolicy
 from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
@@ -99,10 +99,10 @@ def test_a_deletion_or_recovery_takes_all_versions_and_is_done_once(
     newest = vault.seed("github", "y")
     for _ in range(2):
         store.delete_versions("github", [newest])
-        assert store.version_states("github") == {newest: VersionState.DELETED}
+        assert store.version_states("github") == {newest: StoreState.SOFT_DELETED}
     for _ in range(2):
         store.recover_versions("github", [newest])
-        assert store.version_states("github") == {newest: VersionState.READABLE}
+        assert store.version_states("github") == {newest: StoreState.PRESENT}
     assert len(vault.versions("github")) == 2
     sent = [request.method for request in vault.requests() if request.writes]
     assert sent == ["DELETE", "POST"]
@@ -122,9 +122,9 @@ def test_what_another_writer_changed_is_neither_deleted_nor_recovered(
     with pytest.raises(ConflictError) as caught:
         store.recover_versions("github", [old])
     assert caught.value.found == new
-    assert store.version_states("github") == {new: VersionState.DELETED}
+    assert store.version_states("github") == {new: StoreState.SOFT_DELETED}
     store.recover_versions("github", [old, new])
-    assert store.version_states("github") == {new: VersionState.READABLE}
+    assert store.version_states("github") == {new: StoreState.PRESENT}
 
 
 def test_what_was_purged_is_lost_for_good(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:

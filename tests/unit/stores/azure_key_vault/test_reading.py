@@ -11,7 +11,7 @@ from compiler.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Action, Code, DisabledError, NotFoundError, StoreError, VersionGoneError
-from compiler.stores.interface import StoreOptions, StoreState, VersionState
+from compiler.stores.interface import StoreOptions, StoreState
 from compiler.stores.pacing import UNLIMITED, rest
 from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
@@ -229,9 +229,9 @@ def test_the_newest_version_stands_for_all_and_a_deleted_one_is_known(
     assert store.version_states("github") == {}
     vault.seed("github", "x")
     newest = vault.seed("github", "y")
-    assert store.version_states("github") == {newest: VersionState.READABLE}
+    assert store.version_states("github") == {newest: StoreState.PRESENT}
     store.soft_delete("github", newest)
-    assert store.version_states("github") == {newest: VersionState.DELETED}
+    assert store.version_states("github") == {newest: StoreState.SOFT_DELETED}
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="^/deletedsecrets", times=None))
     assert store.version_states("github") == {}
 

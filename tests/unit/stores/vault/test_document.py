@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import Dropped, Limit, StoreState, VersionState
+from compiler.stores.interface import Dropped, Limit, StoreState
 from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault.replies import (
     dropped_by_next,
@@ -140,10 +140,10 @@ def test_each_version_has_a_state_in_the_order_of_the_numbers() -> None:
     found = version_states({"data": {"versions": told}})
     assert found.made == {"10": datetime(2020, 1, 1, tzinfo=UTC)}
     assert list(found.items()) == [
-        ("7", VersionState.DESTROYED),
-        ("8", VersionState.DELETED),
-        ("9", VersionState.READABLE),
-        ("10", VersionState.READABLE),
+        ("7", StoreState.DESTROYED),
+        ("8", StoreState.SOFT_DELETED),
+        ("9", StoreState.PRESENT),
+        ("10", StoreState.PRESENT),
     ]
 
 
