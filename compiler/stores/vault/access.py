@@ -333,8 +333,7 @@ class VaultQuestions:
         found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
         if found is None:
             return None
-        checked = ((name, self._lacking(each, found)) for name, each in accesses.items())
-        return tuple(self._problem(name, accesses[name], lacking, found) for name, lacking in checked if lacking)
+        return tuple(problem for name, each in accesses.items() if (problem := self._problem(name, each, found)))
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
         """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them.
@@ -373,23 +372,18 @@ class VaultQuestions:
             found |= told
         return found
 
-    def _lacking(self, accesses: Iterable[PathAccess], found: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
-        return [
-            (capability, each.path)
+    def _problem(
+        self, name: str, accesses: Iterable[PathAccess], found: Mapping[str, frozenset[str]]
+    ) -> Problem | None:
+        lacking = [
+            f'"{capability}" on "{each.path}"'
             for each in accesses
             if each.required and "root" not in found[each.path]
             for capability in sorted(each.required - found[each.path])
         ]
-
-    def _problem(
-        self,
-        name: str,
-        accesses: Iterable[PathAccess],
-        lacking: Sequence[tuple[str, str]],
-        found: Mapping[str, frozenset[str]],
-    ) -> Problem:
-        what = ", nor ".join(f'"{capability}" on "{path}"' for capability, path in lacking)
-        reason = f"no policy of {self._login.token} grants {what}"
+        if not lacking:
+            return None
+        reason = f"no policy of {self._login.token} grants {', nor '.join(lacking)}"
         return Problem(ForbiddenError.code, name, reason, " ".join((_ADD, *_rules(accesses, found))))
 
     def _mount_denied(self, place: StoreLocation, facts: TokenFacts | None) -> StoreError:

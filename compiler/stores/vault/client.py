@@ -116,7 +116,7 @@ class VaultConnection:
     """
 
     def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
-        transport, path = open_transport(address, environ, options)
+        transport, path, self._server = open_transport(address, environ, options)
         self.client: Any = hvac.Client(
             url=address.contact.rstrip("/"),
             # Not None, for which hvac would look into the environment by itself.
@@ -125,7 +125,6 @@ class VaultConnection:
         )
         self._address = address
         self._login = VaultLogin(environ, StoreLocation(address.absolute))
-        self._server = server_of(address, environ)
         self._clock = options.clock
         self._policy = options.retry
         self._retrier = options.retrier(address.absolute, UNLIMITED)
@@ -477,8 +476,10 @@ _OTHER_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDL
 ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 
 
-def open_transport(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> tuple[Transport, str]:
-    """Return the way to one server and the path that stands before all others there.
+def open_transport(
+    address: StoreAddress, environ: Mapping[str, str], options: StoreOptions
+) -> tuple[Transport, str, Server]:
+    """Return the way to one server, the path that stands before all others there, and the server for messages.
 
     Raises a StoreError, tls-failure or invalid-name, for an address that must not be used.
     """
@@ -493,27 +494,16 @@ def open_transport(address: StoreAddress, environ: Mapping[str, str], options: S
         reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
         raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     _check_trust(url, place, environ)
+    authorities = named_authorities(address.ca, environ, (variable(environ, "CACERT"), *_OTHER_CA_VARIABLES))
     context = None
     if url.scheme == "https":
         certificate = environ.get("VAULT_CLIENT_CERT", ""), environ.get("VAULT_CLIENT_KEY", "")
-        context = trusting(_authorities(address, environ), place, certificate=certificate)
-    transport = Transport(
-        url,
-        context,
-        _proxy(url, place, environ),
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-    )
-    return transport, url.path
-
-
-def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
-    """What `address` names, for messages; of an address that `open_transport` takes."""
-    url = parse_address(address.contact)
-    scheme, host = ("https", "") if url is None else (url.scheme, url.host)
-    port = (url.port if url is not None else None) or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
+        context = trusting(authorities, place, certificate=certificate)
+    timeouts = {"connect_timeout": options.connect_timeout, "read_timeout": options.read_timeout}
+    transport = Transport(url, context, _proxy(url, place, environ), **timeouts)
+    port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
     advice = ": its port, or http:// in place of https://"
-    return Server(scheme, host, port, _setting(address, environ), _authorities(address, environ), port_advice=advice)
+    return transport, url.path, Server(url.scheme, url.host, port, setting, authorities, port_advice=advice)
 
 
 def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
@@ -522,10 +512,6 @@ def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
         return "the store's reachableAt"
     name = variable(environ, "ADDR")
     return name if environ.get(name) == address.url else "the store's server"
-
-
-def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str, str]:
-    return named_authorities(address.ca, environ, dict.fromkeys((variable(environ, "CACERT"), *_OTHER_CA_VARIABLES)))
 
 
 def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:

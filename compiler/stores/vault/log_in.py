@@ -82,7 +82,7 @@ class Token:
 
 
 class VaultLogin:
-    """The log-in that the environment asks for. `log_in` may be called again when a token has run out."""
+    """The log-in that the environment asks for. `ready` may be called again when a token has run out."""
 
     def __init__(self, environ: Mapping[str, str], place: StoreLocation) -> None:
         self._environ = environ
@@ -110,12 +110,11 @@ class VaultLogin:
         """What has to be renewed where the token has ended."""
         return self.token_source or "its credentials"
 
-    def log_in(self, client: Any) -> Token:  # noqa: ANN401 - hvac has no types
-        """Return a token; `client` is an hvac client without one, whose refusals pass through."""
-        return self.ready()(client)
-
     def ready(self) -> Callable[[Any], Token]:
-        """Read the credentials, and return what logs in with them; a StoreError before anything is sent."""
+        """Read the credentials, and return what logs in with them; a StoreError before anything is sent.
+
+        What logs in takes an hvac client without a token, and lets its refusals pass.
+        """
         if self.method == "token":
             token = Token(self._given_token())
             return lambda _client: token

@@ -44,7 +44,7 @@ def client() -> Any:  # noqa: ANN401 - hvac has no types
 
 def refusal(environ: dict[str, str], client: Any = None) -> StoreError:  # noqa: ANN401 - hvac has no types
     with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED)) as caught:
-        VaultLogin(environ, PLACE).log_in(client)
+        VaultLogin(environ, PLACE).ready()(client)
     error = caught.value
     assert (error.place, error.action) == (PLACE, Action.LOG_IN)
     assert error.__context__ is None
@@ -72,7 +72,7 @@ def test_each_method_sends_its_credentials_to_its_mount_and_nothing_else(
     mount: str | None,
 ) -> None:
     login = VaultLogin(environ if mount is None else {**environ, MOUNT: mount}, PLACE)
-    token = login.log_in(client)
+    token = login.ready()(client)
     end = "/ada" if path == "userpass" else ""
     assert client.adapter.sent == [("post", f"/v1/auth/{mount or path}/login{end}", body)]
     assert (token.text.reveal(), token.lease, token.renewable) == ("t0ken", 90.0, True)
@@ -83,7 +83,7 @@ def test_each_method_sends_its_credentials_to_its_mount_and_nothing_else(
 
 def test_a_given_token_is_taken_as_it_is_without_a_request(client: Any) -> None:  # noqa: ANN401 - hvac has no types
     for environ in ({"VAULT_TOKEN": "hvs.x"}, {"VAULT_TOKEN": " hvs.x\n", METHOD: ""}):
-        token = VaultLogin(environ, PLACE).log_in(client)
+        token = VaultLogin(environ, PLACE).ready()(client)
         assert (token.text.reveal(), token.lease, token.renewable) == ("hvs.x", 0.0, False)
     assert client.adapter.sent == []
 
@@ -94,9 +94,9 @@ def test_the_token_is_the_variables_else_the_named_files_else_the_homes(tmp_path
     environ = {"VAULT_TOKEN": "hvs.given", "VAULT_TOKEN_FILE": str(tmp_path / "named"), "HOME": str(tmp_path)}
     found = []
     while environ.keys() != {"HOME"}:
-        found.append(VaultLogin(environ, PLACE).log_in(None).text.reveal())
+        found.append(VaultLogin(environ, PLACE).ready()(None).text.reveal())
         environ.pop("VAULT_TOKEN_FILE" if "VAULT_TOKEN" not in environ else "VAULT_TOKEN")
-    found.append(VaultLogin(environ, PLACE).log_in(None).text.reveal())
+    found.append(VaultLogin(environ, PLACE).ready()(None).text.reveal())
     assert found == ["hvs.given", "hvs.named", "hvs.home"]
 
 
@@ -129,7 +129,7 @@ def test_a_token_may_come_from_a_command_of_the_shell() -> None:
     os.write(writing, b"hvs.piped\n")
     os.close(writing)
     login = VaultLogin({"VAULT_TOKEN_FILE": f"/dev/fd/{reading}"}, PLACE)
-    assert login.log_in(None).text.reveal() == "hvs.piped"
+    assert login.ready()(None).text.reveal() == "hvs.piped"
     os.close(reading)
 
 
@@ -144,7 +144,7 @@ def test_a_token_that_is_set_but_empty_does_not_fall_to_what_lies_in_the_home(tm
     # A file that is named is no accident.
     (tmp_path / "named").write_text("hvs.named")
     login = VaultLogin({"VAULT_TOKEN": blank, "VAULT_TOKEN_FILE": f"{tmp_path}/named", "HOME": str(tmp_path)}, PLACE)
-    assert login.log_in(None).text.reveal() == "hvs.named"
+    assert login.ready()(None).text.reveal() == "hvs.named"
 
 
 @pytest.mark.parametrize(
@@ -220,14 +220,14 @@ def test_a_credential_may_stand_in_a_file_that_is_read_again_at_each_log_in(
     login = VaultLogin({**environ, variable: "", f"{variable}_FILE": str(file)}, PLACE)
     for content in ("first", "second\n"):
         file.write_text(content)
-        login.log_in(client)
+        login.ready()(client)
     assert ["first" in body.values() for _, _, body in client.adapter.sent] == [True, False]
     assert ["second" in body.values() for _, _, body in client.adapter.sent] == [False, True]
 
 
 def test_a_variable_comes_before_its_file(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
     (tmp_path / "jwt").write_text("other")
-    VaultLogin({**JWT, "VAULT_JWT_FILE": str(tmp_path / "jwt")}, PLACE).log_in(client)
+    VaultLogin({**JWT, "VAULT_JWT_FILE": str(tmp_path / "jwt")}, PLACE).ready()(client)
     assert client.adapter.sent[0][2]["jwt"] == SENTINEL
 
 
@@ -292,7 +292,7 @@ def test_an_answer_of_another_shape_is_one_of_the_exceptions_that_the_connection
 ) -> None:
     client.adapter.auth = auth
     with pytest.raises((KeyError, TypeError)):
-        VaultLogin(ROLE, PLACE).log_in(client)
+        VaultLogin(ROLE, PLACE).ready()(client)
 
 
 SET = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
@@ -316,11 +316,11 @@ def test_vaults_authorities_alone_decide_nothing() -> None:
 
 
 def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
-    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).ready()(client).text.reveal() == SENTINEL
     assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).source == "BAO_TOKEN"
     (tmp_path / ".vault-token").write_text(SENTINEL)
     home = {"HOME": str(tmp_path), "BAO_ADDR": "https://b"}
-    assert VaultLogin(home, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert VaultLogin(home, PLACE).ready()(client).text.reveal() == SENTINEL
     assert is_from_home(home, "BAO_TOKEN")
     assert not is_from_home({**home, "BAO_TOKEN": ""}, "BAO_TOKEN")
     assert "BAO_TOKEN is set but empty" in refusal({**home, "BAO_TOKEN": ""}).reason
@@ -328,7 +328,7 @@ def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_p
     assert "VAULT_TOKEN is not set" in refusal({"VAULT_ADDR": "https://v", "BAO_TOKEN": SENTINEL}).reason
     (tmp_path / "token").write_text(SENTINEL)
     by_file = {"BAO_ADDR": "https://b", "VAULT_TOKEN_FILE": str(tmp_path / "token")}
-    assert VaultLogin(by_file, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert VaultLogin(by_file, PLACE).ready()(client).text.reveal() == SENTINEL
     assert VaultLogin(by_file, PLACE).source == "the file that VAULT_TOKEN_FILE names"
 
 

@@ -15,7 +15,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import Transport
 from compiler.stores.interface import StoreOptions
-from compiler.stores.vault.client import open_transport, server_of
+from compiler.stores.vault.client import open_transport
 from tests import providers
 from tests.refusals import is_refused
 
@@ -32,6 +32,11 @@ def session(url: str, **environ: str) -> Transport:
 def below(url: str) -> str:
     """The path that stands before all others at a server."""
     return open_transport(StoreAddress(providers.VAULT, url), {}, OPTIONS)[1]
+
+
+def authorities(environ: Mapping[str, str]) -> tuple[str, str]:
+    """What messages name, for a server whose certificate is not checked."""
+    return open_transport(StoreAddress(providers.VAULT, "http://127.0.0.1:8200"), environ, OPTIONS)[2].authorities
 
 
 def connection_of(transport: Transport) -> Any:  # noqa: ANN401 - of plain HTTP or of TLS
@@ -57,7 +62,7 @@ def heard(url: str, environ: Mapping[str, str], reply: bytes = b"") -> bytes:
         thread.start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
         filled = {name: value.format(proxy=address) for name, value in environ.items()}
-        opened, path = open_transport(StoreAddress(providers.VAULT, url), filled, OPTIONS)
+        opened, path, _ = open_transport(StoreAddress(providers.VAULT, url), filled, OPTIONS)
         with closing(opened):
             try:
                 opened.request("GET", f"{path}/v1/x", {"X-Vault-Token": "t"})
@@ -442,7 +447,7 @@ def test_quotes_around_an_address_are_noticed() -> None:
 
 def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one() -> None:
     address = StoreAddress(providers.VAULT, "http://vault.vault.svc:8200", reachable_at="http://127.0.0.1:8201")
-    server = server_of(address, {"VAULT_ADDR": "http://127.0.0.1:8200"})
+    _, _, server = open_transport(address, {"VAULT_ADDR": "http://127.0.0.1:8200"}, OPTIONS)
     assert (server.host, server.port, server.setting) == ("127.0.0.1", 8201, "the store's reachableAt")
     assert address.absolute == "http://vault.vault.svc:8200/secret"
     with pytest.raises(
@@ -454,12 +459,11 @@ def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one
 def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -> None:
     file = tmp_path / "own.pem"
     file.write_text("no PEM")
-    address = StoreAddress(providers.VAULT, "https://vault.example.com")
     for name in ("VAULT_CACERT", "BAO_CACERT", "SSL_CERT_FILE"):
-        assert server_of(address, {name: str(file)}).authorities == (name, str(file))
+        assert authorities({name: str(file)}) == (name, str(file))
         with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE)) as caught:
             session("https://vault.example.com", **{name: str(file)})
         assert caught.value.reason == f"the CA certificates of {name} ({file}) cannot be read"
-    assert server_of(address, {}).authorities == ("", "")
+    assert authorities({}) == ("", "")
     # Vault's own set is in use: the other's authority is none of its.
-    assert server_of(address, {"VAULT_TOKEN": "t", "BAO_CACERT": str(file)}).authorities == ("", "")
+    assert authorities({"VAULT_TOKEN": "t", "BAO_CACERT": str(file)}) == ("", "")
