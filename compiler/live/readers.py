@@ -7,7 +7,7 @@ that may be the store, and one of its kind and name.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
@@ -38,32 +38,14 @@ _READERS = (
     ("clusterpushsecrets", "ClusterPushSecret", ("pushSecretSpec",)),
 )
 _GENERATOR = "VaultDynamicSecret"
-# The forms of specs, by kind: a type, a list of one form, or a map of forms. Any part may be lacking.
-_REFERENCE = {"kind": str, "name": str}
-_SOURCE = {"storeRef": _REFERENCE}
-_READING = {
-    "secretStoreRef": _REFERENCE,
-    "data": [{"remoteRef": {"key": str}, "sourceRef": _SOURCE}],
-    "dataFrom": [{"extract": {"key": str}, "find": {"path": str}, "sourceRef": _SOURCE}],
-}
-_WRITING = {
-    "secretStoreRefs": [_REFERENCE],
-    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
-    "dataTo": list,
-}
-_GENERATING = {"provider": dict, "path": str}
-_SPECS: dict[str, Any] = {
-    "clustersecretstores": {"provider": dict.fromkeys(PROVIDERS, dict)},
-    "secretstores": {"provider": dict.fromkeys(PROVIDERS, dict)},
-    "externalsecrets": _READING,
-    "clusterexternalsecrets": {"externalSecretSpec": _READING},
-    "pushsecrets": _WRITING,
-    "clusterpushsecrets": {"pushSecretSpec": _WRITING},
-    "vaultdynamicsecrets": _GENERATING,
-    "clustergenerators": {"generator": {"vaultDynamicSecretSpec": _GENERATING}},
-}
 # Every kind that is asked for; one that the cluster does not have is none.
-KINDS = tuple(_SPECS)
+KINDS = (
+    "clustersecretstores",
+    "secretstores",
+    *(plural for plural, _, _ in _READERS),
+    "vaultdynamicsecrets",
+    "clustergenerators",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +227,7 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     try:
         found = {plural: view.every_object(plural) for plural in KINDS}
         if found["externalsecrets"] is not None:
-            objects = {plural: each or () for plural, each in found.items()}
-            _require_forms(objects)
-            _Search(store, readers, objects).run()
+            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
             return
         message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
         failure = Refusal("cannot run", message, "choose the cluster with --context")
@@ -327,25 +307,6 @@ class _Search:
         label = reader.replace(" ", "/")
         if self._readers.meet(label, identity):
             self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
-
-
-def _require_forms(objects: Mapping[str, tuple[LiveObject, ...]]) -> None:
-    """Raises ClusterError for an object in which a part has another form: what it reads is not known."""
-    for plural, form in _SPECS.items():
-        for each in objects[plural]:
-            if not _has_form(each.get("spec"), form):
-                message = f"{plural} {_label(*_named(each))} has a spec of another form than its API"
-                raise ClusterError(message, "correct it, or delete it")
-
-
-def _has_form(found: object, form: Any) -> bool:  # noqa: ANN401 - see _SPECS
-    if found is None:
-        return True
-    if isinstance(form, type):
-        return isinstance(found, form)
-    if isinstance(form, list):
-        return isinstance(found, list) and all(_has_form(each, form[0]) for each in found)
-    return isinstance(found, dict) and all(_has_form(found.get(name), part) for name, part in form.items())
 
 
 def _named(each: LiveObject) -> tuple[str, str]:

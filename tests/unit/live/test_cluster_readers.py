@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.client import _TYPES, KubernetesCluster
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.readers import KINDS, ReadIndex, in_cluster, readers_of
 from compiler.refusal import Refusal
@@ -21,11 +21,13 @@ class Cluster(KubernetesCluster):
     def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
         self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
 
-    def every_object(self, plural: str) -> Any:  # noqa: ANN401 - any JSON
+    def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - any JSON
+        plural = path.rpartition("/")[2]
         found = self.objects.get(plural)
         if isinstance(found, Exception):
             raise found
-        return None if found is None else tuple(found)
+        version, kind = _TYPES[plural]
+        return {"apiVersion": version, "kind": f"{kind}List", "items": found} if found is not None else None
 
 
 def external_secret(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -264,4 +266,4 @@ def test_an_object_of_another_form_is_not_one_that_reads_nothing(bench: Bench, p
     cluster.objects[plural] = [*cluster.objects[plural], {"metadata": {"namespace": "team", "name": "a"}, "spec": spec}]
     with pytest.raises(Refusal) as caught:
         read(bench, cluster)
-    assert f"{plural} team/a has a spec of another form than its API" in caught.value.message
+    assert caught.value.message.endswith(": its answer is not in the form of the API")
