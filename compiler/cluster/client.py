@@ -20,16 +20,20 @@ from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler.cluster.view import (
+    APPLIED,
+    CONTAINERS,
+    DATA_HASH,
     EVENTS,
     EXTERNAL_SECRETS,
     FORCE_SYNC,
     NAMESPACES,
-    SLIM,
+    PODS,
+    SECRETS,
     STORES,
     ClusterError,
     LiveObject,
     Objects,
-    slim_spec,
+    child,
 )
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
@@ -170,12 +174,12 @@ class KubernetesCluster:
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
-        found = sorted(self._collected(EVENTS, namespace, wanted), key=lambda each: str(each["moment"]))
+        found = sorted(map(_warning, self._collected(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"]))
         return {str(each["uid"]): each for each in found}
 
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
-        return self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
+        return self._paged(f"list {plural}", plural, "", (), partial(_named, plural))
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
@@ -190,7 +194,7 @@ class KubernetesCluster:
             return _answer(f"patch externalsecrets in {namespace}", send) or False
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
-        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(kept, plural))
+        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(checked, plural))
         if found is not None:
             return found
         if plural == EXTERNAL_SECRETS:
@@ -389,30 +393,23 @@ def _path(plural: str, namespace: str) -> str:
     return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
 
 
-# The fields that are read of an object, with their types: `_ANY` is each key of a map, a list has one type of items.
-# A field that is absent or null has every type.
+# The fields that are used of an object, with their types: `_ANY` is each key of a map, `dict` a map of any, and a list
+# has one type of items. A field that is absent or null has every type.
 _Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
 _ANY = "*"
 _TEXTS: _Shape = {_ANY: str}
-_METADATA: _Shape = {
-    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
-    "generation": int,
-    "labels": _TEXTS,
-    "annotations": _TEXTS,
+_NAMES = dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str)
+_OWNED: dict[str, _Shape] = {
+    **_NAMES,
     "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
-    "managedFields": [{"manager": str, "time": str, "fieldsV1": {}}],
 }
+_METADATA: dict[str, _Shape] = {**_OWNED, "generation": int, "labels": _TEXTS}
 _CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
-_OBJECT: dict[str, _Shape] = {"metadata": _METADATA, "spec": {}, "status": {"conditions": _CONDITIONS}}
 _SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
 _STORE: _Shape = {
-    **_OBJECT,
-    "kind": str,
-    "spec": {
-        "controller": str,
-        "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
-        "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
-    },
+    "controller": str,
+    "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
+    "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
 }
 _REFERENCE: _Shape = {"name": str, "kind": str}
 _SOURCE: _Shape = {"storeRef": _REFERENCE}
@@ -420,6 +417,7 @@ _REMOTE: _Shape = {"key": str, "property": str, "version": str}
 _EXTERNAL_SECRET: _Shape = {
     "secretStoreRef": _REFERENCE,
     "refreshInterval": str,
+    "refreshPolicy": str,
     "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
     "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
     "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
@@ -430,61 +428,146 @@ _PUSH_SECRET: _Shape = {
     "dataTo": [{}],
 }
 _GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
-_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
-_CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
-_SHAPES: dict[str, _Shape] = {
-    "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
-    "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
-    "pushsecrets": {**_OBJECT, "spec": _PUSH_SECRET},
-    "clusterpushsecrets": {**_OBJECT, "spec": {"pushSecretSpec": _PUSH_SECRET}},
-    "vaultdynamicsecrets": {**_OBJECT, "spec": _GENERATOR},
-    "clustergenerators": {**_OBJECT, "spec": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}}},
+# The specs of the operator's own kinds. They are compared and imported as a whole, so no field of them is dropped.
+_SPECS: dict[str, _Shape] = {
+    "externalsecrets": _EXTERNAL_SECRET,
+    "clusterexternalsecrets": {"externalSecretSpec": _EXTERNAL_SECRET},
+    "pushsecrets": _PUSH_SECRET,
+    "clusterpushsecrets": {"pushSecretSpec": _PUSH_SECRET},
+    "vaultdynamicsecrets": _GENERATOR,
+    "clustergenerators": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}},
     "secretstores": _STORE,
     "clustersecretstores": _STORE,
-    "pods": {
-        **_OBJECT,
-        "status": {
-            "phase": str,
-            "conditions": _CONDITIONS,
-            "initContainerStatuses": _CONTAINERS_NOW,
-            "containerStatuses": _CONTAINERS_NOW,
-        },
+}
+
+
+def _by_manager(fields: _Shape) -> _Shape:
+    """Which of these fields each manager wrote, and when."""
+    return [{"manager": str, "time": str, "fieldsV1": fields}]
+
+
+_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
+_WRITTEN = _by_manager({"f:spec": dict, "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}})
+# Of its data the names of keys, by who wrote them. Among its other annotations kubectl notes the whole Secret.
+_SECRET: Mapping[str, _Shape] = {
+    "metadata": {
+        **_METADATA,
+        "annotations": {DATA_HASH: str},
+        "managedFields": _by_manager({"f:data": {_ANY: {}}, "f:immutable": {}}),
+    }
+}
+_FILES: dict[str, _Shape] = {"optional": bool, "items": [{"key": str}]}
+# Of a variable its name, as its value may be a credential in the clear; and a driver's other attributes are anybody's.
+_CONTAINERS: _Shape = [
+    {
+        "name": str,
+        "env": [{"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str, "optional": bool}}}],
+        "envFrom": [{"prefix": str, "secretRef": {"name": str, "optional": bool}, "configMapRef": {"name": str}}],
+        "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
+    }
+]
+_OF_SECRETS = {"env": ("valueFrom",), "envFrom": ("secretRef",), "volumeMounts": ("subPath", "subPathExpr")}
+_VOLUME: _Shape = {
+    "name": str,
+    "secret": {"secretName": str, **_FILES},
+    "projected": {"sources": [{"secret": {"name": str, **_FILES}}]},
+    "csi": {"nodePublishSecretRef": {"name": str}},
+    "azureFile": {"secretName": str},
+}
+_POD_SPEC: _Shape = {
+    **dict.fromkeys(CONTAINERS, _CONTAINERS),
+    "volumes": [_VOLUME],
+    "imagePullSecrets": [{"name": str}],
+}
+_STATES: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
+_POD: Mapping[str, _Shape] = {
+    "metadata": _OWNED,
+    "spec": _POD_SPEC,
+    "status": {
+        "phase": str,
+        "conditions": [{"type": str, "status": str}],
+        "initContainerStatuses": _STATES,
+        "containerStatuses": _STATES,
     },
-    "events": {
-        **_OBJECT,
-        **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
-        "count": int,
-        "involvedObject": {"name": str, "uid": str},
-        "series": {"count": int, "lastObservedTime": str},
+}
+_TEMPLATE: dict[str, _Shape] = {"template": {"spec": _POD_SPEC}}
+_WORKLOAD: Mapping[str, _Shape] = {
+    "metadata": {**_METADATA, "annotations": dict.fromkeys(APPLIED, str)},
+    "spec": {**_TEMPLATE, "jobTemplate": {"spec": _TEMPLATE}},
+}
+_EVENT: Mapping[str, _Shape] = {
+    **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
+    "count": int,
+    "involvedObject": {"uid": str},
+    "series": {"count": int, "lastObservedTime": str},
+}
+_SHAPES: dict[str, Mapping[str, _Shape]] = {
+    **{
+        plural: {"kind": str, "metadata": _METADATA, "spec": spec, "status": {"conditions": _CONDITIONS}}
+        for plural, spec in _SPECS.items()
     },
+    EXTERNAL_SECRETS: {
+        "metadata": {**_METADATA, "annotations": {FORCE_SYNC: str}, "managedFields": _WRITTEN},
+        "spec": _EXTERNAL_SECRET,
+        "status": _SYNCED,
+    },
+    **dict.fromkeys((SECRETS, "configmaps"), _SECRET),
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), _WORKLOAD),
+    PODS: _POD,
+    EVENTS: _EVENT,
+    NAMESPACES: {"metadata": _METADATA},
 }
 
 
 def checked(plural: str, found: object) -> LiveObject:
-    """The object of that kind itself. Raises TypeError where a field that is read of it has another type."""
-    whole: Any = found
-    _check(whole, _SHAPES.get(plural, _OBJECT))
-    return whole  # type: ignore[no-any-return]
+    """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
+    used: Any = _used(found, _SHAPES[plural])
+    if plural in _SPECS:
+        whole: Any = found
+        return {**used, "spec": whole.get("spec")}
+    if plural == PODS:
+        # There are many of them, and what they have from elsewhere than Secrets is their workload's too.
+        for container in (each for kind in CONTAINERS for each in child(used, "spec").get(kind) or ()):
+            for field, names in _OF_SECRETS.items():
+                container[field] = [each for each in container.get(field) or () if any(map(each.get, names))]
+    return used  # type: ignore[no-any-return]
 
 
-def _check(found: object, shape: _Shape) -> None:
+def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(shape, type):
         if not isinstance(found, shape):
             raise TypeError
-    elif isinstance(shape, list):
+        return found
+    if isinstance(shape, list):
         if not isinstance(found, list):
             raise TypeError
-        for each in found:
-            _check(each, shape[0])
-    elif not isinstance(found, dict):
+        return [_used(each, shape[0]) for each in found]
+    if not isinstance(found, dict):
         raise TypeError
-    else:
-        for name, of in shape.items():
-            for value in found.values() if name == _ANY else (found.get(name),):
-                if value is not None:
-                    _check(value, of)
+    return {
+        name: _used(value, of) if value is not None else None
+        for name, value in found.items()
+        if (of := shape.get(name, shape.get(_ANY))) is not None
+    }
 
 
-def kept(plural: str, found: object) -> LiveObject:
-    """What is used of an object of a kind that is listed. Raises TypeError as `checked`."""
-    return SLIM[plural](checked(plural, found))
+def _named(plural: str, found: object) -> LiveObject:
+    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
+    used = checked(plural, found)
+    metadata = child(used, "metadata")
+    return {
+        "metadata": {name: metadata[name] for name in ("name", "namespace") if name in metadata},
+        "spec": used["spec"],
+    }
+
+
+def _warning(event: LiveObject) -> LiveObject:
+    """Which object it is about, what it says, how often, and when it was last seen."""
+    series = child(event, "series")
+    moments = (series.get("lastObservedTime"), *(event.get(name) for name in ("lastTimestamp", "eventTime")))
+    return {
+        "uid": str(child(event, "involvedObject").get("uid") or ""),
+        "message": str(event.get("message") or ""),
+        "moment": next((str(each) for each in (*moments, event.get("firstTimestamp")) if each), ""),
+        "count": series.get("count") or event.get("count") or 1,
+    }

@@ -23,7 +23,7 @@ from compiler.cluster.view import (
     ready_of,
     refreshed_at,
     sign_of,
-    spec_writers,
+    writers,
 )
 from compiler.model.environment import Store
 from compiler.model.facts import parse_duration, short_duration
@@ -124,9 +124,8 @@ def strangers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]]:
     A changed resourceVersion alone is nobody's writing.
     """
     refreshed = refreshed_at(live.external_secret or {})
-    for each in child(live.secret or {}, "metadata").get("managedFields") or ():
-        manager, time = str(each.get("manager") or ""), str(each.get("time") or "")
-        keys = [name.removeprefix("f:") for name in child(each, "fieldsV1", "f:data") if name.startswith("f:")]
+    for time, manager, fields in writers(live.secret, "f:data"):
+        keys = [name.removeprefix("f:") for name in fields if name.startswith("f:")]
         if keys and manager != _OPERATOR and not manager.startswith(_OPERATORS_PREFIX):
             wrote = moment_of(time)
             yield manager, keys, time, wrote is None or refreshed is None or wrote > refreshed
@@ -170,8 +169,7 @@ def is_immutable(live: Live) -> bool:
     if not condition or condition.get("status") == "True":
         return False
     said = condition.get("reason") == _IMMUTABLE or str(condition.get("message") or "").startswith(_NOT_UPDATED)
-    fields = child(live.secret or {}, "metadata").get("managedFields") or ()
-    return said or any("f:immutable" in child(each, "fieldsV1") for each in fields)
+    return said or any("f:immutable" in fields for _, _, fields in writers(live.secret))
 
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
@@ -219,13 +217,13 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
     words = f"{field} is {quoted(there)}, not {quoted(wanted)}" if is_text else f"{field} differs"
     if len(differing) > 1:
         words += f", and {counted(len(differing) - 1, 'other field')}"
-    writers = [
+    changes = [
         (time, manager)
-        for time, manager, fields in spec_writers(found)
+        for time, manager, fields in writers(found, "f:spec")
         if any(_owns(fields, each) for each, _, _ in differing)
     ]
-    if writers:
-        time, manager = max(writers)
+    if changes:
+        time, manager = max(changes)
         words += f"; changed by {quoted(manager)} at {time}"
     return words
 

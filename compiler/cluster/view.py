@@ -27,8 +27,11 @@ Objects = tuple[LiveObject, ...]
 T = TypeVar("T")
 EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES = "externalsecrets", "secrets", "pods", "events", "namespaces"
 STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
-# By this annotation the operator is asked to synchronise at once.
-FORCE_SYNC = "force-sync"
+# By this annotation the operator is asked to synchronise at once, and in that one it notes what a Secret holds.
+FORCE_SYNC, DATA_HASH = "force-sync", "reconcile.external-secrets.io/data-hash"
+# The annotations that say when an object is applied.
+APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/hook", "helm.sh/hook-weight")
+CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class ClusterError(Exception):
@@ -146,7 +149,7 @@ class ClusterView:
 
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None where there is none, or events may not be read."""
-        metadata = external_secret["metadata"]
+        metadata = child(external_secret, "metadata")
         namespace = str(metadata.get("namespace"))
         return self.warnings(namespace).get(str(metadata.get("uid")))
 
@@ -204,157 +207,6 @@ def connected(
     raise failure
 
 
-_OPERATORS_OWN = "reconcile.external-secrets.io/"
-_APPLIED = (
-    "argocd.argoproj.io/hook",
-    "argocd.argoproj.io/sync-wave",
-    "helm.sh/hook",
-    "helm.sh/hook-weight",
-)
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
-
-
-def slim_external_secret(found: LiveObject) -> LiveObject:
-    """Identity, spec and status, who wrote the spec, and when the operator was asked to synchronise."""
-    status, metadata = found.get("status"), child(found, "metadata")
-    kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
-    if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
-        kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
-    kept["metadata"]["managedFields"] = [
-        {**_picked(each, ("manager", "time")), "fieldsV1": fields}
-        for each in metadata.get("managedFields") or ()
-        if (fields := _written(child(each, "fieldsV1")))
-    ]
-    return kept if status is None else {**kept, "status": status}
-
-
-def _written(fields: LiveObject) -> dict[str, Any]:
-    """Of the fields that a manager wrote, those of the spec, and the mark by which it asked to synchronise."""
-    spec, mark = child(fields, "f:spec"), f"f:{FORCE_SYNC}"
-    is_marked = mark in child(fields, "f:metadata", "f:annotations")
-    annotations: dict[str, Any] = {"f:metadata": {"f:annotations": {mark: {}}}} if is_marked else {}
-    return {**({"f:spec": spec} if spec else {}), **annotations}
-
-
-def slim_spec(found: LiveObject) -> LiveObject:
-    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
-    return {"metadata": _picked(child(found, "metadata"), ("name", "namespace")), "spec": found.get("spec")}
-
-
-def slim_secret(found: LiveObject) -> LiveObject:
-    """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
-    metadata = child(found, "metadata")
-    annotations = metadata.get("annotations") or {}
-    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
-    kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
-    kept["managedFields"] = [entry for each in metadata.get("managedFields") or () if (entry := _writer(each))]
-    return {"metadata": kept}
-
-
-def _writer(entry: LiveObject) -> LiveObject | None:
-    """Who wrote which keys and when, and whether the Secret was made immutable; None where it wrote neither."""
-    fields = child(entry, "fieldsV1")
-    kept: dict[str, Any] = {"f:data": dict.fromkeys(names)} if (names := child(fields, "f:data")) else {}
-    if "f:immutable" in fields:
-        kept["f:immutable"] = {}
-    return {**_picked(entry, ("manager", "time")), "fieldsV1": kept} if kept else None
-
-
-def slim_pod(found: LiveObject) -> LiveObject:
-    """Identity, which Secrets its spec names and where, and how its containers are."""
-    metadata, status = child(found, "metadata"), child(found, "status")
-    kept = _picked(metadata, ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"))
-    owners = metadata.get("ownerReferences") or ()
-    kept["ownerReferences"] = [_picked(each, ("apiVersion", "kind", "name", "controller")) for each in owners]
-    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
-    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return {
-        "metadata": kept,
-        "spec": _pod_spec(child(found, "spec")),
-        "status": {
-            "phase": status.get("phase"),
-            "conditions": [_picked(each, ("type", "status")) for each in ready],
-            "containers": list(map(_state, states)),
-        },
-    }
-
-
-def _pod_spec(spec: LiveObject) -> LiveObject:
-    slim = _slim_spec(spec)
-    slim["volumes"] = [each for each in slim["volumes"] if len(each) > 1]
-    names = {each["name"] for each in slim["volumes"]}
-    for container in (each for kind in _CONTAINERS for each in slim[kind]):
-        container["env"] = [each for each in container["env"] if each["valueFrom"]["secretKeyRef"]]
-        container["envFrom"] = [each for each in container["envFrom"] if "secretRef" in each]
-        container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in names]
-    return slim
-
-
-def slim_workload(found: LiveObject) -> LiveObject:
-    """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
-    metadata = child(found, "metadata")
-    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
-    annotations = metadata.get("annotations") or {}
-    kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
-    spec = child(found, "spec")
-    template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
-    return {"metadata": kept, "spec": _slim_spec(child(template, "spec") or spec)}
-
-
-def _slim_spec(spec: LiveObject) -> dict[str, Any]:
-    slim: dict[str, Any] = {kind: list(map(_container, spec.get(kind) or ())) for kind in _CONTAINERS}
-    slim["volumes"] = list(map(_volume, spec.get("volumes") or ()))
-    return {**slim, "imagePullSecrets": spec.get("imagePullSecrets") or ()}
-
-
-def _volume(found: LiveObject) -> LiveObject:
-    kept = _picked(found, ("name", "secret", "projected", "azureFile"))
-    # A driver's other attributes are anybody's.
-    driver = _picked(child(found, "csi"), ("nodePublishSecretRef",))
-    return {**kept, "csi": driver} if driver else kept
-
-
-def _container(found: LiveObject) -> dict[str, Any]:
-    named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
-    variables = [
-        {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
-        for each in found.get("env") or ()
-    ]
-    mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
-    return {"name": found.get("name"), "env": variables, "envFrom": named, "volumeMounts": mounts}
-
-
-def slim_event(found: LiveObject) -> LiveObject:
-    """Which object it is about, what it says, how often, and when it was last seen."""
-    series = child(found, "series")
-    moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
-    return {
-        "uid": str(child(found, "involvedObject").get("uid") or ""),
-        "message": str(found.get("message") or ""),
-        "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
-        "count": series.get("count") or found.get("count") or 1,
-    }
-
-
-def _state(found: LiveObject) -> LiveObject:
-    waiting = child(found, "state", "waiting").get("reason")
-    return {"name": found.get("name"), "restartCount": found.get("restartCount") or 0, "waiting": waiting}
-
-
-def _picked(data: LiveObject, names: Iterable[str]) -> dict[str, Any]:
-    return {name: data[name] for name in names if data.get(name)}
-
-
-SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
-    "externalsecrets": slim_external_secret,
-    "events": slim_event,
-    "pods": slim_pod,
-    **dict.fromkeys(("secrets", "configmaps"), slim_secret),
-    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), slim_workload),
-}
-
-
 def child(data: LiveObject, *path: str) -> LiveObject:
     """The map under `path`, an empty one where there is none."""
     for key in path:
@@ -369,15 +221,16 @@ def ready_of(found: LiveObject) -> LiveObject:
     return next((each for each in conditions if each.get("type") == "Ready"), {})
 
 
+def container_states(pod: LiveObject) -> list[LiveObject]:
+    """The states of a pod's containers, of those that run first, too."""
+    status = child(pod, "status")
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
 def keys_of(secret: LiveObject) -> frozenset[str]:
     """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
-    entries = child(secret, "metadata").get("managedFields") or ()
-    return frozenset(
-        name.removeprefix("f:")
-        for entry in entries
-        for name in child(entry, "fieldsV1", "f:data")
-        if name.startswith("f:")
-    )
+    every = (name for _, _, fields in writers(secret, "f:data") for name in fields)
+    return frozenset(name.removeprefix("f:") for name in every if name.startswith("f:"))
 
 
 def target_of(external_secret: LiveObject) -> str | None:
@@ -388,10 +241,10 @@ def target_of(external_secret: LiveObject) -> str | None:
     return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
 
 
-def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveObject]]:
-    """When each manager last changed the spec, by ISO 8601, its name and the fields that it wrote."""
-    for each in child(external_secret, "metadata").get("managedFields") or ():
-        if fields := child(each, "fieldsV1", "f:spec"):
+def writers(found: LiveObject | None, *path: str) -> Iterator[tuple[str, str, LiveObject]]:
+    """When each manager last wrote under `path` of an object, by ISO 8601, its name and the fields that it wrote."""
+    for each in child(found or {}, "metadata").get("managedFields") or ():
+        if fields := child(each, "fieldsV1", *path):
             yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
 
 
@@ -420,15 +273,13 @@ def refreshed_at(external_secret: LiveObject) -> datetime | None:
 
 def asked_at(external_secret: LiveObject) -> datetime | None:
     """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
-    metadata = child(external_secret, "metadata")
-    mark = child(metadata, "annotations").get(FORCE_SYNC)
+    mark = child(external_secret, "metadata", "annotations").get(FORCE_SYNC)
     if mark is None:
         return None
-    fields = f"f:{FORCE_SYNC}"
     noted = [
-        moment_of(each.get("time"))
-        for each in metadata.get("managedFields") or ()
-        if fields in child(each, "fieldsV1", "f:metadata", "f:annotations")
+        moment_of(time)
+        for time, _, fields in writers(external_secret, "f:metadata", "f:annotations")
+        if f"f:{FORCE_SYNC}" in fields
     ]
     if known := [each for each in noted if each is not None]:
         return max(known)
@@ -495,7 +346,7 @@ class Quotes:
         where, name = str(metadata.get("namespace")), str(metadata.get("name"))
         line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
         moment = moment_of(warning["moment"]) if warning is not None else None
-        changed = moment_of(max((time for time, _, _ in spec_writers(external_secret)), default=None))
+        changed = moment_of(max((time for time, _, _ in writers(external_secret, "f:spec")), default=None))
         is_before = moment is not None and changed is not None and moment < changed
         if warning is None or is_before or not warning["message"]:
             # The spec before may have read other values.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from compiler.cluster.view import SECRETS, ClusterError, ClusterView, child, keys_of, target_of
+from compiler.cluster.view import CONTAINERS, SECRETS, ClusterError, ClusterView, child, keys_of, target_of
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.refusal import Refusal
@@ -81,7 +81,6 @@ OPTIONAL = frozenset({"rollouts", "configmaps"})
 # A pod that is over reads nothing any more.
 _COMPLETED = frozenset({"Succeeded", "Failed"})
 _HELM = ("app.kubernetes.io/managed-by", "Helm")
-CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class Way(StrEnum):
@@ -547,7 +546,7 @@ def _take_live_workload(gathered: Inventory, namespace: str, kind: str, found: P
     if is_told or metadata.get("deletionTimestamp") or child(found, "status").get("phase") in _COMPLETED:
         return
     gathered.objects += 1
-    gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, "spec"), lambda _: None))
+    gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, *POD_SPECS[kind]), lambda _: None))
 
 
 def _take_external_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:

@@ -16,6 +16,7 @@ from compiler.cluster.judge import (
     FAILING,
     ClusterProblem,
     ClusterState,
+    controllers_of,
     credential_of,
     doubts,
     is_answered,
@@ -40,6 +41,7 @@ from compiler.cluster.view import (
     LiveObject,
     Quotes,
     child,
+    container_states,
     is_of_credential,
     keys_of,
     moment_of,
@@ -473,20 +475,20 @@ class Pod:
 
 def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
     """The pod, None where it reads none of `secrets`, is completed, or is being deleted."""
-    metadata, status = found["metadata"], found["status"]
+    metadata, status = child(found, "metadata"), child(found, "status")
     if status.get("phase") in _COMPLETED or metadata.get("deletionTimestamp"):
         return None
-    reads = secret_reads(found["spec"])
+    reads = secret_reads(child(found, "spec"))
     if not any(each.secret in secrets for each in reads):
         return None
-    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
+    owners, states = controllers_of(found), container_states(found)
     return Pod(
         str(metadata.get("name")),
         str(metadata.get("uid")),
-        (str(owners[0].get("kind")), str(owners[0].get("name"))) if owners else None,
-        any(each.get("status") == "True" for each in status["conditions"]),
-        tuple(str(each["waiting"]) for each in status["containers"] if each.get("waiting")),
-        sum(int(each.get("restartCount") or 0) for each in status["containers"]),
+        (str(owners[0][0]), str(owners[0][1])) if owners else None,
+        ready_of(found).get("status") == "True",
+        tuple(str(reason) for each in states if (reason := child(each, "state", "waiting").get("reason"))),
+        sum(int(each.get("restartCount") or 0) for each in states),
         str(metadata.get("creationTimestamp") or ""),
         reads,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, last_read_before, problems
-from compiler.cluster.view import SECRETS, ClusterError, ClusterView, Live, LiveObject, child
+from compiler.cluster.view import DATA_HASH, SECRETS, ClusterError, ClusterView, Live, LiveObject, child, writers
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -37,7 +37,6 @@ Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
 
 
-_DATA_HASH = "reconcile.external-secrets.io/data-hash"
 _BEFORE_CHANGE = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED})
 # A round of lists begins so many seconds after the last one, and no sooner than so many times what that one took.
 _PAUSE, _SHARE = 2.0, 3
@@ -155,7 +154,7 @@ def _uid(secret: LiveObject | None) -> str | None:
 
 
 def _hash(secret: LiveObject | None) -> str | None:
-    found = child(secret or {}, "metadata", "annotations").get(_DATA_HASH)
+    found = child(secret or {}, "metadata", "annotations").get(DATA_HASH)
     return str(found) if found is not None else None
 
 
@@ -165,8 +164,7 @@ def _identity(secret: LiveObject | None) -> tuple[str | None, str | None]:
 
 def written_at(secret: LiveObject) -> str:
     """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
-    entries = child(secret, "metadata").get("managedFields") or ()
-    return max((str(each.get("time") or "") for each in entries if child(each, "fieldsV1", "f:data")), default="")
+    return max((time for time, _, _ in writers(secret, "f:data")), default="")
 
 
 def _refresh(live: Live) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.cluster.view import keys_of
+from compiler.cluster.view import DATA_HASH, container_states, keys_of
 from compiler.text.wording import listed
 from scripts.end_to_end.watching import Failed, Follower, Listed
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     LiveObject = Mapping[str, Any]
 
-_DATA_HASH = "reconcile.external-secrets.io/data-hash"
 # How long a watch may take to tell of what a list has, and how long it is listened to in between.
 _BEHIND, _LOOK = 30.0, 0.1
 _PLURALS = ("secrets", "pods")
@@ -186,8 +185,8 @@ def _version(found: LiveObject) -> str:
 
 
 def _hash(found: LiveObject) -> str:
-    return str((found["metadata"].get("annotations") or {}).get(_DATA_HASH))
+    return str((found["metadata"].get("annotations") or {}).get(DATA_HASH))
 
 
 def _restarts(pod: LiveObject) -> int:
-    return sum(int(each.get("restartCount") or 0) for each in pod["status"]["containers"])
+    return sum(int(each.get("restartCount") or 0) for each in container_states(pod))

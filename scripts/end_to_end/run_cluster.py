@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import ApiClient
 
 from compiler.cluster import client
-from compiler.cluster.client import KubernetesCluster, kept
+from compiler.cluster.client import KubernetesCluster, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ class RunCluster(KubernetesCluster):
         self.renew()
         path, accepted = client._path(plural, namespace), client._accepted(plural)  # noqa: SLF001
         page = self._got(f"list {plural} in {namespace}", path, accepted) or {}
-        found = tuple(kept(plural, each) for each in page.get("items") or ())
+        found = tuple(checked(plural, each) for each in page.get("items") or ())
         return found, str(page["metadata"]["resourceVersion"])
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
@@ -72,7 +72,7 @@ class RunCluster(KubernetesCluster):
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
-                yield str(event.get("type")), kept(plural, event.get("object"))
+                yield str(event.get("type")), checked(plural, event.get("object"))
         finally:
             reply.close()
 

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ready_reason
+from compiler.cluster.view import child, container_states, ready_of
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
@@ -171,15 +172,13 @@ class Walk:
 
     def _has_readers(self) -> bool:
         pods = self._setting.cluster.collection("pods", self.room.name)
-        return bool(pods) and all(
-            any(each.get("status") == "True" for each in pod["status"]["conditions"]) for pod in pods
-        )
+        return bool(pods) and all(ready_of(pod).get("status") == "True" for pod in pods)
 
     def _waiting(self) -> set[str]:
         """Why containers of the run's pod have not started, in Kubernetes' own words."""
         pods = self._setting.cluster.collection("pods", self.room.name)
-        reasons = (each.get("waiting") for pod in pods for each in pod["status"]["containers"])
-        return {str(reason) for reason in reasons if reason}
+        waiting = (child(each, "state", "waiting") for pod in pods for each in container_states(pod))
+        return {str(each["reason"]) for each in waiting if each.get("reason")}
 
     def _until(self, met: Callable[[], bool], failure: str) -> None:
         if not self._is_met(met):

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import slim_pod
+from compiler.cluster.client import checked
 from compiler.consumers.readers import SecretRead, Way, secret_reads
 from compiler.model.document import Source, Span
 
@@ -57,7 +57,7 @@ def test_every_way_in_which_a_pod_reads_a_secret_is_found() -> None:
 
 
 def test_what_is_kept_of_a_live_pod_reads_the_same() -> None:
-    assert secret_reads(slim_pod({"spec": SPEC})["spec"]) == secret_reads(SPEC)
+    assert secret_reads(checked("pods", {"spec": SPEC})["spec"]) == secret_reads(SPEC)
 
 
 def test_a_pod_without_secrets_reads_none() -> None:

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from compiler.cluster.client import checked
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.view import slim_pod
 from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands, unready
 
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
@@ -17,7 +17,7 @@ def found(name: str = "s", **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - 
         "spec": {"containers": [{"name": "main", "env": env}], **changed.pop("spec", {})},
         "status": {**status, **changed},
     }
-    return dict(slim_pod(pod))
+    return dict(checked("pods", pod))
 
 
 def made(**changed: Any) -> Pod:  # noqa: ANN401 - parts of a pod
