@@ -109,6 +109,26 @@ def _pattern(
         yield ValidationError("has another form")
 
 
+def _additional_properties(
+    validator: Draft7Validator,
+    wanted: bool | dict[str, Any],  # noqa: FBT001 - a schema has either
+    instance: object,
+    schema: dict[str, Any],
+) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError  # noqa: PLC0415 - as in `_validator`
+
+    # In the order of the file; jsonschema's own takes them from a set, whose order is another in each run.
+    known = schema.get("properties", ())
+    for key, value in instance.items() if isinstance(instance, dict) else ():
+        if key not in known and wanted is False:
+            yield ValidationError("is unknown", instance=key)
+        elif key not in known:
+            yield from validator.descend(value, wanted, path=key)
+
+
+_OWN_CHECKS = {"pattern": _pattern, "additionalProperties": _additional_properties}
+
+
 @cache
 def _validator(name: str) -> Draft7Validator:
     # Whoever completes a name in a shell reads a project and validates nothing; this import is most of that time.
@@ -117,7 +137,7 @@ def _validator(name: str) -> Draft7Validator:
 
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
     schema = read_schema(name)
-    validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    validator = extend(Draft7Validator, _OWN_CHECKS)  # type: ignore[no-untyped-call]
     made: Draft7Validator = validator(_resolved(schema, schema["definitions"]))
     return made
 
@@ -151,19 +171,19 @@ def validate(
     if first is None:
         return document, ()
     # Most files are as the schema wants them, and need no words for what is not.
-    from compiler.rules.forms.schema_error import InputPlace, explained, node_at  # noqa: PLC0415
+    from compiler.rules.forms.schema_error import InputPlace, broken_path, explained, node_at  # noqa: PLC0415
 
     place = surroundings() if surroundings is not None else InputPlace(schema)
     diagnostics: list[Diagnostic] = []
     broken: set[_Path] = set()
     unlisted: list[Span] = []
     for error in chain((first,), errors):
-        for path, explain in explained(document.root, error, place):
-            broken.add(path)
-            if len(diagnostics) <= MOST_OF_A_KIND:
-                diagnostics.append(explain())
-            if len(diagnostics) > MOST_OF_A_KIND:
-                unlisted.append(node_at(document.root, path).span)
+        path = broken_path(error)
+        broken.add(path)
+        if len(diagnostics) <= MOST_OF_A_KIND:
+            diagnostics.append(explained(document.root, path, error, place))
+        if len(diagnostics) > MOST_OF_A_KIND:
+            unlisted.append(node_at(document.root, path).span)
     if unlisted:
         # What is not listed may share its line with what is, and is a secret as likely.
         diagnostics[-1] = and_more(diagnostics[-1])._replace(conceals=tuple(unlisted))

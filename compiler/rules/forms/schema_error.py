@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -19,7 +18,7 @@ from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterator, Sequence
 
     from jsonschema import ValidationError
 
@@ -321,33 +320,54 @@ _TYPES = {
     "integer": "a whole number",
     "null": "null",
 }
+# What the schema's limits say, each with its own.
+_BOUNDS = {
+    "minLength": "this must not be empty",
+    "maxLength": "this is longer than {} characters",
+    "minItems": "expected at least {} item",
+    "uniqueItems": "the list has duplicates",
+    "minimum": "this is less than {}",
+    "maximum": "this is more than {}",
+}
 
 _Path = tuple[str | int, ...]
 
 
-def explained(
-    root: Node, error: ValidationError, place: InputPlace
-) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
-    """The places that one error spoils, and what makes its diagnostic: looking for words alike takes time."""
+def broken_path(error: ValidationError) -> _Path:
+    """The part of the document that one error spoils; a key that cannot stand there is one by itself."""
     path: _Path = tuple(error.absolute_path)
-    node, place = node_at(root, path), place._replace(path=path)
+    is_key = error.validator == "additionalProperties" or "propertyNames" in error.absolute_schema_path
+    return (*path, str(error.instance)) if is_key else path
+
+
+def explained(root: Node, path: _Path, error: ValidationError, place: InputPlace) -> Diagnostic:
+    """What is wrong with the part at `path`, the `broken_path` of the error."""
+    node, schema, place = node_at(root, path), _subschema(error), place._replace(path=path)
+    key = str(path[-1]) if path else ""
     expected: Any = error.validator_value
-    if error.validator == "additionalProperties":
-        known = _subschema(error).get("properties", {})
-        for key in (key for key in node.children if key not in known):
-            yield (*path, key), partial(_unknown_key, node.children[key], key, known, place)
-    elif "propertyNames" in error.absolute_schema_path:
-        key = str(error.instance)
-        yield (*path, key), partial(_broken_name, key, _form(error), node.children[key])
-    elif error.validator == "not" and expected == {}:
-        # A schema that refuses everything is under `dependencies`: another key of the same map forbids this one.
-        yield path, partial(_contradiction, node, str(path[-1]))
-    elif error.validator == "type":
-        yield path, partial(_wrong_type, node, expected, place, _subschema(error))
-    elif error.validator == "enum":
-        yield path, partial(_not_listed, node, [str(word) for word in expected if word is not None])
-    else:
-        yield path, partial(_broken, _bound(error), node, _in_ascii(error, of_form(place, node), node))
+    match error.validator:
+        case "additionalProperties":
+            return _unknown_key(node, key, schema.get("properties", {}), place._replace(path=path[:-1]))
+        case _ if "propertyNames" in error.absolute_schema_path:
+            meant = as_id(key)
+            way_out = foreign_character(key) or (f'write "{meant}"' if meant is not None else None)
+            return _invalid(_form(schema) or "this is not a valid id", node.key_span, way_out)
+        case "not" if expected == {}:
+            # A schema that refuses everything is under `dependencies`: another key of the same map forbids this one.
+            message = f'{quoted(key)} cannot be combined with "from"'
+            way_out = "remove it: what the key that `from` names says of it holds for both"
+            span = node.key_span
+            return Diagnostic("contradictory-source", Severity.ERROR, message, span, way_out, conceals=(node.span,))
+        case "type":
+            return _wrong_type(node, expected, place, schema)
+        case "enum":
+            return _not_listed(node, [str(word) for word in expected if word is not None])
+        case _:
+            bound = _BOUNDS.get(str(error.validator), "").format(expected)
+            help_text, conceals = of_form(place, node)
+            if help_text is None and error.validator == "pattern" and isinstance(node.value, str):
+                help_text = foreign_character(node.value)
+            return _invalid(bound or _form(schema) or "this has the wrong form", node.span, help_text, conceals)
 
 
 def node_at(root: Node, path: _Path) -> Node:
@@ -388,64 +408,20 @@ def _not_listed(node: Node, allowed: list[str]) -> Diagnostic:
     provider = provider_called(re.sub(r"[^a-z]", "", word.lower()))
     other = provider.id if provider is not None else ""
     meant = f'did you mean "{other}"?' if other in allowed else suggest(word, allowed, "values here")
-    return Diagnostic(
-        "invalid-value",
-        Severity.ERROR,
-        "expected " + " or ".join(f'"{choice}"' for choice in allowed),
-        node.span,
-        help=meant,
-        conceals=() if other in allowed or closest(word, allowed) else (node.span,),
-    )
+    message = "expected " + " or ".join(f'"{choice}"' for choice in allowed)
+    return _invalid(message, node.span, meant, () if other in allowed or closest(word, allowed) else (node.span,))
 
 
-def _bound(error: ValidationError) -> str:
-    limit = error.validator_value
-    match error.validator:
-        case "minLength":
-            return "this must not be empty"
-        case "maxLength":
-            return f"this is longer than {limit} characters"
-        case "minItems":
-            return f"expected at least {limit} item"
-        case "uniqueItems":
-            return "the list has duplicates"
-        case "minimum":
-            return f"this is less than {limit}"
-        case "maximum":
-            return f"this is more than {limit}"
-        case _:
-            return _form(error) or "this has the wrong form"
+def _subschema(error: ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
 
 
-def _subschema(error: ValidationError) -> dict[str, Any]:
-    return dict(error.schema) if isinstance(error.schema, Mapping) else {}
-
-
-def _form(error: ValidationError) -> str | None:
-    description = _subschema(error).get("description")
+def _form(schema: Mapping[str, Any]) -> str | None:
+    description = schema.get("description")
     if isinstance(description, str):
         return "expected " + description[0].lower() + description[1:].rstrip(".")
     return None
 
 
-def _broken_name(name: str, form: str | None, node: Node) -> Diagnostic:
-    meant = as_id(name)
-    way_out = foreign_character(name) or (f'write "{meant}"' if meant is not None else None)
-    return Diagnostic("invalid-value", Severity.ERROR, form or "this is not a valid id", node.key_span, help=way_out)
-
-
-def _in_ascii(error: ValidationError, advice: Advice, node: Node) -> Advice:
-    """The advice, or where it is none for a name, which of its characters is not one of those that names have."""
-    if advice.help is not None or error.validator != "pattern" or not isinstance(node.value, str):
-        return advice
-    return advice._replace(help=foreign_character(node.value))
-
-
-def _contradiction(node: Node, key: str) -> Diagnostic:
-    message = f'{quoted(key)} cannot be combined with "from"'
-    way_out = "remove it: what the key that `from` names says of it holds for both"
-    return Diagnostic("contradictory-source", Severity.ERROR, message, node.key_span, way_out, conceals=(node.span,))
-
-
-def _broken(message: str, node: Node, advice: Advice) -> Diagnostic:
-    return Diagnostic("invalid-value", Severity.ERROR, message, node.span, help=advice.help, conceals=advice.conceals)
+def _invalid(message: str, at: Span, help_text: str | None, conceals: tuple[Span, ...] = ()) -> Diagnostic:
+    return Diagnostic("invalid-value", Severity.ERROR, message, at, help=help_text, conceals=conceals)

@@ -198,6 +198,11 @@ def test_of_many_errors_the_first_are_listed_and_all_are_hidden() -> None:
     assert {text for each in diagnostics for text in hidden(each)} == {f"v{index}" for index in range(many)}
 
 
+def test_the_errors_that_are_listed_are_those_that_the_file_has_first() -> None:
+    _, diagnostics = judged("secrets:\n" + "".join(f"  s{index}: text\n" for index in range(MOST_OF_A_KIND + 50)))
+    assert [each.span.line for each in diagnostics] == [*range(2, MOST_OF_A_KIND + 3)]
+
+
 def test_as_many_as_are_listed_need_no_remark() -> None:
     _, diagnostics = judged("".join(f"k{index}: v\n" for index in range(MOST_OF_A_KIND)))
     assert len(diagnostics) == MOST_OF_A_KIND

@@ -1,9 +1,13 @@
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, ValidationError
+from jsonschema.validators import extend
 
-from compiler.rules.forms.schema_error import InputPlace, explained, node_at
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Node
+from compiler.rules.forms.schema_error import InputPlace, broken_path, explained, node_at
+from compiler.stages.validate import _OWN_CHECKS
 from tests.unit.stages.conftest import load
 
 SCHEMA: dict[str, Any] = {
@@ -16,12 +20,20 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def errors_of(root: Node) -> list[ValidationError]:
+    validator = extend(Draft7Validator, _OWN_CHECKS)  # type: ignore[no-untyped-call]
+    return [*validator(SCHEMA).iter_errors(root.plain_data())]
+
+
+def diagnostics_of(root: Node) -> list[Diagnostic]:
+    return [explained(root, broken_path(error), error, InputPlace("environment")) for error in errors_of(root)]
+
+
 def found(text: str) -> list[tuple[tuple[str | int, ...], str, str]]:
     """The path, rule and message of each part of `text` that the schema rejects."""
     root = load(text).root
-    errors = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
-    every = [each for error in errors for each in explained(root, error, InputPlace("environment"))]
-    return [(path, diagnostic.rule, diagnostic.message) for path, explain in every for diagnostic in (explain(),)]
+    paths = map(broken_path, errors_of(root))
+    return [(path, each.rule, each.message) for path, each in zip(paths, diagnostics_of(root), strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +54,7 @@ def test_each_error_tells_which_part_is_wrong_and_what_belongs_there(
 
 def test_what_is_glued_to_a_key_is_shown_only_where_it_is_a_name() -> None:
     root = load("{store:hunter2: 1, store:vault: 2}").root
-    (error,) = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
-    secret, name = (explain() for _, explain in explained(root, error, InputPlace("environment")))
+    secret, name = diagnostics_of(root)
     assert (secret.message, secret.help) == ('unknown key "store:…"', "write a space after the colon: `store: …`")
     assert "store:hunter2" in {span.source.text[span.start : span.end] for span in secret.conceals}
     assert (name.message, name.help) == ('unknown key "store:vault"', "write a space after the colon: `store: vault`")
