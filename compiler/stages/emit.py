@@ -34,8 +34,6 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _OTHER_KEYS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 # Begins with a letter, and no reader takes any of it for another type or the end of the text, but for some words.
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
-_PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*", re.ASCII)
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def values_text(
@@ -210,9 +208,9 @@ def _key(key: str) -> str:
 @lru_cache(_KNOWN_TEXTS)
 def quote(text: str) -> str:
     """`text` as a double-quoted YAML scalar of printable ASCII, the only form that no YAML 1.1 reader misreads."""
-    if _PLAIN_TEXT.fullmatch(text):
-        return f'"{text}"'
-    return '"' + "".join(_escaped(character) for character in text) + '"'
+    # Python escapes as YAML does, but for the quote; JSON's surrogate pairs would be no YAML.
+    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def scalar(text: str) -> str:
@@ -220,13 +218,3 @@ def scalar(text: str) -> str:
     # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
     is_text = text.lower() not in ("y", "n") and read_values(text) == text
     return text if _PLAIN_WORD.fullmatch(text) and is_text else quote(text)
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if " " <= character <= "~":
-        return character
-    number = ord(character)
-    # JSON's surrogate pairs are no YAML: a character past the Basic Multilingual Plane has its own escape.
-    return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"  # noqa: PLR2004

@@ -16,14 +16,12 @@ import yaml
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
 from compiler.model.document import Document, Node, Scalar, Source, Span, extent
 from compiler.model.facts import MAX_DEPTH, MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES, MAX_NODES, most_values
-from compiler.text.characters import has_control, odd_character
+from compiler.text.characters import Mistake, has_control, odd_character
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from compiler.text.yaml_mistake import Mistake
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -74,7 +72,7 @@ def load_text(path: str, text: str, *, is_output: bool = False) -> tuple[Documen
     except _RefusedError as refused:
         return None, (refused.diagnostic,)
     except yaml.YAMLError as error:
-        return None, (_of_mistake(source, _mistake_of(text, error, _TOO_DEEP, builder.last)),)
+        return None, (_diagnostic(source, _mistake_of(text, error, _TOO_DEEP, builder.last)),)
 
 
 def _refuse_characters(source: Source) -> None:
@@ -84,11 +82,11 @@ def _refuse_characters(source: Source) -> None:
 
         mistake = conflict_marker(source.text)
     if mistake is not None:
-        raise _RefusedError(_of_mistake(source, mistake))
+        raise _RefusedError(_diagnostic(source, mistake))
 
 
 def _mistake_of(text: str, error: yaml.YAMLError, too_deep: str, last: yaml.Event | None = None) -> Mistake:
-    from compiler.text.yaml_mistake import Mistake, explained  # noqa: PLC0415 - only where a file cannot be read
+    from compiler.text.yaml_mistake import explained  # noqa: PLC0415 - only where a file cannot be read
 
     # libyaml's `problem` is one of its own fixed sentences; `context` and str(error) may quote the file.
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
@@ -111,15 +109,10 @@ def _long_quote(last: yaml.Event | None, offset: int) -> int | None:
     return start.index
 
 
-def _of_mistake(source: Source, mistake: Mistake) -> Diagnostic:
-    return _diagnostic(source, mistake.rule, mistake.message, mistake.start, mistake.end, mistake.help)
-
-
-def _diagnostic(
-    source: Source, rule: str, message: str, offset: int, end: int | None = None, help_text: str | None = None
-) -> Diagnostic:
-    span = Span(source, offset, offset if end is None else end)
-    return Diagnostic(rule, Severity.ERROR, message, span, help=help_text, conceals=(_values_of_line(source, offset),))
+def _diagnostic(source: Source, mistake: Mistake) -> Diagnostic:
+    message, help_text, start, end, rule = mistake
+    conceals = (_values_of_line(source, start),)
+    return Diagnostic(rule, Severity.ERROR, message, Span(source, start, end), help=help_text, conceals=conceals)
 
 
 def _values_of_line(source: Source, offset: int) -> Span:
@@ -179,7 +172,7 @@ class _Builder:
             if sign in ("*", "&", "!"):
                 way_out += f'; quote a text that begins with "{sign}"'
         end = min(end, len(self._source.text))
-        raise _RefusedError(_diagnostic(self._source, rule, message, start, end, way_out))
+        raise _RefusedError(_diagnostic(self._source, Mistake(message, way_out, start, end, rule)))
 
     def _node(self, event: Any, key_start: int, key_end: int, depth: int) -> Node:  # noqa: ANN401
         self._count += 1
@@ -214,7 +207,8 @@ class _Builder:
             node = self._node(self._next(), start, end, depth + 1)
             if key in members:
                 earlier, message = members[key].key_span, f"the key {quoted(key)} is written twice"
-                refused = _diagnostic(self._source, "duplicate-key", message, start, end, "merge the two into one")
+                mistake = Mistake(message, "merge the two into one", start, end, "duplicate-key")
+                refused = _diagnostic(self._source, mistake)
                 related = (Related("first written", earlier),)
                 conceals = (*refused.conceals, _values_of_line(self._source, earlier.start))
                 raise _RefusedError(refused._replace(related=related, conceals=conceals))
@@ -229,13 +223,9 @@ class _Builder:
 
             braces = template(self._source.text, _bounds(event)[0])
             if braces is not None:
-                raise _RefusedError(_of_mistake(self._source, braces))
-            self._refuse_event(
-                event,
-                "a key must be a string, not a list or a map",
-                "non-string-key",
-                "write a plain name before the colon",
-            )
+                raise _RefusedError(_diagnostic(self._source, braces))
+            message = "a key must be a string, not a list or a map"
+            self._refuse_event(event, message, "non-string-key", "write a plain name before the colon")
         if event.anchor is not None or event.tag is not None:
             what = "anchors" if event.anchor is not None else "tags"
             self._refuse_event(event, f"{what} are not allowed")

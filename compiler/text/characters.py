@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from compiler.text.yaml_mistake import Mistake
-
+from typing import NamedTuple
 
 _TAB = " " * 4
 _COMBINING = ("Mn", "Me")
@@ -55,6 +51,16 @@ _TAB_INDENT = re.compile(r"^ *\t[^\n]*\S", re.MULTILINE)
 _ODD_SPACE = re.compile(r"(?:^[ \t]*|:[ \t]*)([\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000])", re.MULTILINE)
 
 
+class Mistake(NamedTuple):
+    """A mistake in the characters `start` to `end` of a text, and the way out; `rule` is a rule's id."""
+
+    message: str
+    help: str | None
+    start: int
+    end: int
+    rule: str = "invalid-yaml"
+
+
 def has_control(text: str) -> bool:
     """Whether there is a control character, a byte order mark or an unusual line break in `text`."""
     return _CONTROL.search(text) is not None
@@ -65,22 +71,16 @@ def odd_character(text: str) -> Mistake | None:
     control = _CONTROL.search(text)
     if control is not None:
         message = f"the character U+{ord(control.group()[0]):04X} is not allowed in an input file"
-        return _mistake(message, None, control.start(), control.start(), "control-character")
+        return Mistake(message, None, control.start(), control.start(), "control-character")
     tab = _TAB_INDENT.search(text) if "\t" in text else None
     if tab is not None:
         message = "tabs are not allowed as indentation"
-        return _mistake(message, "indent with spaces", tab.start(), tab.start(), "tab-indentation")
+        return Mistake(message, "indent with spaces", tab.start(), tab.start(), "tab-indentation")
     space = None if text.isascii() else _ODD_SPACE.search(text)
     if space is None:
         return None
     message = f"the character U+{ord(space[1]):04X} looks like a space but is not one in YAML"
-    return _mistake(message, "type a plain space in its place", *space.span(1), "control-character")
-
-
-def _mistake(message: str, way_out: str | None, start: int, end: int, rule: str) -> Mistake:
-    from compiler.text.yaml_mistake import Mistake  # noqa: PLC0415 - only where there is one
-
-    return Mistake(message, way_out, start, end, rule)
+    return Mistake(message, "type a plain space in its place", *space.span(1), "control-character")
 
 
 def foreign_character(name: str) -> str | None:

@@ -5,7 +5,8 @@ an indentation before that. No message has a part of a value.
 """
 
 import re
-from typing import NamedTuple
+
+from compiler.text.characters import Mistake
 
 _CONFLICT = re.compile(r"^(?:(?:<{7}|>{7}|\|{7})(?=[ \r\n]|\Z)|={7}(?=\r?\n|\Z))", re.MULTILINE)
 _KEY = re.compile(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
@@ -32,16 +33,6 @@ _BEGINNINGS = frozenset(
 )
 # Of a text that ends within brackets, for one.
 _NO_CONTENT = "did not find expected node content"
-
-
-class Mistake(NamedTuple):
-    """A mistake in the characters `start` to `end` of a text, and the way out; `rule` is a rule's id."""
-
-    message: str
-    help: str | None
-    start: int
-    end: int
-    rule: str = "invalid-yaml"
 
 
 def conflict_marker(text: str) -> Mistake | None:
@@ -139,12 +130,8 @@ def _colon(text: str, at: int) -> Mistake | None:
     start, line = _line_of(text, at)
     if re.search(r":(?:\s|$)", line[: at - start]):
         key = _KEY.match(line)
-        form = f'`{key[1]}: "…"`' if key else "quotes"
-        return _at(
-            at,
-            'a value with ": " in it needs quotes',
-            f"write the whole value as {form}" if key else f"put it in {form}",
-        )
+        way_out = f'write the whole value as `{key[1]}: "…"`' if key else "put it in quotes"
+        return _at(at, 'a value with ": " in it needs quotes', way_out)
     above = _above(text, start, max(0, start - _FARTHEST))
     if above is None:
         return None
@@ -160,8 +147,7 @@ def _no_colon(text: str, at: int) -> Mistake:
     tight = _TIGHT_KEY.match(line)
     if tight is not None:
         return _at(start + tight.start(1), "a space is missing after the colon", "write `key: value`")
-    way_out = "write `key: value`, or `- ` before an item of a list"
-    return Mistake("this line has no colon after a key", way_out, begin, begin + 1)
+    return _at(begin, "this line has no colon after a key", "write `key: value`, or `- ` before an item of a list")
 
 
 def _bracket(text: str, at: int, opened: int) -> Mistake:
@@ -172,9 +158,8 @@ def _bracket(text: str, at: int, opened: int) -> Mistake:
             message = f'what follows " #" is a comment, and the "{mark}" opened before it is not closed'
             return _at(comment, message, f'put the value in quotes, or close it with "{closing}" before it')
         return _at(opened, f'the "{mark}" opened here is not closed', f'close it with "{closing}"')
-    return _at(
-        at, f'a comma or "{closing}" is missing before this', "put commas between the parts, and close what is open"
-    )
+    message = f'a comma or "{closing}" is missing before this'
+    return _at(at, message, "put commas between the parts, and close what is open")
 
 
 def _open_at_end(text: str, at: int) -> int | None:
@@ -218,17 +203,14 @@ def _indentation(text: str, start: int, line: str) -> Mistake | None:
         return None
     if not deeper:
         column, above = shallower[0]
-        message = (
-            f"this line begins at column {own + 1}, deeper than line {above} (column {column + 1}), "
-            "which has a value already"
-        )
+        where = f"this line begins at column {own + 1}, deeper than line {above} (column {column + 1})"
+        message = f"{where}, which has a value already"
         return _at(at, message, f"begin it at column {column + 1}, or remove the value of line {above}")
     near = [deeper[-1], *shallower[:1]]
     columns = " and ".join(f"column {column + 1} (line {above})" for column, above in near)
     way_out = " or ".join(f"column {column + 1}" for column, _ in near)
-    return _at(
-        at, f"this line begins at column {own + 1}, those it could belong to at {columns}", f"begin it at {way_out}"
-    )
+    message = f"this line begins at column {own + 1}, those it could belong to at {columns}"
+    return _at(at, message, f"begin it at {way_out}")
 
 
 def _levels(text: str, start: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.text.credential import _BEGINNINGS, _TOKENS, known_forms
+from compiler.text.credential import _BEGINNINGS, _token, known_forms
 from tests.pace import allowed
 
 ALNUM = ascii_letters + digits
@@ -208,6 +208,6 @@ def beginnings(parsed: Any) -> list[str]:  # noqa: ANN401 - the parser has no ty
 
 
 def test_no_token_is_passed_over_for_how_it_begins() -> None:
-    found = [(token, each) for token in _TOKENS for each in beginnings(_parser.parse(token))]
-    assert {token for token, _ in found} == set(_TOKENS)
-    assert [(token, each) for token, each in found if not any(known in each for known in _BEGINNINGS)] == []
+    found = beginnings(_parser.parse(_token().pattern))
+    assert [each for each in found if not any(known in each for known in _BEGINNINGS)] == []
+    assert [known for known in _BEGINNINGS if not any(each.startswith(known) for each in found)] == []

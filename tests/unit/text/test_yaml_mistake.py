@@ -1,7 +1,7 @@
 import pytest
 
+from compiler.text.characters import Mistake
 from compiler.text.yaml_mistake import (
-    Mistake,
     conflict_marker,
     explained,
     length_to_show,
