@@ -14,14 +14,7 @@ from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.ages import Look, values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
-from compiler.live.stores import (
-    LiveStores,
-    ValueName,
-    catalogue_places,
-    key_places,
-    same_value,
-    value_names,
-)
+from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
 from compiler.model.store import place_in, way_to_place

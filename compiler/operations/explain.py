@@ -107,8 +107,8 @@ def _key_place(secret: Secret, found: SecretKey) -> Explanation:
     path, where = f"{secret.id}/{found.key.name}", shown_where(found.key.node.key_span)
     if secret.store is None or found.place is None:
         return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
-    place = place_text((found.place.remote_key, found.place.property))
-    return Explanation(path, place, "resolved", where, note=f"in {_described(secret.store)}")
+    note = f"in {_described(secret.store)}"
+    return Explanation(path, place_text(found.place), "resolved", where, note=note)
 
 
 def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
@@ -138,9 +138,9 @@ def _why_unused(secret: Secret, key: CatalogueKey) -> str:
 def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     yield from _there(by_path, f"stores.{store.id}.prefix")
     holder, key = key.holder(secret.entry), key.held
-    own = key.node.get("remote", store.provider.id)
+    own, members = key.node.get("remote", store.provider.id), key.node.members_at("remote", store.provider.id)
     in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider.id}"
-    name = own if own is not None and isinstance(own.value, str) else own.get("name") if own is not None else None
+    name = own if own is not None and isinstance(own.value, str) else members.get("name")
     if name is not None:
         yield _from_catalogue(in_catalogue, name)
     else:
@@ -151,9 +151,8 @@ def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, 
             # The environment has not that secret, but one that takes a value from it.
             yield _from_catalogue(path, written)
     for part in ("property", "whole"):
-        node = own.get(part) if own is not None else None
-        if node is not None:
-            yield _from_catalogue(f"{in_catalogue}.{part}", node)
+        if part in members:
+            yield _from_catalogue(f"{in_catalogue}.{part}", members[part])
 
 
 def _from_catalogue(path: str, node: Node, note: str = "") -> Explanation:
@@ -285,12 +284,10 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
 def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]:
     """Each label and annotation that the secret has from elsewhere, where its own map does not say it."""
     for member, sources in _METADATA.items():
-        own = secret.node.nearest(member).children if secret.node.get(member) is not None else {}
-        told = set(own)
+        told = set(secret.node.members_at(member))
         for owner, source in sources:
             holder = environment.root if owner == "environment" else secret.node
-            node = holder.get(source)
-            for key, child in node.children.items() if node is not None else ():
+            for key, child in holder.members_at(source).items():
                 if key not in told:
                     told.add(key)
                     row = _written_at(("secrets", secret.id, member, key), child)

@@ -153,12 +153,7 @@ def migration(environment: Environment, to_id: str, source_id: str | None, optio
     return Change(identity, partial(plan_migration, routes, options), options)
 
 
-def plan_migration(
-    routes: Routes,
-    options: Options,
-    run: Run | None = None,
-    workers: int = WORKERS,
-) -> Plan:
+def plan_migration(routes: Routes, options: Options, run: Run | None = None, workers: int = WORKERS) -> Plan:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.

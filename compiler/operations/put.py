@@ -219,13 +219,11 @@ def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
     """The one known key, where the text is no JSON object and no lines of dotenv, and does not have its name."""
     if len(known) != 1 or any(key in text for key in known) or text.lstrip().startswith("{"):
         return ()
-    if _PADDED.fullmatch(text):
-        return tuple(known)
-    try:
-        _dotenv(text)
-    except Refusal:
-        return tuple(known)
-    return ()
+    if not _PADDED.fullmatch(text):
+        with suppress(Refusal):
+            _dotenv(text)
+            return ()
+    return tuple(known)
 
 
 def _json(text: str) -> dict[str, SecretValue]:

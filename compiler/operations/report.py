@@ -55,7 +55,6 @@ def read_report(shown: str, data: bytes) -> dict[str, Any]:
     way_out = f"write one with `{command_line('status', 'ENV')} --format json > FILE`"
     if len(data) > LARGEST:
         raise Refusal("usage", f"{shown} is larger than {LARGEST // 1024**2} MiB", "write a report per environment")
-    fault = "is not JSON"
     try:
         report = json.loads(data.decode())
     except UnicodeDecodeError:
@@ -63,7 +62,7 @@ def read_report(shown: str, data: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise Refusal("usage", f"{shown}:{error.lineno}:{error.colno}: this is not JSON", way_out) from None
     except (ValueError, RecursionError):
-        pass
+        fault = "is not JSON"
     else:
         if not isinstance(report, dict) or report.get("command") != "status":
             fault = "is not a report of `status --format json`"
