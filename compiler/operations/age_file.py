@@ -80,11 +80,8 @@ def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
 
 def require_passphrase(passphrase: SecretValue) -> None:
     if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
-        raise Refusal(
-            "cannot run",
-            f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
-            "use a longer one, or encrypt to a recipient's key",
-        )
+        message = f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters"
+        raise Refusal("cannot run", message, "use a longer one, or encrypt to a recipient's key")
 
 
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
@@ -128,13 +125,12 @@ def needs_passphrase(data: bytes) -> bool:
 def _require_bounded(data: bytes) -> None:
     factor = work_factor(data)
     if factor > HIGHEST_WORK_FACTOR:
-        raise Refusal(
-            "cannot run",
-            # Of 128 bytes for each of age's blocks of 8.
-            f"the file's scrypt work factor is {factor}, which takes {(128 * 8 << factor) // 2**30} GiB of memory to "
-            f"open; the highest that is accepted is {HIGHEST_WORK_FACTOR}",
-            "if you trust it, encrypt it again, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
-        )
+        # Of 128 bytes for each of age's blocks of 8.
+        needed = f"which takes {(128 * 8 << factor) // 2**30} GiB of memory to open"
+        most = f"the highest that is accepted is {HIGHEST_WORK_FACTOR}"
+        message = f"the file's scrypt work factor is {factor}, {needed}; {most}"
+        way_out = "if you trust it, encrypt it again, to a key: `age -d FILE | age -r RECIPIENT > NEW`"
+        raise Refusal("cannot run", message, way_out)
 
 
 def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
@@ -154,20 +150,16 @@ def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
 def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
     with suppress(_pyrage().DecryptError):
         return bytes(decrypt())
-    raise Refusal(
-        "cannot run",
-        f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated",
-        f"check the {by_what}, and {_COPIED}",
-    )
+    message = f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated"
+    raise Refusal("cannot run", message, f"check the {by_what}, and {_COPIED}")
 
 
 def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
     try:
         import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
     except ModuleNotFoundError:
-        raise Refusal(
-            "cannot run", 'the Python package "pyrage" is not installed', f"run: {install_line('backup')}"
-        ) from None
+        message = 'the Python package "pyrage" is not installed'
+        raise Refusal("cannot run", message, f"run: {install_line('backup')}") from None
     return pyrage
 
 

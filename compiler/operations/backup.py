@@ -309,12 +309,10 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
     """Raises Refusal for a backup of another environment than this one, or than the one in `said`."""
     wanted = said or environment
     if backup.environment != wanted:
-        raise Refusal(
-            "usage",
-            f'the backup is of the environment "{backup.environment}", not of "{wanted}"',
-            # Whoever made the file may have written anything there, and the line is for a shell.
-            f"if that is intended, add {shell_line('--from-environment', backup.environment)}",
-        )
+        message = f'the backup is of the environment "{backup.environment}", not of "{wanted}"'
+        # Whoever made the file may have written anything there, and the line is for a shell.
+        option = shell_line("--from-environment", backup.environment)
+        raise Refusal("usage", message, f"if that is intended, add {option}")
 
 
 def require_only(backup: Backup, environment: Environment, only: Sequence[str]) -> None:

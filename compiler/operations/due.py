@@ -49,15 +49,10 @@ class DueKey:
 
 def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
     """What gives new values to the secret of which one of `keys` is overdue for longest; nothing where none is."""
-    names = value_names(environment)
-    late = sorted(
-        (each.age.overdue, *names.get((each.secret, each.key), (each.secret, each.key)))
-        for each in keys
-        if each.age.overdue is not None
-    )
-    for _, first, _ in late[:1]:
-        own = dict.fromkeys(key for _, secret, key in late if secret == first)
-        yield command_line("rotate", environment.name, first, *own)
+    late = [each for each in values_of(environment, keys) if each.age.overdue is not None]
+    for first in late[:1]:
+        own = dict.fromkeys(each.key for each in late if each.secret == first.secret)
+        yield command_line("rotate", environment.name, first.secret, *own)
 
 
 def ages_of(

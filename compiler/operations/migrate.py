@@ -1,7 +1,7 @@
 """Plans a migration: finds where every key comes from and goes to, reads both sides once and compares them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from compiler.change.apply import Change
@@ -46,9 +46,9 @@ class Routes:
     in_use: Mapping[ValueName, str]
     mains: tuple[tuple[str, str, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
-    shared: frozenset[Location] = frozenset()
-    taken: frozenset[Location] = frozenset()
-    limits: PlaceLimits = field(default_factory=dict)
+    shared: frozenset[Location]
+    taken: frozenset[Location]
+    limits: PlaceLimits
 
 
 def routes_of(environment: Environment, to: Store, source: Store | None, only: Sequence[str]) -> Routes:

@@ -208,10 +208,8 @@ def _guessed(text: str, keys: Sequence[str]) -> InputForm:
         names_itself = False
     if names_itself:
         # Taken for the value, the name and its quotes would go into the store.
-        raise _unusable(
-            f'the input names "{keys[0]}" itself, so it does not look like a bare value',
-            "add --input json, --input dotenv or --input value",
-        )
+        message = f'the input names "{keys[0]}" itself, so it does not look like a bare value'
+        raise _unusable(message, "add --input json, --input dotenv or --input value")
     return InputForm.VALUE
 
 

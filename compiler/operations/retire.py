@@ -83,7 +83,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
     for name in only:
         secret_named(environment, name)
-    groups: dict[str, tuple[str, dict[ValueName, Step], dict[str, None], list[str]]] = {}
+    groups: dict[str, tuple[str, dict[ValueName, Step], dict[str, None], dict[str, None]]] = {}
     names = value_names(environment)
     mains: dict[str, list[tuple[str, Location]]] = {}
     skipped: list[tuple[str, str]] = []
@@ -96,10 +96,10 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         held = list(_values_in(store, environment, secret, serving, names))
         for step in held:
             name = step.place.name
-            _, values, stores, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, {}, []))
+            _, values, stores, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, {}, {}))
             if values.setdefault((step.secret, step.key), step) is step:
                 stores[serving.id] = None
-            secrets.append(secret.id)
+            secrets[secret.id] = None
             if step.source is not None:
                 reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
                 compared.setdefault(step.source.name, set()).add(reader)
@@ -109,21 +109,12 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             mains.setdefault(store.provider.remote_name(store.prefix + own), []).append(main)
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
-    remotes = [
-        Remote(
-            name,
-            tuple(values.values()),
-            tuple(dict.fromkeys((*stores, *(place.store for _, place in mains.get(key, ()))))),
-            tuple(mains.get(key, ())),
-            tuple(
-                each
-                for each in readers.of(name)
-                if each.is_proven or (each.name, each.store) not in compared.get(name, set())
-            ),
-            tuple(dict.fromkeys(secrets)),
-        )
-        for key, (name, values, stores, secrets) in groups.items()
-    ]
+    remotes: list[Remote] = []
+    for key, (name, values, stores, secrets) in groups.items():
+        ends, known = mains.get(key, ()), compared.get(name, set())
+        served_by = dict.fromkeys((*stores, *(place.store for _, place in ends)))
+        still = tuple(each for each in readers.of(name) if each.is_proven or (each.name, each.store) not in known)
+        remotes.append(Remote(name, tuple(values.values()), tuple(served_by), tuple(ends), still, tuple(secrets)))
     wanted = tuple(each for each in remotes if not only or not set(only).isdisjoint(each.secrets))
     return Candidates(environment, store, tuple(only), wanted, tuple(skipped))
 
@@ -174,9 +165,8 @@ class _HeldValues:
         """A step for each value that it holds; `readable` are the versions that a deletion takes."""
         reading, states = self.reading(remote), self.states(remote)
         if isinstance(states, StoreError):
-            return _all(
-                remote, Kind.REFUSE, f"which versions of it can be read is not known: {states.reason}", states.remedy
-            )
+            reason = f"which versions of it can be read is not known: {states.reason}"
+            return _all(remote, Kind.REFUSE, reason, states.remedy)
         if isinstance(reading, StoreError):
             return _unreadable(remote, reading, readable)
         if not readable or readable[-1] != reading.version:

@@ -72,9 +72,8 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
         holder = names.get((secret.id, key), (secret.id, key))
         if holder != (secret.id, key):
             line = command_line(COMMAND, environment.name, *holder)
-            raise Refusal(
-                "usage", f'"{key}" of "{secret.id}" is the value of {"/".join(holder)}', f"rotate that: {line}"
-            )
+            message = f'"{key}" of "{secret.id}" is the value of {"/".join(holder)}'
+            raise Refusal("usage", message, f"rotate that: {line}")
         if key in kept:
             line = command_line(COMMAND, environment.name, secret.id, kept[key])
             message = f'"{key}" keeps the previous value of "{kept[key]}"'
@@ -102,11 +101,8 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
         life = target.secret.entry.keys[key].lifetime
         if life.issuer != SELF:
             message = f'the value of "{key}" cannot be generated: its issuer makes it'
-            way = (
-                f"make it at {life.issuer}, and enter it"
-                if life.issuer
-                else "if any random text will do, write `issuer: self` for the key in the catalogue"
-            )
+            random = "if any random text will do, write `issuer: self` for the key in the catalogue"
+            way = f"make it at {life.issuer}, and enter it" if life.issuer else random
             raise Refusal("usage", message, f"{way}; nothing was written")
         # Each character once: one that is named twice would be likelier than the others.
         alphabet = "".join(dict.fromkeys(life.alphabet))
