@@ -32,12 +32,7 @@ MEANINGS = {
 }
 
 
-def code_of(
-    diagnostics: Collection[Diagnostic],
-    *,
-    is_strict: bool = False,
-    is_answered: bool = True,
-) -> int:
+def code_of(diagnostics: Collection[Diagnostic], *, is_strict: bool = False, is_answered: bool = True) -> int:
     """The exit code of a command that found `diagnostics` and wrote everything it had to.
 
     `is_strict` counts warnings too, and `is_answered` is false where no store answered.

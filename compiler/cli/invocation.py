@@ -57,14 +57,19 @@ class Invocation(NamedTuple):
         return project_folder(self.named_root)
 
     @property
+    def form(self) -> str:
+        """The format of the output; where the option has no default, it is text."""
+        return self.arguments.format or "text"
+
+    @property
     def is_json(self) -> bool:
         """Whether the report for programs is asked for, in place of lines for people."""
-        return bool(self.arguments.format == "json")
+        return self.form == "json"
 
-    def note(self, text: str) -> None:
-        """Show something to know that changes nothing, unless `--quiet` is given."""
+    def note(self, *texts: str) -> None:
+        """Show what is to know and changes nothing, unless `--quiet` is given."""
         if not getattr(self.arguments, "quiet", False):
-            standard_error().note(text)
+            standard_error().note(*texts)
 
     def lines(self, lines: Iterable[Line], *, is_error: bool = False) -> None:
         """Print what is for people, on standard output or on standard error; nothing beside a report for programs."""
@@ -73,10 +78,13 @@ class Invocation(NamedTuple):
             outlet.show(lines)
             outlet.flush()
 
-    def report(self, content: Callable[[], Mapping[str, Any]]) -> None:
-        """Print what is for programs, where that is asked for: the whole of standard output."""
+    def report(self, content: Callable[[], Mapping[str, Any]], code: int, environment: str | None = None) -> int:
+        """Print the report for programs, where that is asked for: the whole of standard output. Returns the `code`."""
         if self.is_json:
-            standard_output().show(content())
+            from compiler.render.content import envelope  # noqa: PLC0415 - most runs are for people
+
+            standard_output().show(envelope(self.name, environment, code, content()))
+        return code
 
     def findings(
         self,
@@ -91,18 +99,18 @@ class Invocation(NamedTuple):
         """Print the diagnostics in the format asked for, with `content` in JSON; returns the exit code, at `least`."""
         given = self.arguments
         code = max(least, code_of(diagnostics, is_strict=getattr(given, "strict", False), is_answered=is_answered))
-        if diagnostics or given.format != "text":
+        if diagnostics or self.form != "text":
             # Most runs have nothing to show, and do not import what would render it.
             from compiler.render.content import CommandRun  # noqa: PLC0415
 
             run = CommandRun(self.name, environment, code, cases or {}, content or {})
-            report(diagnostics, run, given.format, see_all(given))
+            report(diagnostics, run, self.form, see_all(given))
         return code
 
     def summary(self, lines: Iterable[Line]) -> None:
         """Print the end of the output, which stays on the screen; where programs read that, on standard error."""
-        if not self.arguments.quiet:
-            (standard_output() if self.arguments.format == "text" else standard_error()).show(lines)
+        if not getattr(self.arguments, "quiet", False):
+            (standard_output() if self.form == "text" else standard_error()).show(lines)
 
     def require_own_project(self, *, sends: bool) -> None:
         """Notes that a project which was found above, and not named, may be another user's.
@@ -249,7 +257,7 @@ def _how_many(named: Sequence[str]) -> str:
 
 def report(
     diagnostics: Sequence[Diagnostic],
-    run: CommandRun,
+    run: CommandRun | None = None,
     form: str = "text",
     see_all: str | None = None,
     of_run: Sequence[Diagnostic] = (),
@@ -261,16 +269,16 @@ def report(
     """
     if form == "text" and not diagnostics:
         return
-    from compiler.render.content import first_of_each_rule, show  # noqa: PLC0415 - only where there is one
+    from compiler.render.content import CommandRun, first_of_each_rule, show  # noqa: PLC0415 - only where there is one
     from compiler.render.formats import FORMATS  # noqa: PLC0415 - likewise
     from compiler.rules import ALL_RULES  # noqa: PLC0415 - likewise
 
-    outlet, first, omission = standard_output(), diagnostics, None
-    if form == "text":
-        outlet = standard_error()
-        first, omission = first_of_each_rule(diagnostics, see_all) if see_all is not None else (diagnostics, None)
-    shown = show(first, of_run or diagnostics)
-    outlet.show(FORMATS[form](shown, ALL_RULES, run._replace(omission=omission)))
+    outlet = standard_error() if form == "text" else standard_output()
+    first, run = diagnostics, run or CommandRun("")
+    if form == "text" and see_all is not None:
+        first, left_out = first_of_each_rule(diagnostics)
+        run = run._replace(left_out=left_out, see_all=see_all)
+    outlet.show(FORMATS[form](show(first, of_run or diagnostics), ALL_RULES, run))
     # Both streams may lead to one place, where what a command says after this has to come after it.
     outlet.flush()
 
@@ -282,17 +290,13 @@ def by_compile() -> str:
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
-    from compiler.render.content import CommandRun  # noqa: PLC0415 - as above
-
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
-    report(errors, CommandRun(""), see_all=by_compile(), of_run=diagnostics)
+    report(errors, see_all=by_compile(), of_run=diagnostics)
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:
     """Shows which options and variables changed the result, except notes in `told`, which were shown before."""
-    for note in result.notes:
-        if note not in told:
-            standard_error().note(note)
+    standard_error().note(*(note for note in result.notes if note not in told))
 
 
 def require_sound(result: Result, told: Container[str] = ()) -> Project:

@@ -31,14 +31,10 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
     try:
         return _run(argv)
     except Refusal as refusal:
-        _tell(refusal)
-        return OF_REFUSAL[refusal.kind]
+        return _refused(refusal)
     except ModuleNotFoundError as error:
         missing = _missing_package(error)
-        if missing is None or is_debug:
-            return _defect(error, is_debug=is_debug)
-        _tell(missing)
-        return OF_REFUSAL[missing.kind]
+        return _defect(error, is_debug=is_debug) if missing is None or is_debug else _refused(missing)
     except KeyboardInterrupt:
         from compiler.cli.terminal.interrupts import LEFT_BEHIND  # noqa: PLC0415 - only where it is needed
 
@@ -46,6 +42,11 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         return _defect(error, is_debug=is_debug)
+
+
+def _refused(refusal: Refusal) -> int:
+    standard_error().error(refusal.message, refusal.help, refusal.details)
+    return OF_REFUSAL[refusal.kind]
 
 
 def _defect(error: Exception, *, is_debug: bool) -> int:
@@ -138,12 +139,3 @@ def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
 
     way_out = of_command(name, arguments, COMMANDS) or suggest(name, COMMANDS, "commands")
     return Refusal("usage", f'unknown command "{name}"', way_out)
-
-
-def _tell(refusal: Refusal) -> None:
-    outlet = standard_error()
-    outlet.show([f"error: {refusal.message}"])
-    # Another program's words: what is wrapped in them over several lines is seen only in all of them.
-    outlet.write("".join(f"  {line}\n" for line in refusal.details.splitlines()))
-    if refusal.help:
-        outlet.show([f"help: {refusal.help}"])

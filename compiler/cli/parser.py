@@ -339,8 +339,8 @@ def add_all(parser: Parser) -> None:
 
 
 def see_all(arguments: Namespace) -> str | None:
-    """How to see findings that are not shown, for a command with `--all`; None where that is given."""
-    return None if arguments.all else "`--all` shows them"
+    """How to see findings that are not shown; None where all are, by `--all` or for a command without it."""
+    return None if getattr(arguments, "all", True) else "`--all` shows them"
 
 
 def add_accept_cluster(parser: Parser) -> None:

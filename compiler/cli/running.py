@@ -25,8 +25,8 @@ from compiler.render.reports.plan import (
     blocked_reason,
     in_cluster_lines,
     outcome_lines,
+    plan_content,
     plan_lines,
-    plan_report,
     result_pieces,
     unaudited_lines,
     undo_lines,
@@ -96,13 +96,11 @@ class RunOutput:
         `times` are those of the secrets that read what is written, None where what is deleted is read by none.
         The line that undoes it is told where it `has_way_back`.
         """
-        code = self.tell(outcome, times=times, has_way_back=has_way_back)
-        self.report(outcome, code, extra)
-        return code
+        return self.report(outcome, self.tell(outcome, times=times, has_way_back=has_way_back), extra)
 
-    def report(self, outcome: Outcome, code: int, extra: Mapping[str, Any] | None = None) -> None:
-        """The report for programs, where one is asked for."""
-        self._invocation.report(lambda: plan_report(self._invocation.name, outcome, code, extra))
+    def report(self, outcome: Outcome, code: int, extra: Mapping[str, Any] | None = None) -> int:
+        """The report for programs, where one is asked for; returns the `code`."""
+        return self._invocation.report(lambda: plan_content(outcome, extra), code, outcome.plan.environment)
 
     def tell(self, outcome: Outcome, *, times: RefreshTimes | None = None, has_way_back: bool = True) -> int:
         """Tell people how the run ended, as `end` does; returns the exit code."""
@@ -144,10 +142,7 @@ Answer = tuple["Change | Outcome", "Mapping[str, Any]"]
 
 
 def run_writing(
-    answer: Callable[[Invocation, Environment, Options], Answer],
-    invocation: Invocation,
-    *,
-    deletes: bool = False,
+    answer: Callable[[Invocation, Environment, Options], Answer], invocation: Invocation, *, deletes: bool = False
 ) -> int:
     """Carry out what the command answers to its arguments, or undo the run that they name; returns the exit code.
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compiler.model.diagnostic import MOST_OF_A_RULE
 from compiler.text.characters import cells, printable
 from compiler.text.credential import CONCEALED, credential_parts
-from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +126,8 @@ class CommandRun(NamedTuple):
     """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
 
     `cases` are the secrets that `verify` checked, each with the indexes of its diagnostics among all; `content` are
-    further members of the JSON report. `omission` counts the diagnostics that the text format does not show; the other
-    formats show all.
+    further members of the JSON report. `left_out` are the diagnostics that the text format does not show, and `see_all`
+    says how to see them; the other formats show all.
     """
 
     command: str
@@ -136,7 +135,8 @@ class CommandRun(NamedTuple):
     exit_code: int = 0
     cases: Mapping[str, Sequence[int]] = MappingProxyType({})
     content: Mapping[str, Any] = MappingProxyType({})
-    omission: Omission | None = None
+    left_out: Sequence[Diagnostic] = ()
+    see_all: str = ""
 
 
 class ShownRelated(NamedTuple):
@@ -211,39 +211,15 @@ def _in_json(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-class Omission(NamedTuple):
-    """How many findings are not shown, of each rule and of each severity, and how to see them."""
-
-    of_rules: Mapping[str, int]
-    of_severities: Mapping[Severity, int]
-    see_all: str
-
-    def lines(self) -> list[str]:
-        """A line for each rule that has more findings than are shown."""
-        return [
-            f'{counted(count, "more finding")} of "{rule}" not shown; {self.see_all}'
-            for rule, count in self.of_rules.items()
-        ]
-
-
-def first_of_each_rule(
-    diagnostics: Sequence[Diagnostic], see_all: str
-) -> tuple[tuple[Diagnostic, ...], Omission | None]:
-    """The first 20 of each rule in their order; what is left out, or None where all are shown.
-
-    `see_all` is the sentence that says how to see the rest.
-    """
+def first_of_each_rule(diagnostics: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[Diagnostic]]:
+    """The first 20 of each rule, and those that are left out; both in their order."""
     counts: Counter[str] = Counter()
-    severities: Counter[Severity] = Counter()
-    kept = []
+    kept: list[Diagnostic] = []
+    left_out: list[Diagnostic] = []
     for each in diagnostics:
         counts[each.rule] += 1
-        if counts[each.rule] <= MOST_OF_A_RULE:
-            kept.append(each)
-        else:
-            severities[each.severity] += 1
-    left = {rule: count - MOST_OF_A_RULE for rule, count in counts.items() if count > MOST_OF_A_RULE}
-    return tuple(kept), Omission(left, severities, see_all) if left else None
+        (kept if counts[each.rule] <= MOST_OF_A_RULE else left_out).append(each)
+    return kept, left_out
 
 
 # As wide as two editor columns side by side; a longer line is cut around the caret.

@@ -9,23 +9,15 @@ from urllib.parse import quote
 
 import compiler
 from compiler.model.diagnostic import Severity
-from compiler.render.content import (
-    Element,
-    Fingerprint,
-    Fitted,
-    Painted,
-    Style,
-    WorkflowCommands,
-    envelope,
-    members,
-)
+from compiler.render.content import Element, Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
 from compiler.text.characters import cells
 from compiler.text.wording import PROGRAM, counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from compiler.render.content import CommandRun, Content, Line, Omission, Shown, ShownRelated
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.render.content import CommandRun, Content, Line, Shown, ShownRelated
     from compiler.rules.api import Rule
 
     # `rules` are all there are, for formats that describe them.
@@ -37,30 +29,32 @@ _HANG = 2
 
 
 def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Iterable[Line]:
-    """Every diagnostic with an empty line after it, then the counts, with those omitted; empty without diagnostics."""
+    """Every diagnostic with an empty line after it, then the counts, with those left out; empty without diagnostics."""
     del rules
-    return lines(shown, run.omission)
+    return lines(shown, run.left_out, run.see_all)
 
 
-def lines(shown: Sequence[Shown], omission: Omission | None = None, *, each_place: bool = False) -> Iterator[Line]:
-    """The lines of the whole output; with `each_place`, a note for every place."""
+def lines(
+    shown: Sequence[Shown], left_out: Sequence[Diagnostic] = (), see_all: str = "", *, each_place: bool = False
+) -> Iterator[Line]:
+    """The lines of the whole output, with how many are `left_out` of a rule; `each_place` has a note of its own."""
     for number, each in enumerate(shown):
         yield from _text_lines(each, each_place=each_place)
         # Those without a source line are told one below the other: many at once are the usual case.
         if not (each.brief and number + 1 < len(shown) and shown[number + 1].brief):
             yield ""
-    if omission is not None:
-        yield from omission.lines()
+    omitted = Counter(each.rule for each in left_out)
+    for rule in dict.fromkeys(each.rule for each in shown if each.rule in omitted):
+        yield f'{counted(omitted[rule], "more finding")} of "{rule}" not shown; {see_all}'
+    if omitted:
         yield ""
     if shown:
-        yield summary(shown, omission)
+        yield summary((*shown, *left_out))
 
 
-def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
+def summary(found: Iterable[Shown | Diagnostic]) -> str:
     """How many errors, warnings and notes there are: `2 errors, 1 warning`."""
-    counts = Counter(each.severity for each in shown)
-    if omission is not None:
-        counts.update(omission.of_severities)
+    counts = Counter(each.severity for each in found)
     return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 

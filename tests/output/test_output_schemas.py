@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from compiler.change.plan import Kind, Location, Step
-from compiler.cli.commands.backup import backup_report
+from compiler.cli.commands.backup import backup_content
 from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
@@ -24,8 +24,9 @@ from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList
 from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult, from_files
 from compiler.operations.verify import KeyState
-from compiler.render.reports.cutover import cutover_report
-from compiler.render.reports.status import status_data, status_report
+from compiler.render.content import envelope
+from compiler.render.reports.cutover import cutover_content
+from compiler.render.reports.status import status_data
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
@@ -152,6 +153,12 @@ def printed(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     return run
 
 
+def reported(command: str, environment: str | None, code: int, content: dict[str, Any]) -> dict[str, Any]:
+    """What a command prints of its `content`."""
+    found: dict[str, Any] = json.loads(text_of(envelope(command, environment, code, content)))
+    return found
+
+
 def errors(name: str, instance: object) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in Draft7Validator(SCHEMAS[name]).iter_errors(instance)]
 
@@ -273,11 +280,12 @@ def test_cutover(tmp_path: Path) -> None:
     bench.write("canary", "extends: [prod]\n")
     more: dict[str, Any] = {"accepted": ("JIRA_TOKEN",), "with_dependants": True}
     for plan in (bench.plan(Mode.NEXT, **more), bench.to_azure("jira", "github", **more)):
-        report = json.loads(text_of(cutover_report(plan, ("environments/prod.yaml",), commit(plan), 0)))
+        content = cutover_content(plan, ("environments/prod.yaml",), commit(plan))
+        report = reported("cutover", "prod", 0, content)
         holds("cutover", report)
     assert {each["verdict"] for each in report["checks"]} == {"passed", "noted"}
     bench.silent.add("vault")
-    closed = json.loads(text_of(cutover_report(bench.plan(Mode.NEXT), (), None, 1)))
+    closed = reported("cutover", "prod", 1, cutover_content(bench.plan(Mode.NEXT), (), None))
     assert errors("cutover", closed) == []
     abouts = SCHEMAS["cutover"]["definitions"]["check"]["properties"]["about"]["enum"]
     assert abouts == [str(each) for each in About]
@@ -378,10 +386,10 @@ def test_status(tmp_path: Path) -> None:
     looked = replace(status, rows=rows, closed=("no",), is_live=True, waited=waited, forced=("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
     shown = status_data(looked, step, {"jira": step}, DueList(now, (key,), 2))
-    holds("status", json.loads(text_of(status_report([shown], 4, now))))
+    holds("status", reported("status", "prod", 4, {"moment": now, "environments": [shown]}))
     unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
     bare = status_data(replace(status, progress=None, waited=unheard), NextStep())
-    assert errors("status", json.loads(text_of(status_report([bare, bare], 0, now)))) == []
+    assert errors("status", reported("status", None, 0, {"moment": now, "environments": [bare, bare]})) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][2:]
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in ClusterState][1:]
@@ -405,7 +413,7 @@ def test_backup() -> None:
         Step("c", "E", Kind.MISSING, None, None, "why"),
     )
     gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/a", "X"),))
-    report = json.loads(text_of(backup_report(gathered, "dev.age", 0, is_written=True)))
+    report = reported("backup", "dev", 0, backup_content(gathered, "dev.age", is_written=True))
     holds("backup", report)
 
 

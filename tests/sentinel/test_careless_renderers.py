@@ -97,7 +97,8 @@ def test_the_reports_of_live_commands_let_no_shape_of_a_secret_out(capsys: pytes
         output = invocation_of(format=form)
         output.lines(careless_lines(secret))
         output.lines(careless_lines(secret), is_error=True)
-        output.report(lambda: {"steps": [{"name": secret, "reason": f"x {secret}"}], "results": [{"version": secret}]})
+        steps = [{"name": secret, "reason": f"x {secret}"}]
+        output.report(lambda: {"steps": steps, "results": [{"version": secret}]}, 0)
         streams = capsys.readouterr()
         if form == "json":
             assert json.loads(streams.out)["steps"]

@@ -28,7 +28,7 @@ from compiler.operations.age_file import (
 )
 from compiler.operations.backup import Backup, Gathered, encode, gather, grouped
 from compiler.refusal import Refusal
-from compiler.render.content import Line, envelope, members
+from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, counted, quoted
 
@@ -96,15 +96,13 @@ def _backed_up(invocation: Invocation, environment: Environment) -> int:
         raise Refusal("cannot run", f"{quoted(shown)} already exists", way_out)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):
-        invocation.report(lambda: backup_report(gathered, shown, FOUND, is_written=False))
-        return FOUND
+        return invocation.report(lambda: backup_content(gathered, shown, is_written=False), FOUND, environment.name)
     plain = encode(gathered.backup)
     sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
     with interruption("the file is either unchanged or complete"):
         write_private(Path(shown), sealed, replaces=arguments.replace)
         _tell(gathered, shown, invocation)
-        invocation.report(lambda: backup_report(gathered, shown, OK, is_written=True))
-    return OK
+        return invocation.report(lambda: backup_content(gathered, shown, is_written=True), OK, environment.name)
 
 
 def _name(backup: Backup) -> str:
@@ -215,16 +213,15 @@ def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:
         yield "  not in the backup, unreadable when it was made: ", *_listed(backup.missing)
 
 
-def backup_report(gathered: Gathered, shown: str, exit_code: int, *, is_written: bool) -> dict[str, Any]:
+def backup_content(gathered: Gathered, shown: str, *, is_written: bool) -> dict[str, Any]:
     """A `backup` to the file `shown`: the names of what is in it, and of what is not and why."""
-    content = {
+    return {
         "file": shown,
         "written": is_written,
         "backup": backup_data(gathered.backup),
         "lacking": [_lacking(lacking) for lacking in gathered.lacking],
         "leftOut": [{"name": name, "property": property_} for name, property_ in gathered.left_out],
     }
-    return envelope("backup", gathered.backup.environment, exit_code, content)
 
 
 def backup_data(backup: Backup) -> dict[str, Any]:

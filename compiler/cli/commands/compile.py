@@ -76,8 +76,7 @@ def run(invocation: Invocation) -> int:
     result = compile_project(root, arguments.environments, said)
     outcome = _act(arguments, root, result)
     with interruption(_WRITTEN if outcome.is_written else NOTHING_WRITTEN):
-        for note in result.notes:
-            invocation.note(note)
+        invocation.note(*result.notes)
         named = set(arguments.environments)
         code = invocation.findings(outcome.diagnostics, named.pop() if len(named) == 1 else None)
         if not arguments.quiet and result.project is not None:
@@ -110,11 +109,9 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOut
     if arguments.check:
         from compiler.edit.chart import chart_notes  # noqa: PLC0415 - only a check needs it
 
-        for note in chart_notes(root):
-            standard_error().note(note)
+        standard_error().note(*chart_notes(root))
     if outcome.is_written and arguments.out is None:
-        for note in unmade_stores(first_named(project, outcome.files)):
-            standard_error().note(note)
+        standard_error().note(*unmade_stores(first_named(project, outcome.files)))
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.show(f"{shown}: removed" for shown in outcome.pruned)
@@ -136,8 +133,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
         if differs:
             from compiler.operations.diff import differing_lines  # noqa: PLC0415 - only a check needs it
 
-            # All at once: what is wrapped over several lines of the old file is seen only in all of them.
-            outlet.write("".join(f"{line}\n" for line in differing_lines(file)))
+            outlet.block(differing_lines(file))
     for state, count in plain.items():
         if count > _MOST_FILES and not arguments.all:
             outlet.show([f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}"])

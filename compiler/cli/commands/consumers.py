@@ -55,8 +55,7 @@ def run(invocation: Invocation) -> int:
         look = look_at_cluster(environment, connected(os.environ, arguments.context, OPTIONAL), arguments.namespace)
     else:
         look = look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)
-    for note in look.notes:
-        invocation.note(note)
+    invocation.note(*look.notes)
     content = consumers_content(look, arguments.manifests, arguments.since)
     code = invocation.findings(look.diagnostics, arguments.environment, content=content)
     invocation.summary(lines(look))

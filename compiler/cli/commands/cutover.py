@@ -24,7 +24,7 @@ from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, Mode
-from compiler.render.reports.cutover import cutover_report, end_lines, head_lines, values_lines
+from compiler.render.reports.cutover import cutover_content, end_lines, head_lines, values_lines
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -113,8 +113,7 @@ def _carried_out(cutover: Cutover, invocation: Invocation) -> int:
     invocation.lines(head_lines(cutover))
     is_open = not (cutover.is_refused or cutover.is_nothing)
     if is_open and not invocation.is_json:
-        # All at once: what is wrapped over several lines is seen only in all of them.
-        standard_output().write("".join(f"{line}\n" for line in cutover.diff()))
+        standard_output().block(cutover.diff())
         invocation.lines(values_lines(cutover))
     written: tuple[str, ...] = ()
     proposed = commit(cutover, invocation.named_root, working_folder()) if is_open else None
@@ -124,5 +123,5 @@ def _carried_out(cutover: Cutover, invocation: Invocation) -> int:
     with interruption(_WRITTEN if written else NOTHING_WRITTEN):
         missing = missing_for_cluster(os.environ) if written else None
         invocation.lines(end_lines(cutover, written, proposed or ("", ""), missing))
-        invocation.report(lambda: cutover_report(cutover, written, proposed, code))
-    return code
+        name = cutover.request.environment
+        return invocation.report(lambda: cutover_content(cutover, written, proposed), code, name)

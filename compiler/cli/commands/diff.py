@@ -10,7 +10,6 @@ from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.operations.diff import Side, compare_sides, side_of_content, side_of_environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal, system_reason
-from compiler.render.content import envelope
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 DESCRIPTION = """Compares Secrets, keys, their remote places, stores, their addresses and settings of two environments,
@@ -42,12 +41,10 @@ def run(invocation: Invocation) -> int:
         )
     (before_title, before), (after_title, after) = _sides(arguments, invocation.root)
     found = compare_sides(before, after)
-    code = FOUND if found.is_different else OK
     lines = markdown if arguments.format == "markdown" else comparison_lines
     invocation.lines(lines(before_title, after_title, found))
     content = {"before": before_title, "after": after_title, **comparison_data(found)}
-    invocation.report(lambda: envelope("diff", arguments.environment, code, content))
-    return code
+    return invocation.report(lambda: content, FOUND if found.is_different else OK, arguments.environment)
 
 
 _Titled = tuple[str, "Side"]

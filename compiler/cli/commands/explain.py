@@ -8,7 +8,7 @@ from compiler.cli.invocation import Invocation, outside, report_errors, tell_not
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.operations.explain import Explanation, explain
 from compiler.pipeline import compile_project
-from compiler.render.content import Line, envelope, members
+from compiler.render.content import Line, members
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
 layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as
@@ -37,10 +37,9 @@ def run(invocation: Invocation) -> int:
         return FOUND
     (environment,) = result.project.environments
     found = explain(environment, arguments.path)
-    code = code_of(result.diagnostics)
     invocation.lines(_lines(found))
-    invocation.report(lambda: envelope("explain", environment.name, code, {"values": [_data(each) for each in found]}))
-    return code
+    code = code_of(result.diagnostics)
+    return invocation.report(lambda: {"values": [_data(each) for each in found]}, code, environment.name)
 
 
 def _lines(found: Sequence[Explanation]) -> Iterator[Line]:

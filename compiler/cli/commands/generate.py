@@ -4,6 +4,7 @@ import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,12 @@ from compiler.generate.argocd import (
     parse_options,
     unmade_namespaces,
 )
-from compiler.generate.files import (
-    HEADER,
-    generated_files,
-    generated_texts,
-    left_over,
-    refuse_place,
-    refuse_unfit,
-)
-from compiler.generate.platform import PlatformValues, caipe_forms, platform_values, read_chart
+from compiler.generate.files import HEADER, generated_files, generated_texts, left_over, refuse_place, refuse_unfit
+from compiler.generate.platform import caipe_forms, platform_values, read_chart
 from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
-from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.render.content import CommandRun
 from compiler.render.reports.consumers import lines, platform_content
 from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role
@@ -169,10 +161,9 @@ def _argocd(invocation: Invocation) -> int:
         raise Refusal("usage", message, "generate each by itself, or name one for all with --project")
     options = replace(options, project=project)
     texts, found = argocd_texts(chosen, options)
-    for note in unmade_namespaces(chosen, options) if not arguments.check else ():
-        standard_error().note(note)
+    standard_error().note(*(unmade_namespaces(chosen, options) if not arguments.check else ()))
     if options.out is None:
-        report(found, CommandRun("generate"))
+        report(found)
         standard_output().write_raw("---\n".join(texts.values()))
         return code_of(found)
     folder, header = Path(arguments.out), f"{HEADER}argocd`"
@@ -181,25 +172,21 @@ def _argocd(invocation: Invocation) -> int:
         states, refused = generated_files(texts, folder, options.out, root, is_check=arguments.check)
         left = left_over(texts, folder, options.out, header, is_check=arguments.check)
         found += (*refused, *(left if arguments.check or not code_of(refused) else ()))
-    code = _say_states(states, found, is_check=arguments.check)
+    code = _say_states(invocation, states, found)
     for note, commands in hand_over(before, texts.values(), chosen, options):
         standard_error().note(note)
         standard_error().show(f"  {line}" for line in commands)
     return code
 
 
-def _say_states(
-    states: Mapping[str, str], found: Sequence[Diagnostic], *, is_check: bool, form: str | None = None
-) -> int:
+def _say_states(invocation: Invocation, states: Mapping[str, str], found: Sequence[Diagnostic]) -> int:
     """Shows what was found and what became of each file; returns the exit code."""
-    report(found, CommandRun("generate"))
+    report(found)
     code = code_of(found)
-    if code and not is_check:
+    if code and not invocation.arguments.check:
         standard_error().show([NOTHING_WRITTEN])
     else:
-        # A report for a program has standard output to itself.
-        outlet = standard_output() if form in (None, "text") else standard_error()
-        outlet.show(f"{name}: {state}" for name, state in states.items())
+        invocation.summary(f"{name}: {state}" for name, state in states.items())
     return code
 
 
@@ -216,8 +203,9 @@ def _platform(invocation: Invocation) -> int:
     forms = caipe_forms()
     release = arguments.release or forms["release"]
     result = compile_project(invocation.root, arguments.environments)
-    if result.failed and arguments.format not in (None, "text"):
-        return _report_nothing(arguments, release, result.diagnostics)
+    content = partial(platform_content, arguments.against, arguments.chart_version, release)
+    if result.failed and invocation.form != "text":
+        return invocation.findings(result.diagnostics, arguments.environments[0], content=content(), least=FOUND)
     (environment,) = require_sound(result).environments
     own_release = ["--release"] if arguments.release != forms["release"] else []
     words = _words(arguments, "--chart-version", *own_release, "--under", "--out")
@@ -228,13 +216,18 @@ def _platform(invocation: Invocation) -> int:
         chart = read_chart(forms, folder, values, arguments.under, arguments.against)
     made = platform_values(environment, forms, arguments.chart_version, release, arguments.under, words, chart)
     standard_error().show(f"warning: {warning}" for warning in made.warnings)
-    for note in made.notes:
-        standard_error().note(note)
+    standard_error().note(*made.notes)
     is_wanted = arguments.out is not None or arguments.against is None
     code = _print_or_write(invocation, made.text) if is_wanted else OK
     if unconfined:
-        return _report_nothing(arguments, release, unconfined)
-    return code if folder is None else _compare(invocation, environment, made, release, folder, code)
+        return invocation.findings(unconfined, environment.name, content=content(), least=FOUND)
+    if folder is None:
+        return code
+    (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
+    look = look_at_chart(environment, helm, folder, made.text, [Path(each) for each in arguments.values], release)
+    code = invocation.findings(look.diagnostics, environment.name, content=content(look, made), least=code)
+    invocation.summary(lines(look))
+    return code
 
 
 def _access(invocation: Invocation) -> int:
@@ -257,9 +250,9 @@ def _print_or_write(invocation: Invocation, text: str) -> int:
         standard_output().write_raw(text)
         return OK
     path = Path(arguments.out)
-    shown, is_check = path.parent.as_posix(), arguments.check
-    states, found = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=is_check)
-    return _say_states(states, found, is_check=is_check, form=arguments.format)
+    shown, root = path.parent.as_posix(), invocation.root
+    states, found = generated_files({path.name: text}, path.parent, shown, root, is_check=arguments.check)
+    return _say_states(invocation, states, found)
 
 
 def _refuse_file(invocation: Invocation) -> None:
@@ -291,25 +284,3 @@ def _words(arguments: Namespace, *options: str) -> list[str]:
         value = getattr(arguments, member_of(name))
         words += [name] if value is True else [name, value] if value else []
     return words
-
-
-def _compare(
-    invocation: Invocation, environment: Environment, made: PlatformValues, release: str, chart: Path, before: int
-) -> int:
-    """Reports how the chart reads the Secrets; the exit code is that of `before` where that is the worse."""
-    arguments = invocation.arguments
-    (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
-    look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
-    code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
-    told = platform_content(arguments.against, arguments.chart_version, release, look, made)
-    report(look.diagnostics, CommandRun("generate", environment.name, code, content=told), form)
-    outlet = standard_output() if form == "text" else standard_error()
-    outlet.show(lines(look))
-    return code
-
-
-def _report_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
-    told = platform_content(arguments.against, arguments.chart_version, release)
-    run_ = CommandRun("generate", arguments.environments[0], FOUND, content=told)
-    report(diagnostics, run_, arguments.format or "text")
-    return FOUND

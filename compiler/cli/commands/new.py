@@ -9,9 +9,9 @@ from typing import Any
 
 from compiler import __version__
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation, by_compile, report, working_folder
+from compiler.cli.invocation import InputError, Invocation, by_compile, report, working_folder
 from compiler.cli.parser import REPEATABLE, Parser, flag, member_of, option
-from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
 from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
@@ -32,7 +32,6 @@ from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE, FOLDER
 from compiler.refusal import Refusal
-from compiler.render.content import CommandRun
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.credential import CONCEALED
@@ -158,8 +157,7 @@ def _project(arguments: Namespace) -> int:
     provider = known_provider(arguments.store or next(iter(PROVIDERS))).id
     namespace = arguments.namespace or name
     outputs, result = new_project(folder, name, namespace, provider, _addresses(arguments))
-    if not _judged_and_written(outputs, result, folder):
-        return FOUND
+    _write_sound(outputs, result, folder)
     for kept in (path for path in KEPT if path not in {output.shown for output in outputs}):
         to_add = f"; add {', '.join(IGNORED)}" if kept == IGNORE_FILE else ""
         standard_output().show([f"{kept}: kept as it is{to_add}"])
@@ -189,8 +187,7 @@ def _warn_of_project_around(folder: Path) -> None:
 
 def _environment(arguments: Namespace, root: Path, name: str) -> int:
     output, result, lacks = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
-    if not _judged_and_written([output], result, root):
-        return FOUND
+    _write_sound([output], result, root)
     _note_unmade(result, name)
     what = f"the {lacks} of its store and whatever else" if lacks is not None else "whatever else"
     _say_next(f"add {what} differs, then run {command_line('compile', name)}")
@@ -222,8 +219,7 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
             {flag: value for flag in STORE_OPTIONS if (value := getattr(arguments, member_of(flag))) is not None},
         ),
     )
-    if not _judged_and_written([output], result, root):
-        return FOUND
+    _write_sound([output], result, root)
     _say_next(f"compare `auth` in {output.shown} with your cluster, then run {command_line('compile')}")
     return OK
 
@@ -235,10 +231,9 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
     outputs, unchanged, result = new_secret(root, request)
     if not outputs:
-        report(result.diagnostics, CommandRun("new"), see_all=by_compile())
+        report(result.diagnostics, see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
-    if not _judged_and_written(outputs, result, root):
-        return FOUND
+    _write_sound(outputs, result, root)
     standard_output().show(f"{path}: lists {name} already" for path in unchanged)
     environments = result.project.environments if result.project is not None else ()
     if listed_by := [each.name for each in environments if name in each.secrets]:
@@ -282,14 +277,13 @@ def _checked_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tup
     return tuple(keys)
 
 
-def _judged_and_written(outputs: Sequence[Output], result: Result, root: Path) -> bool:
-    """Shows what was found, and writes `outputs` where none of it is an error."""
-    report(result.diagnostics, CommandRun("new"))
+def _write_sound(outputs: Sequence[Output], result: Result, root: Path) -> None:
+    """Shows what was found and writes `outputs`. Raises InputError, and writes none, where some of it is an error."""
+    report(result.diagnostics)
     if result.failed:
-        standard_error().show(["nothing was written"])
-        return False
+        standard_error().show([NOTHING_WRITTEN])
+        raise InputError
     _write(outputs, root)
-    return True
 
 
 def _upgrade(root: Path, *, is_check: bool) -> int:
@@ -326,8 +320,7 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
             # Whatever somebody set for all environments may be a value in the clear.
             known = {*file.new.splitlines()}
             old = "\n".join(line if line in known else CONCEALED for line in old.splitlines())
-        # All at once: what is wrapped over several lines of the old file is seen only in all of them.
-        standard_output().write("".join(f"{line}\n" for line in unified_lines(old, file.new, file.path, __version__)))
+        standard_output().block(unified_lines(old, file.new, file.path, __version__))
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:
@@ -342,8 +335,7 @@ def _note_unmade(result: Result, environment: str | None = None) -> None:
     every = result.project.environments if result.project is not None else ()
     chosen = [each for each in every if environment in (None, each.name)]
     stores = [store for each in chosen for store in (each.default_store, *each.stores_in_use()) if store is not None]
-    for note in unmade_stores(stores):
-        standard_error().note(note)
+    standard_error().note(*unmade_stores(stores))
 
 
 def _say_next(step: str) -> None:

@@ -159,8 +159,7 @@ def is_asked(arguments: Namespace) -> bool:
 
 def tell_forms(values: Mapping[str, SecretValue]) -> None:
     """Note what is odd about the form of values, and is stored as it is."""
-    for key, what in odd_forms(values):
-        standard_error().note(f"{key}: {what}")
+    standard_error().note(*(f"{key}: {what}" for key, what in odd_forms(values)))
 
 
 def _expires(text: str, store: Store) -> AskedExpiry:

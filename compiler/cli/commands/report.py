@@ -16,8 +16,9 @@ from compiler.operations.age_file import write_private
 from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
 from compiler.operations.status import StepContext, from_files, next_of_secrets, next_step
 from compiler.refusal import Refusal
+from compiler.render.content import as_json
 from compiler.render.reports.page import matrix_markdown, report_page
-from compiler.render.reports.status import status_data, status_report
+from compiler.render.reports.status import status_data
 
 DESCRIPTION = """Shows secrets by environment: the store of each, its state, age and due date, who reads and owns it,
 moves and problems. Without --from it shows what the files of all environments say, and asks nobody.
@@ -95,4 +96,4 @@ def _from_files(invocation: Invocation, now: datetime) -> Iterator[tuple[str, di
     asked = StepContext()
     found = [from_files(each) for each in live_environments((), invocation)]
     shown = [status_data(each, next_step(each, asked), next_of_secrets(each, asked)) for each in found]
-    yield "the project", status_report(shown, OK, now)
+    yield "the project", as_json({"moment": now, "environments": shown})

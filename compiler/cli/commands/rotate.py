@@ -144,8 +144,7 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     if closed.ended != "complete":
         standard_error().note("the run did not finish: not every place has the new value")
     invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
-    output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
-    return OK
+    return output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
 
 
 def _go_on(found: Run, invocation: Invocation, environment: Environment, options: Options, output: RunOutput) -> int:
@@ -156,10 +155,8 @@ def _go_on(found: Run, invocation: Invocation, environment: Environment, options
         raise Refusal("found", message, f"continue it: {line}")
     standard_error().note(f"continuing the rotation {found.id}")
     code, seen = _follow(invocation, environment, options, found)
-    part = _part(environment, found)
-    part["rotation"] |= seen
-    output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, part)
-    return code
+    part = _part(environment, found, **seen)
+    return output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, part)
 
 
 def _begin(target: Target, invocation: Invocation, options: Options, output: RunOutput) -> int:
@@ -181,18 +178,15 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
     change = rotation.change()
     tell_forms(values)
     outcome = carry_out(change, output)
-    for line in rotation.kept:
-        standard_error().note(line)
+    standard_error().note(*rotation.kept)
     # The way back stands at the end, where there is one: without an overlap there is none.
     code = output.tell(outcome, has_way_back=False)
     done = find_run(options.root, outcome.run) if outcome.run and code == OK else None
     seen = dict[str, Any]()
     if done is not None:
         code, seen = _follow(invocation, environment, options, done)
-    part = _part(environment, done, target)
-    part["rotation"] |= {"kept": list(rotation.kept), "otherEnvironments": list(elsewhere), **seen}
-    output.report(outcome, code, part)
-    return code
+    part = _part(environment, done, target, kept=rotation.kept, otherEnvironments=elsewhere, **seen)
+    return output.report(outcome, code, part)
 
 
 def _require_healthy(target: Target, arguments: Namespace, options: Options) -> None:
@@ -282,9 +276,8 @@ def _follow_in_cluster(
 
     old = wait_for_pods(lambda: old_pods(view.fresh(), readings, made), ends - time.monotonic(), tell)
     not_seen = [*old.not_seen, *filter(None, [unknown])]
-    for why in not_seen:
-        standard_error().note(why)
-    seen |= {"restarts": list(old.commands), "notSeen": not_seen}
+    standard_error().note(*not_seen)
+    seen |= {"restarts": old.commands, "notSeen": not_seen}
     if not old.is_over or not_seen:
         left = (*old.unread, *([counted(len(old.pods), "pod")] if old.pods else []))
         invocation.lines([("not done: ", ", ".join(left) or "not all pods may be seen")])
@@ -354,9 +347,9 @@ def revocation_lines(environment: Environment, found: Run) -> Iterator[Line]:
         yield f"{key}: {how}", f" at {life.issued_at}" if life.issued_at is not None else ""
 
 
-def _part(environment: Environment, found: Run | None, target: Target | None = None) -> dict[str, Any]:
-    """The command's own part of the report."""
-    keys = list(found.identity["keys"]) if found is not None else list(target.keys) if target is not None else []
+def _part(environment: Environment, found: Run | None, target: Target | None = None, **seen: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """The command's own part of the report, with what was `seen` beside the run."""
+    keys = found.identity["keys"] if found is not None else target.keys if target is not None else ()
     secret = target.secret.id if target is not None else next(iter(found.secrets), "") if found is not None else ""
     revoke = revocations(environment, found) if found is not None and found.phase is not RotationPhase.CLOSED else ()
     return {
@@ -373,5 +366,6 @@ def _part(environment: Environment, found: Run | None, target: Target | None = N
                 {"key": key, "issuer": life.issued_at, "disableFirst": life.revoke == DISABLE_FIRST}
                 for key, life in revoke
             ],
+            **seen,
         },
     }

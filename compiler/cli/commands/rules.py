@@ -6,7 +6,7 @@ from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.refusal import Refusal
-from compiler.render.content import envelope, members
+from compiler.render.content import members
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule
 from compiler.text.wording import command_line, suggest
@@ -27,7 +27,6 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     chosen = ALL_RULES if arguments.id is None else (_rule(arguments.id),)
-    invocation.report(lambda: envelope("rules", None, OK, {"rules": [_data(rule) for rule in chosen]}))
     if arguments.id is None:
         widest = max(len(rule.id) for rule in chosen)
         invocation.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)
@@ -35,7 +34,7 @@ def run(invocation: Invocation) -> int:
         (rule,) = chosen
         waivable = "can be waived with a reason" if rule.waivable else "cannot be waived"
         invocation.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.text.split("\n")])
-    return OK
+    return invocation.report(lambda: {"rules": [_data(rule) for rule in chosen]}, OK)
 
 
 def _rule(name: str) -> Rule:

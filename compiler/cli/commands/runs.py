@@ -8,7 +8,7 @@ from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.model.facts import short_age
 from compiler.operations.runs import PastWrites, list_runs
-from compiler.render.content import Line, Painted, Style, envelope
+from compiler.render.content import Line, Painted, Style
 from compiler.text.wording import counted, listed
 
 DESCRIPTION = """Lists the runs of `put`, `rotate`, `restore`, `migrate` and `retire` in this project's folder, newest
@@ -39,8 +39,7 @@ def run(invocation: Invocation) -> int:
     invocation.lines(_lines(shown, len(runs) - len(shown), environments, datetime.now(UTC)))
     invocation.lines((Painted("warning: ", Style.WARNING), file, ": ", why) for file, why in unread.items())
     content = {"runs": runs, "unread": [{"file": file, "why": why} for file, why in unread.items()]}
-    invocation.report(lambda: envelope("runs", arguments.environment, OK, content))
-    return OK
+    return invocation.report(lambda: content, OK, arguments.environment)
 
 
 def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], now: datetime) -> Iterator[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -41,7 +41,6 @@ from compiler.render.reports.status import (
     live_lines,
     status_data,
     status_lines,
-    status_report,
     wait_lines,
     word_of,
 )
@@ -248,13 +247,16 @@ def _shown(looked: Sequence[Status], invocation: Invocation) -> int:
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _unread(each)))
 
-    def report() -> dict[str, Any]:
-        every = zip(looked, steps, asked, strict=True)
-        found = [status_data(each, step, next_of_secrets(each, how)) for each, step, how in every]
-        return status_report(found, code, now)
+    every = zip(looked, steps, asked, strict=True)
+    found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)
+    return _report(found, looked, code, now, invocation)
 
-    invocation.report(report)
-    return code
+
+def _report(
+    found: Iterable[Mapping[str, Any]], looked: Sequence[Status], code: int, now: datetime, invocation: Invocation
+) -> int:
+    name = looked[0].environment.name if len(looked) == 1 else None
+    return invocation.report(lambda: {"moment": now, "environments": [*found]}, code, name)
 
 
 def _show_due(looked: Sequence[Status], now: datetime, invocation: Invocation) -> int:
@@ -268,8 +270,7 @@ def _show_due(looked: Sequence[Status], now: datetime, invocation: Invocation) -
     code = COULD_NOT_RUN if is_silent else FOUND if any(due.is_pressing for _, _, due in found) else OK
     for each, step, due in found:
         invocation.lines(due_lines(each, due, step))
-    invocation.report(lambda: status_report([status_data(each, step, due=due) for each, step, due in found], code, now))
-    return code
+    return _report((status_data(each, step, due=due) for each, step, due in found), looked, code, now, invocation)
 
 
 def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocation) -> None:

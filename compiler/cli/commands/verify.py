@@ -100,8 +100,7 @@ def run(invocation: Invocation) -> int:
         result = compile_project(invocation.root, list(names), files_alone())
         if result.failed or result.project is None or not result.project.environments:
             return _tell_findings(invocation, None, result.diagnostics)
-        for note in result.notes:
-            invocation.note(note)
+        invocation.note(*result.notes)
         by_name = {each.name: each for each in result.project.environments}
         environment, *others = (by_name[name] for name in names)
         subject = environment.name
@@ -143,8 +142,7 @@ def _shared_values(
     if environment is None or invocation.arguments.shared_with is None:
         return (), True
     shared, unproven, answered = shared_values(environment, found, others, stores)
-    for sentence in unproven:
-        invocation.note(sentence)
+    invocation.note(*unproven)
     return shared, answered
 
 

@@ -46,13 +46,21 @@ class Outlet:
             self._stream.write(_CLEAR)
         self._stream.write(text_of(content, colour=self.may_colour, width=self._width))
 
-    def note(self, text: str) -> None:
-        """Something to know that changes nothing."""
-        self.show([f"note: {text}"])
+    def note(self, *texts: str) -> None:
+        """What is to know and changes nothing."""
+        if texts:
+            self.show([f"note: {text}" for text in texts])
 
-    def error(self, message: str, help_text: str | None = None) -> None:
-        """What went wrong, and the way out below it."""
-        self.show([f"error: {message}", *([f"help: {help_text}"] if help_text else [])])
+    def block(self, lines: Iterable[str]) -> None:
+        """Print lines that belong together: a secret that is wrapped over several of them is seen only in all."""
+        self.write("".join(f"{line}\n" for line in lines))
+
+    def error(self, message: str, help_text: str | None = None, details: str = "") -> None:
+        """What went wrong, other programs' words on it below, and the way out."""
+        self.show([f"error: {message}"])
+        self.block(f"  {line}" for line in details.splitlines())
+        if help_text:
+            self.show([f"help: {help_text}"])
 
     def progress(self, text: str = "") -> None:
         """Put `text` in place of the line that the cursor is in, and send it at once; none takes that line away."""

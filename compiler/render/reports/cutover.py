@@ -5,23 +5,17 @@ from typing import Any
 
 from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Mode, Verdict
-from compiler.render.content import Line, Painted, Piece, Style, envelope, members
+from compiler.render.content import Line, Painted, Piece, Style, members
 from compiler.render.reports.changes import as_data, change_lines
 from compiler.text.wording import command_line, listed, repeated
 
-_STYLES = {
-    Verdict.PASSED: Style.GREEN,
-    Verdict.NOTED: Style.YELLOW,
-    Verdict.REFUSED: Style.ERROR,
-    Verdict.UNANSWERED: Style.ERROR,
-}
 _WORDS = {
-    Verdict.PASSED: "ok",
-    Verdict.NOTED: "note",
-    Verdict.REFUSED: "refused",
-    Verdict.UNANSWERED: "no answer",
+    Verdict.PASSED: Painted("ok", Style.GREEN),
+    Verdict.NOTED: Painted("note", Style.YELLOW),
+    Verdict.REFUSED: Painted("refused", Style.ERROR),
+    Verdict.UNANSWERED: Painted("no answer", Style.ERROR),
 }
-_WIDEST = max(map(len, _WORDS.values()))
+_WIDEST = max(len(word.text) for word in _WORDS.values())
 # More secrets than these are waited for together with all others.
 _FEW = 5
 
@@ -40,8 +34,8 @@ def head_lines(cutover: Cutover) -> Iterator[Line]:
     if cutover.request.mode is Mode.FINISH and not cutover.is_nothing:
         yield name, ": ", f'"{to}"', " becomes its store, and the overrides that name it are removed"
     for check in cutover.checks:
-        word = Painted(_WORDS[check.verdict].ljust(_WIDEST), _STYLES[check.verdict])
-        yield "  ", word, "  ", check.message
+        word = _WORDS[check.verdict]
+        yield "  ", word._replace(text=word.text.ljust(_WIDEST)), "  ", check.message
         if check.verdict is not Verdict.PASSED:
             # A line each: what is pasted is one command.
             yield from ((" " * (_WIDEST + 4), Painted("help: ", Style.HELP), mend) for mend in check.mends)
@@ -126,14 +120,12 @@ def _way_back(cutover: Cutover) -> Iterator[Line]:
         yield Painted("to go back: ", Style.HELP), back
 
 
-def cutover_report(
-    cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str] | None, exit_code: int
-) -> dict[str, Any]:
-    """The whole object; `commit` is None where nothing can be committed."""
+def cutover_content(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str] | None) -> dict[str, Any]:
+    """The members of the report for programs; `commit` is None where nothing can be committed."""
     request, progress = cutover.request, cutover.switches.progress
     comparison = cutover.comparison
     changes = cutover.preview.changes() if not cutover.is_refused else {}
-    content = {
+    return {
         "mode": request.mode,
         "to": cutover.switches.to.id,
         "step": progress.next + 1 if progress is not None and progress.next is not None else None,
@@ -160,7 +152,6 @@ def cutover_report(
         "written": written,
         "commit": commit or [],
     }
-    return envelope("cutover", cutover.request.environment, exit_code, content)
 
 
 def _switch(effect: Effect) -> dict[str, Any]:

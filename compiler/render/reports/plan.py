@@ -21,7 +21,7 @@ from compiler.change.plan import (
 )
 from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
-from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, envelope, members
+from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, members
 from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of, repeated
 
 _BEGIN = {
@@ -327,13 +327,11 @@ def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 _STEP = ("secret", "key", "kind", "source", "destination", "reason")
 
 
-def plan_report(
-    command: str, outcome: Outcome, exit_code: int, extra: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything about a plan, and about a run where there was one; `extra` is the command's own."""
     plan = outcome.plan
     found = Counter(step.kind for step in plan.steps)
-    content = {
+    return {
         **(extra or {}),
         "sources": [
             {"store": store, "address": address, **_served(plan, store)} for store, address in plan.sources.items()
@@ -367,7 +365,6 @@ def plan_report(
         ],
         "unaudited": [members(each, "store", "name", "version") for each in outcome.unaudited],
     }
-    return envelope(command, plan.environment, exit_code, content)
 
 
 def _served(plan: Plan, store: str) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
-from compiler.render.content import Line, Painted, Piece, Style, Wrapped, envelope, members
+from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
 from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -306,12 +306,6 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         unseen.append(f"when the values of {listed(unread)} were written")
     if unseen:
         yield "not looked at: ", "; ".join(unseen)
-
-
-def status_report(found: Sequence[Mapping[str, Any]], exit_code: int, moment: datetime) -> dict[str, Any]:
-    """The whole object of environments, each as `status_data` has it; `moment` is when it was found."""
-    name = found[0]["environment"] if len(found) == 1 else None
-    return envelope("status", name, exit_code, {"moment": moment, "environments": found})
 
 
 def _wait(waited: WaitResult) -> dict[str, Any]:

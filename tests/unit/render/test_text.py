@@ -1,8 +1,9 @@
 import re
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import Severity
-from compiler.render.content import CommandRun, Omission, Shown, ShownRelated
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Source, Span
+from compiler.render.content import CommandRun, Shown, ShownRelated
 from compiler.render.formats import lines, render_text, summary
 
 EXPECTED = """\
@@ -58,8 +59,9 @@ def test_a_note_is_named_as_one(two: tuple[Shown, ...]) -> None:
 
 
 def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:
-    omission = Omission({"insecure-address": 980}, {Severity.WARNING: 980}, "`--all` shows them")
-    assert text_of(render_text(two, (), CommandRun("compile", omission=omission))) == EXPECTED.replace(
+    omitted = [Diagnostic("insecure-address", Severity.WARNING, "x", Span(Source("a.yaml")))] * 980
+    run = CommandRun("compile", left_out=omitted, see_all="`--all` shows them")
+    assert text_of(render_text(two, (), run)) == EXPECTED.replace(
         "1 error, 1 warning",
         '980 more findings of "insecure-address" not shown; `--all` shows them\n\n1 error, 981 warnings',
     )

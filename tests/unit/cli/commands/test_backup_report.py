@@ -2,9 +2,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from compiler.change.plan import Kind, Location, Step
-from compiler.cli.commands.backup import backup_data, backup_report, opened_lines
+from compiler.cli.commands.backup import backup_content, backup_data, opened_lines
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.backup import Backup, Gathered
+from compiler.render.content import envelope
 from compiler.stores.secret_value import SecretValue
 
 
@@ -20,7 +21,7 @@ def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
         Step("aws", "ID", Kind.MISSING, Location("vault", "agents/aws", "ID"), None, "why"),
     )
     gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/jira", "OTHER"),))
-    report = backup_report(gathered, "dev.age", 0, is_written=True)
+    report = envelope("backup", "dev", 0, backup_content(gathered, "dev.age", is_written=True))
     assert report == {
         "format": 1,
         "command": "backup",
@@ -69,8 +70,8 @@ def test_what_is_not_in_it_is_told_with_its_place_and_why() -> None:
         Step("jira", "WHOLE", Kind.MISSING, Location("vault", "remote", None), None, "it is not there"),
         Step("jira", "NOWHERE", Kind.MISSING, None, None, "no place"),
     )
-    report = backup_report(Gathered(BACKUP, lacking, (("remote", "OWNER"),)), "dev.age", 1, is_written=False)
-    assert (report["command"], report["exitCode"], report["written"]) == ("backup", 1, False)
+    report = backup_content(Gathered(BACKUP, lacking, (("remote", "OWNER"),)), "dev.age", is_written=False)
+    assert report["written"] is False
     assert [each["place"] for each in report["lacking"]] == [
         {"name": "remote", "property": "E"},
         {"name": "remote", "property": None},

@@ -103,7 +103,8 @@ def test_what_the_gate_refuses_exits_1_and_says_how_to_mend_it(
 def test_a_report_is_one_object(cutover: Callable[..., Done]) -> None:
     done = cutover("jira", "--to", "azure", "--apply", "--format", "json")
     report = done.report
-    assert (report["exitCode"], report["mode"], report["to"]) == (0, "to", "azure")
+    assert (report["command"], report["environment"], report["exitCode"]) == ("cutover", "dev", 0)
+    assert (report["mode"], report["to"]) == ("to", "azure")
     assert report["written"] == ["environments/dev.yaml", "chart/values-dev.yaml"]
     assert {each["comparison"] for each in report["keys"]} == {"equal"}
     assert report["commit"][0].startswith("git add ")

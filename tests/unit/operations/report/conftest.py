@@ -13,7 +13,8 @@ from compiler.cli.terminal.contents import text_of
 from compiler.operations.status import Status, StepContext, next_of_secrets, next_step, with_live_state
 from compiler.operations.status_live import StatusJudge, with_values
 from compiler.operations.status_wait import with_ages
-from compiler.render.reports.status import status_data, status_report
+from compiler.render.content import envelope
+from compiler.render.reports.status import status_data
 from compiler.stores.interface import RENEW_DATE
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE, World, world
 
@@ -53,7 +54,8 @@ class Reports:
     def of(self, *found: Status, code: int = 0) -> str:
         asked = StepContext()
         shown = [status_data(each, next_step(each, asked), next_of_secrets(each, asked)) for each in found]
-        return text_of(status_report(shown, code, NOW))
+        name = found[0].environment.name if len(found) == 1 else None
+        return text_of(envelope("status", name, code, {"moment": NOW, "environments": shown}))
 
     def offline(self) -> str:
         """Two environments, from their files alone: one inherits its store, the other one has a secret of its own."""

@@ -17,7 +17,8 @@ from compiler.change.plan import (
 )
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
-from compiler.render.reports.plan import plan_report
+from compiler.render.content import as_json, envelope
+from compiler.render.reports.plan import plan_content
 from compiler.stores.interface import Cluster
 from tests.unit.changes import loss_of, outcome_of, plan_of
 
@@ -47,7 +48,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
             ),
         ),
     )
-    report = plan_report("migrate", Outcome(plan, End.BLOCKED), 1, {"undo": "run-0"})
+    report = envelope("migrate", "prod", 1, plan_content(Outcome(plan, End.BLOCKED), {"undo": "run-0"}))
     assert json.loads(json.dumps(report)) == {
         "format": 1,
         "command": "migrate",
@@ -134,7 +135,7 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
     )
     unaudited = (MissingLine("azure", "a", "v1"),)
     outcome = outcome_of(*results, interrupted=True, unaudited=unaudited)
-    report = plan_report("put", outcome, 130)
+    report = envelope("put", "prod", 130, plan_content(outcome))
     assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)
     assert report["results"] == [
         {
@@ -165,7 +166,7 @@ def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() ->
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
     place = Location("azure", token, None)
     plan = plan_of(notes=(Note(NoteKind.KEEPS_EXPIRES, "jira", place, WHEN, f"az --id {token} --expires DATE"),))
-    report = plan_report("put", Outcome(plan, End.SHOWN), 0)
+    report = as_json(plan_content(Outcome(plan, End.SHOWN)))
     (note,) = report["notes"]
     assert note["remedy"].endswith("--expires DATE")
     assert token not in text_of(report)
@@ -175,5 +176,5 @@ def test_the_versions_that_a_retirement_deletes_are_told_and_those_of_its_undo_a
     place = {"store": "azure", "name": "a"}
     deletion = Write("azure", "a", (), {}, versions=("1", "2"))
     for write, told in ((deletion, [{**place, "versions": ["1", "2"]}]), (replace(deletion, recover=True), [])):
-        assert plan_report("retire", Outcome(plan_of(write), End.SHOWN), 0)["deletions"] == told
-    assert plan_report("put", Outcome(plan_of(Write("azure", "a", (), {})), End.SHOWN), 0)["deletions"] == []
+        assert as_json(plan_content(Outcome(plan_of(write), End.SHOWN))["deletions"]) == told
+    assert plan_content(Outcome(plan_of(Write("azure", "a", (), {})), End.SHOWN))["deletions"] == []

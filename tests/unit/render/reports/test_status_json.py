@@ -7,7 +7,8 @@ from compiler.live.read_many import Likeness
 from compiler.operations.due import DueKey, DueList
 from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
-from compiler.render.reports.status import status_data, status_report
+from compiler.render.content import as_json
+from compiler.render.reports.status import status_data
 from tests.unit.operations.status.conftest import World, world
 
 __all__ = ["world"]
@@ -16,9 +17,7 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
     waited = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
-    (found,) = status_report([status_data(replace(world.status(), waited=waited), NextStep())], 4, MOMENT)[
-        "environments"
-    ]
+    found = as_json(status_data(replace(world.status(), waited=waited), NextStep()))
     assert found["wait"]["unanswered"] == "the stores"
 
 
@@ -42,10 +41,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         NextStep(("next",), "deploy"),
         {"jira": NextStep(("own",), "first")},
     )
-    report = status_report([shown], 4, MOMENT)
-    assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
-    assert report["moment"] == "2026-10-17T00:00:00+00:00"
-    (found,) = report["environments"]
+    found = as_json(shown)
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
     assert (found["notAnswered"], found["waysOut"]) == (list(closed), ["start it"])
     assert (found["next"], found["forced"]) == (["next"], ["jira"])
@@ -124,16 +120,14 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
 
 def test_several_environments_stand_side_by_side(world: World) -> None:
     looked = replace(world.status(), rows=())
-    report = status_report([status_data(looked, NextStep()), status_data(looked, NextStep())], 0, MOMENT)
-    assert (report["environment"], len(report["environments"])) == (None, 2)
-    (found, _) = report["environments"]
+    found = as_json(status_data(looked, NextStep()))
     assert (found["moves"], found["wait"], found["whole"], found["keys"]) == (None, None, False, [])
 
 
 def test_what_is_due_stands_beside_the_secrets(world: World) -> None:
     key = DueKey("jira", "JIRA_TOKEN", "vault", None, True, KeyAge(AgeState.OVERDUE, MOMENT, MOMENT))
     shown = status_data(world.status(), NextStep(), due=DueList(MOMENT, (key,), 2))
-    (found,) = status_report([shown], 1, MOMENT)["environments"]
+    found = as_json(shown)
     assert found["due"] == {
         "until": "2026-10-17T00:00:00+00:00",
         "keys": [

@@ -5,7 +5,7 @@ from typing import Any
 from compiler.change.plan import Note, NoteKind
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import as_json
-from compiler.render.reports.plan import loss_lines, plan_report
+from compiler.render.reports.plan import loss_lines, plan_content
 from tests.unit.changes import loss_of, outcome_of, plan_of
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
@@ -21,7 +21,8 @@ def loss(name: str, *versions: str, kind: NoteKind = NoteKind.DROPS_VERSIONS, ke
 
 
 def report(found: Note) -> dict[str, Any]:
-    return plan_report("migrate", outcome_of(plan=plan_of(losses=(found,))), 0)
+    report: dict[str, Any] = as_json(plan_content(outcome_of(plan=plan_of(losses=(found,)))))
+    return report
 
 
 def noted(found: Note) -> dict[str, Any]:
