@@ -199,27 +199,21 @@ def _principal(node: Node) -> dict[str, ValuesData]:
     return {"authType": "ServicePrincipal", "authSecretRef": references}
 
 
-def _account_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
-    del store_id, options
-    return {"serviceAccount": account_of_operator(namespace)}
-
-
-def _principal_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
-    del options
-    return {
-        "clientId": key_of_new(store_id, "client-id", namespace),
-        "clientSecret": key_of_new(store_id, "client-secret", namespace),
-    }
-
-
 _KeyVault.log_ins = MappingProxyType(
     {
-        "workloadIdentity": LogIn({"serviceAccount": ("name",)}, _workload, _account_members),
+        "workloadIdentity": LogIn(
+            {"serviceAccount": ("name",)},
+            _workload,
+            lambda _, __, namespace: {"serviceAccount": account_of_operator(namespace)},
+        ),
         "managedIdentity": LogIn({}, _managed, lambda *_: {}),
         "servicePrincipal": LogIn(
             {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
             _principal,
-            _principal_members,
+            lambda store_id, _, namespace: {
+                "clientId": key_of_new(store_id, "client-id", namespace),
+                "clientSecret": key_of_new(store_id, "client-secret", namespace),
+            },
             title="a service principal",
             needs=("tenantId",),
             options_needed=((_TENANT, "give the id of its tenant"),),

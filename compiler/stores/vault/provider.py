@@ -189,23 +189,10 @@ def _jwt(node: Node) -> dict[str, ValuesData]:
     return {"jwt": {"path": path, "role": role, "kubernetesServiceAccountToken": token}}
 
 
-def _token(node: Node) -> dict[str, ValuesData]:
-    return {"tokenSecretRef": reference_of(node)}
-
-
 def _role_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
     del store_id
     account: dict[str, ValuesData] = {**account_of_operator(namespace), "audiences": ["vault"]}
     return {"role": options.get(_ROLE, OPERATOR), "serviceAccount": account}
-
-
-def _app_role_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
-    return {"roleId": options[_ROLE], "secretId": key_of_new(store_id, "secret-id", namespace)}
-
-
-def _token_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
-    del options
-    return key_of_new(store_id, "token", namespace)
 
 
 _ROLE_AND_ACCOUNT = {"": ("role",), "serviceAccount": ("name",)}
@@ -216,12 +203,19 @@ _Vault.log_ins = MappingProxyType(
         "appRole": LogIn(
             {"": ("roleId",), "secretId": _SECRET_KEY},
             _app_role,
-            _app_role_members,
+            lambda store_id, options, namespace: {
+                "roleId": options[_ROLE],
+                "secretId": key_of_new(store_id, "secret-id", namespace),
+            },
             title="an AppRole",
             takes=(_ROLE,),
             options_needed=((_ROLE, "give its role id, which is no credential"),),
         ),
-        "token": LogIn({"": _SECRET_KEY}, _token, _token_members),
+        "token": LogIn(
+            {"": _SECRET_KEY},
+            lambda node: {"tokenSecretRef": reference_of(node)},
+            lambda store_id, _, namespace: key_of_new(store_id, "token", namespace),
+        ),
     }
 )
 
