@@ -115,7 +115,7 @@ class SdkTransport(HttpTransport[Any, Any]):
         origin = url.scheme or "", (url.host or "").strip("[]"), url.port
         if (known := self._transports.get(origin)) is not None:
             return known
-        proxy = usable_proxy(StoreLocation(f"{url.scheme}://{url.netloc}"), proxy_for(url.url))
+        proxy = proxy_to(url)
         context = self._authorities() if url.scheme == "https" else None
         made = Transport(Address(*origin, ""), context, proxy, **self._timeouts)
         return self._transports.setdefault(origin, made)
@@ -174,19 +174,18 @@ def _origin(url: Url) -> tuple[str | None, str | None, int]:
     return url.scheme, url.host, url.port or 443
 
 
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a server; None where there is none, or the server is exempt."""
-    found: str | None = select_proxy(url, get_environ_proxies(url))
-    return found
+def proxy_to(url: Url) -> Proxy | None:
+    """Return the proxy that the environment names for a server; None where there is none, or the server is exempt.
 
-
-def usable_proxy(place: StoreLocation, named: str | None) -> Proxy | None:
-    """Return the proxy's address. Raises a StoreError, invalid-name, for one of SOCKS and the like."""
+    Raises a StoreError, invalid-name, for one of SOCKS and the like.
+    """
+    named: str | None = select_proxy(url.url, get_environ_proxies(url.url))
     proxy = None if named is None else parse_proxy(named, "http", "https")
     if named is not None and proxy is None:
         # Its text is not shown: it may hold a password.
-        reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
-        raise StoreError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY", Code.INVALID_NAME)
+        reason, place = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address", f"{url.scheme}://{url.netloc}"
+        remedy = "correct it, or set NO_PROXY"
+        raise StoreError(StoreLocation(place), Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     return proxy
 
 

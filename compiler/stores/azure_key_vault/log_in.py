@@ -44,10 +44,7 @@ _CREDENTIALS: Final = (
     "InteractiveBrowserCredential",
 )
 # Clouds whose users log in elsewhere than at login.microsoftonline.com.
-_AUTHORITIES: Final = {
-    "ChinaCloud": "login.chinacloudapi.cn",
-    "USGovernmentCloud": "login.microsoftonline.us",
-}
+_AUTHORITIES: Final = {"ChinaCloud": "login.chinacloudapi.cn", "USGovernmentCloud": "login.microsoftonline.us"}
 
 
 def shared_credential(
@@ -244,7 +241,9 @@ class SharedCredential:
         object_id = claims.get("oid")
         parts = names[:1] + ([f"oid {object_id}"] if isinstance(object_id, str) else [])
         subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
-        return Identity(_one_line(subject), self.method, _time(token.expires_on), self._chosen())
+        # It goes into audit lines: nothing in it may start a second one.
+        subject = subject.encode("unicode_escape").decode("ascii")
+        return Identity(subject, self.method, _time(token.expires_on), self._chosen())
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -270,8 +269,3 @@ def _host(resource: object) -> str:
         return urlsplit(resource).netloc.lower() if isinstance(resource, str) else ""
     except ValueError:
         return ""
-
-
-def _one_line(subject: str) -> str:
-    # It goes into audit lines: nothing in it may start a second one.
-    return subject.encode("unicode_escape").decode("ascii")

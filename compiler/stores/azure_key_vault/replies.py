@@ -314,10 +314,8 @@ def require_version(bundle: Bundle, version: str | None, place: StoreLocation, a
 def remote_secret(name: str, bundle: Bundle) -> RemoteSecret:
     """Return a version that was read, its properties taken from its text where that is a JSON object."""
     whole = bundle.value if bundle.value is not None else SecretValue("")
-    properties: dict[str, SecretValue] = {}
-    is_object = True
     try:
-        properties = read_object(whole.reveal())
+        properties, is_object = read_object(whole.reveal()), True
     except NotAnObjectError:
-        is_object = False
+        properties, is_object = {}, False
     return RemoteSecret(name, bundle.version or "", properties, bundle.attributes, whole, is_object)

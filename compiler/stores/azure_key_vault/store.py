@@ -54,12 +54,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.pacing import Quotas, RequestClass, one_operation
-from compiler.stores.secret_value import (
-    NotAnObjectError,
-    SecretValue,
-    change_object,
-    write_object,
-)
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
 
 KEY_VAULT_QUOTAS: Final[Quotas] = {RequestClass.CREATE: MOST_CREATES, RequestClass.OTHER: MOST_TRANSACTIONS}
 JSON_CONTENT_TYPE: Final = "application/json"
@@ -199,7 +194,7 @@ class AzureKeyVaultStore:
         def settle() -> Bundle | None:
             return self._settled(name, value, attributes, expected, is_new)
 
-        made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle, RequestClass.CREATE)
+        made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle)
         self._require_own(made, name, expected, settle)
         if made.value is not None and made.value.reveal() != value.reveal():
             reason = f"version {made.version} was stored, with another value than the one sent"

@@ -3,12 +3,14 @@ import socket
 import ssl
 
 import pytest
+from urllib3.util import parse_url
 
-from compiler.stores.azure_key_vault.client import connection_error, require_https, server_of, usable_proxy
+from compiler.stores.azure_key_vault.client import connection_error, proxy_to, require_https, server_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import UnknownHostError
 from tests.refusals import is_refused
 
+URL = parse_url("https://v.vault.azure.net")
 PLACE = StoreLocation("https://v.vault.azure.net")
 SERVER = server_of("https://v.vault.azure.net")
 
@@ -21,16 +23,19 @@ def test_https_is_a_must() -> None:
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy:3128", "HTTPS://u:p@proxy", "proxy:3128"])
-def test_a_proxy_of_http_is_used(proxy: str | None) -> None:
-    assert (usable_proxy(PLACE, proxy) is None) is (proxy is None)
+def test_a_proxy_of_http_is_used(proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy or "")
+    assert (proxy_to(URL) is None) is (proxy is None)
 
 
 @pytest.mark.parametrize(
     "proxy", ["socks5://s3ntinel@proxy", "http://", "http://proxy:s3ntinel", "http://[s3ntinel", "s3ntinel\nx"]
 )
-def test_another_proxy_is_refused_without_its_text(proxy: str) -> None:
+def test_another_proxy_is_refused_without_its_text(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME), match="not an http:// proxy address") as caught:
-        usable_proxy(PLACE, proxy)
+        proxy_to(URL)
+    assert caught.value.place == PLACE
     assert "s3ntinel" not in f"{caught.value} {caught.value.remedy}"
 
 

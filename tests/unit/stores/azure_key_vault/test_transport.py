@@ -10,13 +10,14 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import HttpRequest as OlderRequest
 from azure.core.rest import HttpRequest
 from urllib3 import HTTPHeaderDict
+from urllib3.util import parse_url
 
 from compiler.stores.azure_key_vault.client import (
     CA_VARIABLES,
     ForeignHostError,
     SdkTransport,
     VaultTransport,
-    proxy_for,
+    proxy_to,
 )
 from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport
 from compiler.stores.no_answer import named_authorities
@@ -167,7 +168,8 @@ def test_proxies_are_read_once_when_the_store_opens(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", exempt)
-    assert proxy_for(URL) == ("http://proxy:3128" if proxied else None)
+    proxy = proxy_to(parse_url(URL))
+    assert (proxy and proxy.url) == ("http://proxy:3128" if proxied else None)
     opened = transport_to()
     monkeypatch.setenv("HTTPS_PROXY", "http://later:3128")
     monkeypatch.delenv("NO_PROXY")
