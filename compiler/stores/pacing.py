@@ -72,7 +72,7 @@ class Deadlines:
         self._first_contact = first_contact
         self._lock = threading.Lock()
         self._asked: float | None = None
-        self._mine = threading.local()
+        # When the operation of each thread began.
         self._running: dict[int, float] = {}
 
     @contextmanager
@@ -81,12 +81,11 @@ class Deadlines:
         if self._began() is not None:
             yield
             return
-        self._mine.began = self._running[threading.get_ident()] = self._clock.now()
+        self._running[threading.get_ident()] = self._clock.now()
         try:
             yield
         finally:
-            self._mine.began = None
-            self._running.pop(threading.get_ident(), None)
+            del self._running[threading.get_ident()]
 
     def elapsed(self) -> float:
         """Seconds since this thread's operation began; while the store has not answered, since it was first asked."""
@@ -121,7 +120,7 @@ class Deadlines:
             yield
 
     def _began(self) -> float | None:
-        return getattr(self._mine, "began", None)
+        return self._running.get(threading.get_ident())
 
     def _operation_end(self) -> float:
         began = self._began()
@@ -375,9 +374,9 @@ class Retrier:
         self._lock = threading.Lock()
         self._watcher: threading.Thread | None = None
 
-    def read(self, send: Callable[[], T], kind: RequestClass = RequestClass.OTHER) -> T:
+    def read(self, send: Callable[[], T]) -> T:
         """Send something that changes nothing, again after every retryable error."""
-        return self._run(send, kind, settle=None)
+        return self._run(send, RequestClass.OTHER, settle=None)
 
     def write(
         self, send: Callable[[], T], settle: Callable[[], T | None], kind: RequestClass = RequestClass.CREATE

@@ -32,7 +32,7 @@ from compiler.stores.http import (
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import UNLIMITED, RequestClass, held, note_answer
+from compiler.stores.pacing import UNLIMITED, held, note_answer
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.access import Request, VaultQuestions
 from compiler.stores.vault.log_in import Token, VaultLogin
@@ -124,7 +124,8 @@ class VaultConnection:
             adapter=lambda **_: JsonAdapter(transport, path, address.vault_namespace),
         )
         self._address = address
-        self._login = VaultLogin(environ, StoreLocation(address.absolute))
+        self._place = StoreLocation(address.absolute)
+        self._login = VaultLogin(environ, self._place)
         self._clock = options.clock
         self._policy = options.retry
         self._retrier = options.retrier(address.absolute, UNLIMITED)
@@ -157,9 +158,7 @@ class VaultConnection:
 
     def write(self, request: Request, send: Callable[[], T], settle: Callable[[], T | None]) -> T:
         """The same for a write, whose unknown outcomes `settle` settles."""
-        return self._with_token(
-            lambda: self._retrier.write(lambda: self._attempt(request, send), settle, RequestClass.CREATE)
-        )
+        return self._with_token(lambda: self._retrier.write(lambda: self._attempt(request, send), settle))
 
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
@@ -193,14 +192,12 @@ class VaultConnection:
         cluster: Cluster | None = self._attempt(request, self.client.adapter.health)
         meant = self._address.cluster_ids
         if cluster is not None and meant and cluster.id not in meant:
-            raise StoreError(
-                StoreLocation(self._address.absolute),
-                Action.CONNECT,
-                f"another Vault answers: {cluster}, but the expected id is {' or '.join(meant)}",
+            reason = f"another Vault answers: {cluster}, but the expected id is {' or '.join(meant)}"
+            remedy = (
                 f"correct {self._server.setting}; if the expected Vault was rebuilt or has failed over, add "
-                f"--accept-cluster {cluster.id} once, and write that id as its clusterId",
-                Code.OTHER_CLUSTER,
+                f"--accept-cluster {cluster.id} once, and write that id as its clusterId"
             )
+            raise StoreError(self._place, Action.CONNECT, reason, remedy, Code.OTHER_CLUSTER)
         self._cluster, self._is_met = cluster, True
         self._on_contact(cluster)
 
@@ -223,36 +220,28 @@ class VaultConnection:
             try:
                 stack.enter_context(held(self._lock))
             except TimeoutError as error:
-                failure = no_answer(error, self._server, StoreLocation(self._address.absolute), Action.LOG_IN)
-                raise failure from None
+                raise no_answer(error, self._server, self._place, Action.LOG_IN) from None
             yield
 
     def _attempt(self, request: Request, send: Callable[[], T]) -> T:
-        generation = self._generation
+        generation, place = self._generation, StoreLocation(self._address.absolute, request.name)
+        reply: RefusedError | None = None
         try:
             with self.deadlines.request():
                 return send()
         except RefusedError as refusal:
             # Without its frames, which hold the request.
-            reply: RefusedError | None = refusal.with_traceback(None)
+            reply = refusal.with_traceback(None)
         except (OSError, HTTPException) as problem:
-            failure: StoreError = no_answer(problem, self._server, self._place(request), request.action)
-            reply = None
+            failure = no_answer(problem, self._server, place, request.action)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
-            is_too_large = isinstance(problem, ReplyTooLargeError)
-            failure = malformed(self._place(request), request.action, is_too_large=is_too_large)
-            reply = None
-        place = self._place(request)
+            failure = malformed(place, request.action, is_too_large=isinstance(problem, ReplyTooLargeError))
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.
-        if reply is None:
-            raise self._after_trouble(failure)
-        if reply.status == HTTPStatus.FORBIDDEN and reply.is_vaults:
-            raise self._denied(request, place, generation)
-        about_a_secret = request.is_about_a_secret
-        raise self._after_trouble(error_of_reply(reply, place, request.action, is_about_a_secret=about_a_secret))
-
-    def _place(self, request: Request) -> StoreLocation:
-        return StoreLocation(self._address.absolute, request.name)
+        if reply is not None:
+            if reply.status == HTTPStatus.FORBIDDEN and reply.is_vaults:
+                raise self._denied(request, place, generation)
+            failure = error_of_reply(reply, place, request.action, is_about_a_secret=request.is_about_a_secret)
+        raise self._after_trouble(failure)
 
     def _after_trouble(self, failure: StoreError) -> StoreError:
         """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
@@ -286,7 +275,6 @@ class VaultConnection:
         self.questions.check_mount()
 
     def _log_in(self, ready: Callable[[Any], Token] | None = None) -> Token:
-        place = StoreLocation(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
         is_a_vaults = False
 
@@ -306,7 +294,7 @@ class VaultConnection:
             raise refused
         reason = f"the server rejected the {self._login.method} log-in"
         remedy = "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
-        raise StoreError(place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
+        raise StoreError(self._place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
 
     def _take(self, token: Token) -> None:
         self._token = token

@@ -174,7 +174,6 @@ def _by_status(reply: RefusedError) -> _Meaning:
         return _TOO_LARGE_DOCUMENT
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         return _REDIRECTS
-    how = ""
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
         how = f"status {reply.status} without JSON"
     elif reply.status == HTTPStatus.UNAUTHORIZED:
@@ -182,7 +181,7 @@ def _by_status(reply: RefusedError) -> _Meaning:
         how = "status 401"
     elif not reply.is_vaults:
         how = f"status {reply.status} without Vault's JSON"
-    if not how:
+    else:
         return f"the server answered {reply.status}", "see the server's log", Code.UNEXPECTED_REPLY
     reason = f"the server that answered is not Vault: {how}"
     return reason, "check the address and the proxy in between", Code.UNEXPECTED_REPLY
