@@ -31,10 +31,7 @@ _TLS_CAUSES: Final = (
     (re.compile(r"certificate has expired"), "its certificate has expired"),
     (re.compile(r"not yet valid"), "its certificate is not yet valid"),
     (re.compile(r"CERTIFICATE_VERIFY_FAILED"), _UNTRUSTED),
-    (
-        re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
-        _NO_TLS,
-    ),
+    (re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"), _NO_TLS),
 )
 # A connection that broke off, as one without TLS does: it may be made again.
 _TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
