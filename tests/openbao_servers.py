@@ -6,6 +6,7 @@ import json
 import ssl
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,10 +45,15 @@ class AuditedOpenBao(LocalOpenBao):
         config.write_text(f'audit "file" "own" {{ options {{ file_path = {path} }} }}\n', encoding="utf-8")
         return cls.start_dev(folder, f"-config={config}")
 
-    def requests(self) -> list[tuple[str, str]]:
-        """The path and the operation of each request that was answered, oldest first."""
-        text = (self.folder / _AUDIT).read_text(encoding="utf-8")
-        entries = (json.loads(line) for line in text.splitlines())
+    def mark(self) -> int:
+        """The end of what was asked until now."""
+        return (self.folder / _AUDIT).stat().st_size
+
+    def requests(self, mark: int = 0) -> list[tuple[str, str]]:
+        """The path and the operation of each request that was answered, since a mark, oldest first."""
+        with (self.folder / _AUDIT).open("rb") as file:
+            file.seek(mark)
+            entries = [json.loads(line) for line in file]
         asked = (entry["request"] for entry in entries if entry["type"] == "response")
         return [(request["path"], request["operation"]) for request in asked]
 
@@ -82,9 +88,12 @@ class RaftOpenBao(LocalOpenBao):
     def ca_file(self) -> Path:
         return self.folder / "ca.pem"
 
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
     def open(self, request: urllib.request.Request, seconds: float) -> bytes:
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        with urllib.request.urlopen(request, timeout=seconds, context=context) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=seconds, context=self._trust) as reply:  # noqa: S310
             return bytes(reply.read())
 
     def initialise(self) -> None:

@@ -18,7 +18,7 @@ from tests.commands import Done
 from tests.proofs.conftest import World
 
 VAULT, KEY_VAULT = providers.VAULT, providers.KEY_VAULT
-MANY = 24
+MANY = 16
 TO = {VAULT: ("--to", "vault", "--from", "azure"), KEY_VAULT: ("--to", "azure")}
 RESUMED = "incomplete; run the same command again to continue"
 
@@ -56,7 +56,7 @@ def tripped(
     world: World, provider: Provider, method: str, acts: Mapping[int, Callable[[], object]], patience: float = 2.0
 ) -> Iterator[None]:
     """Within, `migrate` meets this tripwire in its stores of `provider`, and gives up after `patience` seconds."""
-    policy = RetryPolicy(patience=patience, first_wait=0.02, longest_wait=0.1)
+    policy = RetryPolicy(patience=patience, first_wait=0.02, longest_wait=0.25)
 
     def opener(address: StoreAddress, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - a store or its tripwire
         store = open_store(address, environ, StoreOptions(retry=policy))
@@ -80,14 +80,11 @@ class Move:
 
     def standing(self) -> dict[str, tuple[int, dict[str, str]]]:
         """What the destination holds, with the number of its versions; asked of the servers themselves."""
-        found: dict[str, tuple[int, dict[str, str]]] = {}
-        for name in self.meant:
-            if self.to is KEY_VAULT:
-                if versions := self.world.azure.versions(name):
-                    found[name] = len(versions), self.world.azure_object(name)
-            elif name in self.names():
-                found[name] = self.world.vault_versions(name), self.world.get(name)
-        return found
+        if self.to is VAULT:
+            there = self.names()
+            return {name: (self.world.vault_versions(name), self.world.get(name)) for name in self.meant.keys() & there}
+        versions = {name: len(self.world.azure.versions(name)) for name in self.meant}
+        return {name: (count, self.world.azure_object(name)) for name, count in versions.items() if count}
 
     def names(self) -> set[str]:
         listed = self.world.bao.call("GET", f"{self.world.mount}/metadata/many?list=true")["data"]["keys"]

@@ -251,10 +251,15 @@ def resumed(world: World, *words: str) -> Done:
     return done
 
 
+# Every line where a Vault is read. Where a Key Vault is, which the same engine writes: the last of the plan, the first
+# after it, those around the first store's write, and the last.
 @pytest.mark.parametrize(
-    ("source", "turn"),
-    [("given", turn) for turn in range(1, LINES + 2)]
-    + [("generated", turn) for turn in (PLANNED, PLANNED + 1, PLANNED + 3, PLANNED + 4, LINES)],
+    ("store", "source", "turn"),
+    [("vault", "given", turn) for turn in range(1, LINES + 2)]
+    + [("vault", "generated", turn) for turn in (PLANNED, PLANNED + 1, PLANNED + 3, PLANNED + 4, LINES)]
+    + [("azure", "given", turn) for turn in (PLANNED - 1, PLANNED, PLANNED + 1, PLANNED + 3, LINES)]
+    + [("azure", "generated", turn) for turn in (PLANNED + 1, PLANNED + 4)],
+    indirect=["store"],
 )
 def test_killed_before_any_line_the_same_command_sets_one_value_everywhere(
     world: World, store: str, source: str, turn: int

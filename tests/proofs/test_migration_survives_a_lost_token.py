@@ -161,7 +161,7 @@ def test_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> N
 
 def test_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world: World) -> None:
     move = prepared(world, VAULT)
-    world.variables |= Role(world).variables(token_num_uses=60)
+    world.variables |= Role(world).variables(token_num_uses=40)
     done = move.run()
     assert done.code == 0, done
     move.is_whole()
@@ -173,7 +173,7 @@ def test_a_renewable_token_is_renewed_before_it_expires_in_the_middle(world: Wor
     started = time.monotonic()
     with counted(world) as gateway:
         # One after the other waits, a little: on a busy machine too, some go on in the last third of its time.
-        with tripped(world, VAULT, "write", dict.fromkeys(range(1, MANY + 1), lambda: time.sleep(0.11))):
+        with tripped(world, VAULT, "write", dict.fromkeys(range(1, MANY + 1), lambda: time.sleep(0.165))):
             done = move.run()
         assert done.code == 0, done
         assert time.monotonic() - started > 2.4

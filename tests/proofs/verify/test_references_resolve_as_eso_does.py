@@ -5,10 +5,12 @@ parts of the compiler that they are compared with.
 """
 
 import json
+import os
 import secrets
 import ssl
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,18 +86,19 @@ def write_environment(project: Path, vault: str, key_vault: str, store: str, fet
 
 
 class Answers:
-    """What both servers say over HTTP, without an adapter."""
+    """What both servers say over HTTP, without an adapter; each is asked once for a remote secret."""
 
     def __init__(self, openbao: LocalOpenBao, key_vault: FaultyKeyVault) -> None:
         self._openbao = openbao
         self._key_vault = key_vault
         self._token = key_vault.issue_token()
         self._trust = ssl.create_default_context(cafile=str(key_vault.ca_file))
+        self.of_vault, self.of_key_vault = cache(self._of_vault), cache(self._of_key_vault)
 
-    def of_vault(self, key: str) -> dict[str, object]:
+    def _of_vault(self, key: str) -> dict[str, object]:
         return dict(self._openbao.call("GET", vault_path(MOUNT, key))["data"]["data"])
 
-    def of_key_vault(self, key: str) -> str:
+    def _of_key_vault(self, key: str) -> str:
         url = f"{self._key_vault.url}/secrets/{key_vault_name(key)}?api-version=7.6"
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - ours
         with urllib.request.urlopen(request, context=self._trust) as reply:  # noqa: S310 - our own server
@@ -134,10 +137,13 @@ def compiled(project: Path) -> Environment:
 def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -> dict[tuple[str, str], str]:
     references, _ = references_of(found, store=found.stores[store])
     values: dict[tuple[str, str], str] = {}
+    read: dict[str, RemoteSecret] = {}
     with LiveStores(variables) as stores:
         for each in references:
             name = each.store.provider.asked_name(each.store.mount, each.remote_key)
-            remote = stores.open(each.store).read(name)
+            if name not in read:
+                read[name] = stores.open(each.store).read(name)
+            remote = read[name]
             value = resolve(each.store.provider, remote, each.property, by_name=each.by_name)
             assert isinstance(value, SecretValue)
             values[each.secret, each.key] = value.reveal()
@@ -161,9 +167,9 @@ def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of
     catalogue.write_text(catalogue.read_text("utf-8").replace("secrets:\n", f"secrets:\n{ELSEWHERE}", 1), "utf-8")
     write_environment(project, openbao.url, key_vault.url, "vault", fetch)
     meant = fill(compiled(project), openbao)
-    answers = Answers(openbao, key_vault)
 
     def prove(store: str) -> None:
+        answers = Answers(openbao, key_vault)
         write_environment(project, openbao.url, key_vault.url, store, fetch)
         assert run("compile", "proof").code == 0
         assert answers.pods(project / "chart/values-proof.yaml") == meant
@@ -323,7 +329,7 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     return document, "".join(parts[:-1])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 100)
 @given(asked())
 def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
     document, wanted = case
