@@ -231,7 +231,7 @@ def _compared_providers(root: Path) -> Iterator[str]:
         relative = path.relative_to(root / "compiler").as_posix()
         if relative.startswith("stores/"):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.Compare | ast.MatchValue) and any(map(_is_provider, ast.walk(node))):
                 yield f"compiler/{relative}:{node.lineno} compares with a provider: {ast.unparse(node)}"
             elif isinstance(node, ast.Dict | ast.MatchMapping):

@@ -38,8 +38,8 @@ def problems(mutant: Mutant) -> Iterator[str]:
     try:
         text = mutant.applied(ROOT)
         if mutant.file.endswith(".py"):
-            compile(text, mutant.file, "exec")
-            yield from (f"{mutant}: there is no name {name}" for name in unknown_names(mutant, text))
+            module = ast.parse(text, mutant.file)
+            yield from (f"{mutant}: there is no name {name}" for name in unknown_names(mutant, module))
     except ValueError as error:
         yield str(error)
         return
@@ -52,7 +52,7 @@ def problems(mutant: Mutant) -> Iterator[str]:
     yield from (f"{mutant}: there is no {test}" for test in missing)
 
 
-def unknown_names(mutant: Mutant, text: str) -> set[str]:
+def unknown_names(mutant: Mutant, module: ast.Module) -> set[str]:
     """Names that the mistake brings along and nobody defines: any test fails for such a one, and none for the mistake.
 
     Attributes are looked for on `self` alone.
@@ -62,7 +62,7 @@ def unknown_names(mutant: Mutant, text: str) -> set[str]:
     if not words:
         return set()
     found, bound = set[str](), set[str]()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(module):
         if isinstance(node, ast.Name):
             (found if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
@@ -75,7 +75,7 @@ def test_a_name_that_nobody_defines_is_found() -> None:
 
     def planted(new: str) -> set[str]:
         mutant = Mutant("", file, "        self._retrier.close()\n", f"        {new}\n", tests, "")
-        return unknown_names(mutant, mutant.applied(ROOT))
+        return unknown_names(mutant, ast.parse(mutant.applied(ROOT)))
 
     assert planted("self._gone.close(infinite)") == {"_gone", "infinite"}
     assert planted("self._lock.close([other for other in repr(self)])") == set()
