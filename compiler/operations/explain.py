@@ -232,11 +232,9 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
     if root.get("partOf") is None:
         yield Explanation("partOf", environment.part_of, "usual", note="the default")
     for store in environment.stores.values():
-        defaults = {
-            "kind": store.kind,
-            "render": "false",
-            **({"mount": store.mount} if store.provider.has_mounts else {}),
-        }
+        defaults = {"kind": store.kind, "render": "false"}
+        if store.provider.has_mounts:
+            defaults["mount"] = store.mount
         for name, value in defaults.items():
             if store.node.get(name) is None:
                 yield Explanation(f"stores.{store.id}.{name}", value, "default")

@@ -195,10 +195,8 @@ def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cell
     having = [each for each in environments if name in each.rows]
     settings = {each.name: _settings(each, name) for each in having}
     usual = {what: Counter(each[what] for each in settings.values()).most_common(1)[0][0] for what in _COMPARED}
-    unlike = {
-        each.name: [what for what in _COMPARED if settings[each.name][what] != usual[what]] or None for each in having
-    }
-    differs = [what for what in _COMPARED if any(what in (words or ()) for words in unlike.values())]
+    unlike = {where: [what for what in _COMPARED if own[what] != usual[what]] for where, own in settings.items()}
+    differs = [what for what in _COMPARED if any(what in words for words in unlike.values())]
     by_key: dict[str, list[tuple[ReportedEnvironment, Json]]] = {}
     for each in having:
         for key, found in each.keys.get(name, {}).items():
@@ -221,7 +219,7 @@ def _settings(each: ReportedEnvironment, name: str) -> dict[str, Any]:
     }
 
 
-def _cell(each: ReportedEnvironment, name: str, differs: list[str] | None) -> Json:
+def _cell(each: ReportedEnvironment, name: str, differs: list[str]) -> Json:
     """A secret in one environment: it has the state and the date of the key that has the gravest, or the first."""
     row, keys = each.rows[name], [*each.keys.get(name, {}).values()]
     readers = each.readers.get(name)
@@ -235,7 +233,7 @@ def _cell(each: ReportedEnvironment, name: str, differs: list[str] | None) -> Js
         "age": _days(row["written"], each.moment),
         **late,
         **(_decided(keys[0]) if keys else {}),
-        "differs": differs,
+        "differs": differs or None,
         "target": row["target"],
         "readers": [f"{at['kind']} {at['namespace']}/{at['name']}" for at in readers] if readers is not None else None,
         "first": row["first"],
