@@ -14,14 +14,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
 from compiler.model.provider import unknown_provider
-from compiler.model.store import (
-    Sameness,
-    StoreIdentity,
-    compare_any,
-    found_below,
-    is_below,
-    remote_places,
-)
+from compiler.model.store import Sameness, StoreIdentity, compare_any, found_below, is_below, remote_places
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
@@ -38,14 +31,10 @@ _READERS = (
     ("clusterpushsecrets", "ClusterPushSecret", ("pushSecretSpec",)),
 )
 _GENERATOR = "VaultDynamicSecret"
+_STORES = ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores"))
+_GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
 # Every kind that is asked for; one that the cluster does not have is none.
-KINDS = (
-    "clustersecretstores",
-    "secretstores",
-    *(plural for plural, _, _ in _READERS),
-    "vaultdynamicsecrets",
-    "clustergenerators",
-)
+KINDS = (*(plural for _, plural in _STORES), *(plural for plural, _, _ in _READERS), *_GENERATORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +215,12 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
     try:
         found = {plural: view.every_object(plural) for plural in KINDS}
-        if found["externalsecrets"] is not None:
-            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
-            return
-        message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
-        failure = Refusal("cannot run", message, "choose the cluster with --context")
     except ClusterError as error:
-        failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
-    raise failure
+        raise Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy) from None
+    if found["externalsecrets"] is None:
+        message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
+        raise Refusal("cannot run", message, "choose the cluster with --context")
+    _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
 
 
 class _Search:
@@ -248,7 +235,7 @@ class _Search:
         self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
 
     def run(self) -> None:
-        for kind, plural in ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores")):
+        for kind, plural in _STORES:
             for each in self._objects[plural]:
                 self._meet(kind, *_named(each), live_identity(each))
         for plural, title, where in _READERS:
