@@ -9,7 +9,6 @@ rotations away until it ends.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from compiler.change.journal import Run, find_run
@@ -27,13 +26,13 @@ from compiler.change.plan import (
     refuse_targets,
 )
 from compiler.change.run_files import caller_of
-from compiler.live.ages import Look, has_since, plus_days, since_text, values_since
-from compiler.live.read_many import Reading, ask_many, begun_at, rotation_of, value_at
+from compiler.live.ages import may_have_since, plus_days, since_text, values_since
+from compiler.live.read_many import Likeness, Readings, ask_many, begun_at, compare_held, kv_line, rotation_of, value_at
 from compiler.live.stores import PlaceLimits
 from compiler.model.environment import Store
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation
+from compiler.stores.errors import Action, ConflictError, StoreLocation
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
@@ -48,10 +47,9 @@ from compiler.stores.interface import (
     Use,
     with_tags,
 )
-from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import command_line, quoted, shell_line
+from compiler.stores.secret_value import Comparer
+from compiler.text.wording import command_line, quoted
 
-Readings = Mapping[tuple[SecretReader, str], Reading]
 # The limits of keys at their destinations, by the stores' ids.
 Limits = Mapping[str, PlaceLimits]
 # The date of each step's value, None where it is not known; with each step goes its limit in days.
@@ -67,21 +65,17 @@ def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
     """Finds the dates of values where the steps come from; `readers` are the stores there, by their ids."""
 
     def since(steps: Sequence[tuple[Step, int]]) -> list[datetime | None]:
-        origins: dict[tuple[str, str], tuple[RemoteSecret, dict[int, tuple[int, Look]]]] = {}
+        origins: dict[tuple[str, str], tuple[RemoteSecret, dict[int, tuple[int, str | None]]]] = {}
         for number, (step, days) in enumerate(steps):
             if step.source is not None and step.origin is not None:
                 keys = origins.setdefault((step.source.store, step.origin.name), (step.origin, {}))[1]
-                keys[number] = days, partial(_value, step.source.property)
+                keys[number] = days, step.source.property
         now, found = datetime.now(UTC), dict[int, datetime | None]()
         for (store, _), (origin, keys) in origins.items():
             found |= values_since(readers[store], origin, keys, now)
         return [found.get(number) for number in range(len(steps))]
 
     return since
-
-
-def _value(property_: str | None, remote: RemoteSecret) -> SecretValue | None:
-    return value_at(remote, property_)
 
 
 def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mapping[str, Store]) -> Plan:
@@ -92,7 +86,31 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
     date takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it:
     where the date cannot be written, the plan has a note.
     """
-    return _with_dates(plan, limits, partial(_aged, plan, limits, since_of, used))
+
+    def aged(write: Write) -> list[Aged]:
+        own, store = _limits_of(write.target, plan, limits), used.get(write.store)
+        is_dated = store is not None and store.requires_expiry
+        steps = [(step, own[step.place.property]) for step in write.steps if step.place.property in own]
+        if since_of is None and write.base is not None:
+            # What is given once more is as old as before.
+            steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
+        if not steps and not is_dated:
+            return []
+        # A new value has no age that would have to be carried.
+        is_carried, now = since_of is not None and bool(steps), datetime.now(UTC)
+        dates = since_of(steps) if since_of is not None else [now] * len(steps)
+        found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
+        written = {step.place.property for step, _ in steps}
+        kept = {property_: days for property_, days in own.items() if property_ not in written}
+        if write.recover:
+            # What stays beside them is read only after the recovery.
+            return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
+        destination = plan.stores[write.store]
+        is_tagged = is_carried and write.base is not None and bool(kept) and may_have_since(destination, write.base)
+        base = write.base if is_tagged or is_dated else None
+        return found + _dates(write.target, destination, base, kept, is_tagged=is_tagged)
+
+    return _with_dates(plan, limits, aged)
 
 
 def notes_of_stored(
@@ -145,10 +163,8 @@ def _undated(
     store_id: str, store: SecretReader, there: RemoteSecret, dates: Sequence[datetime | None], steps: Iterable[Step]
 ) -> Iterator[Note]:
     """A note for each secret of `steps`, with the line that sets the oldest of `dates` beside what is `there`."""
-    text = f"{VALUE_SINCE}={_oldest(dates)}{FROM_VERSION}{there.version}"
-    namespace = [f"-namespace={store.address.vault_namespace}"] if store.address.vault_namespace else []
-    where = (*namespace, f"-mount={store.address.mount}")
-    remedy = shell_line("bao", "kv", "metadata", "patch", *where, f"-custom-metadata={text}", there.name)
+    text = f"{VALUE_SINCE}={since_text(*dates)}{FROM_VERSION}{there.version}"
+    remedy = kv_line(store.address, ("metadata", "patch"), f"-custom-metadata={text}", there.name)
     for secret in dict.fromkeys(step.secret for step in steps):
         yield Note(NoteKind.AGE, secret, Location(store_id, there.name, None), remedy=remedy)
 
@@ -167,18 +183,16 @@ def carry_back_ages(plan: Plan, limits: Limits, had: Mapping[Target, str]) -> Pl
 
 
 def _with_dates(plan: Plan, limits: Limits, aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
-    limited = [write for write in plan.writes if _limits_of(write.target, plan, limits)]
-    if not limited:
+    if not any(_limits_of(write.target, plan, limits) for write in plan.writes):
         return plan
-    found = dict(zip((write.target for write in limited), ask_many(aged_of, limited), strict=True))
 
     def dated(write: Write) -> Write:
-        aged = tuple(found.get(write.target, ()))
+        aged = tuple(aged_of(write))
         dates = [each.since for each in aged if each.is_tagged]
         # Where no key needs the tag, none is written.
-        return replace(write, aged=aged, since=_oldest(dates) if dates else None)
+        return replace(write, aged=aged, since=since_text(*dates) if dates else None)
 
-    return _without_lost(replace(plan, writes=tuple(map(dated, plan.writes))))
+    return _without_lost(replace(plan, writes=tuple(ask_many(dated, plan.writes))))
 
 
 def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None, int]:
@@ -186,42 +200,8 @@ def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None
     return limits.get(target[0], {}).get(provider.remote_name(target[1]), {})
 
 
-def _aged(
-    plan: Plan, all_limits: Limits, since_of: SinceOf | None, used: Mapping[str, Store], write: Write
-) -> list[Aged]:
-    limits, store = _limits_of(write.target, plan, all_limits), used.get(write.store)
-    is_dated = store is not None and store.requires_expiry
-    steps = [(step, limits[step.place.property]) for step in write.steps if step.place.property in limits]
-    if since_of is None:
-        # What is given once more is as old as before.
-        steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
-    if not steps and not is_dated:
-        return []
-    # A new value has no age that would have to be carried.
-    is_carried, now = since_of is not None and bool(steps), datetime.now(UTC)
-    dates = since_of(steps) if since_of is not None else [now] * len(steps)
-    found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
-    written = {step.place.property for step, _ in steps}
-    kept = {property_: days for property_, days in limits.items() if property_ not in written}
-    if write.recover:
-        # What stays beside them is read only after the recovery.
-        return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
-    destination = plan.stores[write.store]
-    is_tagged = is_carried and write.base is not None and bool(kept) and _may_have_date(destination, write.base)
-    base = write.base if is_tagged or is_dated else None
-    return found + _dates(write.target, destination, base, kept, is_tagged=is_tagged)
-
-
-def _may_have_date(store: SecretReader, remote: RemoteSecret) -> bool:
-    try:
-        return has_since(store, remote)
-    except StoreError:
-        return True
-
-
-def _is_there(step: Step, base: RemoteSecret | None) -> bool:
-    there = value_at(base, step.place.property) if base is not None else None
-    return there is not None and step.value is not None and Comparer().same(there, step.value)
+def _is_there(step: Step, base: RemoteSecret) -> bool:
+    return compare_held(value_at(base, step.place.property), step.value, Comparer()) is Likeness.EQUAL
 
 
 def _with_tag(earlier: RemoteSecret, had: str | None) -> RemoteSecret:
@@ -240,14 +220,9 @@ def _dates(
     """Since when the keys of `limits` that `remote` has have their values."""
     if remote is None:
         return []
-    keys = {each: (days, partial(_value, each)) for each, days in limits.items() if value_at(remote, each) is not None}
+    keys = {each: (days, each) for each, days in limits.items() if value_at(remote, each) is not None}
     found = values_since(store, remote, keys, datetime.now(UTC))
     return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
-
-
-def _oldest(dates: Sequence[datetime | None]) -> str:
-    known = [date for date in dates if date is not None]
-    return since_text(min(known) if len(known) == len(dates) else None)
 
 
 def _without_lost(plan: Plan) -> Plan:
@@ -366,7 +341,6 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
             # A date that is asked for may lie after the limit of a key: status says when that is due.
             notes += _overdue(dated, plan) if asked is None else ()
         else:
-            writes.append(write)
             refused[write.target] = dated
     if refused and resumes:
         reason, remedy = next(iter(refused.values()))

@@ -41,7 +41,7 @@ from compiler.live.read_many import (
     WORKERS,
     Likeness,
     Reading,
-    StoredVersion,
+    Readings,
     WriterOf,
     compare_value,
     copy_command,
@@ -57,11 +57,9 @@ from compiler.model.environment import Environment, Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretReader, SecretWriter, Use
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, Mark, SecretValue, Trait, stringified, traits
 from compiler.text.wording import numbered, quoted, shell_line
-
-Readings = Mapping[tuple[SecretReader, str], Reading]
 
 
 def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
@@ -341,25 +339,19 @@ def _judged(
 
 def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
     """A conflict with the time of both values, the run that wrote each, and the command for each case."""
-    there = version_of(step.place.store, draft.stores[step.place.store].address, reading)
-    here = there
-    if step.source is not None and step.origin is not None:
-        created = step.origin.attributes.created
-        address = draft.sources[step.source.store]
-        here = StoredVersion(step.source.store, address, step.origin.name, step.origin.version, created)
-    times = (
-        describe_writes(there, here, writer_of) if here is not there else f"written {describe_write(there, writer_of)}"
-    )
-    step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
+    there = version_of(step.place.store, draft.stores[step.place.store].address.absolute, reading)
     options, only = draft.options, (step.secret,)
+    ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
+    if step.source is not None and step.origin is not None:
+        here = version_of(step.source.store, draft.sources[step.source.store], step.origin)
+        times, run = describe_writes(there, here, writer_of), run_of_later(here, there, writer_of)
+        copy = copy_command(draft.environment, step.secret, there, here)
+        ways.append(f"to copy it to {quoted(here.store)} instead: {copy}")
+    else:
+        times, run = f"written {describe_write(there, writer_of)}", writer_of(there)
+    step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
     if not options.words or options.on_conflict is OnConflict.SKIP:
         return step
-    ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
-    if here is not there:
-        ways.append(
-            f"to copy it to {quoted(here.store)} instead: {copy_command(draft.environment, *only, there, here)}"
-        )
-    run = run_of_later(here, there, writer_of) if here is not there else writer_of(there)
     if run is not None:
         ways.append(f"to take back what {run.command} wrote: {run.undo}")
     ways.append(f"to leave it as it is: {options.again('--on-conflict', 'skip')}")

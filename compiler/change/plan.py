@@ -11,24 +11,21 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from compiler.live.read_many import ask_many, is_of_store, lasting_command
+from compiler.live.read_many import WORKERS, ask_many, is_of_store, kv_line, lasting_command
 from compiler.live.stores import LiveStores, Served
 from compiler.model.environment import Environment, Store
-from compiler.model.store import Place, StoreAddress
+from compiler.model.store import Place
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import (
     VALIDITY_DAYS,
     VALUE_SINCE,
     Attributes,
-    Dropped,
     RemoteSecret,
     SecretReader,
     SecretWriter,
 )
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, repeated, shell_line
-
-_WORKERS = 16
+from compiler.text.wording import command_line, repeated
 
 
 class Kind(StrEnum):
@@ -470,7 +467,7 @@ def losses_of(
     writes: Iterable[Write],
     stores: Mapping[str, SecretWriter],
     new: Collection[Target] = (),
-    workers: int = _WORKERS,
+    workers: int = WORKERS,
 ) -> tuple[Note, ...]:
     """The losses of `writes`, in their order, without those that drop no readable version.
 
@@ -509,16 +506,10 @@ def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool
         # A recovered secret is written over, too.
         replaced = write.deleted if write.recover else write.before
         kind = NoteKind.DROPS_WAY_BACK if replaced in dropped.versions else NoteKind.DROPS_VERSIONS
-        remedy = _remedy(store.address, write.name, dropped)
+        # Twice as many as the larger of the secret's and the mount's limits.
+        remedy = kv_line(store.address, ("metadata", "put"), f"-max-versions={2 * dropped.keeps}", write.name)
         yield Note(kind, secret, place, None, remedy, dropped.versions, dropped.keeps)
     if dropped.lives is not None:
         remedy = lasting_command(store.address, write.name, dropped.limits)
         ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
         yield Note(NoteKind.DELETES_ITSELF, secret, place, ends, remedy, lives=dropped.lives)
-
-
-def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
-    """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
-    namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
-    options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
-    return shell_line("bao", "kv", "metadata", "put", *options)

@@ -12,14 +12,7 @@ from functools import partial
 from compiler.change.apply import Listener, apply_plan, expect_servers, is_same, recording
 from compiler.change.attributes import carry_back_ages, date_writes, drop_ended_tags, notes_of_undone, stores_with_dates
 from compiler.change.compare import refuse_denied
-from compiler.change.journal import (
-    Run,
-    RunEntry,
-    RunHistory,
-    find_run,
-    history_of,
-    runs,
-)
+from compiler.change.journal import Run, RunEntry, RunHistory, find_run, history_of, runs
 from compiler.change.plan import (
     WRITING,
     End,
@@ -37,7 +30,7 @@ from compiler.change.plan import (
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog, unaudited
 from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
-from compiler.live.readers import Reader, ReadIndex, read_by, way_out
+from compiler.live.readers import ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
 from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
@@ -84,24 +77,24 @@ def drop_writes_in_use(
     `own` are the stores of the plan by their ids, `not_the_same` the stores that are known to be others. `environments`
     is called where a write takes something away at all. Raises what it raises, Refusal and AddressError.
     """
-    taking = {write.target: write for write in plan.writes if _takes(write) is not None}
+    taking = [(write, takes) for write in plan.writes if (takes := _takes(write)) is not None]
     if not taking:
         return plan
     every = tuple({each.name: each for each in environments()}.values())
     # Once a store: looking through all environments for each write would take minutes for thousands.
-    reads = {name: ReadIndex(stores.identities(own[name]), not_the_same) for name in {name for name, _ in taking}}
+    reads = {
+        name: ReadIndex(stores.identities(own[name]), not_the_same) for name in {write.store for write, _ in taking}
+    }
     for readers in reads.values():
         readers.add_environments(every)
         readers.check_excluded()
-    found = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
-    words = "it is in use again, read there by"
-    why = {target: (read_by(each, words), _remedy(each)) for target, each in found.items() if each}
+    why: dict[Target, tuple[str, str]] = {}
+    for write, takes in taking:
+        found = [each for each in reads[write.store].of(write.name) if takes(each.property)]
+        if found:
+            remedy = "; ".join(filter(None, (_REMEDY, way_out(found))))
+            why[write.target] = read_by(found, "it is in use again, read there by"), remedy
     return refuse_targets(plan, why)
-
-
-def _remedy(readers: Sequence[Reader]) -> str:
-    other = way_out(readers)
-    return f"{_REMEDY}; {other}" if other else _REMEDY
 
 
 def _takes(write: Write) -> Callable[[str | None], bool] | None:
@@ -114,14 +107,6 @@ def _takes(write: Write) -> Callable[[str | None], bool] | None:
     base = write.base.properties if write.base is not None else {}
     gone = base.keys() - earlier.properties.keys()
     return gone.__contains__ if gone else None
-
-
-def _readers(write: Write, readers: ReadIndex) -> tuple[Reader, ...]:
-    takes = _takes(write)
-    return tuple(each for each in readers.of(write.name) if takes is not None and takes(each.property))
-
-
-_LOST = StoreState.DESTROYED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +128,19 @@ class Reversal:
 _BY_HAND = "compare the versions and keep the right one by hand"
 
 
-def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
+def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None:
+    """How the deletion of `entry` is undone, by the states of the versions that the store has now.
+
+    None where it was begun, and the store shows that it did not come about. Once the run cannot settle a doubt any
+    more, bringing back what it may have deleted loses nothing.
+    """
+    if entry.after is None and not isinstance(states, StoreError):
+        if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
+            return None
+        if run.is_resumable:
+            deleted = numbered(entry.versions)
+            reason = f"the run was stopped while it deleted {deleted}: it may have been done by another"
+            return Reversal(Kind.REFUSE, reason, _settle(run))
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
     if isinstance(states, StoreError):
@@ -157,8 +154,9 @@ def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
     if foreign:
         reason = f"another writer wrote {numbered(foreign)} since the run deleted {numbered(entry.versions)}"
         return Reversal(Kind.REFUSE, reason, _BY_HAND)
-    back = tuple(version for version in own if states.get(version, _LOST) is not _LOST)
-    if own[-1] not in back:
+    lost = [version for version in own if states.get(version, StoreState.DESTROYED) is StoreState.DESTROYED]
+    back = tuple(version for version in own if version not in lost)
+    if own[-1] in lost:
         reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is StoreState.PRESENT for version in back):
@@ -166,31 +164,11 @@ def _judge_recovery(entry: RunEntry, states: States) -> Reversal:
         is_own = entry.undo == "started"
         reason = "it is already undone" if is_own else "another writer recovered it already"
         return Reversal(Kind.KEEP, reason, is_done=is_own)
-    lost = [] if entry.slipped else [version for version in own if version not in back]
-    reason = f"{numbered(back)} can be read again" + (f"; {numbered(lost)} cannot: destroyed since" if lost else "")
-    return Reversal(Kind.RECOVER, reason, versions=back)
+    missing = f"; {numbered(lost)} cannot: destroyed since" if lost and not entry.slipped else ""
+    return Reversal(Kind.RECOVER, f"{numbered(back)} can be read again{missing}", versions=back)
 
 
-def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None:
-    """How the deletion of `entry` is undone, by the states of the versions that the store has now.
-
-    None where it was begun, and the store shows that it did not come about.
-
-    Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
-    """
-    if entry.after is None and not isinstance(states, StoreError):
-        if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
-            return None
-        if run.is_resumable:
-            deleted = numbered(entry.versions)
-            reason = f"the run was stopped while it deleted {deleted}: it may have been done by another"
-            return Reversal(Kind.REFUSE, reason, _settle(run))
-    return _judge_recovery(entry, states)
-
-
-def plan_undo(
-    run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None, workers: int = 16
-) -> Plan:
+def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None) -> Plan:
     """The plan that undoes `run`, from reading stores. Raises the StoreError of a store that cannot be used at all.
 
     `stores` are open, by their ids in the run. `history` knows the versions that other runs and their undos wrote:
@@ -202,11 +180,10 @@ def plan_undo(
     deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
     for (store_id, name), entry in touched.items():
         stores[store_id].expect({name: {_use(entry)}})
-    readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
-    states = version_states([(stores[store], name) for store, name in deleted], workers)
+    readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted])
+    states = version_states([(stores[store], name) for store, name in deleted])
     past = history or RunHistory()
     verdicts: dict[Target, Reversal] = {}
-    is_open = False
     for target, entry in touched.items():
         at = stores[target[0]], target[1]
         if target in deleted:
@@ -217,10 +194,10 @@ def plan_undo(
             verdict = _judge(entry, *at, past, readings[at])
         if verdict is not None:
             verdicts[target] = verdict
-            is_open = is_open or entry.after is None
-    if is_open and run.is_resumable:
-        verdicts = {target: _waiting(run, verdict) for target, verdict in verdicts.items()}
-    return _plan(run, verdicts, stores, workers)
+    if run.is_resumable and any(touched[target].after is None for target in verdicts):
+        waiting = Reversal(Kind.REFUSE, "the outcome of another of its writes is unknown", _settle(run))
+        verdicts = {target: waiting if each.kind in WRITING else each for target, each in verdicts.items()}
+    return _plan(run, verdicts, stores)
 
 
 def _use(entry: RunEntry) -> Use:
@@ -234,7 +211,7 @@ def _deletes(entry: RunEntry) -> bool:
     return entry.recover or entry.kind is Kind.CREATE
 
 
-def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
+def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, SecretWriter]) -> Plan:
     steps: list[Step] = []
     writes: list[Write] = []
     stored: dict[Target, str | None] = {}
@@ -260,7 +237,7 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
         steps=tuple(steps),
         writes=tuple(writes),
         stored=stored,
-        losses=losses_of(rewritten, stores, workers=workers),
+        losses=losses_of(rewritten, stores),
     )
 
 
@@ -356,13 +333,6 @@ def _undo_first(run: PastRun) -> str:
 
 def _settle(run: Run) -> str:
     return f"run the same {run.command} again to settle that, then undo it"
-
-
-def _waiting(run: Run, verdict: Reversal) -> Reversal:
-    if verdict.kind not in WRITING:
-        return verdict
-    waiting = replace(verdict, kind=Kind.REFUSE, reason="the outcome of another of its writes is unknown", current=None)
-    return replace(waiting, remedy=_settle(run), earlier=None)
 
 
 def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:

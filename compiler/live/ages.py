@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final, Generic, TypeVar
 
-from compiler.live.read_many import is_of_store
+from compiler.live.read_many import is_of_store, value_at
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
 from compiler.stores.secret_value import Comparer, SecretValue
@@ -62,26 +63,18 @@ class KeyAge:
         return self.due if self.state is AgeState.OVERDUE else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Since:
-    """What the tag `value-since` says: a date, or why it has none. Of a Vault also from which version it counts."""
-
-    date: datetime | None
-    why: str = ""
-    version: str = ""
-
-
 def plus_days(moment: datetime, days: int) -> datetime:
-    """`days` after `moment`, at most the last moment that a date has."""
+    """`days` after `moment`, or before it where they are negative; never beyond the moments that a date has."""
     try:
         return moment + timedelta(days=days)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return datetime.max.replace(tzinfo=UTC) if days > 0 else datetime.min.replace(tzinfo=UTC)
 
 
-def since_text(moment: datetime | None) -> str:
-    """The text of the tag `value-since` for a date, None for an age that is not known."""
-    return _UNKNOWN if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+def since_text(*dates: datetime | None) -> str:
+    """The text of the tag `value-since` for the oldest of `dates`; None stands for an age that is not known."""
+    known = [date for date in dates if date is not None]
+    return min(known).astimezone(UTC).isoformat(timespec="seconds") if len(known) == len(dates) else _UNKNOWN
 
 
 def age_keys(
@@ -95,24 +88,31 @@ def age_keys(
     """
     ends, doubt = _ends_of(newest.attributes)
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
-    ages = _Ages(reader, newest, limited, now).judge() if limited else {}
+    ages = _Ages(reader, newest, limited, now).judge()
     return {key: _joined(ages.get(key), ends, doubt, now) for key in keys}
 
 
 def values_since(
-    reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, Look]], now: datetime
+    reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, str | None]], now: datetime
 ) -> dict[Key, datetime | None]:
-    """Since when each key has its value, as `age_keys` finds it; None where that is not known."""
-    ages = _Ages(reader, newest, keys, now).judge() if keys else {}
+    """Since when each key has its value, as `age_keys` finds it; None where that is not known.
+
+    Each of `keys` has its limit in days and its property, None for the whole value.
+    """
+    looks = {key: (days, partial(value_at, property_=each)) for key, (days, each) in keys.items()}
+    ages = _Ages(reader, newest, looks, now).judge()
     return {key: age.changed if age.state is not AgeState.NOT_KNOWN else None for key, age in ages.items()}
 
 
-def has_since(reader: SecretReader, newest: RemoteSecret) -> bool:
-    """Whether a copy brought a date to `newest` or to a version before it. Raises StoreError."""
+def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
+    """Whether a copy brought a date to `newest` or to a version before it; true too where the store does not say."""
     if VALUE_SINCE in newest.attributes.tags:
         return True
-    # Not each program that writes a version copies the tags of the one before.
-    listed = reader.list_versions(newest.name) or {}
+    try:
+        # Not each program that writes a version copies the tags of the one before.
+        listed = reader.list_versions(newest.name) or {}
+    except StoreError:
+        return True
     return any(VALUE_SINCE in each.tags for each in listed.values())
 
 
@@ -146,8 +146,8 @@ class _History:
     """The versions of one remote secret by their places, oldest first; the last one is that whose age is asked for.
 
     `version_at` has the version of a place. `dates`, what was `found` and why it is `gone` are by place too. `floor` is
-    the newest place that a Vault has most likely dropped. What the newest tag `value-since` says, `since`, counts from
-    the place `tagged`; None without one. `undated` says which version may stand at any place.
+    the newest place that a Vault has most likely dropped. The newest tag `value-since` counts from the place `tagged`,
+    None without one, and has the date `since` or a `doubt`. `undated` says which version may stand at any place.
     """
 
     version_at: Callable[[int], str]
@@ -155,8 +155,9 @@ class _History:
     found: dict[int, RemoteSecret]
     gone: dict[int, str] = field(default_factory=dict)
     floor: int = -1
-    since: _Since | None = None
     tagged: int | None = None
+    since: datetime | None = None
+    doubt: str = ""
     undated: str = ""
 
     def around(self, moment: datetime) -> tuple[int, int]:
@@ -211,9 +212,9 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
         last = count - 1
         history = _History(lambda place: str(place + 1), {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
         if (text := newest.attributes.tags.get(VALUE_SINCE)) is not None:
-            history.since = since = _since_of(text, now)
+            history.since, history.doubt = _since_of(text, now)
             # What counts from a later version is about a value that came after this one.
-            number = _number(since.version)
+            number = _number(text.partition(FROM_VERSION)[2])
             tagged = number - 1 if number is not None else last
             history.tagged = tagged if 0 <= tagged <= last else None
         return history
@@ -231,7 +232,7 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
     texts = [*(each.tags.get(VALUE_SINCE) for _, each, _ in known), newest.attributes.tags.get(VALUE_SINCE)]
     # Not each program that writes a version copies the tags of the one before.
     if (place := max((place for place, text in enumerate(texts) if text is not None), default=None)) is not None:
-        history.since = _since_of(texts[place] or "", now)
+        history.since, history.doubt = _since_of(texts[place] or "", now)
         history.tagged = max((each for each in range(place) if texts[each] != texts[place]), default=-1) + 1
     return history
 
@@ -304,7 +305,7 @@ class _Ages(Generic[Key]):
             if not history.is_read(after):
                 return after
         for key in open_:
-            if (place := history.probe(_minus(self._now, self._keys[key][0]))) is not None:
+            if (place := history.probe(plus_days(self._now, -self._keys[key][0]))) is not None:
                 return place
         gaps = [self._gap(key) for key in open_ if ages[key].state is AgeState.IN_TIME]
         low, high = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 1))
@@ -330,14 +331,14 @@ class _Ages(Generic[Key]):
 
     def _judged(self, key: Key) -> KeyAge:
         days, _ = self._keys[key]
-        history, limit = self._history, _minus(self._now, days)
+        history, limit = self._history, plus_days(self._now, -days)
         dates = [history.dates[place] for place in self._row(key)]
         # Also where another value came in between and was taken back.
         in_effect = history.in_effect(limit) or []
         dates += [history.dates[place] for place in in_effect if self._is_held(key, place, is_same=True)]
         doubt = self._doubt_of_tag(key)
-        if not doubt and history.since is not None and history.since.date is not None and self._is_tagged(key):
-            dates.append(history.since.date)
+        if not doubt and history.since is not None and self._is_tagged(key):
+            dates.append(history.since)
         changed = min(dates)
         due = plus_days(changed, days)
         if due <= self._now:
@@ -371,37 +372,31 @@ class _Ages(Generic[Key]):
 
     def _doubt_of_tag(self, key: Key) -> str:
         """Why it is not known what the tag means for the key, "" where it is or where there is none."""
-        history, since, tagged = self._history, self._history.since, self._history.tagged
-        if since is None or tagged is None:
+        history, tagged = self._history, self._history.tagged
+        if tagged is None:
             return ""
         if tagged in history.found:
-            return since.why if self._is_tagged(key) else ""
+            return history.doubt if self._is_tagged(key) else ""
         if any(place > tagged and not self._is_same(key, place) for place in history.found):
             return ""
         return history.gone.get(tagged, f"version {history.version_at(tagged)} was not read")
 
 
-def _since_of(text: str, now: datetime) -> _Since:
-    written, _, version = text.partition(FROM_VERSION)
+def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
+    """The date in a tag `value-since`, or why it has none."""
+    written = text.partition(FROM_VERSION)[0]
     if written.startswith(_UNKNOWN):
-        return _Since(None, "its age was not known when it was copied", version)
+        return None, "its age was not known when it was copied"
     try:
         moment = datetime.fromisoformat(written.strip())
         moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return _Since(None, f"its tag {quoted(VALUE_SINCE)} is not a date", version)
+        return None, f"its tag {quoted(VALUE_SINCE)} is not a date"
     if moment > now + _SKEW:
-        return _Since(None, f"its tag {quoted(VALUE_SINCE)} is ahead of this machine's clock", version)
-    return _Since(moment, version=version)
+        return None, f"its tag {quoted(VALUE_SINCE)} is ahead of this machine's clock"
+    return moment, ""
 
 
 def _number(text: str) -> int | None:
     """A version's number; None for what is none, or so long that no store has counted to it."""
     return int(text) if _NUMBER.fullmatch(text) else None
-
-
-def _minus(moment: datetime, days: int) -> datetime:
-    try:
-        return moment - timedelta(days=days)
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)

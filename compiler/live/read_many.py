@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
@@ -24,7 +24,10 @@ from compiler.text.wording import command_line, quoted, shell_line
 
 T = TypeVar("T")
 R = TypeVar("R")
+# A remote secret: the store that is asked, and its name there.
+RemoteName = tuple[SecretReader, str]
 Reading = RemoteSecret | StoreError
+Readings = Mapping[RemoteName, Reading]
 States = VersionStates | StoreError
 # The run of this project that wrote a version, None for any other writer.
 WriterOf = Callable[["StoredVersion"], "PastRun | None"]
@@ -68,12 +71,12 @@ class _Asking:
     store answers at all. Each has a thread of its own, which keeps no process alive and no interrupt waiting.
     """
 
-    def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
-        self.found: dict[tuple[SecretReader, str], Reading] = {}
+    def __init__(self, wanted: Iterable[RemoteName]) -> None:
+        self.found: dict[RemoteName, Reading] = {}
         # A store that fails as a whole is not asked again, as each request may time out.
         self._failures: dict[SecretReader, StoreError] = {}
-        self._rest: deque[tuple[SecretReader, str]] = deque()
-        self._firsts: list[tuple[SecretReader, str]] = []
+        self._rest: deque[RemoteName] = deque()
+        self._firsts: list[RemoteName] = []
         self._order = tuple(dict.fromkeys(wanted))
         met: set[SecretReader] = set()
         for pair in self._order:
@@ -94,9 +97,9 @@ class _Asking:
                     raise reading
 
     def _together(self, *, needs_all: bool) -> None:
-        answers: SimpleQueue[tuple[tuple[SecretReader, str], Reading | BaseException]] = SimpleQueue()
+        answers: SimpleQueue[tuple[RemoteName, Reading | BaseException]] = SimpleQueue()
         for pair in self._firsts:
-            Thread(target=self._answer, args=(pair, answers.put), daemon=True).start()
+            Thread(target=self._answer, args=(pair, answers), daemon=True).start()
         seconds: float | None = None
         for _ in self._firsts:
             try:
@@ -110,14 +113,11 @@ class _Asking:
                 # Of several that fail at once, always the same is told; one that is waited for keeps nobody waiting.
                 seconds = _FAIL_TOGETHER
 
-    def _answer(
-        self, pair: tuple[SecretReader, str], tell: Callable[[tuple[tuple[SecretReader, str], Any]], None]
-    ) -> None:
+    def _answer(self, pair: RemoteName, answers: SimpleQueue[tuple[RemoteName, Reading | BaseException]]) -> None:
         try:
-            answer: Reading | BaseException = self._read(pair)
+            answers.put((pair, self._read(pair)))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
-            answer = error
-        tell((pair, answer))
+            answers.put((pair, error))
 
     def rest(self, workers: int) -> None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
@@ -139,7 +139,7 @@ class _Asking:
                 return
             self.found[pair] = self._read(pair)
 
-    def _read(self, pair: tuple[SecretReader, str]) -> Reading:
+    def _read(self, pair: RemoteName) -> Reading:
         store, name = pair
         if store in self._failures:
             return self._failures[store]
@@ -153,9 +153,7 @@ class _Asking:
         return failure
 
 
-def read_all(
-    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
-) -> dict[tuple[SecretReader, str], Reading]:
+def read_all(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[RemoteName, Reading]:
     """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
     asking = _Asking(wanted)
     asking.first(needs_all=False)
@@ -163,9 +161,7 @@ def read_all(
     return asking.found
 
 
-def read_many(
-    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
-) -> dict[tuple[SecretReader, str], Reading]:
+def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[RemoteName, Reading]:
     """As `read_all`, for callers that need every store.
 
     Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
@@ -197,22 +193,20 @@ def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def version_states(
-    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
-) -> dict[tuple[SecretReader, str], States]:
+def version_states(wanted: Iterable[RemoteName]) -> dict[RemoteName, States]:
     """The versions of each remote secret with their states, or the error that kept them from being told.
 
     Raises the StoreError of a store that cannot be used at all.
     """
     pairs = tuple(dict.fromkeys(wanted))
-    found = dict(zip(pairs, ask_many(_states, pairs, workers), strict=True))
+    found = dict(zip(pairs, ask_many(_states, pairs), strict=True))
     for states in found.values():
         if isinstance(states, StoreError) and is_of_store(states):
             raise states
     return found
 
 
-def _states(pair: tuple[SecretReader, str]) -> States:
+def _states(pair: RemoteName) -> States:
     store, name = pair
     try:
         return store.version_states(name)
@@ -269,12 +263,8 @@ class StoredVersion:
     created: datetime | None
 
 
-def version_of(store: str, address: StoreAddress, remote: RemoteSecret) -> StoredVersion:
-    return StoredVersion(store, address.absolute, remote.name, remote.version, remote.attributes.created)
-
-
-def _time_text(created: datetime | None) -> str:
-    return f"{created:%Y-%m-%d %H:%M:%S} UTC" if created is not None else "at an unknown time"
+def version_of(store: str, address: str, remote: RemoteSecret) -> StoredVersion:
+    return StoredVersion(store, address, remote.name, remote.version, remote.attributes.created)
 
 
 def no_writer(version: StoredVersion) -> PastRun | None:
@@ -306,7 +296,8 @@ def describe_write(version: StoredVersion, writer_of: WriterOf) -> str:
     """When a version was written, and by which run."""
     run = writer_of(version)
     by = f" by {run.command}, run {run.id}" if run is not None else ""
-    return f"{_time_text(version.created)}{by}"
+    time = f"{version.created:%Y-%m-%d %H:%M:%S} UTC" if version.created is not None else "at an unknown time"
+    return f"{time}{by}"
 
 
 def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:
@@ -373,18 +364,25 @@ def lasting_command(
     `limits` are the settings that say so; the mount's is that of all its secrets. A version keeps its end until it is
     undeleted, and gets a new one where a setting still says so (measured on OpenBao 2.7).
     """
-    namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
-    mount = store.mount.strip("/")
     lines = []
     if Limit.MOUNT in limits:
-        lines.append(shell_line("bao", "write", *namespace, f"{mount}/config", "delete_version_after=0s"))
+        config = f"{store.mount.strip('/')}/config"
+        lines.append(shell_line("bao", "write", *_namespace(store), config, "delete_version_after=0s"))
     if Limit.NAME in limits:
-        words = ("bao", "kv", "metadata", "put", *namespace, f"-mount={mount}", "-delete-version-after=0s", name)
-        lines.append(shell_line(*words))
+        lines.append(kv_line(store, ("metadata", "put"), "-delete-version-after=0s", name))
     if version is not None:
-        words = ("bao", "kv", "undelete", *namespace, f"-mount={mount}", f"-versions={version}", name)
-        lines.append(shell_line(*words))
+        lines.append(kv_line(store, ("undelete",), f"-versions={version}", name))
     return " && ".join(lines)
+
+
+def kv_line(store: StoreAddress | Store, verb: Sequence[str], option: str, name: str) -> str:
+    """The line by which `bao kv` does something with one remote secret of a Vault."""
+    mount = f"-mount={store.mount.strip('/')}"
+    return shell_line("bao", "kv", *verb, *_namespace(store), mount, option, name)
+
+
+def _namespace(store: StoreAddress | Store) -> list[str]:
+    return [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
 
 
 # Of each secret that reads a store: within how many seconds it is read again, and the remote secrets that it reads, by

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from compiler.model.catalogue import CatalogueKey
@@ -67,20 +66,19 @@ _PATIENCE = 30.0
 class LiveStores:
     """Opens the stores of one run when they are first asked for, and closes them together.
 
-    `patience` is how long one of their operations may take, in seconds, where that is not an adapter's own. `opener`
-    opens them in place of the adapters, which call back when a server has said who it is, and while they wait.
+    `opener` opens them in place of the adapters, which call back when a server has said who it is, and while they wait.
     """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         opener: Callable[[StoreAddress, Mapping[str, str]], SecretWriter] | None = None,
-        patience: float | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self._environ = environ
         self._opener = opener or self._adapter
         self._is_called_back = opener is None
-        self._patience = patience
+        self._retry = retry or RetryPolicy()
         self._notify: Callable[[str], None] | None = None
         self._noted: set[str] = set()
         self._noted_source = False
@@ -96,9 +94,7 @@ class LiveStores:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         while self._open:
             self._open.popitem()[1].close()
 
@@ -184,10 +180,9 @@ class LiveStores:
         return Served(cluster, self._replaced(store), self._sentence(store, address, cluster), is_accepted)
 
     def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
-        retry = RetryPolicy() if self._patience is None else RetryPolicy(patience=self._patience)
-        return open_store(
-            address, environ, StoreOptions(retry=retry, on_contact=partial(self._meet, address), on_wait=self._wait)
-        )
+        on_contact = partial(self._meet, address)
+        options = StoreOptions(retry=self._retry, on_contact=on_contact, on_wait=self._wait)
+        return open_store(address, environ, options)
 
     def _meet(self, address: StoreAddress, cluster: Cluster | None) -> None:
         self._met[address] = cluster
@@ -265,7 +260,7 @@ def _named(store: Store) -> str:
 
 def open_stores_for_reading(environ: Mapping[str, str]) -> LiveStores:
     """Stores with a short patience: one that has not answered for half a minute is given up."""
-    return LiveStores(environ, patience=_PATIENCE)
+    return LiveStores(environ, retry=RetryPolicy(patience=_PATIENCE))
 
 
 def store_named(environment: Environment, name: str) -> Store:

@@ -12,7 +12,7 @@ from compiler.change.apply import Change
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
-from compiler.live.ages import Look, values_since
+from compiler.live.ages import values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
 from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
 from compiler.model.environment import Environment, Secret, Store
@@ -244,13 +244,12 @@ def _dates(
     values: Mapping[ValueName, SecretValue],
 ) -> dict[ValueName, datetime | None]:
     """Since when each value with a limit is the same; stores are asked only where there is one."""
-    limited: dict[tuple[SecretReader, str], dict[ValueName, tuple[int, Look]]] = {}
+    limited: dict[tuple[SecretReader, str], dict[ValueName, tuple[int, str | None]]] = {}
     for name, (reader, place, _) in asked.items():
         secret, key = name
         days = environment.secrets[secret].entry.keys[key].lifetime.limit_days
         if days is not None and place is not None and name in values:
-            keys = limited.setdefault((reader, place.name), {})
-            keys[name] = days, partial(value_at, property_=place.property)
+            limited.setdefault((reader, place.name), {})[name] = days, place.property
     now = datetime.now(UTC)
 
     def dates(pair: tuple[SecretReader, str]) -> dict[ValueName, datetime | None]:

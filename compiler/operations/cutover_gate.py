@@ -239,7 +239,7 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreCompa
             compared = _compared(switch, reference, status, found, present, comparer)
             if compared.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
                 sides = (switch.destination, remote), (switch.source, serving)
-                versions = [version_of(store.id, stores.address(store), each) for store, each in sides]
+                versions = [version_of(store.id, stores.address(store).absolute, each) for store, each in sides]
                 compared = replace(compared, versions=(versions[0], versions[1]))
             keys.append(compared)
             date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None

@@ -6,10 +6,10 @@ from functools import partial
 
 from compiler.change.apply import Change
 from compiler.change.attributes import since_in_sources
-from compiler.change.compare import Readings, judge_source, plan_change, uses_before_reading
+from compiler.change.compare import judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
-from compiler.live.read_many import WORKERS, read_many
+from compiler.live.read_many import WORKERS, Readings, read_many
 from compiler.live.stores import (
     PlaceLimits,
     ValueName,

@@ -157,7 +157,7 @@ def _values(
     versions = None
     if different and there is not None:
         sides = (here[different[0]].reference, there[different[0]].reference)
-        one, other = (version_of(s.store.id, stores.address(s.store), found.origins[s]) for s in sides)
+        one, other = (version_of(s.store.id, stores.address(s.store).absolute, found.origins[s]) for s in sides)
         versions = (one, other)
     return Values(
         likeness,

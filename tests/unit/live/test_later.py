@@ -67,6 +67,6 @@ def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone(
 def test_a_version_is_named_by_the_place_that_is_the_same_for_everyone() -> None:
     address = StoreAddress(providers.KEY_VAULT, "https://Mine.vault.azure.net/")
     remote = RemoteSecret("a", "7", {}, Attributes(created=MOMENT))
-    assert version_of("azure", address, remote) == StoredVersion(
+    assert version_of("azure", address.absolute, remote) == StoredVersion(
         "azure", "https://mine.vault.azure.net", "a", "7", MOMENT
     )
