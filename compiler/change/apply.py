@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Protocol
 
 from compiler.change.journal import Run, find_unfinished, new_id, new_run
 from compiler.change.plan import End, Kind, Options, Outcome, Plan, State, Target, Write, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import (
-    AGAIN,
     AuditError,
     AuditLog,
     IntentError,
@@ -27,6 +25,7 @@ from compiler.change.run_log import (
     unaudited,
     unrecorded,
 )
+from compiler.live.read_many import WORKERS
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
@@ -128,7 +127,12 @@ def _locked(change: Change, listener: Listener, seen: Plan | None) -> Outcome:
         elif _shape(seen) != _shape(plan):
             listener.shows(plan)
             return Outcome(plan, End.CHANGED)
-        begin = partial(_begin, change, plan, run_id, unfinished)
+
+        def begin(audit: AuditLog | None, who: Mapping[str, str]) -> RunLog:
+            if unfinished is not None:
+                return RunLog(unfinished, audit, who, is_audited=unfinished.is_audited)
+            return RunLog(new_run(options.root, run_id, plan, change.identity), audit, who, begins=plan)
+
         if _is_blocked(change, plan):
             if unfinished is None:
                 return Outcome(plan, End.BLOCKED)
@@ -138,19 +142,6 @@ def _locked(change: Change, listener: Listener, seen: Plan | None) -> Outcome:
             return Outcome(plan, End.NOTHING)
         with listener.applying(plan) as (stop, report), recording(plan, options, unfinished, begin) as run_log:
             return apply_plan(plan, run_log, continue_on_error=options.continue_on_error, stop=stop, report=report)
-
-
-def _begin(
-    change: Change,
-    plan: Plan,
-    run_id: str,
-    unfinished: Run | None,
-    audit: AuditLog | None,
-    who: Mapping[str, str],
-) -> RunLog:
-    if unfinished is not None:
-        return RunLog(unfinished, audit, who, is_audited=unfinished.is_audited)
-    return RunLog(new_run(change.options.root, run_id, plan, change.identity), audit, who, begins=plan)
 
 
 def _shape(plan: Plan) -> tuple[object, ...]:
@@ -374,9 +365,8 @@ def refusal(write: Write, error: StoreError) -> WriteResult:
     return WriteResult(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
+AGAIN = "run the same command again to resume the run"
 _NEW_PLAN = "run the command again for a new plan"
-WORKERS = 16
-DEFECT = "defect"
 # Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
 _PACE = 0.05
 
@@ -418,10 +408,7 @@ def apply_plan(
                 work.broke(error)
     results = tuple(work.results.get(write.target, WriteResult(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
-    run = run_log.run
-    lacking = unaudited(run, lacks_file=run_log.lacks_file)
-    outcome = Outcome(plan, End.APPLIED, run.id, results, interrupted, work.defect, reason, lacking)
-    return _ended(outcome, run_log, _end(outcome))
+    return _ended(Outcome(plan, End.APPLIED, run_log.run.id, results, interrupted, work.defect, reason), run_log)
 
 
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
@@ -429,28 +416,21 @@ def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
 
     The outcome is of that run only where it still lacks something.
     """
-    reason, run = record_missing(plan, run_log), run_log.run
-    lacking = unaudited(run, lacks_file=run_log.lacks_file)
-    outcome = Outcome(plan, End.BLOCKED, run.id, unrecorded=reason, unaudited=lacking)
-    outcome = _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
+    outcome = _ended(Outcome(plan, End.BLOCKED, run_log.run.id, unrecorded=record_missing(plan, run_log)), run_log)
     return outcome if outcome.is_incomplete else Outcome(plan, End.BLOCKED)
 
 
-def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:
+def _ended(outcome: Outcome, run_log: RunLog) -> Outcome:
+    outcome = replace(outcome, unaudited=unaudited(run_log.run, lacks_file=run_log.lacks_file))
+    state = "conflict" if outcome.has_differences or outcome.end is End.BLOCKED else "complete"
+    if outcome.is_incomplete:
+        state = "interrupted" if outcome.interrupted else "incomplete"
     try:
         run_log.end(state)
     except OSError as error:
         # A run without an end can go on: what is done is told all the same.
-        return replace(outcome, unrecorded=unrecorded(("", ""), error).reason)
+        return replace(outcome, unrecorded=unrecorded(error))
     return outcome
-
-
-def _end(outcome: Outcome) -> str:
-    if outcome.interrupted:
-        return "interrupted"
-    if outcome.is_incomplete:
-        return "incomplete"
-    return "conflict" if outcome.has_differences else "complete"
 
 
 class _Work:
@@ -484,7 +464,7 @@ class _Work:
             self.broke(error)
             # It may have come after the write.
             reason = "this program failed with an internal error"
-            result = WriteResult(*write.target, State.FAILED, code=DEFECT, reason=reason, remedy=AGAIN)
+            result = WriteResult(*write.target, State.FAILED, code="defect", reason=reason, remedy=AGAIN)
             with suppress(Exception):
                 self._log.settled(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:
@@ -506,14 +486,13 @@ class _Work:
             except StoreError as error:
                 result, maybe_stored = refusal(write, error), error.maybe_done
             self._log.settled(result, maybe_stored=maybe_stored)
-        except IntentError as error:
-            self.failed.set()
-            result = unrecorded(write.target, error)
-            # Nothing was sent, so that nothing stays open.
-            with suppress(OSError):
-                self._log.settled(result)
         except (AuditError, OSError) as error:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
-            result = unrecorded(write.target, error)
+            reason = unrecorded(error)
+            result = WriteResult(*write.target, State.FAILED, code="unrecorded", reason=reason, remedy=AGAIN)
+            if isinstance(error, IntentError):
+                # Nothing was sent, so that nothing stays open.
+                with suppress(OSError):
+                    self._log.settled(result)
         return result

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -420,11 +421,5 @@ def history_of(past: Iterable[Run]) -> RunHistory:
 
 def writers(root: Path) -> WriterOf:
     """What knows the run of the project at `root` that wrote a version; journals are read once one is asked for."""
-    found: list[RunHistory] = []
-
-    def writer_of(version: StoredVersion) -> PastRun | None:
-        if not found:
-            found.append(history_of(runs(root)))
-        return found[0].writer_of(version)
-
-    return writer_of
+    history = cache(lambda: history_of(runs(root)))
+    return lambda version: history().writer_of(version)

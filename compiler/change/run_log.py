@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -21,13 +21,7 @@ from compiler.change.journal import FORMAT, RESTORE, Run, apply_line
 from compiler.change.plan import Kind, MissingLine, Plan, RotationPhase, State, Target, Write, WriteResult
 from compiler.change.run_files import LineFile
 from compiler.refusal import Refusal, system_reason
-from compiler.stores.errors import (
-    DisabledError,
-    NotFoundError,
-    SoftDeletedError,
-    StoreError,
-    VersionGoneError,
-)
+from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import VALUE_SINCE, SecretWriter, Written
 
 
@@ -73,9 +67,6 @@ class AuditLog(LineFile):
             raise kind(f"the audit file cannot be written: {system_reason(error)}") from None
 
 
-AGAIN = "run the same command again to resume the run"
-
-
 class RunLog:
     """Records a run in its journal, whose state `run` follows, and in the audit file where there is one.
 
@@ -103,11 +94,11 @@ class RunLog:
         self.is_audited = is_audited
         self._file = LineFile(run.path, new=begins is not None)
         if begins is not None:
-            with ExitStack() as stack:
-                stack.callback(self.close)
+            try:
                 self._announce(begins)
-                # It stays open where all of the plan is in it.
-                stack.pop_all()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def lacks_file(self) -> bool:
@@ -354,11 +345,11 @@ class UndoLog(RunLog):
         """Does nothing: the run has ended, whatever the result of its undo."""
 
 
-def unrecorded(target: Target, error: AuditError | OSError) -> WriteResult:
-    """The failure of a step that could not be recorded."""
-    known = str(error) if isinstance(error, AuditError) else error.strerror
-    reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return WriteResult(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)
+def unrecorded(error: AuditError | OSError) -> str:
+    """Why a step could not be recorded."""
+    if isinstance(error, OSError):
+        return f"the journal cannot be written: {error.strerror or 'is the disk full?'}"
+    return str(error)
 
 
 def missing_lines(run: Run) -> tuple[MissingLine, ...]:
@@ -401,7 +392,7 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
         try:
             run_log.find(target, version)
         except OSError as error:
-            reason = reason or unrecorded(target, error).reason
+            reason = reason or unrecorded(error)
     for each in missing_lines(run_log.run) if run_log.audit is not None else ():
         store = plan.stores[each.store]
         line = partial(run_log.record_in_audit, store, each.target, each.action, each.properties, each.before)
@@ -416,7 +407,7 @@ def record_missing(plan: Plan, run_log: RunLog) -> str:
         try:
             run_log.audited(each)
         except OSError as error:
-            reason = reason or unrecorded(each.target, error).reason
+            reason = reason or unrecorded(error)
     return reason
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from compiler.change.apply import WORKERS
-from compiler.live.read_many import read_all
+from compiler.live.read_many import WORKERS, read_all
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions, open_store

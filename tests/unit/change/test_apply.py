@@ -176,7 +176,8 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
     assert outcome.is_incomplete
-    assert outcome.results[0].code == "unrecorded"
+    stopped = outcome.results[0]
+    assert (stopped.code, stopped.remedy) == ("unrecorded", "run the same command again to resume the run")
     entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
     # What was not sent leaves nothing open that an undo would have to wait for.
