@@ -297,7 +297,7 @@ def plan_change(
     entries = run.entries if run is not None else {}
     created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
     notes = (
-        *notes_of(plan, steps, readings, created),
+        *dict.fromkeys(_notes_of(plan, steps, readings, created)),
         *notes_of_stored(plan, steps, readings, limits, since_of),
         *plan.notes,
     )
@@ -362,50 +362,35 @@ def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: Writer
 _IMPLIED = "application/json"
 
 
-def notes_of(
-    plan: Plan, steps: Sequence[Step], readings: Readings, created: Collection[Target] = ()
-) -> tuple[Note, ...]:
-    """The notes of `plan` in its order, each once; `steps` are those with their origins.
+def _notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, created: Iterable[Target]) -> Iterator[Note]:
+    """The notes of `plan` in its order; `steps` are those with their origins.
 
     Only of remote secrets that are written: attributes of the others are up to their owners. `created` are those that
     an earlier part of the run has created without recording it.
     """
     moment = datetime.now(UTC)
-    by_target: dict[Target, list[Step]] = {}
-    for step in steps:
-        if step.target is not None and step.origin is not None:
-            by_target.setdefault(step.target, []).append(step)
-    found: dict[Note, None] = {}
     for write in plan.writes:
         address = plan.stores[write.store].address
-        written = {(step.secret, step.key) for step in write.steps}
-        for step in by_target.get(write.target, ()):
-            if (step.secret, step.key) in written:
-                found.update(dict.fromkeys(_notes(step, _kept(write, address.provider, step), moment)))
+        for step in write.steps:
+            yield from _notes(step, write, address.provider, moment)
         # Where a new version takes over the dates of the one before.
         if write.base is not None and address.provider.keeps_dates:
-            found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
+            yield from _notes_of_base(write, write.base, address, moment)
     for target in created:
-        for step in by_target.get(target, ()):
-            there = readings[plan.stores[step.place.store], step.place.name]
-            found.update(dict.fromkeys(_notes_of_created(step, there)))
-    return tuple(found)
+        there = readings[plan.stores[target[0]], target[1]]
+        for step in steps:
+            if step.target == target:
+                yield from _notes_of_created(step, there)
 
 
-def _kept(write: Write, provider: Provider, step: Step) -> Attributes:
-    """The attributes that the destination will have; of a secret that exists, all that its provider can hold."""
-    origin = step.origin.attributes if step.origin is not None else Attributes()
-    is_new = write.base is None and not write.recover
-    kept = (write.attributes or Attributes()) if is_new else origin
-    if not provider.keeps_dates:
-        return Attributes(tags=kept.tags)
-    return kept
-
-
-def _notes(step: Step, kept: Attributes, now: datetime) -> Iterator[Note]:
+def _notes(step: Step, write: Write, provider: Provider, now: datetime) -> Iterator[Note]:
     if step.origin is None or step.source is None:
         return
     has = step.origin.attributes
+    # What the destination will have: of a secret that exists, all that its provider can hold.
+    kept = (write.attributes or Attributes()) if write.base is None and not write.recover else has
+    if not provider.keeps_dates:
+        kept = Attributes(tags=kept.tags)
     source = replace(step.source, property=None)
     for kind, is_so, date in (
         (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
@@ -424,9 +409,7 @@ def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now:
     has = base.attributes
     date_words = partial(address.provider.date_words, address.absolute, write.name)
     for step in write.steps:
-        if step.destination is None:
-            continue
-        place = replace(step.destination, property=None)
+        place = replace(step.place, property=None)
         if has.past_expires(now) is not None and write.expires is None:
             yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*date_words("--expires")))
         if has.not_before_ahead(now) is not None:

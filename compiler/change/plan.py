@@ -16,14 +16,7 @@ from compiler.live.stores import LiveStores, Served
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import (
-    VALIDITY_DAYS,
-    VALUE_SINCE,
-    Attributes,
-    RemoteSecret,
-    SecretReader,
-    SecretWriter,
-)
+from compiler.stores.interface import VALIDITY_DAYS, VALUE_SINCE, Attributes, RemoteSecret, SecretReader, SecretWriter
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, repeated
 
@@ -464,10 +457,7 @@ def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
 
 
 def losses_of(
-    writes: Iterable[Write],
-    stores: Mapping[str, SecretWriter],
-    new: Collection[Target] = (),
-    workers: int = WORKERS,
+    writes: Iterable[Write], stores: Mapping[str, SecretWriter], new: Collection[Target] = (), workers: int = WORKERS
 ) -> tuple[Note, ...]:
     """The losses of `writes`, in their order, without those that drop no readable version.
 
