@@ -15,16 +15,7 @@ from typing import Any, Protocol
 from compiler.change.journal import Run, find_unfinished, new_id, new_run
 from compiler.change.plan import End, Kind, Options, Outcome, Plan, State, Target, Write, WriteResult
 from compiler.change.run_files import run_lock
-from compiler.change.run_log import (
-    AuditError,
-    AuditLog,
-    IntentError,
-    RunLog,
-    missing_lines,
-    record_missing,
-    unaudited,
-    unrecorded,
-)
+from compiler.change.run_log import AuditError, AuditLog, RunLog, missing_lines, record_missing, unaudited, unrecorded
 from compiler.live.read_many import WORKERS
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
@@ -491,7 +482,7 @@ class _Work:
             self.failed.set()
             reason = unrecorded(error)
             result = WriteResult(*write.target, State.FAILED, code="unrecorded", reason=reason, remedy=AGAIN)
-            if isinstance(error, IntentError):
+            if isinstance(error, AuditError) and error.is_before:
                 # Nothing was sent, so that nothing stays open.
                 with suppress(OSError):
                     self._log.settled(result)

@@ -26,14 +26,14 @@ from compiler.stores.interface import VALUE_SINCE, SecretWriter, Written
 
 
 class AuditError(Refusal):
-    """The audit file cannot be used. The message says why, without anything of its content."""
+    """The audit file cannot be used. The message says why, without anything of its content.
 
-    def __init__(self, message: str) -> None:
+    It `is_before` a write where its first line could not be written: nothing was sent.
+    """
+
+    def __init__(self, message: str, *, is_before: bool = False) -> None:
         super().__init__("cannot run", message, "name another file with --audit")
-
-
-class IntentError(AuditError):
-    """The line before a write could not be written, so nothing was sent."""
+        self.is_before = is_before
 
 
 class Stage(StrEnum):
@@ -58,13 +58,13 @@ class AuditLog(LineFile):
             raise AuditError("the audit file is not a regular file")
 
     def record(self, line: Mapping[str, object]) -> None:
-        """Add one line and wait until it is on the disk. Raises AuditError; IntentError before a write."""
+        """Add one line and wait until it is on the disk. Raises AuditError."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
             self._add(json.dumps({"time": time, **line}))
         except OSError as error:
-            kind = IntentError if line["state"] == Stage.WRITING else AuditError
-            raise kind(f"the audit file cannot be written: {system_reason(error)}") from None
+            message = f"the audit file cannot be written: {system_reason(error)}"
+            raise AuditError(message, is_before=line["state"] == Stage.WRITING) from None
 
 
 class RunLog:
@@ -121,7 +121,7 @@ class RunLog:
         """Surrounds `write` with its lines in the audit file: one before it, and one with its outcome.
 
         `action` is create, update, recover, restore or delete. What it yields records that the write made or deleted a
-        version; it raises AuditError. Raises IntentError on entering: then nothing may be sent.
+        version; it raises AuditError, and so does entering: then nothing may be sent.
         """
         line = partial(self.record_in_audit, store, write.target, action, write.properties, write.before)
         is_written = False
