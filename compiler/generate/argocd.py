@@ -14,15 +14,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from compiler.generate.files import HEADER, at, items_at, manifest_text, refuse_unfit, text_at
+from compiler.generate.files import HEADER, manifest_text, refuse_unfit
 from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Node
 from compiler.model.environment import Environment
 from compiler.model.facts import ANNOTATION, ASKS_FIRST, SYNC_OPTIONS, asks_before_pruning, lacking
 from compiler.model.files import is_inside
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.rules.forms.names import namespace_problem, object_name_problem
-from compiler.stages.emit import read_manifests
+from compiler.stages.load import load_manifests
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import PROGRAM, counted, listed, quoted, shell_line
 
@@ -565,32 +566,36 @@ def _release(environment: Environment) -> Iterator[str]:
 def _deploying(texts: Iterable[str]) -> dict[str, set[Made]]:
     """What deploys each environment, by its name: the Application of its secrets, and what makes that."""
     found: dict[str, set[Made]] = {}
-    made = [each for text in texts for each in read_manifests(text)[0] or ()]
-    for kind, name, spec in [(at(each, "kind"), text_at(each, "metadata", "name"), at(each, "spec")) for each in made]:
-        if kind == "Application":
-            for environment in _environments_in(spec):
+    made: list[Node] = []
+    for text in texts:
+        load_manifests("", text, made.append)
+    for each in made:
+        name = each.text("metadata", "name") or ""
+        if each.text("kind") == "Application":
+            for environment in _environments_in(each):
                 found.setdefault(environment, set()).add((_APPLICATION, "application", name))
-        elif kind == "ApplicationSet":
-            of_set = text_at(spec, "template", "metadata", "name")
-            elements = [each for it in items_at(spec, "generators") for each in items_at(it, "list", "elements")]
-            for environment in filter(None, (text_at(each, "env") for each in elements)):
+        elif each.text("kind") == "ApplicationSet":
+            of_set = each.text("spec", "template", "metadata", "name") or ""
+            lists = [generator.items_at("list", "elements") for generator in each.items_at("spec", "generators")]
+            for environment in filter(None, (element.text("env") for elements in lists for element in elements)):
                 of_one = of_set.replace("{{ .env }}", environment)
                 both = {(_SET, "applicationset", name), (_APPLICATION, "application", of_one)}
                 found.setdefault(environment, set()).update(both)
     for each in made:
-        environment = text_at(each, "spec", "source", "path").rpartition("/")[2]
-        if at(each, "kind") == "Application" and environment in found and not _environments_in(at(each, "spec")):
-            found[environment].add((_ROOT, "application", text_at(each, "metadata", "name")))
+        environment = (each.text("spec", "source", "path") or "").rpartition("/")[2]
+        if each.text("kind") == "Application" and environment in found and not _environments_in(each):
+            found[environment].add((_ROOT, "application", each.text("metadata", "name") or ""))
     return found
 
 
-def _environments_in(spec: object) -> list[str]:
+def _environments_in(application: Node) -> list[str]:
     """The environments whose values files an Application of this chart has."""
-    sources = [at(spec, "source"), *items_at(spec, "sources")]
+    source = application.get("spec", "source")
+    sources = [*([source] if source is not None else ()), *application.items_at("spec", "sources")]
     files = [
         file
-        for source in sources
-        if at(source, "helm", "releaseName") == RELEASE
-        for file in items_at(source, "helm", "valueFiles")
+        for each in sources
+        if each.text("helm", "releaseName") == RELEASE
+        for file in each.texts_at("helm", "valueFiles")
     ]
-    return [found[1] for file in files if isinstance(file, str) and (found := _VALUES_FILE.fullmatch(file))]
+    return [found[1] for file in files if (found := _VALUES_FILE.fullmatch(file))]

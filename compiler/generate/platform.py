@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compiler.generate.files import HEADER, at, manifest_text
+from compiler.generate.files import HEADER, manifest_text
 from compiler.model.environment import Environment, Secret
 from compiler.model.facts import MAX_BYTES
 from compiler.refusal import Refusal
@@ -142,11 +142,18 @@ def _is_true(layers: Sequence[Any], path: str, under: str | None) -> bool:
     found = [
         value
         for data in layers
-        for root in (data, at(data, under) if under is not None else None)
+        for root in (data, _at(data, under) if under is not None else None)
         for place in (path, f"global.{path}")
-        if (value := at(root, *place.split("."))) is not None
+        if (value := _at(root, *place.split("."))) is not None
     ]
     return bool(found) and found[-1] is True
+
+
+def _at(node: Any, *path: str) -> Any:  # noqa: ANN401 - what a person may have edited
+    """What lies at `path` of maps in maps, None where there is nothing."""
+    for member in path:
+        node = node.get(member) if isinstance(node, dict) else None
+    return node
 
 
 def _templates(chart: Path) -> Iterator[str]:
