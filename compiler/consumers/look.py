@@ -81,10 +81,7 @@ def look_at_manifests(
 ) -> Look:
     """What the manifests in `paths` need of the environment, and what they need more than those in `since`."""
     own, default = secrets_of(environment), namespace_of(environment, namespace)
-    before: Inventory | None = None
-    found: tuple[Diagnostic, ...] = ()
-    if since:
-        before, found = read_manifests(since, default)
+    before, found = read_manifests(since, default) if since else (None, ())
     gathered, diagnostics = read_manifests(paths, default)
     if gathered is None or (since and before is None):
         return Look(own, None, (*found, *diagnostics))
@@ -98,7 +95,7 @@ def look_at_manifests(
 def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
     """What rendered manifests, which people know as `shown`, need of the environment."""
     own = secrets_of(environment)
-    gathered, diagnostics = read_rendered(shown, text, namespace_of(environment, None))
+    gathered, diagnostics = read_texts([(shown, text)], shown, namespace_of(environment, None))
     return _judged(own, gathered, diagnostics) if gathered is not None else Look(own, None, diagnostics)
 
 
@@ -138,27 +135,35 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Inventory | No
     A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
     namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
-    gathered = Inventory()
     piped = ("consumers", "ENV", "--manifests", STDIN)
-    is_whole, found = read_documents(paths, partial(take, gathered=gathered, namespace=namespace), piped)
-    if is_whole:
-        _refuse_none(gathered, ", ".join(map(_shown, paths)))
+    return read_texts(read_files(paths), ", ".join(map(_shown, paths)), namespace, piped)
+
+
+def read_texts(
+    texts: Iterable[tuple[str, str]], shown: str, namespace: str, piped: Sequence[str] = ()
+) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
+    """The same of `texts`, each after its name; `shown` stands for all of them. For `piped` see `read_documents`."""
+    gathered = Inventory()
+    is_whole, found = read_documents(texts, partial(take, gathered=gathered, namespace=namespace), piped)
+    if is_whole and not gathered.objects:
+        # Most often the command before the pipe failed.
+        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
     return gathered if is_whole else None, found
 
 
 def read_documents(
-    paths: Sequence[str], keep: Callable[[Node], object], piped: Sequence[str]
+    texts: Iterable[tuple[str, str]], keep: Callable[[Node], object], piped: Sequence[str]
 ) -> tuple[bool, tuple[Diagnostic, ...]]:
-    """Gives `keep` each document of the manifests in `paths`; false where one of them is refused.
+    """Gives `keep` each document of the manifests in `texts`; false where one of them is refused.
 
-    `piped` is the command that takes rendered manifests from a pipe. Raises Refusal for what cannot be read, and what
-    is too large together.
+    `piped` is the command that takes rendered manifests from a pipe; none for those that are rendered.
     """
     found, is_whole = list[Diagnostic](), True
-    for shown, text in read_files(paths):
+    for shown, text in texts:
         kept, diagnostics = load_manifests(shown, text, keep)
-        found += diagnostics if kept is not None else (_of_template(each, text, piped) for each in diagnostics)
-        is_whole &= kept is not None
+        is_refused = kept is None
+        found += (_of_template(each, text, piped) if is_refused and piped else each for each in diagnostics)
+        is_whole &= not is_refused
     return is_whole, tuple(found)
 
 
@@ -171,21 +176,6 @@ def read_files(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
         if left < 0:
             raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
         yield _shown(path), _decoded(_shown(path), content)
-
-
-def read_rendered(shown: str, text: str, namespace: str) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
-    """The same of a text that is at hand, which people know as `shown`."""
-    gathered = Inventory()
-    kept, found = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
-    if kept is not None:
-        _refuse_none(gathered, shown)
-    return gathered if kept is not None else None, found
-
-
-def _refuse_none(gathered: Inventory, shown: str) -> None:
-    if not gathered.objects:
-        # Most often the command before the pipe failed.
-        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
 
 
 def _of_template(diagnostic: Diagnostic, text: str, piped: Sequence[str]) -> Diagnostic:

@@ -5,8 +5,9 @@ What does not have the form of a pod's spec reads nothing: manifests come from o
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from compiler.cluster.view import CONTAINERS, SECRETS, ClusterError, ClusterView, child, keys_of, target_of
@@ -234,12 +235,6 @@ def text(data: PlainMap, key: str) -> str | None:
     return str(found) if isinstance(found, str | int) and found != "" else None
 
 
-def prefix(source: PlainMap) -> str:
-    """What stands before the name of each variable of an `envFrom`."""
-    found = source.get("prefix")
-    return found if isinstance(found, str) else ""
-
-
 def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
     for path, container in containers(spec):
         name = str(container.get("name"))
@@ -247,7 +242,7 @@ def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
             reference = child(source, "secretRef")
             if secret := text(reference, "name"):
                 here = (*path, "envFrom", at, "secretRef", "name")
-                is_optional, before = reference.get("optional") is True, prefix(source)
+                is_optional, before = reference.get("optional") is True, text(source, "prefix") or ""
                 yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, locate(here))
         for at, variable in maps(container.get("env")):
             reference = child(variable, "valueFrom", "secretKeyRef")
@@ -335,7 +330,7 @@ def _wave(annotations: PlainMap, *, is_helm: bool) -> int:
 
 def _settings(container: PlainMap) -> Iterator[VariableSource]:
     for _, source in maps(container.get("envFrom")):
-        before = prefix(source)
+        before = text(source, "prefix") or ""
         if name := text(child(source, "secretRef"), "name"):
             yield VariableSource(secret=name, prefix=before)
         elif name := text(child(source, "configMapRef"), "name"):
@@ -363,22 +358,26 @@ def objects_in(document: Node) -> Iterator[Node]:
 
 
 def _take_object(document: Node, gathered: Inventory, namespace: str) -> None:
-    kind = document.text("kind") or ""
+    kind, api_version = document.text("kind") or "", document.text("apiVersion") or ""
     gathered.objects += 1
-    metadata_node = document.get("metadata")
-    metadata: Any = metadata_node.plain_data() if metadata_node is not None else {}
-    metadata = metadata if isinstance(metadata, dict) else {}
-    here = text(metadata, "namespace") or namespace
-    api_version = document.text("apiVersion") or ""
+    metadata = _plain_map(document, "metadata")
+    here, name, at = text(metadata, "namespace") or namespace, text(metadata, "name") or "", name_place(document)
     if (pods := _pods_path(document, api_version, kind)) is not None:
-        _take_workload(document, pods, gathered, here, metadata)
+        locate = partial(_place_below, document.nearest(*pods))
+        gathered.workloads.append(workload_of(kind, here, metadata, _plain_map(document, *pods), locate, at))
     elif kind == "ConfigMap":
-        keys = _keys(document, "data") | _keys(document, "binaryData")
-        gathered.config_maps[here, text(metadata, "name") or ""] = keys
-    for made in _made(document, api_version, kind, here, metadata):
-        gathered.make(made)
+        gathered.config_maps[here, name] = _keys(document, "data") | _keys(document, "binaryData")
+    part_of, (_, moment) = text(child(metadata, "labels"), LABEL), hook_of(metadata)
+    group, _, version = api_version.partition("/")
+    is_old = kind == "ExternalSecret" and version != "v1"
+    for target, keys in _targets(document, group, kind, name):
+        gathered.make(Made(kind, here, target, keys, name, part_of, at, moment, is_old))
     if kind not in _WITHOUT:
-        gathered.mentioned.update((at or here, name) for at, name in _mentions(document))
+        gathered.mentioned.update((where or here, mentioned) for where, mentioned in _mentions(document))
+
+
+def _plain_map(document: Node, *path: str) -> PlainMap:
+    return {key: each.plain_data() for key, each in document.members_at(*path).items()}
 
 
 def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] | None:
@@ -391,27 +390,12 @@ def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] |
     return TEMPLATE if document.get(*TEMPLATE, "containers") is not None else None
 
 
-def _take_workload(
-    document: Node, pods: tuple[str, ...], gathered: Inventory, namespace: str, metadata: PlainMap
-) -> None:
-    kind = document.text("kind") or ""
-    spec_node = document.get(*pods)
-    spec: Any = spec_node.plain_data() if spec_node is not None else {}
-
-    def locate(path: Path) -> Span | None:
-        return _at(spec_node, path) if spec_node is not None else None
-
-    gathered.workloads.append(
-        workload_of(kind, namespace, metadata, spec if isinstance(spec, dict) else {}, locate, name_place(document))
-    )
-
-
 def name_place(document: Node) -> Span:
     """Where an object's name is written; where it begins, if it has none."""
     return document.nearest("metadata", "name").span
 
 
-def _at(node: Node, path: Path) -> Span:
+def _place_below(node: Node, path: Path) -> Span:
     for part in path:
         found = node.items[part] if isinstance(part, int) else node.children.get(part)
         if found is None:
@@ -423,17 +407,6 @@ def _at(node: Node, path: Path) -> Span:
 
 def _keys(node: Node, *members: str) -> frozenset[str]:
     return frozenset(node.members_at(*members))
-
-
-def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Iterator[Made]:
-    """Every Secret that an object makes."""
-    name = text(metadata, "name") or ""
-    part_of = text(child(metadata, "labels"), LABEL)
-    _, moment = hook_of(metadata)
-    group, _, version = api_version.partition("/")
-    is_old = kind == "ExternalSecret" and version != "v1"
-    for target, keys in _targets(document, group, kind, name):
-        yield Made(kind, namespace, target, keys, name, part_of, name_place(document), moment, is_old)
 
 
 def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple[str, frozenset[str] | None]]:
@@ -563,20 +536,18 @@ def _take_external_secrets(gathered: Inventory, namespace: str, every: Iterable[
 
 
 def _take_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:
+    label, manager = _HELM
     for found in every:
         metadata = child(found, "metadata")
-        name, label = text(metadata, "name") or "", _HELM[0]
+        name = text(metadata, "name") or ""
         controller = text(_controller(metadata), "kind")
         known = gathered.made.get((namespace, name), [])
         if controller == "ExternalSecret" and known:
             # Its ExternalSecret is listed; what it really has says more than the spec.
-            gathered.made[namespace, name] = [
-                Made(each.kind, namespace, name, keys_of(found), each.by, each.part_of) for each in known
-            ]
+            gathered.made[namespace, name] = [replace(each, keys=keys_of(found)) for each in known]
         else:
-            kind = controller or (
-                "Helm release's Secret" if child(metadata, "labels").get(label) == _HELM[1] else "Secret"
-            )
+            is_of_helm = child(metadata, "labels").get(label) == manager
+            kind = controller or ("Helm release's Secret" if is_of_helm else "Secret")
             gathered.make(Made(kind, namespace, name, keys_of(found), name))
 
 

@@ -175,8 +175,7 @@ class Stores:
             known = ", ".join(each.title for each in PROVIDERS.values())
             found = Finding(f"the store {quoted(name)} is of another provider", fields.span, f"supported are {known}")
         else:
-            plain = fields.nearest(provider.id).plain_data()
-            written = plain if isinstance(plain, dict) else {}
+            written = {key: each.plain_data() for key, each in fields.members_at(provider.id).items()}
             found = SourceStore(kind, name, provider, _settings_of(provider, written), at)
             if provider.read_spec(written).version not in (None, "v2"):
                 line = fields.nearest(provider.id, "version").span
@@ -268,8 +267,8 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         target,
         tuple(keys),
         bare.at,
-        _texts_at(document, *metadata, "labels"),
-        _texts_at(document, *metadata, "annotations"),
+        document.text_map(*metadata, "labels"),
+        document.text_map(*metadata, "annotations"),
         str(refresh.value) if refresh is not None else None,
     )
     return replace(bare, secrets=(secret,), reasons=tuple(reasons))
@@ -366,8 +365,8 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
             reasons.append(Finding("a key has no `name`", item.span, "write it beside `key`"))
         else:
             keys.append(FoundKey(key, *place, item.text("property"), at))
-    labels = _texts_at(spec, "template", "metadata", "labels")
-    annotations = _texts_at(spec, "template", "metadata", "annotations")
+    labels = spec.text_map("template", "metadata", "labels")
+    annotations = spec.text_map("template", "metadata", "annotations")
     secret = FoundSecret(namespace, bare.name, tuple(keys), bare.at, labels, annotations)
     return replace(bare, secrets=(secret,), reasons=tuple(reasons))
 
@@ -386,7 +385,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
         help_text = "pods read it as files of a volume; add `secretObjects` to make a Secret of it"
         return bare.refused(Finding("it has no `secretObjects`", bare.at, help_text))
     parameters = document.nearest("spec", "parameters")
-    store = stores.unnamed(provider, provider.csi_settings(_texts_at(parameters)), parameters.span)
+    store = stores.unnamed(provider, provider.csi_settings(parameters.text_map()), parameters.span)
     items: dict[str, Node] = {}
     for item in _csi_objects(parameters):
         alias = next((text for name in provider.csi_names if (text := item.text(name))), None)
@@ -402,7 +401,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
                 reasons.append(found)
             else:
                 keys.append(found)
-        labels, annotations = _texts_at(each, "labels"), _texts_at(each, "annotations")
+        labels, annotations = each.text_map("labels"), each.text_map("annotations")
         name, at = each.text("secretName") or "", each.nearest("secretName").span
         secrets.append(FoundSecret(namespace, name, tuple(keys), at, labels, annotations))
     return replace(bare, secrets=tuple(secrets), reasons=tuple(reasons))
@@ -480,8 +479,3 @@ def _departures(node: Node, only: _Only) -> Iterator[Finding]:
         shown = f": {found.value}" if is_word and allowed else ""
         words = path[1:] if path[0] == "spec" else path
         yield Finding(f"`{'.'.join(words)}{shown}` is not supported", found.key_span, _LEAVE)
-
-
-def _texts_at(node: Node, *path: str) -> dict[str, str]:
-    """The texts of the map at `path`, such as labels."""
-    return {key: each.value for key, each in node.members_at(*path).items() if isinstance(each.value, str)}

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
-from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents
+from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
 from compiler.consumers.readers import Inventory, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
 from compiler.imports.forms import (
@@ -152,7 +152,7 @@ def read_sources(
     """
     documents: list[Node] = []
     piped = ("import", form, STDIN, "--environment", here.name)
-    is_whole, diagnostics = read_documents(paths, lambda each: documents.extend(objects_in(each)), piped)
+    is_whole, diagnostics = read_documents(read_files(paths), lambda each: documents.extend(objects_in(each)), piped)
     found = Findings(diagnostics=diagnostics, is_whole=is_whole)
     known = Stores({**named, **here.known_stores()})
     _take_documents(found, form, documents, namespace or here.namespace, known, _unknown_names)

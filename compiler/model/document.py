@@ -187,6 +187,10 @@ class Node:
         """The strings in the sequence under `path`; empty where there is none."""
         return tuple(item.value for item in self.items_at(*path) if isinstance(item.value, str))
 
+    def text_map(self, *path: str) -> dict[str, str]:
+        """The strings in the map under `path`, by key; empty where there is none."""
+        return {key: each.value for key, each in self.members_at(*path).items() if isinstance(each.value, str)}
+
     def plain_data(self) -> PlainData:
         """The bare value, as schema validation wants it."""
         value = self.value

@@ -366,7 +366,7 @@ class Resolver:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
         stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.members_at("stores"))}
         top, listed = root.children, root.get("secrets")
-        texts = {name: _text_map(top.get(name)) for name in _TEXTS}
+        texts = {name: root.text_map(name) for name in _TEXTS}
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
         for secret_id, node in _maps(root.members_at("secrets")):
@@ -485,10 +485,4 @@ def _text(node: Node | None) -> str | None:
 
 
 def _over(shared: Mapping[str, str], own: Node | None) -> Mapping[str, str]:
-    return shared if own is None else {**shared, **_text_map(own)}
-
-
-def _text_map(node: Node | None) -> dict[str, str]:
-    if node is None:
-        return {}
-    return {key: child.value for key, child in node.children.items() if isinstance(child.value, str)}
+    return shared if own is None else {**shared, **own.text_map()}

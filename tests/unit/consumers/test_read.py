@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import compiler.consumers.look
-from compiler.consumers.look import read_manifests, read_rendered
+from compiler.consumers.look import read_manifests, read_texts
 from compiler.refusal import Refusal
 from tests.unit.consumers.conftest import BOTH, deployment
 
@@ -141,11 +141,11 @@ def test_all_together_keep_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_text_at_hand_is_read_as_a_file_is() -> None:
-    gathered, found = read_rendered("<shop>", deployment(BOTH), "agents")
+    gathered, found = read_texts([("<shop>", deployment(BOTH))], "<shop>", "agents")
     assert found == ()
     assert gathered is not None
     assert [each.namespace for each in gathered.workloads] == ["agents"]
-    nothing, (refused,) = read_rendered("<shop>", "a: [", "agents")
+    nothing, (refused,) = read_texts([("<shop>", "a: [")], "<shop>", "agents")
     assert (nothing, refused.span.path) == (None, "<shop>")
     with pytest.raises(Refusal, match="there is no manifest in <shop>"):
-        read_rendered("<shop>", "", "agents")
+        read_texts([("<shop>", "")], "<shop>", "agents")
