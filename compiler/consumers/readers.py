@@ -361,7 +361,8 @@ def _take_object(document: Node, gathered: Inventory, namespace: str) -> None:
     kind, api_version = document.text("kind") or "", document.text("apiVersion") or ""
     gathered.objects += 1
     metadata = _plain_map(document, "metadata")
-    here, name, at = text(metadata, "namespace") or namespace, text(metadata, "name") or "", name_place(document)
+    here, name = text(metadata, "namespace") or namespace, text(metadata, "name") or ""
+    at = document.nearest("metadata", "name").span
     if (pods := _pods_path(document, api_version, kind)) is not None:
         locate = partial(_place_below, document.nearest(*pods))
         gathered.workloads.append(workload_of(kind, here, metadata, _plain_map(document, *pods), locate, at))
@@ -388,11 +389,6 @@ def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] |
     if is_workload(api_version, kind):
         return POD_SPECS[kind]
     return TEMPLATE if document.get(*TEMPLATE, "containers") is not None else None
-
-
-def name_place(document: Node) -> Span:
-    """Where an object's name is written; where it begins, if it has none."""
-    return document.nearest("metadata", "name").span
 
 
 def _place_below(node: Node, path: Path) -> Span:

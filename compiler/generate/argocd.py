@@ -96,26 +96,6 @@ class ArgoOptions:
     apps: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """An environment as Argo CD deploys it.
-
-    `namespaces` are all that it writes to, its own first, `kinds` group and kind of what it renders beside
-    ExternalSecrets, `cluster_stores` the names of the ClusterSecretStores among it. `is_asked` says that no
-    ExternalSecret is pruned before a person confirms.
-    """
-
-    name: str
-    namespaces: tuple[str, ...]
-    is_asked: bool
-    kinds: tuple[tuple[str, str], ...] = ()
-    cluster_stores: tuple[str, ...] = ()
-
-    @property
-    def namespace(self) -> str:
-        return self.namespaces[0]
-
-
 def parse_options(typed: Mapping[str, Any], root: Path) -> ArgoOptions:
     """The options as `typed` on the command line, by name, None for those left out.
 
@@ -243,17 +223,16 @@ def argocd_texts(
     """
     _refuse_undeployable(environments, options)
     header = f"{HEADER}argocd`. Do not edit; run:\n#   {shell_line(PROGRAM, *to_arguments(options, environments))}\n"
-    made = manifests(options, [_deployed(environment) for environment in environments])
-    texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made.items()}
+    made = manifests(options, environments).items()
+    texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made}
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))
 
 
 def unmade_namespaces(environments: Sequence[Environment], options: ArgoOptions) -> Iterator[str]:
     """What to know of each environment with secrets in namespaces that none of these Applications makes."""
-    deployed = [(_cluster(options, each.name), _deployed(each)) for each in environments]
-    made = {(cluster, each.namespace) for cluster, each in deployed}
-    for cluster, each in deployed:
-        if unmade := [name for name in each.namespaces if (cluster, name) not in made]:
+    made = {(_cluster(options, each.name), _namespaces(each)[0]) for each in environments}
+    for each in environments:
+        if unmade := [name for name in _namespaces(each) if (_cluster(options, each.name), name) not in made]:
             names = f"namespace{'s' if len(unmade) > 1 else ''} {listed(unmade, len(unmade))}"
             them = "them" if len(unmade) > 1 else "it"
             yield f"{each.name}: no Application of these makes the {names}; create {them} first, or the sync fails"
@@ -288,16 +267,16 @@ def _places(environment: Environment) -> set[str]:
     return {f"{secret.namespace}/{secret.entry.target}" for secret in environment.secrets.values()}
 
 
-def _deployed(environment: Environment) -> Deployed:
+def _namespaces(environment: Environment) -> list[str]:
+    """All that an environment writes to, its own first."""
     spaces = (environment.root.text("namespace"), *(secret.namespace for secret in environment.secrets.values()))
-    rendered = [store for store in environment.stores.values() if store.rendered]
-    return Deployed(
-        environment.name,
-        tuple(dict.fromkeys(each for each in spaces if each is not None)),
-        all(asks_before_pruning(secret.annotations.get(SYNC_OPTIONS, "")) for secret in environment.secrets.values()),
-        tuple(sorted({(_ESO, store.kind) for store in rendered if store.kind != _CLUSTER_STORE})),
-        tuple(store.name for store in rendered if store.kind == _CLUSTER_STORE),
-    )
+    return list(dict.fromkeys(each for each in spaces if each is not None))
+
+
+def _is_asked(environment: Environment) -> bool:
+    """Whether no ExternalSecret is pruned before a person confirms."""
+    options = (secret.annotations.get(SYNC_OPTIONS, "") for secret in environment.secrets.values())
+    return all(map(asks_before_pruning, options))
 
 
 def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
@@ -318,31 +297,29 @@ def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
     yield Diagnostic("unconfirmed-prune", Severity.WARNING, message, annotations.key_span, help=way_out)
 
 
-def manifests(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
+def manifests(options: ArgoOptions, environments: Sequence[Environment]) -> Files:
     """The manifests that deploy these environments, by file name, the AppProjects first."""
     roots = [_apps_project(options)] if options.form == "app-of-apps" else []
-    return {_PROJECT_FILE: [_secrets_project(options, deployed), *roots], **_FORMS[options.form](options, deployed)}
+    projects = [_secrets_project(options, environments), *roots]
+    return {_PROJECT_FILE: projects, **_FORMS[options.form](options, environments)}
 
 
-def _applications(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
-    return {
-        f"application-{each.name}.yaml": [
-            _application(f"{options.project}-{each.name}", options, _secrets_spec(options, each))
-        ]
-        for each in deployed
-    }
+def _applications(options: ArgoOptions, environments: Sequence[Environment]) -> Files:
+    return {f"application-{each.name}.yaml": [_secrets_application(options, each)] for each in environments}
 
 
-def _application_set(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
+def _application_set(options: ArgoOptions, environments: Sequence[Environment]) -> Files:
     elements = [
-        {"env": each.name, "cluster": _cluster(options, each.name), "namespace": each.namespace} for each in deployed
+        {"env": each.name, "cluster": _cluster(options, each.name), "namespace": _namespaces(each)[0]}
+        for each in environments
     ]
-    of_all = Deployed("{{ .env }}", ("{{ .namespace }}",), all(each.is_asked for each in deployed))
-    made = _application(f"{options.project}-{of_all.name}", options, _secrets_spec(options, of_all))
+    # One template for all: pruning is off for each where one of them would be pruned unasked.
+    destination = {"name": "{{ .cluster }}", "namespace": "{{ .namespace }}"}
+    spec = _secrets_spec(options, "{{ .env }}", destination, prunes=all(map(_is_asked, environments)))
+    made = _application(f"{options.project}-{{{{ .env }}}}", options, spec)
     template = {
         "metadata": {"name": made["metadata"]["name"], "annotations": made["metadata"]["annotations"]},
-        # One template for all: pruning is off for each where one of them would be pruned unasked.
-        "spec": made["spec"] | {"destination": {"name": "{{ .cluster }}", "namespace": of_all.namespace}},
+        "spec": spec,
     }
     spec = {
         "goTemplate": True,
@@ -355,19 +332,19 @@ def _application_set(options: ArgoOptions, deployed: Sequence[Deployed]) -> File
     return {"applicationset.yaml": [_manifest("ApplicationSet", options.project, options, spec)]}
 
 
-def _app_of_apps(options: ArgoOptions, deployed: Sequence[Deployed]) -> Files:
+def _app_of_apps(options: ArgoOptions, environments: Sequence[Environment]) -> Files:
     found: Files = {}
-    for each in deployed:
-        name = f"{options.project}-{each.name}"
-        found[f"root-{each.name}.yaml"] = [_application(f"{name}-apps", options, _root_spec(options, each.name))]
-        found[f"{each.name}/secrets.yaml"] = [_application(name, options, _secrets_spec(options, each), _SECRETS_WAVE)]
+    for each in environments:
+        root = f"{options.project}-{each.name}-apps"
+        found[f"root-{each.name}.yaml"] = [_application(root, options, _root_spec(options, each.name))]
+        found[f"{each.name}/secrets.yaml"] = [_secrets_application(options, each, _SECRETS_WAVE)]
         if options.platform_chart is not None:
             own, spec = f"{options.platform_chart}-{each.name}", _platform_spec(options, each)
             found[f"{each.name}/platform.yaml"] = [_application(own, options, spec, _PLATFORM_WAVE)]
     return found
 
 
-_FORMS: Mapping[str, Callable[[ArgoOptions, Sequence[Deployed]], Files]] = {
+_FORMS: Mapping[str, Callable[[ArgoOptions, Sequence[Environment]], Files]] = {
     "application": _applications,
     "multi-source": _applications,
     "applicationset": _application_set,
@@ -394,11 +371,16 @@ def _spec(
     return {"project": project, **source, "destination": destination, "syncPolicy": sync}
 
 
-def _secrets_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
-    """The spec that deploys an environment's secrets; pruning is off where nobody would be asked."""
-    source = _secrets_source(options, f"values-{deployed.name}.yaml")
-    destination, sync = _destination(options, deployed.name, deployed.namespace), (*_SYNC, _SHARES_NOTHING)
-    return _spec(options.project, source, destination, sync, prunes=deployed.is_asked)
+def _secrets_application(options: ArgoOptions, environment: Environment, wave: str | None = None) -> Manifest:
+    destination = _destination(options, environment.name, _namespaces(environment)[0])
+    spec = _secrets_spec(options, environment.name, destination, prunes=_is_asked(environment))
+    return _application(f"{options.project}-{environment.name}", options, spec, wave)
+
+
+def _secrets_spec(options: ArgoOptions, name: str, destination: dict[str, str], *, prunes: bool) -> Manifest:
+    """The spec that deploys the secrets of the environment `name`; pruning is off where nobody would be asked."""
+    source = _secrets_source(options, f"values-{name}.yaml")
+    return _spec(options.project, source, destination, (*_SYNC, _SHARES_NOTHING), prunes=prunes)
 
 
 def _secrets_source(options: ArgoOptions, values_file: str) -> Manifest:
@@ -418,9 +400,9 @@ def _secrets_source(options: ArgoOptions, values_file: str) -> Manifest:
     return {"sources": [chart, {**files, "ref": "values"}]}
 
 
-def _platform_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
+def _platform_spec(options: ArgoOptions, environment: Environment) -> Manifest:
     """The spec that deploys the platform itself, with its values file of the environment."""
-    file = f"$values/{options.platform_values}/values-{deployed.name}.yaml"
+    file = f"$values/{options.platform_values}/values-{environment.name}.yaml"
     chart = {
         "repoURL": options.platform_repo,
         "chart": options.platform_chart,
@@ -428,7 +410,8 @@ def _platform_spec(options: ArgoOptions, deployed: Deployed) -> Manifest:
         "helm": {"valueFiles": [file], "ignoreMissingValueFiles": False},
     }
     sources = {"sources": [chart, {**_own_repository(options), "ref": "values"}]}
-    return _spec(options.platform_project, sources, _destination(options, deployed.name, deployed.namespace), _SYNC)
+    destination = _destination(options, environment.name, _namespaces(environment)[0])
+    return _spec(options.platform_project, sources, destination, _SYNC)
 
 
 def _root_spec(options: ArgoOptions, environment: str) -> Manifest:
@@ -447,15 +430,19 @@ def _destination(options: ArgoOptions, environment: str, namespace: str) -> dict
     return {**({"server": _IN_CLUSTER_SERVER} if name is None else {"name": name}), "namespace": namespace}
 
 
-def _secrets_project(options: ArgoOptions, deployed: Sequence[Deployed]) -> Manifest:
+def _secrets_project(options: ArgoOptions, environments: Sequence[Environment]) -> Manifest:
     """The project of the environments' secrets. Its lists are closed: it deploys no other kind, nowhere else."""
-    destinations = [_destination(options, each.name, namespace) for each in deployed for namespace in each.namespaces]
-    # Argo CD makes the namespace of an Application by the option CreateNamespace.
-    cluster_wide = [{"group": "", "kind": "Namespace", "name": each.namespace} for each in deployed]
-    cluster_wide += [
-        {"group": _ESO, "kind": _CLUSTER_STORE, "name": name} for each in deployed for name in each.cluster_stores
+    destinations = [
+        _destination(options, each.name, namespace) for each in environments for namespace in _namespaces(each)
     ]
-    kinds = [(_ESO, "ExternalSecret"), *(kind for each in deployed for kind in each.kinds)]
+    # Argo CD makes the namespace of an Application by the option CreateNamespace.
+    cluster_wide = [{"group": "", "kind": "Namespace", "name": _namespaces(each)[0]} for each in environments]
+    kinds = [(_ESO, "ExternalSecret")]
+    for store in (store for each in environments for store in each.stores.values() if store.rendered):
+        if store.kind == _CLUSTER_STORE:
+            cluster_wide.append({"group": _ESO, "kind": _CLUSTER_STORE, "name": store.name})
+        else:
+            kinds.append((_ESO, store.kind))
     # No manifest has a Secret, but the tree shows those that the operator makes only where the project may have them.
     kinds.append(("", "Secret"))
     spec = {

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,15 +10,15 @@ import yaml
 from compiler.generate.argocd import (
     FORMS,
     ArgoOptions,
-    Deployed,
     _application,
     _apps_project,
     _destination,
+    _namespaces,
     _platform_spec,
     _root_spec,
+    _secrets_application,
     _secrets_project,
     _secrets_source,
-    _secrets_spec,
     argocd_texts,
     health_patch,
     health_script,
@@ -35,7 +36,20 @@ from tests.github_project import BASE, CATALOGUE
 WANTED = ArgoOptions(
     "application", "https://git/a.git", "main", "chart", "secrets", "argocd", {"prod": "west"}, apps="deploy/argocd"
 )
-PROD, DEV = Deployed("prod", ("platform", "web"), is_asked=True), Deployed("dev", ("platform",), is_asked=False)
+
+
+def environment(name: str, *namespaces: str, sync_options: str, stores: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
+    """What is read of one that has a secret in each of the `namespaces`, its own first, and renders `stores`."""
+    annotations = {"argocd.argoproj.io/sync-options": sync_options}
+    secrets = {each: SimpleNamespace(namespace=each, annotations=annotations) for each in reversed(namespaces)}
+    rendered = {name: SimpleNamespace(name=name, kind=kind, rendered=True) for name, kind in (stores or {}).items()}
+    rendered["other"] = SimpleNamespace(name="other", kind="ClusterSecretStore", rendered=False)
+    root = SimpleNamespace(text={"namespace": namespaces[0]}.get)
+    return SimpleNamespace(name=name, root=root, secrets=secrets, stores=rendered)
+
+
+PROD = environment("prod", "platform", "web", sync_options="Prune=confirm,Delete=confirm")
+DEV = environment("dev", "platform", sync_options="Delete=confirm")
 FROM_REGISTRY = replace(
     WANTED,
     form="multi-source",
@@ -77,9 +91,9 @@ def test_the_cluster_is_the_environments_own_or_argo_cds() -> None:
 
 
 def test_only_where_a_person_is_asked_it_prunes() -> None:
-    for deployed in (PROD, DEV):
-        spec = _secrets_spec(WANTED, deployed)
-        assert spec["syncPolicy"]["automated"] == {"prune": deployed.is_asked, "selfHeal": True}
+    for each, prunes in ((PROD, True), (DEV, False)):
+        spec = _secrets_application(WANTED, each)["spec"]
+        assert spec["syncPolicy"]["automated"] == {"prune": prunes, "selfHeal": True}
         assert spec["destination"]["namespace"] == "platform"
         assert spec["project"] == "secrets"
 
@@ -180,8 +194,8 @@ def test_a_set_has_an_element_for_each_environment() -> None:
 
 
 def test_a_set_prunes_only_where_all_ask() -> None:
-    for deployed, prunes in (([PROD], True), ([PROD, DEV], False)):
-        (made,) = manifests(replace(WANTED, form="applicationset"), deployed)["applicationset.yaml"]
+    for environments, prunes in (([PROD], True), ([PROD, DEV], False)):
+        (made,) = manifests(replace(WANTED, form="applicationset"), environments)["applicationset.yaml"]
         assert made["spec"]["template"]["spec"]["syncPolicy"]["automated"]["prune"] is prunes
 
 
@@ -203,11 +217,9 @@ def test_scripts_stand_as_they_are_written() -> None:
         assert (f"    {line}" if line else "") in lines
 
 
-STORE = ("external-secrets.io", "SecretStore")
-
-
 def test_every_place_and_kind_is_listed_once() -> None:
-    rendering = replace(PROD, kinds=(STORE,), cluster_stores=("vault",))
+    stores = {"own": "SecretStore", "vault": "ClusterSecretStore"}
+    rendering = environment("prod", "platform", "web", sync_options="", stores=stores)
     spec = _secrets_project(FROM_REGISTRY, [rendering, rendering, DEV])["spec"]
     assert spec == {
         "description": "ExternalSecrets of the platform",
@@ -242,7 +254,7 @@ def test_the_root_may_make_applications_alone() -> None:
 
 
 def test_an_environments_own_namespace_is_the_first() -> None:
-    assert Deployed("prod", ("own", "other"), is_asked=True).namespace == "own"
+    assert _namespaces(environment("prod", "own", "other", sync_options="")) == ["own", "other"]
 
 
 REPO = "https://git.example.com/secrets.git"
