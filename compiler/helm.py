@@ -14,11 +14,10 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more, file_error
+from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of_a_kind
 from compiler.model.document import Source, Span
 from compiler.model.environment import Project
 from compiler.model.facts import MAX_MANIFEST_BYTES
@@ -106,7 +105,7 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
         return chart, (
             _refused(_FOLDER, "leads out of the project through a link", "replace the link with the folder"),
         )
-    return chart.resolve(), _first_findings(root, chart)
+    return chart.resolve(), tuple(first_of_a_kind(_findings(root, chart)))
 
 
 def chart_at(folder: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
@@ -118,14 +117,8 @@ def chart_at(folder: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
         way_out = "name the folder of an unpacked chart, with its Chart.yaml and its subcharts"
         raise HelmError(f"there is no chart in {quoted(str(folder))}", help_text=way_out)
     chart, here = folder.resolve(), Path.cwd()
-    return chart, _first_findings(here if is_inside(here, chart) and chart != here else chart.parent, chart)
-
-
-def _first_findings(root: Path, chart: Path) -> tuple[Diagnostic, ...]:
-    found = list(islice(_findings(root, chart), MOST_OF_A_KIND + 1))
-    if len(found) > MOST_OF_A_KIND:
-        found[-1] = and_more(found[-1])
-    return tuple(found)
+    root = here if is_inside(here, chart) and chart != here else chart.parent
+    return chart, tuple(first_of_a_kind(_findings(root, chart)))
 
 
 def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more, file_error
+from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of_a_kind
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Project
 from compiler.model.facts import MAX_BYTES
@@ -201,15 +201,8 @@ class Checker:
 
     def kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
         """The findings that no waiver in `roots` covers; the last of too many of a rule says that there are more."""
-        kept = 0
-        for finding in findings:
-            if not self._is_waived(rule, finding, roots):
-                kept += 1
-                diagnostic = rule.diagnostic(finding)
-                if kept > MOST_OF_A_KIND:
-                    yield and_more(diagnostic)
-                    return
-                yield diagnostic
+        kept = (finding for finding in findings if not self._is_waived(rule, finding, roots))
+        return first_of_a_kind(map(rule.diagnostic, kept))
 
     def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
         reasons = rule.waivers(finding, roots)

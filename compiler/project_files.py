@@ -205,10 +205,9 @@ class Library:
                 from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where one is wrong
                 from compiler.text.characters import foreign_character  # noqa: PLC0415 - likewise
 
-                form = as_id(stem)
-                help_text = "use lower-case letters, digits and inner hyphens, at most 63"
-                help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text
-                help_text = foreign_character(stem) or help_text
+                form, allowed = as_id(stem), "use lower-case letters, digits and inner hyphens, at most 63"
+                renamed = f"rename {stem}.yaml to {form}.yaml" if form is not None else allowed
+                help_text = foreign_character(stem) or renamed
                 found = file_error("invalid-environment-name", f"{FOLDER}/{stem}.yaml", message, help_text)
                 self.diagnostics.append(found)
         return tuple(names)

@@ -1,5 +1,6 @@
 """Defines a diagnostic, a message to the user about input: the rule, the severity, the place and the remedy."""
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -57,6 +58,15 @@ class Diagnostic(NamedTuple):
 def file_error(rule: str, path: str, message: str, way_out: str | None = None) -> Diagnostic:
     """An error of a file as a whole, at its first line: none of its text is known."""
     return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)), help=way_out)
+
+
+def first_of_a_kind(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """As many as anybody reads, and where there are more, one that says so."""
+    for count, diagnostic in enumerate(found):
+        if count == MOST_OF_A_KIND:
+            yield and_more(diagnostic)
+            return
+        yield diagnostic
 
 
 def and_more(last: Diagnostic) -> Diagnostic:

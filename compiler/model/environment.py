@@ -215,7 +215,8 @@ def progress_of(environment: Environment) -> MoveProgress | None:
         return None
     written = tuple(step.texts_at() for step in environment.root.items_at(KEY, "steps"))
     steps = tuple(_steps(written, environment))
-    left = (at for at, step in enumerate(steps) if any(not _is_on(environment.secrets[each], to) for each in step))
+    there = {name for name, secret in environment.secrets.items() if secret.store is to}
+    left = (at for at, step in enumerate(steps) if not there.issuperset(step))
     return MoveProgress(to, steps, next(left, None))
 
 
@@ -246,7 +247,3 @@ def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> It
         if together := tuple(secret.id for secret in rest if not secret.entry.guards):
             yield together
         yield from ((secret.id,) for secret in rest if secret.entry.guards)
-
-
-def _is_on(secret: Secret, store: Store) -> bool:
-    return secret.store is not None and secret.store.id == store.id

@@ -179,10 +179,8 @@ def days_in_words(text: str) -> int | None:
 
 def short_duration(seconds: int) -> str:
     """The shortest form of a number of seconds, as a person writes it: `1h30m`."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
-    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"
+    # Behind another part, one of zero says nothing.
+    return re.sub(r"(?<=[hm])0[ms]", "", duration_text(seconds))
 
 
 def short_age(age: timedelta) -> str:

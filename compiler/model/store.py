@@ -150,6 +150,7 @@ class StoreIdentity(NamedTuple):
     cluster_id: str | None = None
 
 
+@lru_cache  # a thousand environments name the same few
 def one_spelling(url: str) -> str:
     """Host, port and path of a URL in one spelling."""
     parts = parse_address(url)

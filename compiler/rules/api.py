@@ -145,6 +145,13 @@ def rule(
     return made
 
 
+def store_finding(
+    store: Store, at: Node | Span, message: str, way_out: str, related: tuple[Related, ...] = ()
+) -> Finding:
+    """A finding about a store; `message` goes on after its name, which begins the sentence."""
+    return Finding(f'the store "{store.id}" {message}', at, help=way_out, related=related, scope=("stores", store.id))
+
+
 def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ...]]]:
     """The tree itself, then each member of the maps `groups`, such as secrets, with the scope of a waiver there."""
     yield root, ()

@@ -25,44 +25,42 @@ from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Findin
 
 # A longer circle is a made one; its other places help nobody.
 _MOST_PLACES = 5
+# An entry's id, and a key's name.
+_Name = tuple[str, str]
 
 
 @rule("circular-source", ERROR, CATALOGUE)
 def check(catalogue: Catalogue) -> Findings:
-    done: set[tuple[str, str]] = set()
+    done: set[_Name] = set()
     for entry in catalogue.entries.values():
         for name, key in entry.keys.items():
             if key.is_taken and key.origin is None:
                 circle = _circle((entry.id, name), catalogue, done)
                 if circle:
-                    yield _finding(circle, catalogue)
+                    yield _finding(circle)
 
 
-def _circle(at: tuple[str, str], catalogue: Catalogue, done: set[tuple[str, str]]) -> list[tuple[str, str]]:
+def _circle(at: _Name, catalogue: Catalogue, done: set[_Name]) -> list[tuple[_Name, CatalogueKey]]:
     """The circle that the chain from `at` runs into, if nobody came by before."""
-    passed: dict[tuple[str, str], int] = {}
+    passed: dict[_Name, CatalogueKey] = {}
     while at not in done:
-        key = _key(at, catalogue)
-        source = key.source if key is not None else None
-        if source is None:
+        entry = catalogue.entries.get(at[0])
+        key = entry.keys.get(at[1]) if entry is not None else None
+        if key is None or key.source is None:
             return []
         done.add(at)
-        passed[at] = len(passed)
-        at = source
-    return list(passed)[passed[at] :] if at in passed else []
+        passed[at] = key
+        at = key.source
+    return list(passed.items())[list(passed).index(at) :] if at in passed else []
 
 
-def _key(at: tuple[str, str], catalogue: Catalogue) -> CatalogueKey | None:
-    entry = catalogue.entries.get(at[0])
-    return entry.keys.get(at[1]) if entry is not None else None
-
-
-def _finding(circle: list[tuple[str, str]], catalogue: Catalogue) -> Finding:
-    spans = [key.node.children["from"].span for at in circle if (key := _key(at, catalogue)) is not None]
-    first = quoted("/".join(circle[0]))
+def _finding(circle: list[tuple[_Name, CatalogueKey]]) -> Finding:
+    spans = [key.node.children["from"].span for _, key in circle]
+    entry_id, name = circle[0][0]
+    first = quoted(f"{entry_id}/{name}")
     message = f"{first} takes its value from itself"
     if len(circle) > 1:
         message += f", by way of {counted(len(circle) - 1, 'other key')}"
     related = tuple(Related("and on from here", span) for span in spans[1 : _MOST_PLACES + 1])
     way_out = "let one key have the value itself: remove its `from`"
-    return Finding(message, spans[0], help=way_out, related=related, scope=("secrets", circle[0][0]))
+    return Finding(message, spans[0], help=way_out, related=related, scope=("secrets", entry_id))

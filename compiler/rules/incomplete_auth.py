@@ -25,7 +25,7 @@ Vault logs in by `token` (name, key), `kubernetes` (role, serviceAccount), `appR
 (clientId, clientSecret, and `tenantId` of the store).
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Span, Store, listed, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Node, Store, listed, rule, store_finding
 
 _ACCOUNT = ("name",)
 _SECRET_KEY = ("name", "key")
@@ -45,17 +45,17 @@ def _judge(store: Store, namespace: str | None) -> Findings:
     chosen = store.node.members_at("auth")
     if auth is None or not chosen:
         at = auth.key_span if auth is not None else store.node.key_span
-        yield _finding(store, at, "has no authentication method", f"add one of {listed(ways)} under `auth`")
+        yield store_finding(store, at, "has no authentication method", f"add one of {listed(ways)} under `auth`")
     elif len(chosen) > 1:
         message = f"has {len(chosen)} authentication methods: {listed(chosen)}"
-        yield _finding(store, auth.key_span, message, "keep one; `null` removes what a lower layer set")
+        yield store_finding(store, auth.key_span, message, "keep one; `null` removes what a lower layer set")
     else:
         way, node = next(iter(chosen.items()))
         if way in ways:
             yield from _way(store, way, node, namespace)
         else:
             message = f'has the authentication method "{way}" of another provider'
-            yield _finding(store, node.key_span, message, f"use one of {listed(ways)}")
+            yield store_finding(store, node.key_span, message, f"use one of {listed(ways)}")
     ca = store.node.get("caProvider")
     if ca is not None and "caProvider" in store.provider.settings:
         yield from _fields(store, "caProvider", ca, ("type", "name", "key"))
@@ -68,7 +68,7 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
         title = f"{way}.{part}" if part else way
         holder = node.get(part) if part else node
         if holder is None:
-            yield _finding(store, node.key_span, f'lacks "{title}"', f"add {listed(fields)} to `{title}`")
+            yield store_finding(store, node.key_span, f'lacks "{title}"', f"add {listed(fields)} to `{title}`")
             continue
         yield from _fields(store, title, holder, fields)
         if fields in _REFERENCES:
@@ -76,13 +76,13 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
     for name in log_in.needs:
         if name not in store.node.children:
             message = f'lacks "{name}", which {log_in.title} needs'
-            yield _finding(store, store.node.key_span, message, f"add `{name}` to the store")
+            yield store_finding(store, store.node.key_span, message, f"add `{name}` to the store")
 
 
 def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:
     missing = [name for name in fields if name not in node.children]
     if missing:
-        yield _finding(store, node.key_span, f"lacks {listed(missing)} in `{title}`", f"add it to `{title}`")
+        yield store_finding(store, node.key_span, f"lacks {listed(missing)} in `{title}`", f"add it to `{title}`")
 
 
 def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Findings:
@@ -90,11 +90,7 @@ def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> F
     if store.kind == "ClusterSecretStore":
         if written is None:
             message = f'lacks "namespace" in `{title}`, which a ClusterSecretStore needs'
-            yield _finding(store, node.key_span, message, f"add it to `{title}`")
+            yield store_finding(store, node.key_span, message, f"add it to `{title}`")
     elif written is not None and written.value != namespace:
         message = f"is a SecretStore, so `{title}` cannot name another namespace"
-        yield _finding(store, written, message, "remove it, or make the store a ClusterSecretStore")
-
-
-def _finding(store: Store, at: Node | Span, message: str, way_out: str) -> Finding:
-    return Finding(f'the store "{store.id}" {message}', at, help=way_out, scope=("stores", store.id))
+        yield store_finding(store, written, message, "remove it, or make the store a ClusterSecretStore")

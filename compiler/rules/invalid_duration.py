@@ -40,10 +40,8 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
 
     message, way_out = "this is not a duration", "write it as `1h`, `30m` or `1h30m`"
     if _ZERO.fullmatch(text):
-        message, way_out = (
-            "with a refresh interval of 0 the secret is never read again",
-            "write a duration such as `1h`",
-        )
+        message = "with a refresh interval of 0 the secret is never read again"
+        way_out = "write a duration such as `1h`"
     elif text.startswith("-"):
         message = "a refresh interval cannot be negative"
     elif (seconds := seconds_in_words(text)) is not None:

@@ -16,34 +16,27 @@ Use the forms that Kubernetes takes:
     labels: {team: platform-tools}
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from compiler.model.environment import METADATA, Environment, Secret, Store
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Finding, Findings, Node, places_below, rule
-from compiler.rules.forms.names import (
-    LONGEST_LABEL,
-    LONGEST_NAME,
-    label_key_problem,
-    label_value_problem,
-    namespace_problem,
-    object_name_problem,
-    secret_key_problem,
-)
+from compiler.rules.forms import names
 from compiler.text.characters import foreign_character
 from compiler.text.wording import quoted, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
+# Of what gives its name to a label as well.
+_labelled_name_problem = partial(names.object_name_problem, longest=names.LONGEST_LABEL)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         scope = ("secrets", entry.id)
-        # Its name is also the value of a label.
-        if entry.target and (problem := object_name_problem(entry.target, LONGEST_LABEL)):
-            yield _finding("the target", entry.target, problem, entry.node.nearest("target"), scope)
+        yield from _judge("the target", entry.node.get("target"), _labelled_name_problem, scope)
         for key in entry.keys.values():
-            if problem := secret_key_problem(key.name):
+            if problem := names.secret_key_problem(key.name):
                 message = f"the key {quoted(key.name)} {problem}"
                 yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
 
@@ -51,18 +44,14 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     root = environment.root.children
-    part_of = root.get("partOf")
-    if part_of is not None and isinstance(part_of.value, str) and (problem := label_value_problem(part_of.value)):
-        yield _finding("the value of `partOf`", part_of.value, problem, part_of, ())
-    project = environment.root.text("argocdProject")
-    if project is not None and (problem := object_name_problem(project, LONGEST_LABEL)):
-        yield _finding("the AppProject's name", project, problem, root["argocdProject"], ())
+    yield from _judge("the value of `partOf`", root.get("partOf"), names.label_value_problem, ())
+    yield from _judge("the AppProject's name", root.get("argocdProject"), _labelled_name_problem, ())
     for store in environment.stores.values():
         yield from _store(store)
     # After what is said once: of very many findings the last are not listed.
     for node, scope in places_below(environment.root, "secrets"):
         if node.children:
-            yield from _namespace(node.children.get("namespace"), scope)
+            yield from _judge("the namespace", node.children.get("namespace"), names.namespace_problem, scope)
             yield from _metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
@@ -71,38 +60,29 @@ def check(environment: Environment) -> Findings:
             yield from _annotation_size(secret, environment, "secretAnnotations", secret.secret_annotations)
 
 
-def _namespace(node: Node | None, scope: tuple[str, ...]) -> Findings:
-    if node is not None and isinstance(node.value, str) and (problem := namespace_problem(node.value)):
-        yield _finding("the namespace", node.value, problem, node, scope)
-
-
 def _store(store: Store) -> Findings:
     scope = ("stores", store.id)
-    if store.name and (problem := object_name_problem(store.name, LONGEST_LABEL if store.rendered else LONGEST_NAME)):
-        yield _finding("the store's name", store.name, problem, store.node.nearest("name"), scope)
+    name_problem = _labelled_name_problem if store.rendered else names.object_name_problem
+    yield from _judge("the store's name", store.node.get("name"), name_problem, scope)
     if not store.rendered:
         return
     for node in store.node.nearest("conditions", "namespaces").items:
-        yield from _namespace(node, scope)
+        yield from _judge("the namespace", node, names.namespace_problem, scope)
     for part in ("auth", "caProvider"):
         for node in store.node.nearest(part).walk() if part in store.node.children else ():
-            children = node.children
-            yield from _namespace(children.get("namespace"), scope)
-            name, key = children.get("name"), children.get("key")
-            if name is not None and isinstance(name.value, str) and (problem := object_name_problem(name.value)):
-                yield _finding("the name", name.value, problem, name, scope)
-            if key is not None and isinstance(key.value, str) and (problem := secret_key_problem(key.value)):
-                yield _finding("the key", key.value, problem, key, scope)
+            yield from _judge("the namespace", node.children.get("namespace"), names.namespace_problem, scope)
+            yield from _judge("the name", node.children.get("name"), names.object_name_problem, scope)
+            yield from _judge("the key", node.children.get("key"), names.secret_key_problem, scope)
 
 
 def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in METADATA.items():
         for key, value in owner.members_at(member).items():
-            if problem := label_key_problem(key):
+            if problem := names.label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
             is_label = kind.endswith("label") and isinstance(value.value, str)
-            if is_label and (problem := label_value_problem(str(value.value))):
+            if is_label and (problem := names.label_value_problem(str(value.value))):
                 message = f"the value of the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
 
@@ -116,12 +96,15 @@ def _annotation_size(secret: Secret, environment: Environment, member: str, text
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
 
 
-def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
+def _judge(what: str, node: Node | None, find_problem: Callable[[str], str | None], scope: tuple[str, ...]) -> Findings:
+    name = node.value if node is not None else None
+    if node is None or not isinstance(name, str) or not (problem := find_problem(name)):
+        return
     from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where something is wrong
 
     form = as_id(name) if name.isascii() else None
     way_out = typing_mistake(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
-    return Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
+    yield Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
 
 
 def _way_out(name: str, problem: str) -> str:

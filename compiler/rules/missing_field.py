@@ -58,21 +58,13 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
-    found = _found(environment)
-    first = next(found, None)
-    if first is None:
-        return
-    if first.help is not None and _lacks_base(environment):
-        _, such_as, example = first.help.partition(", such as ")
+    found = list(_found(environment))
+    # By itself without saying so, most often as its base was not checked in.
+    if found and len(environment.layers) == 1 and "extends" not in environment.document.root.children:
+        _, such_as, example = (found[0].help or "").partition(", such as ")
         there = "environments/base.yaml, on which it builds without `extends:`, is not there"
-        first = first._replace(help=f"{there}: restore that file, or add the field{such_as}{example}")
-    yield first
+        found[0] = found[0]._replace(help=f"{there}: restore that file, or add the field{such_as}{example}")
     yield from found
-
-
-def _lacks_base(environment: Environment) -> bool:
-    """Whether it is all by itself and does not say so, most often as its base was not checked in."""
-    return len(environment.layers) == 1 and "extends" not in environment.document.root.children
 
 
 def _found(environment: Environment) -> Findings:
@@ -84,10 +76,8 @@ def _found(environment: Environment) -> Findings:
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
                 message = f'the store {quoted(store_id)} has no "{name}"'
-                way_out = f"add it, such as `{example}`"
-                yield Finding(
-                    message, node.key_span, help=way_out, related=_removal(node, name), scope=("stores", store_id)
-                )
+                way_out, related = f"add it, such as `{example}`", _removal(node, name)
+                yield Finding(message, node.key_span, help=way_out, related=related, scope=("stores", store_id))
 
 
 def _missing(message: str, environment: Environment, name: str, example: str) -> Findings:
@@ -111,9 +101,5 @@ def _removal(node: Node, name: str) -> tuple[Related, ...]:
 
 
 def _each_key_has_its_own(entry: Node) -> bool:
-    keys = entry.get("keys")
-    return (
-        keys is not None
-        and bool(keys.children)
-        and all(not {"remote", "from"}.isdisjoint(key.children) for key in keys.children.values())
-    )
+    keys = entry.members_at("keys").values()
+    return bool(keys) and all("remote" in key.children or "from" in key.children for key in keys)

@@ -14,7 +14,7 @@ Name the namespaces that may use it:
         conditions: {namespaces: [ai-platform-engineering]}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, rule, store_finding
 
 
 @rule("open-cluster-store", ERROR, ENVIRONMENT)
@@ -25,9 +25,5 @@ def check(environment: Environment) -> Findings:
         conditions = store.node.nearest("conditions", "namespaces")
         if not conditions.items:
             namespace = environment.root.text("namespace") or "NAMESPACE"
-            yield Finding(
-                f'the store "{store.id}" is open to every namespace',
-                conditions.key_span,
-                help=f"add `conditions: {{namespaces: [{namespace}]}}` to it",
-                scope=("stores", store.id),
-            )
+            way_out = f"add `conditions: {{namespaces: [{namespace}]}}` to it"
+            yield store_finding(store, conditions.key_span, "is open to every namespace", way_out)

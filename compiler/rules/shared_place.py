@@ -28,12 +28,8 @@ from collections.abc import Iterable
 
 from compiler.model.diagnostic import Related
 from compiler.model.environment import Environment, Project, Secret, Store
-from compiler.model.provider import Provider
 from compiler.model.store import StoreIdentity, is_cluster_internal, parse_address
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
-
-# Provider, address, mount, Vault namespace and cluster's id, as written.
-_Written = tuple[Provider, str | None, str, str | None, str | None]
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
 _MOST_SECRETS = 20
@@ -57,15 +53,10 @@ def check(project: Project) -> Findings:
 
 def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment, Store]]]:
     """The environments with their stores that secrets are read from, by the store's identity."""
-    absolute: dict[_Written, StoreIdentity | None] = {}
     readers: dict[StoreIdentity, list[tuple[Environment, Store]]] = {}
     for environment in project.environments:
         for store in environment.stores_in_use():
-            written = (store.provider, store.address, store.mount, store.vault_namespace, store.cluster_id)
-            if written not in absolute:
-                absolute[written] = _absolute(store)
-            address = absolute[written]
-            if address is not None:
+            if (address := _absolute(store)) is not None:
                 readers.setdefault(address, []).append((environment, store))
     return readers
 

@@ -25,18 +25,8 @@ Where both stores are kept alike by other means, waive it:
 """
 
 from compiler.model.environment import Environment, Secret
-from compiler.rules.api import (
-    ENVIRONMENT,
-    WARNING,
-    CatalogueKey,
-    Finding,
-    Findings,
-    Related,
-    listed,
-    quoted,
-    rule,
-    waiver,
-)
+from compiler.rules.api import ENVIRONMENT, WARNING, CatalogueKey, Finding, Findings, Related, rule, waiver
+from compiler.text.wording import listed, quoted
 
 
 @rule("split-value", WARNING, ENVIRONMENT, waivable=True)

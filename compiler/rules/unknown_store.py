@@ -14,20 +14,10 @@ Write the id:
       github: {store: azure}
 """
 
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    places_below,
-    quoted,
-    rule,
-)
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, places_below, rule
 from compiler.stores.registry import suggest_store
 from compiler.text.credential import looks_like_credential
+from compiler.text.wording import quoted
 
 
 @rule("unknown-store", ERROR, ENVIRONMENT)

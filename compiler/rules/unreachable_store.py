@@ -16,7 +16,7 @@ Write the address in the layer that knows it, usually the environment's own file
 `AZURE_KEYVAULT_NAME=ai-platform-prod` fills it in for one run. A store that no secret reads may go without.
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Related, rule, store_finding
 
 
 @rule("unreachable-store", ERROR, ENVIRONMENT)
@@ -34,10 +34,5 @@ def check(environment: Environment) -> Findings:
         way_out = f"add `{provider.address}: {provider.example}`"
         if provider.variable:
             way_out += f", or set {provider.variable}"
-        yield Finding(
-            f'the store "{store.id}" has no "{provider.address}", but environment "{environment.name}" reads from it',
-            store.node.key_span,
-            help=way_out,
-            related=related,
-            scope=("stores", store.id),
-        )
+        message = f'has no "{provider.address}", but environment "{environment.name}" reads from it'
+        yield store_finding(store, store.node.key_span, message, way_out, related)

@@ -11,7 +11,7 @@ Write the numbers of the vault's policies:
       azure: {requireExpiry: true, minValidity: 30d, maxValidity: 90d}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, rule, store_finding
 
 
 @rule("contradictory-validity", ERROR, ENVIRONMENT)
@@ -19,9 +19,6 @@ def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         longest, shortest = store.longest_validity, store.shortest_validity
         if longest is not None and shortest is not None and shortest >= longest:
-            yield Finding(
-                f'the store "{store.id}" accepts no expiry date: at least {shortest} days ahead, and at most {longest}',
-                store.node.nearest("minValidity"),
-                help="write a `minValidity` that is shorter than `maxValidity`",
-                scope=("stores", store.id),
-            )
+            message = f"accepts no expiry date: at least {shortest} days ahead, and at most {longest}"
+            way_out = "write a `minValidity` that is shorter than `maxValidity`"
+            yield store_finding(store, store.node.nearest("minValidity"), message, way_out)

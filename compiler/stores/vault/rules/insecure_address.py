@@ -16,7 +16,7 @@ Waive it with the reason where the connection is protected otherwise, by a VPN o
 """
 
 from compiler.model.store import is_near, parse_address
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule, waiver
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, rule, store_finding, waiver
 from compiler.stores.vault.provider import PROVIDER
 
 
@@ -32,9 +32,5 @@ def check(environment: Environment) -> Findings:
                 continue
             inner = address.host.count(".") <= 1 or ".svc." in address.host
             way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
-            yield Finding(
-                f'the store "{store.id}" is reached over http',
-                store.node.nearest(setting),
-                help=f"{way_out}; {waiver('insecure-address', store.id)}",
-                scope=("stores", store.id),
-            )
+            way_out += f"; {waiver('insecure-address', store.id)}"
+            yield store_finding(store, store.node.nearest(setting), "is reached over http", way_out)

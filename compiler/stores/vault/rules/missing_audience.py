@@ -21,7 +21,7 @@ does not have, the log-in fails with `invalid audience`. Waive this rule where t
 Vault has each token reviewed by the API server with that token itself.
 """
 
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, rule
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Findings, rule, store_finding
 from compiler.stores.vault.provider import PROVIDER
 
 
@@ -32,9 +32,5 @@ def check(environment: Environment) -> Findings:
             continue
         account = store.node.get("auth", "kubernetes", "serviceAccount")
         if account is not None and not account.nearest("audiences").items:
-            yield Finding(
-                f'the store "{store.id}" logs in to Vault without an audience',
-                account.key_span,
-                help="add `audiences: [vault]` and set the same audience on the Vault role",
-                scope=("stores", store.id),
-            )
+            way_out = "add `audiences: [vault]` and set the same audience on the Vault role"
+            yield store_finding(store, account.key_span, "logs in to Vault without an audience", way_out)
