@@ -51,9 +51,11 @@ _NULL_BYTE_POLICY = ((2, 3), (2, 6))
 def values_of(environment: Environment) -> dict[str, ValuesData]:
     """The values of an environment that passed every rule: map by secret id, defaulted fields, rendered stores."""
     minor = parse_minor(environment.operator or "") or NEWEST
+    first, last = _NULL_BYTE_POLICY
+    null_bytes = {"nullBytePolicy": "Ignore"} if first <= minor <= last else {}
     data: dict[str, ValuesData] = {
         EXTERNAL_SECRETS: {name: _external_secret(secret) for name, secret in environment.secrets.items()},
-        "remoteRefDefaults": _remote_ref_defaults(minor),
+        "remoteRefDefaults": {**_DEFAULTS, **null_bytes},
     }
     if environment.root.text("partOf"):
         data[PART_OF_VALUE] = environment.part_of
@@ -68,12 +70,6 @@ def values_of(environment: Environment) -> dict[str, ValuesData]:
     if not any(data.get(each) for each in (EXTERNAL_SECRETS, *STORES)):
         data[ALLOW_EMPTY] = True
     return data
-
-
-def _remote_ref_defaults(minor: tuple[int, int]) -> dict[str, ValuesData]:
-    first, last = _NULL_BYTE_POLICY
-    extra = {"nullBytePolicy": "Ignore"} if first <= minor <= last else {}
-    return {**_DEFAULTS, **extra}
 
 
 def _external_secret(secret: Secret) -> ValuesData:
@@ -171,14 +167,8 @@ class SecretOutline(NamedTuple):
     `fields` are its settings, `keys` the place of each key: the remote secret and its property, None for the whole.
     """
 
-    namespace: str
-    name: str
     fields: Mapping[str, str]
     keys: Mapping[str, tuple[str, str | None]]
-
-    @property
-    def title(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class SecretChange(NamedTuple):
@@ -196,6 +186,7 @@ class SecretChange(NamedTuple):
     is_asked: bool = False
 
 
+# By namespace and name.
 Outlines = dict[tuple[str, str], SecretOutline]
 
 
@@ -221,8 +212,7 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         fields |= {"partOf": _text(data.get(PART_OF_VALUE, PART_OF)), _COPIES: _OWN}
         for member, kind in _METADATA.items():
             fields |= _flat(kind, secret.get(member))
-        namespace, name = _text(secret.get("namespace", "")), _text(secret.get("name", ""))
-        found[namespace, name] = SecretOutline(namespace, name, fields, keys)
+        found[_text(secret.get("namespace", "")), _text(secret.get("name", ""))] = SecretOutline(fields, keys)
     return found
 
 
@@ -237,8 +227,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         template = target.get("template") or {}
         name = _text(target.get("name") or metadata.get("name", ""))
         fields, keys = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
-        namespace = _text(metadata.get("namespace", ""))
-        found[namespace, name] = SecretOutline(namespace, name, fields, keys)
+        found[_text(metadata.get("namespace", "")), name] = SecretOutline(fields, keys)
     return found
 
 
@@ -271,23 +260,23 @@ def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
     """The Secrets that `after` adds, changes or removes, by name; empty where both mean the same."""
     changes: list[SecretChange] = []
     for place in sorted(before.keys() | after.keys()):
-        old, new = before.get(place), after.get(place)
+        old, new, title = before.get(place), after.get(place), "/".join(place)
         if old is None and new is not None:
-            changes.append(SecretChange(new.title, "added", keys_added=tuple(new.keys)))
+            changes.append(SecretChange(title, "added", keys_added=tuple(new.keys)))
         elif new is None and old is not None:
             options = old.fields.get(f"{_METADATA['annotations']} {SYNC_OPTIONS}", "")
             asked = asks_before_pruning(options)
-            changes.append(SecretChange(old.title, "removed", keys_removed=tuple(old.keys), is_asked=asked))
+            changes.append(SecretChange(title, "removed", keys_removed=tuple(old.keys), is_asked=asked))
         elif old is not None and new is not None and (old.fields != new.fields or old.keys != new.keys):
-            changes.append(_changed(old, new))
+            changes.append(_changed(title, old, new))
     return tuple(changes)
 
 
-def _changed(old: SecretOutline, new: SecretOutline) -> SecretChange:
+def _changed(title: str, old: SecretOutline, new: SecretOutline) -> SecretChange:
     both = [key for key in old.keys if key in new.keys]
     names = dict.fromkeys((*old.fields, *new.fields))
     return SecretChange(
-        title=new.title,
+        title=title,
         kind="changed",
         keys_added=tuple(key for key in new.keys if key not in old.keys),
         keys_removed=tuple(key for key in old.keys if key not in new.keys),

@@ -150,7 +150,7 @@ def _origin(
 
 def _entry(name: str, node: Node) -> Entry:
     common = _lifetime(node, UNLIMITED)
-    keys = {key: _key(key, child, common) for key, child in node.nearest("keys").children.items() if node.get("keys")}
+    keys = {key: _key(key, child, common) for key, child in node.members_at("keys").items()}
     wave = node.nearest("syncWave").value
     return Entry(
         id=name,
@@ -351,7 +351,7 @@ class Resolver:
         # `labels` are the Secret's too.
         shared_count = sum(len(texts) * (1 + (name == "labels")) for name, texts in shared.items())
         count = 0
-        for secret_id, node in _maps(root.members_at("secrets")):
+        for secret_id, node in root.members_at("secrets").items():
             entry = self._catalogue.entries.get(secret_id)
             if entry is None or node.nearest("enabled").value is False:
                 continue
@@ -364,12 +364,12 @@ class Resolver:
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
-        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.members_at("stores"))}
+        stores = {store_id: store_of(store_id, node, name) for store_id, node in root.members_at("stores").items()}
         top, listed = root.children, root.get("secrets")
         texts = {name: root.text_map(name) for name in _TEXTS}
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
-        for secret_id, node in _maps(root.members_at("secrets")):
+        for secret_id, node in root.members_at("secrets").items():
             if node.nearest("enabled").value is False:
                 disabled.append(secret_id)
             elif secret_id in self._catalogue.entries:
@@ -474,10 +474,6 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
         shortest_validity=_days(own("minValidity")),
         environment=environment,
     )
-
-
-def _maps(members: Mapping[str, Node]) -> list[tuple[str, Node]]:
-    return [(key, child) for key, child in members.items() if isinstance(child.value, dict)]
 
 
 def _text(node: Node | None) -> str | None:

@@ -16,7 +16,7 @@ from compiler.model.environment import TARGET
 from compiler.stores.registry import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jsonschema import Draft7Validator, ValidationError
 
@@ -194,18 +194,13 @@ def validate(
 
 
 def _without(node: Node, path: _Path, broken: set[_Path]) -> Node:
+    def kept(parts: Iterable[tuple[Any, Node]]) -> Iterator[tuple[Any, Node]]:
+        for part, child in parts:
+            if (*path, part) not in broken:
+                yield part, _without(child, (*path, part), broken)
+
     if isinstance(node.value, dict):
-        kept = {
-            key: _without(child, (*path, key), broken)
-            for key, child in node.value.items()
-            if (*path, key) not in broken
-        }
-        return replace(node, value=kept)
+        return replace(node, value=dict(kept(node.value.items())))
     if isinstance(node.value, tuple):
-        items = tuple(
-            _without(child, (*path, index), broken)
-            for index, child in enumerate(node.value)
-            if (*path, index) not in broken
-        )
-        return replace(node, value=items)
+        return replace(node, value=tuple(child for _, child in kept(enumerate(node.value))))
     return node

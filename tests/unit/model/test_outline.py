@@ -28,8 +28,6 @@ SECRET: dict[str, ValuesData] = {
     "data": {"URL": {"key": "p/agent", "property": "HOST"}, "KEY": {"key": "app-key"}},
 }
 OUTLINE = SecretOutline(
-    "ai",
-    "agent",
     {
         "refreshInterval": "1h0m0s",
         "syncWave": "-49",
@@ -89,7 +87,6 @@ def test_values_and_manifests_of_one_secret_are_one_outline() -> None:
     expected = {("ai", "agent"): OUTLINE}
     assert outlines_of_values({"externalSecrets": {"agent": SECRET}}) == expected
     assert outlines_of_manifests([{"kind": "ClusterSecretStore"}, None, manifest(data=DATA)]) == expected
-    assert OUTLINE.title == "ai/agent"
 
 
 def test_a_bundle_is_one_outline_too() -> None:
