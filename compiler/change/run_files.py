@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from compiler.model.files import sync_folder
 from compiler.refusal import Refusal
 
 FOLDER = ".platform-secrets"
@@ -213,12 +214,3 @@ def read_each_line(path: Path) -> Iterator[dict[str, Any] | None]:
             except (ValueError, RecursionError):
                 line = None
             yield line if isinstance(line, dict) else None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new file name in `folder` survive a crash."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Lists the files of a project, names temporary ones, and reads a file that a variable or an option names.
+"""Lists files of a project, names temporary ones, syncs folders, and reads a file that a variable or an option names.
 
 A project may come from a stranger: a link in it must make no command read, replace or delete a file elsewhere, and its
 text must not decide where the credentials of somebody go who only works below it. `.gitignore` and the chart's
@@ -97,6 +97,15 @@ def temporary_beside(path: Path) -> Path:
 def is_temporary(name: str) -> bool:
     """Whether a file of this name was made by `temporary_beside`."""
     return _NAME.fullmatch(name) is not None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file name in `folder` survive a crash. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 # The program that writes into the pipe may have to ask a person first.

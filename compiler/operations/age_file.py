@@ -13,8 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from compiler.change.run_files import sync_folder
-from compiler.model.files import temporary_beside
+from compiler.model.files import sync_folder, temporary_beside
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line, quoted

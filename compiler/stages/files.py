@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from compiler.model.diagnostic import Diagnostic, Severity, file_error
 from compiler.model.document import Source, Span
 from compiler.model.facts import MAX_BYTES
-from compiler.model.files import is_inside, is_temporary, leads_out, temporary_beside
+from compiler.model.files import is_inside, is_temporary, leads_out, sync_folder, temporary_beside
 from compiler.refusal import system_reason
 from compiler.text.wording import shell_line
 
@@ -229,7 +229,7 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
             done.append(each)
             each.new.replace(each.output.path)
         for folder in {output.path.parent for output in outputs}:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         _surely(lambda: _put_back(done))
         return _unwritten("unwritable-output", shown, f"cannot be written: {system_reason(error)}")
@@ -350,14 +350,6 @@ def _sweep(folder: Path) -> None:
         strays = [entry.path for entry in entries if is_temporary(entry.name) and entry.is_file(follow_symlinks=False)]
         for path in strays:
             Path(path).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritten(rule: str, shown: str, what: str, way_out: str | None = None) -> tuple[Diagnostic, ...]:
