@@ -91,15 +91,15 @@ def planned(
     return plan_change(draft, readings, run, **ages)
 
 
-def write_of(store: MemoryStore, name: str, **values: str) -> Write:
-    """A write upon what `store` holds now."""
+def write_of(store: MemoryStore, name: str, at: str = "azure", /, **values: str) -> Write:
+    """A write upon what `store` holds now, which the plan knows as the store `at`."""
     base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
     deleted = store.versions[name][-1].version if name in store.deleted else None
     steps = tuple(
-        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
+        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location(at, name, key)) for key in values
     )
     recover = name in store.deleted
-    return Write("azure", name, steps, secrets(**values), base=base, recover=recover, deleted=deleted)
+    return Write(at, name, steps, secrets(**values), base=base, recover=recover, deleted=deleted)
 
 
 def entries_of(run: Run) -> dict[str, RunEntry]:

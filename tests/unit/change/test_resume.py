@@ -8,7 +8,7 @@ from compiler.change.compare import narrow_to_run
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.stores.interface import Attributes, RemoteSecret
-from tests.unit.change.undoing import deleted
+from tests.unit.change.undoing import deleted, deleting, deleting_run, started
 from tests.unit.changes import plan_of
 
 A = ("azure", "a")
@@ -266,10 +266,10 @@ def deletion(*versions: str) -> Write:
 
 def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() -> None:
     made = datetime(2025, 1, 31, 12, tzinfo=UTC)
-    known = deleted("v1", "v2", state="planned", versions_made={"v1": made.isoformat(), "v2": made.isoformat()})
+    known = deleting_run(deleting("v1", "v2", made={"v1": made, "v2": made}))
     for now, kind in ((made, Kind.DELETE), (made + timedelta(days=1), Kind.CONFLICT)):
         wanted = replace(deletion("v1", "v2"), made={"v1": made, "v2": now})
-        left = narrow_to_run(plan((step("a", Kind.DELETE),), wanted), run(a=known), {})
+        left = narrow_to_run(plan((step("a", Kind.DELETE),), wanted), known, {})
         assert (left.steps[0].kind, len(left.writes)) == (kind, int(kind is Kind.DELETE))
     assert left.steps[0].reason == "version v2 is not what the run planned to delete: it was made at another time"
 
@@ -277,20 +277,20 @@ def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() 
 def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> None:
     steps = (step("a", Kind.DELETE),)
     for found, words in (
-        (deleted("v1", "v2", state="planned"), None),
-        (deleted("v1", "v2", state="started"), None),
-        (deleted("v2", state="planned"), "other versions can be read than the run expected"),
+        (deleting("v1", "v2"), None),
+        (deleting("v1", "v2").then(started), None),
+        (deleting("v2"), "other versions can be read than the run expected"),
         (deleted("v1", "v2"), "another writer recovered it: the run already deleted version v2"),
     ):
-        left = narrow_to_run(plan(steps, deletion("v1", "v2")), run(a=found), {})
+        left = narrow_to_run(plan(steps, deletion("v1", "v2")), deleting_run(found), {})
         assert [each.name for each in left.writes] == ([] if words else ["a"])
         assert left.steps[0].kind is (Kind.CONFLICT if words else Kind.DELETE)
         assert (words or "") in left.steps[0].reason
 
 
 def test_a_deletion_that_was_begun_and_is_there_is_the_runs_own() -> None:
-    kept = plan((step("a", Kind.KEEP),))
-    left = narrow_to_run(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
-    assert left.stored == {A: "v2"}
-    assert narrow_to_run(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).stored == {}
-    assert narrow_to_run(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).stored == {}
+    kept, planned = plan((step("a", Kind.KEEP),)), deleting("v1", "v2")
+    begun = deleting_run(planned.then(started))
+    assert narrow_to_run(kept, begun, {A: "v2"}).stored == {A: "v2"}
+    assert narrow_to_run(kept, deleting_run(planned), {A: "v2"}).stored == {}
+    assert narrow_to_run(kept, begun, {A: "v3"}).stored == {}

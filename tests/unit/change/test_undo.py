@@ -3,34 +3,39 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.journal import Run, RunEntry, RunHistory
-from compiler.change.plan import Kind, NoteKind, Options
+from compiler.change.journal import Run, RunHistory
+from compiler.change.plan import Kind, Location, NoteKind, Options, Step, Write
+from compiler.change.run_log import RunLog
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, DisabledError, StoreError, VersionGoneError
-from compiler.stores.interface import Attributes, Dropped
+from compiler.stores.interface import Attributes, Dropped, Written
 from tests import providers
 from tests.unit.change.undoing import (
     ID,
-    KEYS,
     MEMORY,
     NEWER,
     OLDER,
     PLACE,
+    Past,
     begun,
     created,
     kinds,
     only,
     plan_for,
     run_of,
+    setting,
     two_versions,
+    undo_begun,
+    undone,
     updated,
+    wrote,
 )
 from tests.unit.memory_store import MemoryStore
 
 
 def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
     store = MemoryStore()
-    assert plan_for(run_of(a=updated(after=None)), store).steps == ()
+    assert plan_for(run_of(a=Past(setting("v1"))), store).steps == ()
     assert store.calls == []
 
 
@@ -38,27 +43,25 @@ def test_what_was_undone_before_is_done() -> None:
     store = two_versions()
     store.seed("b", A="x")
     store.deleted.add("b")
-    run = run_of(a=updated(undo="done"), b=created(), c=created())
+    run = run_of(a=updated().then(undone("v3")), b=created(), c=created())
     assert kinds(run, store) == [Kind.KEEP, Kind.KEEP, Kind.KEEP]
 
 
 def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
     store = two_versions()
     store.seed("a", A="old")
-    stopped = plan_for(run_of(a=updated(undo="started")), store)
+    stopped = plan_for(run_of(a=updated().then(undo_begun)), store)
     assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
     # Its version is noted now, for the undo of an older run.
     assert stopped.stored == {("azure", "a"): "v3"}
     assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
     store.seed("a", A="theirs")
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+    assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.REFUSE]
 
 
 def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
     store = two_versions()
-    entry = created()
-    entry.undo = "started"
-    step, _write = only(run_of(a=entry), store)
+    step, _write = only(run_of(a=created().then(undo_begun)), store)
     assert (step.kind, "another writer changed it since" in step.reason) == (Kind.REFUSE, True)
 
 
@@ -66,7 +69,7 @@ def test_the_same_goes_for_a_whole_value() -> None:
     store = MemoryStore()
     for value in ("old", "new", "old"):
         store.seed_whole("a", value)
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.KEEP]
+    assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.KEEP]
 
 
 def test_runs_on_one_secret_are_undone_newest_first() -> None:
@@ -124,16 +127,15 @@ def test_the_number_of_an_undos_version_proves_nothing_where_its_value_is_anothe
 def test_another_writers_version_is_not_covered_again_by_way_of_a_newer_undo() -> None:
     store = two_versions()
     store.seed("a", A="new")
-    entry = updated()
-    entry.slipped = ("v0",)
-    step, _write = only(run_of(a=entry), store, RunHistory(again={(MEMORY, "a", "v3"): "v2"}))
+    run = run_of(a=updated("v1", "v2", "v0"))
+    step, _write = only(run, store, RunHistory(again={(MEMORY, "a", "v3"): "v2"}))
     assert (step.kind, step.remedy) == (Kind.REFUSE, "restore that version by hand")
 
 
 def test_a_begun_write_over_what_an_undo_put_back_was_not_stored() -> None:
     store = two_versions()
     store.seed("a", A="old")
-    assert plan_for(run_of(a=begun("v1", "update")), store, RunHistory(again={(MEMORY, "a", "v3"): "v1"})).steps == ()
+    assert plan_for(run_of(a=begun("v1")), store, RunHistory(again={(MEMORY, "a", "v3"): "v1"})).steps == ()
 
 
 def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> None:
@@ -141,14 +143,14 @@ def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> 
     then = datetime(2026, 1, 1, tzinfo=UTC)
     *earlier, newest = store.versions["a"]
     store.versions["a"] = [*earlier, replace(newest, attributes=Attributes(created=then))]
-    other = "2025-01-01T00:00:00+00:00"
-    for made, kind in ((then.isoformat(), Kind.UPDATE), (None, Kind.UPDATE), (other, Kind.REFUSE)):
-        (step,) = plan_for(run_of(a=replace(updated(), made=made)), store).steps
+    other = datetime(2025, 1, 1, tzinfo=UTC)
+    for made, kind in ((then, Kind.UPDATE), (None, Kind.UPDATE), (other, Kind.REFUSE)):
+        (step,) = plan_for(run_of(a=updated(made=made)), store).steps
         assert step.kind is kind
     assert step.reason == "its version v2 is not the run's, which was made at another time"
     # A store that tells no time.
     store.versions["a"] = [*earlier, newest]
-    assert kinds(run_of(a=replace(updated(), made=then.isoformat())), store) == [Kind.UPDATE]
+    assert kinds(run_of(a=updated(made=then)), store) == [Kind.UPDATE]
 
 
 def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:
@@ -177,8 +179,7 @@ def test_an_update_whose_secret_is_gone_is_refused() -> None:
 def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
     store = two_versions()
     store.seed("b", A="x")
-    run = run_of(a=updated(), b=begun(None))
-    run.ended = "conflict"
+    run = run_of(a=updated(), b=begun(None), ended="conflict")
     steps = plan_for(run, store).steps
     assert [step.kind for step in steps] == [Kind.UPDATE, Kind.REFUSE]
     assert steps[1].remedy == "compare the versions by hand"
@@ -188,7 +189,7 @@ def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
     store = two_versions()
     store.seed("c", A="x")
     store.deleted.add("c")
-    run = run_of(a=begun("v2", "update"), b=begun(None), c=begun(None), d=updated(after=None))
+    run = run_of(a=begun("v2"), b=begun(None), c=begun(None), d=Past(setting("v1")))
     assert plan_for(run, store).steps == ()
 
 
@@ -203,13 +204,12 @@ def test_a_begun_write_that_cannot_be_looked_at_is_refused() -> None:
     assert (step.kind, step.reason, step.remedy) == (Kind.REFUSE, "it is disabled", "enable it")
 
 
-@pytest.mark.parametrize("kind", ["create", "update"])
-def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: str) -> None:
+@pytest.mark.parametrize("before", [None, "v0"])
+def test_where_another_writers_version_is_covered_neither_is_taken_away(before: str | None) -> None:
     store = MemoryStore()
     for value in ("theirs", "ours"):
         store.seed("a", A=value)
-    entry = RunEntry(Kind(kind), "v0", recover=False, keys=KEYS, before="v0", after="v2", slipped=("v1",))
-    step, _write = only(run_of(a=entry), store)
+    step, _write = only(run_of(a=Past(setting(before), (wrote("v2", "v1"),))), store)
     assert step.kind is Kind.REFUSE
     assert "the run's version v2 replaced another writer's version v1" in step.reason
 
@@ -237,17 +237,17 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
         store.seed(name, A="x")
     store.deleted.add("gone")
     store.failures["read", "unread"] = DisabledError(store.place("unread"), Action.READ, "it is disabled", "enable it")
-    covered = updated()
-    covered.slipped = ("v0", "v0b")
     store.seed("back", A="x")
-    entries = {
-        "a": updated(),
-        "made": created(),
-        "back": created(recover=True),
-        "gone": created(),
-        "again": updated(undo="done"),
-    }
-    run = run_of(**entries, changed=updated(), covered=covered, unread=updated())
+    run = run_of(
+        a=updated(),
+        made=created(),
+        back=created(recover=True),
+        gone=created(),
+        again=updated().then(undone("v3")),
+        changed=updated(),
+        covered=updated("v1", "v2", "v0", "v0b"),
+        unread=updated(),
+    )
     somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
     another = "the run's version v2 replaced another writer's version v0, v0b"
     assert told(run, store) == [
@@ -326,10 +326,13 @@ def test_what_is_put_back_is_what_the_run_saw_last() -> None:
     store = MemoryStore()
     for value in ("planned", "seen", "ours"):
         store.seed("a", A=value)
-    entry = RunEntry(Kind.UPDATE, "v1", recover=False, keys=KEYS, before="v2", after="v3")
-    for before, expected in (("v2", "v2"), (None, "v1")):
-        entry.before = before
-        _, write = only(run_of(a=entry), store)
+
+    def found(log: RunLog, write: Write) -> None:
+        log.find(write.target, "v3")
+
+    # A later part of the run saw another version than was planned; or only found that an earlier one wrote.
+    for call, expected in ((wrote("v3", before="v2"), "v2"), (found, "v1")):
+        _, write = only(run_of(a=Past(setting("v1"), (call,))), store)
         assert write is not None
         assert write.earlier is not None
         assert write.earlier.version == expected
@@ -337,8 +340,7 @@ def test_what_is_put_back_is_what_the_run_saw_last() -> None:
 
 @pytest.mark.parametrize(("planned", "before"), [("v1", "v2"), ("v2", "v1"), ("v2", None)])
 def test_a_begun_write_is_not_stored_where_either_version_before_it_stands(planned: str, before: str | None) -> None:
-    entry = RunEntry(Kind.UPDATE, planned, recover=False, keys=KEYS, before=before, state="started", maybe_stored=True)
-    assert plan_for(run_of(a=entry), two_versions()).steps == ()
+    assert plan_for(run_of(a=begun(before, planned)), two_versions()).steps == ()
 
 
 @pytest.mark.parametrize("other", [None, "theirs"])
@@ -351,17 +353,17 @@ def test_a_whole_value_is_taken_for_the_runs_own_only_where_it_is_the_same(other
         store.seed("a", A="old")
     else:
         store.seed_whole("a", other)
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+    assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.REFUSE]
 
 
 def test_properties_are_taken_for_the_runs_own_only_where_there_are_no_others() -> None:
     for values in ({"A": "old", "B": "more"}, {"B": "old"}, {}):
         store = two_versions()
         store.seed("a", **values)
-        assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+        assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.REFUSE]
     store = two_versions()
     store.seed_whole("a", "old")
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
+    assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.REFUSE]
 
 
 def test_while_something_is_open_what_the_run_made_stays_too() -> None:
@@ -379,13 +381,9 @@ def test_a_begun_write_that_cannot_be_looked_at_is_told_by_its_name() -> None:
 
 
 def test_every_key_of_a_run_is_a_step_and_every_remote_secret_one_write() -> None:
-    store, entry = two_versions(), updated()
-    entry.keys = (
-        ("jira", "KEY", "A"),
-        ("slack", "OTHER", "B"),
-        ("gitlab", "PEM", None),
-    )
-    found = plan_for(run_of(a=entry), store)
+    keys = (("jira", "KEY", "A"), ("slack", "OTHER", "B"), ("gitlab", "PEM", None))
+    steps = [Step(secret, key, Kind.UPDATE, None, Location("azure", "a", each)) for secret, key, each in keys]
+    found = plan_for(run_of(a=Past(setting("v1", *steps), (wrote("v2"),))), two_versions())
     assert [(step.secret, step.key, str(step.destination)) for step in found.steps] == [
         ("jira", "KEY", "azure:a#A"),
         ("slack", "OTHER", "azure:a#B"),
@@ -418,7 +416,7 @@ def test_an_undo_that_was_stopped_is_refused_where_the_value_before_the_run_is_g
     store = two_versions()
     store.seed("a", A="old")
     del store.versions["a"][0]
-    step, _ = only(run_of(a=updated(undo="started")), store)
+    step, _ = only(run_of(a=updated().then(undo_begun)), store)
     assert (step.kind, step.remedy) == (Kind.REFUSE, "restore it from a backup")
 
 
@@ -427,7 +425,13 @@ def test_a_recovered_version_is_told_from_one_of_its_number_by_when_the_store_ma
     store.seed("a", A="another writer's")
     then = datetime(2026, 1, 1, tzinfo=UTC)
     store.versions["a"] = [replace(each, attributes=Attributes(created=then)) for each in store.versions["a"]]
-    entry = replace(created(recover=True), deleted="v1", recovered=True)
-    for made, kind in ((then.isoformat(), Kind.DELETE), ("2025-01-01T00:00:00+00:00", Kind.REFUSE)):
-        (step,) = plan_for(run_of(a=replace(entry, recovered_made=made)), store).steps
+    for made, kind in ((then, Kind.DELETE), (datetime(2025, 1, 1, tzinfo=UTC), Kind.REFUSE)):
+
+        def recovered(log: RunLog, write: Write, made: datetime = made) -> None:
+            log.start(write)
+            log.recovered(write.target, "v1", made)
+            log.note_version(write, Written("v1"))
+
+        run = run_of(a=Past(setting(None, recover=True, deleted="v1"), (recovered,)))
+        (step,) = plan_for(run, store).steps
         assert step.kind is kind

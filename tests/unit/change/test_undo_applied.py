@@ -2,13 +2,14 @@
 
 import json
 import threading
-from dataclasses import replace
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.change.journal import Run, RunEntry, RunHistory, find_run
+from compiler.change.journal import Run, RunHistory, find_run
 from compiler.change.plan import Kind, Outcome, State, Write, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
 from compiler.change.undo import plan_undo
@@ -16,43 +17,31 @@ from compiler.stores.errors import Action, Code, ConflictError, ForbiddenError, 
 from compiler.stores.interface import Written
 from tests.unit.change.undoing import (
     ID,
-    MEMORY,
     NEWER,
     PLACE,
+    Call,
+    Past,
     begun,
     created,
     kinds,
     only,
     plan_for,
     run_of,
+    setting,
     two_versions,
+    undo_begun,
+    undone,
     updated,
+    wrote,
 )
-from tests.unit.changes import begin_journal, plan_of, unverified
+from tests.unit.changes import begin_journal, plan_of, unverified, write_of
 from tests.unit.memory_store import MemoryStore
 
 
-def undo(
-    tmp_path: Path,
-    run: Run,
-    store: MemoryStore,
-    audit: AuditLog | None = None,
-    stop: threading.Event | None = None,
-) -> Outcome:
-    journal = journal_of(tmp_path, run)
-    run_log = UndoLog(journal.run, audit, {"azure": "tester"})
-    try:
+def undo(run: Run, store: MemoryStore, audit: AuditLog | None = None, stop: threading.Event | None = None) -> Outcome:
+    """Undoes a run whose journal is still there."""
+    with closing(UndoLog(run, audit, {"azure": "tester"})) as run_log:
         return apply_plan(plan_for(run, store), run_log, continue_on_error=True, workers=1, stop=stop)
-    finally:
-        journal.close()
-
-
-def journal_of(tmp_path: Path, run: Run) -> RunLog:
-    """The journal of the run, begun with what it planned."""
-    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
-    if not path.exists():
-        begin_journal(tmp_path, ID, plan_of(*(Write(*target, (), {}) for target in run.entries)), {}).close()
-    return RunLog(replace(run, path=path))
 
 
 def undos(tmp_path: Path) -> list[dict[str, str | None]]:
@@ -65,10 +54,10 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
     store = two_versions()
     store.seed("b", A="x")
     store.seed("c", A="x")
-    run = run_of(a=updated(), b=created(), c=created(recover=True))
+    run = run_of(tmp_path, a=updated(), b=created(), c=created(recover=True))
     assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.DELETE]
     with AuditLog(tmp_path / "audit") as audit:
-        outcome = undo(tmp_path, run, store, audit)
+        outcome = undo(run, store, audit)
     assert [(result.state, result.version) for result in outcome.results] == [
         (State.DONE, "v3"),
         (State.DONE, "v1"),
@@ -89,12 +78,12 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
 def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) -> None:
     store = two_versions()
     store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[assignment,method-assign]
-    (result,) = undo(tmp_path, run_of(a=updated()), store).results
+    (result,) = undo(run_of(tmp_path, a=updated()), store).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
     assert result.reason == "version v3 reads back with a different value than was written"
     # A second undo does not take it for done.
     assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
-    step, _write = only(run_of(a=updated(undo="started")), store)
+    step, _write = only(find_run(tmp_path, ID), store)
     assert step.kind is Kind.REFUSE
 
 
@@ -102,7 +91,7 @@ def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path)
     store = two_versions()
     store.failures["restore", "a"] = unverified(store, "a", "v3")
     with AuditLog(tmp_path / "audit") as audit:
-        (result,) = undo(tmp_path, run_of(a=updated()), store, audit).results
+        (result,) = undo(run_of(tmp_path, a=updated()), store, audit).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
     assert audited(tmp_path) == [("a", "restore", "writing", "v2", None), ("a", "restore", "written", "v2", "v3")]
 
@@ -133,7 +122,7 @@ def test_what_was_not_put_back_has_no_line_that_says_so(
 
     store.before = before
     with AuditLog(tmp_path / "audit") as audit:
-        undo(tmp_path, run_of(a=updated(), b=created()), store, audit)
+        undo(run_of(tmp_path, a=updated(), b=created()), store, audit)
     name = "a" if method == "restore" else "b"
     assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
     assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
@@ -148,7 +137,7 @@ def test_the_line_before_an_undo_is_there_before_the_store_is_asked(tmp_path: Pa
 
     store.before = before
     with AuditLog(tmp_path / "audit") as audit:
-        undo(tmp_path, run_of(a=updated()), store, audit)
+        undo(run_of(tmp_path, a=updated()), store, audit)
     assert seen == [1]
 
 
@@ -159,7 +148,7 @@ def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatc
     store = two_versions()
     with AuditLog(tmp_path / "audit") as audit:
         monkeypatch.setattr(audit, "record", full)
-        outcome = undo(tmp_path, run_of(a=updated()), store, audit)
+        outcome = undo(run_of(tmp_path, a=updated()), store, audit)
     assert (outcome.results[0].code, len(store.versions["a"])) == ("unrecorded", 2)
 
 
@@ -173,7 +162,7 @@ def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
             raise KeyError("s3ntinel")
 
     store.before = before
-    outcome = undo(tmp_path, run_of(a=updated(), b=created(), c=created()), store)
+    outcome = undo(run_of(tmp_path, a=updated(), b=created(), c=created()), store)
     assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
     assert isinstance(outcome.defect, KeyError)
     assert outcome.is_incomplete
@@ -183,13 +172,15 @@ def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
 def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("a", A="old")
-    outcome = undo(tmp_path, run_of(a=updated(undo="started")), store)
+    outcome = undo(run_of(tmp_path, a=updated().then(undo_begun)), store)
     assert (outcome.results, len(store.versions["a"])) == ((), 3)
-    (line,) = undos(tmp_path)
-    assert (line["name"], line["state"], line["version"]) == ("a", "done", "v3")
+    assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
+        ("a", "started", None),
+        ("a", "done", "v3"),
+    ]
     # What was noted is not noted again.
-    undo(tmp_path, run_of(a=updated(undo="done")), store)
-    assert len(undos(tmp_path)) == 1
+    undo(find_run(tmp_path, ID), store)
+    assert len(undos(tmp_path)) == 2
 
 
 def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
@@ -197,12 +188,12 @@ def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
     store.seed("a", A="theirs")
     store.seed("b", A="x")
     store.seed("b", A="theirs")
-    run = run_of(a=updated(), b=created())
+    run = run_of(tmp_path, a=updated(), b=created())
     plan = plan_for(run, store)
     assert [step.kind for step in plan.steps] == [Kind.REFUSE, Kind.REFUSE]
     assert "the current version is v3, the run wrote version v2" in plan.steps[0].reason
     assert (plan.writes, plan.is_clean) == ((), False)
-    assert undo(tmp_path, run, store).results == ()
+    assert undo(run, store).results == ()
     assert {method for method, _ in store.calls} == {"read"}
 
 
@@ -216,7 +207,7 @@ def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str)
             raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
 
     store.before = before
-    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store)
     assert (outcome.count(State.FAILED), outcome.count(State.DONE)) == (1, 1)
 
 
@@ -228,7 +219,7 @@ def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> No
             store.seed("a", A="theirs")
 
     store.before = before
-    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.CONFLICT
+    assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.CONFLICT
     assert store.shown("a") == {"A": "theirs"}
 
 
@@ -241,7 +232,7 @@ def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) 
             stop.set()
 
     store.before = before
-    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store, stop=stop)
+    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store, stop=stop)
     assert outcome.interrupted
     assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
     assert store.deleted == set()
@@ -253,26 +244,26 @@ def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(RunLog, "undo", full)
     store = two_versions()
-    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
+    assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.FAILED
     assert len(store.versions["a"]) == 2
 
 
 def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("b", A="x")
-    run = run_of(a=updated(), b=begun(None))
+    run = run_of(tmp_path, a=updated(), b=begun(None))
     steps = plan_for(run, store).steps
     assert [step.kind for step in steps] == [Kind.REFUSE, Kind.REFUSE]
     assert "version v1 may be the run's" in steps[1].reason
     assert all("run the same migrate again" in step.remedy for step in steps)
-    assert undo(tmp_path, run, store).results == ()
+    assert undo(run, store).results == ()
     assert {method for method, _ in store.calls} == {"read", "read_version"}
 
 
 def test_the_journal_tells_what_was_undone_and_by_which_version(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("b", A="x")
-    undo(tmp_path, run_of(a=updated(), b=created()), store)
+    undo(run_of(tmp_path, a=updated(), b=created()), store)
     assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
         ("a", "started", None),
         ("a", "done", "v3"),
@@ -288,18 +279,19 @@ def test_each_result_says_why(tmp_path: Path) -> None:
     store.failures["soft_delete", "b"] = StoreError(
         store.place("b"), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
     )
-    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store)
     assert outcome.results == (WriteResult("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
     assert outcome.is_incomplete
 
 
 def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
-    one, two = two_versions(), MemoryStore("https://two")
-    two.seed("a", A="new")
-    run = run_of(a=updated())
-    run.entries["vault", "a"] = created()
-    run.destinations = {"azure": MEMORY, "vault": "https://two"}
+    one, two = MemoryStore(), MemoryStore("https://two")
+    one.seed("a", A="old")
     stores = {"azure": one, "vault": two}
+    written = plan_of(write_of(one, "a", A="new"), write_of(two, "a", "vault", A="new"), stores=stores)
+    with closing(begin_journal(tmp_path, ID, written, {})) as log:
+        apply_plan(written, log)
+    run = find_run(tmp_path, ID)
     # A version of the one says nothing of the other's, whatever its number.
     history = RunHistory(runs={("https://two", "a", "v2"): NEWER}, again={("https://two", "a", "v2"): "v9"})
     plan = plan_undo(run, stores, history)
@@ -307,9 +299,8 @@ def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
         (("azure", "a"), Kind.UPDATE),
         (("vault", "a"), Kind.DELETE),
     ]
-    journal = journal_of(tmp_path, run)
-    outcome = apply_plan(plan, UndoLog(journal.run), continue_on_error=True)
-    journal.close()
+    with closing(UndoLog(run)) as undo_log:
+        outcome = apply_plan(plan, undo_log, continue_on_error=True)
     assert [(result.store, result.state) for result in outcome.results] == [
         ("azure", State.DONE),
         ("vault", State.DONE),
@@ -325,36 +316,38 @@ def test_a_store_that_lies_about_a_deletion_is_found_and_asked_again(
     store.seed("a", A="x")
     with monkeypatch.context() as lying:
         lying.setattr(store, "soft_delete", lambda _name, _version: None)
-        (result,) = undo(tmp_path, run_of(a=created()), store).results
+        (result,) = undo(run_of(tmp_path, a=created()), store).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v1")
     assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
-    entry = created()
-    entry.undo = "started"
-    (result,) = undo(tmp_path, run_of(a=entry), store).results
+    (result,) = undo(find_run(tmp_path, ID), store).results
     assert (result.state, store.deleted) == (State.DONE, {"a"})
 
 
-@pytest.mark.parametrize(("entry", "method"), [(updated(), "read"), (created(), "describe")])
+@pytest.mark.parametrize(("past", "method"), [(updated(), "read"), (created(), "describe")])
 def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
-    tmp_path: Path, entry: RunEntry, method: str
+    tmp_path: Path, past: Past, method: str
 ) -> None:
     store = two_versions() if method == "read" else MemoryStore()
     if method == "describe":
         store.seed("a", A="x")
-    plan, journal = plan_for(run_of(a=entry), store), journal_of(tmp_path, run_of(a=entry))
+    run = run_of(tmp_path, a=past)
+    plan = plan_for(run, store)
     store.failures[method, "a"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
-    outcome = apply_plan(plan, UndoLog(journal.run), continue_on_error=True)
-    journal.close()
+    with closing(UndoLog(run)) as run_log:
+        outcome = apply_plan(plan, run_log, continue_on_error=True)
     assert [result.state for result in outcome.results] == [State.FAILED]
     # An undo that is noted as done would be taken for that unseen.
     assert find_run(tmp_path, ID).entries["azure", "a"].undo == "started"
 
 
 def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
-    store, entry = two_versions(), updated()
-    entry.audit_pending = True
+    def unaudited(log: RunLog, write: Write) -> None:
+        with closing(RunLog(log.run, is_audited=True)) as part:
+            wrote("v2")(part, write)
+
+    run = run_of(tmp_path, a=Past(setting("v1"), (unaudited,)))
     with AuditLog(tmp_path / "audit") as audit:
-        undo(tmp_path, run_of(a=entry), store, audit)
+        undo(run, two_versions(), audit)
     assert audited(tmp_path) == [
         ("a", "update", "written", "v1", "v2"),
         ("a", "restore", "writing", "v2", None),
@@ -362,18 +355,24 @@ def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tm
     ]
 
 
-@pytest.mark.parametrize(("undo_", "is_stored"), [("done", True), ("started", True), ("started", False)])
+@pytest.mark.parametrize(
+    ("earlier", "is_stored"),
+    [
+        (undone("v3", owes=True), True),
+        (partial(undo_begun, owes=True), True),
+        (partial(undo_begun, owes=True), False),
+    ],
+)
 def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
     tmp_path: Path,
-    undo_: str,
+    earlier: Call,
     is_stored: bool,  # noqa: FBT001
 ) -> None:
-    store, entry = two_versions(), updated(undo=undo_)
+    store = two_versions()
     if is_stored:
         store.seed("a", A="old")
-    entry.undo_audit_pending, entry.undo_before, entry.undone_as = True, "v2", "v3" if undo_ == "done" else None
     with AuditLog(tmp_path / "audit") as audit:
-        undo(tmp_path, run_of(a=entry), store, audit)
+        undo(run_of(tmp_path, a=updated().then(earlier)), store, audit)
     announced = [] if is_stored else [("a", "restore", "writing", "v2", None)]
     assert audited(tmp_path) == [*announced, ("a", "restore", "written", "v2", "v3")]
     assert len(store.versions["a"]) == 3

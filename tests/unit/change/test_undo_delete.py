@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.journal import RunEntry, RunHistory
+from compiler.change.journal import RunHistory
 from compiler.change.plan import Kind
 from compiler.change.undo import Reversal, judge_deletion, plan_undo
 from compiler.live.read_many import PastRun
@@ -10,7 +10,22 @@ from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation, VersionGoneError
 from compiler.stores.interface import StoreState, VersionStates
 from tests import providers
-from tests.unit.change.undoing import ID, PROVIDERS, deleted, deleting_run, deletion, only, run_of, three, updated
+from tests.unit.change.undoing import (
+    ID,
+    PROVIDERS,
+    Past,
+    deleted,
+    deleting,
+    deleting_run,
+    deletion,
+    only,
+    run_of,
+    started,
+    three,
+    undo_begun,
+    undone,
+    updated,
+)
 from tests.unit.memory_store import MemoryStore
 
 TARGET = ("azure", "a")
@@ -19,8 +34,9 @@ MADE, LATER = (datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2))
 PLACE = StoreLocation("https://memory", "a")
 
 
-def recovery_of(entry: RunEntry, states: VersionStates) -> Reversal:
-    found = judge_deletion(deleting_run(entry), entry, states)
+def recovery_of(past: Past, states: VersionStates | StoreError) -> Reversal:
+    run = deleting_run(past)
+    found = judge_deletion(run, run.entries[TARGET], states)
     assert found is not None
     return found
 
@@ -69,43 +85,40 @@ def test_a_version_that_was_deleted_along_comes_back_too() -> None:
 
 
 def test_an_undo_that_was_done_is_not_repeated() -> None:
-    entry = deleted("1", "2", undo="done", undo_audit_pending=True, undo_before="2")
-    found = recovery_of(entry, VersionStates({"1": READABLE, "2": READABLE}))
+    past = deleted("1", "2").then(undone(owes=True))
+    found = recovery_of(past, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.is_done) == (Kind.KEEP, False)
 
 
 def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
-    entry = deleted("1", "2", undo="started", undo_before="2")
-    found = recovery_of(entry, VersionStates({"1": READABLE, "2": READABLE}))
+    found = recovery_of(deleted("1", "2").then(undo_begun), VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.reason) == (Kind.KEEP, "it is already undone")
     assert found.is_done
 
 
 def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
     error = StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
-    for entry in (deleted("1"), deleted("1", state="started")):
-        found = judge_deletion(deleting_run(entry), entry, error)
-        assert found is not None
+    for past in (deleted("1"), deleting("1").then(started)):
+        found = recovery_of(past, error)
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
 
 
 def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
     store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
-    entry = deleted("v1", "v2", "v3", state="started")
-    plan = plan_undo(deleting_run(entry), {"azure": store})
+    run = deleting_run(deleting("v1", "v2", "v3").then(started))
+    plan = plan_undo(run, {"azure": store})
     (step,) = plan.steps
     assert (step.kind, step.remedy) == (Kind.REFUSE, "run the same retire again to settle that, then undo it")
     assert "the run was stopped while it deleted versions v1, v2, v3" in step.reason
     store.recover_versions("a", ("v1", "v2", "v3"))
-    assert plan_undo(deleting_run(entry), {"azure": store}).steps == ()
+    assert plan_undo(run, {"azure": store}).steps == ()
 
 
 def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
     store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
-    run = deleting_run(deleted("v1", "v2", "v3", state="started"))
-    run.ended = "complete"
+    run = deleting_run(deleting("v1", "v2", "v3").then(started), "complete")
     (write,) = plan_undo(run, {"azure": store}).writes
     assert (write.kind, write.versions) == (Kind.RECOVER, ("v1", "v2", "v3"))
     store.recover_versions("a", ("v1", "v2", "v3"))
@@ -142,8 +155,7 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
 def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_brought_back(
     then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: StoreState
 ) -> None:
-    entry = deleted("1", "2", versions_made={version: time.isoformat() for version, time in then.items()})
-    found = recovery_of(entry, VersionStates({"1": state, "2": DELETED}, now))
+    found = recovery_of(deleted("1", "2", made=then), VersionStates({"1": state, "2": DELETED}, now))
     if others is None:
         assert (found.kind, found.versions) == (Kind.RECOVER, ("1", "2"))
     else:

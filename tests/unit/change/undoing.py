@@ -1,39 +1,123 @@
-"""Runs as their journals tell of them, to plan the undo of, and stores with what they wrote or deleted."""
+"""Runs by the journals that the engine's own log wrote of them, to plan the undo of, and stores with what they did."""
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, Self
 
-from compiler.change.journal import Run, RunEntry, RunHistory
-from compiler.change.plan import Kind, Location, Plan, Step, Write
+from compiler.change.journal import Run, RunHistory, find_run
+from compiler.change.plan import Kind, Location, Plan, State, Step, Write, WriteResult
+from compiler.change.run_log import RunLog, UndoLog
 from compiler.change.undo import plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation
-from compiler.stores.interface import StoreState
+from compiler.stores.interface import StoreState, Written
 from tests import providers
-from tests.unit.memory_store import MemoryStore
+from tests.unit.changes import begin_journal, plan_of, write_over
+from tests.unit.memory_store import MemoryStore, secrets
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")
 MEMORY = "https://memory"
-KEYS = (("jira", "KEY", "A"),)
 DELETING = Step("jira", "KEY", Kind.DELETE, None, Location("azure", "a", "A"))
 PROVIDERS = (providers.VAULT, providers.KEY_VAULT)
 OLDER, NEWER = PastRun("older", "migrate", "prod"), PastRun("newer", "put", "staging")
+# What the engine has its log record of a write.
+Call = Callable[[RunLog, Write], None]
 
 
-def run_of(**entries: RunEntry) -> Run:
-    found = {("azure", name): entry for name, entry in entries.items()}
-    return Run(ID, Path("run"), "migrate", "prod", {"azure": MEMORY}, {}, found, is_planned=True)
+class Past(NamedTuple):
+    """What a run planned for one remote secret, and what it and its undo recorded of that since."""
+
+    planned: Write
+    calls: tuple[Call, ...] = ()
+
+    def then(self, *calls: Call) -> Self:
+        return self._replace(calls=(*self.calls, *calls))
 
 
-def updated(before: str = "v1", after: str | None = "v2", **rest: str) -> RunEntry:
-    return RunEntry(Kind.UPDATE, before, recover=False, keys=KEYS, before=before, after=after, undo=rest.get("undo"))
+def run_of(root: Path | None = None, *, command: str = "migrate", ended: str | None = None, **pasts: Past) -> Run:
+    """The run of these remote secrets, by its journal, which stays in `root` where one is given."""
+    if root is None:
+        with TemporaryDirectory() as folder:
+            return run_of(Path(folder), command=command, ended=ended, **pasts)
+    found = [(at_name(past.planned, name), past.calls) for name, past in pasts.items()]
+    with closing(begin_journal(root, ID, plan_of(*(write for write, _ in found), command=command), {})) as log:
+        for write, calls in found:
+            for call in calls:
+                call(log, write)
+        if ended is not None:
+            log.end(ended)
+    return find_run(root, ID)
 
 
-def created(*, recover: bool = False) -> RunEntry:
-    return RunEntry(Kind.RECOVER if recover else Kind.CREATE, None, recover=recover, keys=KEYS, after="v1")
+def at_name(write: Write, name: str) -> Write:
+    steps = tuple(replace(step, destination=replace(step.place, name=name)) for step in write.steps)
+    return replace(write, name=name, steps=steps)
+
+
+def setting(before: str | None, *steps: Step, recover: bool = False, deleted: str | None = None) -> Write:
+    """A write that sets the values of `steps`, over the version `before` where there is one."""
+    own = steps or (replace(DELETING, kind=Kind.UPDATE),)
+    base = write_over(("azure", "a"), before).base
+    return Write("azure", "a", own, secrets(A="new"), base=base, recover=recover, deleted=deleted)
+
+
+def started(log: RunLog, write: Write) -> None:
+    """The write was announced, and never recorded."""
+    log.start(write)
+
+
+def wrote(version: str, *slipped: str, made: datetime | None = None, before: str | None = None) -> Call:
+    """The write was stored as this version, over `before` where that is not what was planned."""
+
+    def call(log: RunLog, write: Write) -> None:
+        write = replace(write, base=write_over(write.target, before).base) if before is not None else write
+        started(log, write)
+        log.note_version(write, Written(version, slipped, made))
+        log.settled(WriteResult(*write.target, State.DONE, version, slipped))
+
+    return call
+
+
+def undo_begun(log: RunLog, write: Write, *, owes: bool = False) -> None:
+    """The undo announced its write; it `owes` the outcome to an audit file that it does not have now."""
+    with closing(UndoLog(log.run, is_audited=owes)) as undo:
+        undo.start(write_over(write.target, log.run.entries[write.target].after))
+
+
+def undone(version: str | None = None, *, owes: bool = False) -> Call:
+    """The undo has ended, with this version where it wrote one."""
+
+    def call(log: RunLog, write: Write) -> None:
+        undo_begun(log, write, owes=owes)
+        over = write_over(write.target, log.run.entries[write.target].after)
+        with closing(UndoLog(log.run, is_audited=owes)) as undo:
+            undo.note_version(replace(over, earlier=over.base if version is not None else None), Written(version or ""))
+
+    return call
+
+
+def updated(before: str = "v1", after: str = "v2", *slipped: str, made: datetime | None = None) -> Past:
+    return Past(setting(before), (wrote(after, *slipped, made=made),))
+
+
+def created(*, recover: bool = False) -> Past:
+    return Past(setting(None, recover=recover), (wrote("v1"),))
+
+
+def begun(before: str | None, planned: str | None = None) -> Past:
+    """A write over `before` that was announced, and never recorded; where it is another version than was `planned`."""
+
+    def start(log: RunLog, write: Write) -> None:
+        started(log, replace(write, base=write_over(write.target, before).base))
+
+    return Past(setting(planned or before), (start,))
 
 
 def plan_for(run: Run, store: MemoryStore, history: RunHistory | None = None) -> Plan:
@@ -58,10 +142,6 @@ def two_versions() -> MemoryStore:
     return store
 
 
-def begun(before: str | None, kind: str = "create") -> RunEntry:
-    return RunEntry(Kind(kind), before, recover=False, keys=KEYS, before=before, state="started", maybe_stored=True)
-
-
 def three(provider: Provider) -> MemoryStore:
     store = MemoryStore(StoreAddress(provider, "https://memory"))
     for value in ("1", "2", "3"):
@@ -81,16 +161,14 @@ def recovery(*versions: str) -> Write:
     return Write("azure", "a", (DELETING,), {}, recover=True, versions=versions)
 
 
-def deleted(*versions: str, state: str = "done", **rest: object) -> RunEntry:
-    """A deletion that the run recorded; with another `state` one that it only began."""
-    newest = versions[-1]
-    after = newest if state == "done" else None
-    entry = RunEntry(Kind.DELETE, newest, recover=False, keys=KEYS, before=newest, after=after, state=state)
-    entry.versions, entry.maybe_stored = versions, state == "started"
-    for name, value in rest.items():
-        setattr(entry, name, value)
-    return entry
+def deleting(*versions: str, made: dict[str, datetime] | None = None) -> Past:
+    """A deletion that the run planned, and has not begun."""
+    return Past(Write("azure", "a", (DELETING,), {}, versions=versions, made=made or {}))
 
 
-def deleting_run(entry: RunEntry) -> Run:
-    return replace(run_of(a=entry), command="retire")
+def deleted(*versions: str, slipped: tuple[str, ...] = (), made: dict[str, datetime] | None = None) -> Past:
+    return deleting(*versions, made=made).then(wrote(versions[-1], *slipped))
+
+
+def deleting_run(past: Past, ended: str | None = None) -> Run:
+    return run_of(command="retire", ended=ended, a=past)
