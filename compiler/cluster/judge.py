@@ -280,7 +280,6 @@ def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
 
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
-_CLUSTER_SCOPED = "ClusterSecretStore"
 # The fields by which stores name the Secret with their credential.
 _CREDENTIALS = frozenset(
     {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
@@ -412,7 +411,7 @@ def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | N
     The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
     """
     conditions = (store.get("spec") or {}).get("conditions") or ()
-    if store.get("kind", _CLUSTER_SCOPED) != _CLUSTER_SCOPED or not conditions:
+    if store.get("kind") == "SecretStore" or not conditions:
         return True
     found = {verdict for each in conditions for verdict in _allowed(each, namespace, labelled)}
     if True in found:

@@ -4,7 +4,7 @@ Values are compared by a keyed hash under a random key of this run. What differs
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -32,20 +32,18 @@ from compiler.live.read_many import (
     PastRun,
     StoredVersion,
     WriterOf,
-    compare_held,
     describe_writes,
     end_before,
     keep_command,
     run_of_later,
-    version_of,
 )
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness
 from compiler.model.values import Manifest, manifests_of
-from compiler.operations.references import Reference, references_of, with_own_count
-from compiler.operations.verify import KeyStatus, Verification, verify
+from compiler.operations.references import references_of, with_own_count
+from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, counted, listed, quoted, repeated
 
@@ -188,37 +186,65 @@ _DELETED = "soft-deleted-secret"
 
 @dataclass(frozen=True, slots=True)
 class ComparedKey:
-    """One key of a switch, why it could not be compared where `likeness` is UNKNOWN, and what mends that.
+    """One key of a switch: `there` in the new store, and `here` in the present one, None where it has no place in that.
 
-    `versions` are those of the new store and of the present one where they hold different values.
-    `is_deleted` where it is ONLY_THERE as the present store has it deleted, and can recover it.
+    It is UNKNOWN where the present store did not say. `versions` of both are those that hold different values.
     """
 
     switch: Switch
-    key: str
     likeness: Likeness
-    why: str = ""
-    is_deleted: bool = False
+    there: KeyStatus
+    here: KeyStatus | None
     versions: tuple[StoredVersion, StoredVersion] | None = None
-    mend: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.there.reference.key
+
+    @property
+    def why(self) -> Diagnostic | None:
+        """What was found first of it in the present store."""
+        return next(iter(self.here.found), None) if self.here is not None else None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the present store has it deleted, and can recover it."""
+        return self.here is not None and _DELETED in self.here.rules
 
 
 @dataclass(frozen=True, slots=True)
 class StoreComparison:
-    """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there.
-
-    `endings` are the versions in the new store, by switch and remote secret, that delete themselves before the one
-    that serves the switch's secret now, with the time. `written` is when the present store last got a value of each
-    switch, as far as it says.
-    """
+    """What the new stores hold, as `verify` finds it, and each key compared."""
 
     found: Verification
     keys: tuple[ComparedKey, ...]
-    endings: Mapping[tuple[Switch, str], tuple[str, datetime]] = field(default_factory=dict)
-    written: Mapping[Switch, datetime] = field(default_factory=dict)
 
     def of(self, switch: Switch) -> tuple[ComparedKey, ...]:
         return tuple(each for each in self.keys if each.switch is switch)
+
+    @property
+    def endings(self) -> dict[tuple[Switch, str], tuple[str, datetime]]:
+        """By switch and remote secret, the versions in the new store that delete themselves too early, and when.
+
+        That is before the one that serves the switch's secret now.
+        """
+        found: dict[tuple[Switch, str], tuple[str, datetime]] = {}
+        for each in self.keys:
+            remote, serving = each.there.remote, each.here.remote if each.here is not None else None
+            if remote is None:
+                continue
+            if (ends := end_before(each.switch.destination, remote, each.switch.source, serving)) is not None:
+                found[each.switch, remote.name] = remote.version, ends
+        return found
+
+    @property
+    def written(self) -> dict[Switch, datetime]:
+        """When the present store last got a value of each switch, as far as it says."""
+        found: dict[Switch, datetime] = {}
+        for each in self.keys:
+            if each.here is not None and (date := each.here.date) is not None:
+                found[each.switch] = max(date, found.get(each.switch, date))
+        return found
 
 
 def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreComparison:
@@ -227,50 +253,23 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreCompa
     here = [references_of(each.environment, (each.secret,), each.source)[0] for each in switches]
     found, present = (verify([each for group in side for each in group], stores) for side in (there, here))
     comparer = Comparer()
-    statuses = {status.reference: status for status in present.keys}
+    statuses = {status.reference: status for status in (*found.keys, *present.keys)}
     keys: list[ComparedKey] = []
-    endings: dict[tuple[Switch, str], tuple[str, datetime]] = {}
-    written: dict[Switch, datetime] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
         by_key = {reference.key: statuses[reference] for reference in old}
-        for reference in new:
-            status, remote = by_key.get(reference.key), found.origins.get(reference)
-            serving = present.origins.get(status.reference) if status is not None else None
-            compared = _compared(switch, reference, status, found, present, comparer)
-            if compared.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
-                sides = (switch.destination, remote), (switch.source, serving)
-                versions = [version_of(store.id, stores.address(store).absolute, each) for store, each in sides]
-                compared = replace(compared, versions=(versions[0], versions[1]))
-            keys.append(compared)
-            date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None
-            if date is not None:
-                written[switch] = max(date, written.get(switch, date))
-            if remote is None:
-                continue
-            if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
-                endings[switch, remote.name] = remote.version, ends
-    return StoreComparison(found, tuple(keys), endings, written)
+        keys += (_compared(switch, statuses[each], by_key.get(each.key), comparer, stores) for each in new)
+    return StoreComparison(found, tuple(keys))
 
 
 def _compared(
-    switch: Switch,
-    reference: Reference,
-    status: KeyStatus | None,
-    found: Verification,
-    present: Verification,
-    comparer: Comparer,
+    switch: Switch, there: KeyStatus, here: KeyStatus | None, comparer: Comparer, stores: LiveStores
 ) -> ComparedKey:
-    new = found.values.get(reference)
-    old = present.values.get(status.reference) if status is not None else None
-    if (likeness := compare_held(new, old, comparer)) is not Likeness.ONLY_THERE:
-        return ComparedKey(switch, reference.key, likeness)
-    if status is not None and _NOT_HELD & set(status.rules):
-        is_deleted = _DELETED in status.rules
-        return ComparedKey(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
-    if status is None or not status.found:
-        return ComparedKey(switch, reference.key, Likeness.UNKNOWN, f"{switch.source.id} does not give it")
-    why = status.found[0]
-    return ComparedKey(switch, reference.key, Likeness.UNKNOWN, why.message, mend=why.help)
+    likeness, versions = compare_keys(there, here, comparer), None
+    if likeness is Likeness.ONLY_THERE and (here is None or not _NOT_HELD & set(here.rules)):
+        likeness = Likeness.UNKNOWN
+    if likeness is Likeness.DIFFERENT and here is not None:
+        versions = versions_of(there, here, stores)
+    return ComparedKey(switch, likeness, there, here, versions)
 
 
 def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
@@ -395,7 +394,8 @@ def _not_compared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Itera
     by_reason: dict[str, list[ComparedKey]] = {}
     for each in keys:
         if each.likeness is Likeness.UNKNOWN:
-            by_reason.setdefault(each.why, []).append(each)
+            reason = each.why.message if each.why is not None else f"{each.switch.source.id} does not give it"
+            by_reason.setdefault(reason, []).append(each)
     for reason, unknown in by_reason.items():
         secrets = dict.fromkeys(each.switch.secret for each in unknown)
         names = [each.key for each in unknown]
@@ -407,14 +407,16 @@ def _not_compared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Itera
             yield Check(About.COMPARED, Verdict.NOTED, message)
             continue
         without = request.again("--without-comparison")
-        mend, more = (unknown[0].mend, (without,)) if unknown[0].mend else (without, ())
+        mend = unknown[0].why.help if unknown[0].why is not None else None
+        mend, more = (mend, (without,)) if mend else (without, ())
         yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
 
 
 def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: LiveStores) -> Iterator[Check]:
     """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
-    for switch in dict.fromkeys(switch for switch, _ in comparison.endings):
-        found = [(name, *end) for (each, name), end in comparison.endings.items() if each is switch]
+    endings = comparison.endings
+    for switch in dict.fromkeys(switch for switch, _ in endings):
+        found = [(name, *end) for (each, name), end in endings.items() if each is switch]
         there, here = quoted(switch.destination.id), quoted(switch.source.id)
         versions = ", ".join(f"version {version} of {quoted(name)}" for name, version, _ in found)
         first, of = min(ends for _, _, ends in found), quoted(switch.secret)

@@ -65,17 +65,16 @@ def ages_of(
     """
     own = [status for status in found.keys if not status.reference.is_elsewhere]
     limits = {each.reference: _lifetime(environment, each.reference).limit_days for each in own}
-    unread = [each for each in own if each.reference not in found.origins]
-    ages = {each.reference: _unread(each, limits[each.reference]) for each in unread}
+    read = {each.reference: each.remote for each in own if each.remote is not None}
+    ages = {each.reference: _unread(each, limits[each.reference]) for each in own if each.remote is None}
     remotes: dict[tuple[SecretReader, str], list[Reference]] = {}
-    for each in limits:
-        if (remote := found.origins.get(each)) is not None:
-            remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
+    for each, remote in read.items():
+        remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
 
     def judge(item: tuple[tuple[SecretReader, str], list[Reference]]) -> dict[Reference, KeyAge]:
         (reader, _), group = item
         keys = {each: (limits[each], partial(_value, each)) for each in group}
-        return age_keys(reader, found.origins[group[0]], keys, now)
+        return age_keys(reader, read[group[0]], keys, now)
 
     for judged in ask_many(judge, tuple(remotes.items())):
         ages |= judged
@@ -120,13 +119,14 @@ def keys_by_secret(
     environment: Environment, found: Verification, stores: LiveStores, now: datetime
 ) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
     """The keys of each secret, the most urgent first, and the runs of rotations that its store says are under way."""
+    remotes = {status.reference: status.remote for status in found.keys}
     by_secret: dict[str, dict[Reference, KeyAge]] = {}
     for each, age in ages_of(environment, found, stores, now).items():
         by_secret.setdefault(each.secret, {})[each] = age
     keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
     for secret, its in by_secret.items():
         due = sorted((_due_key(environment, *each) for each in its.items()), key=lambda key: key.urgency)
-        runs = dict.fromkeys(rotation_of(found.origins[each].attributes) for each in its if each in found.origins)
+        runs = dict.fromkeys(rotation_of(remote.attributes) for each in its if (remote := remotes[each]) is not None)
         keys[secret] = tuple(due), tuple(run for run in runs if run is not None)
     return keys
 

@@ -50,14 +50,23 @@ from compiler.cluster.view import (
     refreshed_at,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
-from compiler.live.read_many import Likeness, compare_held, version_of
+from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.operations.references import Reference, references_of, with_own_count
 from compiler.operations.status import LiveState, Status, Values
-from compiler.operations.verify import CLOSED, UNSET, KeyStatus, Verification, known_since, verify
+from compiler.operations.verify import (
+    CLOSED,
+    UNSET,
+    KeyStatus,
+    Verification,
+    compare_keys,
+    known_since,
+    verify,
+    versions_of,
+)
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, listed, quoted, shell_line
@@ -109,7 +118,7 @@ def with_values(
 
     def values_of(name: str, other: Store | None) -> Values:
         compared = elsewhere.get(name, {}) if other is not None else None
-        return _values(here.get(name, {}), compared, found, comparer, stores)
+        return _values(here.get(name, {}), compared, comparer, stores)
 
     silent = {each.reference.store.id for each in found.keys if each.is_silent}
     in_use = {reference.store.id for reference in own}
@@ -134,13 +143,10 @@ def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str
 
 
 def _values(
-    here: Mapping[str, KeyStatus],
-    there: Mapping[str, KeyStatus] | None,
-    found: Verification,
-    comparer: Comparer,
-    stores: LiveStores,
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer, stores: LiveStores
 ) -> Values:
-    origins, dates = _origins(here, found), _dates(here, found)
+    dates, other_dates = _dates(here), _dates(there or {})
+    ends = [each.remote.attributes.expires for each in here.values() if each.remote is not None]
     faults = [
         each.message
         for status in here.values()
@@ -152,13 +158,9 @@ def _values(
     closed = tuple(
         dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
     )
-    likeness, keys = _likeness(here, there, found, comparer)
+    likeness, keys = _likeness(here, there, comparer)
     different = keys[Likeness.DIFFERENT]
-    versions = None
-    if different and there is not None:
-        sides = (here[different[0]].reference, there[different[0]].reference)
-        one, other = (version_of(s.store.id, stores.address(s.store).absolute, found.origins[s]) for s in sides)
-        versions = (one, other)
+    versions = versions_of(here[different[0]], there[different[0]], stores) if different and there is not None else None
     return Values(
         likeness,
         different,
@@ -166,13 +168,13 @@ def _values(
         tuple(dict.fromkeys(faults)),
         _unset(here),
         closed,
-        known_since(here.values(), found.origins) if here else None,
+        known_since(here.values()) if here else None,
         min(dates, default=None),
-        min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
+        min(filter(None, ends), default=None),
         max(dates, default=None),
-        max(_dates(there or {}, found), default=None),
+        max(other_dates, default=None),
         any(each.is_silent for each in here.values()),
-        there is not None and all(key in there and there[key].reference in found.values for key in here),
+        there is not None and all(key in there and there[key].value is not None for key in here),
         keys[Likeness.ONLY_THERE],
         versions,
         {
@@ -182,15 +184,8 @@ def _values(
     )
 
 
-def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[RemoteSecret]:
-    """The remote secrets that were read for the keys, each once."""
-    read = (found.origins.get(status.reference) for status in statuses.values())
-    return list({id(each): each for each in read if each}.values())
-
-
-def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
-    dates = (each.attributes.created or each.attributes.updated for each in _origins(statuses, found))
-    return [date for date in dates if date is not None]
+def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:
+    return [each.date for each in statuses.values() if each.date is not None]
 
 
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
@@ -202,7 +197,7 @@ def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
 
 
 def _likeness(
-    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer
 ) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
     """How the other store compares, and the keys that make it so, the gravest first."""
     keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
@@ -212,10 +207,7 @@ def _likeness(
     if any(each.why_closed for each in (*there.values(), *(here.values() if there else ()))):
         return Likeness.NO_ACCESS, keys
     for key, status in here.items():
-        other = there.get(key)
-        new = found.values.get(other.reference) if other is not None else None
-        old = found.values.get(status.reference)
-        if (likeness := compare_held(new, old, comparer)) in keys:
+        if (likeness := compare_keys(there.get(key), status, comparer)) in keys:
             keys[likeness] += (key,)
     return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
 

@@ -9,11 +9,19 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import is_of_store, is_silence, read_all
+from compiler.live.read_many import (
+    Likeness,
+    StoredVersion,
+    compare_held,
+    is_of_store,
+    is_silence,
+    read_all,
+    version_of,
+)
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
@@ -32,7 +40,7 @@ from compiler.operations.references import (
 from compiler.rules.api import Finding, waiver
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import Code, StoreError
-from compiler.stores.interface import Cluster, Identity, RemoteSecret, Role, SecretReader
+from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, Role, SecretReader
 from compiler.stores.secret_value import (
     Comparer,
     JsonKind,
@@ -150,10 +158,15 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyStatus:
-    """The status of one key: everything found about it, the gravest kind first; OK without an error."""
+    """The status of one key: everything found about it, the gravest kind first; OK without an error.
+
+    `remote` is the remote secret that was read for it, and `value` what it resolves to there; None where there is none.
+    """
 
     reference: Reference
     found: tuple[Diagnostic, ...]
+    remote: RemoteSecret | None = None
+    value: SecretValue | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -162,6 +175,12 @@ class KeyStatus:
     @property
     def is_sound(self) -> bool:
         return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.found)
+
+    @property
+    def date(self) -> datetime | None:
+        """When the value was written, as far as its store says that."""
+        attributes = self.remote.attributes if self.remote is not None else Attributes()
+        return attributes.created or attributes.updated
 
     @property
     def word(self) -> str:
@@ -196,8 +215,6 @@ class Verification:
     """All that was found; `answered` tells whether any store answered.
 
     `read` are the remote secrets that were read, so that their values can be hidden in other programs' messages.
-    `values` holds what each reference resolves to, without those that resolve to nothing, and `origins` where each was
-    read.
     """
 
     keys: tuple[KeyStatus, ...]
@@ -205,13 +222,6 @@ class Verification:
     seen: tuple[ReadStore, ...]
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
-    values: Mapping[Reference, SecretValue] = field(default_factory=dict)
-    origins: Mapping[Reference, RemoteSecret] = field(default_factory=dict)
-
-    @property
-    def remotes(self) -> int:
-        """How many remote secrets were read."""
-        return len(self.read)
 
 
 # A diagnostic, and the references that it is about.
@@ -239,7 +249,9 @@ def verify(
     for pair, asking in wanted.items():
         answer, groups = answers[pair], _by_holder(asking)
         if not isinstance(answer, StoreError):
-            found += _of_dates(groups, answer, pair[0].address.absolute, moment, expires_within)
+            address = pair[0].address.absolute
+            dated = ((group, date_diagnostic(group, answer, address, moment, expires_within)) for group in groups)
+            found += ((group, diagnostic) for group, diagnostic in dated if diagnostic is not None)
             found += _of_values(asking, answer, values)
         elif not is_of_store(answer):
             # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
@@ -258,27 +270,42 @@ def verify(
     # A name that is refused before anything is sent tells nothing about the store, nor that it is silent.
     unsent = {pair for pair, error in errors.items() if error.code == Code.INVALID_NAME}
     answered = {pair[0] for pair in answers if pair not in silent | unsent}
+    remotes = {reference: remote for pair, remote in read.items() for reference in wanted[pair]}
     return Verification(
-        tuple(KeyStatus(each, tuple(by_key.get(each, ()))) for each in references),
+        tuple(KeyStatus(e, tuple(by_key.get(e, ())), remotes.get(e), values.get(e)) for e in references),
         tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
         bool(answered) or not (silent or any(each.store not in readers for each in references)),
         tuple(read.values()),
-        values,
-        {reference: remote for pair, remote in read.items() for reference in wanted[pair]},
     )
 
 
-def known_since(statuses: Iterable[KeyStatus], origins: Mapping[Reference, RemoteSecret]) -> datetime | None:
+def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comparer) -> Likeness:
+    """How what another store gives for a key compares with what the store in use gives; None for no place there."""
+    new, old = (each.value if each is not None else None for each in (there, here))
+    return compare_held(new, old, comparer)
+
+
+def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[StoredVersion, StoredVersion] | None:
+    """The versions of both stores that hold a key; None where one was not read."""
+    if one.remote is None or other.remote is None:
+        return None
+    first, second = one.reference.store, other.reference.store
+    return (
+        version_of(first.id, stores.address(first).absolute, one.remote),
+        version_of(second.id, stores.address(second).absolute, other.remote),
+    )
+
+
+def known_since(statuses: Iterable[KeyStatus]) -> datetime | None:
     """The date of the newest value that is read for those keys, None where one of them was not read."""
     newest = datetime.min.replace(tzinfo=UTC)
     for status in statuses:
-        remote = origins.get(status.reference)
-        if remote is not None:
-            newest = max(newest, remote.attributes.created or newest, remote.attributes.updated or newest)
-        else:
+        if status.remote is None:
             # Also where it is missing: what it held before it was removed can no longer be read.
             return None
+        attributes = status.remote.attributes
+        newest = max(newest, attributes.created or newest, attributes.updated or newest)
     return newest
 
 
@@ -287,7 +314,7 @@ def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     statuses: dict[tuple[str, str], list[KeyStatus]] = {}
     for status in found.keys:
         statuses.setdefault((status.reference.secret, status.reference.store.id), []).append(status)
-    return {each: known_since(asked, found.origins) for each, asked in statuses.items()}
+    return {each: known_since(asked) for each, asked in statuses.items()}
 
 
 def _open(references: Iterable[Reference], stores: LiveStores, found: list[Found]) -> dict[Store, SecretReader]:
@@ -323,14 +350,6 @@ def _names(
     for (_, rule, reason), group in refused.items():
         found.append((group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}')))
     return wanted
-
-
-def _of_dates(
-    groups: Iterable[list[Reference]], remote: RemoteSecret, address: str, now: datetime, within: timedelta
-) -> Iterator[Found]:
-    for group in groups:
-        if (diagnostic := date_diagnostic(group, remote, address, now, within)) is not None:
-            yield group, diagnostic
 
 
 def _of_values(
@@ -475,8 +494,9 @@ def shared_values(
             diagnostics += found.diagnostics
             answered = answered and found.answered
         clusters = {seen.store: seen.cluster.id for seen in found.seen if seen.cluster is not None}
-        for reference in _limited(each, [status.reference for status in found.keys]):
-            value, store = found.values.get(reference), reference.store
+        values = {status.reference: status.value for status in found.keys}
+        for reference in _limited(each, list(values)):
+            value, store = values[reference], reference.store
             if value is None or traits(value) & _NO_VALUES:
                 continue
             if (each.name, store.id) not in servers:

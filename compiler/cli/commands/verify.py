@@ -187,7 +187,7 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
             line = f'clusterId: "{seen.cluster.id}"'
             yield f"help: to have every command refuse another Vault, add to {where}: {line}"
     sound = sum(status.is_sound for status in found.keys)
-    remotes = f"{counted(found.remotes, 'remote secret')} read"
+    remotes = f"{counted(len(found.read), 'remote secret')} read"
     yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
 
 
@@ -198,7 +198,7 @@ def verification_content(values_file: str | None, found: Verification | None) ->
     return {
         "valuesFile": values_file,
         "stores": [_store(seen) for seen in found.seen] if found is not None else [],
-        "remoteSecrets": found.remotes if found is not None else 0,
+        "remoteSecrets": len(found.read) if found is not None else 0,
         "counts": {"keys": len(keys), **{word: counts[word] for word in ("ok", "warning", "error")}},
         "keys": [_key(status) for status in keys],
     }

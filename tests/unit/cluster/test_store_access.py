@@ -98,6 +98,8 @@ def test_a_selector_is_met_by_the_labels_of_the_namespace(selector: dict[str, An
 
 def test_a_secret_store_serves_its_own_namespace() -> None:
     assert allows_namespace(store({"namespaces": ["other"]}, kind="SecretStore"), "agents") is True
+    for other in ("", "x"):
+        assert allows_namespace(store({"namespaces": ["other"]}, kind=other), "agents") is False
 
 
 @pytest.mark.parametrize(

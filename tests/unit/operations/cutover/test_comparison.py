@@ -42,7 +42,7 @@ def test_what_the_present_store_does_not_hold_is_told_from_what_it_does_not_tell
     )
     found = comparison(bench)
     assert {each.likeness for each in found.keys} == {Likeness.UNKNOWN}
-    assert all("it is forbidden" in each.why for each in found.keys)
+    assert all(each.why is not None and "it is forbidden" in each.why.message for each in found.keys)
 
 
 @pytest.mark.parametrize("silent", ["vault", "azurekv"])
@@ -56,6 +56,6 @@ def test_a_store_that_does_not_answer_leaves_the_likeness_open(bench: Bench, sil
 def test_no_value_is_in_what_is_found(bench: Bench) -> None:
     bench.vault.seed("agents/jira", JIRA_TOKEN="s3ntinel-4711", JIRA_URL="s3ntinel-4711")
     found = comparison(bench)
-    assert "s3ntinel" not in repr(found) + repr(found.found.values)
+    assert "s3ntinel" not in repr(found)
     (switch,) = {each.switch for each in found.keys}
     assert len(found.of(switch)) == 2

@@ -109,7 +109,7 @@ def test_a_sound_key_is_not_mentioned() -> None:
     found, opened = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, asked())
     assert not found.diagnostics
     assert [(status.is_sound, status.rules) for status in found.keys] == [(True, ())]
-    assert (found.remotes, found.answered) == (1, True)
+    assert (len(found.read), found.answered) == (1, True)
     assert [(seen.store, seen.address, seen.identity) for seen in found.seen] == [
         ("azure", "https://x.vault.azure.net", Identity("ada", "token"))
     ]
@@ -349,9 +349,10 @@ def test_who_asked_may_stay_unknown() -> None:
 def test_what_each_reference_resolves_to_is_kept_and_shows_itself_to_nobody() -> None:
     token, missing = asked(), asked("ID", wanted="ID")
     found, _ = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, token, missing)
-    assert list(found.values) == [token]
-    assert found.values[token].reveal() == SENTINEL
-    assert SENTINEL not in repr(found.values)
+    values = {status.reference: status.value for status in found.keys if status.value is not None}
+    assert list(values) == [token]
+    assert values[token].reveal() == SENTINEL
+    assert SENTINEL not in repr(found)
 
 
 def taken(by: str, key: str, wanted: str = "TOKEN") -> Reference:
@@ -368,8 +369,8 @@ def test_what_is_wrong_with_a_value_that_several_have_is_found_once_at_who_has_i
         '"BOT_TOKEN" of "bot" has this value too',
     ]
     assert [each.word for each in found.keys] == ["error"] * 3
-    assert len(found.values) == 3
-    assert (found.remotes, len(opened)) == (1, 1)
+    assert all(each.value is not None for each in found.keys)
+    assert (len(found.read), len(opened)) == (1, 1)
 
 
 def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -> None:
