@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
 
 from compiler.cluster.view import (
     Live,
@@ -80,10 +80,15 @@ FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterStat
 
 @dataclass(frozen=True, slots=True)
 class ClusterProblem:
-    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said.
+
+    `mend` is the way out of what is wrong with a store, and `has_cause` says that the operator's message has the cause.
+    """
 
     state: ClusterState
     message: str
+    mend: str = ""
+    has_cause: bool = False
 
 
 def problems(manifest: Manifest, live: Live) -> tuple[ClusterProblem, ...]:
@@ -98,7 +103,7 @@ def problems(manifest: Manifest, live: Live) -> tuple[ClusterProblem, ...]:
     return (
         *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
         *(_of_secret(manifest, live) if live.has_secrets else ()),
-        *(ClusterProblem(ClusterState.STORE, lack.message) for lack in lacks),
+        *lacks,
     )
 
 
@@ -289,42 +294,31 @@ _CREDENTIALS = frozenset(
 _ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
 
 
-class StoreLack(NamedTuple):
-    """What keeps a namespace from reading the written store by a live store object, and the way out.
-
-    `has_cause` says that the operator's message has the cause.
-    """
-
-    message: str
-    mend: str
-    has_cause: bool = False
+_of_store = partial(ClusterProblem, ClusterState.STORE)
 
 
 def store_lacks(
     store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
-) -> Iterator[StoreLack]:
+) -> Iterator[ClusterProblem]:
     """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
-    subject, get = _subject(store), kubectl_line("get", store, namespace)
+    subject, describe = _subject(store), kubectl_line("describe", store, namespace)
     if live is None:
-        yield StoreLack(f"{subject} is not in the cluster", get)
+        yield _of_store(f"{subject} is not in the cluster", kubectl_line("get", store, namespace))
         return
     if not (condition := ready_of(live)):
-        yield StoreLack(
-            f"{subject} has not been checked by the operator yet", kubectl_line("describe", store, namespace)
-        )
+        yield _of_store(f"{subject} has not been checked by the operator yet", describe)
     elif condition.get("status") != "True":
-        reason = condition.get("reason") or "Unknown"
-        yield StoreLack(f"{subject} is not ready: {reason}", kubectl_line("describe", store, namespace), has_cause=True)
+        yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)
     if (another := another_store(store, live, namespace)) is not None:
         yield another
     if allows_namespace(live, namespace, labelled) is False:
         message = f"{subject} does not allow the namespace {quoted(namespace)}"
-        yield StoreLack(message, "add it to the store's `conditions`")
+        yield _of_store(message, "add it to the store's `conditions`")
 
 
 def store_doubts(
     store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
-) -> Iterator[StoreLack]:
+) -> Iterator[ClusterProblem]:
     """What cannot be told of the live object of `store`, in the form of a lack."""
     if live is None:
         return
@@ -333,16 +327,16 @@ def store_doubts(
     if allows_namespace(live, namespace, labelled) is None:
         allows = f"{_subject(store)} allows the namespace {quoted(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
-        yield StoreLack(message, kubectl_line("get", store, namespace))
+        yield _of_store(message, kubectl_line("get", store, namespace))
 
 
-def another_store(store: Store, live: LiveObject, namespace: str) -> StoreLack | None:
+def another_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
     """The lack that a live store object leads elsewhere than `store` does, None where it may lead there."""
     if sameness_of(store, live) is not Sameness.ANOTHER:
         return None
     message = f"{_subject(store)} leads to another store than {quoted(store.id)}: {_store_difference(store, live)}"
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
-    return StoreLack(message, f"correct the address that is wrong; that of the cluster: {shown}")
+    return _of_store(message, f"correct the address that is wrong; that of the cluster: {shown}")
 
 
 def sameness_of(store: Store, live: LiveObject) -> Sameness:
@@ -384,7 +378,7 @@ def _address(store: Store, live: LiveObject) -> str:
     return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
 
 
-def _unproven(store: Store, live: LiveObject, namespace: str) -> StoreLack:
+def _unproven(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
     field, url = store.provider.address, _address(store, live)
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)
@@ -396,7 +390,7 @@ def _unproven(store: Store, live: LiveObject, namespace: str) -> StoreLack:
     if address is None or address.extra:
         mend += f"; {kubectl_line('get', store, namespace)} -o yaml shows it"
     message = f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven: {why}"
-    return StoreLack(message, mend)
+    return _of_store(message, mend)
 
 
 def controller_of(store: LiveObject) -> str:

@@ -103,15 +103,11 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
         store = store_named(environment, request.to)
     else:
         store = _previous_store(environment, secrets)
-    there = tuple(each for each in secrets if _reads(environment, each, store))
+    serving = {each: secret_named(environment, each).store for each in secrets}
+    there = tuple(each for each, own in serving.items() if own is not None and own.id == store.id)
     going = tuple(each for each in secrets if each not in there)
     edits = returning if request.is_back else switching
     return Switches(store, going, there, edits(environment, going, store), progress)
-
-
-def _reads(environment: Environment, secret: str, store: Store) -> bool:
-    serving = secret_named(environment, secret).store
-    return serving is not None and serving.id == store.id
 
 
 def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:

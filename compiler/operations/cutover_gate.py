@@ -12,7 +12,6 @@ from compiler.cluster.judge import (
     CLOCKS,
     ClusterProblem,
     ClusterState,
-    StoreLack,
     allows_namespace,
     another_store,
     clock,
@@ -505,7 +504,7 @@ def _check_present_store(store: Store, namespace: str, view: ClusterView, *, is_
         yield Check(About.CLUSTER_STORE, Verdict.NOTED if is_back else Verdict.REFUSED, lack.message, lack.mend)
 
 
-def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView) -> Iterator[StoreLack]:
+def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView) -> Iterator[ClusterProblem]:
     """The new store has a controller that neither is the default one nor has the name of the present store's."""
     store, namespace = switch.destination, _namespace(switch)
     if live is None:
@@ -514,7 +513,7 @@ def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView
     known = {"default", *([controller_of(present)] if present is not None else [])}
     if (other := controller_of(live)) not in known:
         message = f"the {store.kind} {quoted(store.name)} belongs to another controller, {quoted(other)}"
-        yield StoreLack(message, kubectl_line("get", store, namespace))
+        yield ClusterProblem(ClusterState.STORE, message, kubectl_line("get", store, namespace))
 
 
 def _unfit(manifest: Manifest, view: ClusterView, states: Sequence[ClusterState]) -> list[ClusterProblem]:

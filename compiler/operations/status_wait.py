@@ -78,6 +78,7 @@ class Baseline:
 def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row) -> Baseline:
     """The state at the beginning of a run."""
     states = {problem.state for problem in problems(manifest, live)}
+    uid, data_hash = _identity(live.secret)
     served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name
@@ -87,11 +88,11 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
     return Baseline(
         saw=saw,
         were_equal=saw and (was_other or was_own) and row.values.likeness is Likeness.EQUAL and pending is None,
-        uid=_uid(live.secret),
-        data_hash=_hash(live.secret),
+        uid=uid,
+        data_hash=data_hash,
         refresh=_refresh(live),
         restarts={pod.uid: pod.restarts for pod in pods or ()},
-        newest_hash=_hash(live.secret),
+        newest_hash=data_hash,
         pending=pending,
         has_pods=pods is not None,
     )
@@ -104,7 +105,7 @@ def changes_since(
 
     With `needs_refresh` the operator must have synchronised since.
     """
-    title, data_hash, notes = quoted(manifest.title), _hash(live.secret), list[str]()
+    title, (_, data_hash), notes = quoted(manifest.title), _identity(live.secret), list[str]()
     found = [*_changes_of_secret(before, live, pods, title)]
     if before.pending is not None and data_hash is not None and data_hash != before.data_hash:
         when = clock(before.pending, datetime.now(UTC))
@@ -131,7 +132,7 @@ def changes_since(
 def _changes_of_secret(
     before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str
 ) -> Iterator[ClusterProblem]:
-    uid, data_hash = _uid(live.secret), _hash(live.secret)
+    uid, data_hash = _identity(live.secret)
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
@@ -148,18 +149,10 @@ def _changes_of_secret(
         yield ClusterProblem(ClusterState.DATA_CHANGED, message)
 
 
-def _uid(secret: LiveObject | None) -> str | None:
-    found = child(secret or {}, "metadata").get("uid")
-    return str(found) if found is not None else None
-
-
-def _hash(secret: LiveObject | None) -> str | None:
-    found = child(secret or {}, "metadata", "annotations").get(DATA_HASH)
-    return str(found) if found is not None else None
-
-
 def _identity(secret: LiveObject | None) -> tuple[str | None, str | None]:
-    return _uid(secret), _hash(secret)
+    """The UID of a Secret, and the hash of its data."""
+    metadata = child(secret or {}, "metadata")
+    return metadata.get("uid"), child(metadata, "annotations").get(DATA_HASH)
 
 
 def written_at(secret: LiveObject) -> str:

@@ -13,15 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import (
-    Likeness,
-    StoredVersion,
-    compare_held,
-    is_of_store,
-    is_silence,
-    read_all,
-    version_of,
-)
+from compiler.live.read_many import Likeness, StoredVersion, compare_held, is_of_store, is_silence, read_all, version_of
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
