@@ -276,13 +276,10 @@ def asked_at(external_secret: LiveObject) -> datetime | None:
     mark = child(external_secret, "metadata", "annotations").get(FORCE_SYNC)
     if mark is None:
         return None
-    noted = [
-        moment_of(time)
-        for time, _, fields in writers(external_secret, "f:metadata", "f:annotations")
-        if f"f:{FORCE_SYNC}" in fields
-    ]
-    if known := [each for each in noted if each is not None]:
-        return max(known)
+    every = writers(external_secret, "f:metadata", "f:annotations")
+    noted = (moment_of(time) for time, _, fields in every if f"f:{FORCE_SYNC}" in fields)
+    if (newest := max(filter(None, noted), default=None)) is not None:
+        return newest
     try:
         asked = datetime.fromtimestamp(int(mark), UTC)
     except (ValueError, OverflowError, OSError):

@@ -6,7 +6,7 @@ A file that somebody edited may hold anything, for example a password under a ke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any
@@ -38,27 +38,6 @@ Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)
 # Between values: what a YAML file has there beside white space and punctuation is a comment.
 _NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
-
-
-def addresses_of(environment: Environment) -> dict[str, str]:
-    """The address of each store that a secret of the environment reads, by kind and name; in the order of the input."""
-    read = {secret.store.id for secret in environment.secrets.values() if secret.store is not None}
-    return {f"{store.kind}/{store.name}": _address(store) for store in environment.stores.values() if store.id in read}
-
-
-def address_changes(
-    before: Mapping[str, str], after: Mapping[str, str], known: Iterable[str] = ()
-) -> tuple[tuple[str, str, str], ...]:
-    """The stores that both sides read, called as secrets refer to them, with both addresses where these differ.
-
-    Without those that are `known` to be compared otherwise.
-    """
-    told = frozenset(known)
-    return tuple(
-        (store, address, after[store])
-        for store, address in before.items()
-        if store in after and after[store] != address and store not in told
-    )
 
 
 def _address(store: Store) -> str:
@@ -104,7 +83,8 @@ class EnvironmentDiff:
 def side_of_environment(environment: Environment) -> Side:
     """An environment that passed every rule, as its values have it."""
     side = _side_of_values(environment.subchart, values_of(environment))
-    return replace(side, addresses=addresses_of(environment))
+    addresses = {f"{store.kind}/{store.name}": _address(store) for store in environment.stores_in_use()}
+    return replace(side, addresses=addresses)
 
 
 def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
@@ -151,8 +131,10 @@ def compare_sides(before: Side, after: Side) -> EnvironmentDiff:
         missing = [store for store in asked.addresses or () if store not in map(_reference, told.stores)]
         return EnvironmentDiff(changes, (), tuple(missing))
     # A store that the chart makes on both sides is compared field by field already.
-    made = map(_reference, before.stores.keys() & after.stores.keys())
-    return EnvironmentDiff(changes, address_changes(before.addresses, after.addresses, made))
+    made = set(map(_reference, before.stores.keys() & after.stores.keys()))
+    both = [store for store in before.addresses if store in after.addresses and store not in made]
+    addresses = [(store, before.addresses[store], after.addresses[store]) for store in both]
+    return EnvironmentDiff(changes, tuple(each for each in addresses if each[1] != each[2]))
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:

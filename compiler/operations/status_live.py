@@ -94,12 +94,7 @@ _ABOUT = {
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
-def with_values(
-    status: Status,
-    stores: LiveStores,
-    *,
-    compares: bool = True,
-) -> tuple[Status, Verification]:
+def with_values(status: Status, stores: LiveStores, *, compares: bool = True) -> tuple[Status, Verification]:
     """The rows with what the stores hold, and what was found there.
 
     Every remote secret of both sides is read once, as the operator would; only those of the store in use where nothing

@@ -455,7 +455,9 @@ def _row(row: Row, step: NextStep) -> dict[str, Any]:
 
 def _live(live: LiveState) -> dict[str, Any]:
     return {
-        **members(live, "state", "problems", "causes"),
+        "state": live.state,
+        "problems": [members(each, "state", "message") for each in live.problems],
+        "causes": live.causes,
         "nextTrySeconds": live.next_try,
         "help": live.helps[0] if live.helps else None,
         **members(live, "helps", "notes", "refreshed", "pods", "not_asked"),

@@ -1,21 +1,23 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from compiler.operations.diff import address_changes, addresses_of
+from compiler.operations.diff import Side, compare_sides, side_of_environment
 from compiler.pipeline import compile_project
 from tests.github_project import BASE, CATALOGUE
 
 NAMES = ("ClusterSecretStore/vault-store", "ClusterSecretStore/azure-store")
 
 
-def addresses(folder: Path, prod: str) -> dict[str, str]:
+def addresses(folder: Path, prod: str) -> Mapping[str, str] | None:
     (folder / "environments").mkdir(exist_ok=True)
     for name, text in {"base": BASE, "catalogue": CATALOGUE, "prod": prod}.items():
         (folder / f"environments/{name}.yaml").write_text(text, "utf-8")
     project = compile_project(folder, ["prod"]).project
     assert project is not None
-    return addresses_of(project.environments[0])
+    return side_of_environment(project.environments[0]).addresses
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,8 @@ def test_each_store_that_a_secret_reads_has_its_address_and_no_other(
 
 
 def test_a_store_that_both_sides_read_is_compared_unless_it_is_otherwise() -> None:
-    before, after = {"a": "1", "b": "1", "c": "1", "d": "1"}, {"b": "1", "c": "2", "d": "2", "e": "2"}
-    assert address_changes(before, after) == (("c", "1", "2"), ("d", "1", "2"))
-    assert address_changes(before, after, known=["c"]) == (("d", "1", "2"),)
+    before = Side({}, {}, {}, addresses={"a": "1", "b": "1", "S/c": "1", "d": "1"})
+    after = Side({}, {}, {}, addresses={"b": "1", "S/c": "2", "d": "2", "e": "2"})
+    assert compare_sides(before, after).addresses == (("S/c", "1", "2"), ("d", "1", "2"))
+    before, after = (replace(each, stores={"S c": {}}) for each in (before, after))
+    assert compare_sides(before, after).addresses == (("d", "1", "2"),)
