@@ -14,7 +14,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
 DRAWING = 'spec: {containers: [{name: a, envFrom: [{secretRef: {name: "x\\e[2J\\n::error::y"}}]}]}\n'
-MERGING = "x: {" + ", ".join(f"<<: {{k{n}: v}}" for n in range(40_000)) + "}\n"
+MERGING = "x: {" + ", ".join(f"<<: {{k{n}: v}}" for n in range(16_000)) + "}\n"
 # Each of the containers takes all of the ConfigMap, which is written once.
 TAKING = (
     f"{POD}spec: {{containers: ["
@@ -28,11 +28,11 @@ CASES = {
     "aliases in a pod": (f"{POD}x: &x [a]\nspec: {{containers: *x, volumes: *x, imagePullSecrets: *x}}\n", 0),
     "deep": ("[" * 4000, 1),
     "deep maps": ("a: " + "{a: " * 500 + "b" + "}" * 500, 1),
-    "many keys": (POD + "".join(f"a{n}: b\n" for n in range(50_000)), 0),
-    "many repeated keys": (POD + "a: b\n" * 50_000, 0),
+    "many keys": (POD + "".join(f"a{n}: b\n" for n in range(20_000)), 0),
+    "many repeated keys": (POD + "a: b\n" * 20_000, 0),
     "many merges": (POD + MERGING, 0),
     "many containers that take many keys": (TAKING, 0),
-    "many documents": ("---\n" * 100_000 + POD, 0),
+    "many documents": ("---\n" * 40_000 + POD, 0),
     "one long line": (f"{POD}spec: {{x: '{'y' * 5_000_000}'}}\n", 0),
     "kinds of any type": (f"{POD}---\nkind: {{a: b}}\n---\nkind: [Secret]\n---\nkind: 7\napiVersion: [v1]\n", 0),
     "names of any type": ("apiVersion: v1\nkind: Pod\nmetadata: {name: {a: b}, namespace: [c], labels: d}\n", 0),
@@ -68,4 +68,4 @@ def test_hostile_manifests_end_in_words(project: Path, capsys: pytest.CaptureFix
         assert "\x1b" not in shown
         assert "\r" not in shown
         assert not any(line.startswith("::error::") for line in shown.splitlines())
-    assert time.process_time() - start < allowed(20)
+    assert time.process_time() - start < allowed(4)

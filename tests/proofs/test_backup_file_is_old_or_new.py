@@ -14,6 +14,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.cli.terminal.interrupts import orderly_termination
 from compiler.operations.age_file import write_private
 from compiler.refusal import Refusal
+from tests.own_process import OwnProcesses
 from tests.proofs.conftest import World
 
 OLD, NEW = b"the old backup", b"the new backup" * 1000
@@ -114,7 +115,9 @@ def test_a_signal_at_any_point_leaves_old_or_new(
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear(tmp_path: Path, point: str) -> None:
+def test_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear(
+    tmp_path: Path, own_processes: OwnProcesses, point: str
+) -> None:
     path = tmp_path / "prod.age"
     path.write_bytes(OLD)
     program = f"""
@@ -125,8 +128,7 @@ with pytest.MonkeyPatch.context() as patch:
     at({point!r}, patch, lambda: os.kill(os.getpid(), signal.SIGKILL))
     write_private(pathlib.Path({str(path)!r}), NEW, replaces=True)
 """
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", program], cwd=root, check=False, timeout=60, capture_output=True)
+    done = own_processes.run(program, variables={"PATH": os.defpath})
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert path.read_bytes() in {OLD, NEW}
     rest = [each for each in tmp_path.iterdir() if each != path]

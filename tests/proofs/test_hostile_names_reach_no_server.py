@@ -1,7 +1,7 @@
 """Names that leave their place are refused by every command, and no server sees a request."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -47,6 +47,14 @@ ON_KEY_VAULT = (
     ("verify", "prod", "--store", "azure"),
     ("put", "prod", "jira", "--store", "azure", "--from-file", "{values}", "--apply"),
 )
+
+
+def in_turn(
+    names: Sequence[str], commands: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
+    """All commands with the first name, and each other name with two of them in turn, so that each meets many."""
+    for at, name in enumerate(names):
+        yield name, (commands[at * 2 % len(commands) :] + commands[: at * 2 % len(commands)])[: 2 if at else None]
 
 
 @dataclass(frozen=True)
@@ -110,11 +118,14 @@ def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_remote_name_that_leaves_its_place_is_refused_and_no_server_sees_it(
     watched: Watched, judge: str, request: pytest.FixtureRequest
 ) -> None:
+    commands = COMMANDS + ON_KEY_VAULT
+    cases = in_turn(NAMES, commands)
     if judge == "stores":
         request.getfixturevalue("unjudged")
-    for name in NAMES:
+        cases = ((name, commands) for name in NAMES)
+    for name, those in cases:
         watched.remote(name, name)
-        for command in COMMANDS + ON_KEY_VAULT:
+        for command in those:
             watched.refuses(*command)
     assert watched.world.azure_versions() == {}
 
@@ -124,12 +135,11 @@ def test_a_mount_prefix_or_namespace_that_leaves_its_place_is_refused_and_no_ser
     watched: Watched, setting: str
 ) -> None:
     mount = f"mount: {watched.world.mount}"
-    for name in NAMES:
-        if name not in SOUND[setting]:
-            kept = "" if setting == "mount" else f"{mount}, "
-            watched.rewrite("base", mount, f"{kept}{setting}: {json.dumps(name)}")
-            for command in COMMANDS:
-                watched.refuses(*command)
+    for name, commands in in_turn([name for name in NAMES if name not in SOUND[setting]], COMMANDS):
+        kept = "" if setting == "mount" else f"{mount}, "
+        watched.rewrite("base", mount, f"{kept}{setting}: {json.dumps(name)}")
+        for command in commands:
+            watched.refuses(*command)
 
 
 def test_a_prefix_of_a_key_vault_is_judged_too(watched: Watched) -> None:
@@ -140,10 +150,10 @@ def test_a_prefix_of_a_key_vault_is_judged_too(watched: Watched) -> None:
 
 
 def test_a_property_that_is_no_name_is_refused_and_no_server_sees_it(watched: Watched) -> None:
-    for name in NAMES:
+    for name, commands in in_turn(NAMES, COMMANDS + ON_KEY_VAULT):
         places = ", ".join(f"{provider}: {{property: {json.dumps(name)}}}" for provider in ("vault", "azurekv"))
         watched.rewrite("catalogue", "{description: URL}", f"{{description: URL, remote: {{{places}}}}}")
-        for command in COMMANDS + ON_KEY_VAULT:
+        for command in commands:
             watched.refuses(*command)
 
 
@@ -169,12 +179,13 @@ def test_a_namespace_or_log_in_mount_of_the_environment_that_leaves_its_place_is
     watched: Watched,
 ) -> None:
     # No variable can hold a NUL.
-    for name in (name for name in NAMES if name not in SOUND["vaultNamespace"] | {NUL}):
-        for variable in ("VAULT_NAMESPACE", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT"):
+    names = [name for name in NAMES if name not in SOUND["vaultNamespace"] | {NUL}]
+    for variable in ("VAULT_NAMESPACE", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT"):
+        for name, commands in in_turn(names, COMMANDS):
             watched.world.variables[variable] = name
-            for command in COMMANDS:
+            for command in commands:
                 watched.refuses(*command)
-            watched.world.variables[variable] = ""
+        watched.world.variables[variable] = ""
 
 
 @pytest.mark.parametrize("provider", ["vault", "azurekv"])

@@ -47,12 +47,15 @@ from compiler.cli.commands.backup import passphrase
 from compiler.model.store import StoreAddress
 from compiler.cluster.client import KubernetesCluster
 from tests.virtual_clock import VirtualClock
+from compiler.stores.azure_key_vault import client
 from compiler.stores.interface import open_store
 from compiler.stores.interface import StoreOptions
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 
 SOON = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=1, first_contact=1))
+# Reading the machine's hundred authorities for each would take most of the time.
+client.DEFAULT_AUTHORITIES, *_ = sys.argv[1:]
 authority, names, holds = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
 LOGINS = {
     "token": {"VAULT_TOKEN": "t"},
@@ -96,7 +99,6 @@ for name in names:
         for attempt, given in TRIES:
             if name.startswith("AZURE_" if attempt is vault else "VAULT_"):
                 continue
-            # Reading the machine's hundred authorities for each would take most of the time.
             environ = {"PATH": os.defpath, "HOME": "/nonexistent", "SSL_CERT_FILE": authority, **given, name: held}
             if name.endswith("_FILE"):
                 environ.pop(name.removesuffix("_FILE"), None)

@@ -60,7 +60,8 @@ def test_vault_sends_to_another_host_and_that_host_hears_nothing(
 ) -> None:
     versions = filled.azure_versions()
     commands = [("verify", "prod"), TO_KEY_VAULT, TO_VAULT, PUT] if moment != "write" else [TO_VAULT, PUT]
-    for status in STATUSES:
+    # What becomes of each status is decided once for all that is sent: one that keeps the method, and one that may not.
+    for status in STATUSES if moment in ("everything", "write") else (302, 308):
         fault = GatewayFault(status, {"Location": f"{elsewhere.url}/v1/{filled.mount}/data/agents/jira"})
         with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS[moment])) as gateway:
             filled.variables["VAULT_ADDR"] = gateway.url
@@ -100,7 +101,7 @@ def test_a_log_in_is_not_taken_along_either(filled: World, elsewhere: FaultyGate
         "VAULT_ROLE_ID": "role",
         "VAULT_SECRET_ID": "secret id",
     }
-    for status in STATUSES:
+    for status in (302, 308):
         fault = GatewayFault(status, {"Location": f"{elsewhere.url}/v1/auth/approle/login"})
         with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS["everything"])) as gateway:
             filled.variables["VAULT_ADDR"] = gateway.url
