@@ -159,6 +159,8 @@ class Parser(argparse.ArgumentParser):
         and its choices alone; the command checks these.
         """
         self.kinds, self._kind_argument, self._does = kinds, argument, does
+        what_each_does = (f"  {kind}: {what}" for kind, (what, _) in kinds.items())
+        self.description = "\n".join((self.description or "", *what_each_does))
         self.add_argument(argument, choices=tuple(kinds), help=help_text)
         merged: dict[str, dict[str, Any]] = {}
         for name, settings in (each for _, own in kinds.values() for each in own.items()):
@@ -168,7 +170,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(name, **settings)
 
     def exclude(self, argument: str, *others: str, way_out: str = "leave one of them out") -> None:
-        """Refuses `argument` together with any of the `others`, each as people know it."""
+        """Refuses `argument`, or an option with one of its choices, together with any of the `others`."""
         self._exclusive.append((argument, others, way_out))
 
     def require(self, argument: str, *others: str) -> None:
@@ -194,7 +196,9 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown, arguments))
         self._refuse_empty(parsed)
-        given = {_shown(action) for action in self._actions if _is_given(action, parsed)}
+        actions = [action for action in self._actions if _is_given(action, parsed)]
+        given = {_shown(each) for each in actions}
+        given |= {f"{_shown(each)} {getattr(parsed, each.dest)}" for each in actions if each.choices is not None}
         if self.kinds:
             self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
         self._refuse_contradictions(given)
@@ -341,6 +345,11 @@ def add_all(parser: Parser) -> None:
 def see_all(arguments: Namespace) -> str | None:
     """How to see findings that are not shown; None where all are, by `--all` or for a command without it."""
     return None if getattr(arguments, "all", True) else "`--all` shows them"
+
+
+def context_of(arguments: Namespace) -> tuple[str, ...]:
+    """The options that name the cluster, for command lines."""
+    return ("--context", arguments.context) if arguments.context is not None else ()
 
 
 def add_accept_cluster(parser: Parser) -> None:

@@ -236,43 +236,32 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _sarif_result(each: Shown, index: dict[str, int]) -> dict[str, Any]:
-    region = {
-        "startLine": each.line,
-        "startColumn": each.column,
-        "endLine": each.end_line,
-        "endColumn": each.end_column,
-    }
+    end = {"endLine": each.end_line, "endColumn": each.end_column}
     result: dict[str, Any] = {"ruleId": each.rule}
     if each.rule in index:
         result["ruleIndex"] = index[each.rule]
     result |= {
         "level": each.severity.value,
         "message": {"text": f"{each.message}\nhelp: {each.help}" if each.help else each.message},
-        "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.path), "region": region}}],
+        "locations": [_sarif_place(each, **end)],
         # The same wherever the line moves to.
         "partialFingerprints": {
             _FINGERPRINT: Fingerprint((each.rule, each.path, each.message, (each.source_line or "").strip()))
         },
     }
     if each.related:
-        result["relatedLocations"] = [_sarif_related(note, number) for number, note in enumerate(each.related)]
+        result["relatedLocations"] = [
+            {"id": number, "message": {"text": note.message}, **_sarif_place(note)}
+            for number, note in enumerate(each.related)
+        ]
     return result
 
 
-def _sarif_related(note: ShownRelated, number: int) -> dict[str, Any]:
-    return {
-        "id": number,
-        "message": {"text": note.message},
-        "physicalLocation": {
-            "artifactLocation": _artifact(note.path),
-            "region": {"startLine": note.line, "startColumn": note.column},
-        },
-    }
-
-
-def _artifact(path: str) -> dict[str, str]:
+def _sarif_place(each: Shown | ShownRelated, **end: int) -> dict[str, Any]:
     # A name on the disk may be no Unicode.
-    return {"uri": quote(path.encode(errors="backslashreplace")), "uriBaseId": _SARIF_ROOT}
+    artifact = {"uri": quote(each.path.encode(errors="backslashreplace")), "uriBaseId": _SARIF_ROOT}
+    region = {"startLine": each.line, "startColumn": each.column, **end}
+    return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
 
 
 FORMATS: Final[Mapping[str, Renderer]] = MappingProxyType(

@@ -16,7 +16,7 @@ from compiler.cli.invocation import (
     tell_waiting,
     working_folder,
 )
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, context_of
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.cluster.view import connected
@@ -92,7 +92,6 @@ def run(invocation: Invocation) -> int:
 
 
 def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:
-    context = ("--context", arguments.context) if arguments.context is not None else ()
     return CutoverRequest(
         arguments.environment,
         mode,
@@ -102,7 +101,7 @@ def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:
         tuple(arguments.accept_ending),
         arguments.without_comparison,
         arguments.with_dependants,
-        ("--cluster", *context) if arguments.cluster else (),
+        ("--cluster", *context_of(arguments)) if arguments.cluster else (),
         arguments.apply,
     )
 

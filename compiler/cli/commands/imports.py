@@ -13,7 +13,7 @@ from compiler.cluster.view import connected
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
 from compiler.imports.forms import ENV_EXAMPLE, FORMS
-from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore, plan_import, plan_names
+from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
 from compiler.imports.sources import OPTIONAL, named_stores, open_target, read_cluster, read_names, read_sources
 from compiler.model.diagnostic import Diagnostic
@@ -198,16 +198,15 @@ def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, a
     return {
         "form": form,
         "applied": applied,
-        "stores": [_store(each) for each in plan.stores] if plan is not None else [],
+        "stores": [
+            {"store": each.id, "provider": each.source.provider.id, "new": each.is_new, "changes": each.changes}
+            for each in (plan.stores if plan is not None else ())
+        ],
         "secrets": [_secret(each) for each in plan.secrets] if plan is not None else [],
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
         "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
         "equalKeys": _equal_keys(form, proof) if proof else None,
     }
-
-
-def _store(each: PlannedStore) -> dict[str, Any]:
-    return {"store": each.id, "provider": each.source.provider.id, "new": each.is_new, "changes": each.changes}
 
 
 def _secret(each: PlannedSecret) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import re
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,7 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         },
     ),
 }
-DESCRIPTION = "Creates something new; asks nothing, and replaces no file but with `chart --upgrade`.\n" + "\n".join(
-    f"  {kind}: {what}" for kind, (what, _) in _KINDS.items()
-)
+DESCRIPTION = "Creates something new; asks nothing, and replaces no file but with `chart --upgrade`."
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -293,17 +292,15 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
         with interruption("either all files were replaced or none"):
             write_new(outputs, root)
     with interruption("nothing was replaced" if is_check or not outputs else "the files were replaced"):
-        current, left = (
-            [file for file in files if file.state in states] for states in (("current",), ("edited", "unreadable"))
-        )
         for file in files:
-            if file not in current:
+            if file.state != "current":
                 _tell_upgrade(file, is_check=is_check)
-        if current:
-            standard_output().show([f"{counted(len(current), 'file')} of {__version__}: up to date"])
+        states = Counter(file.state for file in files)
+        if states["current"]:
+            standard_output().show([f"{counted(states['current'], 'file')} of {__version__}: up to date"])
         if outputs:
             _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("compile", "--parity")))
-    return FOUND if left or (is_check and outputs) else OK
+    return FOUND if states["edited"] or states["unreadable"] or (is_check and outputs) else OK
 
 
 def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:

@@ -12,9 +12,9 @@ from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connected
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
-from compiler.operations.retire import Candidates, Remote, retire
+from compiler.operations.retire import Candidates, retire
 from compiler.refusal import Refusal
-from compiler.render.content import HANGING, Line, Wrapped
+from compiler.render.content import HANGING, Line, Wrapped, members
 from compiler.text.wording import pieces_of
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
@@ -104,19 +104,17 @@ def retirement_part(
     """The command's own part of the report."""
     return {
         "store": found.store.id,
-        "inUse": [_in_use(remote) for remote in found.read],
+        "inUse": [
+            {
+                **members(remote, "name", "secrets"),
+                "readers": list(dict.fromkeys(each.name for each in remote.readers)),
+                "unproven": list(unproven_stores(remote.readers)),
+            }
+            for remote in found.read
+        ],
         "notTheSame": not_the_same,
         "askedCluster": asked_cluster,
         "notSeen": unseen,
-    }
-
-
-def _in_use(remote: Remote) -> dict[str, Any]:
-    return {
-        "name": remote.name,
-        "secrets": remote.secrets,
-        "readers": list(dict.fromkeys(each.name for each in remote.readers)),
-        "unproven": list(unproven_stores(remote.readers)),
     }
 
 

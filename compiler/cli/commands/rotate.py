@@ -15,10 +15,10 @@ from compiler.change.attributes import COMMAND
 from compiler.change.journal import Run, find_run
 from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
-from compiler.cli.commands.status import TIMEOUT, Waiting, context_of, timeout_seconds
+from compiler.cli.commands.status import TIMEOUT, Waiting, timeout_seconds
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, context_of
 from compiler.cli.running import RunOutput, of_undo, writing
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
@@ -56,7 +56,6 @@ from compiler.operations.rotate_live import (
 )
 from compiler.operations.status import WaitEnd
 from compiler.operations.status_live import OPTIONAL
-from compiler.operations.status_wait import Connect
 from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
@@ -168,7 +167,7 @@ def _begin(target: Target, invocation: Invocation, options: Options, output: Run
         _require_healthy(target, arguments, options)
     elif not arguments.without_cluster and (options.applies or is_asked(arguments)):
         # Not after the value is written: whoever has no cluster here is to say so first.
-        _connect(arguments)()
+        _connect(arguments)
     values = _values(arguments, target, options)
     if not values:
         invocation.lines(["no value was entered"])
@@ -197,22 +196,18 @@ def _require_healthy(target: Target, arguments: Namespace, options: Options) -> 
     places = key_places(target.environment, target.secret, target.store)
     found = [(target.store.id, each.remote_key, each.property) for key in target.keys if (each := places[key])]
     secrets = secrets_reading(target.environment, found)
-    require_healthy(target.environment, secrets, options.stores, _connect(arguments), context_of(arguments))
+    require_healthy(target.environment, secrets, options.stores, partial(_connect, arguments), context_of(arguments))
 
 
-def _connect(arguments: Namespace) -> Connect:
-    """What connects to the cluster; it may leave out what the caller may not read."""
-
-    def connect() -> ClusterView:
-        try:
-            return connected(os.environ, arguments.context, OPTIONAL)
-        except Refusal as error:
-            way_out = f"{error.help}; " if error.help else ""
-            way_out += "or add --without-cluster, and look at the cluster yourself"
-            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out)
-        raise failure
-
-    return connect
+def _connect(arguments: Namespace) -> ClusterView:
+    """Connects to the cluster; the view may leave out what the caller may not read."""
+    try:
+        return connected(os.environ, arguments.context, OPTIONAL)
+    except Refusal as error:
+        way_out = f"{error.help}; " if error.help else ""
+        way_out += "or add --without-cluster, and look at the cluster yourself"
+        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out)
+    raise failure
 
 
 def _follow(
@@ -266,7 +261,7 @@ def _follow_in_cluster(
     record_phase(found, options, RotationPhase.SYNCED)
     whole = partial(connected, os.environ, arguments.context)
     readings, unknown = readings_of(found, environment, secrets, options.stores, whole)
-    view = _connect(arguments)()
+    view = _connect(arguments)
     force_others(view, readings)
 
     def tell(old: OldPods) -> None:
@@ -290,7 +285,7 @@ def _follow_in_cluster(
 def _wait_for_sync(
     invocation: Invocation, environment: Environment, options: Options, secrets: Sequence[str], seconds: float
 ) -> int:
-    connect, context = _connect(invocation.arguments), context_of(invocation.arguments)
+    connect, context = partial(_connect, invocation.arguments), context_of(invocation.arguments)
     with closing(Waiting()) as waiting:
         found = wait_for_sync(environment, secrets, options.stores, connect, context, seconds, waiting.tell)
     if is_synced(found):
@@ -328,8 +323,11 @@ def _tell_elsewhere(target: Target, options: Options) -> tuple[str, ...]:
 
 
 def _next_lines(environment: Environment, found: Run) -> Iterator[Line]:
-    """What is left to do by hand, and the lines that end the rotation."""
-    yield from revocation_lines(environment, found)
+    """What to revoke and where, and the lines that end the rotation."""
+    for key, life in revocations(environment, found):
+        is_first = life.revoke == DISABLE_FIRST
+        how = "disable the old value first, and delete it after a while" if is_first else "revoke the old value"
+        yield f"{key}: {how}", f" at {life.issued_at}" if life.issued_at is not None else ""
     yield "then close it: ", command_line(COMMAND, environment.name, "--confirm-revoked", found.id)
     yield from _undo_lines(environment, found, "until then, ")
 
@@ -337,14 +335,6 @@ def _next_lines(environment: Environment, found: Run) -> Iterator[Line]:
 def _undo_lines(environment: Environment, found: Run, until: str = "") -> Iterator[Line]:
     if not is_without_overlap(environment, keys_of(found)):
         yield f"{until}to undo it: ", command_line(COMMAND, environment.name, "--undo", found.id, "--apply")
-
-
-def revocation_lines(environment: Environment, found: Run) -> Iterator[Line]:
-    """What to revoke, and where."""
-    for key, life in revocations(environment, found):
-        is_first = life.revoke == DISABLE_FIRST
-        how = "disable the old value first, and delete it after a while" if is_first else "revoke the old value"
-        yield f"{key}: {how}", f" at {life.issued_at}" if life.issued_at is not None else ""
 
 
 def _part(environment: Environment, found: Run | None, target: Target | None = None, **seen: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON

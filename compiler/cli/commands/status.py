@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, past_runs
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, days
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, context_of, days
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
-from compiler.cli.terminal.outlet import Outlet, standard_error, standard_output
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import SECRETS, connected, without_age
 from compiler.live.stores import open_stores_for_reading
@@ -76,8 +76,6 @@ EXAMPLES = (
     "platform-secrets status prod --format openmetrics --out /var/lib/node_exporter/platform-secrets.prom",
 )
 _METRICS = "openmetrics"
-# What has nothing to do with metrics: no store is asked, it never ends, or it is said in another form.
-_NOT_MEASURED = ("offline", "wait", "force_sync", "due")
 TIMEOUT = "10m"
 _FORCED = "the operator may have been asked to synchronise at once; nothing else was changed"
 # Secrets that are waited for, in the line of a terminal.
@@ -114,6 +112,8 @@ def configure(parser: Parser) -> None:
     parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")
     parser.add_written_file("--out", "write the metrics of --format openmetrics to this file at once, for a collector")
     add_format(parser, (*REPORT_FORMATS, _METRICS))
+    # Each asks no store, does not end, or says in another form what metrics say.
+    parser.exclude(f"--format {_METRICS}", "--offline", "--wait", "--force-sync", "--due")
 
 
 def run(invocation: Invocation) -> int:
@@ -144,10 +144,6 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
     is_measured = arguments.format == _METRICS
-    for name in _NOT_MEASURED if is_measured else ():
-        if getattr(arguments, name) not in (None, False):
-            other = f"--{name.replace('_', '-')}"
-            raise Refusal("usage", f"--format {_METRICS} cannot be combined with {other}", "leave one of them out")
     if arguments.out is not None and not is_measured:
         raise Refusal("usage", f"--out needs --format {_METRICS}", "add it, or leave --out out")
     seconds = timeout_seconds(arguments.timeout)
@@ -171,11 +167,6 @@ def timeout_seconds(given: str | None) -> float:
     raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
 
 
-def context_of(arguments: Namespace) -> tuple[str, ...]:
-    """The options that name the cluster, for command lines."""
-    return ("--context", arguments.context) if arguments.context is not None else ()
-
-
 def _is_live(arguments: Namespace) -> bool:
     return bool(arguments.cluster or arguments.wait or arguments.force_sync)
 
@@ -191,8 +182,8 @@ def _looked(invocation: Invocation, options: StatusOptions, environments: Sequen
 class Waiting:
     """Shows on standard error the secrets that are waited for, by name, until it is closed."""
 
-    def __init__(self, outlet: Outlet | None = None) -> None:
-        self._outlet = outlet if outlet is not None else standard_error()
+    def __init__(self) -> None:
+        self._outlet = standard_error()
         self._shown: States = {}
         self._told: set[str] = set()
         self._is_line = self._outlet.isatty()

@@ -7,16 +7,16 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from compiler.cli.terminal.outlet import outlet_of, standard_error
+from compiler.cli.terminal.outlet import standard_error
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.files import NamedFileError, read_named
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 # Bytes of a terminal's line; Linux drops what is typed beyond them (n_tty), and says nothing.
@@ -139,14 +139,11 @@ _MINUTE = 60
 class Progress:
     """Shows on standard error how far `total` pieces of work are; nothing at all when `quiet`."""
 
-    def __init__(
-        self, total: int, *, quiet: bool, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, total: int, *, quiet: bool) -> None:
         self._total = total
-        self._outlet = outlet_of(stream) if stream is not None else standard_error()
-        self._now = now
+        self._outlet = standard_error()
         self._done = self._failed = 0
-        self._started = now()
+        self._started = time.monotonic()
         self._drawn = 0.0
         self._is_quiet = quiet
         self._is_bar = not quiet and self._outlet.isatty()
@@ -161,7 +158,7 @@ class Progress:
             self._outlet.show([f"{self._done}/{self._total} {line}"])
             self._outlet.flush()
             return
-        now = self._now()
+        now = time.monotonic()
         if not is_fine or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
             self._drawn = now
             self._outlet.progress(self._bar(now))

@@ -379,8 +379,7 @@ def _served(plan: Plan, store: str) -> dict[str, str | None]:
 
 def _note(note: Note) -> dict[str, Any]:
     return {
-        "kind": note.kind,
-        "secret": note.secret or None,
+        **members(note, "kind", "secret"),
         "place": members(note.place, "store", "name"),
         "property": note.place.property,
         **members(note, "date", "versions", "keeps", "remedy"),

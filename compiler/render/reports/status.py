@@ -26,35 +26,23 @@ _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
+_HELP = Painted("help: ", Style.HELP)
+# The words of states that have other ones than in JSON.
 _WORDS = {
-    ClusterState.NOT_ASKED: "not asked",
-    ClusterState.IN_EFFECT: "in effect",
     ClusterState.ABSENT: "not deployed",
-    ClusterState.DELETED: "being deleted",
     ClusterState.FOREIGN: "not ours",
     ClusterState.OTHER_SPEC: "old spec",
-    ClusterState.NOT_SYNCED: "not synced",
-    ClusterState.NOT_READY: "not ready",
-    ClusterState.IMMUTABLE: "immutable",
     ClusterState.RETAINED: "kept old",
     ClusterState.NO_TARGET: "no Secret",
     ClusterState.MISSING_KEY: "lacks keys",
-    ClusterState.EDITED: "edited",
-    ClusterState.STORE: "store",
-    ClusterState.REPLACED: "replaced",
-    ClusterState.DATA_CHANGED: "data changed",
-    ClusterState.OLDER_VALUE: "older value",
     ClusterState.NOT_REFRESHED: "sync pending",
     ClusterState.SILENT: "operator off?",
-    ClusterState.RESTARTED: "restarted",
-    ClusterState.PODS: "pods not ready",
-    ClusterState.RESTART: "restart needed",
 }
 
 
 def word_of(state: ClusterState) -> str:
     """A live state in words."""
-    return _WORDS[state]
+    return _WORDS.get(state, state.replace("-", " "))
 
 
 def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
@@ -89,7 +77,7 @@ def closed_lines(status: Status) -> Iterator[Line]:
     for number, (why, way_out) in enumerate(zip(status.closed, helps, strict=True), 1):
         yield "not answered: ", why
         if way_out is not None and way_out not in helps[number : number + 1]:
-            yield "  ", Painted("help: ", Style.HELP), way_out
+            yield "  ", _HELP, way_out
 
 
 def _headline(status: Status) -> tuple[Piece, ...]:
@@ -121,7 +109,7 @@ def _cells(row: Row, first: DueKey | None, now: datetime) -> tuple[str, ...]:
         _day(values.expires),
         _due(first.age) if first is not None else _NONE,
         (first.owner if first is not None else None) or _NONE,
-        _WORDS[row.state],
+        word_of(row.state),
     )
 
 
@@ -266,7 +254,7 @@ def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line
     yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
     if values.versions is not None:
         ways = remedies(environment, row.secret.id, *values.versions, writer_of)
-        yield from (("  ", Painted("help: ", Style.HELP), way) for way in ways)
+        yield from (("  ", _HELP, way) for way in ways)
 
 
 def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Iterator[Line]:
@@ -276,7 +264,7 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
     if live.next_try is not None:
         yield f"  the operator tries again within {short_duration(live.next_try)}"
     yield from ((f"{name}: ", note) for note in live.notes if note not in common)
-    yield from (("  ", Painted("help: ", Style.HELP), line) for line in live.helps)
+    yield from (("  ", _HELP, line) for line in live.helps)
 
 
 def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]:
@@ -285,11 +273,7 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]
         yield (Painted("all are in effect", Style.GREEN),)
     elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
-        yield (
-            "  ",
-            Painted("help: ", Style.HELP),
-            "get a role that allows it, or leave the Secrets out: --without-secrets",
-        )
+        yield "  ", _HELP, "get a role that allows it, or leave the Secrets out: --without-secrets"
     elif waited.end is WaitEnd.FAILED:
         yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:
