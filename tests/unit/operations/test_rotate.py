@@ -7,7 +7,7 @@ import pytest
 from compiler.change.apply import carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import End, Kind, Options, RotationPhase
-from compiler.model.catalogue import Lifetime
+from compiler.model.catalogue import UNLIMITED, Lifetime
 from compiler.model.environment import Environment
 from compiler.operations.put import Target
 from compiler.operations.rotate import (
@@ -15,7 +15,10 @@ from compiler.operations.rotate import (
     begin_overlap,
     close_rotation,
     generated_values,
+    is_without_overlap,
+    keys_of,
     open_rotation,
+    revocations,
     target_of_rotation,
     undo_rotation,
 )
@@ -224,6 +227,18 @@ def test_a_value_that_died_does_not_come_back(environment: Environment, options:
     with pytest.raises(Refusal, match="the old value died when the new one was made"):
         undo_rotation(done.run, world, options, listening)
     assert undo_rotation(done.run, environment, options, listening).end is End.APPLIED
+
+
+def test_a_key_that_the_catalogue_no_longer_has_is_still_to_be_revoked(
+    target: Target, options: Options, listening: Listening
+) -> None:
+    carry_out(rotation(target, options, "new").change(), listening)
+    (run,) = runs(options.root)
+    catalogue = target.environment.catalogue
+    for entries in ({}, {"jira": replace(catalogue.entries["jira"], keys={})}):
+        gone = replace(target.environment, catalogue=replace(catalogue, entries=entries))
+        assert revocations(gone, run) == (("JIRA_TOKEN", UNLIMITED),)
+        assert not is_without_overlap(gone, keys_of(run))
 
 
 def test_the_old_value_goes_into_its_key_in_every_store(
