@@ -394,15 +394,12 @@ def _title(source: VariableSource) -> str:
 
 def _source_keys(own: EnvironmentSecrets, gathered: Inventory) -> SourceKeys:
     @cache
-    def of_secret(at: Name) -> frozenset[str]:
-        return _keys_at(own, gathered, at) or frozenset()
+    def known(namespace: str, source: VariableSource) -> frozenset[str]:
+        if source.secret is None:
+            return gathered.config_maps.get((namespace, source.config_map or ""), frozenset())
+        return _keys_at(own, gathered, (namespace, source.secret)) or frozenset()
 
-    def of_setting(namespace: str, setting: VariableSource) -> frozenset[str]:
-        if setting.secret is None:
-            return gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
-        return of_secret((namespace, setting.secret))
-
-    return of_setting
+    return known
 
 
 def _conflicts(

@@ -301,12 +301,7 @@ def schema_line(name: str) -> str:
     return f"# yaml-language-server: $schema=../schemas/{name}.schema.json"
 
 
-def project_files(
-    name: str,
-    namespace: str,
-    provider: str,
-    addresses: Mapping[str, str],
-) -> dict[str, str]:
+def project_files(name: str, namespace: str, provider: str, addresses: Mapping[str, str]) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
     base = _BASE.format(
         name=scalar(name),

@@ -151,11 +151,7 @@ def listing_value(namespace: str | None) -> Mapping[str, str]:
     return {"namespace": namespace} if namespace is not None else {}
 
 
-def in_braces(
-    value: Flow,
-    path: Sequence[str] = (),
-    style: Callable[[str], str] = scalar,
-) -> str:
+def in_braces(value: Flow, path: Sequence[str] = (), style: Callable[[str], str] = scalar) -> str:
     """`value` below the keys of `path`, in one line: each map in braces, each list in brackets."""
     if path:
         return f"{{{style(path[0])}: {in_braces(value, path[1:], style)}}}"
@@ -175,10 +171,8 @@ def is_flow(node: Node) -> bool:
 
 def rest_of_line(node: Node) -> tuple[int, int]:
     """From where to where the line of a node goes on behind it, without the line break."""
-    text = node.source.text
-    end = text.find("\n", node.end)
-    end = len(text) if end < 0 else end
-    return node.end, end - 1 if text[node.end : end].endswith("\r") else end
+    line, _ = node.source.place(node.end)
+    return node.end, max(node.end, node.source.line_bounds(line)[1])
 
 
 def _after(path: str, text: str, edits: Iterable[Edit]) -> str | None:

@@ -4,12 +4,12 @@ It never reads a Secret's value, and shows no text that may be one.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
+from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, child, keys_of
 from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
 from compiler.consumers.readers import Inventory, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
@@ -181,7 +181,7 @@ def read_cluster(view: ClusterView, namespace: str | None, here: ImportTarget, n
         }
         for kind, inside, name in sorted(stores):
             if (store := view.store(kind, name, inside)) is not None:
-                documents.append(_node({**store, "apiVersion": "external-secrets.io/v1", "kind": kind}, kind))
+                documents.append(_node(store, kind))
         known = Stores({**named, **here.known_stores()})
         _take_documents(found, "external-secrets", documents, "", known, partial(_live_names, view))
     except ClusterError as error:
@@ -191,25 +191,18 @@ def read_cluster(view: ClusterView, namespace: str | None, here: ImportTarget, n
     return found
 
 
-def _cluster_documents(view: ClusterView, namespace: str | None) -> Iterable[Node]:
+def _cluster_documents(view: ClusterView, namespace: str | None) -> Iterator[Node]:
     if namespace is not None:
-        every: Mapping[str, Iterable[Mapping[str, object]]] = {
-            "ExternalSecret": view.external_secrets(namespace).values()
-        }
-    else:
-        plurals = {EXTERNAL_SECRETS: "ExternalSecret", **_OTHERS}
-        every = {kind: view.every_object(plural) or () for plural, kind in plurals.items()}
-    for kind, objects in every.items():
-        for each in objects:
-            yield _node({**each, "apiVersion": "external-secrets.io/v1", "kind": kind}, kind)
+        yield from (_node(each, "ExternalSecret") for each in view.external_secrets(namespace).values())
+        return
+    for plural, kind in {EXTERNAL_SECRETS: "ExternalSecret", **_OTHERS}.items():
+        yield from (_node(each, kind) for each in view.every_object(plural) or ())
 
 
 def _node(found: Mapping[str, object], kind: str) -> Node:
-    """A live object as a document, whose place is its kind and name."""
-    metadata = found.get("metadata")
-    names = (
-        [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)] if isinstance(metadata, dict) else []
-    )
+    """A live object of the operator as a document, whose place is its kind and name."""
+    metadata = child(found, "metadata")
+    names = [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)]
     source = Source(f"{kind} {'/'.join(names)}")
 
     def built(data: object, depth: int = 0) -> Node:
@@ -221,7 +214,7 @@ def _node(found: Mapping[str, object], kind: str) -> Node:
             return Node(tuple(built(each, depth + 1) for each in data), source, extent(0, 0))
         return Node(data if isinstance(data, bool) or data is None else str(data), source, extent(0, 0))
 
-    return built(found)
+    return built({**found, "apiVersion": "external-secrets.io/v1", "kind": kind})
 
 
 def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> frozenset[str] | Finding:
