@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from compiler.generate.files import HEADER
+from compiler.generate.files import header_for
 from compiler.live.stores import key_places, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.refusal import Refusal
 from compiler.stores.interface import Role, Use
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import PROGRAM, listed, quoted, shell_line
+from compiler.text.wording import PROGRAM, listed, quoted
 
 _READ: Final = frozenset({Use.READ})
 _READ_AGES: Final = _READ | {Use.AGE}
@@ -80,16 +80,12 @@ def access_text(
     if not chosen.address:
         message = f"the store {quoted(chosen.id)} has no {chosen.provider.address}"
         raise Refusal("usage", message, "write it in the environment")
-    comment = [
-        "access`. Do not edit; run:",
-        f"#   {shell_line(PROGRAM, *words)}",
-        f"# The {role} of {environment.name} in {chosen.id}, for: {', '.join(COMMANDS[role])}",
-    ]
+    purpose = f"# The {role} of {environment.name} in {chosen.id}, for: {', '.join(COMMANDS[role])}\n"
     title = f"{PROGRAM}-{environment.name}-{role}"
     module, uses = chosen.provider.load("access"), uses_of(role)
     namespace = environment.root.text("namespace") or ""
     body: str = module.access_text(chosen, role, title, tuple(names), uses, namespace=namespace, is_wide=is_wide)
-    return HEADER + "\n".join(comment) + "\n" + body
+    return header_for(words) + purpose + body
 
 
 def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], role: Role) -> dict[str, Secret]:

@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from compiler.generate.files import HEADER, manifest_text, refuse_unfit
+from compiler.generate.files import header_for, manifest_text, refuse_unfit
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Node
 from compiler.model.environment import Environment
@@ -25,7 +25,7 @@ from compiler.refusal import Refusal
 from compiler.rules.forms.names import namespace_problem, object_name_problem
 from compiler.stages.load import load_manifests
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import PROGRAM, counted, listed, quoted, shell_line
+from compiler.text.wording import counted, listed, quoted, shell_line
 
 # The AppProject where neither an option nor an environment names one.
 PROJECT = "platform-secrets"
@@ -222,7 +222,7 @@ def argocd_texts(
     of none, and two that make one Secret in one cluster.
     """
     _refuse_undeployable(environments, options)
-    header = f"{HEADER}argocd`. Do not edit; run:\n#   {shell_line(PROGRAM, *to_arguments(options, environments))}\n"
+    header = header_for(to_arguments(options, environments))
     made = manifests(options, environments).items()
     texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made}
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compiler.generate.files import HEADER, manifest_text
+from compiler.generate.files import header_for, manifest_text
 from compiler.model.environment import Environment, Secret
 from compiler.model.facts import MAX_BYTES
 from compiler.refusal import Refusal
 from compiler.rules.forms.names import object_name_problem
 from compiler.stages.emit import read_values
-from compiler.text.wording import PROGRAM, listed, quoted, shell_line
+from compiler.text.wording import listed, quoted
 
 # The forms of CAIPE's chart by version, as `caipe.yaml` describes them. It fits `schemas/platform.schema.json`, as its
 # test proves.
@@ -194,20 +194,15 @@ def platform_values(
     made = _mounted(forms, version, release, near, elsewhere, chart)
     if made.by_chart and chart is not None:
         words = [*words, "--against", chart.name]
-    header = f"{HEADER}platform`. Do not edit; run:\n#   {shell_line(PROGRAM, *words)}\n"
-    text = header + manifest_text({under: made.values} if under is not None else made.values)
+    text = header_for(words) + manifest_text({under: made.values} if under is not None else made.values)
     unread = tuple(each for each in near if each not in made.used)
     warned = [] if chart is None else [wanting for wanting, path in made.wanting.items() if path in chart.true]
     notes = [*_notes(environment, forms, chart_version, under, made, unread), *(made.wanting if chart is None else ())]
-    is_newer = version[0][:2] > _newest(forms)
+    is_newer = version[0][:2] > tuple(map(int, forms["newest"].split(".")))
     if is_newer:
         form = f"the values have the form of {forms['newest']}"
         warned.insert(0, f"CAIPE's chart {chart_version} is newer than any that is known: {form}")
     return PlatformValues(text, unread, tuple(notes), tuple(warned), is_newer)
-
-
-def _newest(forms: Forms) -> tuple[int, ...]:
-    return tuple(map(int, forms["newest"].split(".")))
 
 
 def _known_version(forms: Forms, text: str) -> Version:
