@@ -50,9 +50,9 @@ def test_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(w
 
 
 def test_and_back_through_a_network_that_fails(world: World) -> None:
-    values = spread(world, MANY)
+    values = spread(world, 40)
     assert world.migrate("--apply").code == 0
-    for number in range(MANY):
+    for number in range(40):
         world.bao.call("DELETE", f"{world.mount}/metadata/many/k{number}")
     turn = 0
 
@@ -77,16 +77,16 @@ def test_and_back_through_a_network_that_fails(world: World) -> None:
 
 
 def test_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half_item(world: World) -> None:
-    spread(world, 40)
+    spread(world, 24)
     world.azure.add_fault(Fault(FaultKind.FORBID, method="PUT", times=None, after=10))
     done = world.migrate("--apply")
     assert done.code == 4
     assert "incomplete; run the same command again to continue" in done.out
     stored = world.azure_versions()
-    assert 0 < len(stored) < 42
+    assert 0 < len(stored) < 26
     world.azure.clear_faults()
     assert world.migrate("--apply").code == 0
-    assert len(world.azure_versions()) == 42
+    assert len(world.azure_versions()) == 26
     assert all(len(versions) == 1 for versions in world.azure_versions().values())
     assert len(world.journals()) == 1
 

@@ -11,7 +11,7 @@ from compiler.model.document import Document
 from compiler.stages.load import load_text
 from tests.property.environment_files import SECRETS, environment_files
 
-EXAMPLES = 60
+EXAMPLES = 40
 
 
 def loaded(text: str) -> Document:

@@ -1,6 +1,6 @@
-"""Runs commands with a registry that has one provider more: `python -m tests.third_provider.commands ROOT`.
+"""Runs commands with a registry that has one provider more, which is there as soon as this module is imported.
 
-The arguments are JSON lines. NEWEST in them stands for the newest run.
+Each command is a list of arguments in JSON. NEWEST in them stands for the newest run.
 """
 
 import json
@@ -37,20 +37,16 @@ from tests.third_provider.store import SHELVES, ShelfStore  # noqa: E402
 OLD = "https://old.shelf.example.com"
 
 
-def run(root: str) -> None:
+def run(root: str, *commands: str) -> None:
     """Fills the old shelf, runs each command, and prints its exit code and what the shelves hold then."""
     token = {"GITHUB_TOKEN": SecretValue("worth-reading")}
     ShelfStore(StoreAddress(PROVIDER, OLD), {}, StoreOptions()).write("books/github", token, None)
-    for line in sys.stdin:
+    for command in commands:
         runs = sorted(Path(root).glob(".platform-secrets/runs/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
         newest = runs[-1].stem if runs else ""
-        words = json.loads(line)
+        words = json.loads(command)
         where = [] if words[:2] == ["new", "project"] else ["--root", root]
         code = main([*where, *(newest if word == "NEWEST" else word for word in words)])
         held = {url: shelf.held for url, shelf in SHELVES.items()}
         sys.stdout.write(f"\nDONE {json.dumps([code, held])}\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    run(sys.argv[1])

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import yaml
 from tests.api_double import ApiDouble
 from tests.conftest import installed_helm
 from tests.live_platform import LivePlatform
+from tests.own_process import LIVE, OwnProcesses, processes_with
 
 ROOT = Path(__file__).parents[2]
 BASE = """\
@@ -46,25 +45,35 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(root: Path, *commands: list[str], code: int = 0, variables: Mapping[str, str] | None = None) -> list[Any]:
+Run = Callable[..., list[Any]]
+PROGRAM = "import sys; from tests.third_provider.commands import run; run(*sys.argv[1:])"
+# The first is the registry with one provider more: what comes after it is imported with that.
+MODULES = ("tests.third_provider.commands", *LIVE)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[OwnProcesses]:
+    with processes_with(MODULES) as processes:
+        yield processes
+
+
+@pytest.fixture
+def run(processes: OwnProcesses) -> Run:
     """The books on each shelf after each command, all of which end with `code`, and what they said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.third_provider.commands", str(root)],
-        input="".join(json.dumps(command) + "\n" for command in commands),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, **(variables or {})},
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = [json.loads(line.removeprefix("DONE ")) for line in done.stdout.splitlines() if line.startswith("DONE ")]
-    assert [each for each, _ in found] == [code] * len(commands), done.stdout + done.stderr
-    return [*(held for _, held in found), done.stdout + done.stderr]
+
+    def run(root: Path, *commands: list[str], code: int = 0, variables: Mapping[str, str] | None = None) -> list[Any]:
+        words, variables = [json.dumps(command) for command in commands], {**os.environ, **(variables or {})}
+        done = processes.run(PROGRAM, str(root), *words, variables=variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = done.stdout.splitlines()
+        found = [json.loads(line.removeprefix("DONE ")) for line in lines if line.startswith("DONE ")]
+        assert [each for each, _ in found] == [code] * len(commands), done.stdout + done.stderr
+        return [*(held for _, held in found), done.stdout + done.stderr]
+
+    return run
 
 
-def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(root: Path) -> None:
+def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(root: Path, run: Run) -> None:
     move = ["migrate", "dev", "--to", "new", "--apply"]
     undo = ["--undo", "NEWEST", "--apply"]
     compiled, verified, moved, undone, again, switched, retired, back, _ = run(
@@ -86,7 +95,7 @@ def test_a_provider_from_a_folder_of_its_own_compiles_moves_and_goes_back(root: 
     assert "new-shelf" in (root / "chart/values-dev.yaml").read_text("utf-8")
 
 
-def test_its_schema_and_its_rules_count(root: Path) -> None:
+def test_its_schema_and_its_rules_count(root: Path, run: Run) -> None:
     found, _ = run(root, ["rules", "shelf-without-name"])
     assert found == {OLD: ["books/github"]}
     assert not (ROOT / "compiler").joinpath("stores/shelf").exists()
@@ -100,7 +109,7 @@ spec: {provider: shelf, secretObjects: [{secretName: a, data: [{objectName: word
 """
 
 
-def test_a_secret_provider_class_of_it_is_refused_and_no_defect(root: Path) -> None:
+def test_a_secret_provider_class_of_it_is_refused_and_no_defect(root: Path, run: Run) -> None:
     (root / "in.yaml").write_text(CLASS, "utf-8")
     words = ["import", "secret-provider-class", str(root / "in.yaml"), "--environment", "dev"]
     _, said = run(root, words, code=1)
@@ -110,7 +119,7 @@ def test_a_secret_provider_class_of_it_is_refused_and_no_defect(root: Path) -> N
 NEW_STORE = ["new", "store", "third", "--provider", "shelf", "--auth", "card", "--shelf-url", NEW, "--floor", "2"]
 
 
-def test_a_new_store_has_its_options_and_renders_as_parity_expects(root: Path) -> None:
+def test_a_new_store_has_its_options_and_renders_as_parity_expects(root: Path, run: Run) -> None:
     if (helm := installed_helm(4)) is None:
         pytest.skip("Helm 4 not found: run scripts/install_helm.sh")
     run(
@@ -126,7 +135,7 @@ def test_a_new_store_has_its_options_and_renders_as_parity_expects(root: Path) -
     assert spec["provider"]["shelf"] == {"shelfUrl": NEW, "floor": "2", "cardSecretRef": written["auth"]["card"]}
 
 
-def test_a_new_project_has_it_everywhere(tmp_path: Path) -> None:
+def test_a_new_project_has_it_everywhere(tmp_path: Path, run: Run) -> None:
     folder = tmp_path / "shop"
     run(tmp_path, ["new", "project", str(folder), "--store", "shelf", "--shelf-url", OLD])
     run(folder, ["new", "secret", "db", "--key", "DB_USER", "--into", "base"], ["compile", "--all"])
@@ -137,7 +146,7 @@ def test_a_new_project_has_it_everywhere(tmp_path: Path) -> None:
     assert "shelf" in (folder / "chart/values.schema.json").read_text("utf-8")
 
 
-def test_a_live_store_object_is_told_from_another(root: Path) -> None:
+def test_a_live_store_object_is_told_from_another(root: Path, run: Run) -> None:
     with ApiDouble() as double:
         LivePlatform(double).store("old-shelf", {"shelf": {"shelfUrl": NEW}})
         cluster = {"KUBECONFIG": str(double.kubeconfig(root))}
@@ -147,7 +156,7 @@ def test_a_live_store_object_is_told_from_another(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("live", "kept"), [(f"{OLD}:443/", ["books/github"]), (NEW, [])])
-def test_a_book_that_the_cluster_reads_stays(live: str, kept: list[str], root: Path) -> None:
+def test_a_book_that_the_cluster_reads_stays(live: str, kept: list[str], root: Path, run: Run) -> None:
     reference = {"kind": "ClusterSecretStore", "name": "elsewhere"}
     data = [{"secretKey": "TOKEN", "remoteRef": {"key": "books/github", "property": "GITHUB_TOKEN"}}]
     reader = {"metadata": {"name": "reader", "namespace": "team"}, "spec": {"secretStoreRef": reference, "data": data}}
