@@ -71,6 +71,28 @@ def test_notes_and_errors_are_a_line_each() -> None:
     assert stream.getvalue() == "note: a\nerror: b\\x0ahelp: …\nhelp: c\nerror: d\n"
 
 
+def test_notes_are_a_line_each_and_none_takes_no_progress_away() -> None:
+    stream = Terminal()
+    outlet = Outlet(stream)
+    outlet.progress("1 of 2")
+    before = stream.getvalue()
+    outlet.note()
+    assert stream.getvalue() == before
+    outlet.note("a\nb", "c")
+    assert stream.getvalue().removeprefix(before) == "\r\x1b[Knote: a\\x0ab\nnote: c\n"
+
+
+def test_a_secret_over_the_lines_of_a_block_is_seen_whole() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(stream)
+    body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj"
+    outlet.block(["-----BEGIN PRIVATE KEY-----", body, "shortlastlineofakey", "-----END PRIVATE KEY-----", "b\x1b"])
+    assert (body in stream.getvalue(), "shortlast" in stream.getvalue()) == (False, False)
+    assert stream.getvalue().endswith("b\\x1b\n")
+    outlet.error("c", "d", f"-----BEGIN PRIVATE KEY-----\n{body}\nshortlastlineofakey\n-----END PRIVATE KEY-----")
+    assert (body in stream.getvalue(), "shortlast" in stream.getvalue()) == (False, False)
+
+
 def test_a_progress_line_replaces_the_one_before() -> None:
     stream = Terminal()
     outlet = Outlet(stream)
