@@ -144,9 +144,6 @@ class Provider:
     by_name_first = False
     sorts_names = False
 
-    def __repr__(self) -> str:
-        return f"<{self.id or 'unknown provider'}>"
-
     @property
     def settings(self) -> tuple[str, ...]:
         """The settings that only its stores have, the address first."""

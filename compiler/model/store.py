@@ -82,9 +82,8 @@ def parse_address(text: str) -> Address | None:
     if parts.scheme not in {"http", "https"} or not host or port == 0 or ".." in host or host.startswith("."):
         return None
     has = {"user": "@" in parts.netloc, "query": "?" in text, "fragment": "#" in text}
-    return Address(
-        parts.scheme, host, port, parts.path.rstrip("/"), tuple(name for name, there in has.items() if there)
-    )
+    extra = tuple(name for name, there in has.items() if there)
+    return Address(parts.scheme, host, port, parts.path.rstrip("/"), extra)
 
 
 def is_loopback(host: str) -> bool:

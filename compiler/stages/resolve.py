@@ -248,38 +248,28 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
     stores = root.members_at("stores")
     members: dict[str, Node] = {}
     diagnostics: list[Diagnostic] = []
-    if outside.store is not None:
-        _choose(outside, stores, members, diagnostics)
+    if (wanted := outside.store) is not None:
+        by_name = (store_id for store_id, store in stores.items() if store.text("name") == wanted)
+        chosen = wanted if wanted in stores else next(by_name, None)
+        if chosen is None:
+            message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
+            help_text = suggest_store(wanted, {store_id: store.text("provider") for store_id, store in stores.items()})
+            span = _leaf(outside.store_origin, wanted).span
+            diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, span, help=help_text))
+        else:
+            members["store"] = _leaf(outside.store_origin, chosen)
     for provider, value in outside.addresses.items():
         if looks_like_credential(value):
-            diagnostics.append(_no_name(provider, value))
+            message = f"the value of {provider.variable} looks like a credential"
+            help_text, span = f"set it to the name of a {provider.title}", _leaf(provider.variable, value).span
+            found = Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
+            diagnostics.append(found)
         else:
             _fill(root, provider, value, members, diagnostics)
     if not members:
         return None, tuple(diagnostics)
     top = Node(members, Source(outside.store_origin), extent(0, 0))
     return Document(top.source, top), tuple(diagnostics)
-
-
-def _no_name(provider: Provider, value: str) -> Diagnostic:
-    span = _leaf(provider.variable, value).span
-    message = f"the value of {provider.variable} looks like a credential"
-    help_text = f"set it to the name of a {provider.title}"
-    return Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
-
-
-def _choose(
-    outside: Outside, stores: Mapping[str, Node], members: dict[str, Node], diagnostics: list[Diagnostic]
-) -> None:
-    wanted = outside.store or ""
-    node = _leaf(outside.store_origin, wanted)
-    chosen = wanted if wanted in stores else next((i for i, s in stores.items() if s.text("name") == wanted), None)
-    if chosen is None:
-        message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
-        help_text = suggest_store(wanted, {store_id: store.text("provider") for store_id, store in stores.items()})
-        diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, node.span, help=help_text))
-    else:
-        members["store"] = _leaf(outside.store_origin, chosen)
 
 
 def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], diagnostics: list[Diagnostic]) -> None:
@@ -299,9 +289,8 @@ def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], 
         elif store_id in used and str(written.value).rstrip("/").lower() != url.lower():
             message = f"{provider.variable} names another vault than this"
             help_text = f"unset {provider.variable}, or correct {provider.address}"
-            diagnostics.append(
-                Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)
-            )
+            found = Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)
+            diagnostics.append(found)
     if filled:
         others = members["stores"].children if "stores" in members else {}
         members["stores"] = Node({**others, **filled}, source, extent(0, 0))
