@@ -27,9 +27,8 @@ from compiler.helm import Helm, template
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node
 from compiler.model.environment import Environment
-from compiler.model.facts import MAX_MANIFEST_BYTES
+from compiler.model.facts import MAX_MANIFEST_BYTES, as_label
 from compiler.refusal import Refusal, system_reason
-from compiler.rules.forms.names import as_label
 from compiler.stages.load import load_manifests
 from compiler.text.characters import printable
 from compiler.text.wording import command_line, shell_line

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.generate.files import header_for, manifest_text, refuse_unfit
+from compiler.model import facts
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Node
 from compiler.model.environment import Environment
@@ -22,7 +23,6 @@ from compiler.model.facts import ANNOTATION, ASKS_FIRST, SYNC_OPTIONS, asks_befo
 from compiler.model.files import is_inside
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
-from compiler.rules.forms.names import namespace_problem, object_name_problem
 from compiler.stages.load import load_manifests
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import counted, listed, quoted, shell_line
@@ -155,10 +155,10 @@ def _judge(name: str, value: str) -> None:
         raise Refusal("usage", f"{option} is not the path of a folder in the repository", way_out)
     problem = None
     if name == "namespace":
-        problem = namespace_problem(value)
+        problem = facts.namespace_problem(value)
     elif name in ("project", "platform_project", "platform_chart"):
         # Names of Applications are made of it.
-        problem = object_name_problem(value, 63)
+        problem = facts.object_name_problem(value, 63)
     if problem is not None:
         raise Refusal("usage", f"{option} {problem}")
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from compiler.generate.files import header_for, manifest_text
 from compiler.model.environment import Environment, Secret
-from compiler.model.facts import MAX_BYTES
+from compiler.model.facts import MAX_BYTES, object_name_problem
 from compiler.refusal import Refusal
-from compiler.rules.forms.names import object_name_problem
 from compiler.stages.emit import read_values
 from compiler.text.wording import listed, quoted
 

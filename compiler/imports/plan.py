@@ -18,14 +18,13 @@ from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Span
 from compiler.model.environment import Secret, Store
-from compiler.model.facts import NEW_SECRET_WAVE, parse_duration
+from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, Place, one_spelling, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
 from compiler.rules import unreachable_store
 from compiler.rules.api import Finding
-from compiler.rules.forms.names import as_label
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text

@@ -1,4 +1,4 @@
-"""Holds the facts of the field that several parts share: limits, labels, waves, operator versions and durations.
+"""Holds the facts of the field that several parts share: limits, labels, waves, versions, names and durations.
 
 What this program writes keeps the limits too, so that it can be read back; Helm takes no file above 5 MiB in a chart.
 Argo CD applies the lowest wave first: the platform's secrets begin at -50, and stores come before all of them.
@@ -98,6 +98,57 @@ def parse_minor(text: str) -> tuple[int, int] | None:
 def is_released(minor: tuple[int, int]) -> bool:
     """Whether this minor version was released; known up to NEWEST."""
     return minor[1] <= _LAST.get(minor[0], -1)
+
+
+# Characters of a label of DNS, and of a name of such labels, as Kubernetes takes them.
+LONGEST_LABEL = 63
+LONGEST_NAME = 253
+
+_DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
+_DNS_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_QUALIFIED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+_SECRET_KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+
+
+def namespace_problem(name: str) -> str | None:
+    """The mistake in the name of a namespace (a DNS-1123 label)."""
+    return _name_problem(name, _DNS_LABEL, LONGEST_LABEL, "lower-case letters, digits and inner hyphens")
+
+
+def as_label(text: str) -> str:
+    """The DNS-1123 label that comes closest to `text`; empty where nothing of that can stand in one."""
+    return re.sub("[^a-z0-9-]+", "-", text.lower())[:LONGEST_LABEL].strip("-")
+
+
+def object_name_problem(name: str, longest: int = LONGEST_NAME) -> str | None:
+    """The mistake in the name of an object (a DNS-1123 subdomain)."""
+    return _name_problem(name, _DNS_NAME, longest, "lower-case letters, digits, inner hyphens and dots")
+
+
+def secret_key_problem(key: str) -> str | None:
+    """The mistake in a key of a Secret."""
+    if key == "." or key.startswith(".."):
+        return 'may not be "." or begin with ".."'
+    return _name_problem(key, _SECRET_KEY, LONGEST_NAME, "letters, digits, -, _ and .")
+
+
+def label_key_problem(key: str) -> str | None:
+    """The mistake in the key of a label or annotation: a name, after a domain and `/` where there is one."""
+    domain, slash, name = key.rpartition("/")
+    if slash and (problem := object_name_problem(domain)):
+        return f"has a domain that {problem}"
+    return _name_problem(name, _QUALIFIED, LONGEST_LABEL, "letters, digits, and inner -, _ and .")
+
+
+def label_value_problem(value: str) -> str | None:
+    """The mistake in the value of a label; an empty one is allowed."""
+    return _name_problem(value, _QUALIFIED, LONGEST_LABEL, "letters, digits, and inner -, _ and .") if value else None
+
+
+def _name_problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> str | None:
+    if len(name) > longest:
+        return f"has {len(name)} characters, and Kubernetes allows {longest}"
+    return None if form.fullmatch(name) else f"may only have {allowed}"
 
 
 # Units of Go's time.ParseDuration, in nanoseconds.

@@ -12,6 +12,7 @@ from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, Span
 from compiler.model.environment import Environment, Project, Secret, Store
+from compiler.model.provider import Provider
 from compiler.text.wording import counted, listed, quoted
 
 __all__ = ["CATALOGUE", "DOCUMENT", "ENVIRONMENT", "ERROR", "INPUT", "NOTE", "PROJECT", "WARNING"]
@@ -157,6 +158,80 @@ def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ..
     yield root, ()
     for group in groups:
         yield from ((node, (group, name)) for name, node in root.members_at(group).items())
+
+
+# The mistake in a name, as the end of the sentence `the name "…" …`, or None.
+Judgement: TypeAlias = Callable[[str], str | None]
+# The way out, given the name, empty for a mount or a prefix, and its mistake.
+Advice: TypeAlias = Callable[[str, str], str]
+
+
+def wrong_names(subject: Catalogue | Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
+    """The wrong ones of the names that a catalogue has for `provider`, or that an environment makes itself of them.
+
+    An environment that uses the catalogue's names unchanged is not checked again: they were, once, with the catalogue.
+    """
+    if isinstance(subject, Catalogue):
+        yield from _wrong_in_catalogue(subject, provider, judge, advise)
+    else:
+        yield from _wrong_in_environment(subject, provider, judge, advise)
+
+
+def _wrong_in_catalogue(catalogue: Catalogue, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
+    for entry in catalogue.entries.values():
+        name = entry.remote.get(provider.id)
+        if name is not None and (problem := judge(name)):
+            node = entry.node.nearest("remote", provider.id)
+            yield _wrong_name(provider, name, problem, advise, node, entry.id)
+        for key in entry.keys.values():
+            own = key.remote.get(provider.id) if key.remote else None
+            if own is not None and own.name is not None and (problem := judge(own.name)):
+                node = key.node.nearest("remote", provider.id, "name")
+                yield _wrong_name(provider, own.name, problem, advise, node, entry.id)
+
+
+def _wrong_in_environment(environment: Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
+    """The wrong ones that the environment makes itself, by a `remote`, or a store's mount or prefix."""
+    wrong_prefixes = []
+    for store in environment.stores.values():
+        if store.provider is not provider:
+            continue
+        scope = ("stores", store.id)
+        if provider.has_mounts and (problem := judge(store.mount)):
+            message = f"the mount {quoted(store.mount)} {problem}"
+            yield Finding(message, store.node.nearest("mount"), help=advise("", problem), scope=scope)
+        # A prefix is judged with a name behind it, as it may end in what no name may end in.
+        if store.prefix and (problem := judge(store.prefix + "x")):
+            wrong_prefixes.append(store.id)
+            yield Finding(f"the prefix {problem}", store.node.nearest("prefix"), help=advise("", problem), scope=scope)
+    for secret in environment.secrets.values():
+        own = secret.node.get("remote", provider.id)
+        reads = secret.store is not None and secret.store.provider is provider
+        if reads and secret.store is not None and secret.store.prefix:
+            if secret.store.id not in wrong_prefixes:
+                yield from _wrong_with_prefix(secret, secret.store, own, judge, advise)
+        elif own is not None and isinstance(own.value, str) and (problem := judge(own.value)):
+            yield _wrong_name(provider, own.value, problem, advise, own, secret.id)
+
+
+def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Judgement, advise: Advice) -> Findings:
+    provider, name = store.provider, secret.remote
+    if name is not None and (problem := judge(name)):
+        node = own or secret.entry.node.nearest("remote", provider.id)
+        if own is not None or not judge(name.removeprefix(store.prefix)):
+            yield _wrong_name(provider, name, problem, advise, node, secret.id)
+    for key in secret.keys:
+        if key.place is None or key.place.remote_key == name:
+            continue
+        key_name = key.place.remote_key
+        if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
+            node = key.key.held.node.nearest("remote", provider.id, "name")
+            yield _wrong_name(provider, key_name, problem, advise, node, secret.id)
+
+
+def _wrong_name(provider: Provider, name: str, problem: str, advise: Advice, node: Node, secret: str) -> Finding:
+    message = f"the {provider.name_form} {quoted(name)} {problem}"
+    return Finding(message, node, help=advise(name, problem), scope=("secrets", secret))
 
 
 def top_of(document: Document) -> Span:

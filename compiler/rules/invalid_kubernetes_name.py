@@ -19,16 +19,16 @@ Use the forms that Kubernetes takes:
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from compiler.model import facts
 from compiler.model.environment import METADATA, Environment, Secret, Store
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Finding, Findings, Node, places_below, rule
-from compiler.rules.forms import names
 from compiler.text.characters import foreign_character
 from compiler.text.wording import quoted, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
 # Of what gives its name to a label as well.
-_labelled_name_problem = partial(names.object_name_problem, longest=names.LONGEST_LABEL)
+_labelled_name_problem = partial(facts.object_name_problem, longest=facts.LONGEST_LABEL)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
@@ -36,7 +36,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
         scope = ("secrets", entry.id)
         yield from _judge("the target", entry.node.get("target"), _labelled_name_problem, scope)
         for key in entry.keys.values():
-            if problem := names.secret_key_problem(key.name):
+            if problem := facts.secret_key_problem(key.name):
                 message = f"the key {quoted(key.name)} {problem}"
                 yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
 
@@ -44,14 +44,14 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     root = environment.root.children
-    yield from _judge("the value of `partOf`", root.get("partOf"), names.label_value_problem, ())
+    yield from _judge("the value of `partOf`", root.get("partOf"), facts.label_value_problem, ())
     yield from _judge("the AppProject's name", root.get("argocdProject"), _labelled_name_problem, ())
     for store in environment.stores.values():
         yield from _store(store)
     # After what is said once: of very many findings the last are not listed.
     for node, scope in places_below(environment.root, "secrets"):
         if node.children:
-            yield from _judge("the namespace", node.children.get("namespace"), names.namespace_problem, scope)
+            yield from _judge("the namespace", node.children.get("namespace"), facts.namespace_problem, scope)
             yield from _metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
@@ -62,27 +62,27 @@ def check(environment: Environment) -> Findings:
 
 def _store(store: Store) -> Findings:
     scope = ("stores", store.id)
-    name_problem = _labelled_name_problem if store.rendered else names.object_name_problem
+    name_problem = _labelled_name_problem if store.rendered else facts.object_name_problem
     yield from _judge("the store's name", store.node.get("name"), name_problem, scope)
     if not store.rendered:
         return
     for node in store.node.nearest("conditions", "namespaces").items:
-        yield from _judge("the namespace", node, names.namespace_problem, scope)
+        yield from _judge("the namespace", node, facts.namespace_problem, scope)
     for part in ("auth", "caProvider"):
         for node in store.node.nearest(part).walk() if part in store.node.children else ():
-            yield from _judge("the namespace", node.children.get("namespace"), names.namespace_problem, scope)
-            yield from _judge("the name", node.children.get("name"), names.object_name_problem, scope)
-            yield from _judge("the key", node.children.get("key"), names.secret_key_problem, scope)
+            yield from _judge("the namespace", node.children.get("namespace"), facts.namespace_problem, scope)
+            yield from _judge("the name", node.children.get("name"), facts.object_name_problem, scope)
+            yield from _judge("the key", node.children.get("key"), facts.secret_key_problem, scope)
 
 
 def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in METADATA.items():
         for key, value in owner.members_at(member).items():
-            if problem := names.label_key_problem(key):
+            if problem := facts.label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
             is_label = kind.endswith("label") and isinstance(value.value, str)
-            if is_label and (problem := names.label_value_problem(str(value.value))):
+            if is_label and (problem := facts.label_value_problem(str(value.value))):
                 message = f"the value of the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
 

@@ -29,10 +29,10 @@ from compiler.generate.files import HEADER, generated_files, generated_texts, le
 from compiler.generate.platform import caipe_forms, platform_values, read_chart
 from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
+from compiler.model.facts import object_name_problem
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.reports.consumers import lines, platform_content
-from compiler.rules.forms.names import object_name_problem
 from compiler.stores.interface import Role
 from compiler.text.wording import PROGRAM, shell_line
 

@@ -1,1 +1,1 @@
-"""Judges the form of a name, an address or a place, for several rules."""
+"""Explains what is wrong with the form of an input file; loaded only where something is."""

@@ -14,20 +14,19 @@ Use hyphens between the parts:
 A `/` in a name is reported as `key-vault-object-type`, as it does something worse than fail.
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule
-from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule, wrong_names
 from compiler.stores.azure_key_vault.provider import LONGEST_NAME, PROVIDER, SECRET_NAME
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
+    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("invalid-key-vault-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
+    return wrong_names(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(name: str) -> str | None:

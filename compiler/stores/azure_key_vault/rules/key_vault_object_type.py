@@ -13,8 +13,7 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
       remote: {azurekv: dev-github}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule
-from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule, wrong_names
 from compiler.stores.azure_key_vault.provider import PROVIDER, SECRET_NAME
 from compiler.text.credential import looks_like_credential
 
@@ -22,12 +21,12 @@ _TYPES = ("secret", "key", "cert")
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
+    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
+    return wrong_names(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(name: str) -> str | None:

@@ -18,8 +18,7 @@ A store's `mount` and `prefix` are checked in the same way; a prefix may end in 
 
 import re
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule
-from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule, wrong_names
 from compiler.stores.vault.provider import PROVIDER
 from compiler.text.characters import foreign_character
 
@@ -29,12 +28,12 @@ _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
+    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
+    return wrong_names(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(path: str) -> str | None:

@@ -16,20 +16,19 @@ A secret whose path really has a part named `data` must be moved to another path
 mistake.
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule
-from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, rule, wrong_names
 from compiler.stores.vault.provider import PROVIDER
 
 _RESERVED = "data"
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_in_catalogue(catalogue, PROVIDER, _problem, _way_out)
+    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
 
 
 @rule("reserved-path-part", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    return wrong_in_environment(environment, PROVIDER, _problem, _way_out)
+    return wrong_names(environment, PROVIDER, _problem, _way_out)
 
 
 def _problem(path: str) -> str | None:

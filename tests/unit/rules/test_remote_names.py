@@ -3,8 +3,7 @@ import pytest
 from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
-from compiler.rules.api import Findings, Rule, Scope
-from compiler.rules.forms.names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.api import Findings, Rule, Scope, wrong_names
 from compiler.stores.registry import PROVIDERS
 from tests.unit.rules.conftest import Judge
 
@@ -19,10 +18,10 @@ def _rule(provider: str, wrong: str) -> Rule:
         return f"{name} {problem}"
 
     def check(environment: Environment) -> Findings:
-        return wrong_in_environment(environment, PROVIDERS[provider], judge_name, advise)
+        return wrong_names(environment, PROVIDERS[provider], judge_name, advise)
 
     def check_catalogue(catalogue: Catalogue) -> Findings:
-        return wrong_in_catalogue(catalogue, PROVIDERS[provider], judge_name, advise)
+        return wrong_names(catalogue, PROVIDERS[provider], judge_name, advise)
 
     return Rule("any", Severity.ERROR, Scope.ENVIRONMENT, "", check=check, catalogue_check=check_catalogue)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.forms.names import (
+from compiler.model.facts import (
     label_key_problem,
     label_value_problem,
     namespace_problem,
