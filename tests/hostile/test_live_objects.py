@@ -75,7 +75,7 @@ def objects(environment: Environment) -> dict[str, dict[str, Any]]:
         "annotations": {"force-sync": "1"},
         "managedFields": [writer],
     }
-    manifest["spec"]["refreshInterval"] = "1h"
+    manifest["spec"] |= {"refreshInterval": "1h", "refreshPolicy": "Periodic"}
     manifest["status"] = {
         "conditions": [{**condition, "lastTransitionTime": MOMENT}],
         "refreshTime": MOMENT,
