@@ -519,18 +519,17 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
 }
 
 
-def checked(plural: str, found: object) -> LiveObject:
+def checked(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
     """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
-    used: Any = _used(found, _SHAPES[plural])
+    used: dict[str, Any] = _used(found, _SHAPES[plural])
     if plural in _SPECS:
-        whole: Any = found
-        return {**used, "spec": whole.get("spec")}
+        return {**used, "spec": found.get("spec")}
     if plural == PODS:
         # There are many of them, and what they have from elsewhere than Secrets is their workload's too.
         for container in (each for kind in CONTAINERS for each in child(used, "spec").get(kind) or ()):
             for field, names in _OF_SECRETS.items():
                 container[field] = [each for each in container.get(field) or () if any(map(each.get, names))]
-    return used  # type: ignore[no-any-return]
+    return used
 
 
 def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON

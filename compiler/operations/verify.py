@@ -241,9 +241,9 @@ def verify(
     for pair, asking in wanted.items():
         answer, groups = answers[pair], _by_holder(asking)
         if not isinstance(answer, StoreError):
-            address = pair[0].address.absolute
-            dated = ((group, date_diagnostic(group, answer, address, moment, expires_within)) for group in groups)
-            found += ((group, diagnostic) for group, diagnostic in dated if diagnostic is not None)
+            for same in groups:
+                dated = date_diagnostic(same, answer, pair[0].address.absolute, moment, expires_within)
+                found += [(same, dated)] if dated is not None else []
             found += _of_values(asking, answer, values)
         elif not is_of_store(answer):
             # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
