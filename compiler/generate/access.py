@@ -85,7 +85,7 @@ def access_text(
     module, uses = chosen.provider.load("access"), uses_of(role)
     namespace = environment.root.text("namespace") or ""
     body: str = module.access_text(chosen, role, title, tuple(names), uses, namespace=namespace, is_wide=is_wide)
-    return header_for(words) + purpose + body
+    return header_for("access", words) + purpose + body
 
 
 def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], role: Role) -> dict[str, Secret]:

@@ -222,7 +222,7 @@ def argocd_texts(
     of none, and two that make one Secret in one cluster.
     """
     _refuse_undeployable(environments, options)
-    header = header_for(to_arguments(options, environments))
+    header = header_for("argocd", to_arguments(options, environments))
     made = manifests(options, environments).items()
     texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made}
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))

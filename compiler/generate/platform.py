@@ -193,7 +193,7 @@ def platform_values(
     made = _mounted(forms, version, release, near, elsewhere, chart)
     if made.by_chart and chart is not None:
         words = [*words, "--against", chart.name]
-    text = header_for(words) + manifest_text({under: made.values} if under is not None else made.values)
+    text = header_for("platform", words) + manifest_text({under: made.values} if under is not None else made.values)
     unread = tuple(each for each in near if each not in made.used)
     warned = [] if chart is None else [wanting for wanting, path in made.wanting.items() if path in chart.true]
     notes = [*_notes(environment, forms, chart_version, under, made, unread), *(made.wanting if chart is None else ())]
