@@ -414,10 +414,9 @@ def _parse(text: str) -> Iterator[_Member]:
     seen: set[str] = set()
     if text[position] != "}":
         while True:
-            name_start = _skip(text, position)
-            if text[name_start] != '"':
+            if text[position] != '"':
                 _refuse()
-            name, position = _DECODER.raw_decode(text, name_start)
+            name, position = _DECODER.raw_decode(text, position)
             if name in seen:
                 _refuse()
             seen.add(name)

@@ -133,26 +133,23 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
 
 
 def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    if answer.credential == TOKEN_VARIABLE:
-        return _fixed_token_rejected(answer, place, action)
-    if answer.worked_before:
-        reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
-        remedy = f"log in again (`{shell_line('az', 'login')}`), then run the same command again"
-        return StoreError(place, action, reason, remedy, Code.EXPIRED_TOKEN)
-    reason = f"the token of {answer.credential} was rejected"
-    log_in = shell_line("az", "login", "--tenant", BLANK)
-    remedy = f"log in to the vault's own tenant (`{log_in}`) or name another credential"
-    return StoreError(place, action, reason, remedy, Code.UNAUTHENTICATED)
-
-
-def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
-    # No log-in replaces it while the variable is set.
-    if answer.worked_before:
-        reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
-        return StoreError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy, Code.EXPIRED_TOKEN)
-    way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{shell_line('az', 'login')}`)"
-    reason = f"the token of {TOKEN_VARIABLE} was rejected"
-    return StoreError(place, action, reason, f"renew {TOKEN_VARIABLE} {way}", Code.UNAUTHENTICATED)
+    log_in = shell_line("az", "login")
+    # No log-in replaces a token in the variable while that is set.
+    match answer.credential == TOKEN_VARIABLE, answer.worked_before:
+        case True, True:
+            reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
+        case True, False:
+            way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{log_in}`)"
+            reason, remedy = "was rejected", f"renew {TOKEN_VARIABLE} {way}"
+        case False, True:
+            reason = "expired or was revoked, and a new one was rejected"
+            remedy = f"log in again (`{log_in}`), then run the same command again"
+        case _:
+            log_in = shell_line("az", "login", "--tenant", BLANK)
+            reason = "was rejected"
+            remedy = f"log in to the vault's own tenant (`{log_in}`) or name another credential"
+    code = Code.EXPIRED_TOKEN if answer.worked_before else Code.UNAUTHENTICATED
+    return StoreError(place, action, f"the token of {answer.credential} {reason}", remedy, code)
 
 
 def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:

@@ -421,7 +421,8 @@ class AzureKeyVaultStore:
                 newest = self._get(name, None, Action.DESCRIBE)
             except DisabledError:
                 return SecretState(name, StoreState.DISABLED, None, newest.attributes)
-        return SecretState(name, _state(newest), newest.version, newest.attributes)
+        state = StoreState.PRESENT if newest.attributes.enabled else StoreState.DISABLED
+        return SecretState(name, state, newest.version, newest.attributes)
 
     @one_operation
     def soft_delete(self, name: str, version: str) -> None:
@@ -523,10 +524,6 @@ class AzureKeyVaultStore:
                 reason = "the vault did not finish it in time"
                 raise StoreError(self._place(name), action, reason, "run again in a minute", Code.UNAVAILABLE)
             clock.sleep(_POLL_SECONDS)
-
-
-def _state(bundle: Bundle) -> StoreState:
-    return StoreState.PRESENT if bundle.attributes.enabled else StoreState.DISABLED
 
 
 def _made(bundle: Bundle) -> float:

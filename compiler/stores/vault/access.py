@@ -240,7 +240,7 @@ class VaultQuestions:
         facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
         if is_dead:
             reason = f"{self._login.token} is unknown, expired, revoked or used up"
-            remedy = f"log in again ({either_line('login')}), and renew {self._login.source}"
+            remedy = f"log in again ({either_line('login')}), and renew {self._login.token_source or 'its credentials'}"
             raise StoreError(StoreLocation(self._address.absolute), action, reason, remedy, Code.EXPIRED_TOKEN)
         return facts
 

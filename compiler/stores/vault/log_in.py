@@ -105,11 +105,6 @@ class VaultLogin:
         """What messages call the token: by where it comes from, never by what it is."""
         return f"the token of {self.token_source or f'the {self.method} log-in'}"
 
-    @property
-    def source(self) -> str:
-        """What has to be renewed where the token has ended."""
-        return self.token_source or "its credentials"
-
     def ready(self) -> Callable[[Any], Token]:
         """Read the credentials, and return what logs in with them; a StoreError before anything is sent.
 

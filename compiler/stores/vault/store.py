@@ -87,12 +87,6 @@ def problems_of_write(
     yield from problems_of_tags(name, attributes.tags if attributes is not None else {})
 
 
-def problem_of_whole(name: str) -> Problem:
-    """Vault holds documents of properties; a whole value exists in Key Vault only."""
-    reason = "a Vault secret has properties, not one whole value"
-    return Problem(Code.INVALID_VALUE, name, reason, "give the key a property in Vault")
-
-
 def error_of_problem(problem: Problem, place: StoreLocation) -> StoreError:
     """Return the error that a write with this problem raises."""
     return StoreError(place, Action.WRITE, problem.reason, problem.remedy, Code(problem.code))
@@ -182,13 +176,14 @@ class VaultStore:
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del value, base, attributes
-        return (problem_of_whole(name),)
+        reason = "a Vault secret has properties, not one whole value"
+        return (Problem(Code.INVALID_VALUE, name, reason, "give the key a property in Vault"),)
 
     def write_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        del value, base, attributes
-        raise error_of_problem(problem_of_whole(name), self._place(name))
+        (problem,) = self.check_whole(name, value, base, attributes)
+        raise error_of_problem(problem, self._place(name))
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
@@ -264,15 +259,17 @@ class VaultStore:
         return written
 
     def _settled(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
+        newest: RemoteSecret | None = None
+        mine = str(version + 1)
         try:
-            newest = self._newest_or_none(name)
-            if newest is None and version == 0:
+            newest = self.read(name)
+            if int(newest.version) == version:
                 return None
-            if newest is not None and int(newest.version) == version:
-                return None
-            mine = str(version + 1)
-            if newest is not None and newest.version != mine:
+            if newest.version != mine:
                 newest = self.read_version(name, mine)
+        except NotFoundError:
+            if version == 0:
+                return None
         except StoreError:
             newest = None
         if newest is not None and _is_same(newest.properties, properties):
@@ -282,12 +279,6 @@ class VaultStore:
         reason = "the reply was lost and the secret cannot be read back"
         remedy = "run the same command again: it compares first"
         raise StoreError(self._place(name), Action.WRITE, reason, remedy, Code.OUTCOME_UNKNOWN)
-
-    def _newest_or_none(self, name: str) -> RemoteSecret | None:
-        try:
-            return self.read(name)
-        except NotFoundError:
-            return None
 
     @one_operation
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:

@@ -34,8 +34,6 @@ from compiler.stores.registry import PROVIDERS
 # The providers that a move to Key Vault may come from.
 _OTHERS = tuple(each for each in PROVIDERS.values() if each is not PROVIDER)
 _SEPARATORS = str.maketrans("_./", "---")
-_OTHER_NAME = "give each a name that differs in its letters or digits"
-_OTHER_PLACE = "give each its own name or property"
 
 
 class _Use(NamedTuple):
@@ -70,13 +68,13 @@ def _take(vault: _TakenNames, use: _Use) -> Findings:
     if use.key is None:
         first = vault.setdefault((_folded(use.name),), use)
         if first.name != use.name and not use.is_known_beside(first):
-            yield _same_name(first, use)
+            yield _collision(first, use)
     elif use.elsewhere:
         for title, place in use.elsewhere.items():
             first = vault.setdefault((title, use.name, use.property), use)
             if first.elsewhere[title] != place and not use.is_known_beside(first):
                 problem = f"differ in {title}, but are the same value of {quoted(use.name)} in Key Vault"
-                yield _same_value(first, use, problem)
+                yield _collision(first, use, problem)
         is_whole = use.property is None
         vault.setdefault((use.name, is_whole), use)
         other = vault.get((use.name, not is_whole))
@@ -84,7 +82,7 @@ def _take(vault: _TakenNames, use: _Use) -> Findings:
         if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
             title, found = next(iter(use.elsewhere)), quoted(use.name)
             problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
-            yield _same_value(other, use, problem)
+            yield _collision(other, use, problem)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
@@ -183,21 +181,16 @@ def _address(store: Store) -> str:
     return store.identity.server or store.id
 
 
-def _same_name(first: _Use, later: _Use) -> Finding:
+def _collision(first: _Use, later: _Use, problem: str = "") -> Finding:
     if first.is_own and not later.is_own:
         first, later = later, first
-    message = f"Key Vault cannot tell {quoted(later.name)} and {quoted(first.name)} apart"
-    related = (Related(f"{quoted(first.name)} is named here", first.node.span),)
-    return Finding(message, later.node, help=_OTHER_NAME, related=related, scope=("secrets", later.entry.id))
-
-
-def _same_value(first: _Use, later: _Use, problem: str) -> Finding:
-    if first.is_own and not later.is_own:
-        first, later = later, first
-    (key, entry), (later_key, later_entry) = (
-        (quoted(use.key.name if use.key is not None else ""), quoted(use.entry.id)) for use in (first, later)
-    )
-    message = f"{later_key} of {later_entry} and {key} of {entry} {problem}"
-    at = first.key.node.key_span if first.key is not None else first.node.span
-    related = (Related("the other key", at),)
-    return Finding(message, later.node, help=_OTHER_PLACE, related=related, scope=("secrets", later.entry.id))
+    if first.key is not None and later.key is not None:
+        other = f"{quoted(first.key.name)} of {quoted(first.entry.id)}"
+        message = f"{quoted(later.key.name)} of {quoted(later.entry.id)} and {other} {problem}"
+        related = Related("the other key", first.key.node.key_span)
+        way_out = "give each its own name or property"
+    else:
+        message = f"Key Vault cannot tell {quoted(later.name)} and {quoted(first.name)} apart"
+        related = Related(f"{quoted(first.name)} is named here", first.node.span)
+        way_out = "give each a name that differs in its letters or digits"
+    return Finding(message, later.node, help=way_out, related=(related,), scope=("secrets", later.entry.id))

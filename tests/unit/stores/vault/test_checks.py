@@ -3,7 +3,7 @@ import pytest
 from compiler.stores.errors import Code, StoreLocation
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
 from compiler.stores.secret_value import JsonKind, SecretValue
-from compiler.stores.vault.store import error_of_problem, problem_of_whole, problems_of_write
+from compiler.stores.vault.store import error_of_problem, problems_of_write
 
 SENTINEL = "s3ntinel-4711"
 
@@ -64,7 +64,3 @@ def test_a_problem_becomes_the_error_that_a_write_raises(code: Code) -> None:
     error = error_of_problem(Problem(code, "a", "why", "what"), StoreLocation("https://vault", "a"))
     assert error.code is code
     assert (error.reason, error.remedy) == ("why", "what")
-
-
-def test_a_whole_value_is_always_a_problem() -> None:
-    assert problem_of_whole("a").code == Code.INVALID_VALUE

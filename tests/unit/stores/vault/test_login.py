@@ -317,7 +317,7 @@ def test_vaults_authorities_alone_decide_nothing() -> None:
 
 def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
     assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).ready()(client).text.reveal() == SENTINEL
-    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).source == "BAO_TOKEN"
+    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).token_source == "BAO_TOKEN"
     (tmp_path / ".vault-token").write_text(SENTINEL)
     home = {"HOME": str(tmp_path), "BAO_ADDR": "https://b"}
     assert VaultLogin(home, PLACE).ready()(client).text.reveal() == SENTINEL
@@ -329,7 +329,7 @@ def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_p
     (tmp_path / "token").write_text(SENTINEL)
     by_file = {"BAO_ADDR": "https://b", "VAULT_TOKEN_FILE": str(tmp_path / "token")}
     assert VaultLogin(by_file, PLACE).ready()(client).text.reveal() == SENTINEL
-    assert VaultLogin(by_file, PLACE).source == "the file that VAULT_TOKEN_FILE names"
+    assert VaultLogin(by_file, PLACE).token_source == "the file that VAULT_TOKEN_FILE names"
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])

@@ -79,6 +79,15 @@ def test_a_new_name_is_written_only_where_there_is_none(vault: ScriptedVault, st
     assert vault.bodies(DATA) == [{"options": {"cas": 0}, "data": {"A": "x", "B": "ü\n"}}]
 
 
+def test_a_whole_value_is_always_a_problem(vault: ScriptedVault, store: VaultStore) -> None:
+    (problem,) = store.check_whole("github", SecretValue("x"), None)
+    assert (problem.code, problem.name) == (Code.INVALID_VALUE, "github")
+    with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE)) as caught:
+        store.write_whole("github", SecretValue("x"), base(7))
+    assert (caught.value.reason, caught.value.remedy) == (problem.reason, problem.remedy)
+    assert vault.paths("POST") == []
+
+
 def test_a_change_is_written_over_what_was_read_with_everything_else_as_it_was(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
