@@ -228,7 +228,7 @@ def _recovered(write: Write, store: SecretWriter, log: RunLog) -> Write:
     if write.deleted is not None and base.version != write.deleted:
         found = base.version
         reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
-        raise ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)
+        raise ConflictError(place, Action.WRITE, reason, _NEW_PLAN, found=found)
     if write.expires is not None and (write.redates or base.attributes.expires is None):
         # Also where the value is there already, it lacks its date.
         return replace(write, base=base)

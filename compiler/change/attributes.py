@@ -489,7 +489,7 @@ def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
             place = StoreLocation(stores[store].address.absolute, name)
             reason = f"{under_way(other, 'it', caller_of(remote.attributes.tags.get(ROTATION_BY)))}, is under way"
             remedy = "close that one first"
-            raise ConflictError(place, Action.WRITE, reason, remedy, expected=entry.after, found=remote.version)
+            raise ConflictError(place, Action.WRITE, reason, remedy, found=remote.version)
         if other is None:
             stores[store].set_tags(name, entry.after or remote.version, tags_of(run.id, run.who))
         if remote.attributes.created is not None:

@@ -198,15 +198,12 @@ class ForbiddenError(StoreError):
 
 
 class ConflictError(StoreError):
-    """Another writer was there: the newest version, `found` when known, is not the one that was read, `expected`."""
+    """Another writer was there: the newest version, `found` when known, is not the one that was read."""
 
     code = Code.CONFLICT
 
-    def __init__(
-        self, place: StoreLocation, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
-    ) -> None:
+    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, *, found: str | None) -> None:
         super().__init__(place, action, reason, remedy)
-        self.expected = expected
         self.found = found
 
 

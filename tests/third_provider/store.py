@@ -225,8 +225,8 @@ class ShelfStore:
         versions = self._shelf.books.get(name, [])
         if (found := [each.version for each in versions[-1:]]) != list(expected):
             was, now = (next(iter(each), None) for each in (expected, found))
-            reason, place = "another writer was there", self._place(name)
-            raise ConflictError(place, action, reason, "plan again", expected=was, found=now)
+            reason, place = f"another writer was there: version {was} was read", self._place(name)
+            raise ConflictError(place, action, reason, "plan again", found=now)
 
     def _require_name(self, name: str, action: Action) -> None:
         if not _NAME.fullmatch(name):

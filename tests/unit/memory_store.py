@@ -245,9 +245,7 @@ class MemoryStore:
 
     def conflict(self, name: str) -> ConflictError:
         found = self.versions[name][-1].version if name in self.versions else None
-        return ConflictError(
-            self.place(name), Action.WRITE, "another writer was there", "plan again", expected=None, found=found
-        )
+        return ConflictError(self.place(name), Action.WRITE, "another writer was there", "plan again", found=found)
 
     def _called(self, method: str, name: str) -> None:
         self.calls.append((method, name))

@@ -515,7 +515,7 @@ class AzureKeyVaultStore:
         stands = f"version {found}" if found is not None else "none"
         reason = f"another writer changed it: {was} was read, and the current one is {stands}"
         remedy = "plan again to see the other writer's values"
-        return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
+        return ConflictError(self._place(name), action, reason, remedy, found=found)
 
     def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
         clock = self._retrier.clock

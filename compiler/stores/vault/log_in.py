@@ -97,8 +97,16 @@ class VaultLogin:
 
     @property
     def token_source(self) -> str:
-        """Where a token that is given comes from; empty for the methods that ask for one."""
-        return token_source(self._environ) if self.method == "token" else ""
+        """Where a token that is given comes from: the variable, the file that another one names, or HOME_TOKEN.
+
+        Empty for the methods that ask for one.
+        """
+        if self.method != "token":
+            return ""
+        name = variable(self._environ, "TOKEN")
+        if self._environ.get(name, "").strip():
+            return name
+        return _named_file(_TOKEN_FILE) if self._environ.get(_TOKEN_FILE) else HOME_TOKEN
 
     @property
     def token(self) -> str:
@@ -180,14 +188,6 @@ class VaultLogin:
 
     def _error(self, reason: str, remedy: str) -> StoreError:
         return StoreError(self._place, Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
-
-
-def token_source(environ: Mapping[str, str]) -> str:
-    """Where the method `token` takes it from: the variable, the file that another one names, or HOME_TOKEN."""
-    name = variable(environ, "TOKEN")
-    if environ.get(name, "").strip():
-        return name
-    return _named_file(_TOKEN_FILE) if environ.get(_TOKEN_FILE) else HOME_TOKEN
 
 
 def is_from_home(environ: Mapping[str, str], token: str) -> bool:

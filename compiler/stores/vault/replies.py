@@ -157,7 +157,7 @@ def error_of_reply(
     if is_trouble(reply.status):
         return StoreError(place, action, *_trouble(reply))
     if reply.status == HTTPStatus.BAD_REQUEST and reply.says("check-and-set parameter did not match"):
-        return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
+        return ConflictError(place, action, "another version was written", "plan again", found=None)
     if reply.status == HTTPStatus.NOT_FOUND and reply.is_vaults and is_about_a_secret and not reply.errors:
         # A secret that is not there is an empty list of errors.
         return _missing(reply, place, action)

@@ -497,10 +497,7 @@ class VaultStore:
     ) -> ConflictError:
         now = numbered(found) or "none can"
         reason = f"another writer changed it: {numbered(expected)} could be read before, and now {now}"
-        newest = found[-1] if found else None
-        return ConflictError(
-            self._place(name), action, reason, "plan again", expected=expected[-1] if expected else None, found=newest
-        )
+        return ConflictError(self._place(name), action, reason, "plan again", found=found[-1] if found else None)
 
     def _require_sound(self, name: str, problems: Iterable[Problem]) -> None:
         for problem in problems:
@@ -509,7 +506,7 @@ class VaultStore:
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
         was = f"version {expected}" if expected not in {None, "0"} else "no version"
         reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
-        return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)
+        return ConflictError(self._place(name), action, reason, "plan again", found=found)
 
 
 def _is_same(one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:

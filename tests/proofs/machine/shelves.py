@@ -288,14 +288,14 @@ class Shelf:
 
     def delete_versions(self, name: str, versions: Sequence[str]) -> None:
         if (found := self._readable(name)) and found != list(versions):
-            raise self._conflict(name, versions[-1])
+            raise self._conflict(name)
         self.moments.writing(self, "delete_versions", name)
         self._mark(name, versions, is_gone=True)
         self.moments.written(self, "delete_versions", name)
 
     def recover_versions(self, name: str, versions: Sequence[str]) -> None:
         if not set(self._readable(name)) <= set(versions):
-            raise self._conflict(name, versions[-1])
+            raise self._conflict(name)
         self.moments.writing(self, "recover_versions", name)
         self._mark(name, versions, is_gone=False)
         self.moments.written(self, "recover_versions", name)
@@ -360,12 +360,12 @@ class Shelf:
         versions = self.kept.get(name)
         found = versions[-1].secret.version if versions else None
         if found != expected or (versions and versions[-1].is_gone):
-            raise self._conflict(name, expected)
+            raise self._conflict(name)
 
-    def _conflict(self, name: str, expected: str | None) -> ConflictError:
+    def _conflict(self, name: str) -> ConflictError:
         found = self.kept[name][-1].secret.version if self.kept.get(name) else None
         reason = f"another writer was there: {found}"
-        return ConflictError(self._place(name), Action.WRITE, reason, "plan again", expected=expected, found=found)
+        return ConflictError(self._place(name), Action.WRITE, reason, "plan again", found=found)
 
     def _place(self, name: str) -> StoreLocation:
         return StoreLocation(self.address.absolute, name)

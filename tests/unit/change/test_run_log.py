@@ -79,7 +79,7 @@ def test_the_lines_around_a_write_say_who_what_when_where_and_for_which_run(tmp_
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (ConflictError(StoreLocation("s"), Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (ConflictError(StoreLocation("s"), Action.WRITE, "r", "m", found=None), "failed"),
         (StoreError(StoreLocation("s"), Action.WRITE, "r", "m", Code.OUTCOME_UNKNOWN), "unknown"),
         (KeyboardInterrupt(), "unknown"),
         (KeyError("a defect"), "unknown"),

@@ -104,7 +104,7 @@ def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]
 @pytest.mark.parametrize(
     ("raised", "state"),
     [
-        (ConflictError(PLACE, Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (ConflictError(PLACE, Action.WRITE, "r", "m", found=None), "failed"),
         (ForbiddenError(PLACE, Action.WRITE, "r", "m", permission="p"), "failed"),
         (StoreError(PLACE, Action.WRITE, "r", "m", Code.UNAVAILABLE), "unknown"),
     ],

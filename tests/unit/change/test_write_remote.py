@@ -81,7 +81,7 @@ def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
 
 def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
     write = Write("azure", "a", (), {})
-    conflict = refusal(write, ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"))
+    conflict = refusal(write, ConflictError(PLACE, Action.WRITE, "why", "plan again", found="2"))
     assert (conflict.state, conflict.slipped, conflict.code) == (State.CONFLICT, ("2",), "conflict")
     failure = refusal(write, NotFoundError(PLACE, Action.WRITE, "why", "create it"))
     assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
@@ -212,7 +212,7 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
     store.deleted.add("a")
     with pytest.raises(ConflictError) as caught:
         move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
-    assert (caught.value.expected, caught.value.found, store.writes) == ("v1", "v2", [])
+    assert (caught.value.found, store.writes) == ("v2", [])
     assert str(caught.value) == (
         f'cannot write "a" in {store.address.absolute}: another writer changed it: '
         "version v1 was soft-deleted, the current version is v2; run the command again for a new plan"
@@ -403,7 +403,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"), "failed"),
+        (ConflictError(PLACE, Action.WRITE, "why", "plan again", found="2"), "failed"),
         (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
         (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE), "unknown"),
         (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.OUTCOME_UNKNOWN), "unknown"),

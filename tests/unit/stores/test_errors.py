@@ -20,7 +20,7 @@ CODES = [*(kind.code for kind in KINDS), *BARE]
 def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError] | errors.Code) -> None:
     extra = {
         "forbidden": {"permission": "secrets/get"},
-        "conflict": {"expected": "1", "found": "2"},
+        "conflict": {"found": "2"},
         "version-gone": {"version": "3"},
         "unverified": {"version": "3"},
     }.get(kind if isinstance(kind, errors.Code) else kind.code, {})
@@ -57,8 +57,8 @@ def test_a_name_cannot_forge_a_second_line() -> None:
 
 def test_errors_carry_what_a_program_needs() -> None:
     place = StoreLocation("https://store", "a")
-    conflict = ConflictError(place, Action.WRITE, "r", "m", expected="1", found=None)
-    assert (conflict.expected, conflict.found) == ("1", None)
+    conflict = ConflictError(place, Action.WRITE, "r", "m", found=None)
+    assert conflict.found is None
     denied = ForbiddenError(place, Action.READ, "r", "m", permission="read on x")
     assert denied.permission == "read on x"
 

@@ -65,7 +65,7 @@ MORE: dict[type[StoreError] | errors.Code, dict[str, Any]] = {
     errors.VersionGoneError: {"version": "3"},
     errors.UnverifiedError: {"version": "3"},
     errors.ForbiddenError: {"permission": "secrets/get"},
-    errors.ConflictError: {"expected": "1", "found": "2"},
+    errors.ConflictError: {"found": "2"},
 }
 
 
