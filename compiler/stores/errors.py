@@ -30,7 +30,11 @@ class StoreLocation:
     name: str | None = None
 
     def __str__(self) -> str:
-        return f'"{_shown(self.name)}" in {self.store}' if self.name is not None else self.store
+        if self.name is None:
+            return self.store
+        # A name may be what is wrong; a raw newline in it must not forge a second line of output.
+        name = self.name.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+        return f'"{name}" in {self.store}'
 
 
 class Code(StrEnum):
@@ -211,8 +215,3 @@ class UnverifiedError(StoreError):
     """A write was stored as `version`, and what the store says of it is not what was sent."""
 
     code = Code.UNVERIFIED
-
-
-def _shown(name: str) -> str:
-    # A name may be what is wrong; a raw newline in it must not forge a second line of output.
-    return name.encode("unicode_escape").decode("ascii").replace('"', '\\"')

@@ -357,8 +357,7 @@ class SdkClient:
                     if not self._warm:
                         return self._attempt(name, action, send)
             except TimeoutError as error:
-                failure = connection_error(error, self._server, StoreLocation(self._store, name), action)
-                raise failure from None
+                raise connection_error(error, self._server, StoreLocation(self._store, name), action) from None
         return self._attempt(name, action, send)
 
     def _attempt(self, name: str | None, action: Action, send: Callable[[], T]) -> T:

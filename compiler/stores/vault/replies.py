@@ -271,7 +271,8 @@ def version_states(body: Mapping[str, Any]) -> VersionStates:
 def _state_of(version: Mapping[str, Any], now: datetime) -> StoreState:
     if version["destroyed"]:
         return StoreState.DESTROYED
-    return StoreState.SOFT_DELETED if _is_past(version["deletion_time"], now) else StoreState.PRESENT
+    deleted = _time(version["deletion_time"])
+    return StoreState.SOFT_DELETED if deleted is not None and deleted <= now else StoreState.PRESENT
 
 
 # How many versions a mount keeps of a secret, 0 for the default and None where it does not tell; and after how many
@@ -321,11 +322,6 @@ def _seconds(text: str | None) -> int:
         return -1
     duration = parse_duration(text) if text else None
     return duration or 0
-
-
-def _is_past(text: str | None, now: datetime) -> bool:
-    moment = _time(text)
-    return moment is not None and moment <= now
 
 
 def _time(text: str | None) -> datetime | None:

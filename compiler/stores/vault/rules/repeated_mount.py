@@ -65,9 +65,6 @@ def _written(entry: Entry, listed: Node | None) -> Node:
 
 def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:
     message = f'{what} begins with {quoted(front)}, the mount of the store "{store.id}"'
-    return Finding(message, node, help=f"write {quoted(_without(node, front))}", scope=scope)
-
-
-def _without(node: Node, front: str) -> str:
     # "data/" stands there where the path is copied from the API; another rule refuses it, and the first is its way out.
-    return str(node.value).removeprefix(front).removeprefix("data/")
+    path = str(node.value).removeprefix(front).removeprefix("data/")
+    return Finding(message, node, help=f"write {quoted(path)}", scope=scope)
