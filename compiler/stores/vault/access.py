@@ -14,6 +14,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from compiler.stores.interface import Problem, Role, Use
 from compiler.stores.vault.log_in import VaultLogin
+from compiler.stores.vault.provider import in_namespace
 from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, either_line
 from compiler.text.wording import counted, quoted, shell_line
 
@@ -107,7 +108,7 @@ def access_text(
         if "+" in path.split("/") or any(pattern in path for pattern in _PATTERNS):
             message = f"a policy would take {quoted(path)} for a pattern or a template"
             raise Refusal("usage", message, "rename the secret in the store")
-    steps = [["bao", "policy", "write", *_inside(store), title, "FILE"]]
+    steps = [["bao", "policy", "write", *in_namespace(store.vault_namespace), title, "FILE"]]
     if role is Role.OPERATOR:
         steps += _log_in(store, title, namespace)
     if not all(word.isprintable() for words in steps for word in words):
@@ -126,10 +127,6 @@ def _misleads(word: str) -> bool:
     return (text[:1] == "@" or text == "-") if is_setting else not {".", ".."}.isdisjoint(word.split("/"))
 
 
-def _inside(store: Store) -> list[str]:
-    return [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
-
-
 def _log_in(store: Store, policy: str, namespace: str) -> Iterator[list[str]]:
     """The Kubernetes role of the store, or the one that a new store has; no line where it logs in otherwise."""
     auth = store.node.get("auth")
@@ -143,7 +140,12 @@ def _log_in(store: Store, policy: str, namespace: str) -> Iterator[list[str]]:
     known = [each.value for each in audiences.items if isinstance(each.value, str)] if audiences is not None else []
     audience = (known if node is not None else ["vault"])[:1]
     yield [
-        *("bao", "write", *_inside(store), f"auth/{mount or 'kubernetes'}/role/{role or OPERATOR}"),
+        *(
+            "bao",
+            "write",
+            *in_namespace(store.vault_namespace),
+            f"auth/{mount or 'kubernetes'}/role/{role or OPERATOR}",
+        ),
         f"bound_service_account_names={name}",
         f"bound_service_account_namespaces={its or namespace}",
         *(f"audience={each}" for each in audience),
@@ -283,12 +285,9 @@ class VaultQuestions:
             raise StoreError(place, Action.CONNECT, reason, _CORRECT_MOUNT, Code.WRONG_MOUNT)
         if version != "2":
             reason = "the mount is KV version 1, and version 2 is needed"
-            remedy = f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount"
+            upgrade = shell_line("bao", "kv", "enable-versioning", *in_namespace(self._address.vault_namespace), mount)
+            remedy = f"upgrade it (`{upgrade}`), or name a KV version 2 mount"
             raise StoreError(place, Action.CONNECT, reason, remedy, Code.UNSUPPORTED_ENGINE)
-
-    def _enable_versioning(self) -> str:
-        namespace = [f"-namespace={each}"] if (each := self._address.vault_namespace) else []
-        return shell_line("bao", "kv", "enable-versioning", *namespace, self._address.mount)
 
     def explain_denied(self, request: Request, place: StoreLocation) -> StoreError:
         """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""

@@ -43,6 +43,11 @@ def variable(environ: Mapping[str, str], name: str) -> str:
     return f"BAO_{name}" if is_bao else f"VAULT_{name}"
 
 
+def in_namespace(namespace: str | None) -> list[str]:
+    """The option of `bao` for a namespace, where there is one."""
+    return [f"-namespace={namespace}"] if namespace else []
+
+
 class _Vault(Provider):
     id = "vault"
     title = "Vault"
@@ -148,7 +153,7 @@ class _Vault(Provider):
 
     def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
         del url
-        namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+        namespace = in_namespace(store.vault_namespace)
         words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={version}", name]
         return words if version else []
 
