@@ -138,14 +138,9 @@ def _log_in(store: Store, policy: str, namespace: str) -> Iterator[list[str]]:
     mount, role = (node.text("mountPath"), node.text("role")) if node is not None else (None, None)
     name, its = (account.text("name"), account.text("namespace")) if account is not None else (OPERATOR, OPERATOR)
     known = [each.value for each in audiences.items if isinstance(each.value, str)] if audiences is not None else []
-    audience = (known if node is not None else ["vault"])[:1]
+    audience, inside = (known if node is not None else ["vault"])[:1], in_namespace(store.vault_namespace)
     yield [
-        *(
-            "bao",
-            "write",
-            *in_namespace(store.vault_namespace),
-            f"auth/{mount or 'kubernetes'}/role/{role or OPERATOR}",
-        ),
+        *("bao", "write", *inside, f"auth/{mount or 'kubernetes'}/role/{role or OPERATOR}"),
         f"bound_service_account_names={name}",
         f"bound_service_account_namespaces={its or namespace}",
         *(f"audience={each}" for each in audience),
