@@ -5,7 +5,6 @@ parts of the compiler that they are compared with.
 """
 
 import json
-import os
 import secrets
 import ssl
 import urllib.request
@@ -329,7 +328,7 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     return document, "".join(parts[:-1])
 
 
-@settings(max_examples=200 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 100)
+@settings(max_examples=200)
 @given(asked())
 def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
     document, wanted = case
